@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERCZKMLRegistry} from "./IERCZKMLRegistry.sol";
+
+/// @title Model registry: ERC-7992 and the binding of models to the contracts that check their proofs
+/// @notice Update policy. A model id never changes its meaning: `modelHash`, `circuitHash`, `vkHash` and
+/// `proofSystemId` are fixed at registration and an update may change the `uri` only. Other weights or
+/// another circuit are another model with another id. The binding to a verifying key and a verifier is
+/// written once, by the owner, and fixed from then on; a better verifier, too, means another id.
+/// Deprecation stops new business and cannot be undone; it does not touch what is already funded.
+/// Hence escrows pin a model completely by its id, and an owner has no power over funded jobs.
+///
+/// Registration proves neither authorship nor possession: anyone may register any hash, also one that is
+/// registered already (a ban on duplicates would let squatters lock out the author). Clients pass the
+/// binding hash they computed from what they checked themselves, not just an id.
+interface IModelRegistry is IERCZKMLRegistry {
+    /// @notice The contracts that check a model's proofs, as they were when the owner bound them.
+    /// @param modelHash The weights' commitment that a proof must show.
+    /// @param vkHash EXTCODEHASH of `vk`, equal to the commitment's.
+    /// @param verifierCodeHash EXTCODEHASH of `verifier`.
+    /// @param vk Data contract of the verifying key.
+    /// @param verifier Verifier of the model's column profile (IHalo2Verifier).
+    /// @param devSetup Whether the key says that its trusted setup was made locally: proofs can be forged.
+    struct ModelBinding {
+        bytes32 modelHash;
+        bytes32 vkHash;
+        bytes32 verifierCodeHash;
+        address vk;
+        address verifier;
+        bool devSetup;
+    }
+
+    /// @notice A model was bound to its verifying key and verifier.
+    /// @param bindingHash See {bindingHashOf}.
+    event VerifierBound(
+        uint256 indexed modelId,
+        address vk,
+        address verifier,
+        bytes32 verifierCodeHash,
+        bool devSetup,
+        bytes32 bindingHash
+    );
+
+    /// @notice Binds a model to the contracts that check its proofs. Owner only, once, not when deprecated.
+    /// @param vk Data contract whose EXTCODEHASH is the commitment's `vkHash`.
+    /// @param verifier Verifier contract; its code hash is recorded.
+    /// @return bindingHash See {bindingHashOf}.
+    function bindVerifier(uint256 modelId, address vk, address verifier)
+        external
+        returns (bytes32 bindingHash);
+
+    /// @notice {registerModel} and {bindVerifier} in one transaction.
+    function registerBoundModel(ModelCommitment calldata commitment, address vk, address verifier)
+        external
+        returns (uint256 modelId, bytes32 bindingHash);
+
+    /// @notice The binding of a model; reverts for an unknown or unbound one.
+    function bindingOf(uint256 modelId) external view returns (ModelBinding memory binding);
+
+    /// @notice What an escrow needs in order to admit a model, in few storage reads.
+    /// Reverts for an unknown model; `bindingHash` is zero for an unbound one.
+    function admissionOf(uint256 modelId)
+        external
+        view
+        returns (bytes32 bindingHash, bool devSetup, bool deprecated);
+
+    /// @notice The hash that stands for everything a buyer relies on:
+    /// keccak256(abi.encode(modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)).
+    function bindingHashOf(
+        bytes32 modelHash,
+        bytes32 circuitHash,
+        bytes32 vkHash,
+        bytes4 proofSystemId,
+        address vk,
+        address verifier,
+        bytes32 verifierCodeHash
+    ) external pure returns (bytes32 bindingHash);
+
+    /// @notice Number of models registered so far; ids run from 1 to this number.
+    function modelCount() external view returns (uint256);
+}

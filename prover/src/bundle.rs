@@ -1,0 +1,260 @@
+//! The bundle: a seller's secret file with the quantized network, the layout it is proven in, and
+//! the seed that blinds the commitment to its weights; and the architecture, its public part.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    circuit::{Layout, LayoutError, LayoutOptions, PlanRequest, plan},
+    graph::{GraphError, Op, QuantizedGraph},
+    proof::{
+        BlindingSeed,
+        file::{self, FileError, Kind},
+        transcript::keccak256,
+    },
+};
+
+const BUNDLE: Kind = Kind { magic: *b"ASSAYBDL", version: 1, name: "model bundle" };
+
+/// Why a bundle cannot be made, read or used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{path} does not hold a model bundle: {problem}")]
+    Content { path: PathBuf, problem: String },
+    #[error("the quantized network is not valid: {0}")]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error("cannot keep the count of openings in {path}: {source}")]
+    Counter { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path} says {found:?}, which is no count of openings; restore it from a backup, or import \
+         the model again under a new seed"
+    )]
+    CounterContent { path: PathBuf, found: String },
+    #[error(
+        "all {budget} openings that this bundle's blinding seed allows are used; a further proof \
+         could reveal the weights. Import the model again: a new seed gives it a new commitment"
+    )]
+    BudgetSpent { budget: usize },
+}
+
+/// A model as its owner keeps it. Secret: it holds the weights and the blinding seed.
+pub struct Bundle {
+    pub graph: QuantizedGraph,
+    pub options: LayoutOptions,
+    pub seed: BlindingSeed,
+}
+
+/// What the verifying key depends on: the network without its weights, and the layout's options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    pub graph: QuantizedGraph,
+    pub options: LayoutOptions,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    graph: QuantizedGraph,
+    options: LayoutOptions,
+    seed: [u8; 32],
+}
+
+impl Bundle {
+    /// Plans a layout for a network and draws a fresh seed.
+    ///
+    /// # Errors
+    /// [`BundleError::Graph`] and [`BundleError::Layout`].
+    pub fn new(graph: QuantizedGraph, request: PlanRequest) -> Result<Self, BundleError> {
+        graph.validate()?;
+        let options = plan(&graph, request)?.options;
+        Ok(Self { graph, options, seed: BlindingSeed::random() })
+    }
+
+    /// # Errors
+    /// [`BundleError::File`].
+    pub fn write(&self, path: &Path) -> Result<(), BundleError> {
+        let body = Body { graph: self.graph.clone(), options: self.options, seed: self.seed.0 };
+        let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
+        Ok(file::write(path, BUNDLE, &[0; 32], &bytes)?)
+    }
+
+    /// # Errors
+    /// [`BundleError::File`] for a damaged file, [`BundleError::Content`] and
+    /// [`BundleError::Graph`] for one that holds something else.
+    pub fn read(path: &Path) -> Result<Self, BundleError> {
+        let (_, bytes) = file::read(path, BUNDLE)?;
+        let body: Body = postcard::from_bytes(&bytes).map_err(|error| content(path, error))?;
+        body.graph.validate()?;
+        Ok(Self { graph: body.graph, options: body.options, seed: BlindingSeed(body.seed) })
+    }
+
+    /// # Errors
+    /// [`BundleError::Layout`].
+    pub fn layout(&self) -> Result<Layout, BundleError> {
+        Ok(Layout::new(&self.graph, self.options)?)
+    }
+
+    /// The public part.
+    pub fn architecture(&self) -> Architecture {
+        let mut graph = self.graph.clone();
+        for layer in &mut graph.layers {
+            if let Op::Conv { weights, bias, .. } = &mut layer.op {
+                weights.clear();
+                bias.clear();
+            }
+        }
+        Architecture { graph, options: self.options }
+    }
+
+    /// The generator of the random values that fill the weight columns' opening rows.
+    pub fn opening_values(&self) -> ChaCha20Rng {
+        ChaCha20Rng::from_seed(keccak256(&[b"assay.opening-values.v1", &self.seed.0]))
+    }
+
+    /// Counts one more proof, on disk, before it is made. The count lies beside the bundle, in
+    /// `<bundle>.openings`.
+    ///
+    /// # Errors
+    /// [`BundleError::BudgetSpent`] when the seed's budget is used up; [`BundleError::Counter`]
+    /// when the count cannot be kept.
+    pub fn count_opening(&self, bundle: &Path) -> Result<usize, BundleError> {
+        let path = counter_path(bundle);
+        let fail = |source| BundleError::Counter { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(fail)?;
+        file.lock().map_err(fail)?;
+        let used = read_count(&mut file, &path)?;
+        if used >= self.options.openings {
+            return Err(BundleError::BudgetSpent { budget: self.options.openings });
+        }
+        file.seek(SeekFrom::Start(0)).map_err(fail)?;
+        // Of fixed width, so that a torn write cannot make the count smaller.
+        write!(file, "{:08}\n", used + 1).map_err(fail)?;
+        file.sync_all().map_err(fail)?;
+        Ok(used + 1)
+    }
+
+    /// Proofs made so far.
+    ///
+    /// # Errors
+    /// As [`Bundle::count_opening`].
+    pub fn openings_used(bundle: &Path) -> Result<usize, BundleError> {
+        let path = counter_path(bundle);
+        match File::open(&path) {
+            Ok(mut file) => read_count(&mut file, &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(source) => Err(BundleError::Counter { path, source }),
+        }
+    }
+}
+
+impl Architecture {
+    /// The published form; its hash is the circuit hash.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Keccak-256 of [`Architecture::to_json`].
+    pub fn circuit_hash(&self) -> [u8; 32] {
+        keccak256(&[self.to_json().as_bytes()])
+    }
+
+    /// # Errors
+    /// [`BundleError::Content`] when the text is no architecture.
+    pub fn from_json(path: &Path, text: &str) -> Result<Self, BundleError> {
+        serde_json::from_str(text).map_err(|error| content(path, error))
+    }
+
+    /// # Errors
+    /// [`BundleError::Layout`].
+    pub fn layout(&self) -> Result<Layout, BundleError> {
+        Ok(Layout::new(&self.graph, self.options)?)
+    }
+}
+
+fn counter_path(bundle: &Path) -> PathBuf {
+    let mut name = bundle.as_os_str().to_owned();
+    name.push(".openings");
+    PathBuf::from(name)
+}
+
+fn read_count(file: &mut File, path: &Path) -> Result<usize, BundleError> {
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(|source| BundleError::Counter { path: path.to_owned(), source })?;
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.trim().parse().map_err(|_| BundleError::CounterContent { path: path.to_owned(), found: text })
+}
+
+fn content(path: &Path, problem: impl std::fmt::Display) -> BundleError {
+    BundleError::Content { path: path.to_owned(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::circuit::test_network;
+
+    #[test]
+    fn survives_the_disk_and_hides_weights_from_the_architecture() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
+        bundle.write(&path).expect("write");
+        let again = Bundle::read(&path).expect("read");
+        assert_eq!((again.graph.clone(), again.options), (bundle.graph.clone(), bundle.options));
+        let architecture = again.architecture();
+        assert!(!architecture.to_json().contains("\"weights\":[1"));
+        let back = Architecture::from_json(&path, &architecture.to_json()).expect("parses");
+        assert_eq!(back, architecture);
+        let (a, b) = (back.layout().expect("layout"), bundle.layout().expect("layout"));
+        assert_eq!((a.k, a.profile, a.rows), (b.k, b.profile, b.rows));
+    }
+
+    #[test]
+    fn openings_are_counted_and_end() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let request = PlanRequest { openings: 2, ..PlanRequest::default() };
+        let bundle = Bundle::new(test_network().0, request).expect("bundle");
+        assert_eq!(Bundle::openings_used(&path).expect("count"), 0);
+        assert_eq!(bundle.count_opening(&path).expect("first"), 1);
+        assert_eq!(bundle.count_opening(&path).expect("second"), 2);
+        assert!(matches!(bundle.count_opening(&path), Err(BundleError::BudgetSpent { budget: 2 })));
+        std::fs::write(counter_path(&path), "many").expect("write");
+        assert!(matches!(bundle.count_opening(&path), Err(BundleError::CounterContent { .. })));
+    }
+
+    #[test]
+    fn a_damaged_bundle_is_named() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
+        bundle.write(&path).expect("write");
+        let mut bytes = std::fs::read(&path).expect("read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).expect("write");
+        let message = Bundle::read(&path).err().expect("refused").to_string();
+        assert!(message.contains("damaged") && message.contains("bundle"), "{message}");
+        std::fs::write(&path, &bytes[..40]).expect("write");
+        assert!(Bundle::read(&path).is_err());
+    }
+}

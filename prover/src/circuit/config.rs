@@ -1,0 +1,426 @@
+//! Columns and gates. Every constraint has degree at most 3, so the extended domain is `2n`.
+//!
+//! The rows fall into three families that use different columns, so they overlap freely:
+//! * lanes (`pre`, `out`, `rem`, `s0`, `s1`, `produced`, `consumed`): tile rows, hash rows, and
+//!   rows of the scalar program (`s0`, `s1`, `product`);
+//! * weights (`weight`, `rest`, `weight_sum`): kernel rows, rest rows;
+//! * the lookup table (`table_*`, `multiplicity`).
+//!
+//! The library fills the last rows of each advice column with random values and applies gates
+//! there too. Each gate therefore vanishes where all fixed columns are zero, with one exception:
+//! the `rem` columns are blinded by us in usable rows that nothing constrains, and carry zeros in
+//! the last rows (see [`crate::proof`]), so that the lookup gate needs no selector.
+
+use halo2_proofs::{
+    halo2curves::bn256::Fr,
+    plonk::{
+        Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance,
+        SecondPhase, ThirdPhase, VirtualCells,
+    },
+    poly::Rotation,
+};
+
+use super::profile::{ColumnProfile, LaneBase, TilePattern};
+use crate::graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
+use crate::poseidon::{self, WIDTH};
+
+/// One lane: three columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Lane {
+    pub pre: Column<Advice>,
+    pub out: Column<Advice>,
+    pub rem: Column<Advice>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ModelConfig {
+    pub profile: ColumnProfile,
+    // First phase.
+    pub weights: Vec<Column<Advice>>,
+    pub lanes: Vec<Lane>,
+    pub multiplicity: Column<Advice>,
+    // Second phase.
+    pub rest: Column<Advice>,
+    // Third phase.
+    pub lookups: Vec<Column<Advice>>,
+    pub lookup_sum: Column<Advice>,
+    pub produced: Column<Advice>,
+    pub consumed: Column<Advice>,
+    pub weight_sum: Column<Advice>,
+    pub product: Column<Advice>,
+    pub s0: Column<Advice>,
+    pub s1: Column<Advice>,
+    pub instance: Column<Instance>,
+    // Fixed.
+    pub usable: Column<Fixed>,
+    pub table: [Column<Fixed>; 3],
+    pub load: Column<Fixed>,
+    pub multiply: Column<Fixed>,
+    pub channel_start: Column<Fixed>,
+    pub continues: Column<Fixed>,
+    pub function: Column<Fixed>,
+    pub shift: Column<Fixed>,
+    pub patterns: Vec<Column<Fixed>>,
+    pub dense: Column<Fixed>,
+    pub kernels: Vec<Column<Fixed>>,
+    pub rest_chain: Column<Fixed>,
+    pub rest_live: Column<Fixed>,
+    pub hash: Option<HashFlags>,
+    // Challenges.
+    pub v: Challenge,
+    pub theta: Challenge,
+    pub beta: Challenge,
+    pub z: Challenge,
+}
+
+/// Flags of the hash rows; see [`ModelConfig::configure`].
+#[derive(Clone, Copy, Debug)]
+pub struct HashFlags {
+    /// Shift the state, the new last element comes from `s0`; `s1` takes the first element.
+    pub absorb: Column<Fixed>,
+    /// Shift the state, the new last element is the S-box of the first.
+    pub sbox: Column<Fixed>,
+    /// As `sbox`, then multiply by the MDS matrix: the end of a full round.
+    pub full: Column<Fixed>,
+    /// S-box on the first element, then the MDS matrix: a partial round.
+    pub partial: Column<Fixed>,
+}
+
+impl ModelConfig {
+    /// Columns of the hash state, in order, and of the two helper cells of the S-box.
+    pub fn hash_columns(&self) -> ([Column<Advice>; WIDTH], [Column<Advice>; 2]) {
+        let (a, b) = (self.lanes[0], self.lanes[1]);
+        let state = [a.pre, a.out, a.rem, b.pre, b.out, b.rem];
+        match self.lanes.get(2) {
+            Some(c) => (state, [c.pre, c.out]),
+            None => (state, [self.s0, self.s1]),
+        }
+    }
+
+    pub fn configure(meta: &mut ConstraintSystem<Fr>, profile: &ColumnProfile) -> Self {
+        // Order matters: weights first (they are the model's commitment), then `rem`, whose last
+        // rows are zero (see the module's documentation).
+        let weights = (0..profile.weight_columns)
+            .map(|_| meta.advice_column_in(FirstPhase))
+            .collect::<Vec<_>>();
+        let rems = (0..profile.lanes).map(|_| meta.advice_column_in(FirstPhase)).collect::<Vec<_>>();
+        let lanes = rems
+            .into_iter()
+            .map(|rem| Lane {
+                pre: meta.advice_column_in(FirstPhase),
+                out: meta.advice_column_in(FirstPhase),
+                rem,
+            })
+            .collect::<Vec<_>>();
+        let multiplicity = meta.advice_column_in(FirstPhase);
+        let v = meta.challenge_usable_after(FirstPhase);
+        let theta = meta.challenge_usable_after(FirstPhase);
+        let beta = meta.challenge_usable_after(FirstPhase);
+        let rest = meta.advice_column_in(SecondPhase);
+        let z = meta.challenge_usable_after(SecondPhase);
+        let lookups =
+            (0..profile.lanes).map(|_| meta.advice_column_in(ThirdPhase)).collect::<Vec<_>>();
+        let mut third = || meta.advice_column_in(ThirdPhase);
+        let (lookup_sum, produced, consumed) = (third(), third(), third());
+        let (weight_sum, product, s0, s1) = (third(), third(), third(), third());
+        for column in [s0, s1, weight_sum] {
+            meta.enable_equality(column);
+        }
+        let mut fixed = || meta.fixed_column();
+        let config = Self {
+            profile: profile.clone(),
+            weights,
+            lanes,
+            multiplicity,
+            rest,
+            lookups,
+            lookup_sum,
+            produced,
+            consumed,
+            weight_sum,
+            product,
+            s0,
+            s1,
+            usable: fixed(),
+            table: [fixed(), fixed(), fixed()],
+            load: fixed(),
+            multiply: fixed(),
+            channel_start: fixed(),
+            continues: fixed(),
+            function: fixed(),
+            shift: fixed(),
+            patterns: profile.patterns.iter().map(|_| fixed()).collect(),
+            dense: fixed(),
+            kernels: profile.kernel_rows.iter().map(|_| fixed()).collect(),
+            rest_chain: fixed(),
+            rest_live: fixed(),
+            hash: profile.hashed_input.then(|| HashFlags {
+                absorb: fixed(),
+                sbox: fixed(),
+                full: fixed(),
+                partial: fixed(),
+            }),
+            instance: meta.instance_column(),
+            v,
+            theta,
+            beta,
+            z,
+        };
+        config.lookup_gates(meta);
+        config.tile_gates(meta);
+        config.weight_gates(meta);
+        config.scalar_gates(meta);
+        if let Some(flags) = config.hash {
+            config.hash_gates(meta, flags);
+        }
+        config
+    }
+
+    /// logUp: with `e = a + theta*b + theta^2*tag`, one helper a lane serves its two lookups,
+    /// `h * (beta+e1) * (beta+e2) = (beta+e1) + (beta+e2)`, and one running sum subtracts the
+    /// table's side, `m / (beta+t)`.
+    fn lookup_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("lookup", |meta| {
+            let live = self.any_pattern(meta);
+            let theta = meta.query_challenge(self.theta);
+            let beta = meta.query_challenge(self.beta);
+            let usable = meta.query_fixed(self.usable, Rotation::cur());
+            let function = meta.query_fixed(self.function, Rotation::cur());
+            let shift = meta.query_fixed(self.shift, Rotation::cur());
+            let base = beta * usable;
+            let function = function * theta.clone() * theta.clone() + base.clone();
+            let shift = shift * theta.clone() * theta.clone() + base;
+            self.lanes
+                .iter()
+                .zip(&self.lookups)
+                .map(|(lane, helper)| {
+                    let pre = meta.query_advice(lane.pre, Rotation::cur());
+                    let out = meta.query_advice(lane.out, Rotation::cur());
+                    let rem = meta.query_advice(lane.rem, Rotation::cur());
+                    let h = meta.query_advice(*helper, Rotation::cur());
+                    let e1 = pre + out * theta.clone() + function.clone();
+                    let e2 = rem + shift.clone();
+                    h * e1.clone() * e2.clone() - live.clone() * (e1 + e2)
+                })
+                .collect::<Vec<_>>()
+        });
+        meta.create_gate("lookup sum", |meta| {
+            let usable = meta.query_fixed(self.usable, Rotation::cur());
+            let theta = meta.query_challenge(self.theta);
+            let beta = meta.query_challenge(self.beta);
+            let [t0, t1, t2] = self.table.map(|column| meta.query_fixed(column, Rotation::cur()));
+            let entry = t0 + (t1 + t2 * theta.clone()) * theta + beta;
+            let m = meta.query_advice(self.multiplicity, Rotation::cur());
+            let cur = meta.query_advice(self.lookup_sum, Rotation::cur());
+            let next = meta.query_advice(self.lookup_sum, Rotation::next());
+            let helpers = self
+                .lookups
+                .iter()
+                .map(|h| meta.query_advice(*h, Rotation::cur()))
+                .reduce(|a, b| a + b)
+                .unwrap_or(Expression::Constant(Fr::zero()));
+            let load = meta.query_fixed(self.load, Rotation::cur());
+            vec![
+                usable * ((next - cur.clone() - helpers) * entry + m),
+                // The sum starts and ends at zero: the first and the last row are load rows.
+                load * cur,
+            ]
+        });
+    }
+
+    /// The two running evaluations over tile rows, from the last row of a channel to its first.
+    fn tile_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("tile evaluations", |meta| {
+            let z = meta.query_challenge(self.z);
+            let usable = meta.query_fixed(self.usable, Rotation::cur());
+            let continues = meta.query_fixed(self.continues, Rotation::cur());
+            let start = meta.query_fixed(self.channel_start, Rotation::cur());
+            let shift = meta.query_fixed(self.shift, Rotation::cur());
+            let offset = Expression::Constant(Fr::from(ACTIVATION_OFFSET as u64));
+            let produced_cells = self
+                .lanes
+                .iter()
+                .map(|lane| {
+                    let pre = meta.query_advice(lane.pre, Rotation::cur());
+                    let rem = meta.query_advice(lane.rem, Rotation::cur());
+                    (pre - offset.clone()) * shift.clone() + rem
+                })
+                .collect::<Vec<_>>();
+            let consumed_cells = self
+                .lanes
+                .iter()
+                .map(|lane| meta.query_advice(lane.out, Rotation::cur()) - offset.clone())
+                .collect::<Vec<_>>();
+            let mut produced_sum = Expression::Constant(Fr::zero());
+            let mut consumed_sum = Expression::Constant(Fr::zero());
+            for (pattern, flag) in self.profile.patterns.iter().zip(&self.patterns) {
+                let flag = meta.query_fixed(*flag, Rotation::cur());
+                let base = lane_base(pattern.produced, &z);
+                produced_sum = produced_sum
+                    + flag.clone() * horner(&produced_cells[..pattern.live], &base);
+                let base = lane_base(pattern.consumed, &z);
+                consumed_sum =
+                    consumed_sum + flag * horner(&consumed_cells[..pattern.live], &base);
+            }
+            let mut constraints = Vec::new();
+            for (column, factor, sum) in
+                [(self.produced, self.s1, produced_sum), (self.consumed, self.s0, consumed_sum)]
+            {
+                let cur = meta.query_advice(column, Rotation::cur());
+                let next = meta.query_advice(column, Rotation::next());
+                let factor_cur = meta.query_advice(factor, Rotation::cur());
+                let factor_next = meta.query_advice(factor, Rotation::next());
+                constraints.push(
+                    usable.clone() * cur.clone() - sum - continues.clone() * factor_next * next,
+                );
+                constraints.push(start.clone() * (factor_cur - cur));
+            }
+            constraints
+        });
+    }
+
+    fn any_pattern(&self, meta: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.patterns
+            .iter()
+            .map(|flag| meta.query_fixed(*flag, Rotation::cur()))
+            .reduce(|a, b| a + b)
+            .unwrap_or(Expression::Constant(Fr::zero()))
+    }
+
+    /// Running sums over weights (powers of `v`, or of `z^step` within a depthwise kernel row) and
+    /// over rest cells (powers of `z`).
+    fn weight_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("weight sums", |meta| {
+            let v = meta.query_challenge(self.v);
+            let z = meta.query_challenge(self.z);
+            let offset = Expression::Constant(Fr::from(WEIGHT_OFFSET as u64));
+            let cells = self
+                .weights
+                .iter()
+                .map(|column| meta.query_advice(*column, Rotation::cur()) - offset.clone())
+                .collect::<Vec<_>>();
+            let usable = meta.query_fixed(self.usable, Rotation::cur());
+            let dense = meta.query_fixed(self.dense, Rotation::cur());
+            let chain = meta.query_fixed(self.rest_chain, Rotation::cur());
+            let live = meta.query_fixed(self.rest_live, Rotation::cur());
+            let cur = meta.query_advice(self.weight_sum, Rotation::cur());
+            let next = meta.query_advice(self.weight_sum, Rotation::next());
+            let rest = meta.query_advice(self.rest, Rotation::cur());
+            // Horner's rule over the row's cells with the next row as the highest coefficient.
+            let mut terms = cells.clone();
+            terms.push(next.clone());
+            let mut sum = dense * horner(&terms, &v) + chain * z.clone() * next + live * rest;
+            for (row, flag) in self.profile.kernel_rows.iter().zip(&self.kernels) {
+                let flag = meta.query_fixed(*flag, Rotation::cur());
+                sum = sum + flag * horner(&cells[..row.live], &power(&z, row.step));
+            }
+            vec![usable * cur - sum]
+        });
+    }
+
+    /// The scalar program: `product = multiply * (s0*s1 + next product)`; the row before a run of
+    /// multiplications takes the run's result into `s0`. Load rows bring constants, challenges and
+    /// public inputs into `s1`.
+    fn scalar_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("scalar program", |meta| {
+            let usable = meta.query_fixed(self.usable, Rotation::cur());
+            let multiply = meta.query_fixed(self.multiply, Rotation::cur());
+            let multiply_next = meta.query_fixed(self.multiply, Rotation::next());
+            let s0 = meta.query_advice(self.s0, Rotation::cur());
+            let s1 = meta.query_advice(self.s1, Rotation::cur());
+            let cur = meta.query_advice(self.product, Rotation::cur());
+            let next = meta.query_advice(self.product, Rotation::next());
+            let load = meta.query_fixed(self.load, Rotation::cur());
+            let constant = meta.query_fixed(self.shift, Rotation::cur());
+            let challenge = meta.query_fixed(self.function, Rotation::cur());
+            let v = meta.query_challenge(self.v);
+            let z = meta.query_challenge(self.z);
+            let instance = meta.query_instance(self.instance, Rotation::cur());
+            let one = Expression::Constant(Fr::one());
+            vec![
+                usable * cur - multiply.clone() * (s0.clone() * s1.clone() + next.clone()),
+                (one - multiply) * multiply_next * (s0 - next),
+                load * (s1
+                    - constant.clone()
+                    - challenge.clone() * v
+                    - constant * challenge * z
+                    - instance),
+            ]
+        });
+    }
+
+    /// Poseidon, one S-box a row: the state shifts by one cell for each S-box of a full round.
+    fn hash_gates(&self, meta: &mut ConstraintSystem<Fr>, flags: HashFlags) {
+        let (state_columns, helpers) = self.hash_columns();
+        let mds = poseidon::mds();
+        meta.create_gate("hash", |meta| {
+            let state = state_columns.map(|column| meta.query_advice(column, Rotation::cur()));
+            let next = state_columns.map(|column| meta.query_advice(column, Rotation::next()));
+            let [square, fourth] =
+                helpers.map(|column| meta.query_advice(column, Rotation::cur()));
+            let s0 = meta.query_advice(self.s0, Rotation::cur());
+            let s1 = meta.query_advice(self.s1, Rotation::cur());
+            let constant = meta.query_fixed(self.shift, Rotation::cur());
+            let absorb = meta.query_fixed(flags.absorb, Rotation::cur());
+            let sbox = meta.query_fixed(flags.sbox, Rotation::cur());
+            let full = meta.query_fixed(flags.full, Rotation::cur());
+            let partial = meta.query_fixed(flags.partial, Rotation::cur());
+            let input = state[0].clone() + constant;
+            let fifth = fourth.clone() * input.clone();
+            let any_sbox = sbox.clone() + full.clone() + partial.clone();
+            let mut constraints = vec![
+                any_sbox.clone() * (square.clone() - input.clone() * input),
+                any_sbox * (fourth - square.clone() * square),
+                absorb.clone() * (s1 - state[0].clone()),
+                absorb.clone() * (next[WIDTH - 1].clone() - s0),
+                sbox.clone() * (next[WIDTH - 1].clone() - fifth.clone()),
+            ];
+            for i in 0..WIDTH - 1 {
+                constraints.push(
+                    (absorb.clone() + sbox.clone()) * (next[i].clone() - state[i + 1].clone()),
+                );
+            }
+            let mut shifted = state[1..].to_vec();
+            shifted.push(fifth.clone());
+            let mut in_place = vec![fifth];
+            in_place.extend_from_slice(&state[1..]);
+            for i in 0..WIDTH {
+                for (flag, row) in [(&full, &shifted), (&partial, &in_place)] {
+                    let mixed = row
+                        .iter()
+                        .zip(&mds[i])
+                        .map(|(cell, factor)| cell.clone() * Expression::Constant(*factor))
+                        .reduce(|a, b| a + b)
+                        .unwrap_or(Expression::Constant(Fr::zero()));
+                    constraints.push(flag.clone() * (next[i].clone() - mixed));
+                }
+            }
+            constraints
+        });
+    }
+}
+
+impl TilePattern {
+    /// Index of this pattern's flag among the profile's.
+    pub fn index_in(&self, profile: &ColumnProfile) -> Option<usize> {
+        profile.patterns.binary_search(self).ok()
+    }
+}
+
+fn lane_base(base: LaneBase, z: &Expression<Fr>) -> Expression<Fr> {
+    match base {
+        LaneBase::Challenge(step) => power(z, step),
+        LaneBase::Byte => Expression::Constant(Fr::from(256)),
+    }
+}
+
+fn power(base: &Expression<Fr>, exponent: u32) -> Expression<Fr> {
+    (1..exponent).fold(base.clone(), |product, _| product * base.clone())
+}
+
+/// `sum terms[i] * base^i`.
+fn horner(terms: &[Expression<Fr>], base: &Expression<Fr>) -> Expression<Fr> {
+    let mut terms = terms.iter().rev();
+    let first = terms.next().cloned().unwrap_or(Expression::Constant(Fr::zero()));
+    terms.fold(first, |sum, term| sum * base.clone() + term.clone())
+}

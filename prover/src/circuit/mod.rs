@@ -1,0 +1,64 @@
+//! The circuit: tiles and claims. See docs/circuit.md for the design and its soundness.
+
+mod claims;
+mod config;
+mod evaluations;
+mod kernels;
+mod layout;
+mod model_circuit;
+mod planner;
+mod profile;
+mod program;
+mod reading;
+mod rest;
+mod tables;
+mod tile;
+mod witness;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::mixed_network as test_network;
+
+pub use config::ModelConfig;
+pub use layout::{
+    ChannelView, HashRows, InputMode, Layout, LayoutOptions, RowUse,
+};
+pub use model_circuit::ModelCircuit;
+#[cfg(any(test, feature = "test-support"))]
+pub use model_circuit::Tampering;
+pub use planner::{Estimate, PlanRequest, plan};
+pub use profile::{ColumnProfile, KernelRow, LaneBase, TilePattern};
+pub use program::field;
+pub use tile::{Tile, TileSource};
+pub use witness::{Assignment, FirstPhase, random_salt};
+
+/// Why no layout can be made for a graph.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    #[error("at least 2 lanes and 1 weight column are needed")]
+    Options,
+    #[error(
+        "layer `{layer}`: its max-pool asks for a layout that another reader of the same tensor \
+         forbids; insert an identity between them (export the model with the pools separated)"
+    )]
+    ConflictingPools { layer: String },
+    #[error("layer `{0}` has no inputs")]
+    Empty(String),
+    #[error("the network uses more distinct constants than the circuit has load rows for")]
+    TooManyConstants,
+    #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]
+    TooLarge { k: u32, max: u32 },
+}
+
+/// Why no witness can be made for an input.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    #[error(
+        "layer `{layer}`: value {value} lies outside the calibrated range {min}..={max}; \
+         calibrate with inputs like this one, or with a larger margin"
+    )]
+    OutOfRange { layer: String, value: i64, min: i32, max: i32 },
+    #[error("the layout was made for another graph")]
+    Mismatch,
+}

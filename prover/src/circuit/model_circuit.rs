@@ -1,0 +1,303 @@
+//! The circuit as the proof system sees it: fixed columns and copy constraints for key generation,
+//! advice columns for proving.
+
+use std::cell::Cell as Slot;
+
+use halo2_proofs::{
+    circuit::{Layouter, Region, SimpleFloorPlanner, Value},
+    halo2curves::{bn256::Fr, ff::Field},
+    plonk::{Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Fixed},
+};
+
+use crate::poseidon;
+
+use super::{
+    config::ModelConfig,
+    layout::{Layout, RESERVED_ROWS},
+    profile::ColumnProfile,
+    program::{Cell, Load, Operand, ScalarColumn, Step},
+    witness::{Assignment, FirstChallenges, FirstPhase},
+};
+
+/// A circuit with or without its witness.
+pub struct ModelCircuit<'a> {
+    layout: &'a Layout,
+    witness: Option<(&'a Assignment<'a>, &'a FirstPhase, &'a [Fr])>,
+    #[cfg(any(test, feature = "test-support"))]
+    tampering: Vec<Tampering>,
+}
+
+/// A change to one advice cell, by the column's index, for tests.
+#[cfg(any(test, feature = "test-support"))]
+#[derive(Clone, Copy, Debug)]
+pub struct Tampering {
+    pub column: usize,
+    pub row: usize,
+    pub delta: Fr,
+}
+
+impl<'a> ModelCircuit<'a> {
+    /// For key generation.
+    pub fn without_witness(layout: &'a Layout) -> Self {
+        Self {
+            layout,
+            witness: None,
+            #[cfg(any(test, feature = "test-support"))]
+            tampering: Vec::new(),
+        }
+    }
+
+    /// For proving; `instances` are the public inputs.
+    pub fn new(
+        assignment: &'a Assignment<'a>,
+        first: &'a FirstPhase,
+        instances: &'a [Fr],
+    ) -> Self {
+        Self {
+            layout: assignment.layout,
+            witness: Some((assignment, first, instances)),
+            #[cfg(any(test, feature = "test-support"))]
+            tampering: Vec::new(),
+        }
+    }
+
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn tampered(mut self, tampering: Vec<Tampering>) -> Self {
+        self.tampering = tampering;
+        self
+    }
+
+    fn rows(&self) -> usize {
+        (1 << self.layout.k) - RESERVED_ROWS
+    }
+
+    fn assign(&self, region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
+        for (row, value) in values.iter().take(self.rows()).enumerate() {
+            #[cfg(any(test, feature = "test-support"))]
+            let value = &self
+                .tampering
+                .iter()
+                .filter(|change| change.column == column.index() && change.row == row)
+                .fold(*value, |value, change| value + change.delta);
+            if !bool::from(value.is_zero()) {
+                region.assign_advice(column, row, Value::known(*value));
+            }
+        }
+    }
+
+    fn assign_witness(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let Some((assignment, first, instances)) = self.witness else { return };
+        for (column, values) in config.weights.iter().zip(&first.weights) {
+            self.assign(region, *column, values);
+        }
+        for (lane, [pre, out, rem]) in config.lanes.iter().zip(&first.lanes) {
+            self.assign(region, lane.pre, pre);
+            self.assign(region, lane.out, out);
+            self.assign(region, lane.rem, rem);
+        }
+        self.assign(region, config.multiplicity, &first.multiplicity);
+        region.next_phase();
+
+        let challenges = FirstChallenges {
+            v: challenge(region, config.v),
+            theta: challenge(region, config.theta),
+            beta: challenge(region, config.beta),
+        };
+        let rest = assignment.second_phase(challenges.v);
+        self.assign(region, config.rest, &rest);
+        region.next_phase();
+
+        let z = challenge(region, config.z);
+        let third = assignment.third_phase(first, &rest, challenges, z, instances);
+        for (column, values) in config.lookups.iter().zip(&third.lookups) {
+            self.assign(region, *column, values);
+        }
+        self.assign(region, config.lookup_sum, &third.lookup_sum);
+        self.assign(region, config.produced, &third.produced);
+        self.assign(region, config.consumed, &third.consumed);
+        self.assign(region, config.weight_sum, &third.scalars.weight_sum);
+        self.assign(region, config.product, &third.scalars.product);
+        self.assign(region, config.s0, &third.scalars.s0);
+        self.assign(region, config.s1, &third.scalars.s1);
+        region.next_phase();
+    }
+
+    fn assign_fixed(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let layout = self.layout;
+        let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
+            region.assign_fixed(column, row, value);
+        };
+        let one = Fr::ONE;
+        let last = self.rows() - 1;
+        for row in 0..last {
+            set(config.usable, row, one);
+        }
+        layout.tables.for_each_row(|row, values| {
+            for (column, value) in config.table.into_iter().zip(values) {
+                set(column, row, value);
+            }
+        });
+        // Load rows: coefficients of 1, v and v*z... see the scalar gate.
+        set(config.load, last, one);
+        for (row, load) in &layout.program.loads {
+            set(config.load, *row, one);
+            let (constant, with_v) = match load {
+                Load::Instance => (Fr::ZERO, Fr::ZERO),
+                Load::Constant(value) => (*value, Fr::ZERO),
+                Load::V => (Fr::ZERO, one),
+                Load::OneVZ => (one, one),
+            };
+            set(config.shift, *row, constant);
+            set(config.function, *row, with_v);
+        }
+        for step in &layout.program.steps {
+            if let Step::Chain(chain) = step {
+                for row in chain.row + 1..=chain.row + chain.terms.len() {
+                    set(config.multiply, row, one);
+                }
+            }
+        }
+        for tile in &layout.tiles {
+            let tag = super::tables::Tables::function_tag(tile.function);
+            let scale = Fr::from(1 << tile.shift);
+            let per_line = tile.rows_per_line();
+            tile.for_each_row(|row, _, line, position| {
+                let pattern = tile.pattern(tile.live_lanes(position));
+                if let Some(index) = pattern.index_in(&layout.profile) {
+                    set(config.patterns[index], row, one);
+                }
+                set(config.function, row, tag);
+                set(config.shift, row, scale);
+                if line == 0 && position == 0 {
+                    set(config.channel_start, row, one);
+                }
+                if line + 1 < tile.shape[1] || position + 1 < per_line {
+                    set(config.continues, row, one);
+                }
+            });
+        }
+        for kernel in &layout.kernels {
+            kernel.for_each_dense_row(|row| set(config.dense, row, one));
+            kernel.for_each_kernel_row(|row, kind| {
+                if let Ok(index) = layout.profile.kernel_rows.binary_search(&kind) {
+                    set(config.kernels[index], row, one);
+                }
+            });
+        }
+        for rest in &layout.rests {
+            for row in rest.first_row..rest.first_row + rest.rows() {
+                set(config.rest_chain, row, one);
+            }
+            rest.for_each_cell(|row, _, _| set(config.rest_live, row, one));
+        }
+        if let (Some(hash), Some(flags)) = (&layout.hash, &config.hash) {
+            for block in 0..=hash.blocks {
+                let mut row = hash.block_row(block);
+                let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
+                for row in row..row + absorbed {
+                    set(flags.absorb, row, one);
+                }
+                if block == hash.blocks {
+                    break;
+                }
+                row += absorbed;
+                for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
+                    let full = poseidon::is_full_round(round);
+                    let boxes = if full { poseidon::WIDTH } else { 1 };
+                    for (index, constant) in constants[..boxes].iter().enumerate() {
+                        let flag = match (full, index + 1 == boxes) {
+                            (false, _) => flags.partial,
+                            (true, true) => flags.full,
+                            (true, false) => flags.sbox,
+                        };
+                        set(flag, row, one);
+                        set(config.shift, row, *constant);
+                        row += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn constrain_copies(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let mut equal = |a: Cell, b: Cell| {
+            if a != b {
+                region.constrain_equal(library_cell(config, a), library_cell(config, b));
+            }
+        };
+        for (a, b) in &self.layout.program.equalities {
+            equal(*a, *b);
+        }
+        for step in &self.layout.program.steps {
+            let Step::Chain(chain) = step else { continue };
+            for (index, (a, b)) in chain.terms.iter().enumerate() {
+                let row = chain.row + 1 + index;
+                if let Operand::Copy(cell) = a {
+                    equal(*cell, Cell::s0(row));
+                }
+                if let Operand::Copy(cell) = b {
+                    equal(*cell, Cell::s1(row));
+                }
+            }
+        }
+        for (tile, factors) in self.layout.tiles.iter().zip(&self.layout.tile_factors) {
+            tile.for_each_row(|row, _, line, position| {
+                if line == 0 && position == 0 {
+                    return;
+                }
+                let [produced, consumed] = if position == 0 { factors.line } else { factors.row };
+                equal(produced, Cell::s1(row));
+                equal(consumed, Cell::s0(row));
+            });
+        }
+    }
+}
+
+impl Circuit<Fr> for ModelCircuit<'_> {
+    type Config = ModelConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ColumnProfile;
+
+    fn params(&self) -> ColumnProfile {
+        self.layout.profile.clone()
+    }
+
+    fn without_witnesses(&self) -> Self {
+        Self::without_witness(self.layout)
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, profile: ColumnProfile) -> ModelConfig {
+        ModelConfig::configure(meta, &profile)
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> ModelConfig {
+        ModelConfig::configure(meta, &ColumnProfile::default())
+    }
+
+    fn synthesize(&self, config: ModelConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        layouter.assign_region(
+            || "model",
+            |mut region| {
+                self.assign_fixed(&config, &mut region);
+                self.constrain_copies(&config, &mut region);
+                self.assign_witness(&config, &mut region);
+                Ok(())
+            },
+        )
+    }
+}
+
+fn challenge(region: &Region<'_, Fr>, challenge: Challenge) -> Fr {
+    let slot = Slot::new(Fr::ZERO);
+    region.get_challenge(challenge).map(|value| slot.set(value));
+    slot.get()
+}
+
+fn library_cell(config: &ModelConfig, cell: Cell) -> halo2_proofs::circuit::Cell {
+    let column = match cell.column {
+        ScalarColumn::S0 => config.s0,
+        ScalarColumn::S1 => config.s1,
+        ScalarColumn::WeightSum => config.weight_sum,
+    };
+    halo2_proofs::circuit::Cell { row_offset: cell.row, column: column.into() }
+}

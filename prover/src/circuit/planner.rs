@@ -1,0 +1,117 @@
+//! Chooses lanes and weight columns by a cost model.
+
+use crate::graph::QuantizedGraph;
+
+use super::{InputMode, Layout, LayoutError, LayoutOptions};
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanRequest {
+    pub input_mode: InputMode,
+    /// Openings that one blinding seed must allow.
+    pub openings: usize,
+    /// Fixes the number of lanes.
+    pub lanes: Option<usize>,
+    /// Fixes the number of weight columns.
+    pub weight_columns: Option<usize>,
+}
+
+impl Default for PlanRequest {
+    fn default() -> Self {
+        Self { input_mode: InputMode::Committed, openings: 256, lanes: None, weight_columns: None }
+    }
+}
+
+/// Predicted size and cost of proving with a layout.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Estimate {
+    pub k: u32,
+    pub advice_columns: usize,
+    pub fixed_columns: usize,
+    /// Columns of small values: their commitments are cheap.
+    pub small_columns: usize,
+    pub prove_cpu_s: f64,
+    pub peak_rss_mb: f64,
+    pub verify_gas: f64,
+}
+
+/// Largest supported `k`.
+const MAX_K: u32 = 24;
+const LANES: [usize; 8] = [2, 3, 4, 5, 6, 7, 8, 14];
+const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// CPU seconds that 100,000 gas are worth to the planner.
+const SECONDS_PER_100K_GAS: f64 = 1.0;
+
+/// Makes the cheapest layout.
+///
+/// # Errors
+/// See [`LayoutError`].
+pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
+    let mut best: Option<(f64, Layout)> = None;
+    let mut smallest = u32::MAX;
+    for lanes in LANES.into_iter().filter(|lanes| request.lanes.is_none_or(|fixed| fixed == *lanes)) {
+        let columns =
+            WEIGHT_COLUMNS.into_iter().filter(|c| request.weight_columns.is_none_or(|f| f == *c));
+        for weight_columns in columns {
+            let options = LayoutOptions {
+                lanes,
+                weight_columns,
+                input_mode: request.input_mode,
+                openings: request.openings,
+            };
+            let layout = Layout::new(graph, options)?;
+            smallest = smallest.min(layout.k);
+            let weights_decide = layout.openings_row + request.openings + super::layout::RESERVED_ROWS
+                > 1 << (layout.k - 1);
+            if layout.k <= MAX_K {
+                let estimate = layout.estimate();
+                let score =
+                    estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
+                if best.as_ref().is_none_or(|(least, _)| score < *least) {
+                    best = Some((score, layout));
+                }
+            }
+            if !weights_decide {
+                // More weight columns would leave `k` as it is.
+                break;
+            }
+        }
+    }
+    best.map(|(_, layout)| layout).ok_or(LayoutError::TooLarge { k: smallest, max: MAX_K })
+}
+
+impl Layout {
+    /// Predicts the cost of proving. The constants were fitted on a machine with 2 vCPUs; see
+    /// docs/benchmarks.md.
+    pub fn estimate(&self) -> Estimate {
+        let profile = &self.profile;
+        let small = profile.weight_columns + 3 * profile.lanes + 1;
+        let full = profile.lanes + 8;
+        let fixed = 14
+            + profile.patterns.len()
+            + profile.kernel_rows.len()
+            + if profile.hashed_input { 4 } else { 0 };
+        // Three permuted columns, at degree 3 one product each; two quotient pieces, the random
+        // polynomial and the two opening proofs.
+        let (permuted, extra) = (3, 5);
+        let scale = f64::from(1u32 << self.k) / f64::from(1 << 20);
+        let columns = (small + full + fixed + 2 * permuted + extra) as f64;
+        let commitments = 1.3 * small as f64 + 6.4 * (full + permuted + extra) as f64;
+        let transforms = 2.4 * (small + full + permuted) as f64;
+        let quotient = 0.9 * columns;
+        let prove_cpu_s = scale * (commitments + transforms + quotient);
+        let per_row = 32.0 * (3.2 * (small + full) as f64 + 4.0 * (fixed + 2 * permuted) as f64);
+        let peak_rss_mb = 60.0 + per_row * f64::from(1u32 << self.k) / 1e6;
+        let proof_points = (small + full + permuted + extra) as f64;
+        let verify_gas = 150_000.0 + 7_800.0 * (proof_points + (fixed + permuted) as f64);
+        Estimate {
+            k: self.k,
+            advice_columns: small + full,
+            fixed_columns: fixed,
+            small_columns: small,
+            prove_cpu_s,
+            peak_rss_mb,
+            verify_gas,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The column profile: everything that decides the constraint system. Circuits of one profile
+//! share one verifier contract; only their verifying keys differ.
+
+use serde::{Deserialize, Serialize};
+
+/// Base of the powers that weigh the lanes of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum LaneBase {
+    /// `z^step`, `z` the evaluation challenge.
+    Challenge(u32),
+    /// 256: bytes packed into a field element.
+    Byte,
+}
+
+/// How the lanes of a tile row enter the two running evaluations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TilePattern {
+    /// Lanes `0..live` count; the others are dead.
+    pub live: usize,
+    /// Base for the producer's evaluation, over `pre * 2^shift + rem`.
+    pub produced: LaneBase,
+    /// Base for the consumer's evaluation, over `out`.
+    pub consumed: LaneBase,
+}
+
+impl TilePattern {
+    /// With one live lane no base is used, so all such patterns are one.
+    pub fn new(live: usize, produced: LaneBase, consumed: LaneBase) -> Self {
+        if live == 1 {
+            let unit = LaneBase::Challenge(1);
+            return Self { live, produced: unit, consumed: unit };
+        }
+        Self { live, produced, consumed }
+    }
+}
+
+/// A row of a depthwise kernel: taps `0..live`, weighed by powers of `z^step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KernelRow {
+    pub live: usize,
+    pub step: u32,
+}
+
+/// The shape of the constraint system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ColumnProfile {
+    /// Lanes `L`: spatial neighbours in one row; at least 2.
+    pub lanes: usize,
+    /// Columns of weights, the first advice columns.
+    pub weight_columns: usize,
+    /// Sorted, without repetition.
+    pub patterns: Vec<TilePattern>,
+    /// Rows of depthwise kernels; sorted, without repetition.
+    pub kernel_rows: Vec<KernelRow>,
+    /// Whether the Poseidon gates are present.
+    pub hashed_input: bool,
+}
+
+/// A profile is the parameter of the circuit; the default only satisfies the library's trait.
+impl Default for ColumnProfile {
+    fn default() -> Self {
+        Self {
+            lanes: 2,
+            weight_columns: 1,
+            patterns: Vec::new(),
+            kernel_rows: Vec::new(),
+            hashed_input: false,
+        }
+    }
+}

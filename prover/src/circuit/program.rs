@@ -1,0 +1,392 @@
+//! The scalar program: straight-line arithmetic on a few thousand field elements, in the columns
+//! `s0`, `s1`, `product`.
+//!
+//! A *chain* of `m` multiplications takes `m + 1` rows: the first row receives the result in `s0`,
+//! each further row holds one pair of operands. Operands are copies of other cells (copy
+//! constraints) or quotients found by the prover and checked by a later chain.
+
+use std::collections::HashMap;
+
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
+
+/// Columns in the permutation argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ScalarColumn {
+    S0,
+    S1,
+    WeightSum,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    pub column: ScalarColumn,
+    pub row: usize,
+}
+
+impl Cell {
+    pub fn s0(row: usize) -> Self {
+        Self { column: ScalarColumn::S0, row }
+    }
+    pub fn s1(row: usize) -> Self {
+        Self { column: ScalarColumn::S1, row }
+    }
+    pub fn weight_sum(row: usize) -> Self {
+        Self { column: ScalarColumn::WeightSum, row }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Operand {
+    Copy(Cell),
+    /// A witness: `numerator / denominator`; what it must satisfy is another chain's matter.
+    Quotient { numerator: Cell, denominator: Cell },
+}
+
+impl From<Cell> for Operand {
+    fn from(cell: Cell) -> Self {
+        Self::Copy(cell)
+    }
+}
+
+/// Rows `row` (result) and `row + 1 ..= row + terms.len()`.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    pub row: usize,
+    pub terms: Vec<(Operand, Operand)>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Chain(Chain),
+    /// From here on the tiles' evaluations and the weight sums are known.
+    Evaluations,
+}
+
+/// What a load row brings into `s1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Row = index of the public input.
+    Instance,
+    Constant(Fr),
+    /// The challenge `v`.
+    V,
+    /// `1 + v + z`.
+    OneVZ,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub steps: Vec<Step>,
+    pub loads: Vec<(usize, Load)>,
+    /// Pairs of cells that must be equal, beyond the operands' copies.
+    pub equalities: Vec<(Cell, Cell)>,
+    /// One past the last row used.
+    pub end: usize,
+}
+
+/// Largest run of multiplications; longer sums are split, so that runs fit between blocked rows.
+const MAX_RUN: usize = 96;
+
+/// Builds a [`Program`], remembering constants and powers.
+pub struct ProgramBuilder {
+    program: Program,
+    next_load: usize,
+    load_rows: usize,
+    next_row: usize,
+    /// Ascending, disjoint row ranges that the program must not use.
+    blocked: Vec<std::ops::Range<usize>>,
+    constants: HashMap<[u8; 32], Cell>,
+    v: Option<Cell>,
+    z: Option<Cell>,
+    v_powers: Vec<Cell>,
+    z_squares: Vec<Cell>,
+    z_powers: HashMap<u64, Cell>,
+    geometric: HashMap<(u64, usize), Cell>,
+}
+
+impl ProgramBuilder {
+    /// `instances` public inputs take the first load rows; `load_rows` rows are kept for loads and
+    /// the chains start at `first_row`.
+    pub fn new(
+        instances: usize,
+        load_rows: usize,
+        first_row: usize,
+        blocked: Vec<std::ops::Range<usize>>,
+    ) -> Self {
+        let loads = (0..instances).map(|row| (row, Load::Instance)).collect();
+        Self {
+            program: Program { loads, ..Program::default() },
+            next_load: instances,
+            load_rows,
+            next_row: first_row,
+            blocked,
+            constants: HashMap::new(),
+            v: None,
+            z: None,
+            v_powers: Vec::new(),
+            z_squares: Vec::new(),
+            z_powers: HashMap::new(),
+            geometric: HashMap::new(),
+        }
+    }
+
+    /// The finished program, or `None` when the load rows did not suffice.
+    pub fn finish(mut self) -> Option<Program> {
+        self.program.end = self.next_row + 1;
+        (self.next_load <= self.load_rows).then_some(self.program)
+    }
+
+    /// Marks the point from which tile evaluations and weight sums may be read.
+    pub fn evaluations(&mut self) {
+        self.program.steps.push(Step::Evaluations);
+    }
+
+    /// The load cell of public input `index`.
+    pub fn instance(&self, index: usize) -> Cell {
+        Cell::s1(index)
+    }
+
+    pub fn constant(&mut self, value: Fr) -> Cell {
+        if let Some(cell) = self.constants.get(&value.to_repr()) {
+            return *cell;
+        }
+        let cell = self.load(Load::Constant(value));
+        self.constants.insert(value.to_repr(), cell);
+        cell
+    }
+
+    pub fn integer(&mut self, value: i64) -> Cell {
+        self.constant(field(value))
+    }
+
+    pub fn one(&mut self) -> Cell {
+        self.integer(1)
+    }
+
+    pub fn equal(&mut self, a: Cell, b: Cell) {
+        self.program.equalities.push((a, b));
+    }
+
+    /// `sum a_i * b_i`; the empty sum is the constant 0.
+    pub fn inner_product(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
+        if terms.is_empty() {
+            return self.integer(0);
+        }
+        if terms.len() <= MAX_RUN {
+            return self.chain(terms);
+        }
+        let one = self.one();
+        let partial = terms
+            .chunks(MAX_RUN)
+            .map(|run| (self.chain(run.to_vec()).into(), one.into()))
+            .collect();
+        self.inner_product(partial)
+    }
+
+    pub fn dot(&mut self, terms: &[(Cell, Cell)]) -> Cell {
+        self.inner_product(terms.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect())
+    }
+
+    pub fn multiply(&mut self, a: Cell, b: Cell) -> Cell {
+        let one = self.one();
+        if a == one {
+            return b;
+        }
+        if b == one {
+            return a;
+        }
+        self.dot(&[(a, b)])
+    }
+
+    pub fn sum(&mut self, cells: &[Cell]) -> Cell {
+        if let [cell] = cells {
+            return *cell;
+        }
+        let one = self.one();
+        self.dot(&cells.iter().map(|cell| (*cell, one)).collect::<Vec<_>>())
+    }
+
+    /// `numerator / denominator`. The denominators used are non-zero but for a negligible share of
+    /// the challenges.
+    pub fn divide(&mut self, numerator: Cell, denominator: Cell) -> Cell {
+        let product = self
+            .chain(vec![(Operand::Quotient { numerator, denominator }, denominator.into())]);
+        self.equal(product, numerator);
+        Cell::s0(product.row + 1)
+    }
+
+    pub fn v(&mut self) -> Cell {
+        if let Some(cell) = self.v {
+            return cell;
+        }
+        let cell = self.load(Load::V);
+        self.v = Some(cell);
+        cell
+    }
+
+    pub fn z(&mut self) -> Cell {
+        if let Some(cell) = self.z {
+            return cell;
+        }
+        let sum = self.load(Load::OneVZ);
+        let (v, one, minus) = (self.v(), self.one(), self.integer(-1));
+        let cell = self.dot(&[(sum, one), (v, minus), (minus, one)]);
+        self.z = Some(cell);
+        cell
+    }
+
+    /// `v^exponent`.
+    pub fn v_power(&mut self, exponent: usize) -> Cell {
+        if self.v_powers.is_empty() {
+            let one = self.one();
+            self.v_powers.push(one);
+        }
+        let v = self.v();
+        while self.v_powers.len() <= exponent {
+            let last = self.v_powers[self.v_powers.len() - 1];
+            let next = self.multiply(last, v);
+            self.v_powers.push(next);
+        }
+        self.v_powers[exponent]
+    }
+
+    /// `z^exponent` by repeated squaring.
+    pub fn z_power(&mut self, exponent: u64) -> Cell {
+        if exponent == 0 {
+            return self.one();
+        }
+        if let Some(cell) = self.z_powers.get(&exponent) {
+            return *cell;
+        }
+        if self.z_squares.is_empty() {
+            let z = self.z();
+            self.z_squares.push(z);
+        }
+        let top = exponent.ilog2() as usize;
+        while self.z_squares.len() <= top {
+            let last = self.z_squares[self.z_squares.len() - 1];
+            let next = self.multiply(last, last);
+            self.z_squares.push(next);
+        }
+        let below = exponent ^ (1 << top);
+        let cell = if below == 0 {
+            self.z_squares[top]
+        } else {
+            let rest = self.z_power(below);
+            let square = self.z_squares[top];
+            self.multiply(square, rest)
+        };
+        self.z_powers.insert(exponent, cell);
+        cell
+    }
+
+    /// `1 + b + ... + b^(count-1)` with `b = z^step`.
+    pub fn geometric(&mut self, step: u64, count: usize) -> Cell {
+        if count == 1 {
+            return self.one();
+        }
+        if let Some(cell) = self.geometric.get(&(step, count)) {
+            return *cell;
+        }
+        let (one, minus) = (self.one(), self.integer(-1));
+        let base = self.z_power(step);
+        let end = self.z_power(step * count as u64);
+        let numerator = self.dot(&[(end, one), (minus, one)]);
+        let denominator = self.dot(&[(base, one), (minus, one)]);
+        let cell = self.divide(numerator, denominator);
+        self.geometric.insert((step, count), cell);
+        cell
+    }
+
+    fn load(&mut self, load: Load) -> Cell {
+        let row = self.next_load;
+        self.next_load += 1;
+        self.program.loads.push((row, load));
+        Cell::s1(row)
+    }
+
+    fn chain(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
+        // The row after a run must not multiply: it is the next chain's result row.
+        let rows = terms.len() + 1;
+        let mut row = self.next_row;
+        for blocked in &self.blocked {
+            if row < blocked.end && blocked.start < row + rows + 1 {
+                row = blocked.end;
+            }
+        }
+        self.next_row = row + rows;
+        self.program.steps.push(Step::Chain(Chain { row, terms }));
+        Cell::s0(row)
+    }
+}
+
+/// The field element of a signed integer.
+pub fn field(value: i64) -> Fr {
+    let magnitude = Fr::from(value.unsigned_abs());
+    if value < 0 { -magnitude } else { magnitude }
+}
+
+/// Values of the scalar columns while a program runs.
+pub struct ScalarColumns {
+    pub s0: Vec<Fr>,
+    pub s1: Vec<Fr>,
+    pub product: Vec<Fr>,
+    pub weight_sum: Vec<Fr>,
+}
+
+impl ScalarColumns {
+    pub fn new(rows: usize) -> Self {
+        Self {
+            s0: vec![Fr::ZERO; rows],
+            s1: vec![Fr::ZERO; rows],
+            product: vec![Fr::ZERO; rows],
+            weight_sum: vec![Fr::ZERO; rows],
+        }
+    }
+
+    pub fn get(&self, cell: Cell) -> Fr {
+        match cell.column {
+            ScalarColumn::S0 => self.s0[cell.row],
+            ScalarColumn::S1 => self.s1[cell.row],
+            ScalarColumn::WeightSum => self.weight_sum[cell.row],
+        }
+    }
+
+    /// Fills the load rows.
+    pub fn load(&mut self, loads: &[(usize, Load)], instances: &[Fr], v: Fr, z: Fr) {
+        for (row, load) in loads {
+            self.s1[*row] = match load {
+                Load::Instance => instances.get(*row).copied().unwrap_or(Fr::ZERO),
+                Load::Constant(value) => *value,
+                Load::V => v,
+                Load::OneVZ => Fr::ONE + v + z,
+            };
+        }
+    }
+
+    /// Runs one chain.
+    pub fn run(&mut self, chain: &Chain) {
+        let mut sum = Fr::ZERO;
+        for (index, (a, b)) in chain.terms.iter().enumerate().rev() {
+            let row = chain.row + 1 + index;
+            self.s0[row] = self.operand(a);
+            self.s1[row] = self.operand(b);
+            sum += self.s0[row] * self.s1[row];
+            self.product[row] = sum;
+        }
+        self.s0[chain.row] = sum;
+    }
+
+    fn operand(&self, operand: &Operand) -> Fr {
+        match operand {
+            Operand::Copy(cell) => self.get(*cell),
+            Operand::Quotient { numerator, denominator } => {
+                let inverse = self.get(*denominator).invert().unwrap_or(Fr::ZERO);
+                self.get(*numerator) * inverse
+            }
+        }
+    }
+}

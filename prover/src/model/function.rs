@@ -1,0 +1,333 @@
+//! Real functions of one variable, built from the elementwise operators of a network.
+
+use std::fmt;
+
+/// Larger expressions are not fused further, so that no chain of nodes can exhaust the stack.
+const MAX_SIZE: usize = 64;
+
+/// An expression in one variable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Function {
+    /// The variable itself.
+    Identity,
+    Constant(f64),
+    Unary(Unary, Box<Function>),
+    Binary(Binary, Box<Function>, Box<Function>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unary {
+    Abs,
+    Erf,
+    Exp,
+    Log,
+    Sigmoid,
+    Softplus,
+    Sqrt,
+    Tanh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Min,
+    Max,
+    Pow,
+}
+
+impl Function {
+    /// `max(x, 0)`.
+    pub fn relu() -> Self {
+        Self::binary(Binary::Max, Self::Identity, Self::Constant(0.0))
+    }
+
+    /// `min(max(x, low), high)`, either bound possibly absent.
+    pub fn clip(low: Option<f64>, high: Option<f64>) -> Self {
+        let mut function = Self::Identity;
+        if let Some(low) = low {
+            function = Self::binary(Binary::Max, function, Self::Constant(low));
+        }
+        if let Some(high) = high {
+            function = Self::binary(Binary::Min, function, Self::Constant(high));
+        }
+        function
+    }
+
+    /// `x` for `x >= 0`, `slope * x` below.
+    pub fn leaky_relu(slope: f64) -> Self {
+        if slope == 0.0 {
+            return Self::relu();
+        }
+        let negative = Self::binary(Binary::Min, Self::Identity, Self::Constant(0.0));
+        let negative = Self::binary(Binary::Mul, negative, Self::Constant(slope));
+        Self::binary(Binary::Add, Self::relu(), negative)
+    }
+
+    /// `min(max(slope * x + offset, 0), 1)`.
+    pub fn hard_sigmoid(slope: f64, offset: f64) -> Self {
+        Self::clip(Some(0.0), Some(1.0)).after(Self::affine(slope, offset))
+    }
+
+    /// `x` for `x >= 0`, `alpha * (exp(x) - 1)` below, both times `gamma`.
+    pub fn elu(alpha: f64, gamma: f64) -> Self {
+        let negative = Self::binary(Binary::Min, Self::Identity, Self::Constant(0.0));
+        let decay = Self::unary(Unary::Exp, negative);
+        let decay = Self::binary(Binary::Sub, decay, Self::Constant(1.0));
+        let decay = Self::binary(Binary::Mul, decay, Self::Constant(alpha));
+        let sum = Self::binary(Binary::Add, Self::relu(), decay);
+        Self::affine(gamma, 0.0).after(sum)
+    }
+
+    /// Gaussian error linear unit, exact or with the usual approximation by `tanh`.
+    pub fn gelu(approximate: bool) -> Self {
+        let x = || Self::Identity;
+        let gate = if approximate {
+            let cube = Self::binary(Binary::Pow, x(), Self::Constant(3.0));
+            let cubic = Self::binary(Binary::Mul, cube, Self::Constant(0.044715));
+            let sum = Self::binary(Binary::Add, x(), cubic);
+            let scale = (2.0 / std::f64::consts::PI).sqrt();
+            Self::unary(Unary::Tanh, Self::affine(scale, 0.0).after(sum))
+        } else {
+            Self::unary(Unary::Erf, Self::affine(std::f64::consts::FRAC_1_SQRT_2, 0.0))
+        };
+        Self::binary(Binary::Mul, x(), Self::affine(0.5, 0.5).after(gate))
+    }
+
+    /// `slope * x + offset`.
+    pub fn affine(slope: f64, offset: f64) -> Self {
+        let mut function = Self::Identity;
+        if slope != 1.0 {
+            function = Self::binary(Binary::Mul, function, Self::Constant(slope));
+        }
+        if offset != 0.0 {
+            function = Self::binary(Binary::Add, function, Self::Constant(offset));
+        }
+        function
+    }
+
+    pub fn unary(operator: Unary, argument: Self) -> Self {
+        Self::Unary(operator, Box::new(argument))
+    }
+
+    pub fn binary(operator: Binary, left: Self, right: Self) -> Self {
+        Self::Binary(operator, Box::new(left), Box::new(right))
+    }
+
+    /// The composition `x -> self(inner(x))`.
+    #[must_use]
+    pub fn after(&self, inner: Self) -> Self {
+        match self {
+            Self::Identity => inner,
+            Self::Constant(value) => Self::Constant(*value),
+            Self::Unary(operator, argument) => Self::unary(*operator, argument.after(inner)),
+            Self::Binary(operator, left, right) => {
+                Self::binary(*operator, left.after(inner.clone()), right.after(inner))
+            }
+        }
+    }
+
+    /// Number of nodes of the expression.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Identity | Self::Constant(_) => 1,
+            Self::Unary(_, argument) => 1 + argument.size(),
+            Self::Binary(_, left, right) => 1 + left.size() + right.size(),
+        }
+    }
+
+    /// Whether it is small enough to be composed with another one.
+    pub fn may_grow(&self) -> bool {
+        self.size() <= MAX_SIZE
+    }
+
+    /// Value at `x`; may be NaN or infinite where the function is undefined.
+    pub fn evaluate(&self, x: f64) -> f64 {
+        match self {
+            Self::Identity => x,
+            Self::Constant(value) => *value,
+            Self::Unary(operator, argument) => operator.evaluate(argument.evaluate(x)),
+            Self::Binary(operator, left, right) => {
+                operator.evaluate(left.evaluate(x), right.evaluate(x))
+            }
+        }
+    }
+
+    /// `f(a * x) = a * f(x)` for every `a > 0`, as for ReLU: its integer table does not depend on
+    /// the scale.
+    pub fn is_homogeneous(&self) -> bool {
+        match self {
+            Self::Identity => true,
+            Self::Constant(value) => *value == 0.0,
+            Self::Unary(operator, argument) => {
+                *operator == Unary::Abs && argument.is_homogeneous()
+            }
+            Self::Binary(operator, left, right) => match operator {
+                Binary::Add | Binary::Sub | Binary::Min | Binary::Max => {
+                    left.is_homogeneous() && right.is_homogeneous()
+                }
+                Binary::Mul => {
+                    let constant = |f: &Self| matches!(f, Self::Constant(_));
+                    (left.is_homogeneous() && constant(right))
+                        || (constant(left) && right.is_homogeneous())
+                }
+                Binary::Div => left.is_homogeneous() && matches!(**right, Self::Constant(_)),
+                Binary::Pow => false,
+            },
+        }
+    }
+
+    /// Made of the variable, constants, minima and maxima only: the output has the input's unit,
+    /// so both may share one scale without loss.
+    pub fn is_clamp(&self) -> bool {
+        match self {
+            Self::Identity | Self::Constant(_) => true,
+            Self::Binary(Binary::Min | Binary::Max, left, right) => {
+                left.is_clamp() && right.is_clamp()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::relu() {
+            return formatter.write_str("relu");
+        }
+        if *self == Self::clip(Some(0.0), Some(6.0)) {
+            return formatter.write_str("relu6");
+        }
+        match self {
+            Self::Identity => formatter.write_str("identity"),
+            _ => self.write_expression(formatter),
+        }
+    }
+}
+
+impl Function {
+    fn write_expression(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity => formatter.write_str("x"),
+            Self::Constant(value) => write!(formatter, "{value}"),
+            Self::Unary(operator, argument) => {
+                write!(formatter, "{}(", operator.name())?;
+                argument.write_expression(formatter)?;
+                formatter.write_str(")")
+            }
+            Self::Binary(operator, left, right) => {
+                let (open, between) = operator.notation();
+                write!(formatter, "{open}")?;
+                left.write_expression(formatter)?;
+                formatter.write_str(between)?;
+                right.write_expression(formatter)?;
+                formatter.write_str(")")
+            }
+        }
+    }
+}
+
+impl Unary {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Abs => "abs",
+            Self::Erf => "erf",
+            Self::Exp => "exp",
+            Self::Log => "log",
+            Self::Sigmoid => "sigmoid",
+            Self::Softplus => "softplus",
+            Self::Sqrt => "sqrt",
+            Self::Tanh => "tanh",
+        }
+    }
+
+    fn evaluate(self, x: f64) -> f64 {
+        match self {
+            Self::Abs => x.abs(),
+            Self::Erf => libm::erf(x),
+            Self::Exp => libm::exp(x),
+            Self::Log => libm::log(x),
+            Self::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
+            Self::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
+            Self::Sqrt => x.sqrt(),
+            Self::Tanh => libm::tanh(x),
+        }
+    }
+}
+
+impl Binary {
+    fn notation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Add => ("(", " + "),
+            Self::Sub => ("(", " - "),
+            Self::Mul => ("(", " * "),
+            Self::Div => ("(", " / "),
+            Self::Pow => ("(", " ^ "),
+            Self::Min => ("min(", ", "),
+            Self::Max => ("max(", ", "),
+        }
+    }
+
+    pub(super) fn evaluate(self, left: f64, right: f64) -> f64 {
+        match self {
+            Self::Add => left + right,
+            Self::Sub => left - right,
+            Self::Mul => left * right,
+            Self::Div => left / right,
+            Self::Min => left.min(right),
+            Self::Max => left.max(right),
+            Self::Pow => libm::pow(left, right),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(function: &Function, x: f64, expected: f64) {
+        let value = function.evaluate(x);
+        assert!((value - expected).abs() < 1e-6, "{function} at {x}: {value}, not {expected}");
+    }
+
+    #[test]
+    fn known_values() {
+        close(&Function::relu(), -2.0, 0.0);
+        close(&Function::relu(), 2.5, 2.5);
+        close(&Function::clip(Some(0.0), Some(6.0)), 7.0, 6.0);
+        close(&Function::leaky_relu(0.1), -2.0, -0.2);
+        close(&Function::leaky_relu(2.0), -2.0, -4.0);
+        close(&Function::hard_sigmoid(1.0 / 6.0, 0.5), 1.0, 2.0 / 3.0);
+        close(&Function::elu(1.0, 1.0), -1.0, -0.632_120_558_8);
+        close(&Function::gelu(false), 1.0, 0.841_344_746_1);
+        close(&Function::gelu(true), 1.0, 0.841_191_990_6);
+        close(&Function::unary(Unary::Softplus, Function::Identity), 0.0, 0.693_147_180_6);
+    }
+
+    #[test]
+    fn homogeneous_functions_are_recognised() {
+        for function in [Function::Identity, Function::relu(), Function::leaky_relu(0.25)] {
+            assert!(function.is_homogeneous(), "{function}");
+        }
+        for function in
+            [Function::clip(Some(0.0), Some(6.0)), Function::gelu(false), Function::affine(1.0, 2.0)]
+        {
+            assert!(!function.is_homogeneous(), "{function}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(Function::relu().to_string(), "relu");
+        assert_eq!(Function::clip(Some(0.0), Some(6.0)).to_string(), "relu6");
+        assert_eq!(Function::clip(Some(-1.0), None).to_string(), "max(x, -1)");
+        let swish = Function::binary(
+            Binary::Mul,
+            Function::Identity,
+            Function::unary(Unary::Sigmoid, Function::Identity),
+        );
+        assert_eq!(swish.to_string(), "(x * sigmoid(x))");
+    }
+}

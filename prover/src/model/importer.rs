@@ -1,0 +1,325 @@
+//! Walks the nodes of an ONNX graph and keeps, for each value of the file, where its elements lie
+//! in the `[channels, height, width]` tensors of the float graph.
+
+use std::{collections::HashMap, rc::Rc};
+
+use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto};
+
+use super::{
+    FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError, Shape,
+    constant::Constant,
+    fusion::{RawLayer, Step, fuse},
+    operators,
+    protobuf::{Node, Source},
+    shapes::element_count,
+};
+
+/// Larger graphs are refused.
+const MAX_NODES: usize = 1 << 16;
+/// Bound on the elements of all tensors together.
+const MAX_TOTAL_ELEMENTS: usize = 1 << 29;
+
+/// An ONNX value that depends on the input.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub tensor: FloatTensorId,
+    /// Shape in the file, batch included.
+    pub shape: Vec<usize>,
+    /// Element `i` in the file is element `order[i]` of the tensor; `None` when they agree.
+    pub order: Option<Rc<Vec<u32>>>,
+    /// Zero padding asked for by a Pad node, `[top, left, bottom, right]`, not applied yet.
+    pub pads: [usize; 4],
+    /// The final operator that was left out (Softmax, ArgMax): nothing may follow it.
+    pub dropped: Option<String>,
+}
+
+pub(super) struct Importer<'a> {
+    pub source: &'a Source,
+    pub opset: i64,
+    pub constants: HashMap<String, Rc<Constant>>,
+    pub values: HashMap<String, Value>,
+    pub tensors: Vec<FloatTensor>,
+    pub layers: Vec<RawLayer>,
+    /// Layer that writes each tensor.
+    producers: Vec<Option<usize>>,
+    elements: usize,
+    input: FloatTensorId,
+}
+
+pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
+    let graph = source.graph()?;
+    if graph.node.len() > MAX_NODES {
+        return Err(ImportError::Graph(format!(
+            "it has {} nodes, at most {MAX_NODES} are imported",
+            graph.node.len()
+        )));
+    }
+    let constants =
+        source.initializers()?.into_iter().map(|(name, value)| (name, Rc::new(value))).collect();
+    let mut importer = Importer {
+        source,
+        opset: source.opset(),
+        constants,
+        values: HashMap::new(),
+        tensors: Vec::new(),
+        layers: Vec::new(),
+        producers: Vec::new(),
+        elements: 0,
+        input: 0,
+    };
+    let mut input = importer.add_input()?;
+    for node in &graph.node {
+        operators::add(&mut importer, &Node::new(node))?;
+    }
+    let output = importer.find_output()?;
+    let (tensors, layers, renumbered) =
+        fuse(importer.tensors, importer.layers, input.tensor, output)?;
+    input.tensor = renumbered(input.tensor);
+    Ok(FloatGraph { name: name.into(), input, tensors, layers, output: renumbered(output) })
+}
+
+impl Importer<'_> {
+    fn add_input(&mut self) -> Result<FloatInput, ImportError> {
+        let graph = self.source.graph()?;
+        let mut inputs =
+            graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
+        let (Some(input), None) = (inputs.next(), inputs.next()) else {
+            return Err(ImportError::Graph("exactly one input is supported".into()));
+        };
+        let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
+        let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
+        let Some(type_proto::Value::TensorType(kind)) = kind else {
+            return Err(problem("the input has no tensor type".into()));
+        };
+        let dims = kind.shape.as_ref().map_or(&[][..], |shape| shape.dim.as_slice());
+        let mut shape = Vec::with_capacity(dims.len());
+        for (axis, dim) in dims.iter().enumerate() {
+            shape.push(match &dim.value {
+                Some(Dim::DimValue(size)) if *size > 0 => *size as usize,
+                // A free batch size becomes one.
+                _ if axis == 0 => 1,
+                _ => {
+                    return Err(problem(format!(
+                        "axis {axis} of the input has no fixed size; export with a fixed input shape"
+                    )));
+                }
+            });
+        }
+        element_count(&shape).map_err(problem)?;
+        if shape.len() > 1 && shape[0] != 1 {
+            return Err(problem(format!("the batch of {shape:?} must be 1; export with batch 1")));
+        }
+        let channels_last = shape.len() == 4 && self.starts_with_channels_first(&input.name);
+        let internal = match *shape.as_slice() {
+            [features] => [features, 1, 1],
+            [_, features] => [features, 1, 1],
+            [_, channels, length] => [channels, 1, length],
+            [_, height, width, channels] if channels_last => [channels, height, width],
+            [_, channels, height, width] => [channels, height, width],
+            _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
+        };
+        let order = channels_last.then(|| channels_last_order(internal));
+        let tensor = self.new_tensor(&input.name, internal).map_err(problem)?;
+        self.input = tensor;
+        let value = Value {
+            tensor,
+            shape: shape.clone(),
+            order: order.clone().map(Rc::new),
+            pads: [0; 4],
+            dropped: None,
+        };
+        self.values.insert(input.name.clone(), value);
+        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
+    }
+
+    /// The input is channels last: the first node that reads it moves the channels to the front.
+    fn starts_with_channels_first(&self, input: &str) -> bool {
+        let readers = self.source.proto.graph.iter().flat_map(|graph| &graph.node);
+        let first = readers.map(Node::new).find(|node| node.input(0) == Some(input));
+        first.is_some_and(|node| {
+            node.operator() == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2])
+        })
+    }
+
+    fn find_output(&self) -> Result<FloatTensorId, ImportError> {
+        let graph = self.source.graph()?;
+        let [output] = graph.output.as_slice() else {
+            return Err(ImportError::Graph(format!(
+                "{} outputs; export the network with the logits as its only output",
+                graph.output.len()
+            )));
+        };
+        let problem = |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
+        let value = self
+            .values
+            .get(&output.name)
+            .ok_or_else(|| problem("the output does not depend on the input".into()))?;
+        let shape = self.tensors[value.tensor].shape;
+        if shape[1] != 1 || shape[2] != 1 || value.order.is_some() || value.pads != [0; 4] {
+            return Err(problem(format!(
+                "the output has shape {:?}; a vector of logits for one input is needed",
+                value.shape
+            )));
+        }
+        if value.tensor == self.input {
+            return Err(problem("the network has no layers".into()));
+        }
+        Ok(value.tensor)
+    }
+
+    pub fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
+        self.elements += element_count(&shape)?;
+        if self.elements > MAX_TOTAL_ELEMENTS {
+            return Err(format!("the tensors have more than {MAX_TOTAL_ELEMENTS} elements in all"));
+        }
+        if shape.contains(&0) {
+            return Err(format!("its result has the empty shape {shape:?}"));
+        }
+        self.tensors.push(FloatTensor { name: name.into(), shape });
+        self.producers.push(None);
+        Ok(self.tensors.len() - 1)
+    }
+
+    /// Appends a layer that writes a new tensor of `shape`.
+    pub fn push(
+        &mut self,
+        node: &Node<'_>,
+        shape: Shape,
+        step: Step,
+    ) -> Result<FloatTensorId, ImportError> {
+        let output = node.outputs().first().map_or("", String::as_str);
+        let tensor = self.new_tensor(output, shape).map_err(|problem| node.error(problem))?;
+        self.producers[tensor] = Some(self.layers.len());
+        self.layers.push(RawLayer {
+            name: node.name().into(),
+            operator: node.operator().into(),
+            output: tensor,
+            step,
+        });
+        Ok(tensor)
+    }
+
+    pub fn shape(&self, value: &Value) -> Shape {
+        self.tensors[value.tensor].shape
+    }
+
+    /// Binds `value` to the node's first output.
+    pub fn bind(&mut self, node: &Node<'_>, value: Value) -> Result<(), ImportError> {
+        self.bind_output(node, 0, value)
+    }
+
+    pub fn bind_output(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        value: Value,
+    ) -> Result<(), ImportError> {
+        let name = self.fresh_output(node, index)?;
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    pub fn bind_constant(&mut self, node: &Node<'_>, value: Constant) -> Result<(), ImportError> {
+        if value.values.iter().any(|x| !x.is_finite()) {
+            return Err(node.error("its constant result is not finite"));
+        }
+        let name = self.fresh_output(node, 0)?;
+        self.constants.insert(name, Rc::new(value));
+        Ok(())
+    }
+
+    fn fresh_output(&self, node: &Node<'_>, index: usize) -> Result<String, ImportError> {
+        let name = node
+            .outputs()
+            .get(index)
+            .ok_or_else(|| node.error(format!("output {index} is missing")))?;
+        if self.values.contains_key(name) || self.constants.contains_key(name) {
+            return Err(node.error(format!("its output `{name}` is written twice")));
+        }
+        Ok(name.clone())
+    }
+
+    /// A value in which channels, height and width are what the file says, ready for a window.
+    pub fn spatial(&mut self, node: &Node<'_>, value: &Value) -> Result<Shape, ImportError> {
+        let wanted = match *value.shape.as_slice() {
+            [1, channels, height, width] => [channels, height, width],
+            [1, channels, length] => [channels, 1, length],
+            _ => {
+                return Err(node.error(format!(
+                    "an input of shape {:?}; one image [1, channels, height, width] is supported",
+                    value.shape
+                )));
+            }
+        };
+        if value.order.is_some() {
+            return Err(node.error(
+                "its input is stored channels last; export the network channels first (NCHW)",
+            ));
+        }
+        if self.shape(value) != wanted {
+            // The file may deliver an image as a flat vector.
+            let read_before = self.layers.iter().any(|layer| layer.step.reads(value.tensor));
+            if value.tensor != self.input || read_before {
+                return Err(node.error(format!(
+                    "a tensor of shape {:?} is read as {wanted:?}; reshaping between layers is not \
+                     supported",
+                    self.shape(value)
+                )));
+            }
+            self.tensors[value.tensor].shape = wanted;
+        }
+        Ok(wanted)
+    }
+
+    /// The tensors that `tensor` is an elementwise function of, nearest first.
+    pub fn roots(&self, tensor: FloatTensorId) -> Vec<(FloatTensorId, Function)> {
+        let mut roots = vec![(tensor, Function::Identity)];
+        let mut current = (tensor, Function::Identity);
+        while let Some(layer) = self.producers[current.0].map(|index| &self.layers[index]) {
+            let (input, inner) = match &layer.step {
+                Step::Apply { input, function } => (*input, function.clone()),
+                Step::Affine { input, scale, bias } => {
+                    let uniform = |v: &[f64]| v.iter().all(|x| *x == v[0]);
+                    if !uniform(scale) || !uniform(bias) {
+                        break;
+                    }
+                    (*input, Function::affine(scale[0], bias[0]))
+                }
+                Step::Layer(_) => break,
+            };
+            current = (input, current.1.after(inner));
+            if !current.1.may_grow() {
+                break;
+            }
+            roots.push(current.clone());
+        }
+        roots
+    }
+
+    /// No element of `tensor` is negative, whatever the input.
+    pub fn is_non_negative(&self, tensor: FloatTensorId) -> bool {
+        let Some(layer) = self.producers[tensor].map(|index| &self.layers[index]) else {
+            return false;
+        };
+        match &layer.step {
+            Step::Apply { function, .. } => {
+                function.is_clamp() && function.evaluate(f64::NEG_INFINITY) >= 0.0
+            }
+            Step::Layer(FloatOp::MaxPool { input, .. } | FloatOp::Slice { input, .. }) => {
+                self.is_non_negative(*input)
+            }
+            Step::Layer(FloatOp::Concat { inputs }) => {
+                inputs.iter().all(|input| self.is_non_negative(*input))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Where element `i` of a channels-last image lies in `[channels, height, width]`.
+pub(super) fn channels_last_order([channels, height, width]: Shape) -> Vec<u32> {
+    let plane = height * width;
+    (0..plane)
+        .flat_map(|position| (0..channels).map(move |channel| (channel * plane + position) as u32))
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! The supported ONNX operators, each as steps of the float graph.
+
+mod elementwise;
+mod fold;
+mod layout;
+mod linear;
+mod pooling;
+
+use std::rc::Rc;
+
+use super::{
+    Binary, FloatOp, Function, ImportError, Unary,
+    constant::{self, Constant},
+    fusion::Step,
+    importer::{Importer, Value},
+    protobuf::Node,
+    shapes,
+};
+
+/// Adds one node.
+pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    if !matches!(node.domain(), "" | "ai.onnx") {
+        return Err(node.error(format!(
+            "operators of the domain `{}` are not supported; export with standard operators only",
+            node.domain()
+        )));
+    }
+    if fold::try_fold(importer, node)? {
+        return Ok(());
+    }
+    match node.operator() {
+        "Conv" => linear::conv(importer, node),
+        "Gemm" => linear::gemm(importer, node),
+        "MatMul" => linear::matmul(importer, node),
+        "BatchNormalization" => linear::batch_normalization(importer, node),
+        "MaxPool" => pooling::max_pool(importer, node),
+        "AveragePool" => pooling::average_pool(importer, node),
+        "GlobalAveragePool" => pooling::global(importer, node, false),
+        "GlobalMaxPool" => pooling::global(importer, node, true),
+        "ReduceMean" => pooling::reduce_mean(importer, node),
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Sum" => {
+            elementwise::binary(importer, node)
+        }
+        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => layout::relabel(importer, node),
+        "Transpose" => layout::transpose(importer, node),
+        "Concat" => layout::concat(importer, node),
+        "Slice" => layout::slice(importer, node),
+        "Split" => layout::split(importer, node),
+        "Pad" => layout::pad(importer, node),
+        "Shape" => layout::shape(importer, node),
+        "Identity" | "Dropout" | "Cast" => {
+            let value = activation(importer, node, 0)?;
+            importer.bind(node, value)
+        }
+        "Softmax" | "LogSoftmax" | "ArgMax" => {
+            let mut value = activation(importer, node, 0)?;
+            if value.shape.iter().filter(|size| **size > 1).count() > 1 {
+                return Err(node.error(format!(
+                    "over a tensor of shape {:?}; only a final one over the logits is supported",
+                    value.shape
+                )));
+            }
+            value.dropped = Some(node.name().into());
+            importer.bind(node, value)
+        }
+        "PRelu" => elementwise::prelu(importer, node),
+        operator => match elementwise::function(importer, node)? {
+            Some(function) => elementwise::apply(importer, node, function),
+            None => Err(node.error(format!(
+                "the operator {operator} is not supported; supported are convolutions, dense \
+                 layers, pooling, elementwise functions, sums, concatenation and reshaping"
+            ))),
+        },
+    }
+}
+
+/// Input `index`, which must depend on the network's input.
+fn activation(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    index: usize,
+) -> Result<Value, ImportError> {
+    let name =
+        node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")))?;
+    if importer.constants.contains_key(name) {
+        return Err(node.error(format!("its input `{name}` is a constant; an activation is needed")));
+    }
+    let value = importer.values.get(name).ok_or_else(|| unknown(node, name))?;
+    if let Some(dropped) = &value.dropped
+        && !matches!(node.operator(), "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze")
+        && node.operator() != "ArgMax"
+    {
+        return Err(node.error(format!(
+            "it follows the operator `{dropped}`, which is supported only at the very end"
+        )));
+    }
+    Ok(value.clone())
+}
+
+/// As [`activation`], with no padding waiting to be applied.
+fn unpadded(importer: &Importer<'_>, node: &Node<'_>, index: usize) -> Result<Value, ImportError> {
+    let value = activation(importer, node, index)?;
+    if value.pads != [0; 4] {
+        return Err(node.error(
+            "it follows a Pad node; padding is supported only before a convolution or a pool",
+        ));
+    }
+    Ok(value)
+}
+
+fn unknown(node: &Node<'_>, name: &str) -> ImportError {
+    node.error(format!(
+        "its input `{name}` is not made by any node before it (missing, or a cycle)"
+    ))
+}
+
+/// Input `index`, which must be a constant; `None` when it is absent.
+fn optional_constant(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    index: usize,
+) -> Result<Option<Rc<Constant>>, ImportError> {
+    let Some(name) = node.input(index) else { return Ok(None) };
+    if let Some(constant) = importer.constants.get(name) {
+        return Ok(Some(constant.clone()));
+    }
+    if importer.values.contains_key(name) {
+        return Err(node.error(format!(
+            "its input {index} (`{name}`) depends on the network's input; it must be a constant"
+        )));
+    }
+    Err(unknown(node, name))
+}
+
+fn required_constant(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    index: usize,
+) -> Result<Rc<Constant>, ImportError> {
+    optional_constant(importer, node, index)?
+        .ok_or_else(|| node.error(format!("input {index} is missing")))
+}
+
+/// An integer list given as attribute (older operator sets) or as constant input (newer ones).
+fn integers(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    attribute: &str,
+    input: usize,
+) -> Result<Option<Vec<i64>>, ImportError> {
+    if let Some(values) = node.ints(attribute) {
+        return Ok(Some(values.to_vec()));
+    }
+    Ok(optional_constant(importer, node, input)?.map(|constant| constant.integers()))
+}

@@ -1,0 +1,228 @@
+//! Making proofs, and the commitments that identify a model.
+
+use std::path::Path;
+
+use halo2_proofs::{
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine},
+        ff::Field,
+        group::Curve,
+    },
+    plonk::{self, Circuit},
+    poly::{
+        EvaluationDomain,
+        commitment::{Blind, Params},
+        kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
+    },
+    transcript::TranscriptWriterBuffer,
+};
+
+use super::{
+    blinding::{BlindingRng, BlindingSeed},
+    file::{self, FileError, hex_id},
+    keys::{ProverKey, matches_srs},
+    srs::Srs,
+    transcript::{
+        KeccakWrite, POINT_BYTES, SCALAR_BYTES, TranscriptError, keccak256, point_to_bytes,
+        scalar_from_bytes, scalar_to_bytes,
+    },
+};
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The parameters are not those of the key.
+    #[error(
+        "the proving key was made with KZG parameters {expected} for k = {key_k}, these are \
+         {found} for k = {srs_k}"
+    )]
+    OtherSrs {
+        /// Identity of the key's parameters.
+        expected: String,
+        /// Their size.
+        key_k: u32,
+        /// Identity of the given parameters.
+        found: String,
+        /// Their size.
+        srs_k: u32,
+    },
+    /// Wrong number of public inputs.
+    #[error("{found} public inputs given, the circuit has {expected}")]
+    PublicInputs {
+        /// Number given.
+        found: usize,
+        /// Number expected.
+        expected: usize,
+    },
+    /// The library failed.
+    #[error("proving failed: {0}")]
+    Library(plonk::Error),
+    /// The circuit or the library panicked, which is how errors of witness assignment surface.
+    #[error("proving failed while assigning the witness: {0}")]
+    Witness(String),
+    /// Something cannot be encoded.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+}
+
+/// Proves a circuit.
+///
+/// `public_inputs` is the content of the instance column. `seed` fixes the commitments of the
+/// weight columns; everything else is blinded with fresh randomness. The result is the bare proof.
+pub fn create_proof<C: Circuit<Fr>>(
+    srs: &Srs,
+    key: &ProverKey,
+    circuit: C,
+    public_inputs: &[Fr],
+    seed: &BlindingSeed,
+) -> Result<Vec<u8>, ProveError> {
+    create_proof_self_blinded(srs, key, circuit, public_inputs, seed, 0)
+}
+
+/// [`create_proof`] for a circuit that blinds the `self_blinded` columns after the weight columns
+/// itself, with uniform values in usable rows that no gate constrains, more of them than points at
+/// which a column is opened. Their last rows are zero, so that a gate may rely on it.
+pub fn create_proof_self_blinded<C: Circuit<Fr>>(
+    srs: &Srs,
+    key: &ProverKey,
+    circuit: C,
+    public_inputs: &[Fr],
+    seed: &BlindingSeed,
+    self_blinded: usize,
+) -> Result<Vec<u8>, ProveError> {
+    let info = key.info();
+    let profile = info.profile();
+    if !matches_srs(info, srs) {
+        return Err(ProveError::OtherSrs {
+            expected: hex_id(&info.srs_id()),
+            key_k: info.data().k,
+            found: hex_id(&srs.id()),
+            srs_k: srs.k(),
+        });
+    }
+    if public_inputs.len() != profile.public_inputs {
+        return Err(ProveError::PublicInputs {
+            found: public_inputs.len(),
+            expected: profile.public_inputs,
+        });
+    }
+    let rng = BlindingRng::new(
+        seed,
+        profile.weight_columns,
+        self_blinded,
+        profile.blinding_factors,
+    );
+    let mut transcript = KeccakWrite::init(Vec::with_capacity(profile.proof_bytes()));
+    let work = std::panic::AssertUnwindSafe(|| {
+        plonk::create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+            srs.params(),
+            key.pk(),
+            &[circuit],
+            &[&[public_inputs]],
+            rng,
+            &mut transcript,
+        )
+    });
+    let outcome = std::panic::catch_unwind(work);
+    // A point at infinity is the better explanation of whatever came after it.
+    let proof = transcript.finish()?;
+    match outcome {
+        Ok(Ok(())) => Ok(proof),
+        Ok(Err(error)) => Err(ProveError::Library(error)),
+        Err(payload) => Err(ProveError::Witness(super::panic_message(&payload))),
+    }
+}
+
+/// Commits to weight columns without making a proof: the points that every proof of a model with
+/// this seed starts with.
+///
+/// `columns` hold the usable rows of each weight column (shorter ones are zero-extended);
+/// `blinding_factors` is [`super::profile::Profile::blinding_factors`]. Returns `None` if a
+/// column is longer than the usable rows.
+pub fn commit_weights(
+    srs: &Srs,
+    columns: &[Vec<Fr>],
+    blinding_factors: usize,
+    seed: &BlindingSeed,
+) -> Option<Vec<G1Affine>> {
+    let n = 1usize << srs.k();
+    let usable = n.checked_sub(blinding_factors + 1)?;
+    let domain = EvaluationDomain::<Fr>::new(1, srs.k());
+    let blinding = seed.rows(columns.len(), blinding_factors);
+    columns
+        .iter()
+        .zip(blinding)
+        .map(|(column, tail)| {
+            if column.len() > usable {
+                return None;
+            }
+            let mut values = column.clone();
+            values.resize(usable, Fr::ZERO);
+            values.extend(tail);
+            let polynomial = domain.lagrange_from_vec(values);
+            let commitment = srs.params().commit_lagrange(&polynomial, Blind::default());
+            Some(commitment.to_affine())
+        })
+        .collect()
+}
+
+/// The model's hash: Keccak-256 of the weight points, 64 bytes each.
+pub fn weights_hash(points: &[G1Affine]) -> [u8; 32] {
+    let bytes: Vec<u8> = points.iter().flat_map(point_to_bytes).collect();
+    keccak256(&[&bytes])
+}
+
+/// A proof with its public inputs, as a file holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofFile {
+    /// Hash of the verifying key.
+    pub vk_hash: [u8; 32],
+    /// Content of the instance column.
+    pub public_inputs: Vec<Fr>,
+    /// The bare proof.
+    pub proof: Vec<u8>,
+}
+
+impl ProofFile {
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let mut body = Vec::new();
+        body.extend_from_slice(&(self.public_inputs.len() as u32).to_le_bytes());
+        for input in &self.public_inputs {
+            body.extend_from_slice(&scalar_to_bytes(input));
+        }
+        body.extend_from_slice(&self.proof);
+        file::write(path, file::PROOF, &self.vk_hash, &body)
+    }
+
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let (vk_hash, body) = file::read(path, file::PROOF)?;
+        let damaged = || FileError::content(path, "its public inputs are not well-formed");
+        let (count, rest) = body.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let length = (u32::from_le_bytes(*count) as usize)
+            .checked_mul(SCALAR_BYTES)
+            .filter(|length| *length <= rest.len())
+            .ok_or_else(damaged)?;
+        let (inputs, proof) = rest.split_at(length);
+        let public_inputs = inputs
+            .chunks_exact(SCALAR_BYTES)
+            .map(|chunk| {
+                let mut word = [0u8; SCALAR_BYTES];
+                word.copy_from_slice(chunk);
+                scalar_from_bytes(&word).ok_or_else(damaged)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            vk_hash,
+            public_inputs,
+            proof: proof.to_vec(),
+        })
+    }
+
+    /// Keccak-256 of the first `weight_columns` points; `None` if the proof is too short.
+    pub fn weights_hash(&self, weight_columns: usize) -> Option<[u8; 32]> {
+        let bytes = self.proof.get(..weight_columns.checked_mul(POINT_BYTES)?)?;
+        Some(keccak256(&[bytes]))
+    }
+}

@@ -1,0 +1,464 @@
+//! KZG parameters: powers of tau in G1, in coefficient and Lagrange form, and [1]_2, [s]_2.
+//!
+//! A development setup is made here from a seed, so whoever knows the seed can forge proofs; it is
+//! marked as such in the file, in every key made with it, and on chain. Parameters of a ceremony
+//! are imported from the library's `params` layout or from a snarkjs `.ptau` file.
+//!
+//! Body of the file: k (4 bytes, little-endian), flags (4 bytes, bit 0: development setup), seed
+//! of a development setup (32 bytes, else zero), then 2^k points in coefficient form, 2^k points
+//! in Lagrange form, [1]_2 and [s]_2, all uncompressed in the library's internal (Montgomery,
+//! little-endian) form.
+
+use std::path::{Path, PathBuf};
+
+use halo2_proofs::{
+    SerdeFormat,
+    arithmetic::best_multiexp,
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine, G2Affine},
+        ff::{Field, PrimeField},
+        group::{Curve, prime::PrimeCurveAffine},
+        pairing::Engine,
+        serde::SerdeObject,
+    },
+    poly::{
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use super::{
+    file::{self, FileError, Reader, Writer},
+    fixed_base::FixedBase,
+    transcript::keccak256,
+};
+
+/// Largest k that a file may claim: 2^24 rows are 2 GiB of parameters.
+pub const MAX_K: u32 = 24;
+
+const G1_BYTES: usize = 64;
+const G2_BYTES: usize = 128;
+const FLAG_DEV: u32 = 1;
+
+/// KZG parameters for polynomials of 2^k coefficients.
+#[derive(Debug, Clone)]
+pub struct Srs {
+    params: ParamsKZG<Bn256>,
+    dev_seed: Option<[u8; 32]>,
+}
+
+/// Why parameters are not available.
+#[derive(Debug, thiserror::Error)]
+pub enum SrsError {
+    /// Reading or writing failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// More rows than the parameters allow.
+    #[error("{path} holds parameters for k = {found}, k = {asked} is needed; make or get larger ones")]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// k of the file.
+        found: u32,
+        /// k asked for.
+        asked: u32,
+    },
+    /// k out of range.
+    #[error("k = {0} is out of range; between 1 and {MAX_K} is supported")]
+    K(u32),
+    /// Imported points are not powers of one secret.
+    #[error("{path} does not hold consistent parameters: {reason}")]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// Which check failed.
+        reason: &'static str,
+    },
+}
+
+impl Srs {
+    /// A development setup: the secret is derived from the seed. **Whoever knows the seed can
+    /// forge proofs.** The same seed gives the same secret for every k.
+    pub fn dev(k: u32, seed: [u8; 32]) -> Result<Self, SrsError> {
+        if !(1..=MAX_K).contains(&k) {
+            return Err(SrsError::K(k));
+        }
+        let secret = dev_secret(&seed);
+        let n = 1usize << k;
+        let table = FixedBase::new(G1Affine::generator(), k);
+        let mut scalars = vec![Fr::ZERO; n];
+        par_chunks(&mut scalars, |start, chunk| {
+            let mut power = secret.pow_vartime([start as u64]);
+            for scalar in chunk {
+                *scalar = power;
+                power *= secret;
+            }
+        });
+        let g = table.multiply(&scalars);
+
+        // l_i(s) = (s^n - 1) / n * omega^i / (s - omega^i)
+        let omega = root_of_unity(k);
+        let factor = (secret.pow_vartime([n as u64]) - Fr::ONE)
+            * Fr::TWO_INV.pow_vartime([u64::from(k)]);
+        par_chunks(&mut scalars, |start, chunk| {
+            let first = omega.pow_vartime([start as u64]);
+            let mut power = first;
+            for scalar in chunk.iter_mut() {
+                *scalar = secret - power;
+                power *= omega;
+            }
+            halo2_proofs::halo2curves::ff::BatchInvert::batch_invert(chunk.iter_mut());
+            let mut power = first * factor;
+            for scalar in chunk {
+                *scalar *= power;
+                power *= omega;
+            }
+        });
+        let g_lagrange = table.multiply(&scalars);
+        let g2 = G2Affine::generator();
+        let s_g2 = G2Affine::from(g2 * secret);
+        Ok(Self {
+            params: assemble(k, g, Some(g_lagrange), s_g2),
+            dev_seed: Some(seed),
+        })
+    }
+
+    /// A development setup with a seed from the operating system.
+    pub fn dev_random(k: u32) -> Result<Self, SrsError> {
+        let mut seed = [0u8; 32];
+        OsRng.fill_bytes(&mut seed);
+        Self::dev(k, seed)
+    }
+
+    /// The library's parameters.
+    pub fn params(&self) -> &ParamsKZG<Bn256> {
+        &self.params
+    }
+
+    /// Logarithm of the number of coefficients.
+    pub fn k(&self) -> u32 {
+        self.params.k()
+    }
+
+    /// Whether this is a development setup.
+    pub fn is_dev(&self) -> bool {
+        self.dev_seed.is_some()
+    }
+
+    /// Identifies the secret, whatever k: Keccak-256 of [s]_2 and the development flag.
+    pub fn id(&self) -> [u8; 32] {
+        srs_id(&self.params.s_g2(), self.is_dev())
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<(), SrsError> {
+        let n = 1u64 << self.k();
+        let body = 40 + 2 * n * G1_BYTES as u64 + 2 * G2_BYTES as u64;
+        let mut writer = Writer::create(path, file::SRS, &self.id(), body)?;
+        writer.put(&self.k().to_le_bytes())?;
+        let flags = if self.is_dev() { FLAG_DEV } else { 0 };
+        writer.put(&flags.to_le_bytes())?;
+        writer.put(&self.dev_seed.unwrap_or_default())?;
+        // The library keeps the Lagrange form to itself, so take both from its own serialization,
+        // which starts with four bytes of k and is otherwise the layout of this file.
+        let mut forward = Forward {
+            skip: 4,
+            writer: &mut writer,
+            error: None,
+        };
+        let written = self
+            .params
+            .write_custom(&mut forward, SerdeFormat::RawBytesUnchecked);
+        if let Some(error) = forward.error {
+            return Err(error.into());
+        }
+        written.map_err(|source| FileError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(writer.finish()?)
+    }
+
+    /// k of a file, without reading the points.
+    pub fn read_k(path: &Path) -> Result<u32, SrsError> {
+        let mut reader = Reader::open(path, file::SRS)?;
+        read_header(&mut reader).map(|(k, _)| k)
+    }
+
+    /// Reads a file for circuits of 2^k rows (all of it, if `k` is `None`).
+    ///
+    /// A smaller k than the file's costs a transform over the group for ceremony parameters (about
+    /// a minute for 2^17 points), so keep the result with [`Srs::write`]; a development setup is
+    /// made again from its seed.
+    pub fn read(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
+        let mut reader = Reader::open(path, file::SRS)?;
+        let (found, dev_seed) = read_header(&mut reader)?;
+        let asked = k.unwrap_or(found);
+        if asked > found {
+            return Err(SrsError::TooSmall {
+                path: path.to_owned(),
+                found,
+                asked,
+            });
+        }
+        if let Some(seed) = dev_seed
+            && asked < found
+        {
+            let left = reader.left();
+            reader.skip(left)?;
+            reader.finish()?;
+            return Self::dev(asked, seed);
+        }
+        let skipped = ((1u64 << found) - (1u64 << asked)) * G1_BYTES as u64;
+        let g = read_g1(&mut reader, 1 << asked)?;
+        reader.skip(skipped)?;
+        let g_lagrange = if asked == found {
+            Some(read_g1(&mut reader, 1 << asked)?)
+        } else {
+            reader.skip((G1_BYTES as u64) << found)?;
+            None
+        };
+        let _g2 = read_g2(&mut reader)?;
+        let s_g2 = read_g2(&mut reader)?;
+        let belongs_to = *reader.belongs_to();
+        reader.finish()?;
+        let srs = Self {
+            params: assemble(asked, g, g_lagrange, s_g2),
+            dev_seed,
+        };
+        file::check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
+        Ok(srs)
+    }
+
+    /// Imports parameters in the library's own `params` layout (raw bytes), as other halo2
+    /// projects publish them. Every point is checked, and that they are powers of one secret.
+    pub fn import_halo2(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
+        let failed = |source| FileError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut file = std::io::BufReader::with_capacity(1 << 20, file);
+        let mut word = [0u8; 4];
+        std::io::Read::read_exact(&mut file, &mut word).map_err(failed)?;
+        let found = u32::from_le_bytes(word);
+        let expected = |k: u32| 4 + 2 * ((G1_BYTES as u64) << k) + 2 * G2_BYTES as u64;
+        if !(1..=MAX_K).contains(&found) || expected(found) != length {
+            let reason = format!("{length} bytes are not raw halo2 parameters for k = {found}");
+            return Err(FileError::content(path, reason).into());
+        }
+        let asked = k.unwrap_or(found);
+        if asked > found || asked == 0 {
+            return Err(SrsError::TooSmall {
+                path: path.to_owned(),
+                found,
+                asked,
+            });
+        }
+        let mut points = |count: usize, skip: usize| -> Result<Vec<G1Affine>, SrsError> {
+            let mut bytes = vec![0u8; G1_BYTES * count];
+            std::io::Read::read_exact(&mut file, &mut bytes).map_err(failed)?;
+            let mut rest = std::io::Read::take(&mut file, (G1_BYTES * skip) as u64);
+            std::io::copy(&mut rest, &mut std::io::sink()).map_err(failed)?;
+            checked_points(&bytes).ok_or_else(|| inconsistent(path, "a point is not on the curve"))
+        };
+        let (n, rest) = (1usize << asked, (1usize << found) - (1usize << asked));
+        let g = points(n, rest)?;
+        let lagrange = points(n, rest)?;
+        let mut bytes = [0u8; 2 * G2_BYTES];
+        std::io::Read::read_exact(&mut file, &mut bytes).map_err(failed)?;
+        let (g2, s_g2) = bytes.split_at(G2_BYTES);
+        let (Some(g2), Some(s_g2)) = (
+            G2Affine::from_raw_bytes(g2),
+            G2Affine::from_raw_bytes(s_g2),
+        ) else {
+            return Err(inconsistent(path, "a point of G2 is not on the curve"));
+        };
+        if g2 != G2Affine::generator() {
+            return Err(inconsistent(path, "[1]_2 is not the generator"));
+        }
+        let lagrange = (asked == found).then_some(lagrange);
+        Self::from_powers(path, asked, g, lagrange, s_g2)
+    }
+
+    /// Assembles ceremony parameters from points and checks that they belong together.
+    pub(crate) fn from_powers(
+        path: &Path,
+        k: u32,
+        g: Vec<G1Affine>,
+        g_lagrange: Option<Vec<G1Affine>>,
+        s_g2: G2Affine,
+    ) -> Result<Self, SrsError> {
+        check_powers(path, &g, &s_g2)?;
+        let params = assemble(k, g, g_lagrange, s_g2);
+        check_lagrange(path, &params)?;
+        Ok(Self {
+            params,
+            dev_seed: None,
+        })
+    }
+}
+
+/// What a verifier needs of the parameters: [s]_2 and whether the setup was made locally.
+pub fn srs_id(s_g2: &G2Affine, dev: bool) -> [u8; 32] {
+    keccak256(&[b"assay-srs-v1", &s_g2.to_raw_bytes(), &[u8::from(dev)]])
+}
+
+/// Parameters that can only verify.
+pub(crate) fn verifier_params(k: u32, s_g2: G2Affine) -> ParamsKZG<Bn256> {
+    assemble(k, vec![G1Affine::generator()], Some(Vec::new()), s_g2)
+}
+
+pub(crate) fn inconsistent(path: &Path, reason: &'static str) -> SrsError {
+    SrsError::Inconsistent {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// Decodes and checks points in raw form; `None` if one is not on the curve or is the identity.
+pub(crate) fn checked_points(bytes: &[u8]) -> Option<Vec<G1Affine>> {
+    bytes
+        .par_chunks_exact(G1_BYTES)
+        .map(|chunk| {
+            G1Affine::from_raw_bytes(chunk).filter(|point| !bool::from(point.is_identity()))
+        })
+        .collect()
+}
+
+/// Passes the library's serialization on to an envelope.
+struct Forward<'a> {
+    skip: usize,
+    writer: &'a mut Writer,
+    error: Option<FileError>,
+}
+
+impl std::io::Write for Forward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        if let Some(rest) = bytes.get(skipped..)
+            && let Err(error) = self.writer.put(rest)
+        {
+            self.error = Some(error);
+            return Err(std::io::ErrorKind::Other.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn dev_secret(seed: &[u8; 32]) -> Fr {
+    let domain = keccak256(&[b"assay-dev-setup-v1", seed]);
+    Fr::random(ChaCha20Rng::from_seed(domain))
+}
+
+fn root_of_unity(k: u32) -> Fr {
+    let mut omega = Fr::ROOT_OF_UNITY;
+    for _ in k..Fr::S {
+        omega = omega.square();
+    }
+    omega
+}
+
+fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
+    const CHUNK: usize = 1 << 12;
+    values
+        .par_chunks_mut(CHUNK)
+        .enumerate()
+        .for_each(|(index, chunk)| fill(index * CHUNK, chunk));
+}
+
+fn assemble(
+    k: u32,
+    g: Vec<G1Affine>,
+    g_lagrange: Option<Vec<G1Affine>>,
+    s_g2: G2Affine,
+) -> ParamsKZG<Bn256> {
+    // The library's constructor is a method; any value will do.
+    let any = ParamsKZG::<Bn256>::setup(1, ChaCha20Rng::from_seed([0; 32]));
+    any.from_parts(k, g, g_lagrange, G2Affine::generator(), s_g2)
+}
+
+fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>), SrsError> {
+    let path = reader.path().to_owned();
+    let k = reader.take_u32()?;
+    let flags = reader.take_u32()?;
+    let mut seed = [0u8; 32];
+    reader.take(&mut seed)?;
+    if !(1..=MAX_K).contains(&k) || flags & !FLAG_DEV != 0 {
+        let reason = format!("k = {k} with flags {flags} is not supported");
+        return Err(FileError::content(&path, reason).into());
+    }
+    let expected = 2 * ((G1_BYTES as u64) << k) + 2 * G2_BYTES as u64;
+    if reader.left() != expected {
+        let reason = format!("it is too short or too long for k = {k}");
+        return Err(FileError::content(&path, reason).into());
+    }
+    Ok((k, (flags == FLAG_DEV).then_some(seed)))
+}
+
+fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError> {
+    const CHUNK: usize = 1 << 14;
+    let mut points = Vec::with_capacity(count);
+    let mut block = vec![0u8; CHUNK * G1_BYTES];
+    while points.len() < count {
+        let step = CHUNK.min(count - points.len());
+        let bytes = &mut block[..step * G1_BYTES];
+        reader.take(bytes)?;
+        points.extend(
+            bytes
+                .chunks_exact(G1_BYTES)
+                .map(G1Affine::from_raw_bytes_unchecked),
+        );
+    }
+    Ok(points)
+}
+
+fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
+    let mut bytes = [0u8; G2_BYTES];
+    reader.take(&mut bytes)?;
+    G2Affine::from_raw_bytes(&bytes)
+        .ok_or_else(|| FileError::content(reader.path(), "a point of G2 is not on the curve").into())
+}
+
+/// e(sum c_i g_{i+1}, [1]_2) = e(sum c_i g_i, [s]_2) for random c: all ratios are s.
+fn check_powers(path: &Path, g: &[G1Affine], s_g2: &G2Affine) -> Result<(), SrsError> {
+    let (Some(first), [_, upper @ ..]) = (g.first(), g) else {
+        return Err(inconsistent(path, "there are no points"));
+    };
+    if *first != G1Affine::generator() {
+        return Err(inconsistent(path, "[1]_1 is not the generator"));
+    }
+    let mut rng = ChaCha20Rng::from_entropy();
+    let weights: Vec<Fr> = upper.iter().map(|_| Fr::random(&mut rng)).collect();
+    let high = best_multiexp(&weights, upper).to_affine();
+    let low = best_multiexp(&weights, &g[..upper.len()]).to_affine();
+    if Bn256::pairing(&high, &G2Affine::generator()) != Bn256::pairing(&low, s_g2) {
+        return Err(inconsistent(path, "the points are not powers of the secret in [s]_2"));
+    }
+    Ok(())
+}
+
+/// A random polynomial has the same commitment in both forms.
+fn check_lagrange(path: &Path, params: &ParamsKZG<Bn256>) -> Result<(), SrsError> {
+    use halo2_proofs::poly::{EvaluationDomain, commitment::Blind};
+    let mut rng = ChaCha20Rng::from_entropy();
+    let domain = EvaluationDomain::<Fr>::new(1, params.k());
+    let values = (0..1usize << params.k()).map(|_| Fr::random(&mut rng)).collect();
+    let lagrange = domain.lagrange_from_vec(values);
+    let left = params.commit_lagrange(&lagrange, Blind::default());
+    let coefficients = domain.lagrange_to_coeff(lagrange);
+    if left != params.commit(&coefficients, Blind::default()) {
+        return Err(inconsistent(path, "the Lagrange form does not match the coefficient form"));
+    }
+    Ok(())
+}
+

@@ -1,0 +1,101 @@
+use halo2_proofs::halo2curves::{bn256::{Fr, G1Affine}, ff::Field};
+
+use super::{
+    sample::{SEED, Sample, SampleParams, Setup, setup},
+    transcript::{POINT_BYTES, point_to_bytes, scalar_to_bytes},
+    *,
+};
+
+fn small() -> Setup {
+    setup(SampleParams::small())
+}
+
+#[test]
+fn proves_and_verifies() {
+    let setup = small();
+    let (proof, inputs) = setup.prove(1, 1, &SEED);
+    assert_eq!(proof.len(), setup.key.info().profile().proof_bytes());
+    let hash = setup.key.verify(&inputs, &proof).unwrap();
+    let points = commit_weights(
+        &setup.srs,
+        &Sample::new(setup.params.clone(), 1, 1).weight_values(),
+        setup.key.info().profile().blinding_factors,
+        &SEED,
+    )
+    .unwrap();
+    assert_eq!(hash, weights_hash(&points));
+}
+
+#[test]
+fn weight_points_are_constant_per_seed_and_differ_between_seeds() {
+    let setup = small();
+    let weights = setup.params.weights * POINT_BYTES;
+    let (first, inputs) = setup.prove(1, 1, &SEED);
+    let (second, other_inputs) = setup.prove(1, 6, &SEED);
+    assert_eq!(first[..weights], second[..weights]);
+    // Everything after the weights is fresh, for equal inputs too.
+    let (again, _) = setup.prove(1, 1, &SEED);
+    assert_eq!(first[..weights], again[..weights]);
+    for (index, (a, b)) in first[weights..]
+        .chunks(POINT_BYTES)
+        .zip(again[weights..].chunks(POINT_BYTES))
+        .enumerate()
+    {
+        assert_ne!(a, b, "element {index} after the weights repeats");
+    }
+    let (other_seed, _) = setup.prove(1, 1, &BlindingSeed([43; 32]));
+    let (other_weights, _) = setup.prove(2, 1, &SEED);
+    for proof in [&other_seed, &other_weights] {
+        for column in 0..setup.params.weights {
+            let range = column * POINT_BYTES..(column + 1) * POINT_BYTES;
+            assert_ne!(first[range.clone()], proof[range]);
+        }
+    }
+    let hash = |proof: &[u8], inputs: &[Fr]| setup.key.verify(inputs, proof).unwrap();
+    assert_eq!(hash(&first, &inputs), hash(&second, &other_inputs));
+    assert_ne!(hash(&first, &inputs), hash(&other_seed, &inputs));
+}
+
+#[test]
+fn weight_points_match_the_plain_commitment() {
+    let setup = small();
+    let profile = setup.key.info().profile();
+    for (salt, seed) in [(1, SEED), (7, BlindingSeed([5; 32]))] {
+        let (proof, _) = setup.prove(salt, 3, &seed);
+        let columns = Sample::new(setup.params.clone(), salt, 3).weight_values();
+        let points = commit_weights(&setup.srs, &columns, profile.blinding_factors, &seed).unwrap();
+        let bytes: Vec<u8> = points.iter().flat_map(|p: &G1Affine| point_to_bytes(p)).collect();
+        assert_eq!(proof[..bytes.len()], bytes);
+    }
+}
+
+#[test]
+fn tampered_witness_is_refused() {
+    let setup = small();
+    let mut circuit = Sample::new(setup.params.clone(), 1, 1);
+    circuit.tamper = true;
+    let inputs = circuit.public_inputs();
+    let proof = create_proof(&setup.srs, &setup.key, circuit, &inputs, &SEED).unwrap();
+    assert!(matches!(setup.key.verify(&inputs, &proof), Err(VerifyError::Invalid)));
+}
+
+#[test]
+fn wrong_public_inputs_are_refused() {
+    let setup = small();
+    let (proof, inputs) = setup.prove(1, 1, &SEED);
+    for index in 0..inputs.len() {
+        let mut wrong = inputs.clone();
+        wrong[index] += Fr::ONE;
+        assert!(matches!(setup.key.verify(&wrong, &proof), Err(VerifyError::Invalid)));
+    }
+    assert!(matches!(
+        setup.key.verify(&inputs[1..], &proof),
+        Err(VerifyError::PublicInputs { found: 2, expected: 3 })
+    ));
+    let r = {
+        let mut word = scalar_to_bytes(&-Fr::ONE);
+        word[31] += 1;
+        word
+    };
+    assert!(matches!(public_inputs(&[r]), Err(VerifyError::PublicInput(0))));
+}

@@ -1,0 +1,251 @@
+//! The contracts' interfaces as the relayer calls them.
+//!
+//! Written out here, not read from forge's output: then `cargo build` neither needs a Solidity
+//! build first nor fails in a macro when there is none, and this file shows what the relayer
+//! relies on. A test compares it with forge's artifacts, signature by signature.
+
+// The constructors that `sol!` makes for events take every field.
+#![allow(clippy::too_many_arguments)]
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use alloy::{
+    dyn_abi::{DynSolType, DynSolValue, Specifier},
+    json_abi::Error as AbiError,
+    primitives::{FixedBytes, hex},
+    sol,
+};
+
+sol! {
+    #[sol(rpc, abi)]
+    #[derive(Debug, PartialEq, Eq)]
+    interface IModelRegistry {
+        struct ModelCommitment {
+            bytes32 modelHash;
+            bytes32 circuitHash;
+            bytes32 vkHash;
+            bytes4 proofSystemId;
+            string uri;
+        }
+
+        struct ModelBinding {
+            bytes32 modelHash;
+            bytes32 vkHash;
+            bytes32 verifierCodeHash;
+            address vk;
+            address verifier;
+            bool devSetup;
+        }
+
+        event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
+        event VerifierBound(
+            uint256 indexed modelId,
+            address vk,
+            address verifier,
+            bytes32 verifierCodeHash,
+            bool devSetup,
+            bytes32 bindingHash
+        );
+        event ModelUpdated(uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment);
+        event ModelDeprecated(uint256 indexed modelId);
+
+        function registerModel(ModelCommitment calldata commitment) external returns (uint256 modelId);
+        function registerBoundModel(ModelCommitment calldata commitment, address vk, address verifier)
+            external
+            returns (uint256 modelId, bytes32 bindingHash);
+        function bindVerifier(uint256 modelId, address vk, address verifier) external returns (bytes32 bindingHash);
+        function updateModel(uint256 modelId, ModelCommitment calldata newCommitment) external;
+        function deprecateModel(uint256 modelId) external;
+        function getModel(uint256 modelId)
+            external
+            view
+            returns (ModelCommitment memory commitment, bool deprecated, address owner);
+        function bindingOf(uint256 modelId) external view returns (ModelBinding memory binding);
+        function admissionOf(uint256 modelId)
+            external
+            view
+            returns (bytes32 bindingHash, bool devSetup, bool deprecated);
+        function modelCount() external view returns (uint256);
+    }
+
+    #[sol(rpc, abi)]
+    #[derive(Debug, PartialEq, Eq)]
+    interface IPredictionEscrow {
+        enum State {
+            None,
+            Open,
+            Claimed,
+            Refunded
+        }
+
+        struct Order {
+            uint256 modelId;
+            bytes32 bindingHash;
+            uint256 inputCommitment;
+            address token;
+            uint256 price;
+            uint64 deadline;
+            bytes hint;
+        }
+
+        struct Job {
+            State state;
+            address buyer;
+            uint64 deadline;
+            uint256 modelId;
+            address token;
+            uint256 price;
+            uint256 inputCommitment;
+            uint256 output;
+        }
+
+        event JobOpened(
+            uint256 indexed jobId,
+            uint256 indexed modelId,
+            address indexed buyer,
+            bytes32 bindingHash,
+            uint256 inputCommitment,
+            address token,
+            uint256 price,
+            uint64 deadline,
+            bytes hint
+        );
+        event JobClaimed(
+            uint256 indexed jobId, uint256 indexed modelId, address indexed recipient, uint256 output
+        );
+        event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer);
+        event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
+
+        function open(Order calldata order) external payable returns (uint256 jobId);
+        function claim(uint256 jobId, address recipient, uint256 output, bytes calldata proof) external;
+        function refund(uint256 jobId) external;
+        function withdraw(address token) external returns (uint256 amount);
+        function withdrawTo(address token, address to, uint256 amount) external;
+        function creditOf(address token, address account) external view returns (uint256 amount);
+        function getJob(uint256 jobId) external view returns (Job memory job);
+        function contextOf(uint256 jobId, address recipient) external view returns (uint256 context);
+        function jobCount() external view returns (uint256);
+        function registry() external view returns (address);
+        function allowDevSetup() external view returns (bool);
+    }
+
+    /// Custom errors of the registry, the escrow and their libraries.
+    #[sol(abi)]
+    #[derive(Debug, PartialEq, Eq)]
+    interface ContractErrors {
+        error ModelNotFound(uint256 modelId);
+        error NotModelOwner(uint256 modelId, address caller);
+        error ZeroValue(string field);
+        error UriTooLong(uint256 length, uint256 maximum);
+        error CommitmentImmutable(uint256 modelId);
+        error DeprecatedModel(uint256 modelId);
+        error AlreadyBound(uint256 modelId);
+        error NotBound(uint256 modelId);
+        error BindingMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
+        error CodeHashMismatch(address account, bytes32 expected, bytes32 actual);
+        error NoCode(address account);
+        error MalformedVerifyingKey(address vk);
+        error UnknownKeyFlags(address vk, uint256 flags);
+        error DevSetupRefused(uint256 modelId);
+        error PublicInputOutOfRange(uint256 index, uint256 value);
+        error ModelHashMismatch(bytes32 expected, bytes32 actual);
+        error WrongEtherAmount(uint256 expected, uint256 actual);
+        error UnexpectedEther(uint256 amount);
+        error WrongTokenAmount(address token, uint256 expected, uint256 actual);
+        error InsufficientCredit(address token, uint256 credit, uint256 amount);
+        error EtherTransferFailed(address to, uint256 amount);
+        error InvalidRecipient(address recipient);
+        error JobNotFound(uint256 jobId);
+        error JobNotOpen(uint256 jobId);
+        error JobNotClaimed(uint256 jobId);
+        error PriceOutOfRange(uint256 price, uint256 maximum);
+        error DeadlineOutOfRange(uint256 deadline, uint256 earliest, uint256 latest);
+        error HintTooLong(uint256 length, uint256 maximum);
+        error DeadlinePassed(uint256 jobId, uint256 deadline);
+        error DeadlineNotPassed(uint256 jobId, uint256 deadline);
+        error ReentrancyGuardReentrantCall();
+        error SafeERC20FailedOperation(address token);
+        error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value);
+    }
+
+    #[sol(rpc)]
+    interface IERC20 {
+        function approve(address spender, uint256 amount) external returns (bool);
+        function allowance(address owner, address spender) external view returns (uint256);
+        function balanceOf(address account) external view returns (uint256);
+    }
+}
+
+static ERRORS: LazyLock<BTreeMap<FixedBytes<4>, AbiError>> = LazyLock::new(|| {
+    ContractErrors::abi::errors()
+        .into_values()
+        .flatten()
+        .map(|e| (e.selector(), e))
+        .collect()
+});
+
+/// Name and full text, such as `JobNotOpen(jobId: 3)`, of a known custom error.
+pub(crate) fn describe_error(data: &[u8]) -> Option<(&'static str, String)> {
+    let (selector, body) = data.split_at_checked(4)?;
+    let error = ERRORS.get(selector)?;
+    let types: Vec<DynSolType> = error
+        .inputs
+        .iter()
+        .map(|p| p.resolve())
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let DynSolValue::Tuple(values) = DynSolType::Tuple(types).abi_decode_params(body).ok()? else {
+        return None;
+    };
+    let fields: Vec<String> = error
+        .inputs
+        .iter()
+        .zip(&values)
+        .map(|(input, value)| format!("{}: {}", input.name, word(value)))
+        .collect();
+    Some((
+        &error.name,
+        format!("{}({})", error.name, fields.join(", ")),
+    ))
+}
+
+fn word(value: &DynSolValue) -> String {
+    match value {
+        DynSolValue::Uint(v, _) => v.to_string(),
+        DynSolValue::Address(v) => v.to_string(),
+        DynSolValue::FixedBytes(v, size) => {
+            hex::encode_prefixed(v.get(..*size).unwrap_or(v.as_slice()))
+        }
+        DynSolValue::String(v) => format!("\"{v}\""),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::{primitives::U256, sol_types::SolError};
+
+    use super::*;
+
+    #[test]
+    fn errors_are_spelled_out() {
+        let data = ContractErrors::JobNotOpen {
+            jobId: U256::from(3),
+        }
+        .abi_encode();
+        assert_eq!(
+            describe_error(&data).unwrap(),
+            ("JobNotOpen", "JobNotOpen(jobId: 3)".to_owned())
+        );
+        let data = ContractErrors::ZeroValue {
+            field: "vkHash".into(),
+        }
+        .abi_encode();
+        assert_eq!(
+            describe_error(&data).unwrap().1,
+            "ZeroValue(field: \"vkHash\")"
+        );
+        assert_eq!(describe_error(&data[..20]), None, "cut short");
+        assert_eq!(describe_error(&[1, 2, 3]), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Errors of the node connection, sorted by what a caller can do about them.
+
+use std::path::PathBuf;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    transports::{RpcError, TransportError, TransportErrorKind},
+};
+
+use super::revert::Revert;
+
+/// What went wrong between us and the chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    #[error(
+        "the RPC address is not usable: {reason}; give one like http://127.0.0.1:8545 or wss://host/path"
+    )]
+    BadUrl { reason: String },
+
+    #[error(
+        "the node at {node} cannot be reached ({operation}: {reason}); check that it runs and that the RPC address is right"
+    )]
+    Unreachable {
+        node: String,
+        operation: String,
+        reason: String,
+    },
+
+    #[error(
+        "the node at {node} serves chain {found}, expected chain {expected}; use an RPC address of chain {expected} or change the expected chain id"
+    )]
+    WrongChain {
+        node: String,
+        expected: u64,
+        found: u64,
+    },
+
+    #[error("the node at {node} refused {operation}: {message} (code {code})")]
+    Refused {
+        node: String,
+        operation: String,
+        code: i64,
+        message: String,
+    },
+
+    #[error("the node at {node} gave an answer to {operation} that cannot be understood: {reason}")]
+    BadAnswer {
+        node: String,
+        operation: String,
+        reason: String,
+    },
+
+    #[error("the node at {node} does not have {what}; it may still be syncing, or have pruned it")]
+    Incomplete { node: String, what: String },
+
+    #[error("the call reverted: {0}")]
+    Reverted(Revert),
+
+    #[error("transaction {hash} was mined in block {block} but reverted{}", .revert.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
+    TransactionReverted {
+        hash: B256,
+        block: u64,
+        revert: Option<Box<Revert>>,
+    },
+
+    #[error(
+        "transaction {hash} is not in a block after {seconds} s; it may still be mined: look it up before sending again"
+    )]
+    TransactionPending { hash: B256, seconds: u64 },
+
+    #[error(
+        "transaction {hash} was handed to the node at {node} but the answer was lost ({reason}); it may be mined: look it up before sending again"
+    )]
+    SendUnanswered {
+        hash: B256,
+        node: String,
+        reason: String,
+    },
+
+    #[error(
+        "account {account} has {balance} wei but up to {needed} wei are needed; send funds to it"
+    )]
+    InsufficientFunds {
+        account: Address,
+        balance: U256,
+        needed: U256,
+    },
+
+    #[error(
+        "the transaction needs {needed} gas, over the limit of {limit} (EIP-7825 caps a transaction at 16777216 gas); use a smaller proof or raise the limit where the chain allows it"
+    )]
+    GasOverLimit { needed: u64, limit: u64 },
+
+    #[error(
+        "the maximum fee of {max_fee} wei per gas is over the limit of {limit}; wait for cheaper gas or raise the limit"
+    )]
+    FeeOverLimit { max_fee: u128, limit: u128 },
+
+    #[error("this connection has no key to sign with; give a keystore file or a private key")]
+    NoSigner,
+
+    #[error("signing failed: {reason}")]
+    Signing { reason: String },
+
+    #[error("key file {path}: {reason}", path = .path.display())]
+    KeyFile { path: PathBuf, reason: String },
+
+    #[error("the private key is not usable: {reason}; 32 bytes in hexadecimal are expected")]
+    BadKey { reason: String },
+
+    #[error(
+        "there is no contract at {address} on the chain served by {node}; check the address and the chain"
+    )]
+    NoCode { address: Address, node: String },
+
+    #[error("contract artifact {path}: {reason}", path = .path.display())]
+    Artifact { path: PathBuf, reason: String },
+
+    #[error("{what} has {bytes} bytes, over the limit of {limit} ({rule})")]
+    CodeTooLarge {
+        what: &'static str,
+        bytes: usize,
+        limit: usize,
+        rule: &'static str,
+    },
+}
+
+impl ChainError {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Incomplete { .. }
+            | Self::TransactionPending { .. } => true,
+            Self::FeeOverLimit { .. } => true,
+            Self::Refused { code, message, .. } => {
+                super::retry::is_transient_refusal(*code, message)
+            }
+            _ => false,
+        }
+    }
+
+    /// The decoded revert, if this is one.
+    pub fn revert(&self) -> Option<&Revert> {
+        match self {
+            Self::Reverted(revert) => Some(revert),
+            Self::TransactionReverted { revert, .. } => revert.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn from_transport(source: TransportError, node: &str, operation: &str) -> Self {
+        let (node, operation) = (node.to_owned(), operation.to_owned());
+        match source {
+            RpcError::ErrorResp(payload) => {
+                if let Some(revert) = Revert::from_payload(&payload) {
+                    return Self::Reverted(revert);
+                }
+                Self::Refused {
+                    node,
+                    operation,
+                    code: payload.code,
+                    message: payload.message.to_string(),
+                }
+            }
+            RpcError::NullResp => {
+                let what = format!("an answer to {operation}");
+                Self::Incomplete { node, what }
+            }
+            RpcError::DeserError { err, .. } => Self::BadAnswer {
+                node,
+                operation,
+                reason: err.to_string(),
+            },
+            RpcError::SerError(err) => Self::BadAnswer {
+                node,
+                operation,
+                reason: err.to_string(),
+            },
+            RpcError::UnsupportedFeature(what) => Self::BadAnswer {
+                node,
+                operation,
+                reason: what.to_owned(),
+            },
+            RpcError::LocalUsageError(err) => Self::Signing {
+                reason: err.to_string(),
+            },
+            RpcError::Transport(kind) => Self::Unreachable {
+                node,
+                operation,
+                reason: transport_reason(&kind),
+            },
+        }
+    }
+}
+
+/// The innermost cause: the outer texts of the HTTP client repeat the whole address, which may
+/// hold an API key.
+fn transport_reason(kind: &TransportErrorKind) -> String {
+    match kind {
+        TransportErrorKind::HttpError(e)
+        | TransportErrorKind::HttpErrorWithRetryAfter { error: e, .. } => {
+            format!("HTTP status {}", e.status)
+        }
+        TransportErrorKind::Custom(e) | TransportErrorKind::NonRetryable(e) => {
+            let mut cause: &dyn std::error::Error = e.as_ref();
+            while let Some(next) = cause.source() {
+                cause = next;
+            }
+            cause.to_string()
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Errors of the relayer proper.
+
+use std::{path::PathBuf, time::Duration};
+
+use alloy::primitives::{Address, U256};
+
+use crate::chain::ChainError;
+
+/// What can go wrong with the relayer's own store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    #[error("the job store {path} is in use by another relayer; stop it, or give this one a store of its own", path = .path.display())]
+    InUse { path: PathBuf },
+
+    #[error("the job store {path} cannot be opened: {reason}", path = .path.display())]
+    Open { path: PathBuf, reason: String },
+
+    #[error(
+        "the job store {path} belongs to escrow {found_escrow} on chain {found_chain}, not to {escrow} on chain {chain_id}; use another file, one per escrow",
+        path = .path.display()
+    )]
+    OtherEscrow {
+        path: PathBuf,
+        chain_id: u64,
+        escrow: Address,
+        found_chain: u64,
+        found_escrow: Address,
+    },
+
+    #[error("the job store {path} has format {found}, this version reads {expected}; use a new file", path = .path.display())]
+    Format {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
+
+    #[error("the job store could not {operation}: {reason}; check the disk's space and health")]
+    Failed {
+        operation: &'static str,
+        reason: String,
+    },
+
+    #[error(
+        "the entry of {what} in the job store is damaged: {reason}; use a new file, jobs are found again on chain"
+    )]
+    Damaged { what: String, reason: String },
+
+    #[error("job {0} is not in the store")]
+    NoSuchJob(U256),
+}
+
+/// What stops the relayer or one of its steps.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayerError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    #[error(
+        "{address} does not answer like a prediction escrow: {reason}; check the address and the chain"
+    )]
+    NotAnEscrow { address: Address, reason: String },
+
+    #[error(
+        "an event of escrow {escrow} in block {block} cannot be decoded: {reason}; is the relayer of the contracts' version?"
+    )]
+    BadEvent {
+        escrow: Address,
+        block: u64,
+        reason: String,
+    },
+
+    #[error("the chain changed while its events were read; they are read again")]
+    ChainMoved,
+
+    #[error(
+        "the chain reorganized more than {kept} blocks deep, below everything remembered; the events are read again from block {from}"
+    )]
+    DeepReorg { kept: usize, from: u64 },
+
+    #[error("job {job} is not settled after {} s (state: {state}{})", .waited.as_secs(), .last_error.as_ref().map(|e| format!("; last trouble: {e}")).unwrap_or_default())]
+    NotSettled {
+        job: U256,
+        waited: Duration,
+        state: String,
+        last_error: Option<String>,
+    },
+
+    #[error("the relayer was told to stop")]
+    Stopped,
+
+    #[error("the configuration is not usable: {0}")]
+    Config(String),
+}
+
+impl RelayerError {
+    /// Whether a running relayer goes on trying after this. Any trouble with the node may pass,
+    /// also one that somebody has to end (an expired subscription); a broken store, or contracts
+    /// of another version, do not.
+    pub fn is_survivable(&self) -> bool {
+        matches!(self, Self::Chain(_) | Self::ChainMoved)
+    }
+}

@@ -1,0 +1,421 @@
+//! The prediction escrow, typed.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    rpc::types::{Log, TransactionRequest},
+    sol_types::SolEvent,
+};
+
+use crate::{
+    bindings::{ContractErrors, IERC20, IPredictionEscrow},
+    chain::{
+        Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, contract,
+    },
+    error::RelayerError,
+    proving::ProofArtifact,
+    registry::{ModelRegistry, escrow_constructor, find_event},
+};
+
+pub use crate::bindings::IPredictionEscrow::Order;
+
+/// A prediction escrow contract.
+#[derive(Clone, Debug)]
+pub struct PredictionEscrow {
+    chain: Chain,
+    address: Address,
+    timeout: Duration,
+}
+
+/// Where a job stands on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChainState {
+    Open,
+    Claimed { output: U256 },
+    Refunded,
+}
+
+/// A job as the contract stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnChainJob {
+    pub job_id: U256,
+    pub model_id: U256,
+    pub buyer: Address,
+    /// Zero for the chain's own coin.
+    pub token: Address,
+    pub price: U256,
+    pub deadline: u64,
+    pub input_commitment: U256,
+    pub state: OnChainState,
+}
+
+/// An event of the escrow and where it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EscrowEvent {
+    /// The timestamp is 0 if the node did not send it with the log.
+    pub block: BlockRef,
+    pub transaction: B256,
+    pub log_index: u64,
+    pub kind: EventKind,
+}
+
+/// What happened to a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    Opened(Box<IPredictionEscrow::JobOpened>),
+    Claimed {
+        job_id: U256,
+        recipient: Address,
+        output: U256,
+    },
+    Refunded {
+        job_id: U256,
+    },
+}
+
+impl EventKind {
+    pub fn job_id(&self) -> U256 {
+        match self {
+            Self::Opened(event) => event.jobId,
+            Self::Claimed { job_id, .. } | Self::Refunded { job_id } => *job_id,
+        }
+    }
+}
+
+/// A job that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub job_id: U256,
+    pub outcome: TransactionOutcome,
+}
+
+impl PredictionEscrow {
+    /// The escrow at `address`; nothing is asked of the chain yet.
+    pub fn at(chain: Chain, address: Address) -> Self {
+        Self {
+            chain,
+            address,
+            timeout: Duration::from_secs(180),
+        }
+    }
+
+    /// Deploys an escrow from forge's artifact. `allow_dev_setup` admits models whose trusted
+    /// setup was made locally: for development chains only.
+    pub async fn deploy(
+        chain: &Chain,
+        artifact: &Artifact,
+        registry: Address,
+        allow_dev_setup: bool,
+        timeout: Duration,
+    ) -> Result<(Self, Deployed), ChainError> {
+        let init_code = artifact.with_arguments(&escrow_constructor(registry, allow_dev_setup));
+        let deployed = chain.deploy(init_code, timeout).await?;
+        Ok((Self::at(chain.clone(), deployed.address), deployed))
+    }
+
+    /// How long transactions are waited for; 3 minutes unless set.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The registry that this escrow takes its models from.
+    ///
+    /// # Errors
+    /// [`RelayerError::NotAnEscrow`] if there is another contract, or none, at the address.
+    pub async fn registry(&self) -> Result<ModelRegistry, RelayerError> {
+        match self
+            .chain
+            .query(self.address, &IPredictionEscrow::registryCall {})
+            .await
+        {
+            Ok(address) => Ok(ModelRegistry::at(self.chain.clone(), address)),
+            Err(
+                error @ (ChainError::Reverted(_)
+                | ChainError::BadAnswer { .. }
+                | ChainError::NoCode { .. }),
+            ) => Err(RelayerError::NotAnEscrow {
+                address: self.address,
+                reason: error.to_string(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether models with a locally made trusted setup are admitted.
+    pub async fn allows_dev_setup(&self) -> Result<bool, ChainError> {
+        self.chain
+            .query(self.address, &IPredictionEscrow::allowDevSetupCall {})
+            .await
+    }
+
+    /// Opens a job and escrows its price from the signing account. A token's allowance is given
+    /// first where it is too small, for exactly the price.
+    pub async fn open(&self, order: Order) -> Result<Opened, ChainError> {
+        let value = if order.token == Address::ZERO {
+            order.price
+        } else {
+            self.allow(order.token, order.price).await?;
+            U256::ZERO
+        };
+        let call = IPredictionEscrow::openCall { order };
+        let outcome = self
+            .chain
+            .transact(self.address, &call, value, self.timeout)
+            .await?;
+        let event =
+            find_event::<IPredictionEscrow::JobOpened>(&self.chain, self.address, &outcome)?;
+        Ok(Opened {
+            job_id: event.jobId,
+            outcome,
+        })
+    }
+
+    /// Claims a job's price for `recipient` with a proof made for it. The relayer's own claims
+    /// go through [`crate::submitter`], which survives crashes.
+    pub async fn claim(
+        &self,
+        job_id: U256,
+        recipient: Address,
+        artifact: &ProofArtifact,
+    ) -> Result<TransactionOutcome, ChainError> {
+        self.chain
+            .send(
+                self.claim_request(job_id, recipient, artifact),
+                self.timeout,
+            )
+            .await
+    }
+
+    /// The call that claims, unsigned.
+    pub fn claim_request(
+        &self,
+        job_id: U256,
+        recipient: Address,
+        artifact: &ProofArtifact,
+    ) -> TransactionRequest {
+        let call = IPredictionEscrow::claimCall {
+            jobId: job_id,
+            recipient,
+            output: artifact.output,
+            proof: artifact.proof.clone(),
+        };
+        contract::request(self.address, &call)
+    }
+
+    /// Gives the price of an unclaimed job back to its buyer, after the deadline.
+    pub async fn refund(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
+        let call = IPredictionEscrow::refundCall { jobId: job_id };
+        self.chain
+            .transact(self.address, &call, U256::ZERO, self.timeout)
+            .await
+    }
+
+    /// What `account` can withdraw in `token` (zero for the chain's own coin).
+    pub async fn credit(&self, token: Address, account: Address) -> Result<U256, ChainError> {
+        self.chain
+            .query(
+                self.address,
+                &IPredictionEscrow::creditOfCall { token, account },
+            )
+            .await
+    }
+
+    /// Pays the signing account's whole credit out to it.
+    pub async fn withdraw(&self, token: Address) -> Result<TransactionOutcome, ChainError> {
+        self.chain
+            .transact(
+                self.address,
+                &IPredictionEscrow::withdrawCall { token },
+                U256::ZERO,
+                self.timeout,
+            )
+            .await
+    }
+
+    /// Pays a part of the signing account's credit out to another address.
+    pub async fn withdraw_to(
+        &self,
+        token: Address,
+        to: Address,
+        amount: U256,
+    ) -> Result<TransactionOutcome, ChainError> {
+        let call = IPredictionEscrow::withdrawToCall { token, to, amount };
+        self.chain
+            .transact(self.address, &call, U256::ZERO, self.timeout)
+            .await
+    }
+
+    /// Reads a job; `None` if there is none with this id.
+    pub async fn job(&self, job_id: U256) -> Result<Option<OnChainJob>, ChainError> {
+        let job = match self
+            .chain
+            .query(
+                self.address,
+                &IPredictionEscrow::getJobCall { jobId: job_id },
+            )
+            .await
+        {
+            Ok(job) => job,
+            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::JobNotFound>() => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let state = match job.state {
+            IPredictionEscrow::State::Open => OnChainState::Open,
+            IPredictionEscrow::State::Claimed => OnChainState::Claimed { output: job.output },
+            IPredictionEscrow::State::Refunded => OnChainState::Refunded,
+            _ => return Ok(None),
+        };
+        Ok(Some(OnChainJob {
+            job_id,
+            model_id: job.modelId,
+            buyer: job.buyer,
+            token: job.token,
+            price: job.price,
+            deadline: job.deadline,
+            input_commitment: job.inputCommitment,
+            state,
+        }))
+    }
+
+    /// Number of jobs; ids run from 1 to it.
+    pub async fn count(&self) -> Result<U256, ChainError> {
+        self.chain
+            .query(self.address, &IPredictionEscrow::jobCountCall {})
+            .await
+    }
+
+    /// Public input 0 as the contract computes it; equal to [`crate::proof_context`].
+    pub async fn context(&self, job_id: U256, recipient: Address) -> Result<U256, ChainError> {
+        self.chain
+            .query(
+                self.address,
+                &IPredictionEscrow::contextOfCall {
+                    jobId: job_id,
+                    recipient,
+                },
+            )
+            .await
+    }
+
+    /// A reader of this escrow's job events.
+    pub fn scanner(&self, max_range: u64) -> LogScanner {
+        let topics = vec![
+            IPredictionEscrow::JobOpened::SIGNATURE_HASH,
+            IPredictionEscrow::JobClaimed::SIGNATURE_HASH,
+            IPredictionEscrow::JobRefunded::SIGNATURE_HASH,
+        ];
+        LogScanner::new(self.address, topics, max_range)
+    }
+
+    /// All job events from block `from` to the head, in chain order.
+    pub async fn events(&self, from: u64) -> Result<Vec<EscrowEvent>, RelayerError> {
+        let head = self.chain.head().await?.number;
+        let mut scanner = self.scanner(10_000);
+        let mut events = Vec::new();
+        let mut next = from;
+        while next <= head {
+            let (logs, to) = scanner.scan(&self.chain, next, head).await?;
+            for log in &logs {
+                events.push(self.decode_event(log)?);
+            }
+            next = to.saturating_add(1);
+        }
+        Ok(events)
+    }
+
+    /// Decodes a log of this escrow.
+    pub fn decode_event(&self, log: &Log) -> Result<EscrowEvent, RelayerError> {
+        let fault = |reason: String| RelayerError::BadEvent {
+            escrow: self.address,
+            block: log.block_number.unwrap_or_default(),
+            reason,
+        };
+        let (Some(number), Some(hash), Some(transaction), Some(log_index)) = (
+            log.block_number,
+            log.block_hash,
+            log.transaction_hash,
+            log.log_index,
+        ) else {
+            return Err(fault("the node sent a log that is in no block".into()));
+        };
+        let kind = match log.topic0().copied() {
+            Some(IPredictionEscrow::JobOpened::SIGNATURE_HASH) => {
+                let event = IPredictionEscrow::JobOpened::decode_log(&log.inner)
+                    .map_err(|e| fault(e.to_string()))?;
+                EventKind::Opened(Box::new(event.data))
+            }
+            Some(IPredictionEscrow::JobClaimed::SIGNATURE_HASH) => {
+                let event = IPredictionEscrow::JobClaimed::decode_log(&log.inner)
+                    .map_err(|e| fault(e.to_string()))?;
+                EventKind::Claimed {
+                    job_id: event.jobId,
+                    recipient: event.recipient,
+                    output: event.output,
+                }
+            }
+            Some(IPredictionEscrow::JobRefunded::SIGNATURE_HASH) => {
+                let event = IPredictionEscrow::JobRefunded::decode_log(&log.inner)
+                    .map_err(|e| fault(e.to_string()))?;
+                EventKind::Refunded {
+                    job_id: event.jobId,
+                }
+            }
+            other => return Err(fault(format!("topic {other:?} was not asked for"))),
+        };
+        let block = BlockRef {
+            number,
+            hash,
+            timestamp: log.block_timestamp.unwrap_or_default(),
+        };
+        Ok(EscrowEvent {
+            block,
+            transaction,
+            log_index,
+            kind,
+        })
+    }
+
+    async fn allow(&self, token: Address, amount: U256) -> Result<(), ChainError> {
+        let owner = self.chain.account()?;
+        let allowance = self
+            .chain
+            .query(
+                token,
+                &IERC20::allowanceCall {
+                    owner,
+                    spender: self.address,
+                },
+            )
+            .await?;
+        if allowance < amount {
+            let call = IERC20::approveCall {
+                spender: self.address,
+                amount,
+            };
+            self.chain
+                .transact(token, &call, U256::ZERO, self.timeout)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a job's hint as text where they are text, else in hexadecimal.
+pub fn hint_text(hint: &Bytes) -> String {
+    match std::str::from_utf8(hint) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => hint.to_string(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Reads the escrow's events into the store, block range by block range, and notices when the
+//! chain takes blocks back.
+//!
+//! The cursor is a block's number *and hash*. Before each step the block at that height must
+//! still have that hash; else the newest remembered block that the chain still has is the fork,
+//! and everything after it is undone and read again. Reading again changes nothing that is the
+//! same as before.
+
+use alloy::primitives::{Address, U256};
+
+use crate::{
+    chain::{BlockRef, Chain, LogScanner},
+    clock::unix_now,
+    error::RelayerError,
+    escrow::{EscrowEvent, EventKind, PredictionEscrow},
+    job::{Payment, PredictionJob, PredictionTerms, SkipReason},
+    registry::ModelRegistry,
+    store::{JobStore, KEPT_BLOCKS, Progress},
+};
+
+/// Follows one escrow.
+pub struct Follower {
+    escrow: PredictionEscrow,
+    registry: ModelRegistry,
+    store: JobStore,
+    scanner: LogScanner,
+    recipient: Address,
+    start_block: u64,
+}
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Everything up to the head is read.
+    UpToDate { head: BlockRef },
+    /// Events up to block `to` were read and stored.
+    Advanced { to: u64, head: u64, events: usize },
+    /// The chain reorganized; everything after block `ancestor` was undone.
+    RolledBack {
+        ancestor: Option<u64>,
+        jobs: Vec<U256>,
+    },
+}
+
+impl Follower {
+    /// A follower that starts at `start_block` (that of the escrow's deployment, or earlier)
+    /// unless the store has a cursor. Claims for `recipient` are ours.
+    pub fn new(
+        escrow: PredictionEscrow,
+        registry: ModelRegistry,
+        store: JobStore,
+        recipient: Address,
+        start_block: u64,
+        max_log_range: u64,
+    ) -> Self {
+        let scanner = escrow.scanner(max_log_range);
+        Self {
+            escrow,
+            registry,
+            store,
+            scanner,
+            recipient,
+            start_block,
+        }
+    }
+
+    /// Steps until everything up to the head is read; returns the head.
+    pub async fn catch_up(&mut self) -> Result<BlockRef, RelayerError> {
+        loop {
+            match self.step().await? {
+                Step::UpToDate { head } => return Ok(head),
+                Step::Advanced { to, head, events } if events > 0 || head - to > 1000 => {
+                    tracing::info!(to, head, events, "read events");
+                }
+                Step::Advanced { .. } => {}
+                Step::RolledBack { ancestor, jobs } => {
+                    tracing::warn!(?ancestor, ?jobs, "the chain reorganized; reading again");
+                }
+            }
+        }
+    }
+
+    /// One step: undo a reorganization, or read one range of blocks.
+    ///
+    /// # Errors
+    /// Those of the node and the store. Nothing is stored then, and the step can be repeated.
+    pub async fn step(&mut self) -> Result<Step, RelayerError> {
+        let chain = self.escrow.chain().clone();
+        let head = chain.head().await?;
+        let cursor = self.store.cursor()?;
+        let from = cursor.map_or(self.start_block, |c| c.number.saturating_add(1));
+
+        // A cursor over the head mostly means another node behind the same address that lags.
+        // If the chain did get shorter, the hashes tell as soon as it has grown again.
+        if cursor.is_some_and(|c| c.number > head.number) {
+            return Ok(Step::UpToDate { head });
+        }
+        let to = if from > head.number {
+            head.number
+        } else {
+            self.scanner.next_end(from, head.number)
+        };
+
+        // End, cursor, logs, end again: if the end stayed the same, all of it is of one chain.
+        let end = hash_at(&chain, to).await?;
+        if let Some(cursor) = cursor
+            && hash_at(&chain, cursor.number)
+                .await?
+                .is_none_or(|b| b.hash != cursor.hash)
+        {
+            return self.roll_back(&chain, head.number).await;
+        }
+        if from > head.number {
+            return Ok(Step::UpToDate { head });
+        }
+        let (logs, reached) = self.scanner.scan(&chain, from, to).await?;
+        if reached < to {
+            // The node wanted a narrower range; take the step anew with it.
+            return Ok(Step::Advanced {
+                to: from.saturating_sub(1),
+                head: head.number,
+                events: 0,
+            });
+        }
+        let mut progress = Progress::default();
+        for log in &logs {
+            let event = self.escrow.decode_event(log)?;
+            self.note(event, &mut progress).await?;
+        }
+        let end_after = hash_at(&chain, to).await?;
+        let (Some(end), Some(end_after)) = (end, end_after) else {
+            return Err(RelayerError::ChainMoved);
+        };
+        if end.hash != end_after.hash {
+            return Err(RelayerError::ChainMoved);
+        }
+        progress.cursor = Some(end);
+        self.store.apply(progress, unix_now())?;
+        Ok(Step::Advanced {
+            to,
+            head: head.number,
+            events: logs.len(),
+        })
+    }
+
+    async fn note(&self, event: EscrowEvent, progress: &mut Progress) -> Result<(), RelayerError> {
+        match event.kind {
+            EventKind::Opened(opened) => {
+                let binding = self.registry.binding(opened.modelId).await?;
+                // The escrow admits bound models only, and bindings are final: a missing or
+                // different one means that the registry was read from another fork.
+                let Some(binding) = binding.filter(|b| b.binding_hash == opened.bindingHash) else {
+                    return Err(RelayerError::ChainMoved);
+                };
+                let terms = PredictionTerms {
+                    job_id: opened.jobId,
+                    model_id: opened.modelId,
+                    model: binding.model,
+                    binding_hash: opened.bindingHash,
+                    buyer: opened.buyer,
+                    token: opened.token,
+                    price: opened.price,
+                    deadline: opened.deadline,
+                    input_commitment: opened.inputCommitment,
+                    hint: opened.hint,
+                };
+                tracing::info!(job = %terms.job_id, model = %terms.model_id, price = %terms.price, "job opened");
+                progress
+                    .opened
+                    .push(PredictionJob::new(terms, event.block, unix_now()));
+            }
+            EventKind::Claimed {
+                job_id, recipient, ..
+            } if recipient == self.recipient => {
+                progress.paid.push((
+                    job_id,
+                    Payment {
+                        transaction: event.transaction,
+                        block: event.block,
+                    },
+                ));
+            }
+            EventKind::Claimed {
+                job_id, recipient, ..
+            } => {
+                progress
+                    .ended
+                    .push((job_id, SkipReason::ClaimedByOther { recipient }));
+            }
+            EventKind::Refunded { job_id } => progress.ended.push((job_id, SkipReason::Refunded)),
+        }
+        Ok(())
+    }
+
+    async fn roll_back(&self, chain: &Chain, head: u64) -> Result<Step, RelayerError> {
+        let mut ancestor = None;
+        for known in self
+            .store
+            .blocks()?
+            .into_iter()
+            .filter(|b| b.number <= head)
+        {
+            if hash_at(chain, known.number)
+                .await?
+                .is_some_and(|b| b.hash == known.hash)
+            {
+                ancestor = Some(known.number);
+                break;
+            }
+        }
+        if ancestor.is_none() {
+            let warning = RelayerError::DeepReorg {
+                kept: KEPT_BLOCKS,
+                from: self.start_block,
+            };
+            tracing::warn!("{warning}");
+        }
+        let jobs = self.store.roll_back(ancestor, unix_now())?;
+        Ok(Step::RolledBack { ancestor, jobs })
+    }
+}
+
+async fn hash_at(chain: &Chain, number: u64) -> Result<Option<BlockRef>, RelayerError> {
+    Ok(chain.block(number.into()).await?)
+}

@@ -1,0 +1,476 @@
+//! The relayer's main loop.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use alloy::primitives::{Address, U256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    chain::{BlockRef, ChainError},
+    clock::unix_now,
+    config::RelayerConfig,
+    error::RelayerError,
+    escrow::{OnChainState, PredictionEscrow},
+    follower::Follower,
+    job::{JobState, PredictionJob, PredictionTerms, SkipReason},
+    proof_pool::{Finished, ProofPool},
+    proving::{ProofRequest, ProveError, Prover, proof_context},
+    store::JobStore,
+    submitter::Submitter,
+};
+
+/// A relayer for one escrow and one recipient.
+pub struct Relayer {
+    config: RelayerConfig,
+    escrow: PredictionEscrow,
+    recipient: Address,
+    store: JobStore,
+    follower: Follower,
+    submitter: Submitter,
+    proofs: ProofPool,
+    /// Tokens in which something may have been earned and not withdrawn.
+    earned: BTreeSet<Address>,
+    withdraw_not_before: Instant,
+}
+
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+impl Relayer {
+    /// Checks the escrow and opens the store.
+    ///
+    /// # Errors
+    /// [`RelayerError::NotAnEscrow`], [`RelayerError::Config`], [`RelayerError::Store`], and
+    /// [`crate::ChainError::NoSigner`] for a connection without a key.
+    pub async fn new(
+        escrow: PredictionEscrow,
+        prover: Arc<dyn Prover>,
+        config: RelayerConfig,
+    ) -> Result<Self, RelayerError> {
+        let account = escrow.chain().account()?;
+        let recipient = config.recipient.unwrap_or(account);
+        if recipient == Address::ZERO || recipient == escrow.address() {
+            return Err(RelayerError::Config(format!(
+                "{recipient} cannot be the recipient; name an account of yours"
+            )));
+        }
+        if config.parallel_proofs == 0 || config.submit.confirmations == 0 {
+            return Err(RelayerError::Config(
+                "parallel_proofs and confirmations must be at least 1".into(),
+            ));
+        }
+        let registry = escrow.registry().await?;
+        let ours = proof_context(
+            escrow.chain().chain_id(),
+            escrow.address(),
+            U256::ONE,
+            recipient,
+        );
+        let theirs = escrow.context(U256::ONE, recipient).await?;
+        if ours != theirs {
+            let reason = format!("it computes context {theirs} where this relayer computes {ours}");
+            return Err(RelayerError::NotAnEscrow {
+                address: escrow.address(),
+                reason,
+            });
+        }
+        let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
+        let earned = store
+            .jobs()?
+            .into_iter()
+            .filter(|job| matches!(job.state, JobState::Confirmed { .. }))
+            .map(|job| job.terms.token)
+            .collect();
+        let follower = Follower::new(
+            escrow.clone(),
+            registry,
+            store.clone(),
+            recipient,
+            config.start_block,
+            config.max_log_range,
+        );
+        let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
+        let proofs = ProofPool::new(prover, config.parallel_proofs);
+        Ok(Self {
+            config,
+            escrow,
+            recipient,
+            store,
+            follower,
+            submitter,
+            proofs,
+            earned,
+            withdraw_not_before: Instant::now(),
+        })
+    }
+
+    /// The jobs and their states.
+    pub fn store(&self) -> &JobStore {
+        &self.store
+    }
+
+    /// Who is paid.
+    pub fn recipient(&self) -> Address {
+        self.recipient
+    }
+
+    /// Runs until told to stop. Troubles that may pass (a node out of reach) are logged and
+    /// waited out.
+    ///
+    /// # Errors
+    /// What a restart would not cure: a broken store, an escrow of another version.
+    pub async fn run(&mut self, shutdown: CancellationToken) -> Result<(), RelayerError> {
+        tracing::info!(
+            escrow = %self.escrow.address(), chain = self.escrow.chain().chain_id(),
+            node = self.escrow.chain().label(), recipient = %self.recipient, "relayer runs"
+        );
+        let result = self.turns(&shutdown, None, None).await;
+        self.drain().await?;
+        tracing::info!("relayer stopped");
+        result.map(drop)
+    }
+
+    /// Runs until job `id` is settled, and returns it.
+    ///
+    /// # Errors
+    /// [`RelayerError::NotSettled`] after `timeout`, [`RelayerError::Stopped`], and as [`Self::run`].
+    pub async fn run_until_settled(
+        &mut self,
+        id: U256,
+        timeout: Duration,
+        shutdown: CancellationToken,
+    ) -> Result<PredictionJob, RelayerError> {
+        let result = self.turns(&shutdown, Some(id), Some(timeout)).await;
+        self.drain().await?;
+        result?.ok_or(RelayerError::Stopped)
+    }
+
+    async fn turns(
+        &mut self,
+        shutdown: &CancellationToken,
+        until: Option<U256>,
+        timeout: Option<Duration>,
+    ) -> Result<Option<PredictionJob>, RelayerError> {
+        let start = Instant::now();
+        let mut failures = 0u32;
+        while !shutdown.is_cancelled() {
+            let turn = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                turn = self.turn() => turn,
+            };
+            let trouble = match turn {
+                Ok(()) => {
+                    if failures > 0 {
+                        tracing::info!("the trouble is over");
+                    }
+                    failures = 0;
+                    None
+                }
+                Err(error) if error.is_survivable() => {
+                    failures = failures.saturating_add(1);
+                    tracing::warn!(%error, failures, "trying again");
+                    Some(error.to_string())
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(id) = until {
+                let job = self.store.job(id)?;
+                match job {
+                    Some(job) if job.state.is_settled() => return Ok(Some(job)),
+                    job => {
+                        if timeout.is_some_and(|limit| start.elapsed() >= limit) {
+                            let state = job
+                                .as_ref()
+                                .map_or("not seen", |job| job.state.name())
+                                .to_owned();
+                            let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
+                            return Err(RelayerError::NotSettled {
+                                job: id,
+                                waited: start.elapsed(),
+                                state,
+                                last_error,
+                            });
+                        }
+                    }
+                }
+            }
+            // Not to hammer a node in trouble.
+            let pause = if failures == 0 {
+                self.config.poll_interval
+            } else {
+                self.config
+                    .poll_interval
+                    .saturating_mul(1 << failures.min(8))
+                    .min(LONGEST_BACKOFF)
+            };
+            let pause = match timeout {
+                Some(limit) => pause.min(limit.saturating_sub(start.elapsed())),
+                None => pause,
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+                Some(finished) = self.proofs.next() => self.finish_proof(finished)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// One look at the chain, and one step for every job that can go on.
+    ///
+    /// # Errors
+    /// Those that concern all jobs; the turn can be repeated.
+    pub async fn turn(&mut self) -> Result<(), RelayerError> {
+        while let Some(finished) = self.proofs.try_next() {
+            self.finish_proof(finished)?;
+        }
+        let head = self.follower.catch_up().await?;
+        let jobs = self.store.jobs()?;
+        // Those of jobs settled by others, or that are other jobs after a reorganization.
+        self.proofs.stop_unless(|terms| {
+            jobs.iter()
+                .any(|job| job.terms == *terms && !job.state.is_settled() && job.paid_in.is_none())
+        });
+        for id in jobs
+            .into_iter()
+            .filter(|job| !job.state.is_settled())
+            .map(|job| job.id())
+        {
+            // Read again: an earlier job's step may have found a reorganization.
+            let Some(job) = self.store.job(id)? else {
+                continue;
+            };
+            if job.state.is_settled() || job.not_before > unix_now() {
+                continue;
+            }
+            match self.advance(job, head).await {
+                // One job's trouble must not hold up the others.
+                Err(RelayerError::Chain(error))
+                    if !matches!(error, ChainError::Unreachable { .. }) =>
+                {
+                    tracing::warn!(job = %id, %error, "the job waits");
+                    let max_pause = self.config.submit.max_pause.as_secs();
+                    self.store.update(id, |job| {
+                        job.postpone(error.to_string(), unix_now(), max_pause)
+                    })?;
+                }
+                other => other?,
+            }
+        }
+        self.withdraw_earned().await
+    }
+
+    async fn advance(&mut self, job: PredictionJob, head: BlockRef) -> Result<(), RelayerError> {
+        let job = match job.state {
+            _ if job.paid_in.is_some() => self.submitter.reconcile(&job, head).await?,
+            JobState::Seen => return self.begin_proof(job, head).await,
+            JobState::Proving if self.proofs.is_running(job.id()) => return Ok(()),
+            JobState::Proving => {
+                let job = self.store.update(job.id(), |job| {
+                    job.attempts = job.attempts.saturating_add(1);
+                    job.state = JobState::Seen;
+                    job.last_error = Some("proving was interrupted".into());
+                })?;
+                return self.begin_proof(job, head).await;
+            }
+            JobState::Proven => self.submitter.submit(&job, head).await?,
+            JobState::Submitting | JobState::Submitted => {
+                self.submitter.reconcile(&job, head).await?
+            }
+            JobState::Confirmed { .. } | JobState::Skipped { .. } | JobState::Failed { .. } => {
+                return Ok(());
+            }
+        };
+        // On a development chain the claim is mined already; do not wait for the next turn.
+        let job = if job.state == JobState::Submitted
+            && job.paid_in.is_none()
+            && !self.chain_is_idle(head).await?
+        {
+            let head = self.follower.catch_up().await?;
+            match self.store.job(job.id())? {
+                Some(job) if job.paid_in.is_some() => self.submitter.reconcile(&job, head).await?,
+                _ => return Ok(()),
+            }
+        } else {
+            job
+        };
+        if matches!(job.state, JobState::Confirmed { .. }) {
+            self.earned.insert(job.terms.token);
+            self.withdraw_not_before = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Whether no block came since `head`.
+    async fn chain_is_idle(&self, head: BlockRef) -> Result<bool, RelayerError> {
+        Ok(self.escrow.chain().head().await?.hash == head.hash)
+    }
+
+    async fn begin_proof(
+        &mut self,
+        job: PredictionJob,
+        head: BlockRef,
+    ) -> Result<(), RelayerError> {
+        let id = job.id();
+        if let Some(reason) = self.objection(&job.terms, head) {
+            tracing::info!(job = %id, %reason, "job skipped");
+            self.store.update(id, |job| {
+                job.enter(JobState::Skipped { reason }, unix_now())
+            })?;
+            return Ok(());
+        }
+        if job.attempts >= self.config.max_prove_attempts {
+            let reason = format!(
+                "no proof after {} tries{}",
+                job.attempts,
+                job.last_error.map(|e| format!(": {e}")).unwrap_or_default()
+            );
+            tracing::error!(job = %id, %reason, "job given up");
+            self.store
+                .update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+            return Ok(());
+        }
+        if !self.proofs.has_room() {
+            return Ok(());
+        }
+        // Proving is dear: ask the state itself, not only the events.
+        if self.escrow.job(id).await?.map(|job| job.state) != Some(OnChainState::Open) {
+            return Ok(());
+        }
+        let request = ProofRequest {
+            job_id: id,
+            context: proof_context(
+                self.escrow.chain().chain_id(),
+                self.escrow.address(),
+                id,
+                self.recipient,
+            ),
+            model: job.terms.model,
+            input_commitment: job.terms.input_commitment,
+            recipient: self.recipient,
+            hint: job.terms.hint.clone(),
+        };
+        // Not `enter`: the tries so far count.
+        self.store.update(id, |job| {
+            job.state = JobState::Proving;
+            job.updated_at = unix_now();
+        })?;
+        tracing::info!(job = %id, "proving");
+        self.proofs.start(job.terms, request);
+        Ok(())
+    }
+
+    /// Why a job is not for us.
+    fn objection(&self, terms: &PredictionTerms, head: BlockRef) -> Option<SkipReason> {
+        if !self.proofs.prover().serves(&terms.model) {
+            return Some(SkipReason::UnknownModel { model: terms.model });
+        }
+        match self.config.minimum_prices.get(&terms.token) {
+            None => return Some(SkipReason::TokenNotAccepted { token: terms.token }),
+            Some(minimum) if terms.price < *minimum => {
+                return Some(SkipReason::PriceTooLow {
+                    price: terms.price,
+                    minimum: *minimum,
+                });
+            }
+            Some(_) => {}
+        }
+        let earliest = head
+            .timestamp
+            .saturating_add(self.config.deadline_margin.as_secs());
+        (earliest > terms.deadline).then_some(SkipReason::Expired {
+            deadline: terms.deadline,
+            now: head.timestamp,
+        })
+    }
+
+    fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
+        let Finished {
+            terms,
+            took,
+            result,
+        } = finished;
+        let id = terms.job_id;
+        // The job may have changed while the proof was made.
+        let Some(job) = self.store.job(id)?.filter(|job| job.terms == terms) else {
+            return Ok(());
+        };
+        let seconds = took.as_secs_f32();
+        match result {
+            Ok(proof) => {
+                tracing::info!(job = %id, seconds, bytes = proof.proof.len(), output = %proof.output, "proven");
+                self.store.put_proof(id, &proof, |job| {
+                    if matches!(job.state, JobState::Proving | JobState::Seen) {
+                        job.enter(JobState::Proven, unix_now());
+                    }
+                })?;
+            }
+            Err(_) if job.state != JobState::Proving => {}
+            Err(ProveError::UnknownModel(model)) => {
+                let reason = SkipReason::UnknownModel { model };
+                tracing::warn!(job = %id, %reason, "job skipped");
+                self.store.update(id, |job| {
+                    job.enter(JobState::Skipped { reason }, unix_now())
+                })?;
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(job = %id, seconds, %error, "no proof; trying again later");
+                let max_pause = self.config.submit.max_pause.as_secs();
+                self.store.update(id, |job| {
+                    job.state = JobState::Seen;
+                    job.postpone(error.to_string(), unix_now(), max_pause);
+                })?;
+            }
+            Err(error) => {
+                tracing::error!(job = %id, seconds, %error, "job given up");
+                let reason = error.to_string();
+                self.store
+                    .update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pays out what the signing account has earned.
+    async fn withdraw_earned(&mut self) -> Result<(), RelayerError> {
+        let account = self.escrow.chain().account()?;
+        if !self.config.withdraw
+            || account != self.recipient
+            || Instant::now() < self.withdraw_not_before
+        {
+            return Ok(());
+        }
+        for token in self.earned.clone() {
+            let credit = self.escrow.credit(token, account).await?;
+            if !credit.is_zero() {
+                match self.escrow.withdraw(token).await {
+                    Ok(outcome) => {
+                        tracing::info!(%token, amount = %credit, transaction = %outcome.hash, "earnings withdrawn");
+                    }
+                    Err(error) => {
+                        // The credit stays; nothing is lost by waiting.
+                        tracing::warn!(%token, %error, "earnings not withdrawn; trying again later");
+                        self.withdraw_not_before = Instant::now() + self.config.submit.max_pause;
+                        continue;
+                    }
+                }
+            }
+            self.earned.remove(&token);
+        }
+        Ok(())
+    }
+
+    /// Waits for running proofs, so that their work is not lost, and stops the rest.
+    async fn drain(&mut self) -> Result<(), RelayerError> {
+        if self.proofs.len() > 0 {
+            tracing::info!(running = self.proofs.len(), "waiting for running proofs");
+        }
+        let end = Instant::now() + self.config.shutdown_grace;
+        while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.proofs.next()).await {
+            self.finish_proof(finished)?;
+        }
+        self.proofs.shutdown().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,453 @@
+//! The relayer's memory: cursor, jobs, proofs. One file, one escrow, one process.
+//!
+//! redb rather than SQLite: it is pure Rust (no C compiler, 2 MB less to build), keeps a commit
+//! durable through a power cut (copy-on-write B-trees, fsync at commit), and takes a file lock, so
+//! that two relayers cannot share a store by mistake. What is kept is a map from job id to job;
+//! nothing of SQL would be used. Every change below is one transaction: what a caller sees as
+//! one step is on disk as a whole or not at all.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy::primitives::{Address, U256};
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    chain::BlockRef,
+    error::StoreError,
+    job::{JobState, Payment, PredictionJob, SkipReason},
+    proving::ProofArtifact,
+};
+
+const FORMAT: u64 = 1;
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// Blocks read so far, by number; the last is the cursor.
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs");
+const PROOFS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("proofs");
+
+/// How many read blocks are remembered to find the fork after a reorganization.
+pub const KEPT_BLOCKS: usize = 512;
+
+/// The store of one relayer. Clones share it.
+#[derive(Clone)]
+pub struct JobStore {
+    db: Arc<Database>,
+    path: Arc<Path>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Owner {
+    format: u64,
+    chain_id: u64,
+    escrow: Address,
+}
+
+/// What one step of following found: applied as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Jobs opened, in chain order.
+    pub opened: Vec<PredictionJob>,
+    /// Jobs that ended on chain without paying us, with the reason.
+    pub ended: Vec<(U256, SkipReason)>,
+    /// Jobs claimed for our recipient.
+    pub paid: Vec<(U256, Payment)>,
+    /// The last block read.
+    pub cursor: Option<BlockRef>,
+}
+
+impl JobStore {
+    /// Opens or makes the store of the relayer for `escrow` on chain `chain_id`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::OtherEscrow`], [`StoreError::Format`],
+    /// [`StoreError::Open`].
+    pub fn open(path: &Path, chain_id: u64, escrow: Address) -> Result<Self, StoreError> {
+        let fault = |reason: String| StoreError::Open {
+            path: path.to_owned(),
+            reason,
+        };
+        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
+        }
+        let db = Database::create(path).map_err(|e| match e {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            other => fault(other.to_string()),
+        })?;
+        let store = Self {
+            db: Arc::new(db),
+            path: path.into(),
+        };
+        store.write("be prepared", |txn| {
+            txn.open_table(BLOCKS)?;
+            txn.open_table(JOBS)?;
+            txn.open_table(PROOFS)?;
+            let mut meta = txn.open_table(META)?;
+            let found = meta.get("owner")?.map(|v| v.value().to_vec());
+            match found {
+                None => {
+                    let owner = Owner {
+                        format: FORMAT,
+                        chain_id,
+                        escrow,
+                    };
+                    meta.insert("owner", encode(&owner)?.as_slice())?;
+                }
+                Some(bytes) => {
+                    let owner: Owner = decode("its owner", &bytes)?;
+                    if owner.format != FORMAT {
+                        let path = path.to_owned();
+                        return Err(StoreError::Format {
+                            path,
+                            found: owner.format,
+                            expected: FORMAT,
+                        }
+                        .into());
+                    }
+                    if (owner.chain_id, owner.escrow) != (chain_id, escrow) {
+                        return Err(StoreError::OtherEscrow {
+                            path: path.to_owned(),
+                            chain_id,
+                            escrow,
+                            found_chain: owner.chain_id,
+                            found_escrow: owner.escrow,
+                        }
+                        .into());
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(store)
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.path.to_path_buf()
+    }
+
+    /// The last block read, if any.
+    pub fn cursor(&self) -> Result<Option<BlockRef>, StoreError> {
+        self.read("read its cursor", |txn| {
+            let blocks = txn.open_table(BLOCKS)?;
+            match blocks.last()? {
+                Some((number, bytes)) => Ok(Some(decode(
+                    &format!("block {}", number.value()),
+                    bytes.value(),
+                )?)),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Blocks read, newest first.
+    pub fn blocks(&self) -> Result<Vec<BlockRef>, StoreError> {
+        self.read("read its blocks", |txn| {
+            let blocks = txn.open_table(BLOCKS)?;
+            let mut found = Vec::new();
+            for entry in blocks.iter()?.rev() {
+                let (number, bytes) = entry?;
+                found.push(decode(&format!("block {}", number.value()), bytes.value())?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// A job.
+    pub fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
+        self.read("read a job", |txn| {
+            let jobs = txn.open_table(JOBS)?;
+            Ok(jobs
+                .get(key(id))?
+                .map(|bytes| decode_job(id, bytes.value()))
+                .transpose()?)
+        })
+    }
+
+    /// All jobs, by id.
+    pub fn jobs(&self) -> Result<Vec<PredictionJob>, StoreError> {
+        self.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
+    }
+
+    /// The proof of a job.
+    pub fn proof(&self, id: U256) -> Result<Option<ProofArtifact>, StoreError> {
+        self.read("read a proof", |txn| {
+            let proofs = txn.open_table(PROOFS)?;
+            let found = proofs.get(key(id))?;
+            Ok(found
+                .map(|bytes| decode(&format!("the proof of job {id}"), bytes.value()))
+                .transpose()?)
+        })
+    }
+
+    /// Changes a job in one transaction and returns what it is now.
+    pub fn update(
+        &self,
+        id: U256,
+        change: impl FnOnce(&mut PredictionJob),
+    ) -> Result<PredictionJob, StoreError> {
+        self.write("change a job", |txn| change_job(txn, id, change))
+    }
+
+    /// Stores a proof and changes its job in one transaction.
+    pub fn put_proof(
+        &self,
+        id: U256,
+        proof: &ProofArtifact,
+        change: impl FnOnce(&mut PredictionJob),
+    ) -> Result<PredictionJob, StoreError> {
+        self.write("store a proof", |txn| {
+            txn.open_table(PROOFS)?
+                .insert(key(id), encode(proof)?.as_slice())?;
+            change_job(txn, id, change)
+        })
+    }
+
+    /// Applies what was read from the chain and moves the cursor. Applying the same twice
+    /// changes nothing.
+    pub fn apply(&self, progress: Progress, now: u64) -> Result<(), StoreError> {
+        self.write("apply events", |txn| {
+            {
+                let mut jobs = txn.open_table(JOBS)?;
+                let mut proofs = txn.open_table(PROOFS)?;
+                for opened in progress.opened {
+                    let id = opened.id();
+                    let known = jobs
+                        .get(key(id))?
+                        .map(|bytes| decode_job(id, bytes.value()))
+                        .transpose()?;
+                    let has_proof = proofs.get(key(id))?.is_some();
+                    let same_terms = known.as_ref().is_some_and(|k| k.terms == opened.terms);
+                    let job = match known {
+                        Some(mut known) if same_terms => {
+                            known.opened_in = opened.opened_in;
+                            if known.state
+                                == (JobState::Skipped {
+                                    reason: SkipReason::Reorged,
+                                })
+                            {
+                                known.enter(resume_state(&known, has_proof), now);
+                            }
+                            known
+                        }
+                        // After a reorganization the id can stand for another order.
+                        _ => {
+                            proofs.remove(key(id))?;
+                            opened
+                        }
+                    };
+                    jobs.insert(key(id), encode(&job)?.as_slice())?;
+                }
+                for (id, payment) in progress.paid {
+                    let found = jobs
+                        .get(key(id))?
+                        .map(|bytes| decode_job(id, bytes.value()))
+                        .transpose()?;
+                    if let Some(mut job) = found {
+                        job.paid_in = Some(payment);
+                        jobs.insert(key(id), encode(&job)?.as_slice())?;
+                    }
+                }
+                for (id, reason) in progress.ended {
+                    let found = jobs
+                        .get(key(id))?
+                        .map(|bytes| decode_job(id, bytes.value()))
+                        .transpose()?;
+                    if let Some(mut job) = found.filter(|job| !job.state.is_settled()) {
+                        job.enter(JobState::Skipped { reason }, now);
+                        jobs.insert(key(id), encode(&job)?.as_slice())?;
+                    }
+                }
+            }
+            if let Some(cursor) = progress.cursor {
+                let mut blocks = txn.open_table(BLOCKS)?;
+                blocks.insert(cursor.number, encode(&cursor)?.as_slice())?;
+                while blocks.len()? > KEPT_BLOCKS as u64 {
+                    blocks.pop_first()?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back everything that happened after block `ancestor` (or everything, for `None`):
+    /// jobs opened there become skipped as reorged, claims and refunds seen there become undecided.
+    /// Returns the ids of the jobs touched.
+    pub fn roll_back(&self, ancestor: Option<u64>, now: u64) -> Result<Vec<U256>, StoreError> {
+        let gone = |block: u64| ancestor.is_none_or(|a| block > a);
+        self.write("roll back", |txn| {
+            let mut touched = Vec::new();
+            {
+                let mut blocks = txn.open_table(BLOCKS)?;
+                blocks.retain(|number, _| !gone(number))?;
+                let mut jobs = txn.open_table(JOBS)?;
+                let proofs = txn.open_table(PROOFS)?;
+                for mut job in all_jobs(&jobs)? {
+                    let id = job.id();
+                    let has_proof = proofs.get(key(id))?.is_some();
+                    let unpaid = job
+                        .paid_in
+                        .is_some_and(|payment| gone(payment.block.number));
+                    if unpaid {
+                        job.paid_in = None;
+                    }
+                    let state = if gone(job.opened_in.number) {
+                        JobState::Skipped {
+                            reason: SkipReason::Reorged,
+                        }
+                    } else {
+                        match &job.state {
+                            JobState::Confirmed { block, .. } if gone(*block) => {
+                                resume_state(&job, has_proof)
+                            }
+                            // The event that ended it may be gone; the chain is asked again.
+                            JobState::Skipped {
+                                reason: SkipReason::ClaimedByOther { .. } | SkipReason::Refunded,
+                            } => resume_state(&job, has_proof),
+                            other => other.clone(),
+                        }
+                    };
+                    if unpaid || state != job.state {
+                        job.enter(state, now);
+                        jobs.insert(key(id), encode(&job)?.as_slice())?;
+                        touched.push(id);
+                    }
+                }
+            }
+            Ok(touched)
+        })
+    }
+
+    fn read<T>(
+        &self,
+        operation: &'static str,
+        f: impl FnOnce(&redb::ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let run = || f(&self.db.begin_read()?);
+        run().map_err(|fault| fault.into_error(operation))
+    }
+
+    fn write<T>(
+        &self,
+        operation: &'static str,
+        f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let run = || {
+            let txn = self.db.begin_write()?;
+            let value = f(&txn)?;
+            txn.commit()?;
+            Ok(value)
+        };
+        run().map_err(|fault: Fault| fault.into_error(operation))
+    }
+}
+
+/// Where a job goes on that had been put aside.
+fn resume_state(job: &PredictionJob, has_proof: bool) -> JobState {
+    match (job.claims.is_empty(), has_proof) {
+        (false, true) => JobState::Submitted,
+        (_, true) => JobState::Proven,
+        (_, false) => JobState::Seen,
+    }
+}
+
+fn change_job(
+    txn: &WriteTransaction,
+    id: U256,
+    change: impl FnOnce(&mut PredictionJob),
+) -> Result<PredictionJob, Fault> {
+    let mut jobs = txn.open_table(JOBS)?;
+    let found = jobs
+        .get(key(id))?
+        .map(|bytes| decode_job(id, bytes.value()))
+        .transpose()?;
+    let mut job = found.ok_or(StoreError::NoSuchJob(id))?;
+    change(&mut job);
+    jobs.insert(key(id), encode(&job)?.as_slice())?;
+    Ok(job)
+}
+
+fn all_jobs(
+    jobs: &impl ReadableTable<[u8; 32], &'static [u8]>,
+) -> Result<Vec<PredictionJob>, Fault> {
+    let mut found = Vec::new();
+    for entry in jobs.iter()? {
+        let (id, bytes) = entry?;
+        found.push(decode_job(U256::from_be_bytes(id.value()), bytes.value())?);
+    }
+    Ok(found)
+}
+
+/// Big-endian, so that the table's order is the order of the ids.
+fn key(id: U256) -> [u8; 32] {
+    id.to_be_bytes()
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|e| StoreError::Failed {
+        operation: "encode an entry",
+        reason: e.to_string(),
+    })
+}
+
+fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|e| StoreError::Damaged {
+        what: what.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+fn decode_job(id: U256, bytes: &[u8]) -> Result<PredictionJob, StoreError> {
+    decode(&format!("job {id}"), bytes)
+}
+
+/// An error of redb or of our own, inside a transaction.
+enum Fault {
+    Db(redb::Error),
+    Own(StoreError),
+}
+
+impl Fault {
+    fn into_error(self, operation: &'static str) -> StoreError {
+        match self {
+            Self::Db(e) => StoreError::Failed {
+                operation,
+                reason: e.to_string(),
+            },
+            Self::Own(e) => e,
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(e: StoreError) -> Self {
+        Self::Own(e)
+    }
+}
+
+macro_rules! db_faults {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Fault {
+            fn from(e: $error) -> Self {
+                Self::Db(e.into())
+            }
+        }
+    )*};
+}
+db_faults!(
+    redb::TableError,
+    redb::StorageError,
+    redb::TransactionError,
+    redb::CommitError
+);
+
+#[cfg(test)]
+mod tests;

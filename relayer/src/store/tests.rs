@@ -1,0 +1,212 @@
+use alloy::primitives::{B256, Bytes};
+
+use super::*;
+use crate::job::{ModelIdentity, PredictionTerms};
+
+fn block(number: u64, fork: u8) -> BlockRef {
+    BlockRef {
+        number,
+        hash: B256::with_last_byte(fork),
+        timestamp: number,
+    }
+}
+
+fn job(id: u64, opened_in: u64) -> PredictionJob {
+    let terms = PredictionTerms {
+        job_id: U256::from(id),
+        model_id: U256::ONE,
+        model: ModelIdentity {
+            vk_hash: B256::ZERO,
+            model_hash: B256::ZERO,
+        },
+        binding_hash: B256::ZERO,
+        buyer: Address::ZERO,
+        token: Address::ZERO,
+        price: U256::ONE,
+        deadline: 10_000,
+        input_commitment: U256::from(5),
+        hint: Bytes::new(),
+    };
+    PredictionJob::new(terms, block(opened_in, 0), 0)
+}
+
+fn proof() -> ProofArtifact {
+    ProofArtifact {
+        proof: Bytes::from_static(b"proof"),
+        output: U256::from(7),
+    }
+}
+
+fn store(dir: &Path) -> JobStore {
+    JobStore::open(&dir.join("s.redb"), 1, Address::ZERO).unwrap()
+}
+
+fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {
+    Progress {
+        opened: jobs.to_vec(),
+        cursor: Some(block(cursor, 0)),
+        ..Progress::default()
+    }
+}
+
+#[test]
+fn everything_survives_reopening_and_applies_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = U256::ONE;
+    {
+        let store = store(dir.path());
+        store.apply(opened(&[job(1, 3)], 4), 9).unwrap();
+        store
+            .put_proof(one, &proof(), |job| job.enter(JobState::Proven, 9))
+            .unwrap();
+    }
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 3)], 4), 10).unwrap();
+    let found = store.job(one).unwrap().unwrap();
+    assert_eq!((found.state, found.updated_at), (JobState::Proven, 9));
+    assert_eq!(store.proof(one).unwrap(), Some(proof()));
+    assert_eq!(store.cursor().unwrap(), Some(block(4, 0)));
+    assert_eq!(
+        store.update(U256::from(2), |_| {}).unwrap_err().to_string(),
+        "job 2 is not in the store"
+    );
+}
+
+#[test]
+fn jobs_come_in_the_order_of_their_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store
+        .apply(opened(&[job(300, 1), job(2, 1), job(70_000, 1)], 1), 0)
+        .unwrap();
+    let ids: Vec<U256> = store
+        .jobs()
+        .unwrap()
+        .iter()
+        .map(PredictionJob::id)
+        .collect();
+    assert_eq!(ids, [2, 300, 70_000].map(|id: u64| U256::from(id)));
+}
+
+#[test]
+fn rolling_back_undoes_what_came_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    for number in 1..=9 {
+        store.apply(opened(&[], number), 0).unwrap();
+    }
+    let paid = |block_number| Payment {
+        transaction: B256::ZERO,
+        block: block(block_number, 0),
+    };
+    store
+        .apply(opened(&[job(1, 2), job(2, 2), job(3, 8), job(4, 2)], 9), 0)
+        .unwrap();
+    let progress = Progress {
+        paid: vec![(U256::from(1), paid(5)), (U256::from(2), paid(7))],
+        ended: vec![(U256::from(4), SkipReason::Refunded)],
+        ..Progress::default()
+    };
+    store.apply(progress, 0).unwrap();
+    for (id, number) in [(1, 5), (2, 7)] {
+        let state = JobState::Confirmed {
+            transaction: B256::ZERO,
+            block: number,
+            block_hash: B256::ZERO,
+            gas_used: 1,
+        };
+        store
+            .put_proof(U256::from(id), &proof(), |job| job.enter(state, 0))
+            .unwrap();
+    }
+
+    assert_eq!(
+        store.roll_back(Some(6), 1).unwrap(),
+        [2, 3, 4].map(|id: u64| U256::from(id))
+    );
+    assert_eq!(store.cursor().unwrap(), Some(block(6, 0)));
+    let state = |id: u64| store.job(U256::from(id)).unwrap().unwrap();
+    assert!(
+        matches!(state(1).state, JobState::Confirmed { .. }),
+        "paid before the fork"
+    );
+    assert_eq!(
+        (state(2).state, state(2).paid_in),
+        (JobState::Proven, None),
+        "paid after it"
+    );
+    assert_eq!(
+        state(3).state,
+        JobState::Skipped {
+            reason: SkipReason::Reorged
+        }
+    );
+    assert_eq!(state(4).state, JobState::Seen, "asked again");
+
+    // The same order comes back, another one under the same id does not count as the same.
+    store.apply(opened(&[job(3, 7)], 7), 2).unwrap();
+    assert_eq!(
+        (state(3).state, state(3).opened_in.number),
+        (JobState::Seen, 7)
+    );
+    store
+        .put_proof(U256::from(3), &proof(), |job| {
+            job.enter(JobState::Proven, 3)
+        })
+        .unwrap();
+    let mut other = job(3, 7);
+    other.terms.price = U256::from(2);
+    store.apply(opened(&[other.clone()], 7), 4).unwrap();
+    assert_eq!(
+        (state(3), store.proof(U256::from(3)).unwrap()),
+        (other, None)
+    );
+
+    assert_eq!(store.roll_back(None, 5).unwrap().len(), 4);
+    assert_eq!(store.cursor().unwrap(), None);
+}
+
+#[test]
+fn old_blocks_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let mut blocks = Progress::default();
+    for number in 0..KEPT_BLOCKS as u64 + 3 {
+        blocks.cursor = Some(block(number, 0));
+        store.apply(blocks.clone(), 0).unwrap();
+    }
+    let kept = store.blocks().unwrap();
+    assert_eq!(
+        (kept.len(), kept[0].number),
+        (KEPT_BLOCKS, KEPT_BLOCKS as u64 + 2),
+        "newest first"
+    );
+}
+
+#[test]
+fn files_that_are_no_store_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.redb");
+    fs::write(
+        &path,
+        "not a database, but long enough to be looked at".repeat(200),
+    )
+    .unwrap();
+    let error = JobStore::open(&path, 1, Address::ZERO).err().unwrap();
+    assert!(matches!(error, StoreError::Open { .. }), "{error}");
+    assert!(
+        JobStore::open(dir.path(), 1, Address::ZERO).is_err(),
+        "a folder"
+    );
+
+    let damaged = dir.path().join("d.redb");
+    let store = JobStore::open(&damaged, 1, Address::ZERO).unwrap();
+    store
+        .write("be damaged", |txn| {
+            txn.open_table(JOBS)?
+                .insert(key(U256::ONE), b"{".as_slice())?;
+            Ok(())
+        })
+        .unwrap();
+    assert!(matches!(store.jobs(), Err(StoreError::Damaged { .. })));
+}

@@ -1,0 +1,245 @@
+//! Restarts at every step, and answers that get lost: always exactly one payment.
+
+use std::{sync::Arc, time::Duration};
+
+use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError};
+
+use crate::{
+    proxy::{Action, Proxy},
+    require_anvil,
+    world::{Behaviour, MINUTE, World, connect, settle, turn_until, turn_until_error},
+};
+
+#[tokio::test]
+async fn killed_while_proving() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
+    relayer.turn().await.unwrap();
+    assert_eq!(
+        relayer.store().job(id).unwrap().unwrap().state,
+        JobState::Proving
+    );
+    drop(relayer);
+
+    let prover = world.prover();
+    let mut relayer = world.relayer(&prover).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(prover.calls(), 1);
+}
+
+#[tokio::test]
+async fn stopped_after_proving() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let stop = CancellationToken::new();
+    let prover = world.prover_that(Behaviour::ProvesAndStops(stop.clone()));
+    let mut config = world.config();
+    config.shutdown_grace = Duration::from_secs(5);
+    let mut relayer = world
+        .relayer_with(world.escrow.clone(), &prover, config)
+        .await;
+    relayer.run(stop).await.unwrap();
+    assert_eq!(
+        relayer.store().job(id).unwrap().unwrap().state,
+        JobState::Proven
+    );
+    assert_eq!(world.claims().await, 0);
+    drop(relayer);
+
+    let second = world.prover();
+    let mut relayer = world.relayer(&second).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(second.calls(), 0, "the stored proof is used");
+}
+
+/// Brings a relayer into `Submitting` with a node that treats the claim as `action` says, kills
+/// it, and lets a second one go on.
+async fn killed_while_submitting(action: Action, mined: usize) {
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    proxy.rule(move |method, _| match method {
+        "eth_sendRawTransaction" => action.clone(),
+        _ => Action::Forward,
+    });
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world
+        .relayer_with(escrow, &world.prover(), world.config())
+        .await;
+    let error = turn_until_error(&mut relayer).await;
+    assert!(error.is_survivable(), "{error}");
+    let stored = relayer.store().job(id).unwrap().unwrap();
+    assert_eq!(
+        (stored.state, stored.claims.len()),
+        (JobState::Submitting, 1)
+    );
+    assert_eq!(world.claims().await, mined);
+    drop(relayer);
+
+    let prover = world.prover();
+    let mut relayer = world.relayer(&prover).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(prover.calls(), 0);
+    assert_eq!(
+        job.claims, stored.claims,
+        "the same transaction, not another"
+    );
+    assert_eq!(world.nonce().await, nonce + 1);
+}
+
+#[tokio::test]
+async fn killed_before_the_node_had_the_claim() {
+    require_anvil!();
+    killed_while_submitting(Action::Swallow, 0).await;
+}
+
+#[tokio::test]
+async fn killed_after_the_node_had_the_claim() {
+    require_anvil!();
+    killed_while_submitting(Action::LoseAnswer, 1).await;
+}
+
+#[tokio::test]
+async fn another_transaction_took_the_nonce() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    proxy.rule(|method, _| match method {
+        "eth_sendRawTransaction" => Action::Swallow,
+        _ => Action::Forward,
+    });
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world
+        .relayer_with(escrow, &world.prover(), world.config())
+        .await;
+    turn_until_error(&mut relayer).await;
+    drop(relayer);
+    // The owner uses the account by hand.
+    world.chain.deploy_data(b"x", MINUTE).await.unwrap();
+
+    let mut relayer = world.relayer(&world.prover()).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(job.claims.len(), 2);
+    assert_eq!(job.claims[1].nonce, job.claims[0].nonce + 1);
+}
+
+#[tokio::test]
+async fn a_stuck_claim_is_sent_again_with_higher_fees() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    world
+        .rpc("evm_setAutomine", serde_json::json!([false]))
+        .await;
+    let mut config = world.config();
+    config.submit.resend_after = Duration::from_secs(1);
+    let mut relayer = world
+        .relayer_with(world.escrow.clone(), &world.prover(), config)
+        .await;
+    let claims = turn_until(&mut relayer, id, |job| job.claims.len() == 2)
+        .await
+        .claims;
+    assert_eq!(claims[0].nonce, claims[1].nonce);
+    assert!(claims[1].max_fee_per_gas >= claims[0].max_fee_per_gas / 10 * 11);
+    world
+        .rpc("evm_setAutomine", serde_json::json!([true]))
+        .await;
+    world.mine(1).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(world.nonce().await, nonce + 1);
+}
+
+#[tokio::test]
+async fn the_node_goes_away_and_comes_back() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world
+        .relayer_with(escrow, &world.prover(), world.config())
+        .await;
+    proxy.rule(|_, _| Action::Swallow);
+    let error = relayer
+        .run_until_settled(id, Duration::from_secs(2), CancellationToken::new())
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(error, RelayerError::NotSettled { .. }));
+    assert!(error.to_string().contains("cannot be reached"), "{error}");
+
+    let running = tokio::spawn({
+        let proxy = proxy.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // First a gateway that is up before its node is.
+            let mut count = 0;
+            proxy.rule(move |_, _| {
+                count += 1;
+                if count % 2 == 0 {
+                    Action::Forward
+                } else {
+                    Action::Status(503)
+                }
+            });
+        }
+    });
+    let job = settle(&mut relayer, id).await;
+    running.await.unwrap();
+    world.assert_paid_once(&job).await;
+}
+
+#[tokio::test]
+async fn proving_is_tried_again_but_not_for_ever() {
+    require_anvil!();
+    let world = World::new().await;
+    let mut config = world.config();
+    config.submit.max_pause = Duration::from_secs(1);
+    config.max_prove_attempts = 2;
+    let id = world.open(5).await;
+    let prover = world.prover_that(Behaviour::FailsFirst(1));
+    let mut relayer = world
+        .relayer_with(world.escrow.clone(), &prover, config.clone())
+        .await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(prover.calls(), 2);
+    drop(relayer);
+
+    let id = world.open(6).await;
+    let hopeless = world.prover_that(Behaviour::FailsFirst(9));
+    let mut relayer = world
+        .relayer_with(world.escrow.clone(), &hopeless, config.clone())
+        .await;
+    let job = settle(&mut relayer, id).await;
+    assert!(
+        matches!(&job.state, JobState::Failed { reason } if reason.contains("killed")),
+        "{}",
+        job.state
+    );
+    assert_eq!(hopeless.calls(), 2);
+    drop(relayer);
+
+    let id = world.open(7).await;
+    let panics: Arc<_> = world.prover_that(Behaviour::Panics);
+    let mut relayer = world
+        .relayer_with(world.escrow.clone(), &panics, config)
+        .await;
+    let job = settle(&mut relayer, id).await;
+    assert!(
+        matches!(&job.state, JobState::Failed { reason } if reason.contains("panicked")),
+        "{}",
+        job.state
+    );
+}
