@@ -1,1 +1,98 @@
-fn main() {}
+//! The command line of Assay.
+
+mod bench;
+mod chain;
+mod deploy;
+mod escrow;
+mod input;
+mod keygen;
+mod model;
+mod output;
+mod prove;
+mod relayer;
+mod resources;
+mod setup;
+mod verifier;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// Proofs about committed machine-learning models, and payment for them.
+#[derive(Parser)]
+#[command(name = "assay", version, arg_required_else_help = true, after_help = EXAMPLE)]
+struct Cli {
+    #[command(flatten)]
+    output: output::OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "Example:
+  assay model import lenet.onnx --calibrate calibration.npz -o lenet.bundle
+  assay setup --dev -k 15 -o dev.srs
+  assay keygen lenet.bundle --setup dev.srs -o keys
+  assay prove lenet.bundle --setup dev.srs --keys keys --input 7.png -o digit.proof
+  assay verify digit.proof --bundle lenet.bundle --keys keys";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Import, inspect, publish and register models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Make or import the parameters of the proof system (KZG powers of tau)
+    Setup(setup::SetupArgs),
+    /// Make the proving and the verifying key of a model
+    Keygen(keygen::KeygenArgs),
+    /// Commit to inputs, look at them
+    #[command(subcommand)]
+    Input(input::InputCommand),
+    /// Prove one prediction
+    Prove(prove::ProveArgs),
+    /// Check a proof
+    Verify(prove::VerifyArgs),
+    /// Generate, deploy and call the verifier contract
+    #[command(subcommand)]
+    Verifier(verifier::VerifierCommand),
+    /// Deploy the model registry and the prediction escrow
+    Deploy(deploy::DeployArgs),
+    /// Buy and sell predictions
+    #[command(subcommand)]
+    Escrow(escrow::EscrowCommand),
+    /// Follow an escrow, prove its jobs, claim the payment
+    #[command(subcommand)]
+    Relayer(relayer::RelayerCommand),
+    /// Measure the proof of one prediction
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(&cli.output);
+    match run(cli.command, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", output::message(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, output: &Output) -> Result<()> {
+    match command {
+        Command::Model(command) => model::run(command, output),
+        Command::Setup(args) => setup::run(&args, output),
+        Command::Keygen(args) => keygen::run(&args, output),
+        Command::Input(command) => input::run(command, output),
+        Command::Prove(args) => prove::prove(&args, output),
+        Command::Verify(args) => prove::verify(&args, output),
+        Command::Verifier(command) => verifier::run(command, output),
+        Command::Deploy(args) => deploy::run(&args, output),
+        Command::Escrow(command) => escrow::run(command, output),
+        Command::Relayer(command) => relayer::run(command, output),
+        Command::Bench(args) => bench::run(&args, output),
+    }
+}

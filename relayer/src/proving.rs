@@ -1,7 +1,8 @@
 //! The border between the relayer and whatever makes proofs.
 //!
 //! The relayer knows nothing about circuits: it hands over a [`ProofRequest`] and gets a
-//! [`ProofArtifact`]. Implementations live in submodules of this file.
+//! [`ProofArtifact`]. [`LocalProver`] makes the proofs in this process; it finds the inputs in an
+//! [`InputStore`].
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::SolValue;
@@ -9,6 +10,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::job::ModelIdentity;
+
+mod input_store;
+mod local;
+
+pub use input_store::{InputError, InputOpening, InputStore};
+pub use local::{LocalProver, LocalProverError, ProofReport};
 
 /// Everything that a proof of one prediction depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]

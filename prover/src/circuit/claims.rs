@@ -173,16 +173,7 @@ impl Claims<'_, '_> {
             .collect::<Vec<_>>();
         let whole = self.builder.dot(&terms);
         let elements = self.parts.tiles[packed].shape[0];
-        let step = self.builder.z_power(BYTES_PER_ELEMENT as u64);
-        let mut power = self.builder.one();
-        let mut terms = Vec::with_capacity(elements);
-        for element in 0..elements {
-            terms.push((self.consumed(packed, element), power));
-            if element + 1 < elements {
-                power = self.builder.multiply(power, step);
-            }
-        }
-        let again = self.builder.dot(&terms);
+        let again = self.packed_evaluation(packed, elements);
         self.builder.equal(whole, again);
 
         let exports = (0..elements).map(|e| self.produced(packed, e)).collect::<Vec<_>>();
@@ -198,6 +189,24 @@ impl Claims<'_, '_> {
                 }
             }
         }
+    }
+
+    /// `sum_e z^(31 e) X^_e` over the packed elements, in runs, so that few powers are needed.
+    fn packed_evaluation(&mut self, tile: usize, elements: usize) -> Cell {
+        const RUN: usize = 64;
+        let step = BYTES_PER_ELEMENT as u64;
+        let mut runs = Vec::with_capacity(elements.div_ceil(RUN));
+        for first in (0..elements).step_by(RUN) {
+            let terms = (first..elements.min(first + RUN))
+                .map(|element| {
+                    let power = self.builder.z_power(step * (element - first) as u64);
+                    (self.consumed(tile, element), power)
+                })
+                .collect::<Vec<_>>();
+            let sum = self.builder.dot(&terms);
+            runs.push((sum, self.builder.z_power(step * first as u64)));
+        }
+        self.builder.dot(&runs)
     }
 
     fn commitment(&mut self, hash: &HashRows, bytes: usize, exports: &[Cell]) {

@@ -119,7 +119,7 @@ fn read_array(path: &Path, names: &[&str], limit: usize) -> Result<Option<Array>
         ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
     for name in names {
         let entry = format!("{name}.npy");
-        if archive.index_for_name(&entry).is_none() {
+        if !archive.file_names().any(|name| name == entry) {
             continue;
         }
         let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;

@@ -55,7 +55,7 @@ impl Reference {
                 return Err(TractError::msg("the network has no output"));
             };
             let output = output.cast_to::<f32>()?.into_owned();
-            Ok(output.try_as_plain()?.as_slice::<f32>()?.to_vec())
+            Ok(output.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
         })
     }
 }

@@ -1,20 +1,22 @@
 //! The random generator behind the constant commitments of a model's weight columns.
 //!
-//! halo2-axiom 0.5.3 draws, for each phase and one column after the other in the order of their
-//! indices, `blinding_factors() + 1` scalars that overwrite the last rows of the column
-//! (`WitnessCollection::next_phase`), then one `Blind` per column, which KZG ignores; all of it in
-//! one thread, and nothing is drawn before phase one. A scalar takes eight `next_u64` calls
-//! (`Fr::random`). The weight columns are the first columns of phase one, so the first
-//! `8 * (blinding_factors() + 1) * weight_columns` draws are theirs and no one else's: those come
-//! from the model's seed, all later ones from the operating system's randomness.
-//! The vanishing argument's random polynomial is drawn by the library from its own thread-local
-//! generator.
+//! The last `blinding_factors() + 1` rows of every advice column are random. They are drawn column
+//! after column, in the order of the columns' indices within a phase ([`super::witness`]); the
+//! library draws in the same order, and is given the same words again. A scalar takes eight
+//! `next_u64` calls (`Fr::random`). The weight columns are the first columns of the first phase, so
+//! the first `8 * (blinding_factors() + 1) * weight_columns` words are theirs: those come from the
+//! model's seed, all later ones from the operating system's randomness. (The library also draws a
+//! `Blind` for each commitment, which KZG ignores, and the vanishing argument's random polynomial
+//! from a thread-local generator of its own.)
 //!
-//! A test recomputes the commitments without the prover, so a change of that order shows.
+//! Tests recompute the commitments without the prover, so a change of that order shows.
 
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, Error, RngCore, SeedableRng};
+
+/// `next_u64` calls that one random scalar takes.
+pub(super) const WORDS_PER_SCALAR: u64 = 8;
 
 /// Secret kept with a model: fixes the blinding rows of its weight columns.
 ///
@@ -61,9 +63,6 @@ pub struct BlindingRng {
 }
 
 impl BlindingRng {
-    /// `next_u64` calls that one random scalar takes.
-    const WORDS_PER_SCALAR: u64 = 8;
-
     /// For a proof whose first `weight_columns` advice columns hold the weights and whose next
     /// `self_blinded` columns carry random values of their own in usable rows.
     pub fn new(
@@ -73,7 +72,7 @@ impl BlindingRng {
         blinding_factors: usize,
     ) -> Self {
         let words = |columns: usize| {
-            Self::WORDS_PER_SCALAR * (blinding_factors as u64 + 1) * columns as u64
+            WORDS_PER_SCALAR * (blinding_factors as u64 + 1) * columns as u64
         };
         Self {
             seeded: ChaCha20Rng::from_seed(seed.0),

@@ -10,7 +10,7 @@ use halo2_proofs::{
         bn256::{Bn256, Fr, G1Affine},
         serde::SerdeObject,
     },
-    plonk::{self, Circuit, ConstraintSystem, ProvingKey, VerifyingKey, permutation},
+    plonk::{self, Circuit, ProvingKey, VerifyingKey, permutation},
     poly::{
         EvaluationDomain,
         commitment::Params,
@@ -20,6 +20,7 @@ use halo2_proofs::{
 
 use super::{
     file::{self, FileError, Reader, Writer, check_belongs},
+    phases::{Flat, configure},
     profile::{Profile, ProfileError},
     srs::{Srs, srs_id, verifier_params},
     vk_data::VkData,
@@ -122,18 +123,9 @@ impl VerifierKey {
         weight_columns: usize,
         public_inputs: usize,
     ) -> Result<Self, KeyError> {
-        let vk = guarded(|| plonk::keygen_vk(srs.params(), circuit))?;
-        Self::new(vk, srs, weight_columns, public_inputs)
-    }
-
-    /// Wraps a key made by the library with these parameters.
-    pub fn new(
-        vk: VerifyingKey<G1Affine>,
-        srs: &Srs,
-        weight_columns: usize,
-        public_inputs: usize,
-    ) -> Result<Self, KeyError> {
-        let profile = Profile::new(vk.cs(), weight_columns, public_inputs)?;
+        let (schedule, _) = configure::<C>(circuit.params())?;
+        let vk = guarded(|| plonk::keygen_vk(srs.params(), &Flat(circuit)))?;
+        let profile = Profile::new(vk.cs(), schedule, weight_columns, public_inputs)?;
         let data = VkData::new(&vk, &profile, srs.params().s_g2(), srs.is_dev());
         let info = KeyInfo::new(profile, data);
         Ok(Self { vk, info })
@@ -180,11 +172,8 @@ impl VerifierKey {
         let path = reader.path().to_owned();
         let weight_columns = reader.take_u32()? as usize;
         let public_inputs = reader.take_u32()? as usize;
-        let mut cs = ConstraintSystem::<Fr>::default();
-        C::configure_with_params(&mut cs, params);
-        let selectors = vec![Vec::new(); cs.num_selectors()];
-        let (cs, _) = cs.directly_convert_selectors_to_fixed(selectors);
-        let profile = Profile::new(&cs, weight_columns, public_inputs)?;
+        let (schedule, cs) = configure::<C>(params)?;
+        let profile = Profile::new(&cs, schedule, weight_columns, public_inputs)?;
         let expected = VkData::byte_length(&profile) as u64 + 8;
         if length != expected {
             let reason =
@@ -231,8 +220,9 @@ impl ProverKey {
         weight_columns: usize,
         public_inputs: usize,
     ) -> Result<Self, KeyError> {
-        let pk = guarded(|| plonk::keygen_pk2(srs.params(), circuit, false))?;
-        let profile = Profile::new(pk.get_vk().cs(), weight_columns, public_inputs)?;
+        let (schedule, _) = configure::<C>(circuit.params())?;
+        let pk = guarded(|| plonk::keygen_pk2(srs.params(), &Flat(circuit), false))?;
+        let profile = Profile::new(pk.get_vk().cs(), schedule, weight_columns, public_inputs)?;
         let data = VkData::new(pk.get_vk(), &profile, srs.params().s_g2(), srs.is_dev());
         let info = KeyInfo::new(profile, data);
         Ok(Self { pk, info })

@@ -2,15 +2,18 @@
 //! that a contract can replay, and the files that carry parameters, keys and proofs.
 
 pub mod blinding;
+mod commit;
 pub mod file;
 mod fixed_base;
 pub mod keys;
+pub mod phases;
 pub mod profile;
 pub mod prove;
 pub mod srs;
 pub mod transcript;
 pub mod verify;
 pub mod vk_data;
+mod witness;
 
 pub use blinding::BlindingSeed;
 pub use keys::{KeyError, KeyInfo, ProverKey, VerifierKey};
@@ -21,7 +24,7 @@ pub use srs::{Srs, SrsError};
 pub use verify::{VerifyError, public_inputs};
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 

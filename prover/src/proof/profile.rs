@@ -7,6 +7,7 @@ use halo2_proofs::{
     plonk::{Any, Column, ConstraintSystem, Expression},
 };
 
+use super::phases::Schedule;
 use super::transcript::{POINT_BYTES, SCALAR_BYTES, keccak256};
 
 /// Why a constraint system cannot be verified by this crate.
@@ -24,6 +25,9 @@ pub enum ProfileError {
     /// The instance column is read at another rotation than zero.
     #[error("the instance column is read at rotation {0}; only rotation 0 is supported")]
     InstanceRotation(i32),
+    /// Columns or challenges of a later phase come before those of an earlier one.
+    #[error("advice columns and challenges must be declared phase by phase")]
+    PhaseOrder,
     /// A column is read too far away.
     #[error("a column is read at rotation {rotation}; between {lowest} and 32 is supported")]
     Rotation {
@@ -108,10 +112,8 @@ pub struct Profile {
     pub weight_columns: usize,
     /// Public inputs of a proof.
     pub public_inputs: usize,
-    /// Phase (0, 1, 2) of each advice column.
-    pub advice_phases: Vec<u8>,
-    /// Phase after which each user challenge is drawn.
-    pub challenge_phases: Vec<u8>,
+    /// Phases of the advice columns and challenges.
+    pub schedule: Schedule,
     /// Number of fixed columns.
     pub fixed_columns: usize,
     /// (column, rotation) of each advice evaluation.
@@ -132,19 +134,14 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Reads the profile off a constraint system whose first `weight_columns` advice columns hold
+    /// Reads the profile off a flattened constraint system (see [`super::phases`]) whose first `weight_columns` advice columns hold
     /// the weights and whose instance column holds `public_inputs` values.
     pub fn new(
         cs: &ConstraintSystem<Fr>,
+        schedule: Schedule,
         weight_columns: usize,
         public_inputs: usize,
     ) -> Result<Self, ProfileError> {
-        if !cs.lookups().is_empty() {
-            return Err(ProfileError::Lookups(cs.lookups().len()));
-        }
-        if cs.num_selectors() != 0 {
-            return Err(ProfileError::Selectors(cs.num_selectors()));
-        }
         let columns = cs.permutation().get_columns();
         let in_permutation = columns
             .iter()
@@ -155,8 +152,7 @@ impl Profile {
         if let Some((_, rotation)) = cs.instance_queries().iter().find(|(_, at)| at.0 != 0) {
             return Err(ProfileError::InstanceRotation(rotation.0));
         }
-        let advice_phases = cs.advice_column_phase();
-        let first_phase = advice_phases.iter().take_while(|phase| **phase == 0).count();
+        let first_phase = schedule.columns_through(0);
         if weight_columns == 0 || weight_columns > first_phase {
             return Err(ProfileError::WeightColumns {
                 weight_columns,
@@ -202,7 +198,7 @@ impl Profile {
             .iter()
             .flat_map(|gate| gate.polynomials().iter().cloned())
             .collect();
-        let description = format!("{:?} degree {degree}", cs.pinned());
+        let description = format!("{:?} degree {degree} {schedule:?}", cs.pinned());
         let digest = keccak256(&[
             b"assay-column-profile-v1",
             &(weight_columns as u64).to_be_bytes(),
@@ -212,8 +208,7 @@ impl Profile {
         Ok(Self {
             weight_columns,
             public_inputs,
-            advice_phases,
-            challenge_phases: cs.challenge_phase(),
+            schedule,
             fixed_columns: cs.num_fixed_columns(),
             advice_queries,
             fixed_queries,
@@ -238,9 +233,9 @@ impl Profile {
         self.permutation.len().div_ceil(self.permutation_chunk)
     }
 
-    /// Number of phases.
-    pub fn phases(&self) -> u8 {
-        self.advice_phases.iter().max().map_or(1, |phase| phase + 1)
+    /// Number of advice columns.
+    pub fn advice_columns(&self) -> usize {
+        self.schedule.advice.len()
     }
 
     /// Rotation of the row in which the products end.
@@ -250,7 +245,7 @@ impl Profile {
 
     /// Points of a proof: advice, products, random, quotient pieces, two of the multi-opening.
     pub fn proof_points(&self) -> usize {
-        self.advice_phases.len() + self.products() + 1 + self.quotient_pieces + 2
+        self.advice_columns() + self.products() + 1 + self.quotient_pieces + 2
     }
 
     /// Scalars of a proof.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use halo2_proofs::{
     halo2curves::{
-        bn256::{Bn256, Fr, G1Affine},
+        bn256::{Fr, G1Affine},
         ff::Field,
         group::Curve,
     },
@@ -12,13 +12,12 @@ use halo2_proofs::{
     poly::{
         EvaluationDomain,
         commitment::{Blind, Params},
-        kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
     },
-    transcript::TranscriptWriterBuffer,
 };
 
 use super::{
     blinding::{BlindingRng, BlindingSeed},
+    commit::{KnownKzg, KnownParams, KnownShplonk},
     file::{self, FileError, hex_id},
     keys::{ProverKey, matches_srs},
     srs::Srs,
@@ -26,6 +25,7 @@ use super::{
         KeccakWrite, POINT_BYTES, SCALAR_BYTES, TranscriptError, keccak256, point_to_bytes,
         scalar_from_bytes, scalar_to_bytes,
     },
+    witness::{Replay, Rounds},
 };
 
 /// Why there is no proof.
@@ -79,9 +79,11 @@ pub fn create_proof<C: Circuit<Fr>>(
     create_proof_self_blinded(srs, key, circuit, public_inputs, seed, 0)
 }
 
-/// [`create_proof`] for a circuit that blinds the `self_blinded` columns after the weight columns
-/// itself, with uniform values in usable rows that no gate constrains, more of them than points at
-/// which a column is opened. Their last rows are zero, so that a gate may rely on it.
+/// As [`create_proof`], for a circuit that blinds some columns itself.
+///
+/// The `self_blinded` columns after the weight columns keep zeros in their last rows, so that
+/// ungated constraints over them can hold there; the circuit must put at least as many random
+/// values into rows that nothing constrains as the columns are opened at points, plus one.
 pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,
@@ -106,24 +108,43 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
             expected: profile.public_inputs,
         });
     }
-    let rng = BlindingRng::new(
+    let rounds = Rounds {
+        srs,
+        domain: key.vk().get_domain(),
+        schedule: &profile.schedule,
+        blinding_factors: profile.blinding_factors,
+        public_inputs,
+        transcript_repr: key.vk().transcript_repr(),
+    };
+    let mut rng = BlindingRng::new(
         seed,
         profile.weight_columns,
         self_blinded,
         profile.blinding_factors,
     );
-    let mut transcript = KeccakWrite::init(Vec::with_capacity(profile.proof_bytes()));
-    let work = std::panic::AssertUnwindSafe(|| {
-        plonk::create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
-            srs.params(),
+    let work = || rounds.run(&circuit, &mut rng);
+    let witness = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(witness) => witness?,
+        Err(payload) => return Err(ProveError::Witness(super::panic_message(&payload))),
+    };
+
+    let params = KnownParams::new(srs.shared_params());
+    for (column, commitment) in witness.columns.iter().zip(&witness.commitments) {
+        params.register(column, *commitment);
+    }
+    let proof = Vec::with_capacity(profile.proof_bytes());
+    let mut transcript = KeccakWrite::new(proof, &profile.schedule);
+    let work = || {
+        plonk::create_proof_from_advice::<KnownKzg, KnownShplonk<'_>, _, _, _>(
+            &params,
             key.pk(),
-            &[circuit],
-            &[&[public_inputs]],
-            rng,
+            &[public_inputs],
+            witness.columns,
+            Replay::new(&witness.words, rng),
             &mut transcript,
         )
-    });
-    let outcome = std::panic::catch_unwind(work);
+    };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     // A point at infinity is the better explanation of whatever came after it.
     let proof = transcript.finish()?;
     match outcome {

@@ -237,7 +237,7 @@ impl Circuit<Fr> for Sample {
                     let public = (1..config.params.inputs).contains(&row);
                     region.assign_fixed(config.public, row, flag(public));
                 }
-                let mut put = |region: &mut halo2_proofs::circuit::Region<'_, Fr>,
+                let put = |region: &mut halo2_proofs::circuit::Region<'_, Fr>,
                                column: Column<Advice>,
                                row: usize,
                                value: Fr| {

@@ -9,7 +9,10 @@
 //! in Lagrange form, [1]_2 and [s]_2, all uncompressed in the library's internal (Montgomery,
 //! little-endian) form.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use halo2_proofs::{
     SerdeFormat,
@@ -46,7 +49,7 @@ const FLAG_DEV: u32 = 1;
 /// KZG parameters for polynomials of 2^k coefficients.
 #[derive(Debug, Clone)]
 pub struct Srs {
-    params: ParamsKZG<Bn256>,
+    params: Arc<ParamsKZG<Bn256>>,
     dev_seed: Option<[u8; 32]>,
 }
 
@@ -121,7 +124,7 @@ impl Srs {
         let g2 = G2Affine::generator();
         let s_g2 = G2Affine::from(g2 * secret);
         Ok(Self {
-            params: assemble(k, g, Some(g_lagrange), s_g2),
+            params: Arc::new(assemble(k, g, Some(g_lagrange), s_g2)),
             dev_seed: Some(seed),
         })
     }
@@ -136,6 +139,10 @@ impl Srs {
     /// The library's parameters.
     pub fn params(&self) -> &ParamsKZG<Bn256> {
         &self.params
+    }
+
+    pub(super) fn shared_params(&self) -> Arc<ParamsKZG<Bn256>> {
+        Arc::clone(&self.params)
     }
 
     /// Logarithm of the number of coefficients.
@@ -226,7 +233,7 @@ impl Srs {
         let belongs_to = *reader.belongs_to();
         reader.finish()?;
         let srs = Self {
-            params: assemble(asked, g, g_lagrange, s_g2),
+            params: Arc::new(assemble(asked, g, g_lagrange, s_g2)),
             dev_seed,
         };
         file::check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
@@ -297,7 +304,7 @@ impl Srs {
         let params = assemble(k, g, g_lagrange, s_g2);
         check_lagrange(path, &params)?;
         Ok(Self {
-            params,
+            params: Arc::new(params),
             dev_seed: None,
         })
     }

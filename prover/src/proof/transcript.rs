@@ -17,9 +17,15 @@
 //! is more than 6/5.29 = 1.14 times as likely as under the uniform distribution. Every soundness
 //! bound grows by at most that factor for each challenge.
 //!
+//! Phases: the challenges of a phase are drawn when the last of its points was absorbed, and given
+//! out in order when they are asked for (see [`super::phases`]).
+//!
 //! The identity has no encoding: a reader refuses `(0, 0)`, a writer reports it.
 
-use std::io::{Read, Write};
+use std::{
+    collections::VecDeque,
+    io::{Read, Write},
+};
 
 use halo2_proofs::{
     halo2curves::{
@@ -34,6 +40,8 @@ use halo2_proofs::{
     },
 };
 use sha3::{Digest, Keccak256};
+
+use super::phases::Schedule;
 
 /// Separates this transcript from every other use of Keccak-256; `s_0` is its digest.
 pub const DOMAIN: &[u8] = b"assay-keccak256-transcript-v1";
@@ -183,18 +191,49 @@ struct Chain {
     state: [u8; 32],
     absorbed: Vec<u8>,
     fault: Option<TranscriptError>,
+    /// Points that went into the proof.
+    points: usize,
+    schedule: Schedule,
+    phase: u8,
+    /// Challenges drawn at the end of a phase, not yet asked for.
+    drawn: VecDeque<KeccakChallenge>,
 }
 
 impl Chain {
-    fn new() -> Self {
+    fn new(schedule: &Schedule) -> Self {
         Self {
             state: keccak256(&[DOMAIN]),
             absorbed: Vec::new(),
             fault: None,
+            points: 0,
+            schedule: schedule.clone(),
+            phase: 0,
+            drawn: VecDeque::new(),
         }
     }
 
     fn squeeze(&mut self) -> KeccakChallenge {
+        match self.drawn.pop_front() {
+            Some(challenge) => challenge,
+            None => self.draw(),
+        }
+    }
+
+    /// Counts a point of the proof and draws challenges at the end of a phase.
+    fn count_point(&mut self) {
+        self.points += 1;
+        while self.phase < self.schedule.phases()
+            && self.points == self.schedule.columns_through(self.phase)
+        {
+            for _ in 0..self.schedule.challenges_after(self.phase) {
+                let challenge = self.draw();
+                self.drawn.push_back(challenge);
+            }
+            self.phase += 1;
+        }
+    }
+
+    fn draw(&mut self) -> KeccakChallenge {
         self.state = if self.absorbed.is_empty() {
             keccak256(&[&self.state, &[1]])
         } else {
@@ -232,6 +271,15 @@ pub struct KeccakRead<R> {
 }
 
 impl<R> KeccakRead<R> {
+    /// Reads a proof of a circuit with these phases.
+    pub fn new(reader: R, schedule: &Schedule) -> Self {
+        Self {
+            chain: Chain::new(schedule),
+            reader,
+            offset: 0,
+        }
+    }
+
     /// The first malformed element met, if any.
     pub fn fault(&self) -> Option<TranscriptError> {
         self.chain.fault
@@ -245,11 +293,7 @@ impl<R> KeccakRead<R> {
 
 impl<R: Read> TranscriptReadBuffer<R, G1Affine, KeccakChallenge> for KeccakRead<R> {
     fn init(reader: R) -> Self {
-        Self {
-            chain: Chain::new(),
-            reader,
-            offset: 0,
-        }
+        Self::new(reader, &Schedule::default())
     }
 }
 
@@ -280,6 +324,7 @@ impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for KeccakRead<R> {
         self.offset += POINT_BYTES;
         let point = point_from_bytes(&bytes, offset).map_err(|error| self.chain.fail(error))?;
         self.chain.absorbed.extend_from_slice(&bytes);
+        self.chain.count_point();
         Ok(point)
     }
 
@@ -306,10 +351,17 @@ impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for KeccakRead<R> {
 pub struct KeccakWrite<W> {
     chain: Chain,
     writer: W,
-    points: usize,
 }
 
 impl<W> KeccakWrite<W> {
+    /// Writes a proof of a circuit with these phases.
+    pub fn new(writer: W, schedule: &Schedule) -> Self {
+        Self {
+            chain: Chain::new(schedule),
+            writer,
+        }
+    }
+
     /// The stream behind, or what could not be encoded.
     pub fn finish(self) -> Result<W, TranscriptError> {
         match self.chain.fault {
@@ -321,11 +373,7 @@ impl<W> KeccakWrite<W> {
 
 impl<W: Write> TranscriptWriterBuffer<W, G1Affine, KeccakChallenge> for KeccakWrite<W> {
     fn init(writer: W) -> Self {
-        Self {
-            chain: Chain::new(),
-            writer,
-            points: 0,
-        }
+        Self::new(writer, &Schedule::default())
     }
 
     fn finalize(self) -> W {
@@ -352,11 +400,11 @@ impl<W: Write> Transcript<G1Affine, KeccakChallenge> for KeccakWrite<W> {
 impl<W: Write> TranscriptWrite<G1Affine, KeccakChallenge> for KeccakWrite<W> {
     fn write_point(&mut self, point: G1Affine) -> std::io::Result<()> {
         if bool::from(point.is_identity()) {
-            let index = self.points;
+            let index = self.chain.points;
             let _ = self.chain.fail(TranscriptError::ProverInfinity { index });
         }
-        self.points += 1;
         let bytes = self.chain.point(&point);
+        self.chain.count_point();
         self.writer.write_all(&bytes)
     }
 

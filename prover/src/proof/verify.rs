@@ -6,7 +6,6 @@ use halo2_proofs::{
     poly::kzg::{
         commitment::KZGCommitmentScheme, multiopen::VerifierSHPLONK, strategy::SingleStrategy,
     },
-    transcript::TranscriptReadBuffer,
 };
 
 use super::{
@@ -88,7 +87,7 @@ fn verify(
         return Err(VerifyError::Length { found, expected });
     }
     let params = info.verifier_params();
-    let mut transcript = KeccakRead::init(proof);
+    let mut transcript = KeccakRead::new(proof, &profile.schedule);
     let outcome = plonk::verify_proof::<
         KZGCommitmentScheme<Bn256>,
         VerifierSHPLONK<'_, Bn256>,

@@ -177,7 +177,9 @@ impl Lowering<'_> {
     fn integer(&self, layer: &FloatLayer, value: f64) -> Result<i64, QuantizeError> {
         let value = value.round();
         if value.abs() >= WEIGHT_OFFSET as f64 {
-            let problem = format!("a weight becomes {value}, beyond 2^39; use a smaller shift");
+            let problem = format!(
+                "a weight or bias becomes {value}, the limit is {WEIGHT_OFFSET}; use a smaller shift"
+            );
             return Err(layer_error(layer, problem));
         }
         Ok(value as i64)

@@ -67,7 +67,7 @@ impl InputEncoding {
 pub struct QuantizeOptions {
     /// Largest size of one function table, as a power of two: the finest scale is taken at which
     /// each layer's calibrated range, with its margin, has at most this many integers. Default: 12
-    /// for networks with up to 2^17 activations, 13 up to 2^20, 14 above.
+    /// for networks with up to 2^17 activations, 13 up to 2^18, 14 above.
     pub table_bits: Option<u32>,
     /// Same, for the layer that makes the logits. Default: one bit less than `table_bits`.
     pub output_bits: Option<u32>,

@@ -23,7 +23,7 @@ impl Choices {
             graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         let default = match activations {
             0..=0x2_0000 => 12,
-            0x2_0001..=0x10_0000 => 13,
+            0x2_0001..=0x4_0000 => 13,
             _ => 14,
         };
         let table_bits = options.table_bits.unwrap_or(default);

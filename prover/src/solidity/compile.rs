@@ -36,8 +36,8 @@ pub enum CompileError {
     Answer(String),
 }
 
-/// Settings that generated verifiers are measured with: they are one block of assembly, which the
-/// optimizer treats best without the intermediate representation.
+/// Settings that generated verifiers are measured with. The intermediate representation is needed:
+/// the optimizer holds more values than the stack has room for, and moves them to memory.
 pub fn standard_json(contract: &GeneratedVerifier) -> serde_json::Value {
     let file = format!("{}.sol", contract.contract_name);
     serde_json::json!({
@@ -45,6 +45,7 @@ pub fn standard_json(contract: &GeneratedVerifier) -> serde_json::Value {
         "sources": { file: { "content": contract.source } },
         "settings": {
             "optimizer": { "enabled": true, "runs": 200 },
+            "viaIR": true,
             "evmVersion": "cancun",
             "metadata": { "appendCBOR": false, "bytecodeHash": "none" },
             "outputSelection": { "*": { "*": ["evm.bytecode.object", "evm.deployedBytecode.object"] } },

@@ -34,15 +34,19 @@ fn hex_word(bytes: &[u8; 32]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifier {
-    let sets = profile.rotation_sets();
+/// The memory of a profile's contract.
+pub(super) fn memory(profile: &Profile, sets: &[RotationSet]) -> Memory {
     let mut rotations: Vec<i32> = sets.iter().flat_map(|set| set.rotations.clone()).collect();
     rotations.sort_unstable();
     rotations.dedup();
     let interpolated = sets.iter().filter(|set| set.rotations.len() > 1);
     let more = 1 + interpolated.map(|set| set.rotations.len()).sum::<usize>();
-    let tables = Tables::sizes(profile, &sets);
-    let memory = Memory::new(profile, rotations, more, tables);
+    Memory::new(profile, rotations, more, Tables::words(profile, sets))
+}
+
+pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifier {
+    let sets = profile.rotation_sets();
+    let memory = memory(profile, &sets);
     let tables = Tables::new(profile, &sets, &memory);
     let (gates, _) = fold_constraints(&profile.constraints, &memory, memory.scratch);
 
@@ -80,6 +84,18 @@ pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifie
     let m = &memory;
     let blinding = profile.blinding_factors + 1;
     for (name, value) in [
+        ("BASE", Memory::BASE),
+        ("A", Memory::BASE),
+        ("A_Y", Memory::BASE + 0x20),
+        ("SCALAR", Memory::SCALAR),
+        ("EXP_BASE", Memory::BASE + 0x60),
+        ("EXP_MODULUS", Memory::BASE + 0xa0),
+        ("SUM_1", Memory::BASE + 0x80),
+        ("SUM_2", Memory::BASE + 0xc0),
+        ("PAIR_1_G2", Memory::BASE + 0x40),
+        ("PAIR_2", Memory::BASE + 0xc0),
+        ("PAIR_2_Y", Memory::BASE + 0xe0),
+        ("PAIR_2_G2", Memory::BASE + 0x100),
         ("PROOF_BYTES", profile.proof_bytes()),
         ("VK_BYTES", VkData::byte_length(profile)),
         ("CALLDATA_BYTES", 4 + 0x60 + 0x40 + profile.proof_bytes() + 32 * profile.public_inputs),
@@ -141,7 +157,7 @@ fn summary(profile: &Profile) -> String {
     format!(
         "{} advice columns ({} of them weights), {} fixed columns, {} copied columns,\n/// {} \
          constraints, {} public inputs; proofs of {} bytes",
-        profile.advice_phases.len(),
+        profile.advice_columns(),
         profile.weight_columns,
         profile.fixed_columns,
         profile.permutation.len(),
@@ -151,14 +167,20 @@ fn summary(profile: &Profile) -> String {
     )
 }
 
+/// Indents statements, blocks further than what is around them.
 fn indent(code: &str, columns: usize) -> String {
-    let margin = " ".repeat(columns);
-    code.lines()
-        .filter(|line| !line.is_empty())
-        .fold(String::new(), |mut text, line| {
-            let _ = writeln!(text, "{margin}{line}");
-            text
-        })
+    let mut text = String::new();
+    let mut depth = columns / 4;
+    for line in code.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with('}') {
+            depth -= 1;
+        }
+        let _ = writeln!(text, "{}{line}", "    ".repeat(depth));
+        if line.ends_with('{') {
+            depth += 1;
+        }
+    }
+    text
 }
 
 /// Absorbs the proof piece by piece and stores the challenges.
@@ -176,9 +198,9 @@ fn transcript(profile: &Profile, memory: &Memory) -> String {
             let _ = writeln!(code, "mstore({word:#x}, mod(digest, r))");
         }
     };
-    for phase in 0..profile.phases() {
+    for phase in 0..profile.schedule.phases() {
         let end = memory.phase_end(phase);
-        for (index, after) in profile.challenge_phases.iter().enumerate() {
+        for (index, after) in profile.schedule.challenges.iter().enumerate() {
             if *after == phase {
                 let word = memory.challenges + 32 * index;
                 squeeze(end, Some(word), &format!("challenge {index}"));
@@ -194,7 +216,7 @@ fn transcript(profile: &Profile, memory: &Memory) -> String {
     squeeze(memory.openings, Some(memory.shplonk_y), "y of the multi-opening");
     squeeze(memory.openings, Some(memory.shplonk_v), "v of the multi-opening");
     squeeze(memory.openings + 0x40, Some(memory.shplonk_u), "u of the multi-opening");
-    indent(&code, 12)
+    indent(&code, 16)
 }
 
 /// Addresses that loops walk over, two bytes each.
@@ -207,7 +229,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn sizes(profile: &Profile, sets: &[RotationSet]) -> usize {
+    fn words(profile: &Profile, sets: &[RotationSet]) -> usize {
         let openings: usize = sets
             .iter()
             .map(|set| set.openings.len() * (1 + set.rotations.len()))
@@ -388,16 +410,18 @@ fn quotient_commitment(profile: &Profile, memory: &Memory) -> String {
     let first = memory.quotient_piece(0);
     let last = memory.quotient_piece(profile.quotient_pieces - 1);
     let code = format!(
-        "mstore(0x40, mload({x_n:#x}))\n\
-         mcopy(0x00, {last:#x}, 0x40)\n\
+        "mstore({scalar:#x}, mload({x_n:#x}))\n\
+         mcopy({a:#x}, {last:#x}, 0x40)\n\
          for {{ let piece := {last:#x} }} gt(piece, {first:#x}) {{ }} {{\n\
          piece := sub(piece, 0x40)\n\
          ok := and(ok, step(piece))\n}}\n\
-         mcopy({quotient:#x}, 0x00, 0x40)\n",
+         mcopy({quotient:#x}, {a:#x}, 0x40)\n",
+        a = Memory::BASE,
+        scalar = Memory::SCALAR,
         x_n = memory.x_n,
         quotient = memory.quotient,
     );
-    indent(&code, 12)
+    indent(&code, 16)
 }
 
 /// One function per rotation set: folds its commitments into the point at 0 and its evaluations
@@ -415,12 +439,14 @@ fn set_functions(sets: &[RotationSet], tables: &Tables, memory: &Memory) -> Stri
             "/// Opened at rotations {:?}.\n\
              function set{index}(r) -> ok, {} {{\n\
              let y := mload({:#x})\n\
-             mstore(0x40, y)\n\
+             mstore({scalar:#x}, y)\n\
              let entry := mload({start:#x})\n\
-             mcopy(0x00, shr(240, entry), 0x40)",
+             mcopy({a:#x}, shr(240, entry), 0x40)",
             set.rotations,
             names.join(", "),
             memory.shplonk_y,
+            a = Memory::BASE,
+            scalar = Memory::SCALAR,
         );
         for (k, name) in names.iter().enumerate() {
             let _ = writeln!(code, "{name} := {}", field(k));
@@ -467,8 +493,9 @@ fn set_sums(sets: &[RotationSet], memory: &Memory) -> String {
         if index == 0 {
             let _ = writeln!(
                 code,
-                "ok := and(ok, done)\nevaluation := {inner}\nmcopy({:#x}, 0x00, 0x40)\n}}",
-                memory.total
+                "ok := and(ok, done)\nevaluation := {inner}\nmcopy({:#x}, {:#x}, 0x40)\n}}",
+                memory.total,
+                Memory::BASE,
             );
         } else {
             let _ = writeln!(
@@ -485,7 +512,7 @@ fn set_sums(sets: &[RotationSet], memory: &Memory) -> String {
     if let Some(first) = sets.first() {
         let _ = writeln!(code, "let z := {}", vanishing_at_u(memory, first, true));
     }
-    indent(&code, 12)
+    indent(&code, 16)
 }
 
 const TEMPLATE: &str = include_str!("verifier.sol.txt");

@@ -1,7 +1,7 @@
 //! The verifier contract's memory, fixed at generation time.
 //!
-//! The contract never returns to Solidity code, so it uses memory from zero on and ignores the
-//! free memory pointer.
+//! The contract never returns to Solidity code, so it takes fixed addresses behind the compiler's
+//! own memory.
 
 use crate::proof::{
     profile::{Commitment, Evaluation, PermutationColumn, Profile},
@@ -26,7 +26,7 @@ pub(super) mod header {
     pub const S_G2: usize = 11;
 }
 
-/// Byte addresses. Below 0x200 lie the operands of the precompiles.
+/// Byte addresses. From [`Memory::BASE`] on lie the operands of the precompiles.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     profile: Profile,
@@ -67,8 +67,6 @@ pub(super) struct Memory {
     pub opening_points: usize,
     pub tables: usize,
     pub vk: usize,
-    pub vk_bytes: usize,
-    pub state: usize,
     pub transcript_repr: usize,
     pub public_inputs: usize,
     pub proof: usize,
@@ -83,16 +81,21 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Start of the contract's memory. The compiler may put variables between 0x80 and here.
+    pub const BASE: usize = 0x1000;
+    /// The scalar of a multiplication, behind its point.
+    pub const SCALAR: usize = Self::BASE + POINT;
+
     /// `more` is the number of denominators of the multi-opening, `table_words` the size of its
     /// tables.
     pub fn new(profile: &Profile, rotations: Vec<i32>, more: usize, table_words: usize) -> Self {
-        let mut next = 0x200;
+        let mut next = Self::BASE + 0x180;
         let mut take = |words: usize| {
             let address = next;
             next += words * WORD;
             address
         };
-        let challenges = take(profile.challenge_phases.len());
+        let challenges = take(profile.schedule.challenges.len());
         let [beta, gamma, y, x] = [(); 4].map(|()| take(1));
         let [shplonk_y, shplonk_v, shplonk_u, x_n] = [(); 4].map(|()| take(1));
         let [instance_eval, quotient_eval] = [(); 2].map(|()| take(1));
@@ -112,7 +115,8 @@ impl Memory {
         let vk_bytes = VkData::byte_length(profile);
         // One word before, for the two bytes before the header.
         let vk = take(1 + (vk_bytes - 2) / WORD) + WORD;
-        let state = take(1);
+        // The digest that a hash starts with takes the word before.
+        take(1);
         let transcript_repr = take(1);
         let public_inputs = take(profile.public_inputs);
         let proof = take(profile.proof_bytes() / WORD);
@@ -147,8 +151,6 @@ impl Memory {
             opening_points,
             tables,
             vk,
-            vk_bytes,
-            state,
             transcript_repr,
             public_inputs,
             proof,
@@ -164,23 +166,13 @@ impl Memory {
         self.vk + word * WORD
     }
 
-    /// First of the points of advice columns of a phase; they lie phase by phase in the proof.
-    fn advice_point(&self, column: usize) -> usize {
-        let phases = &self.profile.advice_phases;
-        let phase = phases.get(column).copied().unwrap_or_default();
-        let before = phases.iter().filter(|other| **other < phase).count();
-        let beside = phases.iter().take(column).filter(|other| **other == phase);
-        self.proof + (before + beside.count()) * POINT
-    }
-
     /// Where the points of a phase end.
     pub fn phase_end(&self, phase: u8) -> usize {
-        let phases = &self.profile.advice_phases;
-        self.proof + phases.iter().filter(|other| **other <= phase).count() * POINT
+        self.proof + self.profile.schedule.columns_through(phase) * POINT
     }
 
     pub fn product_point(&self, set: usize) -> usize {
-        self.proof + (self.profile.advice_phases.len() + set) * POINT
+        self.proof + (self.profile.advice_columns() + set) * POINT
     }
 
     pub fn random_point(&self) -> usize {
@@ -194,7 +186,7 @@ impl Memory {
     pub fn point(&self, commitment: Commitment) -> usize {
         let commitments = self.vk + HEADER_WORDS * WORD;
         match commitment {
-            Commitment::Advice(column) => self.advice_point(column),
+            Commitment::Advice(column) => self.proof + column * POINT,
             Commitment::Product(set) => self.product_point(set),
             Commitment::Fixed(column) => commitments + column * POINT,
             Commitment::Permutation(column) => {

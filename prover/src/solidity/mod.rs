@@ -79,4 +79,6 @@ fn selector(signature: &str) -> u32 {
 }
 
 #[cfg(test)]
+mod evm;
+#[cfg(test)]
 mod tests;

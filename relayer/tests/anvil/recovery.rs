@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError};
+use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError, SkipReason};
 
 use crate::{
     proxy::{Action, Proxy},
@@ -104,6 +104,43 @@ async fn killed_before_the_node_had_the_claim() {
 async fn killed_after_the_node_had_the_claim() {
     require_anvil!();
     killed_while_submitting(Action::LoseAnswer, 1).await;
+}
+
+#[tokio::test]
+async fn killed_while_submitting_and_restarted_too_late() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    proxy.rule(|method, _| match method {
+        "eth_sendRawTransaction" => Action::Swallow,
+        _ => Action::Forward,
+    });
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world
+        .relayer_with(escrow, &world.prover(), world.config())
+        .await;
+    turn_until_error(&mut relayer).await;
+    drop(relayer);
+    world
+        .rpc("evm_increaseTime", serde_json::json!([4000]))
+        .await;
+    world.mine(1).await;
+
+    let mut relayer = world.relayer(&world.prover()).await;
+    let job = settle(&mut relayer, id).await;
+    assert!(
+        matches!(
+            job.state,
+            JobState::Skipped {
+                reason: SkipReason::Expired { .. }
+            }
+        ),
+        "{}",
+        job.state
+    );
+    assert_eq!(world.nonce().await, nonce, "the stale claim is not sent");
 }
 
 #[tokio::test]

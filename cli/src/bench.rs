@@ -1,0 +1,365 @@
+//! `assay bench`: one proof measured, each step in a process of its own.
+
+mod cases;
+mod node;
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::available_parallelism,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::output::{Output, table};
+use cases::Case;
+use node::LocalNode;
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay bench lenet
+  assay bench mobilenet_v2_1.0_224 --data ../shared/data --json")]
+pub struct BenchArgs {
+    /// `lenet` (examples/digits), or a model of the data folder by its file's stem
+    name: String,
+    /// Folder with `models/` and `images/`
+    #[arg(long, default_value = "../shared/data", value_name = "DIR")]
+    data: PathBuf,
+    /// The repository's examples
+    #[arg(long, default_value = "examples", value_name = "DIR")]
+    examples: PathBuf,
+    /// Folder for what is made
+    #[arg(long, default_value = ".cache/bench", value_name = "DIR")]
+    cache: PathBuf,
+    /// anvil, for the gas of the verification
+    #[arg(
+        long,
+        default_value = "node_modules/.bin/anvil",
+        value_name = "PROGRAM"
+    )]
+    anvil: PathBuf,
+    /// Solidity compiler
+    #[arg(
+        long,
+        env = "ASSAY_SOLC",
+        default_value = "scripts/solc",
+        value_name = "PROGRAM"
+    )]
+    solc: PathBuf,
+    /// Another input than the model's usual one
+    #[arg(long, value_name = "FILE")]
+    input: Option<String>,
+    /// Fix the number of lanes
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Fix the number of weight columns
+    #[arg(long)]
+    weight_columns: Option<usize>,
+}
+
+/// The figures of one proof with hidden weights and hidden input.
+#[derive(Debug, Serialize)]
+struct Figures {
+    model: String,
+    k: u64,
+    rows_used: u64,
+    lanes: u64,
+    weight_columns: u64,
+    advice_columns: u64,
+    fixed_columns: u64,
+    keygen_wall_s: f64,
+    keygen_rss_mb: f64,
+    witness_s: f64,
+    /// The proof, without the witness.
+    prove_wall_s: f64,
+    /// Witness and proof, all threads.
+    prove_cpu_s: f64,
+    /// Of the whole process that proves, keys included.
+    peak_rss_mb: f64,
+    verify_ms: f64,
+    proof_bytes: u64,
+    /// Gas of the whole transaction that verifies the proof.
+    verify_gas: u64,
+    verifier_code_bytes: u64,
+    verifier_deploy_gas: u64,
+    vk_deploy_gas: u64,
+    float_class: u64,
+    proven_class: u64,
+    predicted_wall_s: f64,
+    predicted_rss_mb: f64,
+}
+
+/// The JSON object that a command printed.
+struct Answer {
+    command: &'static str,
+    value: Value,
+}
+
+impl Answer {
+    fn get<T: DeserializeOwned>(&self, pointer: &str) -> Result<T> {
+        let value = self.value.pointer(pointer).cloned().unwrap_or(Value::Null);
+        serde_json::from_value(value)
+            .with_context(|| format!("`assay {}` did not report {pointer}", self.command))
+    }
+}
+
+/// Runs this program's own commands.
+struct Runner {
+    program: PathBuf,
+    key: Option<String>,
+}
+
+impl Runner {
+    fn run(&self, name: &'static str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Result<Answer> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(name.split(' '))
+            .args(["--json", "--progress", "never"]);
+        command.args(
+            arguments
+                .iter()
+                .map(|argument| OsString::from(argument.as_ref())),
+        );
+        if let Some(key) = &self.key {
+            command.env("ASSAY_PRIVATE_KEY", key);
+        }
+        let done = command
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        if !done.status.success() {
+            let fault = String::from_utf8_lossy(&done.stderr);
+            let fault = fault.trim().trim_start_matches("error: ").to_owned();
+            bail!("`assay {name}` failed ({}): {fault}", done.status);
+        }
+        let value = serde_json::from_slice(&done.stdout)
+            .with_context(|| format!("`assay {name}` printed no JSON"))?;
+        Ok(Answer {
+            command: name,
+            value,
+        })
+    }
+}
+
+pub fn run(args: &BenchArgs, output: &Output) -> Result<()> {
+    let case = Case::find(&args.name, &args.data, &args.examples)?;
+    let figures = measure(args, &case, output)?;
+    output.finish(&figures, || text(&figures))
+}
+
+fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
+    let folder = args.cache.join(&args.name);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let mut runner = Runner { program, key: None };
+    let bundle = folder.join("model.bundle");
+    let (keys, proof, verifier) = (
+        folder.join("keys"),
+        folder.join("proof"),
+        folder.join("verifier"),
+    );
+    let input = args.input.as_ref().unwrap_or(&case.input);
+
+    let steps = output.bar(8, "importing the model");
+    let counter = folder.join("model.bundle.openings");
+    if counter.exists() {
+        // The seed that it counts for is replaced.
+        fs::remove_file(&counter)
+            .with_context(|| format!("cannot remove {}", counter.display()))?;
+    }
+    let limit = case.calibration_limit.to_string();
+    let mut options: Vec<String> = case
+        .encoding
+        .iter()
+        .map(|word| (*word).to_owned())
+        .collect();
+    for (option, value) in [
+        ("--lanes", args.lanes),
+        ("--weight-columns", args.weight_columns),
+    ] {
+        options.extend(value.map(|value| format!("{option}={value}")));
+    }
+    let mut import: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
+        &case.model,
+        &"--calibrate",
+        &case.calibration,
+        &"--calibration-limit",
+        &limit,
+        &"-o",
+        &bundle,
+    ];
+    import.extend(
+        options
+            .iter()
+            .map(|option| option as &dyn AsRef<std::ffi::OsStr>),
+    );
+    let imported = runner.run("model import", &import)?;
+    let k: u64 = imported.get("/k")?;
+
+    steps.step("making a development setup");
+    let setup = args.cache.join(format!("dev-{k}.srs"));
+    if !setup.exists() {
+        runner.run("setup", &[&"--dev", &"-k", &k.to_string(), &"-o", &setup])?;
+    }
+
+    steps.step("making keys");
+    let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
+
+    steps.step("running the float network");
+    let predicted = runner.run(
+        "model predict",
+        &[&bundle, &"--input", input, &"--float", &case.model],
+    )?;
+
+    steps.step("proving");
+    let proven = runner.run(
+        "prove",
+        &[
+            &bundle, &"--setup", &setup, &"--keys", &keys, &"--input", input, &"-o", &proof,
+        ],
+    )?;
+
+    steps.step("verifying");
+    let verified = runner.run("verify", &[&proof, &"--bundle", &bundle, &"--keys", &keys])?;
+
+    steps.step("compiling the verifier contract");
+    let generated = runner.run(
+        "verifier generate",
+        &[
+            &"--bundle",
+            &bundle,
+            &"--keys",
+            &keys,
+            &"--solc",
+            &args.solc,
+            &"-o",
+            &verifier,
+        ],
+    )?;
+
+    steps.step("verifying on a local chain");
+    let node = LocalNode::start(&args.anvil)?;
+    runner.key = Some(node.key().to_owned());
+    let rpc = node.url();
+    let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;
+    let (address, vk): (String, String) = (deployed.get("/verifier")?, deployed.get("/vk")?);
+    let called = runner.run(
+        "verifier call",
+        &[
+            &proof,
+            &"--verifier",
+            &address,
+            &"--vk",
+            &vk,
+            &"--rpc",
+            &rpc,
+        ],
+    )?;
+    drop(steps);
+
+    let threads = available_parallelism().map_or(1, usize::from) as f64;
+    let figures = Figures {
+        model: args.name.clone(),
+        k,
+        rows_used: keygen.get("/rows_used")?,
+        lanes: keygen.get("/lanes")?,
+        weight_columns: keygen.get("/weight_columns")?,
+        advice_columns: keygen.get("/advice_columns")?,
+        fixed_columns: keygen.get("/fixed_columns")?,
+        keygen_wall_s: keygen.get("/keygen_wall_s")?,
+        keygen_rss_mb: keygen.get("/resources/peak_rss_mb")?,
+        witness_s: proven.get("/witness_s")?,
+        prove_wall_s: proven.get("/prove_wall_s")?,
+        prove_cpu_s: proven.get("/prove_cpu_s")?,
+        peak_rss_mb: proven.get("/resources/peak_rss_mb")?,
+        verify_ms: verified.get("/verify_ms")?,
+        proof_bytes: proven.get("/proof_bytes")?,
+        verify_gas: called.get("/gas_used")?,
+        verifier_code_bytes: generated.get("/verifier_code_bytes")?,
+        verifier_deploy_gas: deployed.get("/verifier_gas")?,
+        vk_deploy_gas: deployed.get("/vk_gas")?,
+        float_class: predicted.get("/float_class")?,
+        proven_class: proven.get("/class")?,
+        predicted_wall_s: imported.get::<f64>("/estimate/prove_cpu_s")? / threads,
+        predicted_rss_mb: imported.get("/estimate/peak_rss_mb")?,
+    };
+    let quantized: u64 = predicted.get("/class")?;
+    if quantized != figures.proven_class {
+        bail!(
+            "the proof says class {}, the quantized network {quantized}",
+            figures.proven_class
+        );
+    }
+    Ok(figures)
+}
+
+fn text(figures: &Figures) -> String {
+    table(&[
+        ("model", figures.model.clone()),
+        (
+            "circuit",
+            format!(
+                "{} rows of 2^{}, {} lanes, {} weight columns, {} advice and {} fixed columns",
+                figures.rows_used,
+                figures.k,
+                figures.lanes,
+                figures.weight_columns,
+                figures.advice_columns,
+                figures.fixed_columns
+            ),
+        ),
+        (
+            "keygen",
+            format!(
+                "{:.2} s, {:.0} MiB",
+                figures.keygen_wall_s, figures.keygen_rss_mb
+            ),
+        ),
+        (
+            "prove",
+            format!(
+                "witness {:.2} s, proof {:.2} s, {:.2} CPU seconds, {:.0} MiB",
+                figures.witness_s, figures.prove_wall_s, figures.prove_cpu_s, figures.peak_rss_mb
+            ),
+        ),
+        (
+            "predicted",
+            format!(
+                "{:.2} s, {:.0} MB",
+                figures.predicted_wall_s, figures.predicted_rss_mb
+            ),
+        ),
+        ("verify", format!("{:.1} ms", figures.verify_ms)),
+        ("proof", format!("{} bytes", figures.proof_bytes)),
+        (
+            "on chain",
+            format!(
+                "{} gas to verify; code {} bytes, {} gas to deploy; verifying key {} gas to deploy",
+                figures.verify_gas,
+                figures.verifier_code_bytes,
+                figures.verifier_deploy_gas,
+                figures.vk_deploy_gas
+            ),
+        ),
+        (
+            "class",
+            format!(
+                "{} (float network {})",
+                figures.proven_class, figures.float_class
+            ),
+        ),
+    ])
+}
+
+fn existing(path: &Path, what: &str) -> Result<()> {
+    if !path.exists() {
+        bail!("{what} {} is missing", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! Inputs: reading them, and `assay input`.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::B256;
+use anyhow::{Context, Result, anyhow, bail};
+use assay_prover::{
+    data::Dataset,
+    graph::QuantizedGraph,
+    prediction::{field_from_bytes, field_to_bytes},
+    quantize::InputEncoding,
+};
+use assay_relayer::proving::{InputOpening, InputStore};
+use clap::{Args, Subcommand};
+use rand_core::OsRng;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    keygen::ModelSource,
+    output::{Output, hex, table},
+};
+
+#[derive(Subcommand)]
+pub enum InputCommand {
+    /// Commit to an input: prints the commitment and the salt, and writes the opening
+    Commit(CommitArgs),
+    /// Draw an image in the terminal as the network sees it
+    Show(ShowArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay input commit --architecture lenet.json --input 7.png -o openings
+  assay input commit --bundle lenet.bundle --input mnist_test.npz:12 --salt 0x1234 -o openings")]
+pub struct CommitArgs {
+    #[command(flatten)]
+    model: ModelSource,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Salt: 32 bytes in hexadecimal, below the field's order, or `random`
+    #[arg(long, default_value = "random", value_name = "HEX")]
+    salt: Salt,
+    /// Folder for the opening, `<commitment>.json`. It is secret: hand it to the seller alone
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay input show --architecture lenet.json --input 7.png")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    model: ModelSource,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+/// Where an input comes from.
+#[derive(Args, Clone)]
+pub struct InputArgs {
+    /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX`, or a JSON file: an array of the numbers
+    /// that the float network takes, or {"bytes": [...]}
+    #[arg(long, value_name = "FILE")]
+    pub input: String,
+}
+
+/// A salt as it is given.
+#[derive(Clone, Copy)]
+pub enum Salt {
+    Random,
+    Given(B256),
+}
+
+impl std::str::FromStr for Salt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "random" {
+            return Ok(Self::Random);
+        }
+        parse_word(text).map(Self::Given)
+    }
+}
+
+impl Salt {
+    pub fn value(self) -> B256 {
+        match self {
+            Self::Random => B256::from(field_to_bytes(&assay_prover::circuit::random_salt(OsRng))),
+            Self::Given(salt) => salt,
+        }
+    }
+}
+
+/// Up to 32 bytes in hexadecimal, big-endian, that are a field element.
+pub fn parse_word(text: &str) -> Result<B256, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    if digits.is_empty() || digits.len() > 64 {
+        return Err(format!(
+            "{text:?} is not a number of 1 to 64 hexadecimal digits"
+        ));
+    }
+    let bytes =
+        hex::decode(format!("{digits:0>64}")).map_err(|error| format!("{text:?}: {error}"))?;
+    let word: [u8; 32] = bytes
+        .try_into()
+        .map_err(|_| format!("{text:?} is not 32 bytes"))?;
+    if field_from_bytes(&word).is_none() {
+        return Err(format!(
+            "{text} is not below the order of BN254's scalar field"
+        ));
+    }
+    Ok(B256::from(word))
+}
+
+impl InputArgs {
+    /// The bytes that the network `graph` takes.
+    pub fn read(&self, graph: &QuantizedGraph) -> Result<Vec<u8>> {
+        let shape = graph.tensors[graph.input.tensor].shape;
+        let encoding = InputEncoding {
+            scale: graph.input.byte_scale,
+            offset: graph.input.byte_offset,
+        };
+        let (path, index) = split_index(&self.input);
+        if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+        {
+            let bytes = read_json(path, &encoding)?;
+            let expected: usize = shape.iter().product();
+            if bytes.len() != expected {
+                bail!(
+                    "{} holds {} numbers, the network takes {expected} ({shape:?})",
+                    path.display(),
+                    bytes.len()
+                );
+            }
+            return Ok(bytes);
+        }
+        let limit = index.checked_add(1).context("the index is too large")?;
+        let data = Dataset::open(path, shape, &encoding, limit)?;
+        let count = data.inputs.len();
+        data.inputs.into_iter().nth(index).ok_or_else(|| {
+            anyhow!(
+                "{} has {count} inputs, none with index {index}",
+                path.display()
+            )
+        })
+    }
+}
+
+/// `FILE.npz:12` is input 12 of the archive; without a number it is the first.
+fn split_index(text: &str) -> (&Path, usize) {
+    match text
+        .rsplit_once(':')
+        .and_then(|(path, index)| Some((path, index.parse().ok()?)))
+    {
+        Some((path, index)) => (Path::new(path), index),
+        None => (Path::new(text), 0),
+    }
+}
+
+fn read_json(path: &Path, encoding: &InputEncoding) -> Result<Vec<u8>> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let value: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+    let wrong = || {
+        format!(
+            "{} holds neither an array of numbers nor {{\"bytes\": [0 to 255, ...]}}",
+            path.display()
+        )
+    };
+    let mut numbers = Vec::new();
+    match value.get("bytes") {
+        Some(bytes) => {
+            flatten(bytes, &mut numbers).with_context(wrong)?;
+            if numbers
+                .iter()
+                .any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0)
+            {
+                bail!(wrong());
+            }
+            Ok(numbers.iter().map(|x| *x as u8).collect())
+        }
+        None => {
+            flatten(&value, &mut numbers).with_context(wrong)?;
+            Ok(numbers.iter().map(|x| encoding.encode(*x)).collect())
+        }
+    }
+}
+
+/// The numbers of nested arrays, in order.
+fn flatten(value: &Value, numbers: &mut Vec<f64>) -> Option<()> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|item| flatten(item, numbers)),
+        Value::Number(number) => {
+            numbers.push(number.as_f64()?);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+pub fn run(command: InputCommand, output: &Output) -> Result<()> {
+    match command {
+        InputCommand::Commit(args) => commit(&args, output),
+        InputCommand::Show(args) => show(&args, output),
+    }
+}
+
+#[derive(Serialize)]
+struct Commitment {
+    commitment: B256,
+    salt: B256,
+    opening: PathBuf,
+}
+
+fn commit(args: &CommitArgs, output: &Output) -> Result<()> {
+    let graph = args.model.architecture()?.graph;
+    let opening = InputOpening {
+        input: args.input.read(&graph)?,
+        salt: args.salt.value(),
+    };
+    let (commitment, path) = InputStore::new(&args.output).put(&opening)?;
+    let report = Commitment {
+        commitment,
+        salt: opening.salt,
+        opening: path,
+    };
+    output.finish(&report, || {
+        table(&[
+            ("commitment", hex(report.commitment)),
+            ("salt", hex(report.salt)),
+            ("opening", report.opening.display().to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct Drawing {
+    shape: [usize; 3],
+    bytes: String,
+}
+
+fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+    let graph = args.model.architecture()?.graph;
+    let bytes = args.input.read(&graph)?;
+    let shape = graph.tensors[graph.input.tensor].shape;
+    output.finish(
+        &Drawing {
+            shape,
+            bytes: hex(&bytes),
+        },
+        || draw(&bytes, shape),
+    )
+}
+
+/// Two lines of pixels in one line of characters, in 24-bit colours.
+fn draw(bytes: &[u8], [channels, height, width]: [usize; 3]) -> String {
+    let pixel = |line: usize, column: usize, channel: usize| {
+        let channel = if channels >= 3 { channel } else { 0 };
+        bytes
+            .get((channel * height + line) * width + column)
+            .copied()
+            .unwrap_or(0)
+    };
+    let mut text = String::new();
+    for line in (0..height).step_by(2) {
+        for column in 0..width {
+            let [top, bottom] = [line, line + 1].map(|line| {
+                [0, 1, 2].map(|c| {
+                    if line < height {
+                        pixel(line, column, c)
+                    } else {
+                        0
+                    }
+                })
+            });
+            let [r, g, b] = top;
+            let _ = write!(text, "\x1b[38;2;{r};{g};{b}m");
+            let [r, g, b] = bottom;
+            let _ = write!(text, "\x1b[48;2;{r};{g};{b}m▀");
+        }
+        text.push_str("\x1b[0m\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_and_paths_are_told_apart() {
+        assert_eq!(split_index("a.npz:12"), (Path::new("a.npz"), 12));
+        assert_eq!(split_index("a:b.png"), (Path::new("a:b.png"), 0));
+    }
+
+    #[test]
+    fn words_are_field_elements() {
+        assert_eq!(parse_word("0x07"), Ok(B256::with_last_byte(7)));
+        assert_eq!(parse_word("7"), Ok(B256::with_last_byte(7)));
+        for bad in ["", "0x", "zz", &"f".repeat(64), &"0".repeat(65)] {
+            assert!(parse_word(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nested_numbers_are_read_in_order() {
+        let value = serde_json::json!([[1, 2.5], [[3]]]);
+        let mut numbers = Vec::new();
+        assert_eq!(flatten(&value, &mut numbers), Some(()));
+        assert_eq!(numbers, [1.0, 2.5, 3.0]);
+        assert_eq!(flatten(&serde_json::json!(["x"]), &mut Vec::new()), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! `assay keygen`, and the folder of keys that other commands read.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use assay_prover::{
+    bundle::{Architecture, Bundle},
+    circuit::Layout,
+    prediction::{generate_key, generate_verifying_key, model_hash, read_key, read_verifying_key},
+    proof::{KeyInfo, ProverKey, Srs, VerifierKey},
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::output::{Output, hex, table};
+
+const PROVING_KEY: &str = "proving.key";
+const VERIFYING_KEY: &str = "verifying.key";
+
+/// A model, or the public part of one.
+#[derive(Args, Clone)]
+#[group(required = true, multiple = false)]
+pub struct ModelSource {
+    /// Model bundle (secret)
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Published architecture
+    #[arg(long, value_name = "FILE")]
+    pub architecture: Option<PathBuf>,
+}
+
+impl ModelSource {
+    pub fn architecture(&self) -> Result<Architecture> {
+        match (&self.bundle, &self.architecture) {
+            (Some(bundle), _) => Ok(Bundle::read(bundle)?.architecture()),
+            (None, Some(path)) => read_architecture(path),
+            (None, None) => bail!("give a bundle or an architecture"),
+        }
+    }
+}
+
+pub fn read_architecture(path: &Path) -> Result<Architecture> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the architecture {}", path.display()))?;
+    Ok(Architecture::from_json(path, &text)?)
+}
+
+/// A folder that `assay keygen` filled.
+pub struct KeyFolder<'a>(pub &'a Path);
+
+impl KeyFolder<'_> {
+    pub fn proving_key(&self, layout: &Layout, srs: &Srs) -> Result<ProverKey> {
+        let path = self.0.join(PROVING_KEY);
+        let key = read_key(&path, layout)
+            .context("no proving key of this model; `assay keygen` makes one")?;
+        if key.info().srs_id() != srs.id() {
+            bail!(
+                "{} was made with another setup; use that one, or run `assay keygen` again",
+                path.display()
+            );
+        }
+        Ok(key)
+    }
+
+    pub fn verifying_key(&self, layout: &Layout) -> Result<VerifierKey> {
+        read_verifying_key(&self.0.join(VERIFYING_KEY), layout)
+            .context("no verifying key of this model; `assay keygen` makes one")
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay keygen lenet.bundle --setup dev.srs -o keys
+  assay keygen --architecture lenet.json --setup dev.srs -o keys      a buyer: the verifying key only")]
+pub struct KeygenArgs {
+    /// Model bundle
+    #[arg(
+        required_unless_present = "architecture",
+        conflicts_with = "architecture"
+    )]
+    bundle: Option<PathBuf>,
+    /// Published architecture, for a verifying key only
+    #[arg(long, value_name = "FILE")]
+    architecture: Option<PathBuf>,
+    /// Parameters made or imported by `assay setup`
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Make the verifying key only
+    #[arg(long)]
+    verifying_only: bool,
+    /// Folder for the keys
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report {
+    output: PathBuf,
+    k: u32,
+    rows_used: usize,
+    lanes: usize,
+    weight_columns: usize,
+    advice_columns: usize,
+    fixed_columns: usize,
+    proof_bytes: usize,
+    vk_hash: String,
+    circuit_hash: String,
+    /// Only from a bundle.
+    model_hash: Option<String>,
+    dev_setup: bool,
+    /// Making the keys, without reading and writing files.
+    keygen_wall_s: f64,
+}
+
+pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
+    let bundle = args.bundle.as_deref().map(Bundle::read).transpose()?;
+    let architecture = match (&bundle, &args.architecture) {
+        (Some(bundle), _) => bundle.architecture(),
+        (None, Some(path)) => read_architecture(path)?,
+        (None, None) => bail!("give a bundle or an architecture"),
+    };
+    let layout = architecture.layout()?;
+    let spinner = output.spinner("reading the setup");
+    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    fs::create_dir_all(&args.output)
+        .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    spinner.message(format!("making keys for 2^{} rows", layout.k));
+    let start = std::time::Instant::now();
+    let both = bundle.is_some() && !args.verifying_only;
+    let (info, verifier, proving, elapsed): (KeyInfo, VerifierKey, Option<ProverKey>, _) = if both {
+        let key = generate_key(&srs, &layout)?;
+        let elapsed = start.elapsed();
+        (key.info().clone(), key.verifier(), Some(key), elapsed)
+    } else {
+        let key = generate_verifying_key(&srs, &layout)?;
+        (key.info().clone(), key, None, start.elapsed())
+    };
+    spinner.message("writing the keys");
+    verifier.write(&args.output.join(VERIFYING_KEY))?;
+    if let Some(key) = &proving {
+        key.write(&args.output.join(PROVING_KEY))?;
+    }
+    let profile = info.profile();
+    let model_hash = match &bundle {
+        Some(bundle) => Some(hex(model_hash(
+            bundle,
+            &layout,
+            &srs,
+            profile.blinding_factors,
+        )?)),
+        None => None,
+    };
+    drop(spinner);
+    let report = Report {
+        output: args.output.clone(),
+        k: layout.k,
+        rows_used: layout.rows_used(),
+        lanes: layout.options.lanes,
+        weight_columns: profile.weight_columns,
+        advice_columns: profile.advice_phases.len(),
+        fixed_columns: profile.fixed_columns,
+        proof_bytes: profile.proof_bytes(),
+        vk_hash: hex(info.hash()),
+        circuit_hash: hex(architecture.circuit_hash()),
+        model_hash,
+        dev_setup: info.is_dev(),
+        keygen_wall_s: elapsed.as_secs_f64(),
+    };
+    output.finish(&report, || {
+        let mut rows = vec![
+            ("keys", report.output.display().to_string()),
+            ("verifying key", report.vk_hash.clone()),
+            ("circuit", report.circuit_hash.clone()),
+        ];
+        if let Some(hash) = &report.model_hash {
+            rows.push(("model", hash.clone()));
+        }
+        rows.push(("rows", format!("{} of 2^{}", report.rows_used, report.k)));
+        rows.push((
+            "columns",
+            format!(
+                "{} advice, {} fixed",
+                report.advice_columns, report.fixed_columns
+            ),
+        ));
+        rows.push(("proof", format!("{} bytes", report.proof_bytes)));
+        rows.push(("time", format!("{:.1} s", report.keygen_wall_s)));
+        if report.dev_setup {
+            rows.push((
+                "setup",
+                "development: proofs can be forged by its maker".to_owned(),
+            ));
+        }
+        table(&rows)
+    })
+}

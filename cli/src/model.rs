@@ -1,0 +1,81 @@
+//! `assay model`.
+
+mod import;
+mod inspect;
+mod predict;
+mod register;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use assay_prover::bundle::Bundle;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::output::{Output, hex, table};
+
+pub use import::ImportArgs;
+pub use inspect::InspectArgs;
+pub use predict::PredictArgs;
+pub use register::RegisterArgs;
+
+#[derive(Subcommand)]
+pub enum ModelCommand {
+    /// Quantize an ONNX network and plan its circuit
+    Import(ImportArgs),
+    /// Show layers, ranges, and the planned circuit
+    Inspect(InspectArgs),
+    /// Write the public part of a model: everything but its weights
+    Architecture(ArchitectureArgs),
+    /// Run a model on an input without a proof
+    Predict(PredictArgs),
+    /// Register a model on chain
+    Register(RegisterArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model architecture lenet.bundle -o lenet.json")]
+pub struct ArchitectureArgs {
+    /// Model bundle
+    bundle: PathBuf,
+    /// File to write
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+pub fn run(command: ModelCommand, output: &Output) -> Result<()> {
+    match command {
+        ModelCommand::Import(args) => import::run(&args, output),
+        ModelCommand::Inspect(args) => inspect::run(&args, output),
+        ModelCommand::Architecture(args) => architecture(&args, output),
+        ModelCommand::Predict(args) => predict::run(&args, output),
+        ModelCommand::Register(args) => register::run(&args, output),
+    }
+}
+
+#[derive(Serialize)]
+struct Published {
+    output: PathBuf,
+    circuit_hash: String,
+    bytes: usize,
+}
+
+fn architecture(args: &ArchitectureArgs, output: &Output) -> Result<()> {
+    let architecture = Bundle::read(&args.bundle)?.architecture();
+    let text = architecture.to_json();
+    fs::write(&args.output, &text)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let report = Published {
+        output: args.output.clone(),
+        circuit_hash: hex(architecture.circuit_hash()),
+        bytes: text.len(),
+    };
+    output.finish(&report, || {
+        table(&[
+            ("architecture", report.output.display().to_string()),
+            ("circuit", report.circuit_hash.clone()),
+            ("size", format!("{} bytes", report.bytes)),
+        ])
+    })
+}

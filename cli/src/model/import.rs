@@ -1,0 +1,241 @@
+//! `assay model import`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    circuit::{Estimate, InputMode, PlanRequest},
+    data::{Dataset, value_range},
+    model::Model,
+    quantize::{AccuracyReport, InputEncoding, QuantizeOptions, calibrate_and_quantize, compare},
+};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::output::{Output, hex, table};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model import lenet.onnx --calibrate calibration.npz -o lenet.bundle
+  assay model import mobilenet.onnx --calibrate photos/ --encoding symmetric -o mobilenet.bundle")]
+pub struct ImportArgs {
+    /// ONNX file
+    model: PathBuf,
+    /// Sample inputs that fix the ranges of values: an .npz archive or a folder of images
+    #[arg(long, value_name = "PATH")]
+    calibrate: PathBuf,
+    /// Most sample inputs that are used
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    calibration_limit: usize,
+    #[command(flatten)]
+    encoding: EncodingArgs,
+    #[command(flatten)]
+    quantize: QuantizeArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Bundle to write. It holds the weights: keep it secret
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// How the bytes of an input stand for the numbers that the float network takes.
+#[derive(Args)]
+pub struct EncodingArgs {
+    /// Named encoding of input bytes. Without one it is taken from the range of the sample inputs:
+    /// `unit` for images and numbers between 0 and 1
+    #[arg(long, value_enum, conflicts_with_all = ["scale", "offset"])]
+    encoding: Option<Encoding>,
+    /// A byte b stands for b * SCALE + OFFSET
+    #[arg(long, requires = "offset")]
+    scale: Option<f64>,
+    /// See --scale
+    #[arg(long, requires = "scale", allow_negative_numbers = true)]
+    offset: Option<f64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Encoding {
+    /// b / 255
+    Unit,
+    /// b
+    Raw,
+    /// (b - 128) / 128
+    Symmetric,
+}
+
+#[derive(Args)]
+struct QuantizeArgs {
+    /// Largest function table, as a power of two [default: 12 to 14, by the network's size]
+    #[arg(long, value_name = "BITS", help_heading = "Quantization")]
+    table_bits: Option<u32>,
+    /// The same for the layer that makes the logits [default: table bits - 1]
+    #[arg(long, value_name = "BITS", help_heading = "Quantization")]
+    output_bits: Option<u32>,
+    /// Bits of an activation
+    #[arg(long, value_name = "BITS", help_heading = "Quantization", default_value_t = QuantizeOptions::default().activation_bits)]
+    activation_bits: u32,
+    /// Bits that a layer shifts out [default: table bits - 2]
+    #[arg(long, value_name = "BITS", help_heading = "Quantization")]
+    shift: Option<u32>,
+    /// Room on each side of a calibrated range, as a part of its width
+    #[arg(long, value_name = "PART", help_heading = "Quantization", default_value_t = QuantizeOptions::default().margin)]
+    margin: f64,
+}
+
+#[derive(Args)]
+struct PlanArgs {
+    /// Neighbouring values in one row of the circuit [default: chosen by a cost model]
+    #[arg(long, help_heading = "Circuit")]
+    lanes: Option<usize>,
+    /// Columns that hold the weights [default: chosen by a cost model]
+    #[arg(long, help_heading = "Circuit")]
+    weight_columns: Option<usize>,
+    /// Proofs that may be made before the weights' commitment has to be renewed
+    #[arg(long, help_heading = "Circuit", default_value_t = PlanRequest::default().openings)]
+    openings: usize,
+    /// Make the input public instead of its commitment
+    #[arg(long, help_heading = "Circuit")]
+    public_input: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    output: PathBuf,
+    model: String,
+    input_shape: [usize; 3],
+    classes: usize,
+    parameters: usize,
+    multiply_accumulates: u64,
+    encoding: InputEncoding,
+    calibration: AccuracyReport,
+    k: u32,
+    lanes: usize,
+    weight_columns: usize,
+    openings: usize,
+    estimate: Estimate,
+    circuit_hash: String,
+}
+
+impl EncodingArgs {
+    fn choose(&self, samples: &std::path::Path) -> Result<InputEncoding> {
+        if let (Some(scale), Some(offset)) = (self.scale, self.offset) {
+            if !scale.is_finite() || scale <= 0.0 || !offset.is_finite() {
+                bail!("--scale must be a positive number and --offset a number");
+            }
+            return Ok(InputEncoding { scale, offset });
+        }
+        match self.encoding {
+            Some(Encoding::Unit) => return Ok(InputEncoding::UNIT),
+            Some(Encoding::Raw) => return Ok(InputEncoding::RAW),
+            Some(Encoding::Symmetric) => return Ok(InputEncoding::SYMMETRIC),
+            None => {}
+        }
+        let is_archive = samples
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        let range = if is_archive {
+            value_range(samples)?
+        } else {
+            None
+        };
+        match range {
+            Some((low, high)) if low < 0.0 || high > 1.0 => Ok(InputEncoding::covering(low, high)?),
+            _ => Ok(InputEncoding::UNIT),
+        }
+    }
+}
+
+pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
+    let steps = output.bar(5, "reading the network");
+    let model = Model::import(&args.model)?;
+    let graph = &model.graph;
+    steps.step("reading the sample inputs");
+    let encoding = args.encoding.choose(&args.calibrate)?;
+    let samples = Dataset::open(
+        &args.calibrate,
+        graph.input_shape(),
+        &encoding,
+        args.calibration_limit,
+    )?;
+    steps.step(format!("calibrating on {} inputs", samples.inputs.len()));
+    let options = QuantizeOptions {
+        table_bits: args.quantize.table_bits,
+        output_bits: args.quantize.output_bits,
+        activation_bits: args.quantize.activation_bits,
+        shift: args.quantize.shift,
+        margin: args.quantize.margin,
+    };
+    let quantized = calibrate_and_quantize(graph, &encoding, &samples.inputs, &options)?;
+    steps.step("comparing with the float network");
+    let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels)?;
+    steps.step("planning the circuit");
+    let request = PlanRequest {
+        input_mode: if args.plan.public_input {
+            InputMode::Public
+        } else {
+            InputMode::Committed
+        },
+        openings: args.plan.openings,
+        lanes: args.plan.lanes,
+        weight_columns: args.plan.weight_columns,
+    };
+    let bundle = Bundle::new(quantized, request)?;
+    let layout = bundle.layout()?;
+    bundle.write(&args.output)?;
+    drop(steps);
+    let report = Report {
+        output: args.output.clone(),
+        model: graph.name.clone(),
+        input_shape: graph.input_shape(),
+        classes: graph.classes(),
+        parameters: bundle.graph.parameters(),
+        multiply_accumulates: graph.multiply_accumulates(),
+        encoding,
+        calibration,
+        k: layout.k,
+        lanes: layout.options.lanes,
+        weight_columns: layout.options.weight_columns,
+        openings: layout.options.openings,
+        estimate: layout.estimate(),
+        circuit_hash: hex(bundle.architecture().circuit_hash()),
+    };
+    output.finish(&report, || text(&report))
+}
+
+fn text(report: &Report) -> String {
+    let [channels, height, width] = report.input_shape;
+    let agree = report.calibration;
+    table(&[
+        ("bundle", format!("{} (secret)", report.output.display())),
+        (
+            "network",
+            format!(
+                "{}: {channels} x {height} x {width} to {} classes, {} parameters, {} multiplications",
+                report.model, report.classes, report.parameters, report.multiply_accumulates
+            ),
+        ),
+        (
+            "input bytes",
+            format!(
+                "b * {:.6} + {:.6}",
+                report.encoding.scale, report.encoding.offset
+            ),
+        ),
+        (
+            "quantized",
+            format!(
+                "same class as the float network on {} of {} sample inputs, logits off by at most {:.4} (largest logit {:.2})",
+                agree.agree, agree.inputs, agree.max_logit_error, agree.max_logit
+            ),
+        ),
+        (
+            "circuit",
+            format!(
+                "2^{} rows, {} lanes, {} weight columns, {} proofs per commitment",
+                report.k, report.lanes, report.weight_columns, report.openings
+            ),
+        ),
+        ("estimate", super::inspect::estimate_text(&report.estimate)),
+    ])
+}

@@ -1,0 +1,199 @@
+//! `assay model inspect`.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use anyhow::Result;
+use assay_prover::{
+    bundle::Bundle,
+    circuit::{Estimate, InputMode, Layout, LayoutOptions, RowUse},
+    graph::{Op, QuantizedGraph},
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::output::{Output, hex, table};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model inspect lenet.bundle")]
+pub struct InspectArgs {
+    /// Model bundle
+    bundle: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report {
+    name: String,
+    input_shape: [usize; 3],
+    input_scale: f64,
+    input_offset: f64,
+    layers: Vec<LayerReport>,
+    parameters: usize,
+    table_rows: usize,
+    circuit_hash: String,
+    options: LayoutOptions,
+    k: u32,
+    rows_used: usize,
+    rows: RowUse,
+    public_inputs: usize,
+    estimate: Estimate,
+    openings_used: usize,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    name: String,
+    operator: &'static str,
+    inputs: Vec<String>,
+    output_shape: [usize; 3],
+    /// Integers that the output keeps within.
+    min: i32,
+    max: i32,
+    /// Real value = integer / scale.
+    scale: f64,
+    shift: Option<u32>,
+    function: Option<String>,
+    parameters: usize,
+}
+
+pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
+    let bundle = Bundle::read(&args.bundle)?;
+    let layout = bundle.layout()?;
+    let graph = &bundle.graph;
+    let report = Report {
+        name: graph.name.clone(),
+        input_shape: graph.tensors[graph.input.tensor].shape,
+        input_scale: graph.input.byte_scale,
+        input_offset: graph.input.byte_offset,
+        layers: layers(graph),
+        parameters: graph.parameters(),
+        table_rows: graph.table_rows(),
+        circuit_hash: hex(bundle.architecture().circuit_hash()),
+        options: layout.options,
+        k: layout.k,
+        rows_used: layout.rows_used(),
+        rows: layout.rows,
+        public_inputs: layout.public_inputs,
+        estimate: layout.estimate(),
+        openings_used: Bundle::openings_used(&args.bundle)?,
+    };
+    output.finish(&report, || text(&report, &layout))
+}
+
+fn layers(graph: &QuantizedGraph) -> Vec<LayerReport> {
+    graph
+        .layers
+        .iter()
+        .map(|layer| {
+            let tensor = &graph.tensors[layer.output];
+            let rescale = layer.op.rescale();
+            let inputs = layer.op.inputs();
+            LayerReport {
+                name: layer.name.clone(),
+                operator: layer.op.kind(),
+                inputs: inputs
+                    .iter()
+                    .map(|input| graph.tensors[*input].name.clone())
+                    .collect(),
+                output_shape: tensor.shape,
+                min: tensor.min,
+                max: tensor.max,
+                scale: tensor.scale,
+                shift: rescale.map(|rescale| rescale.shift),
+                function: rescale.map(|rescale| graph.functions[rescale.function].name.clone()),
+                parameters: match &layer.op {
+                    Op::Conv { weights, bias, .. } => weights.len() + bias.len(),
+                    _ => 0,
+                },
+            }
+        })
+        .collect()
+}
+
+fn text(report: &Report, layout: &Layout) -> String {
+    let mut text = String::new();
+    let name_width = report
+        .layers
+        .iter()
+        .map(|layer| layer.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .clamp(5, 40);
+    let _ = writeln!(
+        text,
+        "{:name_width$}  {:9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
+        "layer", "operator", "output", "range", "scale", "shift", "function", "parameters"
+    );
+    for layer in &report.layers {
+        let [channels, height, width] = layer.output_shape;
+        let _ = writeln!(
+            text,
+            "{:name_width$}  {:9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
+            layer.name,
+            layer.operator,
+            format!("{channels} x {height} x {width}"),
+            format!("{}..{}", layer.min, layer.max),
+            layer.scale,
+            layer
+                .shift
+                .map(|shift| shift.to_string())
+                .unwrap_or_default(),
+            layer.function.as_deref().unwrap_or_default(),
+            layer.parameters
+        );
+    }
+    let rows = &report.rows;
+    let input = match report.options.input_mode {
+        InputMode::Committed => "committed (Poseidon)",
+        InputMode::Public => "public",
+    };
+    text.push('\n');
+    text.push_str(&table(&[
+        ("parameters", report.parameters.to_string()),
+        ("circuit", report.circuit_hash.clone()),
+        (
+            "input",
+            format!("{input}, {} public inputs in all", report.public_inputs),
+        ),
+        (
+            "rows",
+            format!(
+                "{} of 2^{} (tiles {}, hash {}, scalars {}, weights {}, rest {}, table {})",
+                report.rows_used,
+                report.k,
+                rows.tiles,
+                rows.hash,
+                rows.scalars,
+                rows.weights,
+                rows.rest,
+                rows.table
+            ),
+        ),
+        (
+            "columns",
+            format!(
+                "{} advice ({} lanes, {} weights), {} fixed",
+                report.estimate.advice_columns,
+                layout.options.lanes,
+                layout.options.weight_columns,
+                report.estimate.fixed_columns
+            ),
+        ),
+        (
+            "openings",
+            format!(
+                "{} of {} used",
+                report.openings_used, report.options.openings
+            ),
+        ),
+        ("estimate", estimate_text(&report.estimate)),
+    ]));
+    text
+}
+
+pub fn estimate_text(estimate: &Estimate) -> String {
+    format!(
+        "a proof takes about {:.1} CPU seconds and {:.0} MB, its verification {:.0} gas",
+        estimate.prove_cpu_s, estimate.peak_rss_mb, estimate.verify_gas
+    )
+}

@@ -1,0 +1,124 @@
+//! `assay model register`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+use anyhow::{Result, bail};
+use assay_prover::{bundle::Bundle, prediction::model_hash, proof::Srs};
+use assay_relayer::{
+    ModelRegistry,
+    registry::{ModelCommitment, PROOF_SYSTEM_ID},
+};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    chain::{SenderArgs, block_on, guard_dev_setup},
+    keygen::KeyFolder,
+    output::{Decimal, Output, table},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model register lenet.bundle --setup dev.srs --keys keys --registry 0x... \\
+    --vk 0x... --verifier 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+pub struct RegisterArgs {
+    /// Model bundle
+    bundle: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Model registry
+    #[arg(long, value_name = "ADDRESS")]
+    registry: Address,
+    /// Data contract of the verifying key, as `assay verifier deploy` made it
+    #[arg(long, value_name = "ADDRESS")]
+    vk: Address,
+    /// Verifier contract
+    #[arg(long, value_name = "ADDRESS")]
+    verifier: Address,
+    /// Where the published architecture is found
+    #[arg(long, default_value = "")]
+    uri: String,
+    /// Allow a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model_id: Decimal,
+    model_hash: B256,
+    circuit_hash: B256,
+    vk_hash: B256,
+    binding_hash: B256,
+    transaction: B256,
+    gas_used: u64,
+}
+
+pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("committing to the weights");
+    let bundle = Bundle::read(&args.bundle)?;
+    let layout = bundle.layout()?;
+    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let key = KeyFolder(&args.keys).verifying_key(&layout)?;
+    let info = key.info();
+    if info.srs_id() != srs.id() {
+        bail!(
+            "{} was made with another setup than {}",
+            args.keys.display(),
+            args.setup.display()
+        );
+    }
+    let model_hash = model_hash(&bundle, &layout, &srs, info.profile().blinding_factors)?;
+    let commitment = ModelCommitment {
+        modelHash: B256::from(model_hash),
+        circuitHash: B256::from(bundle.architecture().circuit_hash()),
+        vkHash: B256::from(info.hash()),
+        proofSystemId: PROOF_SYSTEM_ID,
+        uri: args.uri.clone(),
+    };
+    spinner.message("registering the model");
+    let report = block_on(async {
+        let chain = args.sender.connect().await?;
+        guard_dev_setup(info.is_dev(), chain.chain_id(), args.dev)?;
+        let found = chain.code_hash(args.vk).await?;
+        if found != commitment.vkHash {
+            bail!(
+                "{} does not hold this model's verifying key: its code hash is {found}, that of the key {}",
+                args.vk,
+                commitment.vkHash
+            );
+        }
+        let registry =
+            ModelRegistry::at(chain, args.registry).with_timeout(args.sender.node.timeout());
+        let registered = registry
+            .register(commitment.clone(), args.vk, args.verifier)
+            .await?;
+        Ok(Report {
+            model_id: Decimal(registered.model_id),
+            model_hash: commitment.modelHash,
+            circuit_hash: commitment.circuitHash,
+            vk_hash: commitment.vkHash,
+            binding_hash: registered.binding_hash,
+            transaction: registered.outcome.hash,
+            gas_used: registered.outcome.gas_used,
+        })
+    })?;
+    drop(spinner);
+    output.finish(&report, || {
+        table(&[
+            ("model id", report.model_id.to_string()),
+            ("model", report.model_hash.to_string()),
+            ("circuit", report.circuit_hash.to_string()),
+            ("verifying key", report.vk_hash.to_string()),
+            ("binding", report.binding_hash.to_string()),
+            ("gas", report.gas_used.to_string()),
+        ])
+    })
+}

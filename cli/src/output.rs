@@ -1,0 +1,206 @@
+//! What commands print: results to stdout, as text or as one JSON object; progress to stderr.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{IsTerminal, Write as _},
+    time::Duration,
+};
+
+use alloy::primitives::U256;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::resources::Stopwatch;
+
+#[derive(Args)]
+pub struct OutputArgs {
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show progress on stderr: `auto` does on a terminal, unless --json is given
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN"
+    )]
+    progress: When,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+pub struct Output {
+    json: bool,
+    progress: bool,
+    stopwatch: Stopwatch,
+}
+
+impl Output {
+    pub fn new(args: &OutputArgs) -> Self {
+        let progress = match args.progress {
+            When::Auto => !args.json && std::io::stderr().is_terminal(),
+            When::Always => true,
+            When::Never => false,
+        };
+        Self {
+            json: args.json,
+            progress,
+            stopwatch: Stopwatch::start(),
+        }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line that shows that something long is going on; gone when dropped.
+    pub fn spinner(&self, message: impl Into<String>) -> Spinner {
+        if !self.progress {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(Some(bar))
+    }
+
+    /// A bar of `steps` steps; gone when dropped.
+    pub fn bar(&self, steps: u64, message: impl Into<String>) -> Spinner {
+        if !self.progress {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let template = "{spinner:.cyan} [{bar:24.cyan/blue}] {pos}/{len} {msg} [{elapsed}]";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(Some(bar))
+    }
+
+    /// Prints the result: `text` for people, or `value` with the resources that the command used.
+    pub fn finish(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        if self.json {
+            let mut value = serde_json::to_value(value).context("the result is not JSON")?;
+            if let Value::Object(fields) = &mut value {
+                let used = serde_json::to_value(self.stopwatch.read())?;
+                fields.insert("resources".to_owned(), used);
+            }
+            writeln!(stdout, "{value}").context("cannot write to stdout")
+        } else {
+            writeln!(stdout, "{}", text().trim_end()).context("cannot write to stdout")
+        }
+    }
+}
+
+pub struct Spinner(Option<ProgressBar>);
+
+impl Spinner {
+    /// Another message in the same place.
+    pub fn message(&self, message: impl Into<String>) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(message.into());
+        }
+    }
+
+    /// One step of a bar is done; the next has this message.
+    pub fn step(&self, message: impl Into<String>) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+            bar.set_message(message.into());
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// An error with its causes in one line, each said once: many errors quote their source.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            let _ = write!(text, ": {cause}");
+        }
+    }
+    text
+}
+
+/// An amount or an id; decimal in text and, as a string, in JSON: numbers of JSON end at 2^53.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Decimal(pub U256);
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// `0x` and hexadecimal digits.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    format!("0x{}", ::hex::encode(bytes))
+}
+
+/// Lines of two aligned columns.
+pub fn table<K: AsRef<str>, V: AsRef<str>>(rows: &[(K, V)]) -> String {
+    let width = rows
+        .iter()
+        .map(|(key, _)| key.as_ref().len())
+        .max()
+        .unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "{:width$}  {}", key.as_ref(), value.as_ref());
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let inner = anyhow::anyhow!("disk full");
+        let error = inner.context("cannot write: disk full").context("no keys");
+        assert_eq!(message(&error), "no keys: cannot write: disk full");
+    }
+
+    #[test]
+    fn amounts_are_decimal() {
+        assert_eq!(
+            serde_json::json!(Decimal(U256::MAX >> 128)),
+            "340282366920938463463374607431768211455"
+        );
+    }
+
+    #[test]
+    fn columns_line_up() {
+        assert_eq!(table(&[("a", "1"), ("long", "2")]), "a     1\nlong  2\n");
+    }
+}

@@ -1,0 +1,353 @@
+//! `assay prove` and `assay verify`.
+
+use std::{path::PathBuf, time::Instant};
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use anyhow::{Context, Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    prediction::{self, Statement, field_from_bytes, field_to_bytes},
+    proof::{ProofFile, Srs, VerifyError},
+};
+use assay_relayer::{PredictionEscrow, proof_context, proving::InputOpening};
+use clap::{ArgGroup, Args};
+use serde::Serialize;
+
+use crate::{
+    chain::{NodeArgs, block_on, guard_dev_setup},
+    input::{InputArgs, Salt, parse_word},
+    keygen::{KeyFolder, ModelSource},
+    output::{Decimal, Output, hex, table},
+    resources::Stopwatch,
+};
+
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["input", "opening"]),
+    after_help = "Example:
+  assay prove lenet.bundle --setup dev.srs --keys keys --input 7.png -o digit.proof
+  assay prove lenet.bundle --setup dev.srs --keys keys --opening openings/0a...json \\
+    --escrow 0x... --job 1 --recipient 0x... --rpc http://127.0.0.1:8545 -o job1.proof"
+)]
+pub struct ProveArgs {
+    /// Model bundle
+    bundle: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Input: an image, `FILE.npz:INDEX` or a JSON file
+    #[arg(long, value_name = "FILE")]
+    input: Option<String>,
+    /// Salt of the input's commitment: hexadecimal, or `random`
+    #[arg(
+        long,
+        default_value = "random",
+        value_name = "HEX",
+        conflicts_with = "opening"
+    )]
+    salt: Salt,
+    /// Input and salt from an opening that `assay input commit` wrote
+    #[arg(long, value_name = "FILE")]
+    opening: Option<PathBuf>,
+    /// Public input 0, which binds the proof to its use
+    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word, conflicts_with_all = ["escrow", "job", "recipient"])]
+    context: B256,
+    /// Prove for a job of this escrow: its context is computed
+    #[arg(long, value_name = "ADDRESS", requires_all = ["job", "recipient", "rpc"])]
+    escrow: Option<Address>,
+    /// Id of the job
+    #[arg(long, value_name = "ID", requires = "escrow")]
+    job: Option<U256>,
+    /// Who is paid for the proof; nobody else can be
+    #[arg(long, value_name = "ADDRESS", requires = "escrow")]
+    recipient: Option<Address>,
+    /// Allow a development setup for a job on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    /// Node of the escrow's chain
+    #[arg(long, env = "ASSAY_RPC", value_name = "URL", help_heading = "Chain")]
+    rpc: Option<String>,
+    /// Proof file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Proven {
+    output: PathBuf,
+    class: usize,
+    context: B256,
+    public_inputs: Vec<B256>,
+    model_hash: B256,
+    vk_hash: B256,
+    proof_bytes: usize,
+    /// As the verifier contract takes it.
+    proof: Bytes,
+    witness_s: f64,
+    /// Making the proof, without the witness.
+    prove_wall_s: f64,
+    /// CPU time of witness and proof.
+    prove_cpu_s: f64,
+    verify_ms: f64,
+    openings_used: usize,
+    openings: usize,
+}
+
+pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model");
+    let bundle = Bundle::read(&args.bundle)?;
+    let layout = bundle.layout()?;
+    let (input, salt) = match (&args.opening, &args.input) {
+        (Some(path), _) => {
+            let opening = InputOpening::read(path)?;
+            (opening.input, opening.salt)
+        }
+        (None, Some(input)) => (
+            InputArgs {
+                input: input.clone(),
+            }
+            .read(&bundle.graph)?,
+            args.salt.value(),
+        ),
+        (None, None) => bail!("give --input or --opening"),
+    };
+    spinner.message("reading the keys");
+    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
+    let context = match (args.escrow, args.job, args.recipient, &args.rpc) {
+        (Some(escrow), Some(job), Some(recipient), Some(rpc)) => {
+            let commitment = InputOpening {
+                input: input.clone(),
+                salt,
+            }
+            .commitment()?;
+            job_context(
+                rpc,
+                escrow,
+                job,
+                recipient,
+                commitment,
+                srs.is_dev(),
+                args.dev,
+            )?
+        }
+        (None, ..) => args.context,
+        _ => bail!("a proof for a job needs --escrow, --job, --recipient and --rpc"),
+    };
+    let statement = Statement {
+        context: field_from_bytes(&context.0).context("the context is not a field element")?,
+        input: &input,
+        salt: field_from_bytes(&salt.0).context("the salt is not a field element")?,
+    };
+    spinner.message(format!("proving, 2^{} rows", layout.k));
+    let stopwatch = Stopwatch::start();
+    let prediction = prediction::prove(&bundle, &args.bundle, &layout, &srs, &key, &statement)?;
+    let used = stopwatch.read();
+    let proof = &prediction.proof;
+    let start = Instant::now();
+    let model_hash = key
+        .verify(&proof.public_inputs, &proof.proof)
+        .context("the proof made here is refused")?;
+    let verify_ms = start.elapsed().as_secs_f64() * 1e3;
+    proof.write(&args.output)?;
+    drop(spinner);
+    let report = Proven {
+        output: args.output.clone(),
+        class: prediction.class,
+        context,
+        public_inputs: proof
+            .public_inputs
+            .iter()
+            .map(|x| B256::from(field_to_bytes(x)))
+            .collect(),
+        model_hash: B256::from(model_hash),
+        vk_hash: B256::from(proof.vk_hash),
+        proof_bytes: proof.proof.len(),
+        proof: proof.proof.clone().into(),
+        witness_s: prediction.witness_time.as_secs_f64(),
+        prove_wall_s: prediction.prove_time.as_secs_f64(),
+        prove_cpu_s: used.cpu_s,
+        verify_ms,
+        openings_used: prediction.openings.0,
+        openings: prediction.openings.1,
+    };
+    output.finish(&report, || {
+        table(&[
+            (
+                "proof",
+                format!("{} ({} bytes)", report.output.display(), report.proof_bytes),
+            ),
+            ("class", report.class.to_string()),
+            ("model", report.model_hash.to_string()),
+            ("verifying key", report.vk_hash.to_string()),
+            (
+                "time",
+                format!(
+                    "witness {:.2} s, proof {:.2} s ({:.2} CPU seconds)",
+                    report.witness_s, report.prove_wall_s, report.prove_cpu_s
+                ),
+            ),
+            (
+                "openings",
+                format!("{} of {} used", report.openings_used, report.openings),
+            ),
+        ])
+    })
+}
+
+/// The context of a job, after a look at whether the proof can be for it.
+fn job_context(
+    rpc: &str,
+    escrow: Address,
+    job: U256,
+    recipient: Address,
+    commitment: B256,
+    is_dev: bool,
+    allow_dev: bool,
+) -> Result<B256> {
+    let node = NodeArgs {
+        rpc: rpc.to_owned(),
+        chain_id: None,
+        transaction_timeout: 0,
+    };
+    block_on(async {
+        let chain = node.connect().await?;
+        guard_dev_setup(is_dev, chain.chain_id(), allow_dev)?;
+        let chain_id = chain.chain_id();
+        let contract = PredictionEscrow::at(chain, escrow);
+        let Some(found) = contract.job(job).await? else {
+            bail!("escrow {escrow} has no job {job}");
+        };
+        let wanted = B256::from(found.input_commitment.to_be_bytes());
+        if wanted != commitment {
+            bail!(
+                "job {job} is about the input with commitment {wanted}, this one has {commitment}"
+            );
+        }
+        Ok(B256::from(
+            proof_context(chain_id, escrow, job, recipient).to_be_bytes(),
+        ))
+    })
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay verify digit.proof --architecture lenet.json --keys keys --model-hash 0x...")]
+pub struct VerifyArgs {
+    /// Proof file
+    proof: PathBuf,
+    #[command(flatten)]
+    model: ModelSource,
+    /// Folder of keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The model that the proof must be for: the hash of its weight commitments
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
+    model_hash: Option<B256>,
+    /// The context that the proof must have
+    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    context: Option<B256>,
+    /// The input commitment that the proof must have
+    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    commitment: Option<B256>,
+}
+
+fn parse_hash(text: &str) -> Result<B256, String> {
+    text.parse()
+        .map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
+}
+
+#[derive(Serialize)]
+struct Verified {
+    valid: bool,
+    class: Decimal,
+    context: B256,
+    public_inputs: Vec<B256>,
+    model_hash: B256,
+    vk_hash: B256,
+    dev_setup: bool,
+    verify_ms: f64,
+}
+
+pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
+    let layout = args.model.architecture()?.layout()?;
+    let key = KeyFolder(&args.keys).verifying_key(&layout)?;
+    let file = ProofFile::read(&args.proof)?;
+    if file.vk_hash != key.hash() {
+        bail!(
+            "{} belongs to verifying key {}, this model has {}",
+            args.proof.display(),
+            hex(file.vk_hash),
+            hex(key.hash())
+        );
+    }
+    let check =
+        || -> Result<[u8; 32], VerifyError> { key.verify(&file.public_inputs, &file.proof) };
+    // The first check also fills caches of the library.
+    let model_hash =
+        B256::from(check().with_context(|| format!("{} is refused", args.proof.display()))?);
+    let start = Instant::now();
+    check()?;
+    let verify_ms = start.elapsed().as_secs_f64() * 1e3;
+    let public_inputs: Vec<B256> = file
+        .public_inputs
+        .iter()
+        .map(|x| B256::from(field_to_bytes(x)))
+        .collect();
+    let (Some(context), Some(class)) = (public_inputs.first().copied(), public_inputs.last())
+    else {
+        bail!("{} has no public inputs", args.proof.display());
+    };
+    let demands = [
+        ("model", args.model_hash, Some(model_hash)),
+        ("context", args.context, Some(context)),
+        (
+            "input commitment",
+            args.commitment,
+            public_inputs.get(1).copied(),
+        ),
+    ];
+    for (what, wanted, found) in demands {
+        if let (Some(wanted), Some(found)) = (wanted, found)
+            && wanted != found
+        {
+            bail!("the proof holds, but for {what} {found}, not {wanted}");
+        }
+    }
+    let report = Verified {
+        valid: true,
+        class: Decimal(U256::from_be_bytes(class.0)),
+        context,
+        model_hash,
+        vk_hash: B256::from(file.vk_hash),
+        dev_setup: key.info().is_dev(),
+        verify_ms,
+        public_inputs,
+    };
+    output.finish(&report, || {
+        let mut rows = vec![
+            (
+                "valid",
+                format!("yes, checked in {:.1} ms", report.verify_ms),
+            ),
+            ("class", report.class.to_string()),
+            ("model", report.model_hash.to_string()),
+            ("context", report.context.to_string()),
+        ];
+        if report.public_inputs.len() == 3
+            && let Some(commitment) = report.public_inputs.get(1)
+        {
+            rows.push(("input commitment", commitment.to_string()));
+        }
+        if report.dev_setup {
+            rows.push((
+                "setup",
+                "development: its maker can forge proofs".to_owned(),
+            ));
+        }
+        table(&rows)
+    })
+}

@@ -1,0 +1,324 @@
+//! `assay relayer`.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_prover::{prediction::field_from_bytes, proof::ProofFile};
+use assay_relayer::{
+    CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
+    proof_context,
+    proving::{InputStore, LocalProver, ProofReport},
+};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    chain::{NodeArgs, SenderArgs, amount_text, block_on, guard_dev_setup, parse_amount},
+    output::{Output, table},
+};
+
+#[derive(Subcommand)]
+pub enum RelayerCommand {
+    /// Follow an escrow, prove the jobs for one model, claim their price
+    Run(RunArgs),
+    /// Show the jobs in a relayer's store (the relayer must not be running)
+    Status(StatusArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay relayer run --escrow 0x... --bundle lenet.bundle --setup dev.srs --keys keys \\
+    --inputs openings --store jobs.redb --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs.
+The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
+pub struct RunArgs {
+    /// Escrow contract
+    #[arg(long, value_name = "ADDRESS")]
+    escrow: Address,
+    /// Model bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys; the proving key is made where there is none
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Folder of openings, `<commitment>.json`
+    #[arg(long, value_name = "DIR")]
+    inputs: PathBuf,
+    /// The relayer's memory; a restart goes on from it
+    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
+    store: PathBuf,
+    /// First block to read on a fresh store: that of the escrow
+    #[arg(long, default_value_t = 0, value_name = "BLOCK")]
+    start_block: u64,
+    /// Blocks that must hold a claim before it counts as paid, its own included
+    #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
+    confirmations: u64,
+    /// Least price of a job in the chain's own coin
+    #[arg(long, default_value = "1", value_parser = parse_amount, value_name = "AMOUNT")]
+    minimum_price: U256,
+    /// Who is paid [default: the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
+    /// Leave what was earned in the escrow
+    #[arg(long)]
+    no_withdraw: bool,
+    /// Stop when this job is settled, and show it
+    #[arg(long, value_name = "ID")]
+    until_settled: Option<U256>,
+    /// With --until-settled: give up after this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    give_up_after: u64,
+    /// With --until-settled: keep the proof in this file
+    #[arg(long, value_name = "FILE", requires = "until_settled")]
+    save_proof: Option<PathBuf>,
+    /// Pause between looks at the chain
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
+    poll: u64,
+    /// Allow a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay relayer status --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545")]
+pub struct StatusArgs {
+    /// The relayer's memory
+    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
+    store: PathBuf,
+    /// Escrow contract that the store belongs to
+    #[arg(long, value_name = "ADDRESS")]
+    escrow: Address,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+pub fn run(command: RelayerCommand, output: &Output) -> Result<()> {
+    match command {
+        RelayerCommand::Run(args) => follow(&args, output),
+        RelayerCommand::Status(args) => status(&args, output),
+    }
+}
+
+#[derive(Serialize)]
+struct SettledReport {
+    job: PredictionJob,
+    settled_as: &'static str,
+    transaction: Option<B256>,
+    gas_used: Option<u64>,
+    proof: Option<ProofFigures>,
+}
+
+#[derive(Serialize)]
+struct ProofFigures {
+    class: usize,
+    witness_s: f64,
+    prove_wall_s: f64,
+    proof_bytes: usize,
+    openings_used: usize,
+    openings: usize,
+}
+
+impl From<&ProofReport> for ProofFigures {
+    fn from(report: &ProofReport) -> Self {
+        Self {
+            class: report.class,
+            witness_s: report.witness_time.as_secs_f64(),
+            prove_wall_s: report.prove_time.as_secs_f64(),
+            proof_bytes: report.proof_bytes,
+            openings_used: report.openings.0,
+            openings: report.openings.1,
+        }
+    }
+}
+
+fn follow(args: &RunArgs, output: &Output) -> Result<()> {
+    let quiet = output.is_json() || args.until_settled.is_some();
+    let filter = EnvFilter::try_from_env("ASSAY_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(if quiet { "warn" } else { "info" }));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let spinner = output.spinner("reading the model and its keys");
+    let inputs = InputStore::new(&args.inputs);
+    let prover = Arc::new(LocalProver::open(
+        &args.bundle,
+        &args.setup,
+        &args.keys,
+        inputs,
+    )?);
+    let mut config = RelayerConfig::new(&args.store);
+    config.start_block = args.start_block;
+    config.submit.confirmations = args.confirmations;
+    config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
+    config.recipient = args.recipient;
+    config.withdraw = !args.no_withdraw;
+    config.poll_interval = Duration::from_millis(args.poll.max(10));
+    block_on(async {
+        let chain = args.sender.connect().await?;
+        guard_dev_setup(prover.is_dev_setup(), chain.chain_id(), args.dev)?;
+        let chain_id = chain.chain_id();
+        let escrow =
+            PredictionEscrow::at(chain, args.escrow).with_timeout(args.sender.node.timeout());
+        let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            if interrupted().await.is_ok() {
+                stop.cancel();
+            }
+        });
+        let Some(id) = args.until_settled else {
+            drop(spinner);
+            relayer.run(shutdown).await?;
+            let jobs = relayer.store().jobs()?;
+            return output.finish(&StatusReport::new(jobs), || "stopped".to_owned());
+        };
+        spinner.message(format!("job {id}: waiting for it, proving, claiming"));
+        let limit = Duration::from_secs(args.give_up_after);
+        let job = relayer.run_until_settled(id, limit, shutdown).await?;
+        if let Some(path) = &args.save_proof {
+            save_proof(&relayer, &job, chain_id, args.escrow, path)?;
+        }
+        drop(spinner);
+        let (transaction, gas_used) = match job.state {
+            JobState::Confirmed {
+                transaction,
+                gas_used,
+                ..
+            } => (Some(transaction), Some(gas_used)),
+            _ => (None, None),
+        };
+        let report = SettledReport {
+            settled_as: job.state.name(),
+            transaction,
+            gas_used,
+            proof: prover
+                .reports()
+                .iter()
+                .find(|report| report.job_id == id)
+                .map(Into::into),
+            job,
+        };
+        output.finish(&report, || settled_text(&report))?;
+        if transaction.is_none() {
+            bail!("job {id} was not paid: {}", report.job.state);
+        }
+        Ok(())
+    })
+}
+
+/// Resolves when the process is asked to stop.
+async fn interrupted() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// Writes the proof of a job as a proof file.
+fn save_proof(
+    relayer: &Relayer,
+    job: &PredictionJob,
+    chain_id: u64,
+    escrow: Address,
+    path: &std::path::Path,
+) -> Result<()> {
+    let artifact = relayer
+        .store()
+        .proof(job.id())?
+        .with_context(|| format!("job {} has no proof", job.id()))?;
+    let context = proof_context(chain_id, escrow, job.id(), relayer.recipient());
+    let words = [context, job.terms.input_commitment, artifact.output];
+    let public_inputs = words
+        .iter()
+        .map(|word| field_from_bytes(&word.to_be_bytes()))
+        .collect::<Option<Vec<_>>>()
+        .context("a public input is not a field element")?;
+    let proof = ProofFile {
+        vk_hash: job.terms.model.vk_hash.0,
+        public_inputs,
+        proof: artifact.proof.to_vec(),
+    };
+    Ok(proof.write(path)?)
+}
+
+fn settled_text(report: &SettledReport) -> String {
+    let mut rows = vec![
+        ("job", report.job.id().to_string()),
+        ("state", report.job.state.to_string()),
+        (
+            "price",
+            amount_text(report.job.terms.price, report.job.terms.token),
+        ),
+    ];
+    if let Some(proof) = &report.proof {
+        rows.push(("class", proof.class.to_string()));
+        rows.push((
+            "proof",
+            format!(
+                "{} bytes, witness {:.2} s, proof {:.2} s",
+                proof.proof_bytes, proof.witness_s, proof.prove_wall_s
+            ),
+        ));
+    }
+    if let Some(gas) = report.gas_used {
+        rows.push(("gas", gas.to_string()));
+    }
+    table(&rows)
+}
+
+#[derive(Serialize)]
+struct StatusReport {
+    jobs: Vec<PredictionJob>,
+}
+
+impl StatusReport {
+    fn new(jobs: Vec<PredictionJob>) -> Self {
+        Self { jobs }
+    }
+}
+
+fn status(args: &StatusArgs, output: &Output) -> Result<()> {
+    if !args.store.exists() {
+        bail!("there is no store {}", args.store.display());
+    }
+    let chain_id = block_on(async { Ok(args.node.connect().await?.chain_id()) })?;
+    let jobs = JobStore::open(&args.store, chain_id, args.escrow)?.jobs()?;
+    let report = StatusReport::new(jobs);
+    output.finish(&report, || {
+        if report.jobs.is_empty() {
+            return "no jobs".to_owned();
+        }
+        let rows: Vec<(String, String)> = report
+            .jobs
+            .iter()
+            .map(|job| {
+                let price = amount_text(job.terms.price, job.terms.token);
+                let trouble = job.last_error.as_deref().unwrap_or_default();
+                (
+                    job.id().to_string(),
+                    format!("{price}  {}  {trouble}", job.state),
+                )
+            })
+            .collect();
+        table(&rows)
+    })
+}

@@ -1,0 +1,364 @@
+//! `assay verifier`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, B256, Bytes, U256},
+    rpc::types::TransactionRequest,
+    sol,
+    sol_types::SolCall,
+};
+use anyhow::{Context, Result, bail};
+use assay_prover::{
+    prediction::{field_to_bytes, generate_verifying_key},
+    proof::{ProofFile, Srs},
+    solidity::{Options, compile, generate, vk_data},
+};
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chain::{SenderArgs, block_on, guard_dev_setup},
+    keygen::{KeyFolder, ModelSource},
+    output::{Output, hex, table},
+};
+
+sol! {
+    function verify(address vk, bytes proof, uint256[] publicInputs) external view returns (bytes32 weightsHash);
+}
+
+const DESCRIPTION: &str = "verifier.json";
+
+#[derive(Subcommand)]
+pub enum VerifierCommand {
+    /// Write and compile the verifier contract of a model, and its verifying key's data
+    Generate(GenerateArgs),
+    /// Deploy the verifier contract and the verifying key's data contract
+    Deploy(DeployArgs),
+    /// Have a deployed verifier check a proof, in a transaction of its own
+    Call(CallArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay verifier generate --bundle lenet.bundle --keys keys -o verifier
+  assay verifier generate --architecture lenet.json --setup ceremony.srs -o verifier")]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    model: ModelSource,
+    #[command(flatten)]
+    key: KeySource,
+    /// Solidity compiler 0.8.25 or later
+    #[arg(
+        long,
+        env = "ASSAY_SOLC",
+        default_value = "solc",
+        value_name = "PROGRAM"
+    )]
+    solc: PathBuf,
+    /// Only write the Solidity source and the key's data
+    #[arg(long)]
+    no_compile: bool,
+    /// Folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// Where the verifying key comes from.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct KeySource {
+    /// Folder of keys, made by `assay keygen`
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// Parameters; the verifying key is made from them
+    #[arg(long, value_name = "FILE")]
+    setup: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay verifier deploy verifier --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+pub struct DeployArgs {
+    /// Folder that `assay verifier generate` wrote
+    folder: PathBuf,
+    /// Use a verifier that is there already: models of one column profile share it
+    #[arg(long, value_name = "ADDRESS")]
+    verifier: Option<Address>,
+    /// Allow a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay verifier call digit.proof --verifier 0x... --vk 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+pub struct CallArgs {
+    /// Proof file
+    proof: PathBuf,
+    /// Verifier contract
+    #[arg(long, value_name = "ADDRESS")]
+    verifier: Address,
+    /// Data contract of the verifying key
+    #[arg(long, value_name = "ADDRESS")]
+    vk: Address,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+/// What `generate` leaves beside the source for `deploy`.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    contract_name: String,
+    /// Digest of the column profile.
+    profile: B256,
+    proof_bytes: usize,
+    vk_hash: B256,
+    dev_setup: bool,
+    /// Code of the data contract: 0x00, then the verifying key.
+    vk_code: Bytes,
+    /// Absent without a compiler.
+    init_code: Option<Bytes>,
+    runtime_bytes: Option<usize>,
+}
+
+pub fn run(command: VerifierCommand, output: &Output) -> Result<()> {
+    match command {
+        VerifierCommand::Generate(args) => generate_verifier(&args, output),
+        VerifierCommand::Deploy(args) => deploy(&args, output),
+        VerifierCommand::Call(args) => call(&args, output),
+    }
+}
+
+#[derive(Serialize)]
+struct Generated {
+    source: PathBuf,
+    profile: B256,
+    proof_bytes: usize,
+    vk_hash: B256,
+    vk_bytes: usize,
+    dev_setup: bool,
+    verifier_code_bytes: Option<usize>,
+}
+
+fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
+    let layout = args.model.architecture()?.layout()?;
+    let spinner = output.spinner("reading the verifying key");
+    let key = match (&args.key.keys, &args.key.setup) {
+        (Some(folder), _) => KeyFolder(folder).verifying_key(&layout)?,
+        (None, Some(setup)) => {
+            spinner.message("making the verifying key");
+            generate_verifying_key(&Srs::read(setup, Some(layout.k))?, &layout)?
+        }
+        (None, None) => bail!("give --keys or --setup"),
+    };
+    let info = key.info();
+    let contract = generate(info.profile(), &Options::default());
+    fs::create_dir_all(&args.output)
+        .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    let source = args.output.join(format!("{}.sol", contract.contract_name));
+    write(&source, contract.source.as_bytes())?;
+    let compiled = if args.no_compile {
+        None
+    } else {
+        spinner.message("compiling the verifier");
+        Some(compile(&args.solc, &contract)?)
+    };
+    let vk_code = vk_data(info);
+    let description = Description {
+        contract_name: contract.contract_name.clone(),
+        profile: B256::from(contract.profile),
+        proof_bytes: contract.proof_bytes,
+        vk_hash: B256::from(info.hash()),
+        dev_setup: info.is_dev(),
+        vk_code: vk_code.into(),
+        runtime_bytes: compiled
+            .as_ref()
+            .map(|compiled| compiled.runtime_code.len()),
+        init_code: compiled.map(|compiled| compiled.init_code.into()),
+    };
+    write(
+        &args.output.join(DESCRIPTION),
+        serde_json::to_string_pretty(&description)?.as_bytes(),
+    )?;
+    drop(spinner);
+    let report = Generated {
+        source,
+        profile: description.profile,
+        proof_bytes: description.proof_bytes,
+        vk_hash: description.vk_hash,
+        vk_bytes: description.vk_code.len(),
+        dev_setup: description.dev_setup,
+        verifier_code_bytes: description.runtime_bytes,
+    };
+    output.finish(&report, || {
+        let code = match report.verifier_code_bytes {
+            Some(bytes) => format!("{bytes} bytes of at most 24576"),
+            None => "not compiled".to_owned(),
+        };
+        table(&[
+            ("source", report.source.display().to_string()),
+            ("column profile", report.profile.to_string()),
+            ("verifier code", code),
+            (
+                "verifying key",
+                format!("{} ({} bytes)", report.vk_hash, report.vk_bytes),
+            ),
+            ("proof", format!("{} bytes", report.proof_bytes)),
+        ])
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[derive(Serialize)]
+struct DeployedPair {
+    verifier: Address,
+    verifier_code_bytes: usize,
+    /// 0 for a verifier that was there.
+    verifier_gas: u64,
+    vk: Address,
+    vk_hash: B256,
+    vk_bytes: usize,
+    vk_gas: u64,
+}
+
+fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
+    let path = args.folder.join(DESCRIPTION);
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read {}; `assay verifier generate` writes it",
+            path.display()
+        )
+    })?;
+    let description: Description = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} was not written by `assay verifier generate`",
+            path.display()
+        )
+    })?;
+    let Some((0, vk_bytes)) = description.vk_code.split_first() else {
+        bail!(
+            "the verifying key in {} does not start with a zero byte",
+            path.display()
+        );
+    };
+    let spinner = output.spinner("deploying the verifier");
+    let report = block_on(async {
+        let chain = args.sender.connect().await?;
+        guard_dev_setup(description.dev_setup, chain.chain_id(), args.dev)?;
+        let timeout = args.sender.node.timeout();
+        let (verifier, verifier_gas) = match (args.verifier, &description.init_code) {
+            (Some(address), _) => (address, 0),
+            (None, Some(code)) => {
+                let deployed = chain.deploy(code.clone(), timeout).await?;
+                (deployed.address, deployed.gas_used)
+            }
+            (None, None) => bail!(
+                "{} has no compiled verifier; run `assay verifier generate` without --no-compile",
+                path.display()
+            ),
+        };
+        let verifier_code_bytes = chain.code(verifier).await?.len();
+        if verifier_code_bytes == 0 {
+            bail!("there is no contract at {verifier}");
+        }
+        spinner.message("deploying the verifying key");
+        let vk = chain.deploy_data(vk_bytes, timeout).await?;
+        if vk.code_hash != description.vk_hash {
+            bail!(
+                "the data contract at {} has code hash {}, expected {}",
+                vk.address,
+                vk.code_hash,
+                description.vk_hash
+            );
+        }
+        Ok(DeployedPair {
+            verifier,
+            verifier_code_bytes,
+            verifier_gas,
+            vk: vk.address,
+            vk_hash: vk.code_hash,
+            vk_bytes: vk.code_size,
+            vk_gas: vk.gas_used,
+        })
+    })?;
+    drop(spinner);
+    output.finish(&report, || {
+        table(&[
+            (
+                "verifier",
+                format!(
+                    "{} ({} bytes, {} gas)",
+                    report.verifier, report.verifier_code_bytes, report.verifier_gas
+                ),
+            ),
+            (
+                "verifying key",
+                format!(
+                    "{} ({} bytes, {} gas)",
+                    report.vk, report.vk_bytes, report.vk_gas
+                ),
+            ),
+            ("key hash", report.vk_hash.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct Called {
+    weights_hash: B256,
+    transaction: B256,
+    /// Of the whole transaction.
+    gas_used: u64,
+}
+
+fn call(args: &CallArgs, output: &Output) -> Result<()> {
+    let file = ProofFile::read(&args.proof)?;
+    let call = verifyCall {
+        vk: args.vk,
+        proof: file.proof.clone().into(),
+        publicInputs: file
+            .public_inputs
+            .iter()
+            .map(|input| U256::from_be_bytes(field_to_bytes(input)))
+            .collect(),
+    };
+    let spinner = output.spinner("verifying on chain");
+    let report = block_on(async {
+        let chain = args.sender.connect().await?;
+        let vk_hash = chain.code_hash(args.vk).await?;
+        if vk_hash.0 != file.vk_hash {
+            bail!(
+                "the proof belongs to verifying key {}, the contract {} holds {vk_hash}",
+                hex(file.vk_hash),
+                args.vk
+            );
+        }
+        let weights_hash = chain.query(args.verifier, &call).await?;
+        let request = TransactionRequest::default()
+            .with_to(args.verifier)
+            .with_input(call.abi_encode());
+        let outcome = chain.send(request, args.sender.node.timeout()).await?;
+        Ok(Called {
+            weights_hash,
+            transaction: outcome.hash,
+            gas_used: outcome.gas_used,
+        })
+    })?;
+    drop(spinner);
+    output.finish(&report, || {
+        table(&[
+            ("accepted for model", report.weights_hash.to_string()),
+            ("gas", report.gas_used.to_string()),
+        ])
+    })
+}

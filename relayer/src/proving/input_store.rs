@@ -1,0 +1,188 @@
+//! A folder of committed inputs: what buyers hand to the seller, off chain.
+//!
+//! Each file is named after the commitment that it opens, `<64 hexadecimal digits>.json`, and holds
+//! the input's bytes and the salt, both in hexadecimal. The commitment decides: a file that does not
+//! open it is refused.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use alloy::{hex, primitives::B256};
+use assay_prover::{
+    poseidon::commit_input,
+    prediction::{field_from_bytes, field_to_bytes},
+};
+use serde::{Deserialize, Serialize};
+
+/// An input and the salt of its commitment. Secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InputOpening {
+    /// `[channels, height, width]`, row-major.
+    pub input: Vec<u8>,
+    /// A field element, big-endian.
+    pub salt: B256,
+}
+
+/// Why an opening is not available.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    #[error("there is no file {path}", path = .path.display())]
+    Missing { path: PathBuf },
+    #[error("{path}: {source}", path = .path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path} does not hold an input and a salt in hexadecimal: {reason}", path = .path.display())]
+    Format { path: PathBuf, reason: String },
+    #[error("the salt is not below the order of BN254's scalar field; draw another")]
+    Salt,
+    #[error("{path} opens another commitment, {found}", path = .path.display())]
+    Commitment { path: PathBuf, found: B256 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct OpeningFile {
+    input: String,
+    salt: B256,
+}
+
+impl InputOpening {
+    /// The salted Poseidon commitment, big-endian.
+    ///
+    /// # Errors
+    /// [`InputError::Salt`].
+    pub fn commitment(&self) -> Result<B256, InputError> {
+        let salt = field_from_bytes(&self.salt.0).ok_or(InputError::Salt)?;
+        Ok(B256::from(field_to_bytes(&commit_input(salt, &self.input))))
+    }
+
+    /// Reads a file, whatever commitment it opens.
+    ///
+    /// # Errors
+    /// [`InputError`], naming the file.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let path = path.to_owned();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(InputError::Missing { path });
+            }
+            Err(source) => return Err(InputError::File { path, source }),
+        };
+        let format = |reason: String| InputError::Format {
+            path: path.clone(),
+            reason,
+        };
+        let file: OpeningFile = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
+        let input = hex::decode(&file.input).map_err(|e| format(e.to_string()))?;
+        Ok(Self {
+            input,
+            salt: file.salt,
+        })
+    }
+}
+
+/// A folder of opening files.
+#[derive(Clone, Debug)]
+pub struct InputStore {
+    folder: PathBuf,
+}
+
+impl InputStore {
+    /// The store in `folder`, which need not exist yet.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Where the opening of a commitment lies.
+    pub fn path(&self, commitment: B256) -> PathBuf {
+        self.folder
+            .join(format!("{}.json", hex::encode(commitment)))
+    }
+
+    /// Keeps an opening; returns its commitment and file.
+    ///
+    /// # Errors
+    /// [`InputError::Salt`] and [`InputError::File`].
+    pub fn put(&self, opening: &InputOpening) -> Result<(B256, PathBuf), InputError> {
+        let commitment = opening.commitment()?;
+        let path = self.path(commitment);
+        let fault = |source| InputError::File {
+            path: path.clone(),
+            source,
+        };
+        let file = OpeningFile {
+            input: hex::encode_prefixed(&opening.input),
+            salt: opening.salt,
+        };
+        let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
+        fs::create_dir_all(&self.folder).map_err(fault)?;
+        // A reader never sees half a file.
+        let partial = path.with_extension("json.partial");
+        fs::write(&partial, text).map_err(fault)?;
+        fs::rename(&partial, &path).map_err(fault)?;
+        Ok((commitment, path))
+    }
+
+    /// The opening of a commitment.
+    ///
+    /// # Errors
+    /// [`InputError`]: missing, not readable, or an opening of another commitment.
+    pub fn get(&self, commitment: B256) -> Result<InputOpening, InputError> {
+        let path = self.path(commitment);
+        let opening = InputOpening::read(&path)?;
+        let found = opening.commitment()?;
+        if found != commitment {
+            return Err(InputError::Commitment { path, found });
+        }
+        Ok(opening)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening() -> InputOpening {
+        InputOpening {
+            input: vec![1, 2, 3],
+            salt: B256::with_last_byte(7),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = InputStore::new(dir.path().join("inputs"));
+        let (commitment, path) = store.put(&opening()).unwrap();
+        assert_eq!(path, store.path(commitment));
+        let found = store.get(commitment).unwrap();
+        assert_eq!(
+            (found.input, found.salt),
+            (vec![1, 2, 3], B256::with_last_byte(7))
+        );
+    }
+
+    #[test]
+    fn what_does_not_open_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = InputStore::new(dir.path());
+        let other = B256::with_last_byte(9);
+        assert!(matches!(store.get(other), Err(InputError::Missing { .. })));
+        let (_, path) = store.put(&opening()).unwrap();
+        fs::rename(path, store.path(other)).unwrap();
+        assert!(matches!(
+            store.get(other),
+            Err(InputError::Commitment { .. })
+        ));
+        fs::write(store.path(other), "{\"input\":\"0xzz\",\"salt\":\"0x00\"}").unwrap();
+        assert!(matches!(store.get(other), Err(InputError::Format { .. })));
+        let salt = B256::repeat_byte(0xff);
+        assert!(matches!(
+            store.put(&InputOpening { salt, ..opening() }),
+            Err(InputError::Salt)
+        ));
+    }
+}

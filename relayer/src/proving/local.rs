@@ -1,0 +1,232 @@
+//! Proofs made in this process, for one model.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use alloy::primitives::{B256, U256};
+use assay_prover::{
+    bundle::{Bundle, BundleError},
+    circuit::Layout,
+    prediction::{
+        self, PredictionError, Statement, field_from_bytes, generate_key, model_hash, read_key,
+    },
+    proof::{KeyError, ProverKey, Srs, SrsError, file::FileError},
+};
+use async_trait::async_trait;
+
+use super::{InputStore, ProofArtifact, ProofRequest, ProveError, Prover};
+use crate::job::ModelIdentity;
+
+/// Name of the proving key in a folder of keys.
+const PROVING_KEY: &str = "proving.key";
+
+/// Why a model cannot be served from here.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocalProverError {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Setup(#[from] SrsError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Prediction(#[from] PredictionError),
+    #[error("the folder {path} for keys cannot be made: {source}", path = .path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error(
+        "the keys in {path} were made with another setup than the one given; make them again with `assay keygen`",
+        path = .path.display()
+    )]
+    OtherSetup { path: PathBuf },
+}
+
+/// What a proof cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProofReport {
+    pub job_id: U256,
+    pub class: usize,
+    pub witness_time: Duration,
+    pub prove_time: Duration,
+    pub proof_bytes: usize,
+    /// Proofs made under the bundle's blinding seed so far, and allowed.
+    pub openings: (usize, usize),
+}
+
+/// Proves one model's predictions on this machine's cores.
+pub struct LocalProver {
+    model: Arc<LoadedModel>,
+    inputs: InputStore,
+    reports: Arc<Mutex<Vec<ProofReport>>>,
+}
+
+struct LoadedModel {
+    bundle: Bundle,
+    bundle_path: PathBuf,
+    layout: Layout,
+    srs: Srs,
+    key: ProverKey,
+    identity: ModelIdentity,
+}
+
+impl LocalProver {
+    /// Loads the model in the file `bundle` with the setup in the file `setup`. The proving key is
+    /// read from the folder `keys`; where there is none it is made and kept there. Takes seconds:
+    /// call it outside of an async task.
+    ///
+    /// # Errors
+    /// [`LocalProverError`].
+    pub fn open(
+        bundle: &Path,
+        setup: &Path,
+        keys: &Path,
+        inputs: InputStore,
+    ) -> Result<Self, LocalProverError> {
+        let bundle_path = bundle.to_owned();
+        let bundle = Bundle::read(&bundle_path)?;
+        let layout = bundle.layout()?;
+        let srs = Srs::read(setup, Some(layout.k))?;
+        let path = keys.join(PROVING_KEY);
+        let key = if path.exists() {
+            read_key(&path, &layout)?
+        } else {
+            fs::create_dir_all(keys).map_err(|source| LocalProverError::Folder {
+                path: keys.to_owned(),
+                source,
+            })?;
+            let key = generate_key(&srs, &layout)?;
+            key.write(&path)?;
+            key
+        };
+        if key.info().srs_id() != srs.id() {
+            return Err(LocalProverError::OtherSetup {
+                path: keys.to_owned(),
+            });
+        }
+        let blinding_factors = key.info().profile().blinding_factors;
+        let identity = ModelIdentity {
+            vk_hash: B256::from(key.info().hash()),
+            model_hash: B256::from(model_hash(&bundle, &layout, &srs, blinding_factors)?),
+        };
+        Ok(Self {
+            model: Arc::new(LoadedModel {
+                bundle,
+                bundle_path,
+                layout,
+                srs,
+                key,
+                identity,
+            }),
+            inputs,
+            reports: Arc::default(),
+        })
+    }
+
+    /// The model that it proves.
+    pub fn model(&self) -> ModelIdentity {
+        self.model.identity
+    }
+
+    /// Whether its setup was made locally, so that proofs can be forged.
+    pub fn is_dev_setup(&self) -> bool {
+        self.model.key.info().is_dev()
+    }
+
+    /// The proofs made so far, oldest first.
+    pub fn reports(&self) -> Vec<ProofReport> {
+        self.reports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[async_trait]
+impl Prover for LocalProver {
+    fn serves(&self, model: &ModelIdentity) -> bool {
+        *model == self.model.identity
+    }
+
+    /// A proof that was begun runs to its end even if the future is dropped: its opening is counted
+    /// already.
+    async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
+        if !self.serves(&request.model) {
+            return Err(ProveError::UnknownModel(request.model));
+        }
+        let (model, inputs) = (Arc::clone(&self.model), self.inputs.clone());
+        let (request, reports) = (request.clone(), Arc::clone(&self.reports));
+        tokio::task::spawn_blocking(move || {
+            let (artifact, report) = model.prove(&inputs, &request)?;
+            reports
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(report);
+            Ok(artifact)
+        })
+        .await
+        .map_err(|error| ProveError::Interrupted(error.to_string()))?
+    }
+}
+
+impl LoadedModel {
+    fn prove(
+        &self,
+        inputs: &InputStore,
+        request: &ProofRequest,
+    ) -> Result<(ProofArtifact, ProofReport), ProveError> {
+        let failed = |reason: String| ProveError::Failed(reason);
+        let unavailable = |reason: String| ProveError::InputUnavailable {
+            commitment: request.input_commitment,
+            reason,
+        };
+        let commitment = B256::from(request.input_commitment.to_be_bytes());
+        let opening = inputs
+            .get(commitment)
+            .map_err(|error| unavailable(error.to_string()))?;
+        let salt = field_from_bytes(&opening.salt.0)
+            .ok_or_else(|| unavailable("its salt is out of range".into()))?;
+        let context = field_from_bytes(&request.context.to_be_bytes())
+            .ok_or_else(|| failed("the context is not a field element".into()))?;
+        let statement = Statement {
+            context,
+            input: &opening.input,
+            salt,
+        };
+        let prediction = prediction::prove(
+            &self.bundle,
+            &self.bundle_path,
+            &self.layout,
+            &self.srs,
+            &self.key,
+            &statement,
+        )
+        .map_err(|error| failed(error.to_string()))?;
+        // A proof that does not hold would cost gas and an opening of the weights.
+        let weights = self
+            .key
+            .verify(&prediction.proof.public_inputs, &prediction.proof.proof)
+            .map_err(|error| failed(format!("the proof made here is refused: {error}")))?;
+        if weights != self.identity.model_hash.0 {
+            return Err(failed("the proof made here is for another model".into()));
+        }
+        let report = ProofReport {
+            job_id: request.job_id,
+            class: prediction.class,
+            witness_time: prediction.witness_time,
+            prove_time: prediction.prove_time,
+            proof_bytes: prediction.proof.proof.len(),
+            openings: prediction.openings,
+        };
+        let artifact = ProofArtifact {
+            proof: prediction.proof.proof.into(),
+            output: U256::from(prediction.class),
+        };
+        Ok((artifact, report))
+    }
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs every check of the project: formats, lints, Solidity tests, Rust tests, and the whole road
+# from an ONNX file to a payment on a local chain. Stops at the first failure.
+#
+#   scripts/test.sh
+#
+# Needs a Rust toolchain with rustfmt and clippy, Node.js 20 and a C compiler; installs the rest
+# from npm and crates.io. Tests on the models and images of ../shared/data (or of the folder named
+# by ASSAY_SHARED) say that they are skipped where these are not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+command -v cargo >/dev/null || { echo "test: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
+
+passed=()
+check() { # TITLE COMMAND...
+  local title=$1 started=$SECONDS
+  shift
+  printf '\n=== %s\n' "$title"
+  if ! "$@"; then
+    printf '\n%s\n' "${passed[@]/#/passed: }"
+    printf 'failed: %s (%d s)\n\n%d passed, 1 failed\n' "$title" $((SECONDS - started)) ${#passed[@]}
+    exit 1
+  fi
+  passed+=("$title ($((SECONDS - started)) s)")
+}
+
+forge=node_modules/.bin/forge
+# Tests that need anvil must not be skipped here.
+export ASSAY_REQUIRE_ANVIL=1
+export ASSAY_SOLC="$PWD/scripts/solc"
+
+check "Solidity tools" bash scripts/install-tools.sh
+check "Solidity format" "$forge" fmt --check
+check "Solidity build" "$forge" build
+check "Solidity tests" "$forge" test
+check "Rust format" cargo fmt --all --check
+check "Rust build" cargo build --release --workspace
+check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
+check "Rust tests" cargo test --release --workspace
+check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
+
+printf '\n'
+printf 'passed: %s\n' "${passed[@]}"
+printf '\n%d passed, 0 failed (%d s)\n' ${#passed[@]} "$SECONDS"
