@@ -4,7 +4,7 @@ mod cases;
 mod node;
 
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -115,7 +115,7 @@ struct Runner {
 }
 
 impl Runner {
-    fn run(&self, name: &'static str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Result<Answer> {
+    fn run(&self, name: &'static str, arguments: &[&dyn AsRef<OsStr>]) -> Result<Answer> {
         let mut command = Command::new(&self.program);
         command
             .args(name.split(' '))
@@ -123,7 +123,7 @@ impl Runner {
         command.args(
             arguments
                 .iter()
-                .map(|argument| OsString::from(argument.as_ref())),
+                .map(|argument| -> &OsStr { (**argument).as_ref() }),
         );
         if let Some(key) = &self.key {
             command.env("ASSAY_PRIVATE_KEY", key);
@@ -185,7 +185,7 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     ] {
         options.extend(value.map(|value| format!("{option}={value}")));
     }
-    let mut import: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
+    let mut import: Vec<&dyn AsRef<OsStr>> = vec![
         &case.model,
         &"--calibrate",
         &case.calibration,
@@ -194,11 +194,7 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
         &"-o",
         &bundle,
     ];
-    import.extend(
-        options
-            .iter()
-            .map(|option| option as &dyn AsRef<std::ffi::OsStr>),
-    );
+    import.extend(options.iter().map(|option| option as &dyn AsRef<OsStr>));
     let imported = runner.run("model import", &import)?;
     let k: u64 = imported.get("/k")?;
 

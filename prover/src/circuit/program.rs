@@ -87,8 +87,8 @@ pub struct Program {
     pub end: usize,
 }
 
-/// Largest run of multiplications; longer sums are split, so that runs fit between blocked rows.
-const MAX_RUN: usize = 96;
+/// Rows before a blocked range that are too few to bother: a sum is not split for them.
+const SHORT_RUN: usize = 4;
 
 /// Builds a [`Program`], remembering constants and powers.
 pub struct ProgramBuilder {
@@ -98,6 +98,7 @@ pub struct ProgramBuilder {
     next_row: usize,
     /// Ascending, disjoint row ranges that the program must not use.
     blocked: Vec<std::ops::Range<usize>>,
+    next_blocked: usize,
     constants: HashMap<[u8; 32], Cell>,
     v: Option<Cell>,
     z: Option<Cell>,
@@ -123,6 +124,7 @@ impl ProgramBuilder {
             load_rows,
             next_row: first_row,
             blocked,
+            next_blocked: 0,
             constants: HashMap::new(),
             v: None,
             z: None,
@@ -175,15 +177,21 @@ impl ProgramBuilder {
         if terms.is_empty() {
             return self.integer(0);
         }
-        if terms.len() <= MAX_RUN {
-            return self.chain(terms);
+        // Sums are split where blocked rows interrupt them.
+        let mut rest = terms.as_slice();
+        let mut sums = Vec::new();
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at(rest.len().min(self.free_run()));
+            sums.push(self.chain(run.to_vec()));
+            rest = after;
         }
-        let one = self.one();
-        let partial = terms
-            .chunks(MAX_RUN)
-            .map(|run| (self.chain(run.to_vec()).into(), one.into()))
-            .collect();
-        self.inner_product(partial)
+        match sums.as_slice() {
+            [sum] => *sum,
+            _ => {
+                let one = self.one();
+                self.inner_product(sums.iter().map(|sum| ((*sum).into(), one.into())).collect())
+            }
+        }
     }
 
     pub fn dot(&mut self, terms: &[(Cell, Cell)]) -> Cell {
@@ -212,8 +220,8 @@ impl ProgramBuilder {
     /// `numerator / denominator`. The denominators used are non-zero but for a negligible share of
     /// the challenges.
     pub fn divide(&mut self, numerator: Cell, denominator: Cell) -> Cell {
-        let product = self
-            .chain(vec![(Operand::Quotient { numerator, denominator }, denominator.into())]);
+        let quotient = Operand::Quotient { numerator, denominator };
+        let product = self.inner_product(vec![(quotient, denominator.into())]);
         self.equal(product, numerator);
         Cell::s0(product.row + 1)
     }
@@ -308,16 +316,22 @@ impl ProgramBuilder {
         Cell::s1(row)
     }
 
-    fn chain(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
-        // The row after a run must not multiply: it is the next chain's result row.
-        let rows = terms.len() + 1;
-        let mut row = self.next_row;
-        for blocked in &self.blocked {
-            if row < blocked.end && blocked.start < row + rows + 1 {
-                row = blocked.end;
+    /// Moves to the next place where a chain may start; returns how many terms it may have there.
+    fn free_run(&mut self) -> usize {
+        // A run's result row and the row after it, which must not multiply, take two more.
+        while let Some(blocked) = self.blocked.get(self.next_blocked) {
+            if self.next_row + 2 + SHORT_RUN <= blocked.start {
+                return blocked.start - self.next_row - 2;
             }
+            self.next_row = self.next_row.max(blocked.end);
+            self.next_blocked += 1;
         }
-        self.next_row = row + rows;
+        usize::MAX
+    }
+
+    fn chain(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
+        let row = self.next_row;
+        self.next_row += terms.len() + 1;
         self.program.steps.push(Step::Chain(Chain { row, terms }));
         Cell::s0(row)
     }

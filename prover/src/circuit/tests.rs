@@ -376,3 +376,23 @@ fn every_column_is_constrained() {
         assert_refused(&name, Attack::Cell { column: column.index(), row });
     }
 }
+
+/// Random shapes, strides, paddings, groups, dilations, pools and sums: the circuit accepts the
+/// reference executor's run, and refuses another class.
+#[test]
+fn random_networks_satisfy_the_circuit() {
+    for seed in 0..24 {
+        let (graph, inputs) = crate::graph::arbitrary::random_graph(seed);
+        let lanes = 2 + seed as usize % 4;
+        let columns = 1 + seed as usize % 3;
+        let mode = if seed % 5 == 0 { InputMode::Public } else { InputMode::Committed };
+        let options = options(lanes, columns, mode);
+        let input = &inputs[seed as usize % inputs.len()];
+        let honest = failures(&graph, input, options, Attack::None);
+        assert!(honest.is_empty(), "seed {seed}: {:#?}", honest.first());
+        let layout = Layout::new(&graph, options).expect("layout");
+        let class = layout.public_inputs - 1;
+        let refused = failures(&graph, input, options, Attack::PublicInput(class));
+        assert!(!refused.is_empty(), "seed {seed}: another class was accepted");
+    }
+}

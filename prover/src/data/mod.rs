@@ -5,6 +5,8 @@
 
 mod images;
 mod npz;
+#[cfg(test)]
+pub(crate) mod shared;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,6 @@ use std::{
     path::Path,
 };
 
-use npyz::{DType, NpyFile, Order, TypeChar};
 use zip::ZipArchive;
 
 use super::{DataError, Dataset, channels_first};
@@ -15,6 +14,7 @@ use crate::quantize::InputEncoding;
 
 /// Bound on the numbers read from one array.
 const MAX_NUMBERS: u64 = 1 << 30;
+const MAX_HEADER: u32 = 1 << 16;
 
 const INPUT_NAMES: [&str; 4] = ["images", "X", "x", "inputs"];
 const LABEL_NAMES: [&str; 4] = ["labels", "y", "Y", "label"];
@@ -134,46 +134,90 @@ fn failed(path: &Path, problem: impl Into<String>) -> DataError {
     DataError::Archive { path: path.to_owned(), problem: problem.into() }
 }
 
-fn numbers(reader: impl Read, limit: usize) -> Result<Array, String> {
-    let file = NpyFile::new(reader).map_err(|error| error.to_string())?;
-    if file.order() != Order::C && file.shape().len() > 1 {
-        return Err("Fortran order is not supported; save it in C order".into());
-    }
-    let mut shape = file.shape().to_vec();
+fn numbers(mut reader: impl Read, limit: usize) -> Result<Array, String> {
+    let header = Header::read(&mut reader)?;
+    let mut shape = header.shape;
     let Some(rows) = shape.first_mut() else { return Err("it is a single number".into()) };
     *rows = (*rows).min(limit as u64);
     let count = shape.iter().try_fold(1u64, |count, size| count.checked_mul(*size));
     let Some(count) = count.filter(|count| *count <= MAX_NUMBERS) else {
         return Err(format!("shape {shape:?} has more than {MAX_NUMBERS} numbers"));
     };
-    let DType::Plain(kind) = file.dtype() else { return Err("it is a structured array".into()) };
-    let numbers = match (kind.type_char(), kind.size_field()) {
-        (TypeChar::Uint, 1) => Numbers::Bytes(take(file, count)?),
-        (TypeChar::Uint, 2) => reals(take::<u16>(file, count)?),
-        (TypeChar::Uint, 4) => reals(take::<u32>(file, count)?),
-        (TypeChar::Int, 1) => reals(take::<i8>(file, count)?),
-        (TypeChar::Int, 2) => reals(take::<i16>(file, count)?),
-        (TypeChar::Int, 4) => reals(take::<i32>(file, count)?),
-        (TypeChar::Int, 8) => {
-            Numbers::Reals(take::<i64>(file, count)?.into_iter().map(|x| x as f64).collect())
+    let kind = header.kind.trim_start_matches(['|', '<', '=']);
+    let width: u64 = kind.get(1..).and_then(|width| width.parse().ok()).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let wanted = count.saturating_mul(width);
+    reader.take(wanted).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let numbers = match kind {
+        "u1" => Numbers::Bytes(bytes),
+        "u2" => reals(&bytes, |b| f64::from(u16::from_le_bytes(b))),
+        "u4" => reals(&bytes, |b| f64::from(u32::from_le_bytes(b))),
+        "i1" => reals(&bytes, |b| f64::from(i8::from_le_bytes(b))),
+        "i2" => reals(&bytes, |b| f64::from(i16::from_le_bytes(b))),
+        "i4" => reals(&bytes, |b| f64::from(i32::from_le_bytes(b))),
+        "i8" => reals(&bytes, |b| i64::from_le_bytes(b) as f64),
+        "f4" => reals(&bytes, |b| f64::from(f32::from_le_bytes(b))),
+        "f8" => reals(&bytes, f64::from_le_bytes),
+        _ => {
+            return Err(format!(
+                "numbers of type `{}` are not supported; save integers or floats, little-endian",
+                header.kind
+            ));
         }
-        (TypeChar::Float, 4) => reals(take::<f32>(file, count)?),
-        (TypeChar::Float, 8) => Numbers::Reals(take(file, count)?),
-        _ => return Err(format!("numbers of type {kind} are not supported")),
     };
+    let found = match &numbers {
+        Numbers::Bytes(bytes) => bytes.len(),
+        Numbers::Reals(reals) => reals.len(),
+    };
+    if found as u64 != count {
+        return Err(format!("{found} numbers, but the shape {shape:?} declares {count}"));
+    }
     Ok(Array { shape, numbers })
 }
 
-fn reals<T: Into<f64>>(values: Vec<T>) -> Numbers {
-    Numbers::Reals(values.into_iter().map(Into::into).collect())
+fn reals<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f64) -> Numbers {
+    Numbers::Reals(bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect())
 }
 
-fn take<T: npyz::Deserialize>(file: NpyFile<impl Read>, count: u64) -> Result<Vec<T>, String> {
-    let data = file.data::<T>().map_err(|error| error.to_string())?;
-    let count = usize::try_from(count).map_err(|error| error.to_string())?;
-    let values = data.take(count).collect::<Result<Vec<T>, _>>().map_err(|error| error.to_string())?;
-    if values.len() < count {
-        return Err(format!("{} numbers, {count} are declared", values.len()));
+/// Header of an array file (NumPy enhancement proposal 1).
+struct Header {
+    /// Type of the numbers, such as `<f4`.
+    kind: String,
+    shape: Vec<u64>,
+}
+
+impl Header {
+    fn read(reader: &mut impl Read) -> Result<Self, String> {
+        let mut start = [0u8; 8];
+        let cut = |error: std::io::Error| format!("its header cannot be read: {error}");
+        reader.read_exact(&mut start).map_err(cut)?;
+        let [0x93, b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
+            return Err("it is not a NumPy array".into());
+        };
+        let mut size = [0u8; 4];
+        let digits = if version == 1 { 2 } else { 4 };
+        reader.read_exact(&mut size[..digits]).map_err(cut)?;
+        let size = u32::from_le_bytes(size);
+        if size > MAX_HEADER {
+            return Err(format!("its header has {size} bytes"));
+        }
+        let mut text = vec![0; size as usize];
+        reader.read_exact(&mut text).map_err(cut)?;
+        let text = String::from_utf8_lossy(&text);
+        let field = |name: &str| {
+            let start = text.find(&format!("'{name}':"))? + name.len() + 3;
+            Some(text[start..].trim_start())
+        };
+        let malformed = || format!("its header `{}` is not understood", text.trim());
+        if !field("fortran_order").ok_or_else(malformed)?.starts_with("False") {
+            return Err("Fortran order is not supported; save it in C order".into());
+        }
+        let kind = field("descr").and_then(|rest| rest.strip_prefix('\'')?.split_once('\''));
+        let (kind, _) = kind.ok_or_else(malformed)?;
+        let shape = field("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
+        let (shape, _) = shape.ok_or_else(malformed)?;
+        let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
+        let shape = sizes.map(|size| size.parse().map_err(|_| malformed()));
+        Ok(Self { kind: kind.into(), shape: shape.collect::<Result<_, _>>()? })
     }
-    Ok(values)
 }

@@ -95,7 +95,7 @@ impl Builder {
             5 => self.add_sum_pool(input),
             6 => {
                 let window = self.window([height, width], false);
-                let [out_h, out_w] = window.output_size([height, width]).unwrap();
+                let [out_h, out_w] = window.output_size([height, width]).expect("the window fits");
                 self.push([channels, out_h, out_w], Op::MaxPool { input, window });
             }
             7 => {
@@ -140,7 +140,7 @@ impl Builder {
             let dilation = if dilated { pair(1, 2) } else { [1, 1] };
             let ([top, left], [bottom, right]) = (pair(0, 2), pair(0, 2));
             let window = Window { kernel, stride, dilation, pads: [top, left, bottom, right] };
-            let extent = window.extent().unwrap();
+            let extent = window.extent().expect("the window fits");
             let Some(output) = window.output_size(size) else { continue };
             let padded = (0..4).all(|side| window.pads[side] < extent[side % 2]);
             let covered = (0..2)
@@ -163,7 +163,7 @@ impl Builder {
         let groups = self.random.pick(&divisors);
         let outputs =
             if same { channels } else { groups * self.random.size(1, (6 / groups).max(1)) };
-        let [out_h, out_w] = window.output_size([height, width]).unwrap();
+        let [out_h, out_w] = window.output_size([height, width]).expect("the window fits");
         self.push_conv(input, window, groups, [outputs, out_h, out_w]);
     }
 
@@ -184,7 +184,7 @@ impl Builder {
         } else {
             self.window([height, width], true)
         };
-        let [out_h, out_w] = window.output_size([height, width]).unwrap();
+        let [out_h, out_w] = window.output_size([height, width]).expect("the window fits");
         let shift = self.random.size(0, 6) as u32;
         let taps = (window.kernel[0] * window.kernel[1]) as i64;
         let multiplier = ((1 << shift) / taps).max(1);

@@ -121,6 +121,9 @@ fn direct<T: Scalar>(geometry: &Geometry, weights: &[T], input: &[T], output: &m
                     let w = weights[((j * in_group + k) * kernel_h + a) * kernel_w + b];
                     let (first_row, end_row) = geometry.covered(0, a);
                     let (first, end) = geometry.covered(1, b);
+                    if first == end {
+                        continue;
+                    }
                     for row in first_row..end_row {
                         let line = source_line(geometry, source, row, a);
                         add_scaled(
@@ -150,9 +153,6 @@ fn source_line<'a, T>(geometry: &Geometry, plane: &'a [T], row: usize, tap: usiz
 }
 
 fn add_scaled<T: Scalar>(out: &mut [T], line: &[T], start: usize, stride: usize, w: T) {
-    if out.is_empty() {
-        return;
-    }
     if stride == 1 {
         for (o, x) in out.iter_mut().zip(&line[start..]) {
             *o += w * *x;

@@ -169,15 +169,31 @@ fn merge(layer: &mut RawLayer, next: &Step) -> bool {
             _ => false,
         },
         (Step::Affine { input, scale, bias }, Step::Apply { function: next, .. }) => {
-            let Some((slope, offset)) = uniform(scale, bias) else { return false };
-            let mut function = Function::affine(slope, offset);
-            if !compose(&mut function, next) {
-                return false;
-            }
-            layer.step = Step::Apply { input: *input, function };
+            layer.step = match uniform(scale, bias) {
+                Some((slope, offset)) => {
+                    let mut function = Function::affine(slope, offset);
+                    if !compose(&mut function, next) {
+                        return false;
+                    }
+                    Step::Apply { input: *input, function }
+                }
+                None => Step::Layer(depthwise(*input, scale, bias, next.clone())),
+            };
             true
         }
         _ => false,
+    }
+}
+
+/// An affine step that no neighbour takes, as a depthwise convolution of one element.
+fn depthwise(input: FloatTensorId, scale: &[f64], bias: &[f64], function: Function) -> FloatOp {
+    FloatOp::Conv {
+        input,
+        window: Window::dense([1, 1]),
+        groups: scale.len(),
+        weights: scale.iter().map(|x| *x as f32).collect(),
+        bias: bias.iter().map(|x| *x as f32).collect(),
+        function,
     }
 }
 
@@ -264,15 +280,9 @@ fn renumber(
             Step::Apply { input, function } => {
                 FloatOp::Sum { inputs: vec![(number(input)?, 1.0)], constant: 0.0, function }
             }
-            // What no neighbour takes is a depthwise convolution of one element.
-            Step::Affine { input, scale, bias } => FloatOp::Conv {
-                input: number(input)?,
-                window: Window::dense([1, 1]),
-                groups: scale.len(),
-                weights: scale.iter().map(|x| *x as f32).collect(),
-                bias: bias.iter().map(|x| *x as f32).collect(),
-                function: Function::Identity,
-            },
+            Step::Affine { input, scale, bias } => {
+                depthwise(number(input)?, &scale, &bias, Function::Identity)
+            }
         };
         if let FloatOp::Conv { weights, bias, .. } = &op
             && weights.iter().chain(bias).any(|x| !x.is_finite())

@@ -203,13 +203,8 @@ impl Writer {
             path: path.to_owned(),
             source,
         })?;
-        let mut writer = Self {
-            path: path.to_owned(),
-            temporary,
-            file: Some(BufWriter::with_capacity(BLOCK, file)),
-            hasher: blake3::Hasher::new(),
-            left: HEADER_BYTES + body_bytes,
-        };
+        let mut writer = Self::over(file, path, HEADER_BYTES + body_bytes);
+        writer.temporary = temporary;
         let mut header = Vec::with_capacity(HEADER_BYTES as usize);
         header.extend_from_slice(&kind.magic);
         header.extend_from_slice(&kind.version.to_le_bytes());
@@ -218,6 +213,17 @@ impl Writer {
         header.extend_from_slice(&body_bytes.to_le_bytes());
         writer.put(&header)?;
         Ok(writer)
+    }
+
+    /// Writes to an open file, without a header.
+    pub(super) fn over(file: File, path: &Path, bytes: u64) -> Self {
+        Self {
+            path: path.to_owned(),
+            temporary: PathBuf::new(),
+            file: Some(BufWriter::with_capacity(BLOCK, file)),
+            hasher: blake3::Hasher::new(),
+            left: bytes,
+        }
     }
 
     /// Appends to the body.

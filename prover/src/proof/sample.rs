@@ -26,6 +26,8 @@ pub struct SampleParams {
     pub inputs: usize,
     /// Fixed columns beyond those that the gates need.
     pub extra_fixed: usize,
+    /// Added in a gate; only 1 can be proven.
+    pub constant: u64,
 }
 
 impl SampleParams {
@@ -36,6 +38,7 @@ impl SampleParams {
             lanes: 3,
             inputs: 3,
             extra_fixed: 0,
+            constant: 1,
         }
     }
 
@@ -123,6 +126,7 @@ impl Circuit<Fr> for Sample {
         cs.enable_equality(running);
         cs.enable_equality(copies);
 
+        let constant = Fr::from(params.constant);
         let lane_columns = lanes.clone();
         let weight_columns = weights.clone();
         cs.create_gate("running", |meta| {
@@ -144,7 +148,7 @@ impl Circuit<Fr> for Sample {
             let current = meta.query_advice(skip, Rotation::cur());
             let later = meta.query_advice(skip, Rotation(2));
             let weight = meta.query_advice(weight_columns[0], Rotation::cur());
-            vec![active * (later - current - weight * Fr::from(3) + Expression::Constant(Fr::ONE))]
+            vec![active * (later - current - weight * Fr::from(3) + Expression::Constant(constant))]
         });
         cs.create_gate("lookup", |meta| {
             let theta = meta.query_challenge(theta);
@@ -363,6 +367,12 @@ impl Sample {
             .collect()
     }
 
+    /// The lanes' cells.
+    pub fn lanes(&self) -> Vec<Vec<Fr>> {
+        let lanes = self.lane_values().into_iter();
+        lanes.map(|lane| lane.into_iter().map(Fr::from).collect()).collect()
+    }
+
     /// Row 0 is free (a context), the others are cells of the first lane.
     pub fn public_inputs(&self) -> Vec<Fr> {
         let lane = &self.lane_values()[0];
@@ -379,6 +389,7 @@ pub struct Setup {
     pub params: SampleParams,
 }
 
+/// Blinding seed of the tests.
 pub const SEED: BlindingSeed = BlindingSeed([42; 32]);
 
 pub fn setup(params: SampleParams) -> Setup {

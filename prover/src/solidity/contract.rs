@@ -133,6 +133,7 @@ pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifie
         ("VANISHING", m.more_denominators),
         ("DENOMINATORS_END", m.denominators_end),
         ("TO_PREFIX", m.prefix_offset),
+        ("OPAQUE", Memory::BASE + 0x160),
         ("INSTANCE", m.instance_eval),
         ("QUOTIENT_EVAL", m.quotient_eval),
         ("L_0", m.l_0),
@@ -438,6 +439,7 @@ fn set_functions(sets: &[RotationSet], tables: &Tables, memory: &Memory) -> Stri
             code,
             "/// Opened at rotations {:?}.\n\
              function set{index}(r) -> ok, {} {{\n\
+             if callvalue() {{ leave }}\n\
              let y := mload({:#x})\n\
              mstore({scalar:#x}, y)\n\
              let entry := mload({start:#x})\n\
@@ -493,7 +495,7 @@ fn set_sums(sets: &[RotationSet], memory: &Memory) -> String {
         if index == 0 {
             let _ = writeln!(
                 code,
-                "ok := and(ok, done)\nevaluation := {inner}\nmcopy({:#x}, {:#x}, 0x40)\n}}",
+                "ok := and(ok, done)\nevaluation := mod({inner}, r)\nmcopy({:#x}, {:#x}, 0x40)\n}}",
                 memory.total,
                 Memory::BASE,
             );

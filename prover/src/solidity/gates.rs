@@ -336,8 +336,11 @@ fn constant(bytes: &[u8; 32]) -> Term {
 }
 
 /// Yul statements that fold the constraints with powers of `y` into `h`
-/// (`h := h y + constraint` for each), for variables `h`, `y`, `r` in scope. Words from
+/// (`h := h y + constraint` for each), for variables `h`, `y`, `r`, `opaque` in scope. Words from
 /// `first_word` on may be overwritten. Also returns how many words are.
+///
+/// After each constraint a word is written to the address `opaque`, unknown to the compiler: it must
+/// then forget what it knows of the memory, else it would keep every evaluation on the stack.
 pub(super) fn fold_constraints(
     constraints: &[Expression<Fr>],
     words: &impl Words,
@@ -366,6 +369,7 @@ pub(super) fn fold_constraints(
             0 => writeln!(emitter.code, "h := {}", term.text),
             _ => writeln!(emitter.code, "h := add(mulmod(h, y, r), {})", term.text),
         };
+        let _ = writeln!(emitter.code, "mstore(opaque, h)");
     }
     let count = (emitter.next_word - first_word) / 0x20;
     (emitter.code, count)

@@ -7,7 +7,7 @@ use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fq, Fr, G1, G1Affine},
         ff::{Field, FromUniformBytes, PrimeField},
-        group::{Curve, Group, prime::PrimeCurveAffine},
+        group::{Curve, Group},
     },
     plonk::{
         Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed,
@@ -334,7 +334,11 @@ impl Circuit<Fr> for Made {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn contracts_of_made_up_circuits_compute_what_the_library_computes(seed: u64) {

@@ -4,7 +4,6 @@
 use halo2_proofs::halo2curves::{
     bn256::{Fq, G1Affine},
     ff::{Field, PrimeField},
-    group::prime::PrimeCurveAffine,
 };
 
 use super::*;
@@ -202,7 +201,7 @@ fn native_and_contract_agree_on_malformed_proofs() {
             let mut changed = inputs.clone();
             changed[index][byte] ^= 0x10;
             let verdict = corpus.refused(&proof, &changed, "public input");
-            assert_eq!(verdict, Verdict::Invalid);
+            assert!(matches!(verdict, Verdict::Invalid | Verdict::Input(_)));
         }
         for value in [r, successor(r), [0xff; 32]] {
             let mut changed = inputs.clone();

@@ -108,6 +108,7 @@ fn gas_at_a_models_size() {
         lanes: 6,
         inputs: 3,
         extra_fixed: 9,
+        constant: 1,
     };
     let setup = setup(params);
     let Some(mut deployed) = deploy(setup.key.info()) else { return };
@@ -134,6 +135,7 @@ fn code_size_of_a_large_profile() {
         lanes: 18,
         inputs: 8,
         extra_fixed: 20,
+        constant: 1,
     };
     let setup = setup(params);
     let Some(mut deployed) = deploy(setup.key.info()) else { return };

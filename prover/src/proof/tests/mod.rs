@@ -1,3 +1,8 @@
+//! Proofs of the sample circuit, and the files around them.
+
+mod files;
+mod srs;
+
 use halo2_proofs::halo2curves::{bn256::{Fr, G1Affine}, ff::Field};
 
 use super::{
@@ -98,4 +103,65 @@ fn wrong_public_inputs_are_refused() {
         word
     };
     assert!(matches!(public_inputs(&[r]), Err(VerifyError::PublicInput(0))));
+}
+
+/// The rows that the library would randomize stay zero in self-blinded columns, so that their
+/// commitment is that of their usable rows; it is not while the library randomizes them.
+#[test]
+fn self_blinded_columns_keep_their_last_rows() {
+    let setup = small();
+    let (weights, factors) = (
+        setup.params.weights,
+        setup.key.info().profile().blinding_factors,
+    );
+    let lane: Vec<Fr> = Sample::new(setup.params.clone(), 1, 1).lanes()[0].clone();
+    let column = {
+        let mut rows = lane;
+        rows.resize(1 << setup.params.k, Fr::ZERO);
+        let domain = halo2_proofs::poly::EvaluationDomain::<Fr>::new(1, setup.params.k);
+        let polynomial = domain.lagrange_from_vec(rows);
+        use halo2_proofs::{
+            halo2curves::group::Curve,
+            poly::commitment::{Blind, Params},
+        };
+        setup.srs.params().commit_lagrange(&polynomial, Blind::default()).to_affine()
+    };
+    let range = weights * POINT_BYTES..(weights + 1) * POINT_BYTES;
+    for (self_blinded, same) in [(0, false), (1, true)] {
+        let circuit = Sample::new(setup.params.clone(), 1, 1);
+        let inputs = circuit.public_inputs();
+        let proof = create_proof_self_blinded(
+            &setup.srs, &setup.key, circuit, &inputs, &SEED, self_blinded,
+        )
+        .unwrap();
+        assert_eq!(proof[range.clone()] == point_to_bytes(&column), same);
+        // The weights' blinding does not depend on it.
+        let hash = setup.key.verify(&inputs, &proof).unwrap();
+        let columns = Sample::new(setup.params.clone(), 1, 1).weight_values();
+        let points = commit_weights(&setup.srs, &columns, factors, &SEED).unwrap();
+        assert_eq!(hash, weights_hash(&points));
+    }
+}
+
+#[test]
+fn misuse_is_reported() {
+    let setup = small();
+    let circuit = || Sample::new(setup.params.clone(), 1, 1);
+    let inputs = circuit().public_inputs();
+    let other = Srs::dev(setup.params.k, [10; 32]).unwrap();
+    let error = create_proof(&other, &setup.key, circuit(), &inputs, &SEED).unwrap_err();
+    assert!(matches!(error, ProveError::OtherSrs { .. }));
+    let smaller = Srs::dev(setup.params.k - 1, [9; 32]).unwrap();
+    let error = create_proof(&smaller, &setup.key, circuit(), &inputs, &SEED).unwrap_err();
+    assert!(matches!(error, ProveError::OtherSrs { .. }));
+    let error = create_proof(&setup.srs, &setup.key, circuit(), &inputs[1..], &SEED).unwrap_err();
+    assert!(matches!(error, ProveError::PublicInputs { found: 2, expected: 3 }));
+    // More weight columns than the first phase has.
+    let error = ProverKey::generate(&setup.srs, &circuit(), 99, 3).unwrap_err();
+    assert!(matches!(error, KeyError::Profile(_)), "{error}");
+    // A circuit that does not fit.
+    let mut params = setup.params.clone();
+    params.k = 9;
+    let error = ProverKey::generate(&setup.srs, &Sample::new(params, 1, 1), 2, 3).unwrap_err();
+    assert!(matches!(error, KeyError::Layout(_)), "{error}");
 }
