@@ -201,6 +201,24 @@ impl Layout {
         })
     }
 
+    /// First row of convolution `index`'s weights.
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn kernel_first_row(&self, index: usize) -> usize {
+        self.kernels[index].first_row
+    }
+
+    /// First row of the lookup table.
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn tables_first_row(&self) -> usize {
+        self.tables.first_row
+    }
+
+    /// First row of the first rest grid.
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn rests_first_row(&self) -> Option<usize> {
+        self.rests.first().map(|rest| rest.first_row)
+    }
+
     /// Rows that hold data in the fullest column family.
     pub fn rows_used(&self) -> usize {
         self.rows

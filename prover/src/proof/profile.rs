@@ -45,9 +45,20 @@ pub enum ProfileError {
         first_phase: usize,
     },
     /// Too few or too many public inputs.
-    #[error("{0} public inputs asked for; between 1 and 64 are supported")]
+    #[error("{0} public inputs asked for; between 1 and 256 are supported")]
     PublicInputs(usize),
+    /// The verifier contract addresses its memory with 16 bits.
+    #[error("proofs of {proof_bytes} bytes with {fixed} fixed columns are too large for a verifier contract")]
+    TooLarge {
+        /// Length of a proof.
+        proof_bytes: usize,
+        /// Fixed columns.
+        fixed: usize,
+    },
 }
+
+/// What inputs, key and proof may take of the 64 KiB that a verifier contract addresses.
+const MAX_VERIFIER_BYTES: usize = 48 << 10;
 
 /// A column of the permutation argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +170,7 @@ impl Profile {
                 first_phase,
             });
         }
-        if !(1..=64).contains(&public_inputs) {
+        if !(1..=256).contains(&public_inputs) {
             return Err(ProfileError::PublicInputs(public_inputs));
         }
 
@@ -205,7 +216,7 @@ impl Profile {
             &(public_inputs as u64).to_be_bytes(),
             description.as_bytes(),
         ]);
-        Ok(Self {
+        let profile = Self {
             weight_columns,
             public_inputs,
             schedule,
@@ -218,7 +229,14 @@ impl Profile {
             blinding_factors: cs.blinding_factors(),
             constraints,
             digest,
-        })
+        };
+        // Four words an input, two a commitment of the key, the proof, and room for the rest.
+        let (proof_bytes, fixed) = (profile.proof_bytes(), profile.fixed_columns);
+        let commitments = fixed + profile.permutation.len();
+        if proof_bytes + 128 * public_inputs + 64 * commitments > MAX_VERIFIER_BYTES {
+            return Err(ProfileError::TooLarge { proof_bytes, fixed });
+        }
+        Ok(profile)
     }
 
     /// Identifies the profile: Keccak-256 over the constraint system's description, the number of

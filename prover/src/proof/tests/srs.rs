@@ -4,7 +4,7 @@ use std::io::Write;
 
 use halo2_proofs::{
     SerdeFormat,
-    halo2curves::{bn256::Bn256, group::prime::PrimeCurveAffine},
+    halo2curves::bn256::Bn256,
     poly::{
         commitment::{Params, ParamsProver},
         kzg::commitment::ParamsKZG,

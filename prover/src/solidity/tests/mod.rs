@@ -2,6 +2,7 @@
 
 mod algebra;
 mod corpus;
+mod model;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,176 @@
+//! Proofs of a network's predictions: native and on chain, honest and from tampered witnesses.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use rand_core::OsRng;
+
+use super::{Deployed, deploy, words};
+use crate::{
+    bundle::Bundle,
+    circuit::{Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, Tampering, test_network},
+    graph::{Executor, Op},
+    prediction::{self, Statement},
+    proof::{BlindingSeed, ProverKey, Srs, VerifyError, create_proof_self_blinded},
+};
+
+struct Model {
+    bundle: Bundle,
+    layout: Layout,
+    srs: Srs,
+    key: ProverKey,
+    input: Vec<u8>,
+    folder: tempfile::TempDir,
+}
+
+impl Model {
+    fn new() -> Self {
+        let (graph, input) = test_network();
+        let bundle = Bundle::new(graph, PlanRequest::default()).unwrap();
+        let layout = bundle.layout().unwrap();
+        let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+        let key = prediction::generate_key(&srs, &layout).unwrap();
+        Self { bundle, layout, srs, key, input, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn prove(&self, bundle: &Bundle, context: u64) -> prediction::Prediction {
+        let statement =
+            Statement { context: Fr::from(context), input: &self.input, salt: Fr::from(3) };
+        let path = self.folder.path().join("bundle");
+        prediction::prove(bundle, &path, &self.layout, &self.srs, &self.key, &statement).unwrap()
+    }
+
+    fn model_hash(&self, bundle: &Bundle) -> [u8; 32] {
+        let blinding = self.key.info().profile().blinding_factors;
+        prediction::model_hash(bundle, &self.layout, &self.srs, blinding).unwrap()
+    }
+
+    /// A proof after changes of the witness, and its public inputs.
+    fn forge(
+        &self,
+        change: impl Fn(&Layout, &mut FirstPhase),
+        tampering: Vec<Tampering>,
+    ) -> (Vec<u8>, Vec<Fr>) {
+        let graph = &self.bundle.graph;
+        let execution = Executor::new(graph).unwrap().run(&self.input).unwrap();
+        let assignment = Assignment {
+            graph,
+            layout: &self.layout,
+            input: &self.input,
+            salt: Fr::from(3),
+            execution: &execution,
+        };
+        let weights = self.layout.weight_columns(graph, self.bundle.opening_values());
+        let mut first = assignment.first_phase(weights, OsRng).unwrap();
+        change(&self.layout, &mut first);
+        let mut public = vec![Fr::from(1)];
+        public.extend(assignment.public_values());
+        let circuit = ModelCircuit::new(&assignment, &first, &public).tampered(tampering);
+        let lanes = self.layout.options.lanes;
+        let seed = &self.bundle.seed;
+        let proof =
+            create_proof_self_blinded(&self.srs, &self.key, circuit, &public, seed, lanes).unwrap();
+        (proof, public)
+    }
+}
+
+#[test]
+fn predictions_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let verifier = model.key.verifier();
+    let (one, two) = (model.prove(&model.bundle, 1), model.prove(&model.bundle, 2));
+    assert_eq!(two.openings.0, 2);
+    let points = 64 * model.layout.options.weight_columns;
+    assert_eq!(one.proof.proof[..points], two.proof.proof[..points], "one model, one commitment");
+    assert_ne!(one.proof.proof[points..], two.proof.proof[points..]);
+    let hash = verifier.verify(&one.proof.public_inputs, &one.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle));
+
+    let reseeded = Bundle {
+        graph: model.bundle.graph.clone(),
+        options: model.bundle.options,
+        seed: BlindingSeed([9; 32]),
+    };
+    assert_ne!(model.model_hash(&reseeded), hash, "another seed, another commitment");
+    let mut other = Bundle {
+        graph: model.bundle.graph.clone(),
+        options: model.bundle.options,
+        seed: model.bundle.seed,
+    };
+    if let Op::Conv { weights, .. } = &mut other.graph.layers[0].op {
+        weights[0] += 1;
+    }
+    assert_ne!(model.model_hash(&other), hash, "other weights, another commitment");
+
+    let Some(mut deployed) = deploy(model.key.info()) else { return };
+    for prediction in [&one, &two] {
+        let outcome =
+            deployed.verify(&prediction.proof.proof, &words(&prediction.proof.public_inputs));
+        assert_eq!(outcome.result, Ok(hash.to_vec()));
+        println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    }
+    for index in 0..3 {
+        let mut inputs = one.proof.public_inputs.clone();
+        inputs[index] += Fr::one();
+        assert_refused(&model, &mut deployed, "another public input", &one.proof.proof, &inputs);
+    }
+}
+
+#[test]
+fn proofs_from_tampered_witnesses_are_refused() {
+    let model = Model::new();
+    let Some(mut deployed) = deploy(model.key.info()) else { return };
+    let (honest, public) = model.forge(|_, _| {}, vec![]);
+    assert!(model.key.verifier().verify(&public, &honest).is_ok());
+
+    type Change = fn(&Layout, &mut FirstPhase);
+    let changes: [(&str, Change); 5] = [
+        ("a weight", |layout, first| {
+            first.weights[0][layout.kernel_first_row(0)] += Fr::one();
+        }),
+        ("an activation", |layout, first| first.lanes[0][1][tile_row(layout)] += Fr::one()),
+        ("a remainder", |layout, first| first.lanes[1][2][tile_row(layout)] += Fr::one()),
+        ("a multiplicity", |layout, first| {
+            first.multiplicity[layout.tables_first_row()] += Fr::one();
+        }),
+        ("a swapped lane", |layout, first| {
+            let row = tile_row(layout);
+            let (a, b) = first.lanes.split_at_mut(1);
+            for (a, b) in a[0].iter_mut().zip(b[0].iter_mut()) {
+                std::mem::swap(&mut a[row], &mut b[row]);
+            }
+        }),
+    ];
+    for (name, change) in changes {
+        let (proof, public) = model.forge(change, vec![]);
+        assert_refused(&model, &mut deployed, name, &proof, &public);
+    }
+    // A `rest` cell and each kind of running sum, in the columns after the first phase.
+    let first_phase = model.layout.options.weight_columns + 3 * model.layout.options.lanes + 1;
+    let columns = first_phase..model.key.info().profile().advice_columns();
+    for column in columns {
+        let row = if column == first_phase {
+            model.layout.rests_first_row().unwrap()
+        } else {
+            tile_row(&model.layout)
+        };
+        let tampering = vec![Tampering { column, row, delta: Fr::one() }];
+        let (proof, public) = model.forge(|_, _| {}, tampering);
+        let name = format!("a cell of column {column}");
+        assert_refused(&model, &mut deployed, &name, &proof, &public);
+    }
+}
+
+fn tile_row(layout: &Layout) -> usize {
+    layout.tiles[2].first_row
+}
+
+fn assert_refused(
+    model: &Model,
+    deployed: &mut Deployed,
+    name: &str,
+    proof: &[u8],
+    public: &[Fr],
+) {
+    let native: Result<_, VerifyError> = model.key.verifier().verify(public, proof);
+    assert!(native.is_err(), "{name}: accepted natively");
+    assert!(deployed.verify(proof, &words(public)).result.is_err(), "{name}: accepted on chain");
+}
