@@ -15,5 +15,5 @@ if [ $# -eq 0 ] || [ "$1" = -h ] || [ "$1" = --help ]; then
 fi
 
 bash scripts/install-tools.sh >&2
-cargo build --release -p assay --quiet
+cargo build --release --workspace --quiet
 exec target/release/assay bench --data "${ASSAY_SHARED:-../shared}/data" "$@"

@@ -46,7 +46,7 @@ started=$SECONDS
 say "Tools"
 bash scripts/install-tools.sh
 say "Programs (the first build takes minutes)"
-cargo build --release -p assay
+cargo build --release --workspace
 say "Contracts"
 node_modules/.bin/forge build --skip test >.forge.log 2>&1 || { cat .forge.log >&2; rm -f .forge.log; fail "forge build failed"; }
 rm -f .forge.log

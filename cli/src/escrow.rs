@@ -256,7 +256,7 @@ impl ClaimArgs {
                     output,
                 })
             }
-            (None, Some(path), Some(Decimal(output))) => {
+            (None, Some(path), Some(output)) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 let proof = text.trim().parse().with_context(|| {

@@ -160,7 +160,7 @@ pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         rows_used: layout.rows_used(),
         lanes: layout.options.lanes,
         weight_columns: profile.weight_columns,
-        advice_columns: profile.advice_phases.len(),
+        advice_columns: profile.advice_columns(),
         fixed_columns: profile.fixed_columns,
         proof_bytes: profile.proof_bytes(),
         vk_hash: hex(info.hash()),

@@ -35,8 +35,7 @@ pub(super) fn read(path: &Path, shape: Shape, limit: usize) -> Result<Dataset, D
 }
 
 fn is_image(file: &Path) -> bool {
-    file.extension()
-        .is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+    file.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }
 
 /// The number after the last underscore of the file's name.

@@ -27,7 +27,9 @@ pub enum DataError {
     Archive { path: PathBuf, problem: String },
     #[error("`{path}` is not a readable image: {problem}")]
     Image { path: PathBuf, problem: String },
-    #[error("`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)")]
+    #[error(
+        "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
+    )]
     Shape { path: PathBuf, actual: Vec<u64>, expected: Shape },
     #[error("`{path}` holds no inputs; npz archives, png, jpeg, pgm and ppm files are read")]
     Empty { path: PathBuf },

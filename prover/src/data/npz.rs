@@ -81,11 +81,11 @@ pub(super) fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> 
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
     Ok(match array.numbers {
         Numbers::Bytes(_) => None,
-        Numbers::Reals(reals) => Some(
-            reals
-                .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x))),
-        ),
+        Numbers::Reals(reals) => {
+            Some(reals.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+                (low.min(*x), high.max(*x))
+            }))
+        }
     })
 }
 
@@ -97,9 +97,8 @@ enum Layout {
 
 /// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.
 fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
-    let squeeze = |sizes: &[u64]| -> Vec<u64> {
-        sizes.iter().copied().filter(|size| *size != 1).collect()
-    };
+    let squeeze =
+        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
     let given = squeeze(array.get(1..)?);
     let [channels, height, width] = [channels as u64, height as u64, width as u64];
     if given == squeeze(&[channels, height, width]) || given == [channels * height * width] {
@@ -113,8 +112,8 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
 
 /// The first array of the archive with one of the names, its first `limit` rows.
 fn read_array(path: &Path, names: &[&str], limit: usize) -> Result<Option<Array>, DataError> {
-    let file = File::open(path)
-        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let file =
+        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
     for name in names {

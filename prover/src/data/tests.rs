@@ -54,10 +54,10 @@ fn archives_of_bytes_in_any_layout() {
     let path = folder.file("data.npz");
     let labels = npy("<i2", "(2,)", &[3, 0, 0, 1]);
     let pixels: Vec<u8> = (0..24).collect();
-    archive(&path, &[
-        ("images.npy", npy("|u1", "(2, 2, 2, 3)", &pixels)),
-        ("labels.npy", labels.clone()),
-    ]);
+    archive(
+        &path,
+        &[("images.npy", npy("|u1", "(2, 2, 2, 3)", &pixels)), ("labels.npy", labels.clone())],
+    );
     let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("channels last");
     assert_eq!(data.labels, [3, 256]);
     assert_eq!(data.inputs[0], [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
@@ -106,10 +106,13 @@ fn broken_archives_are_refused() {
     assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Archive { .. })));
     let missing = Dataset::open(&folder.file("no.npz"), [1, 2, 2], &UNIT, 1);
     assert!(matches!(missing, Err(DataError::Read { .. })));
-    archive(&path, &[
-        ("images.npy", npy("|u1", "(2, 2, 2)", &[0; 8])),
-        ("labels.npy", npy("|u1", "(1,)", &[0])),
-    ]);
+    archive(
+        &path,
+        &[
+            ("images.npy", npy("|u1", "(2, 2, 2)", &[0; 8])),
+            ("labels.npy", npy("|u1", "(1,)", &[0])),
+        ],
+    );
     let error = Dataset::open(&path, [1, 2, 2], &UNIT, 9).expect_err("labels").to_string();
     assert!(error.contains("labels"), "{error}");
 }

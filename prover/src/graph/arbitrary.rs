@@ -158,8 +158,7 @@ impl Builder {
         } else {
             self.window([height, width], true)
         };
-        let divisors: Vec<usize> =
-            (1..=channels).filter(|n| channels.is_multiple_of(*n)).collect();
+        let divisors: Vec<usize> = (1..=channels).filter(|n| channels.is_multiple_of(*n)).collect();
         let groups = self.random.pick(&divisors);
         let outputs =
             if same { channels } else { groups * self.random.size(1, (6 / groups).max(1)) };
@@ -214,7 +213,9 @@ impl Builder {
                 .collect();
             let (Some(low), Some(high)) = (sums.iter().min(), sums.iter().max()) else { return };
             let wanted = op.rescale().map_or(0, |rescale| rescale.shift);
-            let fits = |shift: &u32| (high - low) >> shift <= TABLE_WIDTH && low.abs().max(high.abs()) >> shift < 1000;
+            let fits = |shift: &u32| {
+                (high - low) >> shift <= TABLE_WIDTH && low.abs().max(high.abs()) >> shift < 1000
+            };
             if let Some(shift) = (wanted..=MAX_SHIFT).find(fits) {
                 let half = if shift == 0 { 0 } else { 1 << (shift - 1) };
                 break (shift, (low + half) >> shift, (high + half) >> shift);
@@ -305,9 +306,14 @@ impl Builder {
             };
             ranges.push(range);
         }
-        let tensors = self.tensors.iter().zip(ranges).enumerate().map(|(index, ((shape, _), r))| {
-            Tensor { name: format!("t{index}"), shape: *shape, scale: 1.0, min: r.0, max: r.1 }
-        });
+        let tensors =
+            self.tensors.iter().zip(ranges).enumerate().map(|(index, ((shape, _), r))| Tensor {
+                name: format!("t{index}"),
+                shape: *shape,
+                scale: 1.0,
+                min: r.0,
+                max: r.1,
+            });
         QuantizedGraph {
             name: format!("random_{seed}"),
             input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0 },
@@ -401,10 +407,10 @@ fn accumulator(op: &Op, output: Shape, [c, h, w]: Shape, view: &View<'_>) -> i64
         let mut elements = Vec::new();
         for a in 0..window.kernel[0] {
             for b in 0..window.kernel[1] {
-                let y = (h * window.stride[0] + a * window.dilation[0]) as i64
-                    - window.pads[0] as i64;
-                let x = (w * window.stride[1] + b * window.dilation[1]) as i64
-                    - window.pads[1] as i64;
+                let y =
+                    (h * window.stride[0] + a * window.dilation[0]) as i64 - window.pads[0] as i64;
+                let x =
+                    (w * window.stride[1] + b * window.dilation[1]) as i64 - window.pads[1] as i64;
                 if (0..shape[1] as i64).contains(&y) && (0..shape[2] as i64).contains(&x) {
                     elements.push((a, b, at(tensor, channel, y as usize, x as usize)));
                 }

@@ -139,10 +139,7 @@ fn direct<T: Scalar>(geometry: &Geometry, weights: &[T], input: &[T], output: &m
             }
         }
     };
-    output
-        .par_chunks_mut(geometry.positions())
-        .enumerate()
-        .for_each(|(j, out)| plane(out, j));
+    output.par_chunks_mut(geometry.positions()).enumerate().for_each(|(j, out)| plane(out, j));
 }
 
 /// Line of the input plane that output row `row` reads at vertical tap `tap`.

@@ -102,9 +102,9 @@ proptest! {
             [groups * in_group, size.0, size.1], window, groups, groups * out_group, 8, seed,
         );
         prop_assume!(case.is_some());
-        let (graph, bytes) = case.unwrap();
+        let (graph, bytes) = case.expect("valid");
         prop_assume!(graph.validate().is_ok());
-        let run = Executor::new(&graph).unwrap().run(&bytes).unwrap();
+        let run = Executor::new(&graph).expect("valid").run(&bytes).expect("valid");
         prop_assert_eq!(Some(run), plain_run(&graph, &bytes));
     }
 
@@ -112,11 +112,11 @@ proptest! {
     #[test]
     fn a_changed_graph_never_panics(seed in 0u64..200, position: usize, value: i64) {
         let (graph, inputs) = random_graph(seed);
-        let mut json = serde_json::to_value(&graph).unwrap();
+        let mut json = serde_json::to_value(&graph).expect("valid");
         let mut numbers = Vec::new();
         collect_numbers(&json, String::new(), &mut numbers);
         let path = &numbers[position % numbers.len()];
-        *json.pointer_mut(path).unwrap() = value.into();
+        *json.pointer_mut(path).expect("valid") = value.into();
         if let Ok(changed) = serde_json::from_value::<QuantizedGraph>(json)
             && let Ok(executor) = Executor::new(&changed)
         {
@@ -149,7 +149,7 @@ fn random_graphs_are_valid_and_run_as_defined() {
         let (graph, inputs) = random_graph(seed);
         assert_eq!(graph.validate(), Ok(()), "seed {seed}");
         assert!(graph.table_rows() < 4000, "seed {seed}: {} rows", graph.table_rows());
-        let executor = Executor::new(&graph).unwrap();
+        let executor = Executor::new(&graph).expect("valid");
         for input in &inputs {
             let run = executor.run(input).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             assert_eq!(Some(run), plain_run(&graph, input), "seed {seed}");
@@ -162,9 +162,9 @@ fn random_graphs_are_valid_and_run_as_defined() {
 
 #[test]
 fn a_value_out_of_range_is_named() {
-    let (mut graph, bytes) = one_conv([1, 3, 3], Window::dense([1, 1]), 1, 1, 8, 1).unwrap();
-    let expected = plain_run(&graph, &bytes).unwrap();
-    let pre = expected.layers[0].pre.iter().copied().max().unwrap();
+    let (mut graph, bytes) = one_conv([1, 3, 3], Window::dense([1, 1]), 1, 1, 8, 1).expect("valid");
+    let expected = plain_run(&graph, &bytes).expect("valid");
+    let pre = expected.layers[0].pre.iter().copied().max().expect("valid");
     // The table now ends one below the largest value.
     graph.functions.push(FunctionTable {
         name: "short".into(),
@@ -174,8 +174,8 @@ fn a_value_out_of_range_is_named() {
     if let Op::Conv { rescale, .. } = &mut graph.layers[0].op {
         rescale.function = 1;
     }
-    let error = Executor::new(&graph).unwrap().run(&bytes).unwrap_err();
-    let index = expected.layers[0].pre.iter().position(|x| *x == pre).unwrap();
+    let error = Executor::new(&graph).expect("valid").run(&bytes).expect_err("refused");
+    let index = expected.layers[0].pre.iter().position(|x| *x == pre).expect("valid");
     assert_eq!(
         error,
         ExecuteError::OutOfRange {
@@ -187,13 +187,13 @@ fn a_value_out_of_range_is_named() {
             max: i64::from(pre) - 1,
         }
     );
-    let error = Executor::new(&graph).unwrap().run(&bytes[1..]).unwrap_err();
+    let error = Executor::new(&graph).expect("valid").run(&bytes[1..]).expect_err("refused");
     assert_eq!(error, ExecuteError::InputLength { expected: 9, actual: 8, shape: [1, 3, 3] });
 }
 
 #[test]
 fn broken_graphs_are_refused() {
-    let (valid, _) = one_conv([2, 4, 4], Window::dense([2, 2]), 1, 3, 8, 1).unwrap();
+    let (valid, _) = one_conv([2, 4, 4], Window::dense([2, 2]), 1, 3, 8, 1).expect("valid");
     assert_eq!(valid.validate(), Ok(()));
     let refused = |part: &str, change: &dyn Fn(&mut QuantizedGraph)| {
         let mut graph = valid.clone();

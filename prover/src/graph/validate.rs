@@ -101,7 +101,9 @@ impl QuantizedGraph {
                 tensor.min, tensor.max, tensor.name
             )));
         }
-        if !input.byte_scale.is_finite() || !input.byte_offset.is_finite() || input.byte_scale == 0.0
+        if !input.byte_scale.is_finite()
+            || !input.byte_offset.is_finite()
+            || input.byte_scale == 0.0
         {
             return Err(GraphError::Input(format!(
                 "byte scale {} and offset {} must be finite, the scale not 0",
@@ -141,7 +143,9 @@ impl QuantizedGraph {
                 let spatial = check_window(window, source, true)?;
                 expect_shape(output, [source.shape[0], spatial[0], spatial[1]])?;
                 let taps = window.kernel[0] as i128 * window.kernel[1] as i128;
-                check_accumulator(taps * magnitude(source) * i128::from(multiplier.unsigned_abs()))?;
+                check_accumulator(
+                    taps * magnitude(source) * i128::from(multiplier.unsigned_abs()),
+                )?;
                 self.check_rescale(rescale, output)
             }
             Op::MaxPool { window, .. } => {
@@ -184,7 +188,7 @@ impl QuantizedGraph {
             }
             Op::Slice { start, .. } => {
                 let end = start.checked_add(output.shape[0]);
-                if !end.is_some_and(|end| end <= source.shape[0]) {
+                if end.is_none_or(|end| end > source.shape[0]) {
                     return Err(format!(
                         "channels {start}.. +{} of an input with {} channels",
                         output.shape[0], source.shape[0]
@@ -222,9 +226,7 @@ fn check_tensor(tensor: &Tensor) -> Result<usize, GraphError> {
             tensor.shape
         ));
     };
-    if tensor.min > tensor.max
-        || tensor.min < -ACTIVATION_OFFSET
-        || tensor.max >= ACTIVATION_OFFSET
+    if tensor.min > tensor.max || tensor.min < -ACTIVATION_OFFSET || tensor.max >= ACTIVATION_OFFSET
     {
         return fail(format!(
             "range {}..={} is not within {}..{ACTIVATION_OFFSET}",

@@ -18,8 +18,15 @@ pub(super) struct RawLayer {
 pub(super) enum Step {
     Layer(FloatOp),
     /// `scale[c] * x + bias[c]`.
-    Affine { input: FloatTensorId, scale: Vec<f64>, bias: Vec<f64> },
-    Apply { input: FloatTensorId, function: Function },
+    Affine {
+        input: FloatTensorId,
+        scale: Vec<f64>,
+        bias: Vec<f64>,
+    },
+    Apply {
+        input: FloatTensorId,
+        function: Function,
+    },
 }
 
 impl Step {

@@ -16,8 +16,11 @@ use super::{
 
 /// Larger graphs are refused.
 const MAX_NODES: usize = 1 << 16;
-/// Bound on the elements of all tensors together.
-const MAX_TOTAL_ELEMENTS: usize = 1 << 29;
+/// Bound on one activation.
+const MAX_ACTIVATION: usize = 1 << 24;
+/// Bound on the elements of all tensors, weights and folded constants together: a small file can
+/// name one large tensor many times.
+const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
 
 /// An ONNX value that depends on the input.
 #[derive(Clone, Debug)]
@@ -35,7 +38,6 @@ pub(super) struct Value {
 
 pub(super) struct Importer<'a> {
     pub source: &'a Source,
-    pub opset: i64,
     pub constants: HashMap<String, Rc<Constant>>,
     pub values: HashMap<String, Value>,
     pub tensors: Vec<FloatTensor>,
@@ -58,7 +60,6 @@ pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportEr
         source.initializers()?.into_iter().map(|(name, value)| (name, Rc::new(value))).collect();
     let mut importer = Importer {
         source,
-        opset: source.opset(),
         constants,
         values: HashMap::new(),
         tensors: Vec::new(),
@@ -149,7 +150,8 @@ impl Importer<'_> {
                 graph.output.len()
             )));
         };
-        let problem = |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
+        let problem =
+            |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
         let value = self
             .values
             .get(&output.name)
@@ -168,16 +170,25 @@ impl Importer<'_> {
     }
 
     pub fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
-        self.elements += element_count(&shape)?;
-        if self.elements > MAX_TOTAL_ELEMENTS {
-            return Err(format!("the tensors have more than {MAX_TOTAL_ELEMENTS} elements in all"));
+        let elements = element_count(&shape)?;
+        if !(1..=MAX_ACTIVATION).contains(&elements) {
+            return Err(format!(
+                "a tensor of shape {shape:?}; 1 to {MAX_ACTIVATION} elements are supported"
+            ));
         }
-        if shape.contains(&0) {
-            return Err(format!("its result has the empty shape {shape:?}"));
-        }
+        self.reserve(elements)?;
         self.tensors.push(FloatTensor { name: name.into(), shape });
         self.producers.push(None);
         Ok(self.tensors.len() - 1)
+    }
+
+    /// Takes `elements` from what the network may have in all.
+    pub fn reserve(&mut self, elements: usize) -> Result<(), String> {
+        self.elements = self.elements.saturating_add(elements);
+        if self.elements > MAX_TOTAL_ELEMENTS {
+            return Err(format!("the network has more than {MAX_TOTAL_ELEMENTS} elements in all"));
+        }
+        Ok(())
     }
 
     /// Appends a layer that writes a new tensor of `shape`.
@@ -188,6 +199,12 @@ impl Importer<'_> {
         step: Step,
     ) -> Result<FloatTensorId, ImportError> {
         let output = node.outputs().first().map_or("", String::as_str);
+        let parameters = match &step {
+            Step::Layer(FloatOp::Conv { weights, bias, .. }) => weights.len() + bias.len(),
+            Step::Affine { scale, .. } => 2 * scale.len(),
+            _ => 0,
+        };
+        self.reserve(parameters).map_err(|problem| node.error(problem))?;
         let tensor = self.new_tensor(output, shape).map_err(|problem| node.error(problem))?;
         self.producers[tensor] = Some(self.layers.len());
         self.layers.push(RawLayer {
@@ -224,6 +241,7 @@ impl Importer<'_> {
             return Err(node.error("its constant result is not finite"));
         }
         let name = self.fresh_output(node, 0)?;
+        self.reserve(value.values.len()).map_err(|problem| node.error(problem))?;
         self.constants.insert(name, Rc::new(value));
         Ok(())
     }

@@ -103,12 +103,28 @@ pub enum FloatOp {
         function: Function,
     },
     /// Sum of the window over its number of elements; padding counts as 0.
-    MeanPool { input: FloatTensorId, window: Window, function: Function },
-    MaxPool { input: FloatTensorId, window: Window },
+    MeanPool {
+        input: FloatTensorId,
+        window: Window,
+        function: Function,
+    },
+    MaxPool {
+        input: FloatTensorId,
+        window: Window,
+    },
     /// `function(constant + sum coefficient_i * x_i)` elementwise.
-    Sum { inputs: Vec<(FloatTensorId, f64)>, constant: f64, function: Function },
-    Concat { inputs: Vec<FloatTensorId> },
-    Slice { input: FloatTensorId, start: usize },
+    Sum {
+        inputs: Vec<(FloatTensorId, f64)>,
+        constant: f64,
+        function: Function,
+    },
+    Concat {
+        inputs: Vec<FloatTensorId>,
+    },
+    Slice {
+        input: FloatTensorId,
+        start: usize,
+    },
 }
 
 impl FloatOp {

@@ -43,15 +43,6 @@ impl Source {
         self.proto.graph.as_ref().ok_or_else(|| ImportError::Parse("it holds no graph".into()))
     }
 
-    pub fn opset(&self) -> i64 {
-        let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
-        self.proto
-            .opset_import
-            .iter()
-            .find(|import| standard(&import.domain))
-            .map_or(1, |import| import.version)
-    }
-
     /// All initializers by name.
     pub fn initializers(&self) -> Result<HashMap<String, Constant>, ImportError> {
         let graph = self.graph()?;
@@ -91,7 +82,8 @@ impl Source {
         } else {
             tensor.raw_data.as_slice()
         };
-        let values = if raw.is_empty() { typed_values(tensor, kind)? } else { raw_values(raw, kind)? };
+        let values =
+            if raw.is_empty() { typed_values(tensor, kind)? } else { raw_values(raw, kind)? };
         if values.len() != count {
             return Err(format!("{} values for shape {shape:?}", values.len()));
         }
@@ -129,7 +121,7 @@ impl Source {
         let length = number("length")?.unwrap_or(size.saturating_sub(offset));
         let end = offset.checked_add(length);
         // 8 bytes is the widest element.
-        if !end.is_some_and(|end| end <= size) || length > 8 * count as u64 {
+        if end.is_none_or(|end| end > size) || length > 8 * count as u64 {
             return Err(format!(
                 "external data `{location}` has {size} bytes; {length} at {offset} do not fit"
             ));
@@ -142,7 +134,10 @@ impl Source {
 }
 
 fn raw_values(raw: &[u8], kind: DataType) -> Result<Vec<f64>, String> {
-    fn read<const N: usize>(raw: &[u8], convert: impl Fn([u8; N]) -> f64) -> Result<Vec<f64>, String> {
+    fn read<const N: usize>(
+        raw: &[u8],
+        convert: impl Fn([u8; N]) -> f64,
+    ) -> Result<Vec<f64>, String> {
         let (chunks, rest) = raw.as_chunks::<N>();
         if !rest.is_empty() {
             return Err(format!("{} bytes are not a multiple of {N}", raw.len()));

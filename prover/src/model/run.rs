@@ -63,8 +63,12 @@ impl<'a> FloatExecutor<'a> {
         match op {
             FloatOp::Conv { input, window, groups, weights, bias, function } => {
                 let input_shape = self.graph.tensors[*input].shape;
-                let geometry =
-                    Geometry { input: input_shape, output: shape, window: *window, groups: *groups };
+                let geometry = Geometry {
+                    input: input_shape,
+                    output: shape,
+                    window: *window,
+                    groups: *groups,
+                };
                 let mut values = convolve(&geometry, weights, &tensors[*input]);
                 for (channel, bias) in values.chunks_mut(plane).zip(bias) {
                     channel.iter_mut().for_each(|x| *x += bias);
@@ -73,7 +77,8 @@ impl<'a> FloatExecutor<'a> {
             }
             FloatOp::MeanPool { input, window, function } => {
                 let taps = (window.kernel[0] * window.kernel[1]) as f32;
-                let mut values = self.pool(&tensors[*input], *input, shape, window, 0.0, |a, b| a + b);
+                let mut values =
+                    self.pool(&tensors[*input], *input, shape, window, 0.0, |a, b| a + b);
                 values.iter_mut().for_each(|x| *x /= taps);
                 apply(values, function)
             }

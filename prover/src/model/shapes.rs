@@ -17,7 +17,11 @@ pub(super) fn element_count(shape: &[usize]) -> Result<usize, String> {
 }
 
 /// Shape asked for by Reshape: 0 copies a dimension, -1 takes what is left.
-pub(super) fn reshape(from: &[usize], target: &[i64], zero_is_zero: bool) -> Result<Vec<usize>, String> {
+pub(super) fn reshape(
+    from: &[usize],
+    target: &[i64],
+    zero_is_zero: bool,
+) -> Result<Vec<usize>, String> {
     let count = element_count(from)?;
     let mut shape = Vec::with_capacity(target.len());
     let mut open = None;

@@ -41,6 +41,11 @@ impl KnownParams {
             known.insert(column.as_ptr().addr(), commitment);
         }
     }
+
+    /// Whether every registered commitment was asked for.
+    pub fn is_exhausted(&self) -> bool {
+        self.known.lock().is_ok_and(|known| known.is_empty())
+    }
 }
 
 /// The scheme that goes with [`KnownParams`].

@@ -5,6 +5,7 @@ pub mod blinding;
 mod commit;
 pub mod file;
 mod fixed_base;
+mod import;
 pub mod keys;
 pub mod phases;
 pub mod profile;

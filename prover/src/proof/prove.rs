@@ -145,6 +145,8 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
         )
     };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    // Else the library has moved the columns, and every commitment was computed twice.
+    debug_assert!(outcome.is_err() || params.is_exhausted());
     // A point at infinity is the better explanation of whatever came after it.
     let proof = transcript.finish()?;
     match outcome {

@@ -16,12 +16,10 @@ use std::{
 
 use halo2_proofs::{
     SerdeFormat,
-    arithmetic::best_multiexp,
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine, G2Affine},
         ff::{Field, PrimeField},
-        group::{Curve, prime::PrimeCurveAffine},
-        pairing::Engine,
+        group::prime::PrimeCurveAffine,
         serde::SerdeObject,
     },
     poly::{
@@ -42,15 +40,15 @@ use super::{
 /// Largest k that a file may claim: 2^24 rows are 2 GiB of parameters.
 pub const MAX_K: u32 = 24;
 
-const G1_BYTES: usize = 64;
-const G2_BYTES: usize = 128;
+pub(super) const G1_BYTES: usize = 64;
+pub(super) const G2_BYTES: usize = 128;
 const FLAG_DEV: u32 = 1;
 
 /// KZG parameters for polynomials of 2^k coefficients.
 #[derive(Debug, Clone)]
 pub struct Srs {
-    params: Arc<ParamsKZG<Bn256>>,
-    dev_seed: Option<[u8; 32]>,
+    pub(super) params: Arc<ParamsKZG<Bn256>>,
+    pub(super) dev_seed: Option<[u8; 32]>,
 }
 
 /// Why parameters are not available.
@@ -239,75 +237,6 @@ impl Srs {
         file::check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
         Ok(srs)
     }
-
-    /// Imports parameters in the library's own `params` layout (raw bytes), as other halo2
-    /// projects publish them. Every point is checked, and that they are powers of one secret.
-    pub fn import_halo2(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
-        let failed = |source| FileError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = std::fs::File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        let mut file = std::io::BufReader::with_capacity(1 << 20, file);
-        let mut word = [0u8; 4];
-        std::io::Read::read_exact(&mut file, &mut word).map_err(failed)?;
-        let found = u32::from_le_bytes(word);
-        let expected = |k: u32| 4 + 2 * ((G1_BYTES as u64) << k) + 2 * G2_BYTES as u64;
-        if !(1..=MAX_K).contains(&found) || expected(found) != length {
-            let reason = format!("{length} bytes are not raw halo2 parameters for k = {found}");
-            return Err(FileError::content(path, reason).into());
-        }
-        let asked = k.unwrap_or(found);
-        if asked > found || asked == 0 {
-            return Err(SrsError::TooSmall {
-                path: path.to_owned(),
-                found,
-                asked,
-            });
-        }
-        let mut points = |count: usize, skip: usize| -> Result<Vec<G1Affine>, SrsError> {
-            let mut bytes = vec![0u8; G1_BYTES * count];
-            std::io::Read::read_exact(&mut file, &mut bytes).map_err(failed)?;
-            let mut rest = std::io::Read::take(&mut file, (G1_BYTES * skip) as u64);
-            std::io::copy(&mut rest, &mut std::io::sink()).map_err(failed)?;
-            checked_points(&bytes).ok_or_else(|| inconsistent(path, "a point is not on the curve"))
-        };
-        let (n, rest) = (1usize << asked, (1usize << found) - (1usize << asked));
-        let g = points(n, rest)?;
-        let lagrange = points(n, rest)?;
-        let mut bytes = [0u8; 2 * G2_BYTES];
-        std::io::Read::read_exact(&mut file, &mut bytes).map_err(failed)?;
-        let (g2, s_g2) = bytes.split_at(G2_BYTES);
-        let (Some(g2), Some(s_g2)) = (
-            G2Affine::from_raw_bytes(g2),
-            G2Affine::from_raw_bytes(s_g2),
-        ) else {
-            return Err(inconsistent(path, "a point of G2 is not on the curve"));
-        };
-        if g2 != G2Affine::generator() {
-            return Err(inconsistent(path, "[1]_2 is not the generator"));
-        }
-        let lagrange = (asked == found).then_some(lagrange);
-        Self::from_powers(path, asked, g, lagrange, s_g2)
-    }
-
-    /// Assembles ceremony parameters from points and checks that they belong together.
-    pub(crate) fn from_powers(
-        path: &Path,
-        k: u32,
-        g: Vec<G1Affine>,
-        g_lagrange: Option<Vec<G1Affine>>,
-        s_g2: G2Affine,
-    ) -> Result<Self, SrsError> {
-        check_powers(path, &g, &s_g2)?;
-        let params = assemble(k, g, g_lagrange, s_g2);
-        check_lagrange(path, &params)?;
-        Ok(Self {
-            params: Arc::new(params),
-            dev_seed: None,
-        })
-    }
 }
 
 /// What a verifier needs of the parameters: [s]_2 and whether the setup was made locally.
@@ -318,23 +247,6 @@ pub fn srs_id(s_g2: &G2Affine, dev: bool) -> [u8; 32] {
 /// Parameters that can only verify.
 pub(crate) fn verifier_params(k: u32, s_g2: G2Affine) -> ParamsKZG<Bn256> {
     assemble(k, vec![G1Affine::generator()], Some(Vec::new()), s_g2)
-}
-
-pub(crate) fn inconsistent(path: &Path, reason: &'static str) -> SrsError {
-    SrsError::Inconsistent {
-        path: path.to_owned(),
-        reason,
-    }
-}
-
-/// Decodes and checks points in raw form; `None` if one is not on the curve or is the identity.
-pub(crate) fn checked_points(bytes: &[u8]) -> Option<Vec<G1Affine>> {
-    bytes
-        .par_chunks_exact(G1_BYTES)
-        .map(|chunk| {
-            G1Affine::from_raw_bytes(chunk).filter(|point| !bool::from(point.is_identity()))
-        })
-        .collect()
 }
 
 /// Passes the library's serialization on to an envelope.
@@ -383,7 +295,7 @@ fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
         .for_each(|(index, chunk)| fill(index * CHUNK, chunk));
 }
 
-fn assemble(
+pub(super) fn assemble(
     k: u32,
     g: Vec<G1Affine>,
     g_lagrange: Option<Vec<G1Affine>>,
@@ -435,37 +347,3 @@ fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
     G2Affine::from_raw_bytes(&bytes)
         .ok_or_else(|| FileError::content(reader.path(), "a point of G2 is not on the curve").into())
 }
-
-/// e(sum c_i g_{i+1}, [1]_2) = e(sum c_i g_i, [s]_2) for random c: all ratios are s.
-fn check_powers(path: &Path, g: &[G1Affine], s_g2: &G2Affine) -> Result<(), SrsError> {
-    let (Some(first), [_, upper @ ..]) = (g.first(), g) else {
-        return Err(inconsistent(path, "there are no points"));
-    };
-    if *first != G1Affine::generator() {
-        return Err(inconsistent(path, "[1]_1 is not the generator"));
-    }
-    let mut rng = ChaCha20Rng::from_entropy();
-    let weights: Vec<Fr> = upper.iter().map(|_| Fr::random(&mut rng)).collect();
-    let high = best_multiexp(&weights, upper).to_affine();
-    let low = best_multiexp(&weights, &g[..upper.len()]).to_affine();
-    if Bn256::pairing(&high, &G2Affine::generator()) != Bn256::pairing(&low, s_g2) {
-        return Err(inconsistent(path, "the points are not powers of the secret in [s]_2"));
-    }
-    Ok(())
-}
-
-/// A random polynomial has the same commitment in both forms.
-fn check_lagrange(path: &Path, params: &ParamsKZG<Bn256>) -> Result<(), SrsError> {
-    use halo2_proofs::poly::{EvaluationDomain, commitment::Blind};
-    let mut rng = ChaCha20Rng::from_entropy();
-    let domain = EvaluationDomain::<Fr>::new(1, params.k());
-    let values = (0..1usize << params.k()).map(|_| Fr::random(&mut rng)).collect();
-    let lagrange = domain.lagrange_from_vec(values);
-    let left = params.commit_lagrange(&lagrange, Blind::default());
-    let coefficients = domain.lagrange_to_coeff(lagrange);
-    if left != params.commit(&coefficients, Blind::default()) {
-        return Err(inconsistent(path, "the Lagrange form does not match the coefficient form"));
-    }
-    Ok(())
-}
-

@@ -103,8 +103,7 @@ pub fn compare<T: AsRef<[u8]> + Sync>(
                 values.get(label).map(|value| values.iter().filter(|x| *x > value).count())
             };
             report.quantized_top1 = usize::from(label == Some(run.class()));
-            report.quantized_top5 =
-                usize::from(label.and_then(above).is_some_and(|rank| rank < 5));
+            report.quantized_top5 = usize::from(label.and_then(above).is_some_and(|rank| rank < 5));
             report.agree = usize::from(argmax(logits) == run.class());
             report.max_logit_error = logits.iter().zip(values).fold(0.0, |most, (x, q)| {
                 (f64::from(*x) - f64::from(*q) / output.scale).abs().max(most)

@@ -110,7 +110,6 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
 }
 
 fn range_of(values: &[f32]) -> Range {
-    let (min, max) =
-        values.iter().fold((0f32, 0f32), |(min, max), x| (min.min(*x), max.max(*x)));
+    let (min, max) = values.iter().fold((0f32, 0f32), |(min, max), x| (min.min(*x), max.max(*x)));
     Range { min: f64::from(min), max: f64::from(max) }
 }

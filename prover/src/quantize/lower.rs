@@ -92,6 +92,9 @@ struct TableDraft {
     layer: usize,
 }
 
+/// All tables, and the smallest and largest integer of each tensor.
+type TablesAndRanges = (Vec<FunctionTable>, Vec<(i32, i32)>);
+
 struct Lowering<'a> {
     graph: &'a FloatGraph,
     calibration: &'a Calibration,
@@ -217,10 +220,7 @@ impl Lowering<'_> {
 
     /// The tables, and the range of each tensor that follows from them. An exact sum whose range
     /// could leave the activation format gets an identity table of its own calibrated range.
-    fn ranges(
-        &mut self,
-        map: &[i32],
-    ) -> Result<(Vec<FunctionTable>, Vec<(i32, i32)>), QuantizeError> {
+    fn ranges(&mut self, map: &[i32]) -> Result<TablesAndRanges, QuantizeError> {
         loop {
             let functions = self
                 .tables
@@ -300,7 +300,10 @@ impl Lowering<'_> {
 
     fn too_wide(&self, index: usize) -> QuantizeError {
         let layer = &self.graph.layers[index];
-        layer_error(layer, "its values do not fit 16 bits; use fewer bits or a smaller margin".into())
+        layer_error(
+            layer,
+            "its values do not fit 16 bits; use fewer bits or a smaller margin".into(),
+        )
     }
 }
 

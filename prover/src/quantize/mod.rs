@@ -95,7 +95,9 @@ pub enum QuantizeError {
     Option { option: &'static str, value: String, allowed: &'static str },
     #[error("calibration needs at least one input")]
     NoInputs,
-    #[error("calibration input {index} has {actual} bytes, the network takes {expected} ({shape:?})")]
+    #[error(
+        "calibration input {index} has {actual} bytes, the network takes {expected} ({shape:?})"
+    )]
     InputLength { index: usize, expected: usize, actual: usize, shape: [usize; 3] },
     #[error("layer `{layer}` (`{operator}`): {problem}")]
     Layer { layer: String, operator: String, problem: String },
@@ -103,7 +105,9 @@ pub enum QuantizeError {
     OtherNetwork,
     #[error("the quantized graph breaks a rule: {0}")]
     Graph(#[from] GraphError),
-    #[error("the quantized network fails on calibration input {index}: {source}; use more bits or a larger margin")]
+    #[error(
+        "the quantized network fails on calibration input {index}: {source}; use more bits or a larger margin"
+    )]
     Check { index: usize, source: ExecuteError },
 }
 
@@ -124,9 +128,7 @@ pub fn calibrate_and_quantize<T: AsRef<[u8]> + Sync>(
     let executor = Executor::new(&quantized)?;
     // A few inputs show a wrong scale; the margin is for the rest.
     for (index, input) in inputs.iter().take(8).enumerate() {
-        executor
-            .run(input.as_ref())
-            .map_err(|source| QuantizeError::Check { index, source })?;
+        executor.run(input.as_ref()).map_err(|source| QuantizeError::Check { index, source })?;
     }
     Ok(quantized)
 }

@@ -5,11 +5,7 @@ use crate::{
     model::Model,
 };
 
-fn load(
-    model: &str,
-    images: &str,
-    encoding: &InputEncoding,
-) -> Option<(Model, Dataset)> {
+fn load(model: &str, images: &str, encoding: &InputEncoding) -> Option<(Model, Dataset)> {
     let model = Model::import(&shared(&format!("data/models/{model}.onnx"))?)
         .unwrap_or_else(|error| panic!("{error}"));
     let images = shared(&format!("data/images/{images}"))?;

@@ -8,7 +8,14 @@ use crate::proof::{
     vk_data::VkData,
 };
 
-use super::{GeneratedVerifier, Options, gates::fold_constraints, memory::{Memory, header}, selector};
+use super::{
+    GeneratedVerifier, Options,
+    gates::fold_constraints,
+    memory::{Memory, header},
+    selector,
+    tables::Tables,
+    text::{hex_word, indent},
+};
 
 /// Custom errors of the contract: constant in the template, signature, meaning.
 const ERRORS: [(&str, &str, &str); 10] = [
@@ -28,10 +35,6 @@ const ERRORS: [(&str, &str, &str); 10] = [
 fn delta() -> String {
     use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
     hex_word(&crate::proof::transcript::scalar_to_bytes(&Fr::DELTA))
-}
-
-fn hex_word(bytes: &[u8; 32]) -> String {
-    format!("0x{}", hex::encode(bytes))
 }
 
 /// The memory of a profile's contract.
@@ -168,22 +171,6 @@ fn summary(profile: &Profile) -> String {
     )
 }
 
-/// Indents statements, blocks further than what is around them.
-fn indent(code: &str, columns: usize) -> String {
-    let mut text = String::new();
-    let mut depth = columns / 4;
-    for line in code.lines().filter(|line| !line.is_empty()) {
-        if line.starts_with('}') {
-            depth -= 1;
-        }
-        let _ = writeln!(text, "{}{line}", "    ".repeat(depth));
-        if line.ends_with('{') {
-            depth += 1;
-        }
-    }
-    text
-}
-
 /// Absorbs the proof piece by piece and stores the challenges.
 fn transcript(profile: &Profile, memory: &Memory) -> String {
     let mut code = String::new();
@@ -218,69 +205,6 @@ fn transcript(profile: &Profile, memory: &Memory) -> String {
     squeeze(memory.openings, Some(memory.shplonk_v), "v of the multi-opening");
     squeeze(memory.openings + 0x40, Some(memory.shplonk_u), "u of the multi-opening");
     indent(&code, 16)
-}
-
-/// Addresses that loops walk over, two bytes each.
-struct Tables {
-    bytes: Vec<u8>,
-    /// Start and entry size of each rotation set's table, and its end.
-    sets: Vec<(usize, usize, usize)>,
-    /// Start and end of the permutation columns' table.
-    permutation: (usize, usize),
-}
-
-impl Tables {
-    fn words(profile: &Profile, sets: &[RotationSet]) -> usize {
-        let openings: usize = sets
-            .iter()
-            .map(|set| set.openings.len() * (1 + set.rotations.len()))
-            .sum();
-        (2 * (openings + profile.permutation.len())).div_ceil(32)
-    }
-
-    fn new(profile: &Profile, sets: &[RotationSet], memory: &Memory) -> Self {
-        let mut bytes = Vec::new();
-        let mut push = |address: usize| {
-            bytes.extend_from_slice(&(address as u16).to_be_bytes());
-            memory.tables + bytes.len()
-        };
-        let mut start = memory.tables;
-        let mut ranges = Vec::new();
-        for set in sets {
-            let mut end = start;
-            // Horner's rule starts with the highest power of y.
-            for (commitment, evaluations) in set.openings.iter().rev() {
-                push(memory.point(*commitment));
-                for evaluation in evaluations {
-                    end = push(memory.evaluation(*evaluation));
-                }
-            }
-            ranges.push((start, 2 * (1 + set.rotations.len()), end));
-            start = end;
-        }
-        let mut end = start;
-        for column in &profile.permutation {
-            end = push(memory.permutation_value(column));
-        }
-        Self {
-            bytes,
-            sets: ranges,
-            permutation: (start, end),
-        }
-    }
-
-    fn code(&self, memory: &Memory) -> String {
-        let mut code = String::new();
-        for (index, chunk) in self.bytes.chunks(32).enumerate() {
-            let mut word = [0u8; 32];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            let address = memory.tables + 32 * index;
-            let _ = writeln!(code, "mstore({address:#x}, {})", hex_word(&word));
-        }
-        indent(&code, 12)
-    }
 }
 
 fn opening_points(profile: &Profile, memory: &Memory) -> String {

@@ -8,6 +8,8 @@ mod compile;
 mod contract;
 mod gates;
 mod memory;
+mod tables;
+mod text;
 
 use crate::proof::{KeyInfo, profile::Profile, transcript::keccak256};
 

@@ -24,10 +24,7 @@ pub(super) fn function(
             Function::hard_sigmoid(1.0 / 6.0, 0.5),
         ),
         "Elu" => Function::elu(node.float("alpha", 1.0)?, 1.0),
-        "Selu" => Function::elu(
-            node.float("alpha", 1.673_263_2)?,
-            node.float("gamma", 1.050_701)?,
-        ),
+        "Selu" => Function::elu(node.float("alpha", 1.673_263_2)?, node.float("gamma", 1.050_701)?),
         "Gelu" => Function::gelu(node.text("approximate") == Some("tanh")),
         "Sigmoid" => unary(Unary::Sigmoid),
         "Tanh" => unary(Unary::Tanh),
@@ -38,9 +35,7 @@ pub(super) fn function(
         "Log" => unary(Unary::Log),
         "Softplus" => unary(Unary::Softplus),
         "Neg" => Function::affine(-1.0, 0.0),
-        "Reciprocal" => {
-            Function::binary(Binary::Div, Function::Constant(1.0), Function::Identity)
-        }
+        "Reciprocal" => Function::binary(Binary::Div, Function::Constant(1.0), Function::Identity),
         "Mish" => Function::binary(
             Binary::Mul,
             Function::Identity,

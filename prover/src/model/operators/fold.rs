@@ -62,6 +62,8 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             let parts = (0..node.inputs().len())
                 .map(|index| required_constant(importer, node, index))
                 .collect::<Result<Vec<Rc<Constant>>, _>>()?;
+            let total = parts.iter().map(|part| part.values.len()).fold(0, usize::saturating_add);
+            shapes::element_count(&[total]).map_err(|problem| node.error(problem))?;
             let axis = shapes::axis(node, node.int("axis", 0), first.shape.len())?;
             let parts: Vec<&Constant> = parts.iter().map(AsRef::as_ref).collect();
             Constant::concat(&parts, axis).ok_or_else(|| node.error("shapes that do not fit"))
@@ -125,6 +127,9 @@ fn gather(
         .into_iter()
         .map(|index| shapes::axis(node, index, data.shape[axis]))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut shape = data.shape.clone();
+    shape[axis] = positions.len();
+    shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
     let mut result = data.select(axis, &positions);
     result.shape.splice(axis..=axis, indices.shape.iter().copied());
     Ok(result)

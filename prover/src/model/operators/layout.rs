@@ -93,6 +93,8 @@ pub(super) fn transpose(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<
     let old = shapes::strides(&value.shape);
     let shape: Vec<usize> = permutation.iter().map(|axis| value.shape[*axis]).collect();
     let steps: Vec<usize> = permutation.iter().map(|axis| old[*axis]).collect();
+    let elements = shapes::element_count(&shape).and_then(|count| importer.reserve(count));
+    elements.map_err(|problem| node.error(problem))?;
     let order: Vec<u32> = shapes::strided_offsets(&shape, &steps)
         .into_iter()
         .map(|index| value.order.as_ref().map_or(index as u32, |order| order[index]))

@@ -39,10 +39,9 @@ pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), I
     }
     let bias = match &bias {
         Some(bias) if bias.values.len() != outputs => {
-            return Err(node.error(format!(
-                "{} biases for {outputs} output channels",
-                bias.values.len()
-            )));
+            return Err(
+                node.error(format!("{} biases for {outputs} output channels", bias.values.len()))
+            );
         }
         Some(bias) => floats(bias),
         None => vec![0.0; outputs],
@@ -168,8 +167,7 @@ fn dense(
         function: Function::Identity,
     };
     let tensor = importer.push(node, result, Step::Layer(op))?;
-    importer
-        .bind(node, Value { tensor, shape: onnx_shape, order, pads: [0; 4], dropped: None })
+    importer.bind(node, Value { tensor, shape: onnx_shape, order, pads: [0; 4], dropped: None })
 }
 
 fn is_channels_last(value: &Value, shape: [usize; 3]) -> bool {

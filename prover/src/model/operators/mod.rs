@@ -80,10 +80,11 @@ fn activation(
     node: &Node<'_>,
     index: usize,
 ) -> Result<Value, ImportError> {
-    let name =
-        node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")))?;
+    let name = node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")))?;
     if importer.constants.contains_key(name) {
-        return Err(node.error(format!("its input `{name}` is a constant; an activation is needed")));
+        return Err(
+            node.error(format!("its input `{name}` is a constant; an activation is needed"))
+        );
     }
     let value = importer.values.get(name).ok_or_else(|| unknown(node, name))?;
     if let Some(dropped) = &value.dropped

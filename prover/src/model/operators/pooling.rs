@@ -99,10 +99,7 @@ pub(super) fn global(
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(super) fn reduce_mean(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-) -> Result<(), ImportError> {
+pub(super) fn reduce_mean(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let rank = value.shape.len();
     let axes = integers(importer, node, "axes", 1)?.unwrap_or_else(|| (0..rank as i64).collect());
@@ -114,8 +111,12 @@ pub(super) fn reduce_mean(
     // Every reduced set of elements must be one whole channel.
     let plane = height * width;
     let element = |index: usize| value.order.as_ref().map_or(index, |order| order[index] as usize);
-    let kept_shape: Vec<usize> =
-        value.shape.iter().zip(&reduced).map(|(size, gone)| if *gone { 1 } else { *size }).collect();
+    let kept_shape: Vec<usize> = value
+        .shape
+        .iter()
+        .zip(&reduced)
+        .map(|(size, gone)| if *gone { 1 } else { *size })
+        .collect();
     let strides = shapes::strides(&value.shape);
     let split = |gone: bool| {
         let pick = |axis: usize| if reduced[axis] == gone { value.shape[axis] } else { 1 };
@@ -139,7 +140,13 @@ pub(super) fn reduce_mean(
     let shape = if node.int("keepdims", 1) != 0 {
         kept_shape
     } else {
-        value.shape.iter().zip(&reduced).filter(|(_, gone)| !**gone).map(|(size, _)| *size).collect()
+        value
+            .shape
+            .iter()
+            .zip(&reduced)
+            .filter(|(_, gone)| !**gone)
+            .map(|(size, _)| *size)
+            .collect()
     };
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }

@@ -26,9 +26,8 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
     let encoding = InputEncoding::SYMMETRIC;
     let elements: usize = graph.input_shape().iter().product();
     let mut random = Random::new(elements as u64);
-    let inputs: Vec<Vec<u8>> = (0..6)
-        .map(|_| (0..elements).map(|_| random.word() as u8).collect())
-        .collect();
+    let inputs: Vec<Vec<u8>> =
+        (0..6).map(|_| (0..elements).map(|_| random.word() as u8).collect()).collect();
     let options = QuantizeOptions {
         table_bits: Some(15),
         output_bits: Some(15),

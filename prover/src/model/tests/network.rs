@@ -2,7 +2,8 @@
 
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
+    TensorShapeProto, TypeProto, ValueInfoProto,
+    attribute_proto::AttributeType,
     tensor_proto::DataType,
     tensor_shape_proto::{Dimension, dimension},
     type_proto,
@@ -92,9 +93,8 @@ impl Network {
     /// Random numbers within `-size..size`.
     pub fn random(&mut self, name: &str, shape: &[i64], size: f32) {
         let count = shape.iter().product::<i64>();
-        let values = (0..count)
-            .map(|_| self.random.between(-1000, 1000) as f32 / 1000.0 * size)
-            .collect();
+        let values =
+            (0..count).map(|_| self.random.between(-1000, 1000) as f32 / 1000.0 * size).collect();
         self.constant(name, shape, values);
     }
 

@@ -19,7 +19,10 @@ fn convolutions_of_all_shapes() {
         let graph = check(network.then("Relu", "relu", &[]).head(outputs));
         assert_eq!(graph.layers.len(), 2);
         assert_eq!(graph.layers[0].op.function(), Some(&Function::relu()));
-        assert_eq!((graph.layers[0].name.as_str(), graph.layers[0].operator.as_str()), ("conv", "Conv"));
+        assert_eq!(
+            (graph.layers[0].name.as_str(), graph.layers[0].operator.as_str()),
+            ("conv", "Conv")
+        );
     }
 }
 
@@ -44,8 +47,7 @@ fn batch_normalization_is_folded() {
             network.node("BatchNormalization", "bn", &inputs, &[float("epsilon", 1e-3)])
         };
         let conv = |network: Network| network.conv("conv", &[4, 3, 3, 3], &[]);
-        let network =
-            if before { conv(normalize(network)) } else { normalize(conv(network)) };
+        let network = if before { conv(normalize(network)) } else { normalize(conv(network)) };
         check(network.then("Relu", "relu", &[]).head(4 * 16))
     };
     assert_eq!(normalized(false).layers.len(), 2);
@@ -196,7 +198,9 @@ fn padding_is_folded_into_the_window() {
     network.integers("pads", &[0, 0, 1, 0, 0, 0, 1, 2]);
     let network = network.node("Pad", "pad", &["input", "pads"], &[]);
     let graph = check(network.conv("conv", &[3, 2, 3, 3], &[]).head(3 * 25));
-    assert!(matches!(graph.layers[0].op, FloatOp::Conv { window, .. } if window.pads == [1, 0, 1, 2]));
+    assert!(
+        matches!(graph.layers[0].op, FloatOp::Conv { window, .. } if window.pads == [1, 0, 1, 2])
+    );
 }
 
 #[test]

@@ -24,7 +24,8 @@ fn random_network(seed: u64) -> Network {
                 let outputs = if depthwise { shape[0] } else { random.size(1, 6) };
                 let weights = [outputs, shape[0] / groups, kernel[0], kernel[1]];
                 let size = |axis: usize| {
-                    (shape[axis + 1] + pads[axis] + pads[axis + 2] - kernel[axis]) / stride[axis] + 1
+                    (shape[axis + 1] + pads[axis] + pads[axis + 2] - kernel[axis]) / stride[axis]
+                        + 1
                 };
                 shape = [outputs, size(0), size(1)];
                 let attributes = [
@@ -45,17 +46,18 @@ fn random_network(seed: u64) -> Network {
             }
             6 => {
                 let gate = format!("{name}.gate");
-                network
-                    .then("Tanh", &gate, &[])
-                    .node("Add", &name, &[&last, &gate], &[])
+                network.then("Tanh", &gate, &[]).node("Add", &name, &[&last, &gate], &[])
             }
             7 if shape[0] < 6 => {
                 let branch = format!("{name}.branch");
                 let weights = [2, shape[0] as i64, 1, 1];
                 shape[0] += 2;
-                network
-                    .conv(&branch, &weights, &[])
-                    .node("Concat", &name, &[&branch, &last], &[int("axis", 1)])
+                network.conv(&branch, &weights, &[]).node(
+                    "Concat",
+                    &name,
+                    &[&branch, &last],
+                    &[int("axis", 1)],
+                )
             }
             _ => {
                 network.random(&format!("{name}.c"), &[shape[0] as i64, 1, 1], 1.5);
@@ -65,9 +67,7 @@ fn random_network(seed: u64) -> Network {
         };
     }
     // A last layer of our own, so that no network is empty.
-    network
-        .conv("mix", &[3, shape[0] as i64, 1, 1], &[])
-        .head((3 * shape[1] * shape[2]) as i64)
+    network.conv("mix", &[3, shape[0] as i64, 1, 1], &[]).head((3 * shape[1] * shape[2]) as i64)
 }
 
 /// Float graph, tract and integers agree on random networks.

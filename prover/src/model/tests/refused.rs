@@ -125,6 +125,27 @@ fn broken_graphs_are_refused() {
     expect(inputs, &["one input"]);
 }
 
+/// A few bytes that ask for much memory.
+#[test]
+fn large_constants_are_refused() {
+    let mut huge = image();
+    huge.integers("shape", &[1 << 13, 1 << 13]);
+    for copy in 0..5 {
+        huge = huge.node("ConstantOfShape", &format!("c{copy}"), &["shape"], &[]);
+    }
+    expect(huge, &["`c", "elements"]);
+    let mut gathered = image();
+    gathered.constant("data", &[1, 1 << 14], vec![0.0; 1 << 14]);
+    gathered.integers("zeros", &[0; 1 << 14]);
+    expect(gathered.node("Gather", "gather", &["data", "zeros"], &[]), &["`gather`", "elements"]);
+    let mut joined = image();
+    joined.constant("data", &[1 << 14], vec![0.0; 1 << 14]);
+    let inputs = vec!["data"; 1 << 14];
+    let joined = joined.node("Concat", "join", &inputs, &[int("axis", 0)]);
+    expect(joined, &["`join`", "elements"]);
+    expect(image().conv("conv", &[1 << 20, 2, 1, 1], &[]), &["`conv`", "elements"]);
+}
+
 /// Any part of a real file, and any byte of it changed: an error or a graph, never a panic.
 #[test]
 fn damaged_files_never_panic() {

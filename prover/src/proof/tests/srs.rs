@@ -133,3 +133,54 @@ fn imports_the_librarys_layout() {
         Err(SrsError::File(FileError::Content { .. }))
     ));
 }
+
+/// A `.ptau` file with sections that are not read before and after the powers.
+fn ptau(params: &ParamsKZG<Bn256>, power: u32) -> Vec<u8> {
+    use halo2_proofs::halo2curves::{ff::PrimeField, serde::SerdeObject};
+    let mut header = 32u32.to_le_bytes().to_vec();
+    let mut q = (-halo2_proofs::halo2curves::bn256::Fq::ONE).to_repr();
+    q[0] += 1;
+    header.extend_from_slice(&q);
+    header.extend_from_slice(&power.to_le_bytes());
+    header.extend_from_slice(&power.to_le_bytes());
+    let g1: Vec<u8> = params.get_g().iter().flat_map(|point| point.to_raw_bytes()).collect();
+    let g2 = [params.g2().to_raw_bytes(), params.s_g2().to_raw_bytes()].concat();
+    let mut bytes = b"ptau".to_vec();
+    bytes.extend_from_slice(&1u32.to_le_bytes());
+    bytes.extend_from_slice(&5u32.to_le_bytes());
+    for (kind, content) in [(7u32, vec![1; 9]), (1, header), (3, g2), (2, g1), (4, vec![2; 70])] {
+        bytes.extend_from_slice(&kind.to_le_bytes());
+        bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&content);
+    }
+    bytes
+}
+
+#[test]
+fn imports_powers_of_tau() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pot.ptau");
+    // The file says 2^5 and holds up to twice as many points, as ceremonies do.
+    let mut params = ceremony(6);
+    let good = ptau(&params, 5);
+    std::fs::write(&path, &good).unwrap();
+    params.downsize(5);
+    let srs = Srs::import_ptau(&path, None).unwrap();
+    assert!(!srs.is_dev());
+    assert_eq!(raw(srs.params()), raw(&params));
+    params.downsize(3);
+    assert_eq!(raw(Srs::import_ptau(&path, Some(3)).unwrap().params()), raw(&params));
+    let error = Srs::import_ptau(&path, Some(6)).unwrap_err();
+    assert!(matches!(error, SrsError::TooSmall { found: 5, asked: 6, .. }));
+
+    for (at, what) in [(0, "magic"), (4, "version"), (45, "modulus"), (150, "[s]_2"), (500, "G1")] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(Srs::import_ptau(&path, None).is_err(), "{what}");
+    }
+    for length in [0, 11, 12, 40, 200, 700] {
+        std::fs::write(&path, &good[..length]).unwrap();
+        assert!(Srs::import_ptau(&path, None).is_err(), "{length} bytes");
+    }
+}
