@@ -77,8 +77,10 @@ step() {
   shift 2
   "$assay" "$@" --json --progress "$progress" >"$report.partial" || fail "$title: failed (see above)"
   mv "$report.partial" "$report"
-  printf '  %-42s %s\n' "$title" "$dim$(cost "$report")$reset"
+  took "$title" "$report"
 }
+
+took() { printf '  %-42s %s\n' "$1" "$dim$(cost "$2")$reset"; }
 
 cost() {
   node -e '
@@ -98,7 +100,7 @@ usable() {
 if usable; then
   say "Seller: the model, its keys and its verifier are in $cache (--fresh makes them again)"
   for report in import setup keygen verifier; do
-    printf '  %-42s %s\n' "$report, made earlier" "$dim$(cost "$cache/report/$report.json")$reset"
+    took "$report, made earlier" "$cache/report/$report.json"
   done
 else
   say "Seller: quantize the network, make keys, generate the verifier contract"
@@ -183,10 +185,11 @@ step "open the job" "$run/report/open.json" \
 job=$(value "$run/report/open.json" job)
 
 say "Seller: the relayer sees the job, proves it and claims the price"
-step "proven, verified on chain, claimed" "$run/report/job.json" \
-  escrow show "$job" --escrow "$escrow" --wait 600
+"$assay" escrow show "$job" --escrow "$escrow" --wait 600 --json --progress "$progress" \
+  >"$run/report/job.json" || { cat "$run/relayer.log" >&2; fail "the job was not claimed"; }
 wait "$relayer" || { cat "$run/relayer.log" >&2; fail "the relayer failed"; }
 relayer=''
+took "proven, verified on chain, claimed, paid" "$run/report/relayer.json"
 buyer_after=$(balance "$buyer") seller_after=$(balance "$seller")
 step "the float network, for comparison" "$run/report/predict.json" \
   model predict "$cache/lenet.bundle" --input "$image" --float "$digits/lenet.onnx"
@@ -202,9 +205,7 @@ minus() { node -p 'String(BigInt(process.argv[1]) - BigInt(process.argv[2]))' --
 line() { printf '  %-26s %s\n' "$1" "$2"; }
 
 say "The digit"
-if [ -z "$test_mode" ]; then
-  "$assay" input show --architecture "$cache/lenet.json" --input "$image"
-fi
+"$assay" input show --architecture "$cache/lenet.json" --input "$image"
 line "float network says" "$float"
 line "proven on chain" "$proven"
 say "The proof"
@@ -255,15 +256,15 @@ refused() { # TITLE EXPECTED COMMAND...
   shift 2
   if answer=$("$assay" "$@" --progress never 2>&1); then fail "$title: was accepted"; fi
   case $answer in
-    *"$expected"*) printf '  %-42s %s\n' "$title" "$answer" ;;
+    *"$expected"*) printf '  %-42s %s\n' "$title" "${answer##*reverted: }" ;;
     *) fail "$title: refused for another reason: $answer" ;;
   esac
 }
 refused "one byte of the proof changed" reverted \
   escrow claim "$job2" --escrow "$escrow" --raw-proof "$run/forged.hex" --class "$proven" --recipient "$seller" "$(as seller)"
-refused "another recipient" reverted \
+refused "another recipient" ProofInvalid \
   escrow claim "$job2" --escrow "$escrow" --proof "$run/job2.proof" --recipient "$thief" "$(as thief)"
-refused "a proof of another job" reverted \
+refused "a proof of another job" ProofInvalid \
   escrow claim "$job2" --escrow "$escrow" --proof "$run/job1.proof" --recipient "$seller" "$(as seller)"
 step "the honest proof, sent by a stranger" "$run/report/claim2.json" \
   escrow claim "$job2" --escrow "$escrow" --proof "$run/job2.proof" --recipient "$seller" "$(as thief)"
@@ -277,7 +278,7 @@ if [ -n "$test_mode" ]; then
   step "open a job of 0.2 ETH" "$run/report/open3.json" \
     escrow open --escrow "$escrow" --model "$model" --commitment "$commitment" --price 0.2ether --deadline 600 "$(as buyer)"
   job3=$(value "$run/report/open3.json" job)
-  refused "a refund before the deadline" reverted escrow refund "$job3" --escrow "$escrow" "$(as buyer)"
+  refused "a refund before the deadline" DeadlineNotPassed escrow refund "$job3" --escrow "$escrow" "$(as buyer)"
   node_modules/.bin/cast rpc evm_increaseTime 601 --rpc-url "$rpc" >/dev/null
   node_modules/.bin/cast rpc evm_mine --rpc-url "$rpc" >/dev/null
   step "a refund after it" "$run/report/refund3.json" escrow refund "$job3" --escrow "$escrow" "$(as thief)"

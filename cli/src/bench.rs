@@ -37,19 +37,10 @@ pub struct BenchArgs {
     #[arg(long, default_value = ".cache/bench", value_name = "DIR")]
     cache: PathBuf,
     /// anvil, for the gas of the verification
-    #[arg(
-        long,
-        default_value = "node_modules/.bin/anvil",
-        value_name = "PROGRAM"
-    )]
+    #[arg(long, default_value = "node_modules/.bin/anvil", value_name = "PROGRAM")]
     anvil: PathBuf,
     /// Solidity compiler
-    #[arg(
-        long,
-        env = "ASSAY_SOLC",
-        default_value = "scripts/solc",
-        value_name = "PROGRAM"
-    )]
+    #[arg(long, env = "ASSAY_SOLC", default_value = "scripts/solc", value_name = "PROGRAM")]
     solc: PathBuf,
     /// Another input than the model's usual one
     #[arg(long, value_name = "FILE")]
@@ -117,14 +108,8 @@ struct Runner {
 impl Runner {
     fn run(&self, name: &'static str, arguments: &[&dyn AsRef<OsStr>]) -> Result<Answer> {
         let mut command = Command::new(&self.program);
-        command
-            .args(name.split(' '))
-            .args(["--json", "--progress", "never"]);
-        command.args(
-            arguments
-                .iter()
-                .map(|argument| -> &OsStr { (**argument).as_ref() }),
-        );
+        command.args(name.split(' ')).args(["--json", "--progress", "never"]);
+        command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));
         if let Some(key) = &self.key {
             command.env("ASSAY_PRIVATE_KEY", key);
         }
@@ -139,10 +124,7 @@ impl Runner {
         }
         let value = serde_json::from_slice(&done.stdout)
             .with_context(|| format!("`assay {name}` printed no JSON"))?;
-        Ok(Answer {
-            command: name,
-            value,
-        })
+        Ok(Answer { command: name, value })
     }
 }
 
@@ -159,11 +141,8 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut runner = Runner { program, key: None };
     let bundle = folder.join("model.bundle");
-    let (keys, proof, verifier) = (
-        folder.join("keys"),
-        folder.join("proof"),
-        folder.join("verifier"),
-    );
+    let (keys, proof, verifier) =
+        (folder.join("keys"), folder.join("proof"), folder.join("verifier"));
     let input = args.input.as_ref().unwrap_or(&case.input);
 
     let steps = output.bar(8, "importing the model");
@@ -174,15 +153,8 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
             .with_context(|| format!("cannot remove {}", counter.display()))?;
     }
     let limit = case.calibration_limit.to_string();
-    let mut options: Vec<String> = case
-        .encoding
-        .iter()
-        .map(|word| (*word).to_owned())
-        .collect();
-    for (option, value) in [
-        ("--lanes", args.lanes),
-        ("--weight-columns", args.weight_columns),
-    ] {
+    let mut options: Vec<String> = case.encoding.iter().map(|word| (*word).to_owned()).collect();
+    for (option, value) in [("--lanes", args.lanes), ("--weight-columns", args.weight_columns)] {
         options.extend(value.map(|value| format!("{option}={value}")));
     }
     let mut import: Vec<&dyn AsRef<OsStr>> = vec![
@@ -208,17 +180,13 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
 
     steps.step("running the float network");
-    let predicted = runner.run(
-        "model predict",
-        &[&bundle, &"--input", input, &"--float", &case.model],
-    )?;
+    let predicted =
+        runner.run("model predict", &[&bundle, &"--input", input, &"--float", &case.model])?;
 
     steps.step("proving");
     let proven = runner.run(
         "prove",
-        &[
-            &bundle, &"--setup", &setup, &"--keys", &keys, &"--input", input, &"-o", &proof,
-        ],
+        &[&bundle, &"--setup", &setup, &"--keys", &keys, &"--input", input, &"-o", &proof],
     )?;
 
     steps.step("verifying");
@@ -227,16 +195,7 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     steps.step("compiling the verifier contract");
     let generated = runner.run(
         "verifier generate",
-        &[
-            &"--bundle",
-            &bundle,
-            &"--keys",
-            &keys,
-            &"--solc",
-            &args.solc,
-            &"-o",
-            &verifier,
-        ],
+        &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &args.solc, &"-o", &verifier],
     )?;
 
     steps.step("verifying on a local chain");
@@ -245,18 +204,8 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     let rpc = node.url();
     let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;
     let (address, vk): (String, String) = (deployed.get("/verifier")?, deployed.get("/vk")?);
-    let called = runner.run(
-        "verifier call",
-        &[
-            &proof,
-            &"--verifier",
-            &address,
-            &"--vk",
-            &vk,
-            &"--rpc",
-            &rpc,
-        ],
-    )?;
+    let called = runner
+        .run("verifier call", &[&proof, &"--verifier", &address, &"--vk", &vk, &"--rpc", &rpc])?;
     drop(steps);
 
     let threads = available_parallelism().map_or(1, usize::from) as f64;
@@ -287,10 +236,7 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     };
     let quantized: u64 = predicted.get("/class")?;
     if quantized != figures.proven_class {
-        bail!(
-            "the proof says class {}, the quantized network {quantized}",
-            figures.proven_class
-        );
+        bail!("the proof says class {}, the quantized network {quantized}", figures.proven_class);
     }
     Ok(figures)
 }
@@ -310,13 +256,7 @@ fn text(figures: &Figures) -> String {
                 figures.fixed_columns
             ),
         ),
-        (
-            "keygen",
-            format!(
-                "{:.2} s, {:.0} MiB",
-                figures.keygen_wall_s, figures.keygen_rss_mb
-            ),
-        ),
+        ("keygen", format!("{:.2} s, {:.0} MiB", figures.keygen_wall_s, figures.keygen_rss_mb)),
         (
             "prove",
             format!(
@@ -326,10 +266,7 @@ fn text(figures: &Figures) -> String {
         ),
         (
             "predicted",
-            format!(
-                "{:.2} s, {:.0} MB",
-                figures.predicted_wall_s, figures.predicted_rss_mb
-            ),
+            format!("{:.2} s, {:.0} MB", figures.predicted_wall_s, figures.predicted_rss_mb),
         ),
         ("verify", format!("{:.1} ms", figures.verify_ms)),
         ("proof", format!("{} bytes", figures.proof_bytes)),
@@ -343,13 +280,7 @@ fn text(figures: &Figures) -> String {
                 figures.vk_deploy_gas
             ),
         ),
-        (
-            "class",
-            format!(
-                "{} (float network {})",
-                figures.proven_class, figures.float_class
-            ),
-        ),
+        ("class", format!("{} (float network {})", figures.proven_class, figures.float_class)),
     ])
 }
 

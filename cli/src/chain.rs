@@ -44,12 +44,7 @@ pub struct KeyArgs {
     )]
     pub keystore: Option<PathBuf>,
     /// File with the password of the keystore, in its first line
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "keystore",
-        help_heading = "Chain"
-    )]
+    #[arg(long, value_name = "FILE", requires = "keystore", help_heading = "Chain")]
     pub password_file: Option<PathBuf>,
 }
 
@@ -124,18 +119,14 @@ pub fn guard_dev_setup(is_dev: bool, chain_id: u64, allowed: bool) -> Result<()>
 
 /// Runs what talks to a chain.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    Runtime::new()
-        .context("cannot start the asynchronous runtime")?
-        .block_on(future)
+    Runtime::new().context("cannot start the asynchronous runtime")?.block_on(future)
 }
 
 /// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or a bare number of wei (or of
 /// a token's smallest unit).
 pub fn parse_amount(text: &str) -> Result<U256, String> {
     let wrong = || format!("{text:?} is not an amount like 1ether, 0.5eth, 30gwei or 1000");
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let decimals = match unit.trim() {
         "ether" | "eth" => 18,
@@ -146,15 +137,11 @@ pub fn parse_amount(text: &str) -> Result<U256, String> {
     if number.is_empty() || (decimals == 0 && number.contains('.')) {
         return Err(wrong());
     }
-    let fraction = number
-        .split_once('.')
-        .map_or(0, |(_, fraction)| fraction.len());
+    let fraction = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     if fraction > usize::from(decimals) {
         return Err(wrong());
     }
-    parse_units(number, decimals)
-        .map(Into::into)
-        .map_err(|_| wrong())
+    parse_units(number, decimals).map(Into::into).map_err(|_| wrong())
 }
 
 /// `1.5 ETH` for the chain's coin, units of the token otherwise.
@@ -183,22 +170,10 @@ mod tests {
         assert_eq!(parse_amount("0.5 eth"), Ok(ether / U256::from(2)));
         assert_eq!(parse_amount("30gwei"), Ok(U256::from(30_000_000_000u64)));
         assert_eq!(parse_amount("12"), Ok(U256::from(12)));
-        for bad in [
-            "",
-            "eth",
-            "1.5",
-            "1.5wei",
-            "-1",
-            "1btc",
-            "0.1234567891gwei",
-            "1..2eth",
-        ] {
+        for bad in ["", "eth", "1.5", "1.5wei", "-1", "1btc", "0.1234567891gwei", "1..2eth"] {
             assert!(parse_amount(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            amount_text(ether / U256::from(4), Address::ZERO),
-            "0.25 ETH"
-        );
+        assert_eq!(amount_text(ether / U256::from(4), Address::ZERO), "0.25 ETH");
         assert_eq!(amount_text(U256::ZERO, Address::ZERO), "0 ETH");
     }
 

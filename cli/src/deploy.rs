@@ -88,14 +88,8 @@ pub fn run(args: &DeployArgs, output: &Output) -> Result<()> {
     output.finish(&report, || {
         table(&[
             ("chain", report.chain_id.to_string()),
-            (
-                "registry",
-                format!("{} ({} gas)", report.registry, report.registry_gas),
-            ),
-            (
-                "escrow",
-                format!("{} ({} gas)", report.escrow, report.escrow_gas),
-            ),
+            ("registry", format!("{} ({} gas)", report.registry, report.registry_gas)),
+            ("escrow", format!("{} ({} gas)", report.escrow, report.escrow_gas)),
             ("from block", report.block.to_string()),
         ])
     })

@@ -84,12 +84,7 @@ pub struct ClaimArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "raw_proof")]
     proof: Option<PathBuf>,
     /// Bare proof, in hexadecimal as the verifier contract takes it, in place of a proof file
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "proof",
-        requires = "class"
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "proof", requires = "class")]
     raw_proof: Option<PathBuf>,
     /// Class that the bare proof proves
     #[arg(long, requires = "raw_proof")]
@@ -186,11 +181,7 @@ fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         if let Some(wanted) = args.binding
             && wanted != binding.binding_hash
         {
-            bail!(
-                "model {} has binding {}, not {wanted}",
-                args.model,
-                binding.binding_hash
-            );
+            bail!("model {} has binding {}, not {wanted}", args.model, binding.binding_hash);
         }
         let deadline = chain
             .head()
@@ -246,15 +237,10 @@ impl ClaimArgs {
         match (&self.proof, &self.raw_proof, self.class) {
             (Some(path), _, _) => {
                 let file = ProofFile::read(path)?;
-                let class = file
-                    .public_inputs
-                    .last()
-                    .context("the proof file has no public inputs")?;
+                let class =
+                    file.public_inputs.last().context("the proof file has no public inputs")?;
                 let output = U256::from_be_bytes(field_to_bytes(class));
-                Ok(ProofArtifact {
-                    proof: file.proof.into(),
-                    output,
-                })
+                Ok(ProofArtifact { proof: file.proof.into(), output })
             }
             (None, Some(path), Some(output)) => {
                 let text = std::fs::read_to_string(path)
@@ -280,13 +266,8 @@ fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
             .with_timeout(args.sender.node.timeout());
         let outcome = if args.dry_run {
             chain.code_hash(args.escrow).await?;
-            let request = escrow
-                .claim_request(args.job, recipient, &artifact)
-                .with_from(account);
-            chain
-                .call(request)
-                .await
-                .context("the escrow would refuse this claim")?;
+            let request = escrow.claim_request(args.job, recipient, &artifact).with_from(account);
+            chain.call(request).await.context("the escrow would refuse this claim")?;
             None
         } else {
             let claimed = escrow.claim(args.job, recipient, &artifact).await;
@@ -338,10 +319,7 @@ fn refund(args: &RefundArgs, output: &Output) -> Result<()> {
     drop(spinner);
     output.finish(&report, || {
         table(&[
-            (
-                "job",
-                format!("{} refunded; its buyer can withdraw the price", report.job),
-            ),
+            ("job", format!("{} refunded; its buyer can withdraw the price", report.job)),
             ("gas", report.gas_used.to_string()),
         ])
     })

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    io::IsTerminal,
     path::{Path, PathBuf},
 };
 
@@ -99,19 +100,13 @@ impl Salt {
 pub fn parse_word(text: &str) -> Result<B256, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.is_empty() || digits.len() > 64 {
-        return Err(format!(
-            "{text:?} is not a number of 1 to 64 hexadecimal digits"
-        ));
+        return Err(format!("{text:?} is not a number of 1 to 64 hexadecimal digits"));
     }
     let bytes =
         hex::decode(format!("{digits:0>64}")).map_err(|error| format!("{text:?}: {error}"))?;
-    let word: [u8; 32] = bytes
-        .try_into()
-        .map_err(|_| format!("{text:?} is not 32 bytes"))?;
+    let word: [u8; 32] = bytes.try_into().map_err(|_| format!("{text:?} is not 32 bytes"))?;
     if field_from_bytes(&word).is_none() {
-        return Err(format!(
-            "{text} is not below the order of BN254's scalar field"
-        ));
+        return Err(format!("{text} is not below the order of BN254's scalar field"));
     }
     Ok(B256::from(word))
 }
@@ -120,15 +115,10 @@ impl InputArgs {
     /// The bytes that the network `graph` takes.
     pub fn read(&self, graph: &QuantizedGraph) -> Result<Vec<u8>> {
         let shape = graph.tensors[graph.input.tensor].shape;
-        let encoding = InputEncoding {
-            scale: graph.input.byte_scale,
-            offset: graph.input.byte_offset,
-        };
+        let encoding =
+            InputEncoding { scale: graph.input.byte_scale, offset: graph.input.byte_offset };
         let (path, index) = split_index(&self.input);
-        if path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-        {
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             let bytes = read_json(path, &encoding)?;
             let expected: usize = shape.iter().product();
             if bytes.len() != expected {
@@ -144,20 +134,14 @@ impl InputArgs {
         let data = Dataset::open(path, shape, &encoding, limit)?;
         let count = data.inputs.len();
         data.inputs.into_iter().nth(index).ok_or_else(|| {
-            anyhow!(
-                "{} has {count} inputs, none with index {index}",
-                path.display()
-            )
+            anyhow!("{} has {count} inputs, none with index {index}", path.display())
         })
     }
 }
 
 /// `FILE.npz:12` is input 12 of the archive; without a number it is the first.
 fn split_index(text: &str) -> (&Path, usize) {
-    match text
-        .rsplit_once(':')
-        .and_then(|(path, index)| Some((path, index.parse().ok()?)))
-    {
+    match text.rsplit_once(':').and_then(|(path, index)| Some((path, index.parse().ok()?))) {
         Some((path, index)) => (Path::new(path), index),
         None => (Path::new(text), 0),
     }
@@ -178,10 +162,7 @@ fn read_json(path: &Path, encoding: &InputEncoding) -> Result<Vec<u8>> {
     match value.get("bytes") {
         Some(bytes) => {
             flatten(bytes, &mut numbers).with_context(wrong)?;
-            if numbers
-                .iter()
-                .any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0)
-            {
+            if numbers.iter().any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0) {
                 bail!(wrong());
             }
             Ok(numbers.iter().map(|x| *x as u8).collect())
@@ -221,16 +202,9 @@ struct Commitment {
 
 fn commit(args: &CommitArgs, output: &Output) -> Result<()> {
     let graph = args.model.architecture()?.graph;
-    let opening = InputOpening {
-        input: args.input.read(&graph)?,
-        salt: args.salt.value(),
-    };
+    let opening = InputOpening { input: args.input.read(&graph)?, salt: args.salt.value() };
     let (commitment, path) = InputStore::new(&args.output).put(&opening)?;
-    let report = Commitment {
-        commitment,
-        salt: opening.salt,
-        opening: path,
-    };
+    let report = Commitment { commitment, salt: opening.salt, opening: path };
     output.finish(&report, || {
         table(&[
             ("commitment", hex(report.commitment)),
@@ -250,45 +224,39 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let graph = args.model.architecture()?.graph;
     let bytes = args.input.read(&graph)?;
     let shape = graph.tensors[graph.input.tensor].shape;
-    output.finish(
-        &Drawing {
-            shape,
-            bytes: hex(&bytes),
-        },
-        || draw(&bytes, shape),
-    )
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    output.finish(&Drawing { shape, bytes: hex(&bytes) }, || draw(&bytes, shape, colours))
 }
 
-/// Two lines of pixels in one line of characters, in 24-bit colours.
-fn draw(bytes: &[u8], [channels, height, width]: [usize; 3]) -> String {
-    let pixel = |line: usize, column: usize, channel: usize| {
-        let channel = if channels >= 3 { channel } else { 0 };
-        bytes
-            .get((channel * height + line) * width + column)
-            .copied()
-            .unwrap_or(0)
+/// Two lines of pixels in one line of characters: half blocks in 24-bit colours on a terminal,
+/// else characters of more or less ink.
+fn draw(bytes: &[u8], shape: [usize; 3], colours: bool) -> String {
+    let [channels, height, width] = shape;
+    let pixel = |line: usize, column: usize| {
+        [0, 1, 2].map(|channel| {
+            let channel = if channels >= 3 { channel } else { 0 };
+            let index = (channel * height + line) * width + column;
+            if line < height { bytes.get(index).copied().unwrap_or(0) } else { 0 }
+        })
     };
     let mut text = String::new();
     for line in (0..height).step_by(2) {
         for column in 0..width {
-            let [top, bottom] = [line, line + 1].map(|line| {
-                [0, 1, 2].map(|c| {
-                    if line < height {
-                        pixel(line, column, c)
-                    } else {
-                        0
-                    }
-                })
-            });
-            let [r, g, b] = top;
-            let _ = write!(text, "\x1b[38;2;{r};{g};{b}m");
-            let [r, g, b] = bottom;
-            let _ = write!(text, "\x1b[48;2;{r};{g};{b}m▀");
+            let (top, bottom) = (pixel(line, column), pixel(line + 1, column));
+            if colours {
+                let ([r, g, b], [s, t, u]) = (top, bottom);
+                let _ = write!(text, "\x1b[38;2;{r};{g};{b};48;2;{s};{t};{u}m▀");
+            } else {
+                let ink: usize = top.iter().chain(&bottom).map(|value| usize::from(*value)).sum();
+                text.push(INK.get(ink * INK.len() / (6 * 255 + 1)).copied().unwrap_or(' '));
+            }
         }
-        text.push_str("\x1b[0m\n");
+        text.push_str(if colours { "\x1b[0m\n" } else { "\n" });
     }
     text
 }
+
+const INK: [char; 9] = [' ', '.', ':', '-', '=', '+', '*', '#', '@'];
 
 #[cfg(test)]
 mod tests {
@@ -298,6 +266,13 @@ mod tests {
     fn indices_and_paths_are_told_apart() {
         assert_eq!(split_index("a.npz:12"), (Path::new("a.npz"), 12));
         assert_eq!(split_index("a:b.png"), (Path::new("a:b.png"), 0));
+    }
+
+    #[test]
+    fn pictures_have_ink_where_they_are_bright() {
+        assert_eq!(draw(&[0, 255, 0, 255], [1, 2, 2], false), " @\n");
+        assert_eq!(draw(&[255, 255, 255], [3, 1, 1], false), "=\n");
+        assert!(draw(&[1, 2, 3], [3, 1, 1], true).starts_with("\x1b[38;2;1;2;3;48;2;0;0;0m"));
     }
 
     #[test]

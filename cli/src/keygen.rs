@@ -77,10 +77,7 @@ impl KeyFolder<'_> {
   assay keygen --architecture lenet.json --setup dev.srs -o keys      a buyer: the verifying key only")]
 pub struct KeygenArgs {
     /// Model bundle
-    #[arg(
-        required_unless_present = "architecture",
-        conflicts_with = "architecture"
-    )]
+    #[arg(required_unless_present = "architecture", conflicts_with = "architecture")]
     bundle: Option<PathBuf>,
     /// Published architecture, for a verifying key only
     #[arg(long, value_name = "FILE")]
@@ -145,12 +142,7 @@ pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
     }
     let profile = info.profile();
     let model_hash = match &bundle {
-        Some(bundle) => Some(hex(model_hash(
-            bundle,
-            &layout,
-            &srs,
-            profile.blinding_factors,
-        )?)),
+        Some(bundle) => Some(hex(model_hash(bundle, &layout, &srs, profile.blinding_factors)?)),
         None => None,
     };
     drop(spinner);
@@ -181,18 +173,12 @@ pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         rows.push(("rows", format!("{} of 2^{}", report.rows_used, report.k)));
         rows.push((
             "columns",
-            format!(
-                "{} advice, {} fixed",
-                report.advice_columns, report.fixed_columns
-            ),
+            format!("{} advice, {} fixed", report.advice_columns, report.fixed_columns),
         ));
         rows.push(("proof", format!("{} bytes", report.proof_bytes)));
         rows.push(("time", format!("{:.1} s", report.keygen_wall_s)));
         if report.dev_setup {
-            rows.push((
-                "setup",
-                "development: proofs can be forged by its maker".to_owned(),
-            ));
+            rows.push(("setup", "development: proofs can be forged by its maker".to_owned()));
         }
         table(&rows)
     })

@@ -21,13 +21,7 @@ pub struct OutputArgs {
     #[arg(long, global = true)]
     json: bool,
     /// Show progress on stderr: `auto` does on a terminal, unless --json is given
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "auto",
-        value_name = "WHEN"
-    )]
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     progress: When,
 }
 
@@ -51,11 +45,7 @@ impl Output {
             When::Always => true,
             When::Never => false,
         };
-        Self {
-            json: args.json,
-            progress,
-            stopwatch: Stopwatch::start(),
-        }
+        Self { json: args.json, progress, stopwatch: Stopwatch::start() }
     }
 
     pub fn is_json(&self) -> bool {
@@ -169,11 +159,7 @@ pub fn hex(bytes: impl AsRef<[u8]>) -> String {
 
 /// Lines of two aligned columns.
 pub fn table<K: AsRef<str>, V: AsRef<str>>(rows: &[(K, V)]) -> String {
-    let width = rows
-        .iter()
-        .map(|(key, _)| key.as_ref().len())
-        .max()
-        .unwrap_or(0);
+    let width = rows.iter().map(|(key, _)| key.as_ref().len()).max().unwrap_or(0);
     rows.iter().fold(String::new(), |mut text, (key, value)| {
         let _ = writeln!(text, "{:width$}  {}", key.as_ref(), value.as_ref());
         text

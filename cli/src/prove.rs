@@ -42,12 +42,7 @@ pub struct ProveArgs {
     #[arg(long, value_name = "FILE")]
     input: Option<String>,
     /// Salt of the input's commitment: hexadecimal, or `random`
-    #[arg(
-        long,
-        default_value = "random",
-        value_name = "HEX",
-        conflicts_with = "opening"
-    )]
+    #[arg(long, default_value = "random", value_name = "HEX", conflicts_with = "opening")]
     salt: Salt,
     /// Input and salt from an opening that `assay input commit` wrote
     #[arg(long, value_name = "FILE")]
@@ -105,13 +100,9 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
             let opening = InputOpening::read(path)?;
             (opening.input, opening.salt)
         }
-        (None, Some(input)) => (
-            InputArgs {
-                input: input.clone(),
-            }
-            .read(&bundle.graph)?,
-            args.salt.value(),
-        ),
+        (None, Some(input)) => {
+            (InputArgs { input: input.clone() }.read(&bundle.graph)?, args.salt.value())
+        }
         (None, None) => bail!("give --input or --opening"),
     };
     spinner.message("reading the keys");
@@ -119,20 +110,8 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     let context = match (args.escrow, args.job, args.recipient, &args.rpc) {
         (Some(escrow), Some(job), Some(recipient), Some(rpc)) => {
-            let commitment = InputOpening {
-                input: input.clone(),
-                salt,
-            }
-            .commitment()?;
-            job_context(
-                rpc,
-                escrow,
-                job,
-                recipient,
-                commitment,
-                srs.is_dev(),
-                args.dev,
-            )?
+            let commitment = InputOpening { input: input.clone(), salt }.commitment()?;
+            job_context(rpc, escrow, job, recipient, commitment, srs.is_dev(), args.dev)?
         }
         (None, ..) => args.context,
         _ => bail!("a proof for a job needs --escrow, --job, --recipient and --rpc"),
@@ -148,9 +127,8 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let used = stopwatch.read();
     let proof = &prediction.proof;
     let start = Instant::now();
-    let model_hash = key
-        .verify(&proof.public_inputs, &proof.proof)
-        .context("the proof made here is refused")?;
+    let model_hash =
+        key.verify(&proof.public_inputs, &proof.proof).context("the proof made here is refused")?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
     proof.write(&args.output)?;
     drop(spinner);
@@ -158,11 +136,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         output: args.output.clone(),
         class: prediction.class,
         context,
-        public_inputs: proof
-            .public_inputs
-            .iter()
-            .map(|x| B256::from(field_to_bytes(x)))
-            .collect(),
+        public_inputs: proof.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect(),
         model_hash: B256::from(model_hash),
         vk_hash: B256::from(proof.vk_hash),
         proof_bytes: proof.proof.len(),
@@ -176,10 +150,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     output.finish(&report, || {
         table(&[
-            (
-                "proof",
-                format!("{} ({} bytes)", report.output.display(), report.proof_bytes),
-            ),
+            ("proof", format!("{} ({} bytes)", report.output.display(), report.proof_bytes)),
             ("class", report.class.to_string()),
             ("model", report.model_hash.to_string()),
             ("verifying key", report.vk_hash.to_string()),
@@ -190,10 +161,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                     report.witness_s, report.prove_wall_s, report.prove_cpu_s
                 ),
             ),
-            (
-                "openings",
-                format!("{} of {} used", report.openings_used, report.openings),
-            ),
+            ("openings", format!("{} of {} used", report.openings_used, report.openings)),
         ])
     })
 }
@@ -208,11 +176,7 @@ fn job_context(
     is_dev: bool,
     allow_dev: bool,
 ) -> Result<B256> {
-    let node = NodeArgs {
-        rpc: rpc.to_owned(),
-        chain_id: None,
-        transaction_timeout: 0,
-    };
+    let node = NodeArgs { rpc: rpc.to_owned(), chain_id: None, transaction_timeout: 0 };
     block_on(async {
         let chain = node.connect().await?;
         guard_dev_setup(is_dev, chain.chain_id(), allow_dev)?;
@@ -227,9 +191,7 @@ fn job_context(
                 "job {job} is about the input with commitment {wanted}, this one has {commitment}"
             );
         }
-        Ok(B256::from(
-            proof_context(chain_id, escrow, job, recipient).to_be_bytes(),
-        ))
+        Ok(B256::from(proof_context(chain_id, escrow, job, recipient).to_be_bytes()))
     })
 }
 
@@ -256,8 +218,7 @@ pub struct VerifyArgs {
 }
 
 fn parse_hash(text: &str) -> Result<B256, String> {
-    text.parse()
-        .map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
+    text.parse().map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
 }
 
 #[derive(Serialize)]
@@ -292,11 +253,8 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let start = Instant::now();
     check()?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    let public_inputs: Vec<B256> = file
-        .public_inputs
-        .iter()
-        .map(|x| B256::from(field_to_bytes(x)))
-        .collect();
+    let public_inputs: Vec<B256> =
+        file.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
     let (Some(context), Some(class)) = (public_inputs.first().copied(), public_inputs.last())
     else {
         bail!("{} has no public inputs", args.proof.display());
@@ -304,11 +262,7 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let demands = [
         ("model", args.model_hash, Some(model_hash)),
         ("context", args.context, Some(context)),
-        (
-            "input commitment",
-            args.commitment,
-            public_inputs.get(1).copied(),
-        ),
+        ("input commitment", args.commitment, public_inputs.get(1).copied()),
     ];
     for (what, wanted, found) in demands {
         if let (Some(wanted), Some(found)) = (wanted, found)
@@ -329,10 +283,7 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     };
     output.finish(&report, || {
         let mut rows = vec![
-            (
-                "valid",
-                format!("yes, checked in {:.1} ms", report.verify_ms),
-            ),
+            ("valid", format!("yes, checked in {:.1} ms", report.verify_ms)),
             ("class", report.class.to_string()),
             ("model", report.model_hash.to_string()),
             ("context", report.context.to_string()),
@@ -343,10 +294,7 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
             rows.push(("input commitment", commitment.to_string()));
         }
         if report.dev_setup {
-            rows.push((
-                "setup",
-                "development: its maker can forge proofs".to_owned(),
-            ));
+            rows.push(("setup", "development: its maker can forge proofs".to_owned()));
         }
         table(&rows)
     })

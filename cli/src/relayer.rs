@@ -144,19 +144,11 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     let quiet = output.is_json() || args.until_settled.is_some();
     let filter = EnvFilter::try_from_env("ASSAY_LOG")
         .unwrap_or_else(|_| EnvFilter::new(if quiet { "warn" } else { "info" }));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
-    let prover = Arc::new(LocalProver::open(
-        &args.bundle,
-        &args.setup,
-        &args.keys,
-        inputs,
-    )?);
+    let prover = Arc::new(LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?);
     let mut config = RelayerConfig::new(&args.store);
     config.start_block = args.start_block;
     config.submit.confirmations = args.confirmations;
@@ -192,22 +184,16 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         }
         drop(spinner);
         let (transaction, gas_used) = match job.state {
-            JobState::Confirmed {
-                transaction,
-                gas_used,
-                ..
-            } => (Some(transaction), Some(gas_used)),
+            JobState::Confirmed { transaction, gas_used, .. } => {
+                (Some(transaction), Some(gas_used))
+            }
             _ => (None, None),
         };
         let report = SettledReport {
             settled_as: job.state.name(),
             transaction,
             gas_used,
-            proof: prover
-                .reports()
-                .iter()
-                .find(|report| report.job_id == id)
-                .map(Into::into),
+            proof: prover.reports().iter().find(|report| report.job_id == id).map(Into::into),
             job,
         };
         output.finish(&report, || settled_text(&report))?;
@@ -264,10 +250,7 @@ fn settled_text(report: &SettledReport) -> String {
     let mut rows = vec![
         ("job", report.job.id().to_string()),
         ("state", report.job.state.to_string()),
-        (
-            "price",
-            amount_text(report.job.terms.price, report.job.terms.token),
-        ),
+        ("price", amount_text(report.job.terms.price, report.job.terms.token)),
     ];
     if let Some(proof) = &report.proof {
         rows.push(("class", proof.class.to_string()));
@@ -313,10 +296,7 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
             .map(|job| {
                 let price = amount_text(job.terms.price, job.terms.token);
                 let trouble = job.last_error.as_deref().unwrap_or_default();
-                (
-                    job.id().to_string(),
-                    format!("{price}  {}  {trouble}", job.state),
-                )
+                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state))
             })
             .collect();
         table(&rows)

@@ -24,10 +24,7 @@ pub struct Resources {
 
 impl Stopwatch {
     pub fn start() -> Self {
-        Self {
-            wall: Instant::now(),
-            cpu: process_cpu_seconds(),
-        }
+        Self { wall: Instant::now(), cpu: process_cpu_seconds() }
     }
 
     pub fn read(&self) -> Resources {
@@ -66,9 +63,6 @@ mod tests {
         let used = watch.read();
         assert_eq!(sum, 64 << 20);
         assert!(used.cpu_s > 0.0 && used.wall_s > 0.0);
-        assert!(
-            !cfg!(target_os = "linux") || used.peak_rss_mb >= 64.0,
-            "{used:?}"
-        );
+        assert!(!cfg!(target_os = "linux") || used.peak_rss_mb >= 64.0, "{used:?}");
     }
 }

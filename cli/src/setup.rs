@@ -56,9 +56,7 @@ pub fn run(args: &SetupArgs, output: &Output) -> Result<()> {
         let _spinner = output.spinner("writing the parameters");
         srs.write(&args.output)?;
     }
-    let bytes = std::fs::metadata(&args.output)
-        .context("cannot see the file written")?
-        .len();
+    let bytes = std::fs::metadata(&args.output).context("cannot see the file written")?.len();
     let report = Report {
         output: args.output.clone(),
         k: srs.k(),
@@ -77,10 +75,7 @@ pub fn run(args: &SetupArgs, output: &Output) -> Result<()> {
             ("kind", kind.to_owned()),
             ("rows", format!("2^{}", report.k)),
             ("id", report.id.clone()),
-            (
-                "size",
-                format!("{:.1} MiB", report.bytes as f64 / f64::from(1 << 20)),
-            ),
+            ("size", format!("{:.1} MiB", report.bytes as f64 / f64::from(1 << 20))),
         ])
     })
 }

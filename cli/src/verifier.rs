@@ -53,12 +53,7 @@ pub struct GenerateArgs {
     #[command(flatten)]
     key: KeySource,
     /// Solidity compiler 0.8.25 or later
-    #[arg(
-        long,
-        env = "ASSAY_SOLC",
-        default_value = "solc",
-        value_name = "PROGRAM"
-    )]
+    #[arg(long, env = "ASSAY_SOLC", default_value = "solc", value_name = "PROGRAM")]
     solc: PathBuf,
     /// Only write the Solidity source and the key's data
     #[arg(long)]
@@ -178,15 +173,10 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         vk_hash: B256::from(info.hash()),
         dev_setup: info.is_dev(),
         vk_code: vk_code.into(),
-        runtime_bytes: compiled
-            .as_ref()
-            .map(|compiled| compiled.runtime_code.len()),
+        runtime_bytes: compiled.as_ref().map(|compiled| compiled.runtime_code.len()),
         init_code: compiled.map(|compiled| compiled.init_code.into()),
     };
-    write(
-        &args.output.join(DESCRIPTION),
-        serde_json::to_string_pretty(&description)?.as_bytes(),
-    )?;
+    write(&args.output.join(DESCRIPTION), serde_json::to_string_pretty(&description)?.as_bytes())?;
     drop(spinner);
     let report = Generated {
         source,
@@ -206,10 +196,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
             ("source", report.source.display().to_string()),
             ("column profile", report.profile.to_string()),
             ("verifier code", code),
-            (
-                "verifying key",
-                format!("{} ({} bytes)", report.vk_hash, report.vk_bytes),
-            ),
+            ("verifying key", format!("{} ({} bytes)", report.vk_hash, report.vk_bytes)),
             ("proof", format!("{} bytes", report.proof_bytes)),
         ])
     })
@@ -234,22 +221,13 @@ struct DeployedPair {
 fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
     let path = args.folder.join(DESCRIPTION);
     let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "cannot read {}; `assay verifier generate` writes it",
-            path.display()
-        )
+        format!("cannot read {}; `assay verifier generate` writes it", path.display())
     })?;
     let description: Description = serde_json::from_str(&text).with_context(|| {
-        format!(
-            "{} was not written by `assay verifier generate`",
-            path.display()
-        )
+        format!("{} was not written by `assay verifier generate`", path.display())
     })?;
     let Some((0, vk_bytes)) = description.vk_code.split_first() else {
-        bail!(
-            "the verifying key in {} does not start with a zero byte",
-            path.display()
-        );
+        bail!("the verifying key in {} does not start with a zero byte", path.display());
     };
     let spinner = output.spinner("deploying the verifier");
     let report = block_on(async {
@@ -303,10 +281,7 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
             ),
             (
                 "verifying key",
-                format!(
-                    "{} ({} bytes, {} gas)",
-                    report.vk, report.vk_bytes, report.vk_gas
-                ),
+                format!("{} ({} bytes, {} gas)", report.vk, report.vk_bytes, report.vk_gas),
             ),
             ("key hash", report.vk_hash.to_string()),
         ])
@@ -344,15 +319,10 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
             );
         }
         let weights_hash = chain.query(args.verifier, &call).await?;
-        let request = TransactionRequest::default()
-            .with_to(args.verifier)
-            .with_input(call.abi_encode());
+        let request =
+            TransactionRequest::default().with_to(args.verifier).with_input(call.abi_encode());
         let outcome = chain.send(request, args.sender.node.timeout()).await?;
-        Ok(Called {
-            weights_hash,
-            transaction: outcome.hash,
-            gas_used: outcome.gas_used,
-        })
+        Ok(Called { weights_hash, transaction: outcome.hash, gas_used: outcome.gas_used })
     })?;
     drop(spinner);
     output.finish(&report, || {

@@ -168,6 +168,21 @@ sol! {
         error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value);
     }
 
+    /// What generated verifiers revert with; the escrow passes it on.
+    #[sol(abi)]
+    interface VerifierErrors {
+        error CalldataLength();
+        error ProofLength();
+        error PublicInputCount();
+        error VerifyingKeyFormat();
+        error PublicInputNotInField(uint256 index);
+        error ScalarNotInField(uint256 offset);
+        error PointNotOnCurve(uint256 offset);
+        error DegenerateChallenge();
+        error PrecompileFailed();
+        error ProofInvalid();
+    }
+
     #[sol(rpc)]
     interface IERC20 {
         function approve(address spender, uint256 amount) external returns (bool);
@@ -179,6 +194,7 @@ sol! {
 static ERRORS: LazyLock<BTreeMap<FixedBytes<4>, AbiError>> = LazyLock::new(|| {
     ContractErrors::abi::errors()
         .into_values()
+        .chain(VerifierErrors::abi::errors().into_values())
         .flatten()
         .map(|e| (e.selector(), e))
         .collect()
@@ -245,6 +261,10 @@ mod tests {
             describe_error(&data).unwrap().1,
             "ZeroValue(field: \"vkHash\")"
         );
+        let data = VerifierErrors::ProofInvalid {}.abi_encode();
+        assert_eq!(describe_error(&data).unwrap().0, "ProofInvalid");
+        let data = VerifierErrors::PointNotOnCurve { offset: U256::from(64) }.abi_encode();
+        assert_eq!(describe_error(&data).unwrap().1, "PointNotOnCurve(offset: 64)");
         assert_eq!(describe_error(&data[..20]), None, "cut short");
         assert_eq!(describe_error(&[1, 2, 3]), None);
     }

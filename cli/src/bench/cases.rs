@@ -34,50 +34,14 @@ const ENTRIES: &[Entry] = &[
     entry("lenet5_mnist", "mnist_test10k.npz", 1000, UNIT, 500),
     entry("mlp_mnist", "mnist_test10k.npz", 1000, UNIT, 500),
     entry("zkml_mnist", "mnist_test10k.npz", 1000, UNIT, 500),
-    entry(
-        "resnet8_cifar10",
-        "cifar10_test1000_jpegdecoded.npz",
-        200,
-        RAW,
-        200,
-    ),
-    entry(
-        "resnet8_cifar10_jpeg",
-        "cifar10_test1000_jpegdecoded.npz",
-        200,
-        UNIT,
-        200,
-    ),
-    entry(
-        "mobilenet_v1_0.25_128",
-        "nips17_128_u8_100.npz",
-        64,
-        SYMMETRIC,
-        64,
-    ),
-    entry(
-        "mobilenet_v2_0.5_96",
-        "nips17_96_u8_500.npz",
-        64,
-        SYMMETRIC,
-        64,
-    ),
-    entry(
-        "mobilenet_v2_1.0_224",
-        "nips17_224_u8_100.npz",
-        32,
-        SYMMETRIC,
-        32,
-    ),
+    entry("resnet8_cifar10", "cifar10_test1000_jpegdecoded.npz", 200, RAW, 200),
+    entry("resnet8_cifar10_jpeg", "cifar10_test1000_jpegdecoded.npz", 200, UNIT, 200),
+    entry("mobilenet_v1_0.25_128", "nips17_128_u8_100.npz", 64, SYMMETRIC, 64),
+    entry("mobilenet_v2_0.5_96", "nips17_96_u8_500.npz", 64, SYMMETRIC, 64),
+    entry("mobilenet_v2_1.0_224", "nips17_224_u8_100.npz", 32, SYMMETRIC, 32),
     entry("vww_96", "nips17_96_u8_500.npz", 64, UNIT, 64),
     entry("breast_cancer", "breast_cancer_test.npz", 100, RANGE, 100),
-    entry(
-        "credit_default",
-        "credit_default_test6000.npz",
-        1000,
-        RANGE,
-        1000,
-    ),
+    entry("credit_default", "credit_default_test6000.npz", 1000, RANGE, 1000),
     entry("digits_mlp", "digits_mlp_test.npz", 300, RANGE, 300),
 ];
 
@@ -88,13 +52,7 @@ const fn entry(
     encoding: &'static [&'static str],
     calibration_limit: usize,
 ) -> Entry {
-    Entry {
-        name,
-        images,
-        index,
-        encoding,
-        calibration_limit,
-    }
+    Entry { name, images, index, encoding, calibration_limit }
 }
 
 impl Case {
@@ -106,10 +64,7 @@ impl Case {
                 model: folder.join("lenet.onnx"),
                 calibration: folder.join("calibration.npz"),
                 calibration_limit: 64,
-                input: folder
-                    .join("images/00_7.png")
-                    .to_string_lossy()
-                    .into_owned(),
+                input: folder.join("images/00_7.png").to_string_lossy().into_owned(),
                 encoding: UNIT,
             }
         } else {

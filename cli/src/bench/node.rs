@@ -18,34 +18,19 @@ impl LocalNode {
     /// Starts a node with the rules of Osaka on a free port.
     pub fn start(program: &Path) -> Result<Self> {
         let mut process = Command::new(program)
-            .args([
-                "--port",
-                "0",
-                "--hardfork",
-                "osaka",
-                "--enable-tx-gas-limit",
-            ])
+            .args(["--port", "0", "--hardfork", "osaka", "--enable-tx-gas-limit"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| {
-                format!(
-                    "cannot start {}; scripts/install-tools.sh installs it",
-                    program.display()
-                )
+                format!("cannot start {}; scripts/install-tools.sh installs it", program.display())
             })?;
         let stdout = process.stdout.take().context("the node has no output")?;
-        let mut node = Self {
-            process,
-            port: 0,
-            key: String::new(),
-        };
+        let mut node = Self { process, port: 0, key: String::new() };
         let mut lines = BufReader::new(stdout).lines();
         while node.port == 0 {
-            let Some(line) = lines.next() else {
-                bail!("the node ended before it listened")
-            };
+            let Some(line) = lines.next() else { bail!("the node ended before it listened") };
             let line = line.context("cannot read what the node says")?;
             if let Some(key) = private_key(&line)
                 && node.key.is_empty()
@@ -53,11 +38,7 @@ impl LocalNode {
                 node.key = key.to_owned();
             }
             if let Some(address) = line.strip_prefix("Listening on ") {
-                let port = address
-                    .trim()
-                    .rsplit(':')
-                    .next()
-                    .and_then(|port| port.parse().ok());
+                let port = address.trim().rsplit(':').next().and_then(|port| port.parse().ok());
                 node.port = port.with_context(|| format!("the node listens on {address:?}"))?;
             }
         }

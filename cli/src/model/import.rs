@@ -131,14 +131,8 @@ impl EncodingArgs {
             Some(Encoding::Symmetric) => return Ok(InputEncoding::SYMMETRIC),
             None => {}
         }
-        let is_archive = samples
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-        let range = if is_archive {
-            value_range(samples)?
-        } else {
-            None
-        };
+        let is_archive = samples.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        let range = if is_archive { value_range(samples)? } else { None };
         match range {
             Some((low, high)) if low < 0.0 || high > 1.0 => Ok(InputEncoding::covering(low, high)?),
             _ => Ok(InputEncoding::UNIT),
@@ -152,12 +146,8 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     let graph = &model.graph;
     steps.step("reading the sample inputs");
     let encoding = args.encoding.choose(&args.calibrate)?;
-    let samples = Dataset::open(
-        &args.calibrate,
-        graph.input_shape(),
-        &encoding,
-        args.calibration_limit,
-    )?;
+    let samples =
+        Dataset::open(&args.calibrate, graph.input_shape(), &encoding, args.calibration_limit)?;
     steps.step(format!("calibrating on {} inputs", samples.inputs.len()));
     let options = QuantizeOptions {
         table_bits: args.quantize.table_bits,
@@ -171,11 +161,7 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels)?;
     steps.step("planning the circuit");
     let request = PlanRequest {
-        input_mode: if args.plan.public_input {
-            InputMode::Public
-        } else {
-            InputMode::Committed
-        },
+        input_mode: if args.plan.public_input { InputMode::Public } else { InputMode::Committed },
         openings: args.plan.openings,
         lanes: args.plan.lanes,
         weight_columns: args.plan.weight_columns,
@@ -217,10 +203,7 @@ fn text(report: &Report) -> String {
         ),
         (
             "input bytes",
-            format!(
-                "b * {:.6} + {:.6}",
-                report.encoding.scale, report.encoding.offset
-            ),
+            format!("b * {:.6} + {:.6}", report.encoding.scale, report.encoding.offset),
         ),
         (
             "quantized",

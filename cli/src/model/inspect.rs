@@ -91,10 +91,7 @@ fn layers(graph: &QuantizedGraph) -> Vec<LayerReport> {
             LayerReport {
                 name: layer.name.clone(),
                 operator: layer.op.kind(),
-                inputs: inputs
-                    .iter()
-                    .map(|input| graph.tensors[*input].name.clone())
-                    .collect(),
+                inputs: inputs.iter().map(|input| graph.tensors[*input].name.clone()).collect(),
                 output_shape: tensor.shape,
                 min: tensor.min,
                 max: tensor.max,
@@ -134,10 +131,7 @@ fn text(report: &Report, layout: &Layout) -> String {
             format!("{channels} x {height} x {width}"),
             format!("{}..{}", layer.min, layer.max),
             layer.scale,
-            layer
-                .shift
-                .map(|shift| shift.to_string())
-                .unwrap_or_default(),
+            layer.shift.map(|shift| shift.to_string()).unwrap_or_default(),
             layer.function.as_deref().unwrap_or_default(),
             layer.parameters
         );
@@ -151,10 +145,7 @@ fn text(report: &Report, layout: &Layout) -> String {
     text.push_str(&table(&[
         ("parameters", report.parameters.to_string()),
         ("circuit", report.circuit_hash.clone()),
-        (
-            "input",
-            format!("{input}, {} public inputs in all", report.public_inputs),
-        ),
+        ("input", format!("{input}, {} public inputs in all", report.public_inputs)),
         (
             "rows",
             format!(
@@ -179,13 +170,7 @@ fn text(report: &Report, layout: &Layout) -> String {
                 report.estimate.fixed_columns
             ),
         ),
-        (
-            "openings",
-            format!(
-                "{} of {} used",
-                report.openings_used, report.options.openings
-            ),
-        ),
+        ("openings", format!("{} of {} used", report.openings_used, report.options.openings)),
         ("estimate", estimate_text(&report.estimate)),
     ]));
     text

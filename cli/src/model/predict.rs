@@ -39,29 +39,17 @@ pub fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     let input = args.input.read(graph)?;
     let execution = Executor::new(graph)?.run(&input)?;
     let scale = graph.tensors[graph.output].scale;
-    let logits = execution
-        .logits()
-        .iter()
-        .map(|logit| f64::from(*logit) / scale)
-        .collect();
+    let logits = execution.logits().iter().map(|logit| f64::from(*logit) / scale).collect();
     let float_logits = match &args.float {
         Some(path) => {
             let _spinner = output.spinner("running the original network");
             let model = Model::import(path)?;
             if model.graph.input_shape() != graph.tensors[graph.input.tensor].shape {
-                bail!(
-                    "{} takes inputs of another shape than the bundle",
-                    path.display()
-                );
+                bail!("{} takes inputs of another shape than the bundle", path.display());
             }
-            let encoding = InputEncoding {
-                scale: graph.input.byte_scale,
-                offset: graph.input.byte_offset,
-            };
-            let values: Vec<f32> = input
-                .iter()
-                .map(|byte| encoding.decode(*byte) as f32)
-                .collect();
+            let encoding =
+                InputEncoding { scale: graph.input.byte_scale, offset: graph.input.byte_offset };
+            let values: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
             Some(model.reference()?.run(&values)?)
         }
         None => None,
@@ -77,12 +65,8 @@ pub fn run(args: &PredictArgs, output: &Output) -> Result<()> {
         if let Some(class) = report.float_class {
             rows.push(("float class", format!("{class} (original network)")));
         }
-        let logits: Vec<String> = report
-            .logits
-            .iter()
-            .take(10)
-            .map(|logit| format!("{logit:.3}"))
-            .collect();
+        let logits: Vec<String> =
+            report.logits.iter().take(10).map(|logit| format!("{logit:.3}")).collect();
         let more = if report.logits.len() > 10 { " ..." } else { "" };
         rows.push(("logits", format!("{}{more}", logits.join(" "))));
         table(&rows)

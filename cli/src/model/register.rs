@@ -69,11 +69,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let info = key.info();
     if info.srs_id() != srs.id() {
-        bail!(
-            "{} was made with another setup than {}",
-            args.keys.display(),
-            args.setup.display()
-        );
+        bail!("{} was made with another setup than {}", args.keys.display(), args.setup.display());
     }
     let model_hash = model_hash(&bundle, &layout, &srs, info.profile().blinding_factors)?;
     let commitment = ModelCommitment {
@@ -97,9 +93,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
         }
         let registry =
             ModelRegistry::at(chain, args.registry).with_timeout(args.sender.node.timeout());
-        let registered = registry
-            .register(commitment.clone(), args.vk, args.verifier)
-            .await?;
+        let registered = registry.register(commitment.clone(), args.vk, args.verifier).await?;
         Ok(Report {
             model_id: Decimal(registered.model_id),
             model_hash: commitment.modelHash,

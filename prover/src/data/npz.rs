@@ -110,23 +110,36 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
     }
 }
 
-/// The first array of the archive with one of the names, its first `limit` rows.
+/// The first array of the archive with one of the names, its first `limit` rows. Inputs may also be
+/// the only array beside the labels, whatever its name.
 fn read_array(path: &Path, names: &[&str], limit: usize) -> Result<Option<Array>, DataError> {
     let file =
         File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
-    for name in names {
-        let entry = format!("{name}.npy");
-        if !archive.file_names().any(|name| name == entry) {
-            continue;
+    let present = archive
+        .file_names()
+        .filter_map(|entry| entry.strip_suffix(".npy"))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    let named = names.iter().find(|name| present.iter().any(|entry| entry == *name));
+    let name = match named {
+        Some(name) => (*name).to_owned(),
+        None if names == INPUT_NAMES => {
+            let mut others =
+                present.iter().filter(|entry| !LABEL_NAMES.contains(&entry.as_str()));
+            match (others.next(), others.next()) {
+                (Some(only), None) => only.clone(),
+                _ => return Ok(None),
+            }
         }
-        let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;
-        return numbers(reader, limit)
-            .map(Some)
-            .map_err(|problem| failed(path, format!("array `{name}`: {problem}")));
-    }
-    Ok(None)
+        None => return Ok(None),
+    };
+    let entry = format!("{name}.npy");
+    let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;
+    numbers(reader, limit)
+        .map(Some)
+        .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))
 }
 
 fn failed(path: &Path, problem: impl Into<String>) -> DataError {

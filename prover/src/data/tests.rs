@@ -66,6 +66,9 @@ fn archives_of_bytes_in_any_layout() {
     archive(&path, &[("X.npy", npy("|u1", "(2, 12)", &pixels))]);
     let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("flat");
     assert_eq!((data.inputs[1].as_slice(), data.labels.len()), (&pixels[12..], 0));
+    archive(&path, &[("pixels.npy", npy("|u1", "(2, 12)", &pixels)), ("y.npy", labels)]);
+    let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("the only array");
+    assert_eq!((data.inputs.len(), data.labels), (2, vec![3, 256]));
     let error = Dataset::open(&path, [1, 28, 28], &UNIT, 10).expect_err("shape").to_string();
     assert!(error.contains("[2, 12]") && error.contains("[1, 28, 28]"), "{error}");
 }
@@ -100,7 +103,8 @@ fn broken_archives_are_refused() {
     refused(npy("<c8", "(2, 2, 2)", &[0; 64]), "not supported");
     refused(b"nothing".to_vec(), "images");
     refused(npy("|u1", "(0, 2, 2)", &[]), "no inputs");
-    archive(&path, &[("other.npy", npy("|u1", "(1, 4)", &[0; 4]))]);
+    let other = || npy("|u1", "(1, 4)", &[0; 4]);
+    archive(&path, &[("a.npy", other()), ("b.npy", other())]);
     assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Empty { .. })));
     fs::write(&path, b"PK not an archive").expect("written");
     assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Archive { .. })));

@@ -44,11 +44,7 @@ impl BlindingSeed {
     pub fn rows(&self, columns: usize, blinding_factors: usize) -> Vec<Vec<Fr>> {
         let mut rng = ChaCha20Rng::from_seed(self.0);
         (0..columns)
-            .map(|_| {
-                (0..=blinding_factors)
-                    .map(|_| Fr::random(&mut rng))
-                    .collect()
-            })
+            .map(|_| (0..=blinding_factors).map(|_| Fr::random(&mut rng)).collect())
             .collect()
     }
 }
@@ -71,9 +67,8 @@ impl BlindingRng {
         self_blinded: usize,
         blinding_factors: usize,
     ) -> Self {
-        let words = |columns: usize| {
-            WORDS_PER_SCALAR * (blinding_factors as u64 + 1) * columns as u64
-        };
+        let words =
+            |columns: usize| WORDS_PER_SCALAR * (blinding_factors as u64 + 1) * columns as u64;
         Self {
             seeded: ChaCha20Rng::from_seed(seed.0),
             seeded_words: words(weight_columns),

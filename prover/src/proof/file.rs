@@ -34,29 +34,13 @@ pub struct Kind {
 }
 
 /// KZG parameters.
-pub const SRS: Kind = Kind {
-    magic: *b"ASSAYSRS",
-    version: 1,
-    name: "KZG parameters",
-};
+pub const SRS: Kind = Kind { magic: *b"ASSAYSRS", version: 1, name: "KZG parameters" };
 /// Verifying key.
-pub const VERIFYING_KEY: Kind = Kind {
-    magic: *b"ASSAYVK\0",
-    version: 1,
-    name: "verifying key",
-};
+pub const VERIFYING_KEY: Kind = Kind { magic: *b"ASSAYVK\0", version: 1, name: "verifying key" };
 /// Proving key.
-pub const PROVING_KEY: Kind = Kind {
-    magic: *b"ASSAYPK\0",
-    version: 1,
-    name: "proving key",
-};
+pub const PROVING_KEY: Kind = Kind { magic: *b"ASSAYPK\0", version: 1, name: "proving key" };
 /// Proof with its public inputs.
-pub const PROOF: Kind = Kind {
-    magic: *b"ASSAYPRF",
-    version: 1,
-    name: "proof",
-};
+pub const PROOF: Kind = Kind { magic: *b"ASSAYPRF", version: 1, name: "proof" };
 
 const HEADER_BYTES: u64 = 56;
 const TRAILER_BYTES: u64 = 32;
@@ -143,10 +127,7 @@ pub enum FileError {
 impl FileError {
     /// A [`FileError::Content`].
     pub fn content(path: &Path, reason: impl Into<String>) -> Self {
-        Self::Content {
-            path: path.to_owned(),
-            reason: reason.into(),
-        }
+        Self::Content { path: path.to_owned(), reason: reason.into() }
     }
 }
 
@@ -192,17 +173,14 @@ impl Writer {
     ) -> Result<Self, FileError> {
         let mut unique = [0u8; 8];
         rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut unique);
-        let name = path
-            .file_name()
-            .ok_or_else(|| FileError::content(path, "a file name is missing"))?;
+        let name =
+            path.file_name().ok_or_else(|| FileError::content(path, "a file name is missing"))?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", hex::encode(unique)));
         let temporary = path.with_file_name(hidden);
-        let file = File::create(&temporary).map_err(|source| FileError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = File::create(&temporary)
+            .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         let mut writer = Self::over(file, path, HEADER_BYTES + body_bytes);
         writer.temporary = temporary;
         let mut header = Vec::with_capacity(HEADER_BYTES as usize);
@@ -258,10 +236,7 @@ impl Writer {
     }
 
     fn write_error(&self, source: io::Error) -> FileError {
-        FileError::Write {
-            path: self.path.clone(),
-            source,
-        }
+        FileError::Write { path: self.path.clone(), source }
     }
 }
 
@@ -291,16 +266,10 @@ pub struct Reader {
 impl Reader {
     /// Opens a file of this kind; fails if it is another kind, another version or cut short.
     pub fn open(path: &Path, kind: Kind) -> Result<Self, FileError> {
-        let failed = |source| FileError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| FileError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?.len();
-        let not_ours = || FileError::Kind {
-            path: path.to_owned(),
-            expected: kind.name,
-        };
+        let not_ours = || FileError::Kind { path: path.to_owned(), expected: kind.name };
         if found < HEADER_BYTES + TRAILER_BYTES {
             return Err(not_ours());
         }
@@ -312,10 +281,7 @@ impl Reader {
             return Err(not_ours());
         }
         let word = |range: std::ops::Range<usize>| -> u64 {
-            rest[range]
-                .iter()
-                .rev()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte))
+            rest[range].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
         };
         let version = word(0..4) as u32;
         if version != kind.version {
@@ -331,21 +297,11 @@ impl Reader {
         let body = word(40..48);
         let expected = body.saturating_add(HEADER_BYTES + TRAILER_BYTES);
         if expected != found {
-            return Err(FileError::Length {
-                path: path.to_owned(),
-                found,
-                expected,
-            });
+            return Err(FileError::Length { path: path.to_owned(), found, expected });
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(&header);
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            hasher,
-            belongs_to,
-            left: body,
-        })
+        Ok(Self { path: path.to_owned(), file, hasher, belongs_to, left: body })
     }
 
     /// The file's path.
@@ -371,10 +327,7 @@ impl Reader {
             .ok_or_else(|| FileError::content(&self.path, "its content ends early"))?;
         self.file
             .read_exact(bytes)
-            .map_err(|source| FileError::Read {
-                path: self.path.clone(),
-                source,
-            })?;
+            .map_err(|source| FileError::Read { path: self.path.clone(), source })?;
         self.hasher.update(bytes);
         Ok(())
     }
@@ -414,10 +367,7 @@ impl Reader {
         let mut hash = [0u8; 32];
         self.file
             .read_exact(&mut hash)
-            .map_err(|source| FileError::Read {
-                path: self.path.clone(),
-                source,
-            })?;
+            .map_err(|source| FileError::Read { path: self.path.clone(), source })?;
         if *self.hasher.finalize().as_bytes() != hash {
             return Err(FileError::Damaged { path: self.path });
         }

@@ -49,11 +49,7 @@ impl Srs {
         }
         let asked = k.unwrap_or(found);
         if asked > found || asked == 0 {
-            return Err(SrsError::TooSmall {
-                path: path.to_owned(),
-                found,
-                asked,
-            });
+            return Err(SrsError::TooSmall { path: path.to_owned(), found, asked });
         }
         let mut points = |count: usize, skip: usize| -> Result<Vec<G1Affine>, SrsError> {
             let mut bytes = vec![0u8; G1_BYTES * count];
@@ -129,18 +125,12 @@ impl Srs {
         check_powers(path, &g, &s_g2)?;
         let params = assemble(k, g, g_lagrange, s_g2);
         check_lagrange(path, &params)?;
-        Ok(Self {
-            params: Arc::new(params),
-            dev_seed: None,
-        })
+        Ok(Self { params: Arc::new(params), dev_seed: None })
     }
 }
 
 fn inconsistent(path: &Path, reason: &'static str) -> SrsError {
-    SrsError::Inconsistent {
-        path: path.to_owned(),
-        reason,
-    }
+    SrsError::Inconsistent { path: path.to_owned(), reason }
 }
 
 /// Decodes and checks points in raw form; `None` if one is not on the curve or is the identity.
@@ -185,12 +175,8 @@ fn check_lagrange(path: &Path, params: &ParamsKZG<Bn256>) -> Result<(), SrsError
     Ok(())
 }
 
-
 fn read_error(path: &Path, source: std::io::Error) -> FileError {
-    FileError::Read {
-        path: path.to_owned(),
-        source,
-    }
+    FileError::Read { path: path.to_owned(), source }
 }
 
 fn little_endian(bytes: &[u8]) -> u64 {
@@ -216,9 +202,8 @@ fn ptau_sections(file: &mut (impl Read + Seek)) -> std::io::Result<Option<(u64, 
         file.read_exact(&mut section)?;
         let (kind, length) = section.split_at(4);
         let place = file.stream_position()?;
-        if let Some(slot) = (little_endian(kind) as usize)
-            .checked_sub(1)
-            .and_then(|index| places.get_mut(index))
+        if let Some(slot) =
+            (little_endian(kind) as usize).checked_sub(1).and_then(|index| places.get_mut(index))
         {
             *slot = Some(place);
         }

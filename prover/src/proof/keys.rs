@@ -11,11 +11,7 @@ use halo2_proofs::{
         serde::SerdeObject,
     },
     plonk::{self, Circuit, ProvingKey, VerifyingKey, permutation},
-    poly::{
-        EvaluationDomain,
-        commitment::Params,
-        kzg::commitment::ParamsKZG,
-    },
+    poly::{EvaluationDomain, commitment::Params, kzg::commitment::ParamsKZG},
 };
 
 use super::{
@@ -68,12 +64,7 @@ impl KeyInfo {
     fn new(profile: Profile, data: VkData) -> Self {
         let hash = data.hash();
         let params = verifier_params(data.k, data.s_g2);
-        Self {
-            profile,
-            data,
-            hash,
-            params,
-        }
+        Self { profile, data, hash, params }
     }
 
     /// The column profile.
@@ -176,8 +167,7 @@ impl VerifierKey {
         let profile = Profile::new(&cs, schedule, weight_columns, public_inputs)?;
         let expected = VkData::byte_length(&profile) as u64 + 8;
         if length != expected {
-            let reason =
-                format!("its key has {length} bytes, that of this circuit has {expected}");
+            let reason = format!("its key has {length} bytes, that of this circuit has {expected}");
             return Err(FileError::content(&path, reason).into());
         }
         let mut bytes = vec![0u8; VkData::byte_length(&profile)];
@@ -245,10 +235,7 @@ impl ProverKey {
 
     /// The verifying key.
     pub fn verifier(&self) -> VerifierKey {
-        VerifierKey {
-            vk: self.pk.get_vk().clone(),
-            info: self.info.clone(),
-        }
+        VerifierKey { vk: self.pk.get_vk().clone(), info: self.info.clone() }
     }
 
     /// Writes the file: the verifying key, then all polynomials in the library's internal form.
@@ -278,10 +265,7 @@ impl ProverKey {
                 for scalar in scalars {
                     scalar
                         .write_raw(&mut block)
-                        .map_err(|source| FileError::Write {
-                            path: path.to_owned(),
-                            source,
-                        })?;
+                        .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
                 }
                 writer.put(&block)?;
             }
@@ -323,10 +307,7 @@ impl ProverKey {
             values.into_iter().map(|v| domain.coeff_from_vec(v)).collect()
         };
         let lagrange = |values: Vec<Vec<Fr>>| -> Vec<_> {
-            values
-                .into_iter()
-                .map(|v| domain.lagrange_from_vec(v))
-                .collect()
+            values.into_iter().map(|v| domain.lagrange_from_vec(v)).collect()
         };
         let mut selectors = coeff(selectors).into_iter();
         let (Some(l0), Some(l_last), Some(l_active_row)) =
@@ -360,11 +341,7 @@ fn read_scalars(reader: &mut Reader, count: usize) -> Result<Vec<Fr>, FileError>
         let step = BLOCK_SCALARS.min(count - scalars.len());
         let bytes = &mut block[..step * SCALAR_BYTES];
         reader.take(bytes)?;
-        scalars.extend(
-            bytes
-                .chunks_exact(SCALAR_BYTES)
-                .map(Fr::from_raw_bytes_unchecked),
-        );
+        scalars.extend(bytes.chunks_exact(SCALAR_BYTES).map(Fr::from_raw_bytes_unchecked));
     }
     Ok(scalars)
 }

@@ -43,10 +43,7 @@ impl Schedule {
         if cs.num_selectors() != 0 {
             return Err(ProfileError::Selectors(cs.num_selectors()));
         }
-        let schedule = Self {
-            advice: cs.advice_column_phase(),
-            challenges: cs.challenge_phase(),
-        };
+        let schedule = Self { advice: cs.advice_column_phase(), challenges: cs.challenge_phase() };
         if !schedule.advice.is_sorted() || !schedule.challenges.is_sorted() {
             return Err(ProfileError::PhaseOrder);
         }
@@ -118,12 +115,10 @@ impl<C: Circuit<Fr>> Circuit<Fr> for Flat<'_, C> {
 fn flatten(flat: &mut ConstraintSystem<Fr>, original: &ConstraintSystem<Fr>) {
     let advice = flat_advice(flat, original.num_advice_columns());
     let fixed: Vec<_> = (0..original.num_fixed_columns()).map(|_| flat.fixed_column()).collect();
-    let instance: Vec<_> = (0..original.num_instance_columns())
-        .map(|_| flat.instance_column())
-        .collect();
-    let challenges: Vec<_> = (0..original.num_challenges())
-        .map(|_| flat.challenge_usable_after(FirstPhase))
-        .collect();
+    let instance: Vec<_> =
+        (0..original.num_instance_columns()).map(|_| flat.instance_column()).collect();
+    let challenges: Vec<_> =
+        (0..original.num_challenges()).map(|_| flat.challenge_usable_after(FirstPhase)).collect();
     for column in original.permutation().get_columns() {
         flat.enable_equality(flat_column(&advice, column));
     }

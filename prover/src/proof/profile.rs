@@ -37,7 +37,9 @@ pub enum ProfileError {
         lowest: i32,
     },
     /// The weight columns must be the first advice columns, all of the first phase.
-    #[error("{weight_columns} weight columns asked for, the circuit starts with {first_phase} first-phase columns")]
+    #[error(
+        "{weight_columns} weight columns asked for, the circuit starts with {first_phase} first-phase columns"
+    )]
     WeightColumns {
         /// Weight columns asked for.
         weight_columns: usize,
@@ -48,7 +50,9 @@ pub enum ProfileError {
     #[error("{0} public inputs asked for; between 1 and 256 are supported")]
     PublicInputs(usize),
     /// The verifier contract addresses its memory with 16 bits.
-    #[error("proofs of {proof_bytes} bytes with {fixed} fixed columns are too large for a verifier contract")]
+    #[error(
+        "proofs of {proof_bytes} bytes with {fixed} fixed columns are too large for a verifier contract"
+    )]
     TooLarge {
         /// Length of a proof.
         proof_bytes: usize,
@@ -154,9 +158,8 @@ impl Profile {
         public_inputs: usize,
     ) -> Result<Self, ProfileError> {
         let columns = cs.permutation().get_columns();
-        let in_permutation = columns
-            .iter()
-            .any(|column| matches!(column.column_type(), Any::Instance));
+        let in_permutation =
+            columns.iter().any(|column| matches!(column.column_type(), Any::Instance));
         if cs.num_instance_columns() != 1 || in_permutation {
             return Err(ProfileError::Instance(cs.num_instance_columns()));
         }
@@ -165,25 +168,16 @@ impl Profile {
         }
         let first_phase = schedule.columns_through(0);
         if weight_columns == 0 || weight_columns > first_phase {
-            return Err(ProfileError::WeightColumns {
-                weight_columns,
-                first_phase,
-            });
+            return Err(ProfileError::WeightColumns { weight_columns, first_phase });
         }
         if !(1..=256).contains(&public_inputs) {
             return Err(ProfileError::PublicInputs(public_inputs));
         }
 
-        let advice_queries: Vec<_> = cs
-            .advice_queries()
-            .iter()
-            .map(|(column, at)| (column.index(), at.0))
-            .collect();
-        let fixed_queries: Vec<_> = cs
-            .fixed_queries()
-            .iter()
-            .map(|(column, at)| (column.index(), at.0))
-            .collect();
+        let advice_queries: Vec<_> =
+            cs.advice_queries().iter().map(|(column, at)| (column.index(), at.0)).collect();
+        let fixed_queries: Vec<_> =
+            cs.fixed_queries().iter().map(|(column, at)| (column.index(), at.0)).collect();
         let lowest = -(cs.blinding_factors() as i32 + 1);
         for (_, rotation) in advice_queries.iter().chain(&fixed_queries) {
             if !(lowest..=32).contains(rotation) {
@@ -204,11 +198,8 @@ impl Profile {
         };
         let permutation = columns.iter().map(query_of).collect();
         let degree = cs.degree();
-        let constraints = cs
-            .gates()
-            .iter()
-            .flat_map(|gate| gate.polynomials().iter().cloned())
-            .collect();
+        let constraints =
+            cs.gates().iter().flat_map(|gate| gate.polynomials().iter().cloned()).collect();
         let description = format!("{:?} degree {degree} {schedule:?}", cs.pinned());
         let digest = keccak256(&[
             b"assay-column-profile-v1",
@@ -284,18 +275,15 @@ impl Profile {
     /// commitment is met, commitments in the order in which they are met.
     pub fn rotation_sets(&self) -> Vec<RotationSet> {
         let mut met: Vec<(Commitment, Vec<(i32, Evaluation)>)> = Vec::new();
-        let mut query = |commitment, rotation, evaluation| {
-            match met.iter_mut().find(|(known, _)| *known == commitment) {
-                Some((_, openings)) => openings.push((rotation, evaluation)),
-                None => met.push((commitment, vec![(rotation, evaluation)])),
-            }
+        let mut query = |commitment, rotation, evaluation| match met
+            .iter_mut()
+            .find(|(known, _)| *known == commitment)
+        {
+            Some((_, openings)) => openings.push((rotation, evaluation)),
+            None => met.push((commitment, vec![(rotation, evaluation)])),
         };
         for (index, (column, rotation)) in self.advice_queries.iter().enumerate() {
-            query(
-                Commitment::Advice(*column),
-                *rotation,
-                Evaluation::Advice(index),
-            );
+            query(Commitment::Advice(*column), *rotation, Evaluation::Advice(index));
         }
         let products = self.products();
         for set in 0..products {
@@ -303,25 +291,13 @@ impl Profile {
             query(Commitment::Product(set), 1, Evaluation::ProductNext(set));
         }
         for set in (0..products.saturating_sub(1)).rev() {
-            query(
-                Commitment::Product(set),
-                self.last_rotation(),
-                Evaluation::ProductLast(set),
-            );
+            query(Commitment::Product(set), self.last_rotation(), Evaluation::ProductLast(set));
         }
         for (index, (column, rotation)) in self.fixed_queries.iter().enumerate() {
-            query(
-                Commitment::Fixed(*column),
-                *rotation,
-                Evaluation::Fixed(index),
-            );
+            query(Commitment::Fixed(*column), *rotation, Evaluation::Fixed(index));
         }
         for column in 0..self.permutation.len() {
-            query(
-                Commitment::Permutation(column),
-                0,
-                Evaluation::Permutation(column),
-            );
+            query(Commitment::Permutation(column), 0, Evaluation::Permutation(column));
         }
         query(Commitment::Quotient, 0, Evaluation::Quotient);
         query(Commitment::Random, 0, Evaluation::Random);
@@ -332,10 +308,9 @@ impl Profile {
             let (rotations, evaluations): (Vec<_>, Vec<_>) = openings.into_iter().unzip();
             match sets.iter_mut().find(|set| set.rotations == rotations) {
                 Some(set) => set.openings.push((commitment, evaluations)),
-                None => sets.push(RotationSet {
-                    rotations,
-                    openings: vec![(commitment, evaluations)],
-                }),
+                None => {
+                    sets.push(RotationSet { rotations, openings: vec![(commitment, evaluations)] })
+                }
             }
         }
         sets

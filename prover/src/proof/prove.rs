@@ -116,12 +116,8 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
         public_inputs,
         transcript_repr: key.vk().transcript_repr(),
     };
-    let mut rng = BlindingRng::new(
-        seed,
-        profile.weight_columns,
-        self_blinded,
-        profile.blinding_factors,
-    );
+    let mut rng =
+        BlindingRng::new(seed, profile.weight_columns, self_blinded, profile.blinding_factors);
     let work = || rounds.run(&circuit, &mut rng);
     let witness = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(witness) => witness?,
@@ -236,11 +232,7 @@ impl ProofFile {
                 scalar_from_bytes(&word).ok_or_else(damaged)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            vk_hash,
-            public_inputs,
-            proof: proof.to_vec(),
-        })
+        Ok(Self { vk_hash, public_inputs, proof: proof.to_vec() })
     }
 
     /// Keccak-256 of the first `weight_columns` points; `None` if the proof is too short.

@@ -32,14 +32,7 @@ pub struct SampleParams {
 
 impl SampleParams {
     pub fn small() -> Self {
-        Self {
-            k: 6,
-            weights: 2,
-            lanes: 3,
-            inputs: 3,
-            extra_fixed: 0,
-            constant: 1,
-        }
+        Self { k: 6, weights: 2, lanes: 3, inputs: 3, extra_fixed: 0, constant: 1 }
     }
 
     fn rows(&self) -> usize {
@@ -114,9 +107,7 @@ impl Circuit<Fr> for Sample {
         let copies = cs.advice_column_in(SecondPhase);
         let theta = cs.challenge_usable_after(SecondPhase);
         let beta = cs.challenge_usable_after(SecondPhase);
-        let helpers: Vec<_> = (0..params.lanes)
-            .map(|_| cs.advice_column_in(ThirdPhase))
-            .collect();
+        let helpers: Vec<_> = (0..params.lanes).map(|_| cs.advice_column_in(ThirdPhase)).collect();
         let table_helper = cs.advice_column_in(ThirdPhase);
         let sum = cs.advice_column_in(ThirdPhase);
         let [active, first, last, public, table] = [(); 5].map(|()| cs.fixed_column());
@@ -242,9 +233,9 @@ impl Circuit<Fr> for Sample {
                     region.assign_fixed(config.public, row, flag(public));
                 }
                 let put = |region: &mut halo2_proofs::circuit::Region<'_, Fr>,
-                               column: Column<Advice>,
-                               row: usize,
-                               value: Fr| {
+                           column: Column<Advice>,
+                           row: usize,
+                           value: Fr| {
                     region.assign_advice(column, row, Value::known(value));
                 };
                 for (column, values) in config.weights.iter().zip(&weights) {
@@ -330,12 +321,7 @@ impl Circuit<Fr> for Sample {
 
 impl Sample {
     pub fn new(params: SampleParams, weight_salt: u64, input_salt: u64) -> Self {
-        Self {
-            params,
-            weight_salt,
-            input_salt,
-            tamper: false,
-        }
+        Self { params, weight_salt, input_salt, tamper: false }
     }
 
     /// Weight columns: signed values.
@@ -401,7 +387,12 @@ pub fn setup(params: SampleParams) -> Setup {
 
 impl Setup {
     /// Proof and public inputs.
-    pub fn prove(&self, weight_salt: u64, input_salt: u64, seed: &BlindingSeed) -> (Vec<u8>, Vec<Fr>) {
+    pub fn prove(
+        &self,
+        weight_salt: u64,
+        input_salt: u64,
+        seed: &BlindingSeed,
+    ) -> (Vec<u8>, Vec<Fr>) {
         let circuit = Sample::new(self.params.clone(), weight_salt, input_salt);
         let inputs = circuit.public_inputs();
         let proof = super::create_proof(&self.srs, &self.key, circuit, &inputs, seed).unwrap();

@@ -19,13 +19,9 @@ use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine, G2Affine},
         ff::{Field, PrimeField},
-        group::prime::PrimeCurveAffine,
         serde::SerdeObject,
     },
-    poly::{
-        commitment::{Params, ParamsProver},
-        kzg::commitment::ParamsKZG,
-    },
+    poly::{commitment::Params, kzg::commitment::ParamsKZG},
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, RngCore, SeedableRng};
@@ -58,7 +54,9 @@ pub enum SrsError {
     #[error(transparent)]
     File(#[from] FileError),
     /// More rows than the parameters allow.
-    #[error("{path} holds parameters for k = {found}, k = {asked} is needed; make or get larger ones")]
+    #[error(
+        "{path} holds parameters for k = {found}, k = {asked} is needed; make or get larger ones"
+    )]
     TooSmall {
         /// The file.
         path: PathBuf,
@@ -102,8 +100,8 @@ impl Srs {
 
         // l_i(s) = (s^n - 1) / n * omega^i / (s - omega^i)
         let omega = root_of_unity(k);
-        let factor = (secret.pow_vartime([n as u64]) - Fr::ONE)
-            * Fr::TWO_INV.pow_vartime([u64::from(k)]);
+        let factor =
+            (secret.pow_vartime([n as u64]) - Fr::ONE) * Fr::TWO_INV.pow_vartime([u64::from(k)]);
         par_chunks(&mut scalars, |start, chunk| {
             let first = omega.pow_vartime([start as u64]);
             let mut power = first;
@@ -121,10 +119,7 @@ impl Srs {
         let g_lagrange = table.multiply(&scalars);
         let g2 = G2Affine::generator();
         let s_g2 = G2Affine::from(g2 * secret);
-        Ok(Self {
-            params: Arc::new(assemble(k, g, Some(g_lagrange), s_g2)),
-            dev_seed: Some(seed),
-        })
+        Ok(Self { params: Arc::new(assemble(k, g, Some(g_lagrange), s_g2)), dev_seed: Some(seed) })
     }
 
     /// A development setup with a seed from the operating system.
@@ -169,21 +164,12 @@ impl Srs {
         writer.put(&self.dev_seed.unwrap_or_default())?;
         // The library keeps the Lagrange form to itself, so take both from its own serialization,
         // which starts with four bytes of k and is otherwise the layout of this file.
-        let mut forward = Forward {
-            skip: 4,
-            writer: &mut writer,
-            error: None,
-        };
-        let written = self
-            .params
-            .write_custom(&mut forward, SerdeFormat::RawBytesUnchecked);
+        let mut forward = Forward { skip: 4, writer: &mut writer, error: None };
+        let written = self.params.write_custom(&mut forward, SerdeFormat::RawBytesUnchecked);
         if let Some(error) = forward.error {
             return Err(error.into());
         }
-        written.map_err(|source| FileError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        written.map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         Ok(writer.finish()?)
     }
 
@@ -203,11 +189,7 @@ impl Srs {
         let (found, dev_seed) = read_header(&mut reader)?;
         let asked = k.unwrap_or(found);
         if asked > found {
-            return Err(SrsError::TooSmall {
-                path: path.to_owned(),
-                found,
-                asked,
-            });
+            return Err(SrsError::TooSmall { path: path.to_owned(), found, asked });
         }
         if let Some(seed) = dev_seed
             && asked < found
@@ -230,10 +212,7 @@ impl Srs {
         let s_g2 = read_g2(&mut reader)?;
         let belongs_to = *reader.belongs_to();
         reader.finish()?;
-        let srs = Self {
-            params: Arc::new(assemble(asked, g, g_lagrange, s_g2)),
-            dev_seed,
-        };
+        let srs = Self { params: Arc::new(assemble(asked, g, g_lagrange, s_g2)), dev_seed };
         file::check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
         Ok(srs)
     }
@@ -289,10 +268,7 @@ fn root_of_unity(k: u32) -> Fr {
 
 fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
     const CHUNK: usize = 1 << 12;
-    values
-        .par_chunks_mut(CHUNK)
-        .enumerate()
-        .for_each(|(index, chunk)| fill(index * CHUNK, chunk));
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(index, chunk)| fill(index * CHUNK, chunk));
 }
 
 pub(super) fn assemble(
@@ -332,11 +308,7 @@ fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError>
         let step = CHUNK.min(count - points.len());
         let bytes = &mut block[..step * G1_BYTES];
         reader.take(bytes)?;
-        points.extend(
-            bytes
-                .chunks_exact(G1_BYTES)
-                .map(G1Affine::from_raw_bytes_unchecked),
-        );
+        points.extend(bytes.chunks_exact(G1_BYTES).map(G1Affine::from_raw_bytes_unchecked));
     }
     Ok(points)
 }
@@ -344,6 +316,7 @@ fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError>
 fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
     let mut bytes = [0u8; G2_BYTES];
     reader.take(&mut bytes)?;
-    G2Affine::from_raw_bytes(&bytes)
-        .ok_or_else(|| FileError::content(reader.path(), "a point of G2 is not on the curve").into())
+    G2Affine::from_raw_bytes(&bytes).ok_or_else(|| {
+        FileError::content(reader.path(), "a point of G2 is not on the curve").into()
+    })
 }

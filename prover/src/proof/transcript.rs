@@ -273,11 +273,7 @@ pub struct KeccakRead<R> {
 impl<R> KeccakRead<R> {
     /// Reads a proof of a circuit with these phases.
     pub fn new(reader: R, schedule: &Schedule) -> Self {
-        Self {
-            chain: Chain::new(schedule),
-            reader,
-            offset: 0,
-        }
+        Self { chain: Chain::new(schedule), reader, offset: 0 }
     }
 
     /// The first malformed element met, if any.
@@ -356,10 +352,7 @@ pub struct KeccakWrite<W> {
 impl<W> KeccakWrite<W> {
     /// Writes a proof of a circuit with these phases.
     pub fn new(writer: W, schedule: &Schedule) -> Self {
-        Self {
-            chain: Chain::new(schedule),
-            writer,
-        }
+        Self { chain: Chain::new(schedule), writer }
     }
 
     /// The stream behind, or what could not be encoded.

@@ -88,19 +88,14 @@ fn verify(
     }
     let params = info.verifier_params();
     let mut transcript = KeccakRead::new(proof, &profile.schedule);
-    let outcome = plonk::verify_proof::<
-        KZGCommitmentScheme<Bn256>,
-        VerifierSHPLONK<'_, Bn256>,
-        _,
-        _,
-        _,
-    >(
-        params,
-        vk,
-        SingleStrategy::new(params),
-        &[&[public_inputs]],
-        &mut transcript,
-    );
+    let outcome =
+        plonk::verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
+            params,
+            vk,
+            SingleStrategy::new(params),
+            &[&[public_inputs]],
+            &mut transcript,
+        );
     if let Some(fault) = transcript.fault() {
         return Err(fault.into());
     }

@@ -20,6 +20,7 @@
 //! EXTCODEHASH of the data contract. A commitment may be the point at infinity (64 zero bytes):
 //! a fixed column that is zero everywhere has that one.
 
+use halo2_proofs::halo2curves::CurveAffine;
 use halo2_proofs::{
     halo2curves::{
         bn256::{Fq, Fq2, Fr, G1Affine, G2Affine},
@@ -28,7 +29,6 @@ use halo2_proofs::{
     },
     plonk::VerifyingKey,
 };
-use halo2_proofs::halo2curves::CurveAffine;
 
 use super::{
     profile::Profile,
@@ -97,12 +97,7 @@ pub struct VkData {
 
 impl VkData {
     /// Collects the content for a key made with parameters that hold `s_g2`.
-    pub fn new(
-        vk: &VerifyingKey<G1Affine>,
-        profile: &Profile,
-        s_g2: G2Affine,
-        dev: bool,
-    ) -> Self {
+    pub fn new(vk: &VerifyingKey<G1Affine>, profile: &Profile, s_g2: G2Affine, dev: bool) -> Self {
         Self {
             dev,
             profile: profile.digest(),
@@ -157,10 +152,7 @@ impl VkData {
     pub fn from_bytes(bytes: &[u8], profile: &Profile) -> Result<Self, VkDataError> {
         let expected = Self::byte_length(profile);
         if bytes.len() != expected {
-            return Err(VkDataError::Length {
-                found: bytes.len(),
-                expected,
-            });
+            return Err(VkDataError::Length { found: bytes.len(), expected });
         }
         let [0, flags, rest @ ..] = bytes else {
             return Err(VkDataError::Prefix);
@@ -194,10 +186,8 @@ impl VkData {
         };
         let transcript_repr =
             scalar_from_bytes(repr).ok_or(VkDataError::Word("transcript representation"))?;
-        let s_g2 = rest
-            .get(4..8)
-            .and_then(g2_from_words)
-            .ok_or(VkDataError::Word("point [s]_2"))?;
+        let s_g2 =
+            rest.get(4..8).and_then(g2_from_words).ok_or(VkDataError::Word("point [s]_2"))?;
         let points = points
             .chunks_exact(POINT_BYTES)
             .map(|chunk| {

@@ -95,11 +95,7 @@ impl Rounds<'_> {
             }
         }
         run.transcript.finish()?;
-        Ok(Witness {
-            columns: run.columns,
-            commitments: run.commitments,
-            words: run.words,
-        })
+        Ok(Witness { columns: run.columns, commitments: run.commitments, words: run.words })
     }
 }
 
@@ -226,14 +222,13 @@ impl Assignment<Fr> for Run<'_> {
             self.blind(column);
         }
         let (domain, params) = (self.rounds.domain, self.rounds.srs.params());
-        self.commitments[start..end]
-            .par_iter_mut()
-            .zip(&mut self.columns[start..end])
-            .for_each(|(commitment, column)| {
+        self.commitments[start..end].par_iter_mut().zip(&mut self.columns[start..end]).for_each(
+            |(commitment, column)| {
                 let polynomial = domain.lagrange_from_vec(std::mem::take(column));
                 *commitment = params.commit_lagrange(&polynomial, Blind::default());
                 *column = polynomial.into_values();
-            });
+            },
+        );
         let mut points = vec![G1Affine::identity(); end - start];
         G1::batch_normalize(&self.commitments[start..end], &mut points);
         for point in points {

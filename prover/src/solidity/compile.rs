@@ -63,10 +63,7 @@ pub(super) fn compile_json(
     contract: &GeneratedVerifier,
     input: &serde_json::Value,
 ) -> Result<Compiled, CompileError> {
-    let run = |source| CompileError::Run {
-        solc: solc.display().to_string(),
-        source,
-    };
+    let run = |source| CompileError::Run { solc: solc.display().to_string(), source };
     let mut child = Command::new(solc)
         .arg("--standard-json")
         .stdin(Stdio::piped())
@@ -101,8 +98,5 @@ pub(super) fn compile_json(
             .filter(|code| !code.is_empty())
             .ok_or_else(|| unexpected(format!("there is no {kind}")))
     };
-    Ok(Compiled {
-        init_code: code("bytecode")?,
-        runtime_code: code("deployedBytecode")?,
-    })
+    Ok(Compiled { init_code: code("bytecode")?, runtime_code: code("deployedBytecode")? })
 }

@@ -19,15 +19,31 @@ use super::{
 
 /// Custom errors of the contract: constant in the template, signature, meaning.
 const ERRORS: [(&str, &str, &str); 10] = [
-    ("CALLDATA", "CalldataLength()", "The calldata is not the one canonical encoding of the arguments."),
+    (
+        "CALLDATA",
+        "CalldataLength()",
+        "The calldata is not the one canonical encoding of the arguments.",
+    ),
     ("LENGTH", "ProofLength()", "The proof does not have the length of this profile's proofs."),
     ("COUNT", "PublicInputCount()", "Wrong number of public inputs."),
     ("KEY", "VerifyingKeyFormat()", "The code at `vk` is not a verifying key of this profile."),
     ("INPUT", "PublicInputNotInField(uint256)", "The public input with this index is r or above."),
     ("SCALAR", "ScalarNotInField(uint256)", "The scalar at this byte of the proof is r or above."),
-    ("POINT", "PointNotOnCurve(uint256)", "The point at this byte of the proof has a coordinate that is q or above, is not on the curve, or is the point at infinity."),
-    ("DEGENERATE", "DegenerateChallenge()", "A challenge met a root of unity or an opening point; the proof must be made again."),
-    ("PRECOMPILE", "PrecompileFailed()", "A precompiled contract failed: a point of the verifying key is not on its curve."),
+    (
+        "POINT",
+        "PointNotOnCurve(uint256)",
+        "The point at this byte of the proof has a coordinate that is q or above, is not on the curve, or is the point at infinity.",
+    ),
+    (
+        "DEGENERATE",
+        "DegenerateChallenge()",
+        "A challenge met a root of unity or an opening point; the proof must be made again.",
+    ),
+    (
+        "PRECOMPILE",
+        "PrecompileFailed()",
+        "A precompiled contract failed: a point of the verifying key is not on its curve.",
+    ),
     ("INVALID", "ProofInvalid()", "The proof does not hold for this key and these public inputs."),
 ];
 
@@ -308,9 +324,8 @@ fn permutation(profile: &Profile, memory: &Memory, tables: &Tables) -> String {
                 shift := mulmod(shift, <DELTA>, r)\n\
                 column := add(column, 2)\n\
                 sigma := add(sigma, 0x20)\n";
-    let step = step
-        .replace("<GAMMA>", &format!("{:#x}", memory.gamma))
-        .replace("<DELTA>", &delta());
+    let step =
+        step.replace("<GAMMA>", &format!("{:#x}", memory.gamma)).replace("<DELTA>", &delta());
     if chunk == 1 {
         code.push_str(&step);
     } else {

@@ -80,13 +80,7 @@ impl Chain {
     pub fn new() -> Self {
         let mut db = CacheDB::new(EmptyDB::default());
         let balance = U256::from(10).pow(U256::from(20));
-        db.insert_account_info(
-            CALLER,
-            AccountInfo {
-                balance,
-                ..Default::default()
-            },
-        );
+        db.insert_account_info(CALLER, AccountInfo { balance, ..Default::default() });
         Self { db, nonce: 0 }
     }
 
@@ -94,10 +88,9 @@ impl Chain {
         let (result, _) = self.transact(TxKind::Create, init_code.into());
         let gas = result.tx_gas_used();
         match result {
-            ExecutionResult::Success {
-                output: Output::Create(_, Some(address)),
-                ..
-            } => (address, gas),
+            ExecutionResult::Success { output: Output::Create(_, Some(address)), .. } => {
+                (address, gas)
+            }
             other => panic!("not deployed: {other:?}"),
         }
     }

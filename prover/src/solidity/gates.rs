@@ -7,10 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use halo2_proofs::{
-    halo2curves::{
-        bn256::Fr,
-        ff::{Field, PrimeField},
-    },
+    halo2curves::{bn256::Fr, ff::Field},
     plonk::Expression,
 };
 
@@ -198,19 +195,11 @@ impl Emitter<'_> {
         let word = self.next_word;
         self.next_word += 0x20;
         let _ = writeln!(self.code, "mstore({word:#x}, {text})");
-        Term {
-            text: format!("mload({word:#x})"),
-            terms,
-            depth: 1,
-        }
+        Term { text: format!("mload({word:#x})"), terms, depth: 1 }
     }
 
     fn shallow(&mut self, term: Term, depth: u32) -> Term {
-        if term.depth > depth {
-            self.store(&term.text, term.terms)
-        } else {
-            term
-        }
+        if term.depth > depth { self.store(&term.text, term.terms) } else { term }
     }
 
     fn term(&mut self, id: Id) -> Term {
@@ -219,28 +208,17 @@ impl Emitter<'_> {
         }
         let term = match self.graph.nodes[id] {
             Node::Constant(bytes) => constant(&bytes),
-            Node::Word(word) => Term {
-                text: format!("mload({word:#x})"),
-                terms: 1,
-                depth: 1,
-            },
+            Node::Word(word) => Term { text: format!("mload({word:#x})"), terms: 1, depth: 1 },
             Node::Negate(a) => {
                 let a = self.reduced(a);
                 let a = self.shallow(a, MAX_DEPTH - 1);
-                Term {
-                    text: format!("sub(r, {})", a.text),
-                    terms: 1,
-                    depth: a.depth.max(2),
-                }
+                Term { text: format!("sub(r, {})", a.text), terms: 1, depth: a.depth.max(2) }
             }
             Node::Subtract(a, b) => {
                 let b = self.reduced(b);
                 let b = self.shallow(b, MAX_DEPTH - 1);
-                let negated = Term {
-                    text: format!("sub(r, {})", b.text),
-                    terms: 1,
-                    depth: b.depth.max(2),
-                };
+                let negated =
+                    Term { text: format!("sub(r, {})", b.text), terms: 1, depth: b.depth.max(2) };
                 let a = self.term(a);
                 self.sum(a, negated)
             }
@@ -252,10 +230,7 @@ impl Emitter<'_> {
                 let (a, b) = (self.term(a), self.term(b));
                 // The second argument is evaluated first, above the modulus.
                 let (a, b) = if a.depth > b.depth { (b, a) } else { (a, b) };
-                let (a, b) = (
-                    self.shallow(a, MAX_DEPTH - 2),
-                    self.shallow(b, MAX_DEPTH - 1),
-                );
+                let (a, b) = (self.shallow(a, MAX_DEPTH - 2), self.shallow(b, MAX_DEPTH - 1));
                 Term {
                     text: format!("mulmod({}, {}, r)", a.text, b.text),
                     terms: 1,
@@ -279,20 +254,12 @@ impl Emitter<'_> {
             return term;
         }
         let term = self.shallow(term, MAX_DEPTH - 1);
-        let term = Term {
-            text: format!("mod({}, r)", term.text),
-            terms: 1,
-            depth: term.depth + 1,
-        };
-        term
+        Term { text: format!("mod({}, r)", term.text), terms: 1, depth: term.depth + 1 }
     }
 
     fn sum(&mut self, a: Term, b: Term) -> Term {
         let (a, b) = if a.depth > b.depth { (b, a) } else { (a, b) };
-        let (a, b) = (
-            self.shallow(a, MAX_DEPTH - 2),
-            self.shallow(b, MAX_DEPTH - 1),
-        );
+        let (a, b) = (self.shallow(a, MAX_DEPTH - 2), self.shallow(b, MAX_DEPTH - 1));
         let terms = a.terms + b.terms;
         if terms <= MAX_TERMS {
             return Term {
@@ -321,18 +288,10 @@ fn constant(bytes: &[u8; 32]) -> Term {
         let value = crate::proof::transcript::scalar_from_bytes(bytes).unwrap_or(Fr::ZERO);
         let negative = scalar_to_bytes(&-value);
         if short(&negative) {
-            return Term {
-                text: format!("sub(r, {})", literal(&negative)),
-                terms: 1,
-                depth: 2,
-            };
+            return Term { text: format!("sub(r, {})", literal(&negative)), terms: 1, depth: 2 };
         }
     }
-    Term {
-        text: literal(bytes),
-        terms: 1,
-        depth: 1,
-    }
+    Term { text: literal(bytes), terms: 1, depth: 1 }
 }
 
 /// Yul statements that fold the constraints with powers of `y` into `h`
@@ -346,12 +305,9 @@ pub(super) fn fold_constraints(
     words: &impl Words,
     first_word: usize,
 ) -> (String, usize) {
-    debug_assert_eq!(Fr::NUM_BITS, 254);
     let mut graph = Graph::default();
-    let roots: Vec<Id> = constraints
-        .iter()
-        .map(|constraint| graph.expression(constraint, words))
-        .collect();
+    let roots: Vec<Id> =
+        constraints.iter().map(|constraint| graph.expression(constraint, words)).collect();
     graph.count_uses(&roots);
     let mut emitter = Emitter {
         graph: &graph,

@@ -26,10 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            contract_name: "Halo2Verifier".to_owned(),
-            interface_import: None,
-        }
+        Self { contract_name: "Halo2Verifier".to_owned(), interface_import: None }
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use crate::proof::profile::{Profile, RotationSet};
 
-use super::{memory::Memory, text::{hex_word, indent}};
+use super::{
+    memory::Memory,
+    text::{hex_word, indent},
+};
 
 /// Addresses that loops walk over, two bytes each.
 pub(super) struct Tables {
@@ -18,10 +21,8 @@ pub(super) struct Tables {
 impl Tables {
     /// Size of the tables in words.
     pub fn words(profile: &Profile, sets: &[RotationSet]) -> usize {
-        let openings: usize = sets
-            .iter()
-            .map(|set| set.openings.len() * (1 + set.rotations.len()))
-            .sum();
+        let openings: usize =
+            sets.iter().map(|set| set.openings.len() * (1 + set.rotations.len())).sum();
         (2 * (openings + profile.permutation.len())).div_ceil(32)
     }
 
@@ -49,11 +50,7 @@ impl Tables {
         for column in &profile.permutation {
             end = push(memory.permutation_value(column));
         }
-        Self {
-            bytes,
-            sets: ranges,
-            permutation: (start, end),
-        }
+        Self { bytes, sets: ranges, permutation: (start, end) }
     }
 
     /// Statements that write the tables.

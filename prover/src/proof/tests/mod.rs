@@ -3,7 +3,10 @@
 mod files;
 mod srs;
 
-use halo2_proofs::halo2curves::{bn256::{Fr, G1Affine}, ff::Field};
+use halo2_proofs::halo2curves::{
+    bn256::{Fr, G1Affine},
+    ff::Field,
+};
 
 use super::{
     sample::{SEED, Sample, SampleParams, Setup, setup},
@@ -41,10 +44,8 @@ fn weight_points_are_constant_per_seed_and_differ_between_seeds() {
     // Everything after the weights is fresh, for equal inputs too.
     let (again, _) = setup.prove(1, 1, &SEED);
     assert_eq!(first[..weights], again[..weights]);
-    for (index, (a, b)) in first[weights..]
-        .chunks(POINT_BYTES)
-        .zip(again[weights..].chunks(POINT_BYTES))
-        .enumerate()
+    for (index, (a, b)) in
+        first[weights..].chunks(POINT_BYTES).zip(again[weights..].chunks(POINT_BYTES)).enumerate()
     {
         assert_ne!(a, b, "element {index} after the weights repeats");
     }
@@ -110,10 +111,7 @@ fn wrong_public_inputs_are_refused() {
 #[test]
 fn self_blinded_columns_keep_their_last_rows() {
     let setup = small();
-    let (weights, factors) = (
-        setup.params.weights,
-        setup.key.info().profile().blinding_factors,
-    );
+    let (weights, factors) = (setup.params.weights, setup.key.info().profile().blinding_factors);
     let lane: Vec<Fr> = Sample::new(setup.params.clone(), 1, 1).lanes()[0].clone();
     let column = {
         let mut rows = lane;
@@ -131,7 +129,12 @@ fn self_blinded_columns_keep_their_last_rows() {
         let circuit = Sample::new(setup.params.clone(), 1, 1);
         let inputs = circuit.public_inputs();
         let proof = create_proof_self_blinded(
-            &setup.srs, &setup.key, circuit, &inputs, &SEED, self_blinded,
+            &setup.srs,
+            &setup.key,
+            circuit,
+            &inputs,
+            &SEED,
+            self_blinded,
         )
         .unwrap();
         assert_eq!(proof[range.clone()] == point_to_bytes(&column), same);

@@ -127,18 +127,17 @@ fn evaluate(msm: &str) -> G1Affine {
 fn compare(key: &VerifierKey, deployed: &mut Deployed, proof: &[u8], inputs: &[Fr]) -> bool {
     let profile = key.info().profile();
     let params = key.info().verifier_params();
-    let mut transcript = Recording {
-        inner: KeccakRead::new(proof, &profile.schedule),
-        challenges: Vec::new(),
-    };
-    let [left, right] = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
-        params,
-        key.vk(),
-        Capture(params),
-        &[&[inputs]],
-        &mut transcript,
-    )
-    .unwrap();
+    let mut transcript =
+        Recording { inner: KeccakRead::new(proof, &profile.schedule), challenges: Vec::new() };
+    let [left, right] =
+        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
+            params,
+            key.vk(),
+            Capture(params),
+            &[&[inputs]],
+            &mut transcript,
+        )
+        .unwrap();
 
     let outcome = deployed.verify(proof, &words(inputs));
     let sets = profile.rotation_sets();

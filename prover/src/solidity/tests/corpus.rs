@@ -52,9 +52,7 @@ fn on_chain(outcome: &Outcome) -> Verdict {
         return Verdict::Other(hex::encode(data));
     };
     let id = u32::from_be_bytes(*id);
-    let argument = argument
-        .iter()
-        .fold(0usize, |value, byte| value << 8 | usize::from(*byte));
+    let argument = argument.iter().fold(0usize, |value, byte| value << 8 | usize::from(*byte));
     let is = |signature| id == selector(signature);
     if is("ProofLength()") {
         Verdict::Length
@@ -104,7 +102,10 @@ impl Corpus {
         let verdict = native(&self.setup, proof, inputs);
         let outcome = self.deployed.verify(proof, inputs);
         assert_eq!(verdict, on_chain(&outcome), "{what}");
-        assert!(!matches!(verdict, Verdict::Accepted(_) | Verdict::Other(_)), "{what}: {verdict:?}");
+        assert!(
+            !matches!(verdict, Verdict::Accepted(_) | Verdict::Other(_)),
+            "{what}: {verdict:?}"
+        );
         self.cases += 1;
         verdict
     }
@@ -184,7 +185,10 @@ fn native_and_contract_agree_on_malformed_proofs() {
         assert_eq!(corpus.refused_with(range.clone(), &r, "r"), Verdict::Scalar(at));
         let above = successor(r);
         assert_eq!(corpus.refused_with(range.clone(), &above, "r + 1"), Verdict::Scalar(at));
-        assert_eq!(corpus.refused_with(range.clone(), &[0xff; 32], "all ones"), Verdict::Scalar(at));
+        assert_eq!(
+            corpus.refused_with(range.clone(), &[0xff; 32], "all ones"),
+            Verdict::Scalar(at)
+        );
         let zero = corpus.refused_with(range.clone(), &[0; 32], "zero");
         assert_eq!(zero, Verdict::Invalid);
     }

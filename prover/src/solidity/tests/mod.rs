@@ -75,10 +75,7 @@ impl Deployed {
 }
 
 fn report(name: &str, deployed: &Deployed, outcome: &Outcome) {
-    println!(
-        "{name}: {} gas, {} bytes of code",
-        outcome.gas, deployed.runtime_bytes
-    );
+    println!("{name}: {} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
     let execution: u64 = outcome.watch.gas.values().sum();
     println!("  {:>8} intrinsic (21,000 and calldata)", outcome.gas - execution);
     for (purpose, gas) in &outcome.watch.gas {
@@ -103,14 +100,8 @@ fn accepts_good_proofs_and_reports_gas() {
 /// About the size of a model's circuit.
 #[test]
 fn gas_at_a_models_size() {
-    let params = SampleParams {
-        k: 8,
-        weights: 2,
-        lanes: 6,
-        inputs: 3,
-        extra_fixed: 9,
-        constant: 1,
-    };
+    let params =
+        SampleParams { k: 8, weights: 2, lanes: 6, inputs: 3, extra_fixed: 9, constant: 1 };
     let setup = setup(params);
     let Some(mut deployed) = deploy(setup.key.info()) else { return };
     let (proof, inputs) = setup.prove(1, 1, &SEED);
@@ -130,14 +121,8 @@ fn gas_at_a_models_size() {
 /// The largest profile that is foreseen fits a contract.
 #[test]
 fn code_size_of_a_large_profile() {
-    let params = SampleParams {
-        k: 6,
-        weights: 8,
-        lanes: 18,
-        inputs: 8,
-        extra_fixed: 20,
-        constant: 1,
-    };
+    let params =
+        SampleParams { k: 6, weights: 8, lanes: 18, inputs: 8, extra_fixed: 20, constant: 1 };
     let setup = setup(params);
     let Some(mut deployed) = deploy(setup.key.info()) else { return };
     let profile = setup.key.info().profile();

@@ -163,13 +163,7 @@ fn tile_row(layout: &Layout) -> usize {
     layout.tiles[2].first_row
 }
 
-fn assert_refused(
-    model: &Model,
-    deployed: &mut Deployed,
-    name: &str,
-    proof: &[u8],
-    public: &[Fr],
-) {
+fn assert_refused(model: &Model, deployed: &mut Deployed, name: &str, proof: &[u8], public: &[Fr]) {
     let native: Result<_, VerifyError> = model.key.verifier().verify(public, proof);
     assert!(native.is_err(), "{name}: accepted natively");
     assert!(deployed.verify(proof, &words(public)).result.is_err(), "{name}: accepted on chain");
