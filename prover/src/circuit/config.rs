@@ -52,19 +52,18 @@ pub struct ModelConfig {
     pub s1: Column<Advice>,
     pub instance: Column<Instance>,
     // Fixed.
+    /// 1 in the rows that gates use, 2 in load rows.
     pub usable: Column<Fixed>,
     pub table: [Column<Fixed>; 3],
-    pub load: Column<Fixed>,
     pub multiply: Column<Fixed>,
     pub channel_start: Column<Fixed>,
-    pub continues: Column<Fixed>,
     pub function: Column<Fixed>,
     pub shift: Column<Fixed>,
     pub patterns: Vec<Column<Fixed>>,
     pub dense: Column<Fixed>,
     pub kernels: Vec<Column<Fixed>>,
-    pub rest_chain: Column<Fixed>,
-    pub rest_live: Column<Fixed>,
+    /// 1: a kept position of a rest grid, 2: one with a rest cell.
+    pub rest_kind: Column<Fixed>,
     pub hash: Option<HashFlags>,
     // Challenges.
     pub v: Challenge,
@@ -73,11 +72,10 @@ pub struct ModelConfig {
     pub z: Challenge,
 }
 
-/// Flags of the hash rows; see [`ModelConfig::configure`].
+/// Flags of the hash rows. Absorbing rows (the state shifts, its new last element comes from `s0`,
+/// `s1` takes the first) are those with a function tag outside of tiles.
 #[derive(Clone, Copy, Debug)]
 pub struct HashFlags {
-    /// Shift the state, the new last element comes from `s0`; `s1` takes the first element.
-    pub absorb: Column<Fixed>,
     /// Shift the state, the new last element is the S-box of the first.
     pub sbox: Column<Fixed>,
     /// As `sbox`, then multiply by the MDS matrix: the end of a full round.
@@ -143,19 +141,15 @@ impl ModelConfig {
             s1,
             usable: fixed(),
             table: [fixed(), fixed(), fixed()],
-            load: fixed(),
             multiply: fixed(),
             channel_start: fixed(),
-            continues: fixed(),
             function: fixed(),
             shift: fixed(),
             patterns: profile.patterns.iter().map(|_| fixed()).collect(),
             dense: fixed(),
             kernels: profile.kernel_rows.iter().map(|_| fixed()).collect(),
-            rest_chain: fixed(),
-            rest_live: fixed(),
+            rest_kind: fixed(),
             hash: profile.hashed_input.then(|| HashFlags {
-                absorb: fixed(),
                 sbox: fixed(),
                 full: fixed(),
                 partial: fixed(),
@@ -219,7 +213,7 @@ impl ModelConfig {
                 .map(|h| meta.query_advice(*h, Rotation::cur()))
                 .reduce(|a, b| a + b)
                 .unwrap_or(Expression::Constant(Fr::zero()));
-            let load = meta.query_fixed(self.load, Rotation::cur());
+            let load = load_row(&usable);
             vec![
                 usable * ((next - cur.clone() - helpers) * entry + m),
                 // The sum starts and ends at zero: the first and the last row are load rows.
@@ -233,8 +227,12 @@ impl ModelConfig {
         meta.create_gate("tile evaluations", |meta| {
             let z = meta.query_challenge(self.z);
             let usable = meta.query_fixed(self.usable, Rotation::cur());
-            let continues = meta.query_fixed(self.continues, Rotation::cur());
             let start = meta.query_fixed(self.channel_start, Rotation::cur());
+            // A row continues into the next unless a channel starts there. The row after the last
+            // tile starts an empty one; in the row before the first tile nothing depends on the
+            // two running columns.
+            let continues =
+                self.any_pattern(meta) - meta.query_fixed(self.channel_start, Rotation::next());
             let shift = meta.query_fixed(self.shift, Rotation::cur());
             let offset = Expression::Constant(Fr::from(ACTIVATION_OFFSET as u64));
             let produced_cells = self
@@ -301,8 +299,12 @@ impl ModelConfig {
                 .collect::<Vec<_>>();
             let usable = meta.query_fixed(self.usable, Rotation::cur());
             let dense = meta.query_fixed(self.dense, Rotation::cur());
-            let chain = meta.query_fixed(self.rest_chain, Rotation::cur());
-            let live = meta.query_fixed(self.rest_live, Rotation::cur());
+            let kind = meta.query_fixed(self.rest_kind, Rotation::cur());
+            let half = Expression::Constant(Fr::from(2).invert().unwrap_or(Fr::zero()));
+            let square = kind.clone() * kind.clone();
+            // 1 for kinds 1 and 2; 1 for kind 2 alone.
+            let chain = (kind.clone() + kind.clone() + kind.clone() - square.clone()) * half.clone();
+            let live = (square - kind) * half;
             let cur = meta.query_advice(self.weight_sum, Rotation::cur());
             let next = meta.query_advice(self.weight_sum, Rotation::next());
             let rest = meta.query_advice(self.rest, Rotation::cur());
@@ -330,9 +332,11 @@ impl ModelConfig {
             let s1 = meta.query_advice(self.s1, Rotation::cur());
             let cur = meta.query_advice(self.product, Rotation::cur());
             let next = meta.query_advice(self.product, Rotation::next());
-            let load = meta.query_fixed(self.load, Rotation::cur());
+            let load = load_row(&usable);
             let constant = meta.query_fixed(self.shift, Rotation::cur());
-            let challenge = meta.query_fixed(self.function, Rotation::cur());
+            // Load rows hold no table entries, and their tag is 0, which nothing looks up.
+            let with_z = meta.query_fixed(self.table[0], Rotation::cur());
+            let with_v = meta.query_fixed(self.table[1], Rotation::cur());
             let v = meta.query_challenge(self.v);
             let z = meta.query_challenge(self.z);
             let instance = meta.query_instance(self.instance, Rotation::cur());
@@ -340,11 +344,7 @@ impl ModelConfig {
             vec![
                 usable * cur - multiply.clone() * (s0.clone() * s1.clone() + next.clone()),
                 (one - multiply) * multiply_next * (s0 - next),
-                load * (s1
-                    - constant.clone()
-                    - challenge.clone() * v
-                    - constant * challenge * z
-                    - instance),
+                load * (s1 - constant - with_v * v - with_z * z - instance),
             ]
         });
     }
@@ -361,7 +361,8 @@ impl ModelConfig {
             let s0 = meta.query_advice(self.s0, Rotation::cur());
             let s1 = meta.query_advice(self.s1, Rotation::cur());
             let constant = meta.query_fixed(self.shift, Rotation::cur());
-            let absorb = meta.query_fixed(flags.absorb, Rotation::cur());
+            let function = meta.query_fixed(self.function, Rotation::cur());
+            let absorb = function * (Expression::Constant(Fr::one()) - self.any_pattern(meta));
             let sbox = meta.query_fixed(flags.sbox, Rotation::cur());
             let full = meta.query_fixed(flags.full, Rotation::cur());
             let partial = meta.query_fixed(flags.partial, Rotation::cur());
@@ -405,6 +406,11 @@ impl TilePattern {
     pub fn index_in(&self, profile: &ColumnProfile) -> Option<usize> {
         profile.patterns.binary_search(self).ok()
     }
+}
+
+/// Non-zero where `usable` is 2.
+fn load_row(usable: &Expression<Fr>) -> Expression<Fr> {
+    usable.clone() * (usable.clone() - Expression::Constant(Fr::one()))
 }
 
 fn lane_base(base: LaneBase, z: &Expression<Fr>) -> Expression<Fr> {

@@ -123,6 +123,7 @@ fn weight_sums(
     sums
 }
 
+/// Fills the running evaluations, and `s0`, `s1` of tile rows.
 fn evaluate_tiles(
     assignment: &Assignment<'_>,
     first: &FirstPhase,
@@ -184,5 +185,11 @@ fn evaluate_tiles(
                 s1[0] = produced[0];
                 s0[0] = consumed[0];
             });
+    }
+    // The gate continues the first channel into the row before it, backwards; nothing reads it.
+    if let Some(tile) = layout.tiles.first() {
+        let row = tile.first_row;
+        produced[row - 1] = -(scalars.s1[row] * produced[row]);
+        consumed[row - 1] = -(scalars.s0[row] * consumed[row]);
     }
 }

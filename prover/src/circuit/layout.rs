@@ -130,7 +130,9 @@ impl Layout {
         };
         let load_rows = public_inputs + LOAD_ROWS;
 
-        let mut tiles = TileBuilder { lanes: options.lanes, next_row: load_rows, tiles: Vec::new() };
+        // The row before the first tile stays empty, as does the one after the last.
+        let mut tiles =
+            TileBuilder { lanes: options.lanes, next_row: load_rows + 1, tiles: Vec::new() };
         let views = place_tiles(graph, &readings, &mut functions, &mut tiles)?;
         let tiles_end = tiles.next_row;
         let tiles = tiles.tiles;
@@ -139,10 +141,9 @@ impl Layout {
         let shifts = shifts.into_iter().collect::<Vec<_>>();
         let tables = Tables::new(functions.tables, &shifts, load_rows);
         let (kernels, rests, weights_end) =
-            kernels::place(graph, &readings, options.weight_columns, 0);
-        let weight_rows = kernels.last().map_or(0, Kernel::end);
+            kernels::place(graph, &readings, options.weight_columns, load_rows);
+        let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
 
-        // One row after the tiles stays empty: there the evaluations end.
         let hash = (options.input_mode == InputMode::Committed).then(|| HashRows {
             first_row: tiles_end + 1,
             blocks: (packed + 1).div_ceil(RATE),
@@ -165,19 +166,21 @@ impl Layout {
         let program = builder.finish().ok_or(LayoutError::TooManyConstants)?;
 
         let blinding_row = program.end.max(hash_end);
-        let openings_row = weights_end;
+        // Rest rows do not use the weight columns.
+        let openings_row = weight_rows;
         let needed = (blinding_row + BLINDING_ROWS)
+            .max(weights_end)
             .max(openings_row + options.openings)
             .max(tables.end())
             + RESERVED_ROWS;
         let k = needed.next_power_of_two().ilog2();
         let profile = profile(&options, &tiles, &kernels);
         let rows = RowUse {
-            tiles: tiles_end - load_rows,
+            tiles: tiles_end - load_rows - 1,
             hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),
             lanes: blinding_row + BLINDING_ROWS,
             scalars: program.end - tiles_end,
-            weights: weight_rows,
+            weights: weight_rows - load_rows,
             rest: weights_end - weight_rows,
             table: tables.end() - load_rows,
         };
@@ -219,11 +222,16 @@ impl Layout {
         self.rests.first().map(|rest| rest.first_row)
     }
 
+    /// One past the last tile row.
+    pub fn tiles_end(&self) -> usize {
+        self.tiles.last().map_or(0, |tile| tile.first_row + tile.rows())
+    }
+
     /// Rows that hold data in the fullest column family.
     pub fn rows_used(&self) -> usize {
         self.rows
             .lanes
-            .max(self.openings_row + self.options.openings)
+            .max(self.openings_row + self.rows.rest.max(self.options.openings))
             .max(self.tables.end())
     }
 }

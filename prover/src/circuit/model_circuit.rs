@@ -137,18 +137,16 @@ impl<'a> ModelCircuit<'a> {
                 set(column, row, value);
             }
         });
-        // Load rows: coefficients of 1, v and v*z... see the scalar gate.
-        set(config.load, last, one);
+        let two = Fr::from(2);
+        set(config.usable, last, two);
         for (row, load) in &layout.program.loads {
-            set(config.load, *row, one);
-            let (constant, with_v) = match load {
-                Load::Instance => (Fr::ZERO, Fr::ZERO),
-                Load::Constant(value) => (*value, Fr::ZERO),
-                Load::V => (Fr::ZERO, one),
-                Load::OneVZ => (one, one),
-            };
-            set(config.shift, *row, constant);
-            set(config.function, *row, with_v);
+            set(config.usable, *row, two);
+            match load {
+                Load::Instance => {}
+                Load::Constant(value) => set(config.shift, *row, *value),
+                Load::V => set(config.table[1], *row, one),
+                Load::Z => set(config.table[0], *row, one),
+            }
         }
         for step in &layout.program.steps {
             if let Step::Chain(chain) = step {
@@ -160,7 +158,6 @@ impl<'a> ModelCircuit<'a> {
         for tile in &layout.tiles {
             let tag = super::tables::Tables::function_tag(tile.function);
             let scale = Fr::from(1 << tile.shift);
-            let per_line = tile.rows_per_line();
             tile.for_each_row(|row, _, line, position| {
                 let pattern = tile.pattern(tile.live_lanes(position));
                 if let Some(index) = pattern.index_in(&layout.profile) {
@@ -171,11 +168,9 @@ impl<'a> ModelCircuit<'a> {
                 if line == 0 && position == 0 {
                     set(config.channel_start, row, one);
                 }
-                if line + 1 < tile.shape[1] || position + 1 < per_line {
-                    set(config.continues, row, one);
-                }
             });
         }
+        set(config.channel_start, layout.tiles_end(), one);
         for kernel in &layout.kernels {
             kernel.for_each_dense_row(|row| set(config.dense, row, one));
             kernel.for_each_kernel_row(|row, kind| {
@@ -186,16 +181,16 @@ impl<'a> ModelCircuit<'a> {
         }
         for rest in &layout.rests {
             for row in rest.first_row..rest.first_row + rest.rows() {
-                set(config.rest_chain, row, one);
+                set(config.rest_kind, row, one);
             }
-            rest.for_each_cell(|row, _, _| set(config.rest_live, row, one));
+            rest.for_each_cell(|row, _, _| set(config.rest_kind, row, two));
         }
         if let (Some(hash), Some(flags)) = (&layout.hash, &config.hash) {
             for block in 0..=hash.blocks {
                 let mut row = hash.block_row(block);
                 let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
                 for row in row..row + absorbed {
-                    set(flags.absorb, row, one);
+                    set(config.function, row, one);
                 }
                 if block == hash.blocks {
                     break;

@@ -61,7 +61,7 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             };
             let layout = Layout::new(graph, options)?;
             smallest = smallest.min(layout.k);
-            let weights_decide = layout.openings_row + request.openings + super::layout::RESERVED_ROWS
+            let weights_decide = layout.weight_rows_needed() + super::layout::RESERVED_ROWS
                 > 1 << (layout.k - 1);
             if layout.k <= MAX_K {
                 let estimate = layout.estimate();
@@ -81,16 +81,20 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
 }
 
 impl Layout {
+    fn weight_rows_needed(&self) -> usize {
+        self.openings_row + self.rows.rest.max(self.options.openings)
+    }
+
     /// Predicts the cost of proving. The constants were fitted on a machine with 2 vCPUs; see
     /// docs/benchmarks.md.
     pub fn estimate(&self) -> Estimate {
         let profile = &self.profile;
         let small = profile.weight_columns + 3 * profile.lanes + 1;
         let full = profile.lanes + 8;
-        let fixed = 14
+        let fixed = 10
             + profile.patterns.len()
             + profile.kernel_rows.len()
-            + if profile.hashed_input { 4 } else { 0 };
+            + if profile.hashed_input { 3 } else { 0 };
         // Three permuted columns, at degree 3 one product each; two quotient pieces, the random
         // polynomial and the two opening proofs.
         let (permuted, extra) = (3, 5);

@@ -73,8 +73,8 @@ pub enum Load {
     Constant(Fr),
     /// The challenge `v`.
     V,
-    /// `1 + v + z`.
-    OneVZ,
+    /// The challenge `z`.
+    Z,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -239,9 +239,7 @@ impl ProgramBuilder {
         if let Some(cell) = self.z {
             return cell;
         }
-        let sum = self.load(Load::OneVZ);
-        let (v, one, minus) = (self.v(), self.one(), self.integer(-1));
-        let cell = self.dot(&[(sum, one), (v, minus), (minus, one)]);
+        let cell = self.load(Load::Z);
         self.z = Some(cell);
         cell
     }
@@ -376,7 +374,7 @@ impl ScalarColumns {
                 Load::Instance => instances.get(*row).copied().unwrap_or(Fr::ZERO),
                 Load::Constant(value) => *value,
                 Load::V => v,
-                Load::OneVZ => Fr::ONE + v + z,
+                Load::Z => z,
             };
         }
     }
