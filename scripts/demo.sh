@@ -48,8 +48,8 @@ bash scripts/install-tools.sh
 say "Programs (the first build takes minutes)"
 cargo build --release --workspace
 say "Contracts"
-node_modules/.bin/forge build --skip test >.forge.log 2>&1 || { cat .forge.log >&2; rm -f .forge.log; fail "forge build failed"; }
-rm -f .forge.log
+mkdir -p .cache
+node_modules/.bin/forge build --skip test >.cache/forge.log 2>&1 || { cat .cache/forge.log >&2; fail "forge build failed"; }
 echo "registry and escrow are compiled"
 assay=target/release/assay
 export ASSAY_SOLC=scripts/solc
@@ -185,9 +185,14 @@ step "open the job" "$run/report/open.json" \
 job=$(value "$run/report/open.json" job)
 
 say "Seller: the relayer sees the job, proves it and claims the price"
-"$assay" escrow show "$job" --escrow "$escrow" --wait 600 --json --progress "$progress" \
-  >"$run/report/job.json" || { cat "$run/relayer.log" >&2; fail "the job was not claimed"; }
-wait "$relayer" || { cat "$run/relayer.log" >&2; fail "the relayer failed"; }
+"$assay" escrow show "$job" --escrow "$escrow" --wait 600 --json --progress "$progress" >"$run/report/job.json" &
+watcher=$!
+# Whichever ends first: a relayer that fails is not waited for.
+if ! wait -n "$relayer" "$watcher" || ! wait "$relayer" || ! wait "$watcher"; then
+  kill "$watcher" 2>/dev/null || true
+  cat "$run/relayer.log" >&2
+  fail "the relayer did not claim the price"
+fi
 relayer=''
 took "proven, verified on chain, claimed, paid" "$run/report/relayer.json"
 buyer_after=$(balance "$buyer") seller_after=$(balance "$seller")

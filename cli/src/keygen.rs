@@ -55,7 +55,7 @@ impl KeyFolder<'_> {
     pub fn proving_key(&self, layout: &Layout, srs: &Srs) -> Result<ProverKey> {
         let path = self.0.join(PROVING_KEY);
         let key = read_key(&path, layout)
-            .context("no proving key of this model; `assay keygen` makes one")?;
+            .context("the proving key of this model is needed; `assay keygen` makes it")?;
         if key.info().srs_id() != srs.id() {
             bail!(
                 "{} was made with another setup; use that one, or run `assay keygen` again",
@@ -67,7 +67,7 @@ impl KeyFolder<'_> {
 
     pub fn verifying_key(&self, layout: &Layout) -> Result<VerifierKey> {
         read_verifying_key(&self.0.join(VERIFYING_KEY), layout)
-            .context("no verifying key of this model; `assay keygen` makes one")
+            .context("the verifying key of this model is needed; `assay keygen` makes it")
     }
 }
 

@@ -33,7 +33,7 @@ struct Cli {
 
 const EXAMPLE: &str = "Example:
   assay model import lenet.onnx --calibrate calibration.npz -o lenet.bundle
-  assay setup --dev -k 15 -o dev.srs
+  assay setup --dev -k 14 -o dev.srs
   assay keygen lenet.bundle --setup dev.srs -o keys
   assay prove lenet.bundle --setup dev.srs --keys keys --input 7.png -o digit.proof
   assay verify digit.proof --bundle lenet.bundle --keys keys";
@@ -94,5 +94,38 @@ fn run(command: Command, output: &Output) -> Result<()> {
         Command::Escrow(command) => escrow::run(command, output),
         Command::Relayer(command) => relayer::run(command, output),
         Command::Bench(args) => bench::run(&args, output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example_that_names_it() {
+        fn check(command: &clap::Command, path: &str) {
+            let leaves: Vec<_> = command.get_subcommands().collect();
+            if leaves.is_empty() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.starts_with("Example:") && help.contains(path), "{path}: {help:?}");
+            }
+            leaves.iter().for_each(|leaf| check(leaf, &format!("{path} {}", leaf.get_name())));
+        }
+        let command = Cli::command();
+        command.clone().debug_assert();
+        check(&command, "assay");
+    }
+
+    #[test]
+    fn keys_are_never_arguments() {
+        fn names(command: &clap::Command) -> Vec<String> {
+            let own = command.get_arguments().map(|argument| argument.get_id().to_string());
+            own.chain(command.get_subcommands().flat_map(names)).collect()
+        }
+        for name in names(&Cli::command()) {
+            assert!(name != "private_key" && name != "password", "{name}");
+        }
     }
 }

@@ -179,9 +179,6 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         spinner.message(format!("job {id}: waiting for it, proving, claiming"));
         let limit = Duration::from_secs(args.give_up_after);
         let job = relayer.run_until_settled(id, limit, shutdown).await?;
-        if let Some(path) = &args.save_proof {
-            save_proof(&relayer, &job, chain_id, args.escrow, path)?;
-        }
         drop(spinner);
         let (transaction, gas_used) = match job.state {
             JobState::Confirmed { transaction, gas_used, .. } => {
@@ -189,6 +186,9 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             }
             _ => (None, None),
         };
+        if let (Some(path), Some(_)) = (&args.save_proof, transaction) {
+            save_proof(&relayer, &job, chain_id, args.escrow, path)?;
+        }
         let report = SettledReport {
             settled_as: job.state.name(),
             transaction,

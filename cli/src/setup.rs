@@ -13,7 +13,7 @@ use crate::output::{Output, hex, table};
 #[command(
     group = ArgGroup::new("source").required(true).args(["dev", "import"]),
     after_help = "Example:
-  assay setup --dev -k 15 -o dev.srs            for development: its maker can forge proofs
+  assay setup --dev -k 14 -o dev.srs            for development: its maker can forge proofs
   assay setup --import ceremony.params -k 17 -o ceremony.srs"
 )]
 pub struct SetupArgs {

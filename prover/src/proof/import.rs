@@ -71,7 +71,7 @@ impl Srs {
     /// Imports a snarkjs `.ptau` file (BN254), as published for the perpetual powers of tau. Every
     /// point that is used is checked, and that they are powers of one secret.
     ///
-    /// The Lagrange form is computed, which for 2^17 points takes about a minute; keep the result
+    /// The Lagrange form is computed, which for 2^17 points takes minutes; keep the result
     /// with [`Srs::write`].
     pub fn import_ptau(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
         let failed = |source| read_error(path, source);

@@ -15,6 +15,8 @@ pub struct Compiled {
     pub init_code: Vec<u8>,
     /// The deployed code; at most 24,576 bytes by EIP-170.
     pub runtime_code: Vec<u8>,
+    /// Warnings of the compiler; there should be none.
+    pub warnings: Vec<String>,
 }
 
 /// Why there is no bytecode.
@@ -79,13 +81,16 @@ pub(super) fn compile_json(
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| {
         unexpected(format!("{error}; {}", String::from_utf8_lossy(&output.stderr)))
     })?;
-    let errors: Vec<String> = answer["errors"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|error| error["severity"] == "error")
-        .map(|error| error["formattedMessage"].as_str().unwrap_or("?").to_owned())
-        .collect();
+    let messages = |severity: &str| -> Vec<String> {
+        answer["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|error| error["severity"] == severity)
+            .map(|error| error["formattedMessage"].as_str().unwrap_or("?").to_owned())
+            .collect()
+    };
+    let errors = messages("error");
     if !errors.is_empty() {
         return Err(CompileError::Solc(errors.join("\n")));
     }
@@ -98,5 +103,9 @@ pub(super) fn compile_json(
             .filter(|code| !code.is_empty())
             .ok_or_else(|| unexpected(format!("there is no {kind}")))
     };
-    Ok(Compiled { init_code: code("bytecode")?, runtime_code: code("deployedBytecode")? })
+    Ok(Compiled {
+        init_code: code("bytecode")?,
+        runtime_code: code("deployedBytecode")?,
+        warnings: messages("warning"),
+    })
 }

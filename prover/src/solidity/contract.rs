@@ -162,6 +162,8 @@ pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifie
     ] {
         put(name, format!("{value:#x}"));
     }
+    put("PROOF_LENGTH", profile.proof_bytes().to_string());
+    put("WEIGHT_COLUMNS", profile.weight_columns.to_string());
     put("INPUT_COUNT", profile.public_inputs.to_string());
     debug_assert!(!source.contains("<E_"));
     GeneratedVerifier {

@@ -1,7 +1,6 @@
 //! The verifier contract's memory, fixed at generation time.
 //!
-//! The contract never returns to Solidity code, so it takes fixed addresses behind the compiler's
-//! own memory.
+//! It lies behind what the compiler may reserve for variables, see [`Memory::BASE`].
 
 use crate::proof::{
     profile::{Commitment, Evaluation, PermutationColumn, Profile},

@@ -133,3 +133,27 @@ fn code_size_of_a_large_profile() {
     report("large sample", &deployed, &outcome);
     assert!(deployed.runtime_bytes < 24_576);
 }
+
+/// With the interface of the contracts, on the settings of the contracts, without a warning.
+#[test]
+fn inherits_the_interface_without_warnings() {
+    let Some(solc) = solc() else { return };
+    let path = "contracts/src/interfaces/IHalo2Verifier.sol";
+    let interface = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let Ok(interface) = std::fs::read_to_string(&interface) else {
+        println!("skipped: no {}", interface.display());
+        return;
+    };
+    let setup = setup(SampleParams::small());
+    let options = Options {
+        contract_name: "SampleVerifier".to_owned(),
+        interface_import: Some("./IHalo2Verifier.sol".to_owned()),
+    };
+    let generated = generate(setup.key.info().profile(), &options);
+    let mut input = compile::standard_json(&generated);
+    input["sources"]["IHalo2Verifier.sol"] = serde_json::json!({ "content": interface });
+    input["settings"]["evmVersion"] = "osaka".into();
+    let compiled = compile::compile_json(&solc, &generated, &input).unwrap();
+    assert!(!compiled.runtime_code.is_empty());
+    assert_eq!(compiled.warnings, Vec::<String>::new());
+}
