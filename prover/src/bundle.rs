@@ -144,7 +144,7 @@ impl Bundle {
         }
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         // Of fixed width, so that a torn write cannot make the count smaller.
-        write!(file, "{:08}\n", used + 1).map_err(fail)?;
+        writeln!(file, "{:08}", used + 1).map_err(fail)?;
         file.sync_all().map_err(fail)?;
         Ok(used + 1)
     }
@@ -200,7 +200,9 @@ fn read_count(file: &mut File, path: &Path) -> Result<usize, BundleError> {
     if text.is_empty() {
         return Ok(0);
     }
-    text.trim().parse().map_err(|_| BundleError::CounterContent { path: path.to_owned(), found: text })
+    text.trim()
+        .parse()
+        .map_err(|_| BundleError::CounterContent { path: path.to_owned(), found: text })
 }
 
 fn content(path: &Path, problem: impl std::fmt::Display) -> BundleError {

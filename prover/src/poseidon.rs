@@ -49,9 +49,8 @@ static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
     for round in FULL_ROUNDS / 2..FULL_ROUNDS / 2 + PARTIAL_ROUNDS {
         let mut moved = sparse_constants[round];
         moved[0] = Fr::ZERO;
-        sparse_constants[round] = std::array::from_fn(|i| {
-            if i == 0 { sparse_constants[round][0] } else { Fr::ZERO }
-        });
+        sparse_constants[round] =
+            std::array::from_fn(|i| if i == 0 { sparse_constants[round][0] } else { Fr::ZERO });
         let carried = multiply(&mds, &moved);
         for (constant, carry) in sparse_constants[round + 1].iter_mut().zip(carried) {
             *constant += carry;
@@ -124,9 +123,9 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<Fr> {
 /// First chaining value for an input of `length` bytes: the domain's name read as a big-endian
 /// integer, times 2^64, plus the length.
 pub fn input_domain(length: usize) -> Fr {
-    let name = INPUT_DOMAIN.iter().fold(Fr::ZERO, |sum, byte| {
-        sum * Fr::from(256) + Fr::from(u64::from(*byte))
-    });
+    let name = INPUT_DOMAIN
+        .iter()
+        .fold(Fr::ZERO, |sum, byte| sum * Fr::from(256) + Fr::from(u64::from(*byte)));
     let shift = Fr::from(1 << 32).square();
     name * shift + Fr::from(length as u64)
 }
@@ -139,9 +138,7 @@ pub fn commit_input(salt: Fr, bytes: &[u8]) -> Fr {
 }
 
 fn multiply(matrix: &[[Fr; WIDTH]; WIDTH], vector: &[Fr; WIDTH]) -> [Fr; WIDTH] {
-    std::array::from_fn(|i| {
-        matrix[i].iter().zip(vector).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
-    })
+    std::array::from_fn(|i| matrix[i].iter().zip(vector).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b))
 }
 
 fn convert(value: &ark_bn254::Fr) -> Fr {
@@ -159,7 +156,8 @@ mod tests {
     fn agrees_with_circom_for_five_inputs() {
         // circomlibjs: poseidon([1, 2, 0, 0, 0]).
         let block = [1, 2, 0, 0, 0].map(Fr::from);
-        let expected = "1018317224307729531995786483840663576608797660851238720571059489595066344487";
+        let expected =
+            "1018317224307729531995786483840663576608797660851238720571059489595066344487";
         assert_eq!(hash_block(Fr::ZERO, &block), Fr::from_str_vartime(expected).expect("decimal"));
     }
 

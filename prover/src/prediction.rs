@@ -137,8 +137,7 @@ pub fn prove(
     let start = Instant::now();
     let circuit = ModelCircuit::new(&assignment, &first, &public_inputs);
     let lanes = layout.options.lanes;
-    let proof =
-        create_proof_self_blinded(srs, key, circuit, &public_inputs, &bundle.seed, lanes)?;
+    let proof = create_proof_self_blinded(srs, key, circuit, &public_inputs, &bundle.seed, lanes)?;
     Ok(Prediction {
         proof: ProofFile { vk_hash: key.info().hash(), public_inputs, proof },
         class: assignment.class(),

@@ -204,12 +204,8 @@ static ERRORS: LazyLock<BTreeMap<FixedBytes<4>, AbiError>> = LazyLock::new(|| {
 pub(crate) fn describe_error(data: &[u8]) -> Option<(&'static str, String)> {
     let (selector, body) = data.split_at_checked(4)?;
     let error = ERRORS.get(selector)?;
-    let types: Vec<DynSolType> = error
-        .inputs
-        .iter()
-        .map(|p| p.resolve())
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let types: Vec<DynSolType> =
+        error.inputs.iter().map(|p| p.resolve()).collect::<Result<_, _>>().ok()?;
     let DynSolValue::Tuple(values) = DynSolType::Tuple(types).abi_decode_params(body).ok()? else {
         return None;
     };
@@ -219,10 +215,7 @@ pub(crate) fn describe_error(data: &[u8]) -> Option<(&'static str, String)> {
         .zip(&values)
         .map(|(input, value)| format!("{}: {}", input.name, word(value)))
         .collect();
-    Some((
-        &error.name,
-        format!("{}({})", error.name, fields.join(", ")),
-    ))
+    Some((&error.name, format!("{}({})", error.name, fields.join(", "))))
 }
 
 fn word(value: &DynSolValue) -> String {
@@ -245,22 +238,13 @@ mod tests {
 
     #[test]
     fn errors_are_spelled_out() {
-        let data = ContractErrors::JobNotOpen {
-            jobId: U256::from(3),
-        }
-        .abi_encode();
+        let data = ContractErrors::JobNotOpen { jobId: U256::from(3) }.abi_encode();
         assert_eq!(
             describe_error(&data).unwrap(),
             ("JobNotOpen", "JobNotOpen(jobId: 3)".to_owned())
         );
-        let data = ContractErrors::ZeroValue {
-            field: "vkHash".into(),
-        }
-        .abi_encode();
-        assert_eq!(
-            describe_error(&data).unwrap().1,
-            "ZeroValue(field: \"vkHash\")"
-        );
+        let data = ContractErrors::ZeroValue { field: "vkHash".into() }.abi_encode();
+        assert_eq!(describe_error(&data).unwrap().1, "ZeroValue(field: \"vkHash\")");
         let data = VerifierErrors::ProofInvalid {}.abi_encode();
         assert_eq!(describe_error(&data).unwrap().0, "ProofInvalid");
         let data = VerifierErrors::PointNotOnCurve { offset: U256::from(64) }.abi_encode();

@@ -29,17 +29,10 @@ pub enum StoreError {
     },
 
     #[error("the job store {path} has format {found}, this version reads {expected}; use a new file", path = .path.display())]
-    Format {
-        path: PathBuf,
-        found: u64,
-        expected: u64,
-    },
+    Format { path: PathBuf, found: u64, expected: u64 },
 
     #[error("the job store could not {operation}: {reason}; check the disk's space and health")]
-    Failed {
-        operation: &'static str,
-        reason: String,
-    },
+    Failed { operation: &'static str, reason: String },
 
     #[error(
         "the entry of {what} in the job store is damaged: {reason}; use a new file, jobs are found again on chain"
@@ -68,11 +61,7 @@ pub enum RelayerError {
     #[error(
         "an event of escrow {escrow} in block {block} cannot be decoded: {reason}; is the relayer of the contracts' version?"
     )]
-    BadEvent {
-        escrow: Address,
-        block: u64,
-        reason: String,
-    },
+    BadEvent { escrow: Address, block: u64, reason: String },
 
     #[error("the chain changed while its events were read; they are read again")]
     ChainMoved,
@@ -83,12 +72,7 @@ pub enum RelayerError {
     DeepReorg { kept: usize, from: u64 },
 
     #[error("job {job} is not settled after {} s (state: {state}{})", .waited.as_secs(), .last_error.as_ref().map(|e| format!("; last trouble: {e}")).unwrap_or_default())]
-    NotSettled {
-        job: U256,
-        waited: Duration,
-        state: String,
-        last_error: Option<String>,
-    },
+    NotSettled { job: U256, waited: Duration, state: String, last_error: Option<String> },
 
     #[error("the relayer was told to stop")]
     Stopped,

@@ -64,14 +64,8 @@ pub struct EscrowEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     Opened(Box<IPredictionEscrow::JobOpened>),
-    Claimed {
-        job_id: U256,
-        recipient: Address,
-        output: U256,
-    },
-    Refunded {
-        job_id: U256,
-    },
+    Claimed { job_id: U256, recipient: Address, output: U256 },
+    Refunded { job_id: U256 },
 }
 
 impl EventKind {
@@ -93,11 +87,7 @@ pub struct Opened {
 impl PredictionEscrow {
     /// The escrow at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self {
-            chain,
-            address,
-            timeout: Duration::from_secs(180),
-        }
+        Self { chain, address, timeout: Duration::from_secs(180) }
     }
 
     /// Deploys an escrow from forge's artifact. `allow_dev_setup` admits models whose trusted
@@ -133,29 +123,22 @@ impl PredictionEscrow {
     /// # Errors
     /// [`RelayerError::NotAnEscrow`] if there is another contract, or none, at the address.
     pub async fn registry(&self) -> Result<ModelRegistry, RelayerError> {
-        match self
-            .chain
-            .query(self.address, &IPredictionEscrow::registryCall {})
-            .await
-        {
+        match self.chain.query(self.address, &IPredictionEscrow::registryCall {}).await {
             Ok(address) => Ok(ModelRegistry::at(self.chain.clone(), address)),
             Err(
                 error @ (ChainError::Reverted(_)
                 | ChainError::BadAnswer { .. }
                 | ChainError::NoCode { .. }),
-            ) => Err(RelayerError::NotAnEscrow {
-                address: self.address,
-                reason: error.to_string(),
-            }),
+            ) => {
+                Err(RelayerError::NotAnEscrow { address: self.address, reason: error.to_string() })
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Whether models with a locally made trusted setup are admitted.
     pub async fn allows_dev_setup(&self) -> Result<bool, ChainError> {
-        self.chain
-            .query(self.address, &IPredictionEscrow::allowDevSetupCall {})
-            .await
+        self.chain.query(self.address, &IPredictionEscrow::allowDevSetupCall {}).await
     }
 
     /// Opens a job and escrows its price from the signing account. A token's allowance is given
@@ -168,16 +151,10 @@ impl PredictionEscrow {
             U256::ZERO
         };
         let call = IPredictionEscrow::openCall { order };
-        let outcome = self
-            .chain
-            .transact(self.address, &call, value, self.timeout)
-            .await?;
+        let outcome = self.chain.transact(self.address, &call, value, self.timeout).await?;
         let event =
             find_event::<IPredictionEscrow::JobOpened>(&self.chain, self.address, &outcome)?;
-        Ok(Opened {
-            job_id: event.jobId,
-            outcome,
-        })
+        Ok(Opened { job_id: event.jobId, outcome })
     }
 
     /// Claims a job's price for `recipient` with a proof made for it. The relayer's own claims
@@ -188,12 +165,7 @@ impl PredictionEscrow {
         recipient: Address,
         artifact: &ProofArtifact,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.chain
-            .send(
-                self.claim_request(job_id, recipient, artifact),
-                self.timeout,
-            )
-            .await
+        self.chain.send(self.claim_request(job_id, recipient, artifact), self.timeout).await
     }
 
     /// The call that claims, unsigned.
@@ -215,19 +187,12 @@ impl PredictionEscrow {
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.
     pub async fn refund(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IPredictionEscrow::refundCall { jobId: job_id };
-        self.chain
-            .transact(self.address, &call, U256::ZERO, self.timeout)
-            .await
+        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
     }
 
     /// What `account` can withdraw in `token` (zero for the chain's own coin).
     pub async fn credit(&self, token: Address, account: Address) -> Result<U256, ChainError> {
-        self.chain
-            .query(
-                self.address,
-                &IPredictionEscrow::creditOfCall { token, account },
-            )
-            .await
+        self.chain.query(self.address, &IPredictionEscrow::creditOfCall { token, account }).await
     }
 
     /// Pays the signing account's whole credit out to it.
@@ -250,19 +215,14 @@ impl PredictionEscrow {
         amount: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let call = IPredictionEscrow::withdrawToCall { token, to, amount };
-        self.chain
-            .transact(self.address, &call, U256::ZERO, self.timeout)
-            .await
+        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
     }
 
     /// Reads a job; `None` if there is none with this id.
     pub async fn job(&self, job_id: U256) -> Result<Option<OnChainJob>, ChainError> {
         let job = match self
             .chain
-            .query(
-                self.address,
-                &IPredictionEscrow::getJobCall { jobId: job_id },
-            )
+            .query(self.address, &IPredictionEscrow::getJobCall { jobId: job_id })
             .await
         {
             Ok(job) => job,
@@ -291,21 +251,13 @@ impl PredictionEscrow {
 
     /// Number of jobs; ids run from 1 to it.
     pub async fn count(&self) -> Result<U256, ChainError> {
-        self.chain
-            .query(self.address, &IPredictionEscrow::jobCountCall {})
-            .await
+        self.chain.query(self.address, &IPredictionEscrow::jobCountCall {}).await
     }
 
     /// Public input 0 as the contract computes it; equal to [`crate::proof_context`].
     pub async fn context(&self, job_id: U256, recipient: Address) -> Result<U256, ChainError> {
         self.chain
-            .query(
-                self.address,
-                &IPredictionEscrow::contextOfCall {
-                    jobId: job_id,
-                    recipient,
-                },
-            )
+            .query(self.address, &IPredictionEscrow::contextOfCall { jobId: job_id, recipient })
             .await
     }
 
@@ -342,12 +294,9 @@ impl PredictionEscrow {
             block: log.block_number.unwrap_or_default(),
             reason,
         };
-        let (Some(number), Some(hash), Some(transaction), Some(log_index)) = (
-            log.block_number,
-            log.block_hash,
-            log.transaction_hash,
-            log.log_index,
-        ) else {
+        let (Some(number), Some(hash), Some(transaction), Some(log_index)) =
+            (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
+        else {
             return Err(fault("the node sent a log that is in no block".into()));
         };
         let kind = match log.topic0().copied() {
@@ -368,45 +317,23 @@ impl PredictionEscrow {
             Some(IPredictionEscrow::JobRefunded::SIGNATURE_HASH) => {
                 let event = IPredictionEscrow::JobRefunded::decode_log(&log.inner)
                     .map_err(|e| fault(e.to_string()))?;
-                EventKind::Refunded {
-                    job_id: event.jobId,
-                }
+                EventKind::Refunded { job_id: event.jobId }
             }
             other => return Err(fault(format!("topic {other:?} was not asked for"))),
         };
-        let block = BlockRef {
-            number,
-            hash,
-            timestamp: log.block_timestamp.unwrap_or_default(),
-        };
-        Ok(EscrowEvent {
-            block,
-            transaction,
-            log_index,
-            kind,
-        })
+        let block = BlockRef { number, hash, timestamp: log.block_timestamp.unwrap_or_default() };
+        Ok(EscrowEvent { block, transaction, log_index, kind })
     }
 
     async fn allow(&self, token: Address, amount: U256) -> Result<(), ChainError> {
         let owner = self.chain.account()?;
         let allowance = self
             .chain
-            .query(
-                token,
-                &IERC20::allowanceCall {
-                    owner,
-                    spender: self.address,
-                },
-            )
+            .query(token, &IERC20::allowanceCall { owner, spender: self.address })
             .await?;
         if allowance < amount {
-            let call = IERC20::approveCall {
-                spender: self.address,
-                amount,
-            };
-            self.chain
-                .transact(token, &call, U256::ZERO, self.timeout)
-                .await?;
+            let call = IERC20::approveCall { spender: self.address, amount };
+            self.chain.transact(token, &call, U256::ZERO, self.timeout).await?;
         }
         Ok(())
     }

@@ -36,10 +36,7 @@ pub enum Step {
     /// Events up to block `to` were read and stored.
     Advanced { to: u64, head: u64, events: usize },
     /// The chain reorganized; everything after block `ancestor` was undone.
-    RolledBack {
-        ancestor: Option<u64>,
-        jobs: Vec<U256>,
-    },
+    RolledBack { ancestor: Option<u64>, jobs: Vec<U256> },
 }
 
 impl Follower {
@@ -54,14 +51,7 @@ impl Follower {
         max_log_range: u64,
     ) -> Self {
         let scanner = escrow.scanner(max_log_range);
-        Self {
-            escrow,
-            registry,
-            store,
-            scanner,
-            recipient,
-            start_block,
-        }
+        Self { escrow, registry, store, scanner, recipient, start_block }
     }
 
     /// Steps until everything up to the head is read; returns the head.
@@ -95,18 +85,13 @@ impl Follower {
         if cursor.is_some_and(|c| c.number > head.number) {
             return Ok(Step::UpToDate { head });
         }
-        let to = if from > head.number {
-            head.number
-        } else {
-            self.scanner.next_end(from, head.number)
-        };
+        let to =
+            if from > head.number { head.number } else { self.scanner.next_end(from, head.number) };
 
         // End, cursor, logs, end again: if the end stayed the same, all of it is of one chain.
         let end = hash_at(&chain, to).await?;
         if let Some(cursor) = cursor
-            && hash_at(&chain, cursor.number)
-                .await?
-                .is_none_or(|b| b.hash != cursor.hash)
+            && hash_at(&chain, cursor.number).await?.is_none_or(|b| b.hash != cursor.hash)
         {
             return self.roll_back(&chain, head.number).await;
         }
@@ -116,11 +101,7 @@ impl Follower {
         let (logs, reached) = self.scanner.scan(&chain, from, to).await?;
         if reached < to {
             // The node wanted a narrower range; take the step anew with it.
-            return Ok(Step::Advanced {
-                to: from.saturating_sub(1),
-                head: head.number,
-                events: 0,
-            });
+            return Ok(Step::Advanced { to: from.saturating_sub(1), head: head.number, events: 0 });
         }
         let mut progress = Progress::default();
         for log in &logs {
@@ -136,11 +117,7 @@ impl Follower {
         }
         progress.cursor = Some(end);
         self.store.apply(progress, unix_now())?;
-        Ok(Step::Advanced {
-            to,
-            head: head.number,
-            events: logs.len(),
-        })
+        Ok(Step::Advanced { to, head: head.number, events: logs.len() })
     }
 
     async fn note(&self, event: EscrowEvent, progress: &mut Progress) -> Result<(), RelayerError> {
@@ -165,27 +142,15 @@ impl Follower {
                     hint: opened.hint,
                 };
                 tracing::info!(job = %terms.job_id, model = %terms.model_id, price = %terms.price, "job opened");
-                progress
-                    .opened
-                    .push(PredictionJob::new(terms, event.block, unix_now()));
+                progress.opened.push(PredictionJob::new(terms, event.block, unix_now()));
             }
-            EventKind::Claimed {
-                job_id, recipient, ..
-            } if recipient == self.recipient => {
-                progress.paid.push((
-                    job_id,
-                    Payment {
-                        transaction: event.transaction,
-                        block: event.block,
-                    },
-                ));
-            }
-            EventKind::Claimed {
-                job_id, recipient, ..
-            } => {
+            EventKind::Claimed { job_id, recipient, .. } if recipient == self.recipient => {
                 progress
-                    .ended
-                    .push((job_id, SkipReason::ClaimedByOther { recipient }));
+                    .paid
+                    .push((job_id, Payment { transaction: event.transaction, block: event.block }));
+            }
+            EventKind::Claimed { job_id, recipient, .. } => {
+                progress.ended.push((job_id, SkipReason::ClaimedByOther { recipient }));
             }
             EventKind::Refunded { job_id } => progress.ended.push((job_id, SkipReason::Refunded)),
         }
@@ -194,25 +159,14 @@ impl Follower {
 
     async fn roll_back(&self, chain: &Chain, head: u64) -> Result<Step, RelayerError> {
         let mut ancestor = None;
-        for known in self
-            .store
-            .blocks()?
-            .into_iter()
-            .filter(|b| b.number <= head)
-        {
-            if hash_at(chain, known.number)
-                .await?
-                .is_some_and(|b| b.hash == known.hash)
-            {
+        for known in self.store.blocks()?.into_iter().filter(|b| b.number <= head) {
+            if hash_at(chain, known.number).await?.is_some_and(|b| b.hash == known.hash) {
                 ancestor = Some(known.number);
                 break;
             }
         }
         if ancestor.is_none() {
-            let warning = RelayerError::DeepReorg {
-                kept: KEPT_BLOCKS,
-                from: self.start_block,
-            };
+            let warning = RelayerError::DeepReorg { kept: KEPT_BLOCKS, from: self.start_block };
             tracing::warn!("{warning}");
         }
         let jobs = self.store.roll_back(ancestor, unix_now())?;

@@ -25,11 +25,7 @@ pub struct ModelIdentity {
 
 impl fmt::Display for ModelIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "model {} with verifying key {}",
-            self.model_hash, self.vk_hash
-        )
+        write!(f, "model {} with verifying key {}", self.model_hash, self.vk_hash)
     }
 }
 
@@ -70,12 +66,7 @@ pub enum JobState {
     /// The node accepted the claim.
     Submitted,
     /// The claim is in a block with enough confirmations.
-    Confirmed {
-        transaction: B256,
-        block: u64,
-        block_hash: B256,
-        gas_used: u64,
-    },
+    Confirmed { transaction: B256, block: u64, block_hash: B256, gas_used: u64 },
     /// Left alone on purpose.
     Skipped { reason: SkipReason },
     /// Given up.
@@ -85,10 +76,7 @@ pub enum JobState {
 impl JobState {
     /// Whether nothing more is to be done (unless the chain reorganizes).
     pub fn is_settled(&self) -> bool {
-        matches!(
-            self,
-            Self::Confirmed { .. } | Self::Skipped { .. } | Self::Failed { .. }
-        )
+        matches!(self, Self::Confirmed { .. } | Self::Skipped { .. } | Self::Failed { .. })
     }
 
     /// One word for tables and logs.
@@ -109,9 +97,7 @@ impl JobState {
 impl fmt::Display for JobState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Confirmed {
-                transaction, block, ..
-            } => {
+            Self::Confirmed { transaction, block, .. } => {
                 write!(f, "confirmed in block {block} by transaction {transaction}")
             }
             Self::Skipped { reason } => write!(f, "skipped: {reason}"),
@@ -148,10 +134,7 @@ impl fmt::Display for SkipReason {
                 write!(f, "{model} is not among the models served here")
             }
             Self::Expired { deadline, now } => {
-                write!(
-                    f,
-                    "its deadline {deadline} has passed or is too near (chain time {now})"
-                )
+                write!(f, "its deadline {deadline} has passed or is too near (chain time {now})")
             }
             Self::PriceTooLow { price, minimum } => {
                 write!(f, "it pays {price}, below the minimum of {minimum}")
@@ -223,10 +206,7 @@ impl PredictionJob {
     /// Notes a failed try and sets the time of the next: 2, 4, 8... seconds up to `max_pause`.
     pub fn postpone(&mut self, error: String, now: u64, max_pause: u64) {
         self.attempts = self.attempts.saturating_add(1);
-        let pause = 1u64
-            .checked_shl(self.attempts.min(32))
-            .unwrap_or(max_pause)
-            .min(max_pause);
+        let pause = 1u64.checked_shl(self.attempts.min(32)).unwrap_or(max_pause).min(max_pause);
         self.not_before = now.saturating_add(pause);
         self.last_error = Some(error);
         self.updated_at = now;

@@ -37,12 +37,7 @@ pub(crate) struct Finished {
 
 impl ProofPool {
     pub(crate) fn new(prover: Arc<dyn Prover>, capacity: usize) -> Self {
-        Self {
-            prover,
-            capacity,
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
-        }
+        Self { prover, capacity, tasks: JoinSet::new(), running: HashMap::new() }
     }
 
     pub(crate) fn prover(&self) -> &dyn Prover {
@@ -58,24 +53,13 @@ impl ProofPool {
     }
 
     pub(crate) fn is_running(&self, id: U256) -> bool {
-        self.running
-            .values()
-            .any(|running| running.terms.job_id == id)
+        self.running.values().any(|running| running.terms.job_id == id)
     }
 
     pub(crate) fn start(&mut self, terms: PredictionTerms, request: ProofRequest) {
         let prover = Arc::clone(&self.prover);
-        let abort = self
-            .tasks
-            .spawn(async move { prover.prove(&request).await });
-        self.running.insert(
-            abort.id(),
-            Running {
-                terms,
-                abort,
-                since: Instant::now(),
-            },
-        );
+        let abort = self.tasks.spawn(async move { prover.prove(&request).await });
+        self.running.insert(abort.id(), Running { terms, abort, since: Instant::now() });
     }
 
     /// Stops the proofs of jobs that are not needed any more.
@@ -122,18 +106,12 @@ impl ProofPool {
             Ok((id, result)) => (id, Some(result)),
             Err(error) if error.is_panic() => (
                 error.id(),
-                Some(Err(ProveError::Failed(
-                    "the prover panicked; see its log".into(),
-                ))),
+                Some(Err(ProveError::Failed("the prover panicked; see its log".into()))),
             ),
             // Stopped by us: whoever did it has dealt with the job.
             Err(error) => (error.id(), None),
         };
         let running = self.running.remove(&id)?;
-        Some(Finished {
-            terms: running.terms,
-            took: running.since.elapsed(),
-            result: result?,
-        })
+        Some(Finished { terms: running.terms, took: running.since.elapsed(), result: result? })
     }
 }

@@ -61,11 +61,7 @@ pub struct Registered {
 impl ModelRegistry {
     /// The registry at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self {
-            chain,
-            address,
-            timeout: Duration::from_secs(180),
-        }
+        Self { chain, address, timeout: Duration::from_secs(180) }
     }
 
     /// Deploys a registry from forge's artifact.
@@ -95,22 +91,11 @@ impl ModelRegistry {
         vk: Address,
         verifier: Address,
     ) -> Result<Registered, ChainError> {
-        let call = IModelRegistry::registerBoundModelCall {
-            commitment,
-            vk,
-            verifier,
-        };
-        let outcome = self
-            .chain
-            .transact(self.address, &call, U256::ZERO, self.timeout)
-            .await?;
+        let call = IModelRegistry::registerBoundModelCall { commitment, vk, verifier };
+        let outcome = self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await?;
         let bound =
             find_event::<IModelRegistry::VerifierBound>(&self.chain, self.address, &outcome)?;
-        Ok(Registered {
-            model_id: bound.modelId,
-            binding_hash: bound.bindingHash,
-            outcome,
-        })
+        Ok(Registered { model_id: bound.modelId, binding_hash: bound.bindingHash, outcome })
     }
 
     /// Changes a model's URI, the one thing that its owner can change.
@@ -119,32 +104,24 @@ impl ModelRegistry {
         model_id: U256,
         uri: String,
     ) -> Result<TransactionOutcome, ChainError> {
-        let commitment = self
-            .query(&IModelRegistry::getModelCall { modelId: model_id })
-            .await?
-            .commitment;
+        let commitment =
+            self.query(&IModelRegistry::getModelCall { modelId: model_id }).await?.commitment;
         let call = IModelRegistry::updateModelCall {
             modelId: model_id,
             newCommitment: ModelCommitment { uri, ..commitment },
         };
-        self.chain
-            .transact(self.address, &call, U256::ZERO, self.timeout)
-            .await
+        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
     }
 
     /// Withdraws a model from new business, for good.
     pub async fn deprecate(&self, model_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IModelRegistry::deprecateModelCall { modelId: model_id };
-        self.chain
-            .transact(self.address, &call, U256::ZERO, self.timeout)
-            .await
+        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
     }
 
     /// Reads a model; [`ChainError::Reverted`] with `ModelNotFound` for an unknown id.
     pub async fn get(&self, model_id: U256) -> Result<ModelRecord, ChainError> {
-        let model = self
-            .query(&IModelRegistry::getModelCall { modelId: model_id })
-            .await?;
+        let model = self.query(&IModelRegistry::getModelCall { modelId: model_id }).await?;
         let binding = self.binding(model_id).await?;
         Ok(ModelRecord {
             model_id,
@@ -157,24 +134,16 @@ impl ModelRegistry {
 
     /// The contracts that check a model's proofs; `None` if it is not bound yet.
     pub async fn binding(&self, model_id: U256) -> Result<Option<ModelBinding>, ChainError> {
-        let binding = match self
-            .query(&IModelRegistry::bindingOfCall { modelId: model_id })
-            .await
-        {
+        let binding = match self.query(&IModelRegistry::bindingOfCall { modelId: model_id }).await {
             Ok(binding) => binding,
             Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::NotBound>() => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
         };
-        let admission = self
-            .query(&IModelRegistry::admissionOfCall { modelId: model_id })
-            .await?;
+        let admission = self.query(&IModelRegistry::admissionOfCall { modelId: model_id }).await?;
         Ok(Some(ModelBinding {
-            model: ModelIdentity {
-                vk_hash: binding.vkHash,
-                model_hash: binding.modelHash,
-            },
+            model: ModelIdentity { vk_hash: binding.vkHash, model_hash: binding.modelHash },
             binding_hash: admission.bindingHash,
             vk: binding.vk,
             verifier: binding.verifier,

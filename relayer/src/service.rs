@@ -60,19 +60,11 @@ impl Relayer {
             ));
         }
         let registry = escrow.registry().await?;
-        let ours = proof_context(
-            escrow.chain().chain_id(),
-            escrow.address(),
-            U256::ONE,
-            recipient,
-        );
+        let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
         let theirs = escrow.context(U256::ONE, recipient).await?;
         if ours != theirs {
             let reason = format!("it computes context {theirs} where this relayer computes {ours}");
-            return Err(RelayerError::NotAnEscrow {
-                address: escrow.address(),
-                reason,
-            });
+            return Err(RelayerError::NotAnEscrow { address: escrow.address(), reason });
         }
         let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
         let earned = store
@@ -180,10 +172,8 @@ impl Relayer {
                     Some(job) if job.state.is_settled() => return Ok(Some(job)),
                     job => {
                         if timeout.is_some_and(|limit| start.elapsed() >= limit) {
-                            let state = job
-                                .as_ref()
-                                .map_or("not seen", |job| job.state.name())
-                                .to_owned();
+                            let state =
+                                job.as_ref().map_or("not seen", |job| job.state.name()).to_owned();
                             let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
                             return Err(RelayerError::NotSettled {
                                 job: id,
@@ -199,10 +189,7 @@ impl Relayer {
             let pause = if failures == 0 {
                 self.config.poll_interval
             } else {
-                self.config
-                    .poll_interval
-                    .saturating_mul(1 << failures.min(8))
-                    .min(LONGEST_BACKOFF)
+                self.config.poll_interval.saturating_mul(1 << failures.min(8)).min(LONGEST_BACKOFF)
             };
             let pause = match timeout {
                 Some(limit) => pause.min(limit.saturating_sub(start.elapsed())),
@@ -232,11 +219,7 @@ impl Relayer {
             jobs.iter()
                 .any(|job| job.terms == *terms && !job.state.is_settled() && job.paid_in.is_none())
         });
-        for id in jobs
-            .into_iter()
-            .filter(|job| !job.state.is_settled())
-            .map(|job| job.id())
-        {
+        for id in jobs.into_iter().filter(|job| !job.state.is_settled()).map(|job| job.id()) {
             // Read again: an earlier job's step may have found a reorganization.
             let Some(job) = self.store.job(id)? else {
                 continue;
@@ -251,9 +234,8 @@ impl Relayer {
                 {
                     tracing::warn!(job = %id, %error, "the job waits");
                     let max_pause = self.config.submit.max_pause.as_secs();
-                    self.store.update(id, |job| {
-                        job.postpone(error.to_string(), unix_now(), max_pause)
-                    })?;
+                    self.store
+                        .update(id, |job| job.postpone(error.to_string(), unix_now(), max_pause))?;
                 }
                 other => other?,
             }
@@ -315,9 +297,7 @@ impl Relayer {
         let id = job.id();
         if let Some(reason) = self.objection(&job.terms, head) {
             tracing::info!(job = %id, %reason, "job skipped");
-            self.store.update(id, |job| {
-                job.enter(JobState::Skipped { reason }, unix_now())
-            })?;
+            self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
             return Ok(());
         }
         if job.attempts >= self.config.max_prove_attempts {
@@ -327,8 +307,7 @@ impl Relayer {
                 job.last_error.map(|e| format!(": {e}")).unwrap_or_default()
             );
             tracing::error!(job = %id, %reason, "job given up");
-            self.store
-                .update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+            self.store.update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
             return Ok(());
         }
         if !self.proofs.has_room() {
@@ -369,28 +348,17 @@ impl Relayer {
         match self.config.minimum_prices.get(&terms.token) {
             None => return Some(SkipReason::TokenNotAccepted { token: terms.token }),
             Some(minimum) if terms.price < *minimum => {
-                return Some(SkipReason::PriceTooLow {
-                    price: terms.price,
-                    minimum: *minimum,
-                });
+                return Some(SkipReason::PriceTooLow { price: terms.price, minimum: *minimum });
             }
             Some(_) => {}
         }
-        let earliest = head
-            .timestamp
-            .saturating_add(self.config.deadline_margin.as_secs());
-        (earliest > terms.deadline).then_some(SkipReason::Expired {
-            deadline: terms.deadline,
-            now: head.timestamp,
-        })
+        let earliest = head.timestamp.saturating_add(self.config.deadline_margin.as_secs());
+        (earliest > terms.deadline)
+            .then_some(SkipReason::Expired { deadline: terms.deadline, now: head.timestamp })
     }
 
     fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
-        let Finished {
-            terms,
-            took,
-            result,
-        } = finished;
+        let Finished { terms, took, result } = finished;
         let id = terms.job_id;
         // The job may have changed while the proof was made.
         let Some(job) = self.store.job(id)?.filter(|job| job.terms == terms) else {
@@ -410,9 +378,7 @@ impl Relayer {
             Err(ProveError::UnknownModel(model)) => {
                 let reason = SkipReason::UnknownModel { model };
                 tracing::warn!(job = %id, %reason, "job skipped");
-                self.store.update(id, |job| {
-                    job.enter(JobState::Skipped { reason }, unix_now())
-                })?;
+                self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(job = %id, seconds, %error, "no proof; trying again later");
@@ -425,8 +391,7 @@ impl Relayer {
             Err(error) => {
                 tracing::error!(job = %id, seconds, %error, "job given up");
                 let reason = error.to_string();
-                self.store
-                    .update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+                self.store.update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
             }
         }
         Ok(())

@@ -70,23 +70,15 @@ impl JobStore {
     /// [`StoreError::InUse`], [`StoreError::OtherEscrow`], [`StoreError::Format`],
     /// [`StoreError::Open`].
     pub fn open(path: &Path, chain_id: u64, escrow: Address) -> Result<Self, StoreError> {
-        let fault = |reason: String| StoreError::Open {
-            path: path.to_owned(),
-            reason,
-        };
+        let fault = |reason: String| StoreError::Open { path: path.to_owned(), reason };
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
         }
         let db = Database::create(path).map_err(|e| match e {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
-                path: path.to_owned(),
-            },
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.to_owned() },
             other => fault(other.to_string()),
         })?;
-        let store = Self {
-            db: Arc::new(db),
-            path: path.into(),
-        };
+        let store = Self { db: Arc::new(db), path: path.into() };
         store.write("be prepared", |txn| {
             txn.open_table(BLOCKS)?;
             txn.open_table(JOBS)?;
@@ -95,11 +87,7 @@ impl JobStore {
             let found = meta.get("owner")?.map(|v| v.value().to_vec());
             match found {
                 None => {
-                    let owner = Owner {
-                        format: FORMAT,
-                        chain_id,
-                        escrow,
-                    };
+                    let owner = Owner { format: FORMAT, chain_id, escrow };
                     meta.insert("owner", encode(&owner)?.as_slice())?;
                 }
                 Some(bytes) => {
@@ -139,10 +127,9 @@ impl JobStore {
         self.read("read its cursor", |txn| {
             let blocks = txn.open_table(BLOCKS)?;
             match blocks.last()? {
-                Some((number, bytes)) => Ok(Some(decode(
-                    &format!("block {}", number.value()),
-                    bytes.value(),
-                )?)),
+                Some((number, bytes)) => {
+                    Ok(Some(decode(&format!("block {}", number.value()), bytes.value())?))
+                }
                 None => Ok(None),
             }
         })
@@ -165,10 +152,7 @@ impl JobStore {
     pub fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
         self.read("read a job", |txn| {
             let jobs = txn.open_table(JOBS)?;
-            Ok(jobs
-                .get(key(id))?
-                .map(|bytes| decode_job(id, bytes.value()))
-                .transpose()?)
+            Ok(jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?)
         })
     }
 
@@ -205,8 +189,7 @@ impl JobStore {
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
         self.write("store a proof", |txn| {
-            txn.open_table(PROOFS)?
-                .insert(key(id), encode(proof)?.as_slice())?;
+            txn.open_table(PROOFS)?.insert(key(id), encode(proof)?.as_slice())?;
             change_job(txn, id, change)
         })
     }
@@ -229,11 +212,7 @@ impl JobStore {
                     let job = match known {
                         Some(mut known) if same_terms => {
                             known.opened_in = opened.opened_in;
-                            if known.state
-                                == (JobState::Skipped {
-                                    reason: SkipReason::Reorged,
-                                })
-                            {
+                            if known.state == (JobState::Skipped { reason: SkipReason::Reorged }) {
                                 known.enter(resume_state(&known, has_proof), now);
                             }
                             known
@@ -293,16 +272,12 @@ impl JobStore {
                 for mut job in all_jobs(&jobs)? {
                     let id = job.id();
                     let has_proof = proofs.get(key(id))?.is_some();
-                    let unpaid = job
-                        .paid_in
-                        .is_some_and(|payment| gone(payment.block.number));
+                    let unpaid = job.paid_in.is_some_and(|payment| gone(payment.block.number));
                     if unpaid {
                         job.paid_in = None;
                     }
                     let state = if gone(job.opened_in.number) {
-                        JobState::Skipped {
-                            reason: SkipReason::Reorged,
-                        }
+                        JobState::Skipped { reason: SkipReason::Reorged }
                     } else {
                         match &job.state {
                             JobState::Confirmed { block, .. } if gone(*block) => {
@@ -365,10 +340,7 @@ fn change_job(
     change: impl FnOnce(&mut PredictionJob),
 ) -> Result<PredictionJob, Fault> {
     let mut jobs = txn.open_table(JOBS)?;
-    let found = jobs
-        .get(key(id))?
-        .map(|bytes| decode_job(id, bytes.value()))
-        .transpose()?;
+    let found = jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?;
     let mut job = found.ok_or(StoreError::NoSuchJob(id))?;
     change(&mut job);
     jobs.insert(key(id), encode(&job)?.as_slice())?;
@@ -392,17 +364,13 @@ fn key(id: U256) -> [u8; 32] {
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|e| StoreError::Failed {
-        operation: "encode an entry",
-        reason: e.to_string(),
-    })
+    serde_json::to_vec(value)
+        .map_err(|e| StoreError::Failed { operation: "encode an entry", reason: e.to_string() })
 }
 
 fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|e| StoreError::Damaged {
-        what: what.to_owned(),
-        reason: e.to_string(),
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|e| StoreError::Damaged { what: what.to_owned(), reason: e.to_string() })
 }
 
 fn decode_job(id: U256, bytes: &[u8]) -> Result<PredictionJob, StoreError> {
@@ -418,10 +386,7 @@ enum Fault {
 impl Fault {
     fn into_error(self, operation: &'static str) -> StoreError {
         match self {
-            Self::Db(e) => StoreError::Failed {
-                operation,
-                reason: e.to_string(),
-            },
+            Self::Db(e) => StoreError::Failed { operation, reason: e.to_string() },
             Self::Own(e) => e,
         }
     }
@@ -442,12 +407,7 @@ macro_rules! db_faults {
         }
     )*};
 }
-db_faults!(
-    redb::TableError,
-    redb::StorageError,
-    redb::TransactionError,
-    redb::CommitError
-);
+db_faults!(redb::TableError, redb::StorageError, redb::TransactionError, redb::CommitError);
 
 #[cfg(test)]
 mod tests;

@@ -58,12 +58,7 @@ impl Submitter {
         recipient: Address,
         policy: SubmitPolicy,
     ) -> Self {
-        Self {
-            escrow,
-            store,
-            recipient,
-            policy,
-        }
+        Self { escrow, store, recipient, policy }
     }
 
     /// Sends the claim of a proven job, if the chain would accept it now.
@@ -181,11 +176,7 @@ impl Submitter {
         if job.state == JobState::Submitted && !stuck && chain.knows_transaction(last.hash).await? {
             return Ok(job.clone());
         }
-        let signed = if stuck {
-            self.bump(job, last).await?
-        } else {
-            last.clone()
-        };
+        let signed = if stuck { self.bump(job, last).await? } else { last.clone() };
         match chain.broadcast(&signed).await {
             Ok(Broadcast::Accepted) => {
                 tracing::info!(job = %job.id(), transaction = %signed.hash, "claim sent again");
@@ -238,10 +229,7 @@ impl Submitter {
         payment: Payment,
         head: BlockRef,
     ) -> Result<PredictionJob, RelayerError> {
-        let depth = head
-            .number
-            .saturating_sub(payment.block.number)
-            .saturating_add(1);
+        let depth = head.number.saturating_sub(payment.block.number).saturating_add(1);
         if depth < self.policy.confirmations {
             return Ok(job.clone());
         }
@@ -273,10 +261,9 @@ impl Submitter {
     ) -> Result<Option<PredictionJob>, RelayerError> {
         let reason = match self.escrow.job(job.id()).await?.map(|job| job.state) {
             Some(OnChainState::Open) if head.timestamp <= job.terms.deadline => return Ok(None),
-            Some(OnChainState::Open) => SkipReason::Expired {
-                deadline: job.terms.deadline,
-                now: head.timestamp,
-            },
+            Some(OnChainState::Open) => {
+                SkipReason::Expired { deadline: job.terms.deadline, now: head.timestamp }
+            }
             Some(OnChainState::Refunded) => SkipReason::Refunded,
             // Whom it paid stands in the event, which the follower is about to read.
             Some(OnChainState::Claimed { .. }) | None => return Ok(Some(job.clone())),
@@ -297,14 +284,11 @@ impl Submitter {
         if job.claims.len() >= self.policy.max_claims {
             return Ok(last.clone());
         }
-        let request = self
-            .escrow
-            .claim_request(job.id(), self.recipient, &artifact);
+        let request = self.escrow.claim_request(job.id(), self.recipient, &artifact);
         match self.escrow.chain().sign_replacement(request, last).await {
             Ok(signed) => {
                 tracing::warn!(job = %job.id(), old = %last.hash, new = %signed.hash, "claim stuck; raising its fees");
-                self.store
-                    .update(job.id(), |job| job.claims.push(signed.clone()))?;
+                self.store.update(job.id(), |job| job.claims.push(signed.clone()))?;
                 Ok(signed)
             }
             Err(error @ ChainError::Unreachable { .. }) => Err(error.into()),
@@ -338,12 +322,7 @@ impl Submitter {
             },
             error @ ChainError::GasOverLimit { .. } => {
                 tracing::error!(job = %job.id(), %error, "nothing was sent");
-                Ok(self.enter(
-                    job,
-                    JobState::Failed {
-                        reason: error.to_string(),
-                    },
-                )?)
+                Ok(self.enter(job, JobState::Failed { reason: error.to_string() })?)
             }
             error @ ChainError::Unreachable { .. } => Err(error.into()),
             error => {
@@ -358,8 +337,7 @@ impl Submitter {
         job: &PredictionJob,
         state: JobState,
     ) -> Result<PredictionJob, crate::StoreError> {
-        self.store
-            .update(job.id(), |job| job.enter(state, unix_now()))
+        self.store.update(job.id(), |job| job.enter(state, unix_now()))
     }
 
     fn postpone(
@@ -380,10 +358,7 @@ fn lasting(revert: &Revert, job: &PredictionJob) -> Option<Option<SkipReason>> {
         return None;
     }
     if revert.is::<ContractErrors::DeadlinePassed>() {
-        return Some(Some(SkipReason::Expired {
-            deadline: job.terms.deadline,
-            now: unix_now(),
-        }));
+        return Some(Some(SkipReason::Expired { deadline: job.terms.deadline, now: unix_now() }));
     }
     Some(None)
 }

@@ -165,7 +165,8 @@ impl Claims<'_, '_> {
 
     /// The packed bytes are those of the input tile, and they are what the statement names.
     fn input(&mut self) {
-        let (input, packed) = (self.tile_of(TileSource::Input), self.tile_of(TileSource::PackedInput));
+        let (input, packed) =
+            (self.tile_of(TileSource::Input), self.tile_of(TileSource::PackedInput));
         let [channels, height, width] = self.parts.tiles[input].shape;
         let area = (height * width) as u64;
         let terms = (0..channels)
@@ -230,7 +231,9 @@ impl Claims<'_, '_> {
     fn layer(&mut self, index: usize) {
         let layer = &self.parts.graph.layers[index];
         match &layer.op {
-            Op::Conv { input, window, rescale, .. } => self.convolution(index, *input, window, rescale),
+            Op::Conv { input, window, rescale, .. } => {
+                self.convolution(index, *input, window, rescale)
+            }
             Op::SumPool { input, window, multiplier, rescale } => {
                 self.sum_pool(index, *input, window, *multiplier, rescale);
             }
@@ -287,7 +290,13 @@ impl Claims<'_, '_> {
     }
 
     /// `sum over taps, inputs: X^_k * (sum_j v^j w[j,k,tap]) * z^(tap's place)`.
-    fn dense(&mut self, kernel: &Kernel, input: TensorId, window: &Window, reading: Reading) -> Cell {
+    fn dense(
+        &mut self,
+        kernel: &Kernel,
+        input: TensorId,
+        window: &Window,
+        reading: Reading,
+    ) -> Cell {
         let mut total = Vec::new();
         for line in 0..kernel.taps[0] {
             for tap in 0..kernel.taps[1] {
@@ -307,7 +316,8 @@ impl Claims<'_, '_> {
                     [(sum, _)] => *sum,
                     _ => self.builder.dot(&groups),
                 };
-                let exponent = ((kernel.taps[0] - 1 - line) * window.dilation[0]) as u64 * reading.line
+                let exponent = ((kernel.taps[0] - 1 - line) * window.dilation[0]) as u64
+                    * reading.line
                     + ((kernel.taps[1] - 1 - tap) * window.dilation[1]) as u64 * reading.column;
                 total.push((sum, self.builder.z_power(exponent)));
             }
@@ -342,7 +352,8 @@ impl Claims<'_, '_> {
                     .map(|(c, x)| (*x, kernel.depthwise_sum(c, line, chunk)))
                     .collect::<Vec<_>>();
                 let sum = self.builder.dot(&terms);
-                let exponent = ((kernel.taps[0] - 1 - line) * window.dilation[0]) as u64 * reading.line
+                let exponent = ((kernel.taps[0] - 1 - line) * window.dilation[0]) as u64
+                    * reading.line
                     + (chunk * kernel.columns) as u64 * kernel.tap_step;
                 total.push((sum, self.builder.z_power(exponent)));
             }
@@ -373,7 +384,13 @@ impl Claims<'_, '_> {
         self.assert_correlation(index, left, origin, kept);
     }
 
-    fn pointwise(&mut self, index: usize, inputs: &[(TensorId, i64)], constant: i64, rescale: &Rescale) {
+    fn pointwise(
+        &mut self,
+        index: usize,
+        inputs: &[(TensorId, i64)],
+        constant: i64,
+        rescale: &Rescale,
+    ) {
         let mut terms = Vec::with_capacity(inputs.len());
         for (tensor, multiplier) in inputs {
             let combined = self.combined_evaluation(*tensor);
@@ -480,7 +497,9 @@ impl Claims<'_, '_> {
         let class = self.builder.dot(&[(top, minus), (largest, scale), (last, one)]);
         let public_inputs = match self.parts.mode {
             InputMode::Committed => 2,
-            InputMode::Public => 1 + self.parts.tiles[self.tile_of(TileSource::PackedInput)].shape[0],
+            InputMode::Public => {
+                1 + self.parts.tiles[self.tile_of(TileSource::PackedInput)].shape[0]
+            }
         };
         let instance = self.builder.instance(public_inputs);
         self.builder.equal(class, instance);

@@ -101,7 +101,8 @@ impl ModelConfig {
         let weights = (0..profile.weight_columns)
             .map(|_| meta.advice_column_in(FirstPhase))
             .collect::<Vec<_>>();
-        let rems = (0..profile.lanes).map(|_| meta.advice_column_in(FirstPhase)).collect::<Vec<_>>();
+        let rems =
+            (0..profile.lanes).map(|_| meta.advice_column_in(FirstPhase)).collect::<Vec<_>>();
         let lanes = rems
             .into_iter()
             .map(|rem| Lane {
@@ -254,11 +255,10 @@ impl ModelConfig {
             for (pattern, flag) in self.profile.patterns.iter().zip(&self.patterns) {
                 let flag = meta.query_fixed(*flag, Rotation::cur());
                 let base = lane_base(pattern.produced, &z);
-                produced_sum = produced_sum
-                    + flag.clone() * horner(&produced_cells[..pattern.live], &base);
+                produced_sum =
+                    produced_sum + flag.clone() * horner(&produced_cells[..pattern.live], &base);
                 let base = lane_base(pattern.consumed, &z);
-                consumed_sum =
-                    consumed_sum + flag * horner(&consumed_cells[..pattern.live], &base);
+                consumed_sum = consumed_sum + flag * horner(&consumed_cells[..pattern.live], &base);
             }
             let mut constraints = Vec::new();
             for (column, factor, sum) in
@@ -303,7 +303,8 @@ impl ModelConfig {
             let half = Expression::Constant(Fr::from(2).invert().unwrap_or(Fr::zero()));
             let square = kind.clone() * kind.clone();
             // 1 for kinds 1 and 2; 1 for kind 2 alone.
-            let chain = (kind.clone() + kind.clone() + kind.clone() - square.clone()) * half.clone();
+            let chain =
+                (kind.clone() + kind.clone() + kind.clone() - square.clone()) * half.clone();
             let live = (square - kind) * half;
             let cur = meta.query_advice(self.weight_sum, Rotation::cur());
             let next = meta.query_advice(self.weight_sum, Rotation::next());
@@ -356,8 +357,7 @@ impl ModelConfig {
         meta.create_gate("hash", |meta| {
             let state = state_columns.map(|column| meta.query_advice(column, Rotation::cur()));
             let next = state_columns.map(|column| meta.query_advice(column, Rotation::next()));
-            let [square, fourth] =
-                helpers.map(|column| meta.query_advice(column, Rotation::cur()));
+            let [square, fourth] = helpers.map(|column| meta.query_advice(column, Rotation::cur()));
             let s0 = meta.query_advice(self.s0, Rotation::cur());
             let s1 = meta.query_advice(self.s1, Rotation::cur());
             let constant = meta.query_fixed(self.shift, Rotation::cur());

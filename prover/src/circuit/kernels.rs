@@ -40,7 +40,8 @@ impl Kernel {
     /// Power of `v` of output `j`: outputs of a group start at a multiple of the columns, so that
     /// the unused cells of a block's last row speak of no other output.
     pub fn output_index(&self, output: usize) -> usize {
-        let padded = if self.is_depthwise() { 1 } else { self.outputs.next_multiple_of(self.columns) };
+        let padded =
+            if self.is_depthwise() { 1 } else { self.outputs.next_multiple_of(self.columns) };
         output / self.outputs * padded + output % self.outputs
     }
 
@@ -84,9 +85,14 @@ impl Kernel {
     }
 
     /// Visits each weight and bias: `(row, column, value)`.
-    pub fn for_each_cell(&self, weights: &[i64], bias: &[i64], mut visit: impl FnMut(usize, usize, i64)) {
+    pub fn for_each_cell(
+        &self,
+        weights: &[i64],
+        bias: &[i64],
+        mut visit: impl FnMut(usize, usize, i64),
+    ) {
         let [height, width] = self.taps;
-        for output in 0..self.groups * self.outputs {
+        for (output, bias) in bias.iter().enumerate() {
             let group = output / self.outputs;
             for input in 0..self.inputs {
                 for line in 0..height {
@@ -106,7 +112,7 @@ impl Kernel {
                 }
             }
             let index = self.output_index(output);
-            visit(self.bias_row + index / self.columns, index % self.columns, bias[output]);
+            visit(self.bias_row + index / self.columns, index % self.columns, *bias);
         }
     }
 
@@ -176,7 +182,9 @@ pub struct RestGrid {
 impl RestGrid {
     pub fn rows(&self) -> usize {
         let [height, width] = self.grid;
-        ((height - 1) as u64 * self.reading.line + (width - 1) as u64 * self.reading.column) as usize + 1
+        ((height - 1) as u64 * self.reading.line + (width - 1) as u64 * self.reading.column)
+            as usize
+            + 1
     }
 
     /// One past the last row, a blank row included.

@@ -55,9 +55,8 @@ pub struct HashRows {
 
 impl HashRows {
     /// Rows of one permutation: the absorption, the S-boxes.
-    pub const BLOCK: usize = poseidon::WIDTH
-        + poseidon::FULL_ROUNDS * poseidon::WIDTH
-        + poseidon::PARTIAL_ROUNDS;
+    pub const BLOCK: usize =
+        poseidon::WIDTH + poseidon::FULL_ROUNDS * poseidon::WIDTH + poseidon::PARTIAL_ROUNDS;
 
     /// First row of block `index`; that of `blocks` is the row that exports the result.
     pub fn block_row(&self, index: usize) -> usize {
@@ -144,10 +143,8 @@ impl Layout {
             kernels::place(graph, &readings, options.weight_columns, load_rows);
         let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
 
-        let hash = (options.input_mode == InputMode::Committed).then(|| HashRows {
-            first_row: tiles_end + 1,
-            blocks: (packed + 1).div_ceil(RATE),
-        });
+        let hash = (options.input_mode == InputMode::Committed)
+            .then(|| HashRows { first_row: tiles_end + 1, blocks: (packed + 1).div_ceil(RATE) });
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
 
@@ -361,7 +358,8 @@ fn place_tiles(
         let output = &graph.tensors[layer.output];
         let consumed = readings[layer.output];
         let rescaled = match &layer.op {
-            Op::Conv { input, window, rescale, .. } | Op::SumPool { input, window, rescale, .. } => {
+            Op::Conv { input, window, rescale, .. }
+            | Op::SumPool { input, window, rescale, .. } => {
                 Some((readings[*input].strided(window.stride), rescale))
             }
             Op::Pointwise { inputs, rescale, .. } => {

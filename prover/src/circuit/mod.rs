@@ -21,9 +21,7 @@ mod tests;
 pub(crate) use tests::mixed_network as test_network;
 
 pub use config::ModelConfig;
-pub use layout::{
-    ChannelView, HashRows, InputMode, Layout, LayoutOptions, RowUse,
-};
+pub use layout::{ChannelView, HashRows, InputMode, Layout, LayoutOptions, RowUse};
 pub use model_circuit::ModelCircuit;
 #[cfg(any(test, feature = "test-support"))]
 pub use model_circuit::Tampering;

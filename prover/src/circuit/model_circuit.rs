@@ -48,11 +48,7 @@ impl<'a> ModelCircuit<'a> {
     }
 
     /// For proving; `instances` are the public inputs.
-    pub fn new(
-        assignment: &'a Assignment<'a>,
-        first: &'a FirstPhase,
-        instances: &'a [Fr],
-    ) -> Self {
+    pub fn new(assignment: &'a Assignment<'a>, first: &'a FirstPhase, instances: &'a [Fr]) -> Self {
         Self {
             layout: assignment.layout,
             witness: Some((assignment, first, instances)),
@@ -261,7 +257,10 @@ impl Circuit<Fr> for ModelCircuit<'_> {
         Self::without_witness(self.layout)
     }
 
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, profile: ColumnProfile) -> ModelConfig {
+    fn configure_with_params(
+        meta: &mut ConstraintSystem<Fr>,
+        profile: ColumnProfile,
+    ) -> ModelConfig {
         ModelConfig::configure(meta, &profile)
     }
 
@@ -269,7 +268,11 @@ impl Circuit<Fr> for ModelCircuit<'_> {
         ModelConfig::configure(meta, &ColumnProfile::default())
     }
 
-    fn synthesize(&self, config: ModelConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+    fn synthesize(
+        &self,
+        config: ModelConfig,
+        mut layouter: impl Layouter<Fr>,
+    ) -> Result<(), Error> {
         layouter.assign_region(
             || "model",
             |mut region| {

@@ -49,7 +49,8 @@ const SECONDS_PER_100K_GAS: f64 = 1.0;
 pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
-    for lanes in LANES.into_iter().filter(|lanes| request.lanes.is_none_or(|fixed| fixed == *lanes)) {
+    for lanes in LANES.into_iter().filter(|lanes| request.lanes.is_none_or(|fixed| fixed == *lanes))
+    {
         let columns =
             WEIGHT_COLUMNS.into_iter().filter(|c| request.weight_columns.is_none_or(|f| f == *c));
         for weight_columns in columns {
@@ -61,12 +62,11 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             };
             let layout = Layout::new(graph, options)?;
             smallest = smallest.min(layout.k);
-            let weights_decide = layout.weight_rows_needed() + super::layout::RESERVED_ROWS
-                > 1 << (layout.k - 1);
+            let weights_decide =
+                layout.weight_rows_needed() + super::layout::RESERVED_ROWS > 1 << (layout.k - 1);
             if layout.k <= MAX_K {
                 let estimate = layout.estimate();
-                let score =
-                    estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
+                let score = estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
                 if best.as_ref().is_none_or(|(least, _)| score < *least) {
                     best = Some((score, layout));
                 }

@@ -42,7 +42,10 @@ impl Cell {
 pub enum Operand {
     Copy(Cell),
     /// A witness: `numerator / denominator`; what it must satisfy is another chain's matter.
-    Quotient { numerator: Cell, denominator: Cell },
+    Quotient {
+        numerator: Cell,
+        denominator: Cell,
+    },
 }
 
 impl From<Cell> for Operand {

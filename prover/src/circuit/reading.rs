@@ -75,7 +75,8 @@ fn pool_columns(tensors: usize, pools: &[Pool]) -> Result<Vec<u64>, LayoutError>
     let mut fixed = vec![false; tensors];
     for pool in pools {
         let column = columns[pool.from] * pool.stride[1] as u64;
-        if (fixed[pool.to] && columns[pool.to] != column) || (pool.from == pool.to && pool.stride != [1, 1])
+        if (fixed[pool.to] && columns[pool.to] != column)
+            || (pool.from == pool.to && pool.stride != [1, 1])
         {
             return Err(LayoutError::ConflictingPools { layer: pool.name.clone() });
         }

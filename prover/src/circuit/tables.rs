@@ -65,7 +65,10 @@ impl Tables {
             let tag = Self::function_tag(index);
             for (position, out) in function.values.iter().enumerate() {
                 let pre = i64::from(function.min) + position as i64;
-                visit(self.function_rows[index] + position, [stored(pre), stored(i64::from(*out)), tag]);
+                visit(
+                    self.function_rows[index] + position,
+                    [stored(pre), stored(i64::from(*out)), tag],
+                );
             }
         }
         for (shift, row) in &self.shift_rows {

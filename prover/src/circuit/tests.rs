@@ -121,7 +121,13 @@ impl Builder {
         self.push(shape, Op::Conv { input, window, groups, weights, bias, rescale })
     }
 
-    fn max_pool(&mut self, input: usize, kernel: [usize; 2], stride: [usize; 2], pads: [usize; 4]) -> usize {
+    fn max_pool(
+        &mut self,
+        input: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        pads: [usize; 4],
+    ) -> usize {
         let [channels, height, width] = self.shape(input);
         let shape = [
             channels,
@@ -219,7 +225,14 @@ fn first_row(layout: &Layout, source: TileSource) -> usize {
 }
 
 /// Moves a lane's lookup to another valid table row, consistently.
-fn look_up_again(layout: &Layout, first: &mut FirstPhase, lane: usize, row: usize, which: usize, by: i64) {
+fn look_up_again(
+    layout: &Layout,
+    first: &mut FirstPhase,
+    lane: usize,
+    row: usize,
+    which: usize,
+    by: i64,
+) {
     let old = first.looked_up[lane][row][which] as usize;
     let new = (old as i64 + by) as usize;
     first.looked_up[lane][row][which] = new as u32;
@@ -278,7 +291,10 @@ fn consistent_first_phase_tampering_is_refused() {
                 let row = first_row(layout, tile);
                 look_up_again(layout, first, 0, row, 0, by);
             };
-            assert_refused(&format!("an activation of {tile:?}, {by}"), Attack::FirstPhase(&change));
+            assert_refused(
+                &format!("an activation of {tile:?}, {by}"),
+                Attack::FirstPhase(&change),
+            );
         }
     }
     assert_refused(
@@ -293,7 +309,8 @@ fn consistent_first_phase_tampering_is_refused() {
     assert_refused(
         "a swapped lane",
         Attack::FirstPhase(&|layout, first| {
-            let tile = layout.tiles.iter().find(|t| t.source == TileSource::Layer(0)).expect("tile");
+            let tile =
+                layout.tiles.iter().find(|t| t.source == TileSource::Layer(0)).expect("tile");
             let row = (tile.first_row..tile.first_row + tile.rows())
                 .find(|row| first.lanes[0][1][*row] != first.lanes[1][1][*row])
                 .expect("two values differ");
@@ -311,7 +328,9 @@ fn consistent_first_phase_tampering_is_refused() {
     );
     assert_refused(
         "a multiplicity",
-        Attack::FirstPhase(&|layout, first| first.multiplicity[layout.tables.first_row] += Fr::one()),
+        Attack::FirstPhase(&|layout, first| {
+            first.multiplicity[layout.tables.first_row] += Fr::one()
+        }),
     );
     assert_refused(
         "a remainder beyond its range",

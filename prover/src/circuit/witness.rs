@@ -2,7 +2,7 @@
 
 use halo2_proofs::halo2curves::{
     bn256::Fr,
-    ff::{Field, PrimeField},
+    ff::Field,
 };
 use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
@@ -245,7 +245,11 @@ impl Assignment<'_> {
 impl Layout {
     /// The weight columns: weights, biases, and `opening_values` (uniform, seeded), which fill the
     /// rows kept for openings. Each holds the rows that the circuit assigns.
-    pub fn weight_columns(&self, graph: &QuantizedGraph, mut opening_values: impl RngCore) -> Vec<Vec<Fr>> {
+    pub fn weight_columns(
+        &self,
+        graph: &QuantizedGraph,
+        mut opening_values: impl RngCore,
+    ) -> Vec<Vec<Fr>> {
         let zero = Fr::from(WEIGHT_OFFSET as u64);
         let rows = (1 << self.k) - RESERVED_ROWS;
         let mut cells = vec![vec![zero; rows]; self.options.weight_columns];
@@ -301,9 +305,7 @@ impl<'a> TileValues<'a> {
                     let h = place(line, 0, tap / window.kernel[1], height);
                     let w = place(column, 1, tap % window.kernel[1], width);
                     match (h, w) {
-                        (Some(h), Some(w)) => {
-                            values[(channel * height + h) * width + w] - info.min
-                        }
+                        (Some(h), Some(w)) => values[(channel * height + h) * width + w] - info.min,
                         _ => 0,
                     }
                 };
@@ -332,7 +334,10 @@ impl<'a> TileValues<'a> {
                     .collect::<Vec<_>>();
                 Self::Owned {
                     pre: values.iter().map(|value| (value >> tile.shift) as i32).collect(),
-                    rem: values.iter().map(|value| (value & ((1 << tile.shift) - 1)) as u32).collect(),
+                    rem: values
+                        .iter()
+                        .map(|value| (value & ((1 << tile.shift) - 1)) as u32)
+                        .collect(),
                     shape,
                 }
             }
@@ -376,6 +381,5 @@ pub(super) fn batch_invert(values: &mut [Fr]) {
 
 /// A uniform field element as a salt.
 pub fn random_salt(rng: impl RngCore + CryptoRng) -> Fr {
-    debug_assert!(Fr::NUM_BITS == 254);
     Fr::random(rng)
 }

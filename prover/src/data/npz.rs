@@ -126,8 +126,7 @@ fn read_array(path: &Path, names: &[&str], limit: usize) -> Result<Option<Array>
     let name = match named {
         Some(name) => (*name).to_owned(),
         None if names == INPUT_NAMES => {
-            let mut others =
-                present.iter().filter(|entry| !LABEL_NAMES.contains(&entry.as_str()));
+            let mut others = present.iter().filter(|entry| !LABEL_NAMES.contains(&entry.as_str()));
             match (others.next(), others.next()) {
                 (Some(only), None) => only.clone(),
                 _ => return Ok(None),

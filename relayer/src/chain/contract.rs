@@ -24,10 +24,7 @@ impl Chain {
     ) -> Result<C::Return, ChainError> {
         let output = self.call(request(address, call)).await?;
         if output.is_empty() && self.code(address).await?.is_empty() {
-            return Err(ChainError::NoCode {
-                address,
-                node: self.label().to_owned(),
-            });
+            return Err(ChainError::NoCode { address, node: self.label().to_owned() });
         }
         C::abi_decode_returns_validate(&output).map_err(|e| ChainError::BadAnswer {
             node: self.label().to_owned(),
@@ -46,13 +43,10 @@ impl Chain {
     ) -> Result<TransactionOutcome, ChainError> {
         // A call to an account without code succeeds and does nothing.
         self.code_hash(address).await?;
-        self.send(request(address, call).with_value(value), timeout)
-            .await
+        self.send(request(address, call).with_value(value), timeout).await
     }
 }
 
 pub(crate) fn request<C: SolCall>(address: Address, call: &C) -> TransactionRequest {
-    TransactionRequest::default()
-        .with_to(address)
-        .with_input(call.abi_encode())
+    TransactionRequest::default().with_to(address).with_input(call.abi_encode())
 }

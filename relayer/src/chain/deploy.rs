@@ -61,18 +61,12 @@ impl Artifact {
     /// # Errors
     /// [`ChainError::Artifact`] if it is missing, of another format, an interface, or not linked.
     pub fn load(out: &Path, name: &str) -> Result<Self, ChainError> {
-        Self::load_file(
-            &out.join(format!("{name}.sol")).join(format!("{name}.json")),
-            name,
-        )
+        Self::load_file(&out.join(format!("{name}.sol")).join(format!("{name}.json")), name)
     }
 
     /// Reads the artifact of contract `name` from a file.
     pub fn load_file(path: &Path, name: &str) -> Result<Self, ChainError> {
-        let fault = |reason: String| ChainError::Artifact {
-            path: path.to_owned(),
-            reason,
-        };
+        let fault = |reason: String| ChainError::Artifact { path: path.to_owned(), reason };
         let text = fs::read_to_string(path).map_err(|e| {
             fault(format!("cannot be read ({e}); build the contracts with `forge build`, or give forge's output folder"))
         })?;
@@ -91,11 +85,7 @@ impl Artifact {
                 "has no bytecode: it is an interface or an abstract contract".into(),
             ));
         }
-        Ok(Self {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            init_code: init_code.into(),
-        })
+        Ok(Self { name: name.to_owned(), path: path.to_owned(), init_code: init_code.into() })
     }
 
     /// Init code followed by ABI-encoded constructor arguments.
@@ -110,9 +100,7 @@ impl Artifact {
 /// [`ChainError::CodeTooLarge`] if it would not fit into EIP-170's limit.
 pub fn data_contract_init_code(data: &[u8]) -> Result<Bytes, ChainError> {
     let size = data.len().saturating_add(1);
-    let Some(size) = u16::try_from(size)
-        .ok()
-        .filter(|s| usize::from(*s) <= MAX_RUNTIME_CODE)
+    let Some(size) = u16::try_from(size).ok().filter(|s| usize::from(*s) <= MAX_RUNTIME_CODE)
     else {
         return Err(ChainError::CodeTooLarge {
             what: "the data contract",
@@ -123,9 +111,7 @@ pub fn data_contract_init_code(data: &[u8]) -> Result<Bytes, ChainError> {
     };
     // PUSH2 size; DUP1; PUSH1 10; PUSH0; CODECOPY; PUSH0; RETURN
     let [high, low] = size.to_be_bytes();
-    let mut code = vec![
-        0x61, high, low, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3, 0x00,
-    ];
+    let mut code = vec![0x61, high, low, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3, 0x00];
     code.extend_from_slice(data);
     Ok(code.into())
 }
@@ -153,24 +139,15 @@ impl Chain {
                 rule: "EIP-3860",
             });
         }
-        let outcome = self
-            .send(
-                TransactionRequest::default().with_deploy_code(init_code),
-                timeout,
-            )
-            .await?;
-        let address = outcome
-            .contract_address
-            .ok_or_else(|| ChainError::Incomplete {
-                node: self.label().to_owned(),
-                what: format!("the address deployed by {}", outcome.hash),
-            })?;
+        let outcome =
+            self.send(TransactionRequest::default().with_deploy_code(init_code), timeout).await?;
+        let address = outcome.contract_address.ok_or_else(|| ChainError::Incomplete {
+            node: self.label().to_owned(),
+            what: format!("the address deployed by {}", outcome.hash),
+        })?;
         let code = self.code(address).await?;
         if code.is_empty() {
-            return Err(ChainError::NoCode {
-                address,
-                node: self.label().to_owned(),
-            });
+            return Err(ChainError::NoCode { address, node: self.label().to_owned() });
         }
         Ok(Deployed {
             address,
@@ -207,10 +184,7 @@ mod tests {
             (Some("{"), "not an artifact"),
             (Some("{}"), "interface"),
             (Some(r#"{"bytecode":{"object":"0x"}}"#), "interface"),
-            (
-                Some(r#"{"bytecode":{"object":"0x60__$ab$__60"}}"#),
-                "unlinked",
-            ),
+            (Some(r#"{"bytecode":{"object":"0x60__$ab$__60"}}"#), "unlinked"),
             (Some(r#"{"bytecode":{"object":"0x6"}}"#), "bad bytecode"),
         ] {
             if let Some(content) = content {
@@ -227,18 +201,13 @@ mod tests {
     #[test]
     fn data_contracts_respect_the_code_limit() {
         assert_eq!(
-            data_contract_init_code(&vec![7; MAX_RUNTIME_CODE - 1])
-                .unwrap()
-                .len(),
+            data_contract_init_code(&vec![7; MAX_RUNTIME_CODE - 1]).unwrap().len(),
             MAX_RUNTIME_CODE + 10
         );
         for size in [MAX_RUNTIME_CODE, 70_000] {
             assert!(matches!(
                 data_contract_init_code(&vec![7; size]),
-                Err(ChainError::CodeTooLarge {
-                    limit: MAX_RUNTIME_CODE,
-                    ..
-                })
+                Err(ChainError::CodeTooLarge { limit: MAX_RUNTIME_CODE, .. })
             ));
         }
     }

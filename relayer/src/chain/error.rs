@@ -21,35 +21,18 @@ pub enum ChainError {
     #[error(
         "the node at {node} cannot be reached ({operation}: {reason}); check that it runs and that the RPC address is right"
     )]
-    Unreachable {
-        node: String,
-        operation: String,
-        reason: String,
-    },
+    Unreachable { node: String, operation: String, reason: String },
 
     #[error(
         "the node at {node} serves chain {found}, expected chain {expected}; use an RPC address of chain {expected} or change the expected chain id"
     )]
-    WrongChain {
-        node: String,
-        expected: u64,
-        found: u64,
-    },
+    WrongChain { node: String, expected: u64, found: u64 },
 
     #[error("the node at {node} refused {operation}: {message} (code {code})")]
-    Refused {
-        node: String,
-        operation: String,
-        code: i64,
-        message: String,
-    },
+    Refused { node: String, operation: String, code: i64, message: String },
 
     #[error("the node at {node} gave an answer to {operation} that cannot be understood: {reason}")]
-    BadAnswer {
-        node: String,
-        operation: String,
-        reason: String,
-    },
+    BadAnswer { node: String, operation: String, reason: String },
 
     #[error("the node at {node} does not have {what}; it may still be syncing, or have pruned it")]
     Incomplete { node: String, what: String },
@@ -58,11 +41,7 @@ pub enum ChainError {
     Reverted(Revert),
 
     #[error("transaction {hash} was mined in block {block} but reverted{}", .revert.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
-    TransactionReverted {
-        hash: B256,
-        block: u64,
-        revert: Option<Box<Revert>>,
-    },
+    TransactionReverted { hash: B256, block: u64, revert: Option<Box<Revert>> },
 
     #[error(
         "transaction {hash} is not in a block after {seconds} s; it may still be mined: look it up before sending again"
@@ -72,20 +51,12 @@ pub enum ChainError {
     #[error(
         "transaction {hash} was handed to the node at {node} but the answer was lost ({reason}); it may be mined: look it up before sending again"
     )]
-    SendUnanswered {
-        hash: B256,
-        node: String,
-        reason: String,
-    },
+    SendUnanswered { hash: B256, node: String, reason: String },
 
     #[error(
         "account {account} has {balance} wei but up to {needed} wei are needed; send funds to it"
     )]
-    InsufficientFunds {
-        account: Address,
-        balance: U256,
-        needed: U256,
-    },
+    InsufficientFunds { account: Address, balance: U256, needed: U256 },
 
     #[error(
         "the transaction needs {needed} gas, over the limit of {limit} (EIP-7825 caps a transaction at 16777216 gas); use a smaller proof or raise the limit where the chain allows it"
@@ -118,12 +89,7 @@ pub enum ChainError {
     Artifact { path: PathBuf, reason: String },
 
     #[error("{what} has {bytes} bytes, over the limit of {limit} ({rule})")]
-    CodeTooLarge {
-        what: &'static str,
-        bytes: usize,
-        limit: usize,
-        rule: &'static str,
-    },
+    CodeTooLarge { what: &'static str, bytes: usize, limit: usize, rule: &'static str },
 }
 
 impl ChainError {
@@ -168,29 +134,17 @@ impl ChainError {
                 let what = format!("an answer to {operation}");
                 Self::Incomplete { node, what }
             }
-            RpcError::DeserError { err, .. } => Self::BadAnswer {
-                node,
-                operation,
-                reason: err.to_string(),
-            },
-            RpcError::SerError(err) => Self::BadAnswer {
-                node,
-                operation,
-                reason: err.to_string(),
-            },
-            RpcError::UnsupportedFeature(what) => Self::BadAnswer {
-                node,
-                operation,
-                reason: what.to_owned(),
-            },
-            RpcError::LocalUsageError(err) => Self::Signing {
-                reason: err.to_string(),
-            },
-            RpcError::Transport(kind) => Self::Unreachable {
-                node,
-                operation,
-                reason: transport_reason(&kind),
-            },
+            RpcError::DeserError { err, .. } => {
+                Self::BadAnswer { node, operation, reason: err.to_string() }
+            }
+            RpcError::SerError(err) => Self::BadAnswer { node, operation, reason: err.to_string() },
+            RpcError::UnsupportedFeature(what) => {
+                Self::BadAnswer { node, operation, reason: what.to_owned() }
+            }
+            RpcError::LocalUsageError(err) => Self::Signing { reason: err.to_string() },
+            RpcError::Transport(kind) => {
+                Self::Unreachable { node, operation, reason: transport_reason(&kind) }
+            }
         }
     }
 }

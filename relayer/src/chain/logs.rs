@@ -30,13 +30,7 @@ impl LogScanner {
     /// Logs of `address` whose first topic is among `topics`, at most `max_range` blocks a query.
     pub fn new(address: Address, topics: Vec<B256>, max_range: u64) -> Self {
         let max_range = max_range.max(1);
-        Self {
-            address,
-            topics,
-            range: max_range,
-            max_range,
-            successes: 0,
-        }
+        Self { address, topics, range: max_range, max_range, successes: 0 }
     }
 
     /// The last block of the next query from `from` towards `head`.

@@ -109,10 +109,8 @@ impl Chain {
                 .map_err(|source| ChainError::from_transport(source, &label, "connect"))?,
         };
         client.set_poll_interval(config.poll_interval);
-        let provider = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .connect_client(client)
-            .erased();
+        let provider =
+            ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
         let chain_id = provider
             .get_chain_id()
             .await
@@ -133,13 +131,7 @@ impl Chain {
                 nonce_lock: Mutex::new(()),
             })
         });
-        Ok(Self {
-            provider,
-            chain_id,
-            label,
-            config: Arc::new(config),
-            account,
-        })
+        Ok(Self { provider, chain_id, label, config: Arc::new(config), account })
     }
 
     /// The same connection signing with another account.
@@ -149,10 +141,7 @@ impl Chain {
             wallet: EthereumWallet::new(signer),
             nonce_lock: Mutex::new(()),
         };
-        Self {
-            account: Some(Arc::new(account)),
-            ..self.clone()
-        }
+        Self { account: Some(Arc::new(account)), ..self.clone() }
     }
 
     /// The underlying provider, for calls that this type does not wrap.
@@ -189,12 +178,10 @@ impl Chain {
 
     /// The newest block.
     pub async fn head(&self) -> Result<BlockRef, ChainError> {
-        self.block(BlockNumberOrTag::Latest)
-            .await?
-            .ok_or(ChainError::Incomplete {
-                node: self.label.to_string(),
-                what: "the latest block".into(),
-            })
+        self.block(BlockNumberOrTag::Latest).await?.ok_or(ChainError::Incomplete {
+            node: self.label.to_string(),
+            what: "the latest block".into(),
+        })
     }
 
     /// A block by number or tag; `None` if the node does not have it.
@@ -213,18 +200,12 @@ impl Chain {
 
     /// Balance of the native coin, in wei.
     pub async fn balance(&self, of: Address) -> Result<U256, ChainError> {
-        self.provider
-            .get_balance(of)
-            .await
-            .map_err(|e| self.fault(e, "eth_getBalance"))
+        self.provider.get_balance(of).await.map_err(|e| self.fault(e, "eth_getBalance"))
     }
 
     /// Runtime code of a contract; empty for an account without code.
     pub async fn code(&self, of: Address) -> Result<Bytes, ChainError> {
-        self.provider
-            .get_code_at(of)
-            .await
-            .map_err(|e| self.fault(e, "eth_getCode"))
+        self.provider.get_code_at(of).await.map_err(|e| self.fault(e, "eth_getCode"))
     }
 
     /// EXTCODEHASH (EIP-1052) of a contract.
@@ -234,10 +215,7 @@ impl Chain {
     pub async fn code_hash(&self, of: Address) -> Result<B256, ChainError> {
         let code = self.code(of).await?;
         if code.is_empty() {
-            return Err(ChainError::NoCode {
-                address: of,
-                node: self.label.to_string(),
-            });
+            return Err(ChainError::NoCode { address: of, node: self.label.to_string() });
         }
         Ok(keccak256(&code))
     }
@@ -268,14 +246,10 @@ impl fmt::Debug for Chain {
 }
 
 fn parse_url(text: &str) -> Result<Url, ChainError> {
-    let url = Url::parse(text).map_err(|e| ChainError::BadUrl {
-        reason: e.to_string(),
-    })?;
+    let url = Url::parse(text).map_err(|e| ChainError::BadUrl { reason: e.to_string() })?;
     match url.scheme() {
         "http" | "https" | "ws" | "wss" => Ok(url),
-        other => Err(ChainError::BadUrl {
-            reason: format!("scheme '{other}' is not supported"),
-        }),
+        other => Err(ChainError::BadUrl { reason: format!("scheme '{other}' is not supported") }),
     }
 }
 
@@ -309,10 +283,7 @@ mod tests {
     #[test]
     fn bad_urls_are_named() {
         for bad in ["", "localhost", "ftp://node.example", "http//x"] {
-            assert!(
-                matches!(parse_url(bad), Err(ChainError::BadUrl { .. })),
-                "{bad}"
-            );
+            assert!(matches!(parse_url(bad), Err(ChainError::BadUrl { .. })), "{bad}");
         }
     }
 }

@@ -64,10 +64,7 @@ impl<S> Layer<S> for RetryLayer {
     type Service = RetryService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RetryService {
-            inner,
-            config: self.config.clone(),
-        }
+        RetryService { inner, config: self.config.clone() }
     }
 }
 
@@ -215,23 +212,12 @@ mod tests {
 
     #[test]
     fn passing_faults_are_told_from_lasting_ones() {
-        assert!(is_transient(&TransportErrorKind::http_error(
-            503,
-            String::new()
-        )));
-        assert!(is_transient(&TransportErrorKind::custom_str(
-            "connection refused"
-        )));
-        assert!(!is_transient(&TransportErrorKind::http_error(
-            401,
-            String::new()
-        )));
+        assert!(is_transient(&TransportErrorKind::http_error(503, String::new())));
+        assert!(is_transient(&TransportErrorKind::custom_str("connection refused")));
+        assert!(!is_transient(&TransportErrorKind::http_error(401, String::new())));
         assert!(is_transient_refusal(-32000, "Rate limit reached"));
         assert!(is_transient_refusal(-32005, "limit exceeded"));
         assert!(!is_transient_refusal(-32603, "nonce too low"));
-        assert!(!is_transient_refusal(
-            -32005,
-            "query returned more than 10000 results"
-        ));
+        assert!(!is_transient_refusal(-32005, "query returned more than 10000 results"));
     }
 }

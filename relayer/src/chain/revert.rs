@@ -23,10 +23,7 @@ pub struct Revert {
 impl Revert {
     /// Decodes revert data.
     pub fn decode(data: Bytes) -> Self {
-        let (name, text) = match data
-            .get(..4)
-            .and_then(|s| FixedBytes::<4>::try_from(s).ok())
-        {
+        let (name, text) = match data.get(..4).and_then(|s| FixedBytes::<4>::try_from(s).ok()) {
             None if data.is_empty() => (
                 None,
                 "no reason given (out of gas, a plain revert, or no contract at the address)"
@@ -41,10 +38,7 @@ impl Revert {
                 } else if let Some((name, text)) = bindings::describe_error(&data) {
                     (Some(name.to_owned()), text)
                 } else {
-                    (
-                        None,
-                        format!("unknown custom error with selector {selector}"),
-                    )
+                    (None, format!("unknown custom error with selector {selector}"))
                 }
             }
         };
@@ -86,28 +80,12 @@ mod tests {
             (error.name.as_deref(), error.to_string().as_str()),
             (Some("Error"), "Error(\"not yet\")")
         );
-        let panic = Revert::decode(
-            Panic {
-                code: U256::from(0x11),
-            }
-            .abi_encode()
-            .into(),
-        );
+        let panic = Revert::decode(Panic { code: U256::from(0x11) }.abi_encode().into());
         assert_eq!(panic.name.as_deref(), Some("Panic"));
+        assert!(Revert::decode(Bytes::new()).to_string().contains("no reason"));
+        assert!(Revert::decode(vec![1, 2].into()).to_string().contains("0x0102"));
         assert!(
-            Revert::decode(Bytes::new())
-                .to_string()
-                .contains("no reason")
-        );
-        assert!(
-            Revert::decode(vec![1, 2].into())
-                .to_string()
-                .contains("0x0102")
-        );
-        assert!(
-            Revert::decode(vec![0xde, 0xad, 0xbe, 0xef].into())
-                .to_string()
-                .contains("0xdeadbeef")
+            Revert::decode(vec![0xde, 0xad, 0xbe, 0xef].into()).to_string().contains("0xdeadbeef")
         );
     }
 

@@ -20,10 +20,7 @@ pub enum SignerSource {
     /// An encrypted key file (Web3 Secret Storage, version 3) and its password.
     Keystore { path: PathBuf, password: String },
     /// An encrypted key file and the file that holds its password (first line).
-    KeystoreWithPasswordFile {
-        path: PathBuf,
-        password_file: PathBuf,
-    },
+    KeystoreWithPasswordFile { path: PathBuf, password_file: PathBuf },
 }
 
 impl SignerSource {
@@ -36,16 +33,11 @@ impl SignerSource {
             Self::PrivateKey(hex) => parse_key(hex).map_err(|reason| ChainError::BadKey { reason }),
             Self::KeyFile(path) => {
                 let text = read(path)?;
-                parse_key(&text).map_err(|reason| ChainError::KeyFile {
-                    path: path.clone(),
-                    reason,
-                })
+                parse_key(&text)
+                    .map_err(|reason| ChainError::KeyFile { path: path.clone(), reason })
             }
             Self::Keystore { path, password } => decrypt(path, password),
-            Self::KeystoreWithPasswordFile {
-                path,
-                password_file,
-            } => {
+            Self::KeystoreWithPasswordFile { path, password_file } => {
                 let text = read(password_file)?;
                 decrypt(path, text.lines().next().unwrap_or_default())
             }
@@ -58,10 +50,9 @@ impl fmt::Debug for SignerSource {
         match self {
             Self::PrivateKey(_) => f.write_str("PrivateKey(..)"),
             Self::KeyFile(path) => f.debug_tuple("KeyFile").field(path).finish(),
-            Self::Keystore { path, .. } | Self::KeystoreWithPasswordFile { path, .. } => f
-                .debug_struct("Keystore")
-                .field("path", path)
-                .finish_non_exhaustive(),
+            Self::Keystore { path, .. } | Self::KeystoreWithPasswordFile { path, .. } => {
+                f.debug_struct("Keystore").field("path", path).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -79,8 +70,7 @@ fn parse_key(text: &str) -> Result<PrivateKeySigner, String> {
         return Err("it is empty".into());
     }
     // The parser's own error may quote the text.
-    text.parse::<PrivateKeySigner>()
-        .map_err(|_| "it is not a secp256k1 secret key".into())
+    text.parse::<PrivateKeySigner>().map_err(|_| "it is not a secp256k1 secret key".into())
 }
 
 fn decrypt(path: &Path, password: &str) -> Result<PrivateKeySigner, ChainError> {
@@ -108,10 +98,7 @@ mod tests {
         fs::write(&file, format!("{KEY}\n")).unwrap();
         let signer = SignerSource::PrivateKey(KEY[2..].into()).load().unwrap();
         assert_eq!(signer.address().to_string(), ADDRESS);
-        assert_eq!(
-            SignerSource::KeyFile(file).load().unwrap().address(),
-            signer.address()
-        );
+        assert_eq!(SignerSource::KeyFile(file).load().unwrap().address(), signer.address());
 
         LocalSigner::encrypt_keystore(
             dir.path(),
@@ -124,26 +111,14 @@ mod tests {
         let path = dir.path().join("ks");
         let password_file = dir.path().join("password");
         fs::write(&password_file, "pass\n").unwrap();
-        let loaded = SignerSource::KeystoreWithPasswordFile {
-            path: path.clone(),
-            password_file,
-        }
-        .load()
-        .unwrap();
+        let loaded = SignerSource::KeystoreWithPasswordFile { path: path.clone(), password_file }
+            .load()
+            .unwrap();
         assert_eq!(loaded.address(), signer.address());
 
-        let wrong = SignerSource::Keystore {
-            path,
-            password: "other".into(),
-        }
-        .load()
-        .err()
-        .unwrap();
+        let wrong = SignerSource::Keystore { path, password: "other".into() }.load().err().unwrap();
         assert!(wrong.to_string().contains("password"), "{wrong}");
-        let missing = SignerSource::KeyFile(dir.path().join("nothing"))
-            .load()
-            .err()
-            .unwrap();
+        let missing = SignerSource::KeyFile(dir.path().join("nothing")).load().err().unwrap();
         assert!(missing.to_string().contains("cannot be read"), "{missing}");
     }
 
@@ -154,9 +129,6 @@ mod tests {
         assert!(!error.to_string().contains(&bad[2..20]), "{error}");
         assert!(!format!("{:?}", SignerSource::PrivateKey(KEY.into())).contains(&KEY[2..10]));
         assert!(SignerSource::PrivateKey("  ".into()).load().is_err());
-        assert!(
-            SignerSource::PrivateKey("00".repeat(32)).load().is_err(),
-            "zero is no key"
-        );
+        assert!(SignerSource::PrivateKey("00".repeat(32)).load().is_err(), "zero is no key");
     }
 }

@@ -33,11 +33,7 @@ pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 
 impl Default for GasPolicy {
     fn default() -> Self {
-        Self {
-            margin_percent: 20,
-            max_gas: TRANSACTION_GAS_CAP,
-            max_fee_per_gas: None,
-        }
+        Self { margin_percent: 20, max_gas: TRANSACTION_GAS_CAP, max_fee_per_gas: None }
     }
 }
 
@@ -177,12 +173,7 @@ impl Chain {
         match self.provider().send_raw_transaction(&transaction.raw).await {
             Ok(_) => Ok(Broadcast::Accepted),
             Err(error) => match self.fault(error, "eth_sendRawTransaction") {
-                ChainError::Refused {
-                    code,
-                    message,
-                    node,
-                    operation,
-                } => {
+                ChainError::Refused { code, message, node, operation } => {
                     let text = message.to_ascii_lowercase();
                     if text.contains("already known")
                         || text.contains("already imported")
@@ -202,12 +193,7 @@ impl Chain {
                             )
                             .await)
                     } else {
-                        Err(ChainError::Refused {
-                            node,
-                            operation,
-                            code,
-                            message,
-                        })
+                        Err(ChainError::Refused { node, operation, code, message })
                     }
                 }
                 other => Err(other),
@@ -266,10 +252,7 @@ impl Chain {
                 }
             }
             if start.elapsed() >= timeout {
-                return Err(ChainError::TransactionPending {
-                    hash,
-                    seconds: timeout.as_secs(),
-                });
+                return Err(ChainError::TransactionPending { hash, seconds: timeout.as_secs() });
             }
             // A dev node mines at once; do not make its user wait a whole interval.
             let soon = Duration::from_millis(50).max(start.elapsed() / 4);
@@ -279,19 +262,10 @@ impl Chain {
 
     async fn next_nonce(&self, account: Address) -> Result<u64, ChainError> {
         let fault = |e| self.fault(e, "eth_getTransactionCount");
-        let mined = self
-            .provider()
-            .get_transaction_count(account)
-            .latest()
-            .await
-            .map_err(fault)?;
+        let mined = self.provider().get_transaction_count(account).latest().await.map_err(fault)?;
         // Some gateways answer from a node that has not seen the pool.
-        let pending = self
-            .provider()
-            .get_transaction_count(account)
-            .pending()
-            .await
-            .map_err(fault)?;
+        let pending =
+            self.provider().get_transaction_count(account).pending().await.map_err(fault)?;
         Ok(mined.max(pending))
     }
 
@@ -304,18 +278,13 @@ impl Chain {
         let account = self.signing_account()?;
         let policy = &self.config().gas;
         let value = request.value.unwrap_or_default();
-        let request = request
-            .with_from(account.address)
-            .with_chain_id(self.chain_id())
-            .with_nonce(nonce);
+        let request =
+            request.with_from(account.address).with_chain_id(self.chain_id()).with_nonce(nonce);
 
         let gas_limit = match replaced {
             // An estimate would be made on top of the pool, where the replaced one took effect.
             Some(old) => old.gas_limit,
-            None => {
-                self.estimate(account.address, request.clone(), value)
-                    .await?
-            }
+            None => self.estimate(account.address, request.clone(), value).await?,
         };
 
         let fees = self
@@ -333,9 +302,8 @@ impl Chain {
         {
             return Err(ChainError::FeeOverLimit { max_fee, limit });
         }
-        let needed = U256::from(gas_limit)
-            .saturating_mul(U256::from(max_fee))
-            .saturating_add(value);
+        let needed =
+            U256::from(gas_limit).saturating_mul(U256::from(max_fee)).saturating_add(value);
         let balance = self.balance(account.address).await?;
         if balance < needed {
             return Err(ChainError::InsufficientFunds {
@@ -351,9 +319,7 @@ impl Chain {
             .with_max_priority_fee_per_gas(tip)
             .build(&account.wallet)
             .await
-            .map_err(|e| ChainError::Signing {
-                reason: e.to_string(),
-            })?;
+            .map_err(|e| ChainError::Signing { reason: e.to_string() })?;
         Ok(SignedTransaction {
             hash: *envelope.tx_hash(),
             from: account.address,
@@ -387,23 +353,14 @@ impl Chain {
             }
         };
         if estimate > policy.max_gas {
-            return Err(ChainError::GasOverLimit {
-                needed: estimate,
-                limit: policy.max_gas,
-            });
+            return Err(ChainError::GasOverLimit { needed: estimate, limit: policy.max_gas });
         }
-        Ok(estimate
-            .saturating_add(estimate / 100 * policy.margin_percent)
-            .min(policy.max_gas))
+        Ok(estimate.saturating_add(estimate / 100 * policy.margin_percent).min(policy.max_gas))
     }
 
     async fn insufficient_funds(&self, account: Address, needed: U256) -> ChainError {
         match self.balance(account).await {
-            Ok(balance) => ChainError::InsufficientFunds {
-                account,
-                balance,
-                needed,
-            },
+            Ok(balance) => ChainError::InsufficientFunds { account, balance, needed },
             Err(error) => error,
         }
     }

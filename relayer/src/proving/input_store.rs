@@ -69,16 +69,10 @@ impl InputOpening {
             }
             Err(source) => return Err(InputError::File { path, source }),
         };
-        let format = |reason: String| InputError::Format {
-            path: path.clone(),
-            reason,
-        };
+        let format = |reason: String| InputError::Format { path: path.clone(), reason };
         let file: OpeningFile = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
         let input = hex::decode(&file.input).map_err(|e| format(e.to_string()))?;
-        Ok(Self {
-            input,
-            salt: file.salt,
-        })
+        Ok(Self { input, salt: file.salt })
     }
 }
 
@@ -91,15 +85,12 @@ pub struct InputStore {
 impl InputStore {
     /// The store in `folder`, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        Self { folder: folder.into() }
     }
 
     /// Where the opening of a commitment lies.
     pub fn path(&self, commitment: B256) -> PathBuf {
-        self.folder
-            .join(format!("{}.json", hex::encode(commitment)))
+        self.folder.join(format!("{}.json", hex::encode(commitment)))
     }
 
     /// Keeps an opening; returns its commitment and file.
@@ -109,14 +100,8 @@ impl InputStore {
     pub fn put(&self, opening: &InputOpening) -> Result<(B256, PathBuf), InputError> {
         let commitment = opening.commitment()?;
         let path = self.path(commitment);
-        let fault = |source| InputError::File {
-            path: path.clone(),
-            source,
-        };
-        let file = OpeningFile {
-            input: hex::encode_prefixed(&opening.input),
-            salt: opening.salt,
-        };
+        let fault = |source| InputError::File { path: path.clone(), source };
+        let file = OpeningFile { input: hex::encode_prefixed(&opening.input), salt: opening.salt };
         let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
         fs::create_dir_all(&self.folder).map_err(fault)?;
         // A reader never sees half a file.
@@ -146,10 +131,7 @@ mod tests {
     use super::*;
 
     fn opening() -> InputOpening {
-        InputOpening {
-            input: vec![1, 2, 3],
-            salt: B256::with_last_byte(7),
-        }
+        InputOpening { input: vec![1, 2, 3], salt: B256::with_last_byte(7) }
     }
 
     #[test]
@@ -159,10 +141,7 @@ mod tests {
         let (commitment, path) = store.put(&opening()).unwrap();
         assert_eq!(path, store.path(commitment));
         let found = store.get(commitment).unwrap();
-        assert_eq!(
-            (found.input, found.salt),
-            (vec![1, 2, 3], B256::with_last_byte(7))
-        );
+        assert_eq!((found.input, found.salt), (vec![1, 2, 3], B256::with_last_byte(7)));
     }
 
     #[test]
@@ -173,16 +152,10 @@ mod tests {
         assert!(matches!(store.get(other), Err(InputError::Missing { .. })));
         let (_, path) = store.put(&opening()).unwrap();
         fs::rename(path, store.path(other)).unwrap();
-        assert!(matches!(
-            store.get(other),
-            Err(InputError::Commitment { .. })
-        ));
+        assert!(matches!(store.get(other), Err(InputError::Commitment { .. })));
         fs::write(store.path(other), "{\"input\":\"0xzz\",\"salt\":\"0x00\"}").unwrap();
         assert!(matches!(store.get(other), Err(InputError::Format { .. })));
         let salt = B256::repeat_byte(0xff);
-        assert!(matches!(
-            store.put(&InputOpening { salt, ..opening() }),
-            Err(InputError::Salt)
-        ));
+        assert!(matches!(store.put(&InputOpening { salt, ..opening() }), Err(InputError::Salt)));
     }
 }

@@ -96,18 +96,14 @@ impl LocalProver {
         let key = if path.exists() {
             read_key(&path, &layout)?
         } else {
-            fs::create_dir_all(keys).map_err(|source| LocalProverError::Folder {
-                path: keys.to_owned(),
-                source,
-            })?;
+            fs::create_dir_all(keys)
+                .map_err(|source| LocalProverError::Folder { path: keys.to_owned(), source })?;
             let key = generate_key(&srs, &layout)?;
             key.write(&path)?;
             key
         };
         if key.info().srs_id() != srs.id() {
-            return Err(LocalProverError::OtherSetup {
-                path: keys.to_owned(),
-            });
+            return Err(LocalProverError::OtherSetup { path: keys.to_owned() });
         }
         let blinding_factors = key.info().profile().blinding_factors;
         let identity = ModelIdentity {
@@ -115,14 +111,7 @@ impl LocalProver {
             model_hash: B256::from(model_hash(&bundle, &layout, &srs, blinding_factors)?),
         };
         Ok(Self {
-            model: Arc::new(LoadedModel {
-                bundle,
-                bundle_path,
-                layout,
-                srs,
-                key,
-                identity,
-            }),
+            model: Arc::new(LoadedModel { bundle, bundle_path, layout, srs, key, identity }),
             inputs,
             reports: Arc::default(),
         })
@@ -140,10 +129,7 @@ impl LocalProver {
 
     /// The proofs made so far, oldest first.
     pub fn reports(&self) -> Vec<ProofReport> {
-        self.reports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -163,10 +149,7 @@ impl Prover for LocalProver {
         let (request, reports) = (request.clone(), Arc::clone(&self.reports));
         tokio::task::spawn_blocking(move || {
             let (artifact, report) = model.prove(&inputs, &request)?;
-            reports
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(report);
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             Ok(artifact)
         })
         .await
@@ -186,18 +169,12 @@ impl LoadedModel {
             reason,
         };
         let commitment = B256::from(request.input_commitment.to_be_bytes());
-        let opening = inputs
-            .get(commitment)
-            .map_err(|error| unavailable(error.to_string()))?;
+        let opening = inputs.get(commitment).map_err(|error| unavailable(error.to_string()))?;
         let salt = field_from_bytes(&opening.salt.0)
             .ok_or_else(|| unavailable("its salt is out of range".into()))?;
         let context = field_from_bytes(&request.context.to_be_bytes())
             .ok_or_else(|| failed("the context is not a field element".into()))?;
-        let statement = Statement {
-            context,
-            input: &opening.input,
-            salt,
-        };
+        let statement = Statement { context, input: &opening.input, salt };
         let prediction = prediction::prove(
             &self.bundle,
             &self.bundle_path,

@@ -4,21 +4,14 @@ use super::*;
 use crate::job::{ModelIdentity, PredictionTerms};
 
 fn block(number: u64, fork: u8) -> BlockRef {
-    BlockRef {
-        number,
-        hash: B256::with_last_byte(fork),
-        timestamp: number,
-    }
+    BlockRef { number, hash: B256::with_last_byte(fork), timestamp: number }
 }
 
 fn job(id: u64, opened_in: u64) -> PredictionJob {
     let terms = PredictionTerms {
         job_id: U256::from(id),
         model_id: U256::ONE,
-        model: ModelIdentity {
-            vk_hash: B256::ZERO,
-            model_hash: B256::ZERO,
-        },
+        model: ModelIdentity { vk_hash: B256::ZERO, model_hash: B256::ZERO },
         binding_hash: B256::ZERO,
         buyer: Address::ZERO,
         token: Address::ZERO,
@@ -31,10 +24,7 @@ fn job(id: u64, opened_in: u64) -> PredictionJob {
 }
 
 fn proof() -> ProofArtifact {
-    ProofArtifact {
-        proof: Bytes::from_static(b"proof"),
-        output: U256::from(7),
-    }
+    ProofArtifact { proof: Bytes::from_static(b"proof"), output: U256::from(7) }
 }
 
 fn store(dir: &Path) -> JobStore {
@@ -42,11 +32,7 @@ fn store(dir: &Path) -> JobStore {
 }
 
 fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {
-    Progress {
-        opened: jobs.to_vec(),
-        cursor: Some(block(cursor, 0)),
-        ..Progress::default()
-    }
+    Progress { opened: jobs.to_vec(), cursor: Some(block(cursor, 0)), ..Progress::default() }
 }
 
 #[test]
@@ -56,9 +42,7 @@ fn everything_survives_reopening_and_applies_once() {
     {
         let store = store(dir.path());
         store.apply(opened(&[job(1, 3)], 4), 9).unwrap();
-        store
-            .put_proof(one, &proof(), |job| job.enter(JobState::Proven, 9))
-            .unwrap();
+        store.put_proof(one, &proof(), |job| job.enter(JobState::Proven, 9)).unwrap();
     }
     let store = store(dir.path());
     store.apply(opened(&[job(1, 3)], 4), 10).unwrap();
@@ -76,15 +60,8 @@ fn everything_survives_reopening_and_applies_once() {
 fn jobs_come_in_the_order_of_their_ids() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());
-    store
-        .apply(opened(&[job(300, 1), job(2, 1), job(70_000, 1)], 1), 0)
-        .unwrap();
-    let ids: Vec<U256> = store
-        .jobs()
-        .unwrap()
-        .iter()
-        .map(PredictionJob::id)
-        .collect();
+    store.apply(opened(&[job(300, 1), job(2, 1), job(70_000, 1)], 1), 0).unwrap();
+    let ids: Vec<U256> = store.jobs().unwrap().iter().map(PredictionJob::id).collect();
     assert_eq!(ids, [2, 300, 70_000].map(|id: u64| U256::from(id)));
 }
 
@@ -95,13 +72,8 @@ fn rolling_back_undoes_what_came_after() {
     for number in 1..=9 {
         store.apply(opened(&[], number), 0).unwrap();
     }
-    let paid = |block_number| Payment {
-        transaction: B256::ZERO,
-        block: block(block_number, 0),
-    };
-    store
-        .apply(opened(&[job(1, 2), job(2, 2), job(3, 8), job(4, 2)], 9), 0)
-        .unwrap();
+    let paid = |block_number| Payment { transaction: B256::ZERO, block: block(block_number, 0) };
+    store.apply(opened(&[job(1, 2), job(2, 2), job(3, 8), job(4, 2)], 9), 0).unwrap();
     let progress = Progress {
         paid: vec![(U256::from(1), paid(5)), (U256::from(2), paid(7))],
         ended: vec![(U256::from(4), SkipReason::Refunded)],
@@ -115,52 +87,25 @@ fn rolling_back_undoes_what_came_after() {
             block_hash: B256::ZERO,
             gas_used: 1,
         };
-        store
-            .put_proof(U256::from(id), &proof(), |job| job.enter(state, 0))
-            .unwrap();
+        store.put_proof(U256::from(id), &proof(), |job| job.enter(state, 0)).unwrap();
     }
 
-    assert_eq!(
-        store.roll_back(Some(6), 1).unwrap(),
-        [2, 3, 4].map(|id: u64| U256::from(id))
-    );
+    assert_eq!(store.roll_back(Some(6), 1).unwrap(), [2, 3, 4].map(|id: u64| U256::from(id)));
     assert_eq!(store.cursor().unwrap(), Some(block(6, 0)));
     let state = |id: u64| store.job(U256::from(id)).unwrap().unwrap();
-    assert!(
-        matches!(state(1).state, JobState::Confirmed { .. }),
-        "paid before the fork"
-    );
-    assert_eq!(
-        (state(2).state, state(2).paid_in),
-        (JobState::Proven, None),
-        "paid after it"
-    );
-    assert_eq!(
-        state(3).state,
-        JobState::Skipped {
-            reason: SkipReason::Reorged
-        }
-    );
+    assert!(matches!(state(1).state, JobState::Confirmed { .. }), "paid before the fork");
+    assert_eq!((state(2).state, state(2).paid_in), (JobState::Proven, None), "paid after it");
+    assert_eq!(state(3).state, JobState::Skipped { reason: SkipReason::Reorged });
     assert_eq!(state(4).state, JobState::Seen, "asked again");
 
     // The same order comes back, another one under the same id does not count as the same.
     store.apply(opened(&[job(3, 7)], 7), 2).unwrap();
-    assert_eq!(
-        (state(3).state, state(3).opened_in.number),
-        (JobState::Seen, 7)
-    );
-    store
-        .put_proof(U256::from(3), &proof(), |job| {
-            job.enter(JobState::Proven, 3)
-        })
-        .unwrap();
+    assert_eq!((state(3).state, state(3).opened_in.number), (JobState::Seen, 7));
+    store.put_proof(U256::from(3), &proof(), |job| job.enter(JobState::Proven, 3)).unwrap();
     let mut other = job(3, 7);
     other.terms.price = U256::from(2);
     store.apply(opened(&[other.clone()], 7), 4).unwrap();
-    assert_eq!(
-        (state(3), store.proof(U256::from(3)).unwrap()),
-        (other, None)
-    );
+    assert_eq!((state(3), store.proof(U256::from(3)).unwrap()), (other, None));
 
     assert_eq!(store.roll_back(None, 5).unwrap().len(), 4);
     assert_eq!(store.cursor().unwrap(), None);
@@ -176,35 +121,23 @@ fn old_blocks_are_forgotten() {
         store.apply(blocks.clone(), 0).unwrap();
     }
     let kept = store.blocks().unwrap();
-    assert_eq!(
-        (kept.len(), kept[0].number),
-        (KEPT_BLOCKS, KEPT_BLOCKS as u64 + 2),
-        "newest first"
-    );
+    assert_eq!((kept.len(), kept[0].number), (KEPT_BLOCKS, KEPT_BLOCKS as u64 + 2), "newest first");
 }
 
 #[test]
 fn files_that_are_no_store_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.redb");
-    fs::write(
-        &path,
-        "not a database, but long enough to be looked at".repeat(200),
-    )
-    .unwrap();
+    fs::write(&path, "not a database, but long enough to be looked at".repeat(200)).unwrap();
     let error = JobStore::open(&path, 1, Address::ZERO).err().unwrap();
     assert!(matches!(error, StoreError::Open { .. }), "{error}");
-    assert!(
-        JobStore::open(dir.path(), 1, Address::ZERO).is_err(),
-        "a folder"
-    );
+    assert!(JobStore::open(dir.path(), 1, Address::ZERO).is_err(), "a folder");
 
     let damaged = dir.path().join("d.redb");
     let store = JobStore::open(&damaged, 1, Address::ZERO).unwrap();
     store
         .write("be damaged", |txn| {
-            txn.open_table(JOBS)?
-                .insert(key(U256::ONE), b"{".as_slice())?;
+            txn.open_table(JOBS)?.insert(key(U256::ONE), b"{".as_slice())?;
             Ok(())
         })
         .unwrap();

@@ -38,34 +38,17 @@ fn interfaces_are_those_of_the_contracts() {
     require_anvil!();
     let pairs = [
         (IModelRegistry::abi::contract(), built("ModelRegistry")),
-        (
-            IPredictionEscrow::abi::contract(),
-            built("PredictionEscrow"),
-        ),
+        (IPredictionEscrow::abi::contract(), built("PredictionEscrow")),
     ];
-    let known: BTreeSet<String> = ContractErrors::abi::contract()
-        .errors()
-        .map(|e| e.signature())
-        .collect();
+    let known: BTreeSet<String> =
+        ContractErrors::abi::contract().errors().map(|e| e.signature()).collect();
     for (ours, theirs) in pairs {
-        let extra: Vec<_> = functions(&ours)
-            .difference(&functions(&theirs))
-            .cloned()
-            .collect();
+        let extra: Vec<_> = functions(&ours).difference(&functions(&theirs)).cloned().collect();
         assert!(extra.is_empty(), "not in the contract: {extra:?}");
-        let extra: Vec<_> = events(&ours)
-            .difference(&events(&theirs))
-            .cloned()
-            .collect();
+        let extra: Vec<_> = events(&ours).difference(&events(&theirs)).cloned().collect();
         assert!(extra.is_empty(), "not in the contract: {extra:?}");
-        let unknown: Vec<_> = theirs
-            .errors()
-            .map(|e| e.signature())
-            .filter(|e| !known.contains(e))
-            .collect();
-        assert!(
-            unknown.is_empty(),
-            "errors without a name here: {unknown:?}"
-        );
+        let unknown: Vec<_> =
+            theirs.errors().map(|e| e.signature()).filter(|e| !known.contains(e)).collect();
+        assert!(unknown.is_empty(), "errors without a name here: {unknown:?}");
     }
 }

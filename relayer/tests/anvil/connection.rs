@@ -17,25 +17,15 @@ use crate::{
 #[tokio::test]
 async fn nobody_listens() {
     // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for scheme in ["http", "ws"] {
         let error = Chain::connect(config(format!("{scheme}://127.0.0.1:{port}/key")), None)
             .await
             .unwrap_err();
         assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
         let text = error.to_string();
-        assert!(
-            text.contains(&port.to_string()) && text.contains("check that it runs"),
-            "{text}"
-        );
-        assert!(
-            !text.contains("key"),
-            "the path may hold an API key: {text}"
-        );
+        assert!(text.contains(&port.to_string()) && text.contains("check that it runs"), "{text}");
+        assert!(!text.contains("key"), "the path may hold an API key: {text}");
     }
 }
 
@@ -46,77 +36,34 @@ async fn wrong_chain_wrong_contract_wrong_store() {
     let mut other_chain = config(world.anvil.url());
     other_chain.expected_chain_id = Some(1);
     let error = Chain::connect(other_chain, None).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ChainError::WrongChain {
-                expected: 1,
-                found: 31337,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, ChainError::WrongChain { expected: 1, found: 31337, .. }), "{error}");
 
     let prover = world.prover();
     for address in [Address::with_last_byte(0x99), world.registry.address()] {
         let escrow = PredictionEscrow::at(world.chain.clone(), address);
-        let error = Relayer::new(escrow, prover.clone(), world.config())
-            .await
-            .err()
-            .unwrap();
+        let error = Relayer::new(escrow, prover.clone(), world.config()).await.err().unwrap();
         assert!(matches!(error, RelayerError::NotAnEscrow { .. }), "{error}");
     }
-    let read_only = Chain::connect(config(world.anvil.url()), None)
-        .await
-        .unwrap();
+    let read_only = Chain::connect(config(world.anvil.url()), None).await.unwrap();
     let escrow = PredictionEscrow::at(read_only, world.escrow.address());
-    let error = Relayer::new(escrow, prover.clone(), world.config())
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, RelayerError::Chain(ChainError::NoSigner)),
-        "{error}"
-    );
+    let error = Relayer::new(escrow, prover.clone(), world.config()).await.err().unwrap();
+    assert!(matches!(error, RelayerError::Chain(ChainError::NoSigner)), "{error}");
 
     let first = world.relayer(&prover).await;
-    let error = Relayer::new(world.escrow.clone(), prover.clone(), world.config())
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, RelayerError::Store(StoreError::InUse { .. })),
-        "{error}"
-    );
+    let error =
+        Relayer::new(world.escrow.clone(), prover.clone(), world.config()).await.err().unwrap();
+    assert!(matches!(error, RelayerError::Store(StoreError::InUse { .. })), "{error}");
     drop(first);
     let artifact = Artifact::load(&artifacts(), "PredictionEscrow").unwrap();
-    let (second, _) = PredictionEscrow::deploy(
-        &world.chain,
-        &artifact,
-        world.registry.address(),
-        true,
-        MINUTE,
-    )
-    .await
-    .unwrap();
-    let error = Relayer::new(second, prover.clone(), world.config())
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(error, RelayerError::Store(StoreError::OtherEscrow { .. })),
-        "{error}"
-    );
+    let (second, _) =
+        PredictionEscrow::deploy(&world.chain, &artifact, world.registry.address(), true, MINUTE)
+            .await
+            .unwrap();
+    let error = Relayer::new(second, prover.clone(), world.config()).await.err().unwrap();
+    assert!(matches!(error, RelayerError::Store(StoreError::OtherEscrow { .. })), "{error}");
 
-    let config = RelayerConfig {
-        recipient: Some(world.escrow.address()),
-        ..world.config()
-    };
-    let error = Relayer::new(world.escrow.clone(), prover, config)
-        .await
-        .err()
-        .unwrap();
+    let config = RelayerConfig { recipient: Some(world.escrow.address()), ..world.config() };
+    let error = Relayer::new(world.escrow.clone(), prover, config).await.err().unwrap();
     assert!(matches!(error, RelayerError::Config(_)), "{error}");
 }
 
@@ -140,18 +87,13 @@ async fn nodes_that_limit_log_queries() {
         let (from, to) = (hex(&params[0]["fromBlock"]), hex(&params[0]["toBlock"]));
         if to - from >= 10 {
             let message = "query exceeds max block range 10".to_owned();
-            return Action::Refuse {
-                code: -32005,
-                message,
-            };
+            return Action::Refuse { code: -32005, message };
         }
         blocks.lock().unwrap().extend(from..=to);
         Action::Forward
     });
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world
-        .relayer_with(escrow, &world.prover(), world.config())
-        .await;
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
     let head = relayer.store().cursor().unwrap().unwrap().number;
@@ -166,45 +108,20 @@ async fn reverts_and_mistakes_are_spelled_out() {
     let mut order = world.order(5).await;
     order.deadline = 1;
     let error = world.buyer.open(order).await.err().unwrap();
-    assert_eq!(
-        error.revert().unwrap().name.as_deref(),
-        Some("DeadlineOutOfRange"),
-        "{error}"
-    );
-    let error = world
-        .registry
-        .get(99u64.try_into().unwrap())
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(
-        error.to_string(),
-        "the call reverted: ModelNotFound(modelId: 99)"
-    );
-    assert_eq!(
-        world.escrow.job(99u64.try_into().unwrap()).await.unwrap(),
-        None
-    );
+    assert_eq!(error.revert().unwrap().name.as_deref(), Some("DeadlineOutOfRange"), "{error}");
+    let error = world.registry.get(99u64.try_into().unwrap()).await.err().unwrap();
+    assert_eq!(error.to_string(), "the call reverted: ModelNotFound(modelId: 99)");
+    assert_eq!(world.escrow.job(99u64.try_into().unwrap()).await.unwrap(), None);
 
     // Init code that only reverts, and one that leaves no code.
-    let error = world
-        .chain
-        .deploy(Bytes::from_static(&[0x5f, 0x5f, 0xfd]), MINUTE)
-        .await
-        .unwrap_err();
+    let error =
+        world.chain.deploy(Bytes::from_static(&[0x5f, 0x5f, 0xfd]), MINUTE).await.unwrap_err();
     assert!(matches!(error, ChainError::Reverted(_)), "{error}");
-    let error = world
-        .chain
-        .deploy(Bytes::from_static(&[0x00]), MINUTE)
-        .await
-        .unwrap_err();
+    let error = world.chain.deploy(Bytes::from_static(&[0x00]), MINUTE).await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     // A loop that never ends.
-    let error = world
-        .chain
-        .deploy(Bytes::from_static(&[0x5b, 0x5f, 0x56]), MINUTE)
-        .await
-        .unwrap_err();
+    let error =
+        world.chain.deploy(Bytes::from_static(&[0x5b, 0x5f, 0x56]), MINUTE).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -241,17 +158,8 @@ async fn answers_to_sent_transactions_get_lost() {
         _ => Action::Forward,
     });
     let error = chain.deploy_data(b"x", MINUTE).await.unwrap_err();
-    let ChainError::SendUnanswered { hash, .. } = error else {
-        panic!("{error}")
-    };
-    assert!(
-        world
-            .chain
-            .outcome(hash)
-            .await
-            .unwrap()
-            .is_some_and(|outcome| outcome.success)
-    );
+    let ChainError::SendUnanswered { hash, .. } = error else { panic!("{error}") };
+    assert!(world.chain.outcome(hash).await.unwrap().is_some_and(|outcome| outcome.success));
 }
 
 #[tokio::test]

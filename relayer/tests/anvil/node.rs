@@ -28,23 +28,14 @@ impl Anvil {
     /// The same on a port of the caller's choice.
     pub fn start_on(port: u16) -> Self {
         let mut process = Command::new(binary())
-            .args([
-                "--port",
-                &port.to_string(),
-                "--hardfork",
-                "osaka",
-                "--enable-tx-gas-limit",
-            ])
+            .args(["--port", &port.to_string(), "--hardfork", "osaka", "--enable-tx-gas-limit"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = loop {
-            let line = lines
-                .next()
-                .expect("anvil ended before it listened")
-                .unwrap();
+            let line = lines.next().expect("anvil ended before it listened").unwrap();
             if let Some(address) = line.strip_prefix("Listening on ") {
                 break address.rsplit(':').next().unwrap().trim().parse().unwrap();
             }
@@ -87,13 +78,9 @@ pub fn artifacts() -> PathBuf {
 pub fn missing() -> Option<String> {
     let artifact = artifacts().join("PredictionEscrow.sol/PredictionEscrow.json");
     let double = artifacts().join("VerifierDoubles.sol/MockVerifier.json");
-    let absent = [
-        (binary(), "npm ci"),
-        (artifact, "forge build"),
-        (double, "forge build"),
-    ]
-    .into_iter()
-    .find(|(path, _)| !path.exists())?;
+    let absent = [(binary(), "npm ci"), (artifact, "forge build"), (double, "forge build")]
+        .into_iter()
+        .find(|(path, _)| !path.exists())?;
     let text = format!("{} is missing; run `{}`", absent.0.display(), absent.1);
     assert!(std::env::var_os("ASSAY_REQUIRE_ANVIL").is_none(), "{text}");
     Some(text)

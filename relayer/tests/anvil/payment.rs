@@ -27,21 +27,13 @@ async fn a_job_is_proven_claimed_and_paid_out() {
     let prover = world.prover();
     let mut config = world.config();
     config.withdraw = true;
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     let job = settle(&mut relayer, id).await;
 
     world.assert_paid_once(&job).await;
     assert_eq!(prover.calls(), 1);
-    assert_eq!(
-        world.escrow.credit(Address::ZERO, account).await.unwrap(),
-        U256::ZERO
-    );
-    assert_eq!(
-        world.chain.balance(world.escrow.address()).await.unwrap(),
-        U256::ZERO
-    );
+    assert_eq!(world.escrow.credit(Address::ZERO, account).await.unwrap(), U256::ZERO);
+    assert_eq!(world.chain.balance(world.escrow.address()).await.unwrap(), U256::ZERO);
     let gained = world.chain.balance(account).await.unwrap() - before;
     assert!(
         gained < U256::from(price) && gained > U256::from(price) * U256::from(99) / U256::from(100),
@@ -79,16 +71,11 @@ async fn confirmations_are_waited_for() {
     let prover = world.prover();
     let mut config = world.config();
     config.submit.confirmations = 3;
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     turn_until(&mut relayer, id, |job| job.paid_in.is_some()).await;
     for _ in 0..2 {
         relayer.turn().await.unwrap();
-        assert_eq!(
-            relayer.store().job(id).unwrap().unwrap().state,
-            JobState::Submitted
-        );
+        assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Submitted);
         world.mine(1).await;
     }
     let job = settle(&mut relayer, id).await;
@@ -101,29 +88,14 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     let world = World::new().await;
     let ours = world.open(5).await;
     let theirs = world.open(6).await;
-    let (us, rival) = (
-        world.chain.account().unwrap(),
-        connect(world.anvil.url(), 2).await,
-    );
+    let (us, rival) = (world.chain.account().unwrap(), connect(world.anvil.url(), 2).await);
     let rival_escrow = PredictionEscrow::at(rival.clone(), world.escrow.address());
     let claim = async |id: U256, recipient: Address| {
-        let context = proof_context(
-            world.chain.chain_id(),
-            world.escrow.address(),
-            id,
-            recipient,
-        );
+        let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, recipient);
         assert_eq!(context, world.escrow.context(id, recipient).await.unwrap());
         let proof = mock_proof(world.model, context, U256::from(1234), TestProver::OUTPUT);
         rival_escrow
-            .claim(
-                id,
-                recipient,
-                &ProofArtifact {
-                    proof,
-                    output: TestProver::OUTPUT,
-                },
-            )
+            .claim(id, recipient, &ProofArtifact { proof, output: TestProver::OUTPUT })
             .await
             .unwrap()
     };
@@ -140,12 +112,7 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     );
     let job = settle(&mut relayer, theirs).await;
     let recipient = rival.account().unwrap();
-    assert_eq!(
-        job.state,
-        JobState::Skipped {
-            reason: SkipReason::ClaimedByOther { recipient }
-        }
-    );
+    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::ClaimedByOther { recipient } });
     assert_eq!(prover.calls(), 0, "nothing was left to prove");
 }
 
@@ -157,27 +124,12 @@ async fn tokens_and_refunds() {
         function balanceOf(address account) returns (uint256);
     }
     let world = World::new().await;
-    let artifact = Artifact::load_file(
-        &artifacts().join("Tokens.sol/PlainToken.json"),
-        "PlainToken",
-    )
-    .unwrap();
-    let token = world
-        .chain
-        .deploy(artifact.init_code, MINUTE)
-        .await
-        .unwrap()
-        .address;
+    let artifact =
+        Artifact::load_file(&artifacts().join("Tokens.sol/PlainToken.json"), "PlainToken").unwrap();
+    let token = world.chain.deploy(artifact.init_code, MINUTE).await.unwrap().address;
     let buyer = world.buyer.chain().account().unwrap();
-    let mint = mintCall {
-        to: buyer,
-        amount: U256::from(300),
-    };
-    world
-        .chain
-        .transact(token, &mint, U256::ZERO, MINUTE)
-        .await
-        .unwrap();
+    let mint = mintCall { to: buyer, amount: U256::from(300) };
+    world.chain.transact(token, &mint, U256::ZERO, MINUTE).await.unwrap();
 
     let mut order = world.order(100).await;
     order.token = token;
@@ -186,63 +138,31 @@ async fn tokens_and_refunds() {
     config.minimum_prices.insert(token, U256::from(100));
     config.withdraw = true;
     let prover = world.prover();
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     let job = settle(&mut relayer, paid).await;
     world.assert_paid_once(&job).await;
     let us = world.chain.account().unwrap();
     assert_eq!(
-        world
-            .chain
-            .query(token, &balanceOfCall { account: us })
-            .await
-            .unwrap(),
+        world.chain.query(token, &balanceOfCall { account: us }).await.unwrap(),
         U256::from(100)
     );
 
     order.price = U256::from(99);
     let cheap = world.buyer.open(order.clone()).await.unwrap().job_id;
-    let reason = SkipReason::PriceTooLow {
-        price: U256::from(99),
-        minimum: U256::from(100),
-    };
-    assert_eq!(
-        settle(&mut relayer, cheap).await.state,
-        JobState::Skipped { reason }
-    );
+    let reason = SkipReason::PriceTooLow { price: U256::from(99), minimum: U256::from(100) };
+    assert_eq!(settle(&mut relayer, cheap).await.state, JobState::Skipped { reason });
 
     let early = world.buyer.refund(cheap).await.err().unwrap();
-    assert_eq!(
-        early.revert().unwrap().name.as_deref(),
-        Some("DeadlineNotPassed"),
-        "{early}"
-    );
-    world
-        .rpc("evm_increaseTime", serde_json::json!([4000]))
-        .await;
+    assert_eq!(early.revert().unwrap().name.as_deref(), Some("DeadlineNotPassed"), "{early}");
+    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
     world.mine(1).await;
     world.buyer.refund(cheap).await.unwrap();
-    assert_eq!(
-        world.escrow.job(cheap).await.unwrap().unwrap().state,
-        OnChainState::Refunded
-    );
-    assert_eq!(
-        world.buyer.credit(token, buyer).await.unwrap(),
-        U256::from(99)
-    );
-    world
-        .buyer
-        .withdraw_to(token, us, U256::from(9))
-        .await
-        .unwrap();
+    assert_eq!(world.escrow.job(cheap).await.unwrap().unwrap().state, OnChainState::Refunded);
+    assert_eq!(world.buyer.credit(token, buyer).await.unwrap(), U256::from(99));
+    world.buyer.withdraw_to(token, us, U256::from(9)).await.unwrap();
     world.buyer.withdraw(token).await.unwrap();
     assert_eq!(
-        world
-            .chain
-            .query(token, &balanceOfCall { account: us })
-            .await
-            .unwrap(),
+        world.chain.query(token, &balanceOfCall { account: us }).await.unwrap(),
         U256::from(109)
     );
     let empty = world.buyer.withdraw(token).await.err().unwrap();

@@ -38,10 +38,7 @@ impl Proxy {
     pub async fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Self {
-            port,
-            rule: Arc::new(Mutex::new(Box::new(|_, _| Action::Forward))),
-        };
+        let proxy = Self { port, rule: Arc::new(Mutex::new(Box::new(|_, _| Action::Forward))) };
         let rule = proxy.rule.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -104,9 +101,7 @@ async fn message(stream: &mut TcpStream) -> Option<(Vec<u8>, Vec<u8>)> {
         head.push(stream.read_u8().await.ok()?);
     }
     let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    let length = text
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:"))?;
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"))?;
     let mut body = vec![0; length.trim().parse().ok()?];
     stream.read_exact(&mut body).await.ok()?;
     Some((head, body))

@@ -17,10 +17,7 @@ async fn killed_while_proving() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(
-        relayer.store().job(id).unwrap().unwrap().state,
-        JobState::Proving
-    );
+    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proving);
     drop(relayer);
 
     let prover = world.prover();
@@ -39,14 +36,9 @@ async fn stopped_after_proving() {
     let prover = world.prover_that(Behaviour::ProvesAndStops(stop.clone()));
     let mut config = world.config();
     config.shutdown_grace = Duration::from_secs(5);
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     relayer.run(stop).await.unwrap();
-    assert_eq!(
-        relayer.store().job(id).unwrap().unwrap().state,
-        JobState::Proven
-    );
+    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
     assert_eq!(world.claims().await, 0);
     drop(relayer);
 
@@ -69,16 +61,11 @@ async fn killed_while_submitting(action: Action, mined: usize) {
         _ => Action::Forward,
     });
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world
-        .relayer_with(escrow, &world.prover(), world.config())
-        .await;
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     let error = turn_until_error(&mut relayer).await;
     assert!(error.is_survivable(), "{error}");
     let stored = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!(
-        (stored.state, stored.claims.len()),
-        (JobState::Submitting, 1)
-    );
+    assert_eq!((stored.state, stored.claims.len()), (JobState::Submitting, 1));
     assert_eq!(world.claims().await, mined);
     drop(relayer);
 
@@ -87,10 +74,7 @@ async fn killed_while_submitting(action: Action, mined: usize) {
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
     assert_eq!(prover.calls(), 0);
-    assert_eq!(
-        job.claims, stored.claims,
-        "the same transaction, not another"
-    );
+    assert_eq!(job.claims, stored.claims, "the same transaction, not another");
     assert_eq!(world.nonce().await, nonce + 1);
 }
 
@@ -118,25 +102,16 @@ async fn killed_while_submitting_and_restarted_too_late() {
         _ => Action::Forward,
     });
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world
-        .relayer_with(escrow, &world.prover(), world.config())
-        .await;
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
-    world
-        .rpc("evm_increaseTime", serde_json::json!([4000]))
-        .await;
+    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
     world.mine(1).await;
 
     let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(
-            job.state,
-            JobState::Skipped {
-                reason: SkipReason::Expired { .. }
-            }
-        ),
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
         "{}",
         job.state
     );
@@ -154,9 +129,7 @@ async fn another_transaction_took_the_nonce() {
         _ => Action::Forward,
     });
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world
-        .relayer_with(escrow, &world.prover(), world.config())
-        .await;
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
     // The owner uses the account by hand.
@@ -175,22 +148,14 @@ async fn a_stuck_claim_is_sent_again_with_higher_fees() {
     let world = World::new().await;
     let id = world.open(5).await;
     let nonce = world.nonce().await;
-    world
-        .rpc("evm_setAutomine", serde_json::json!([false]))
-        .await;
+    world.rpc("evm_setAutomine", serde_json::json!([false])).await;
     let mut config = world.config();
     config.submit.resend_after = Duration::from_secs(1);
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &world.prover(), config)
-        .await;
-    let claims = turn_until(&mut relayer, id, |job| job.claims.len() == 2)
-        .await
-        .claims;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
+    let claims = turn_until(&mut relayer, id, |job| job.claims.len() == 2).await.claims;
     assert_eq!(claims[0].nonce, claims[1].nonce);
     assert!(claims[1].max_fee_per_gas >= claims[0].max_fee_per_gas / 10 * 11);
-    world
-        .rpc("evm_setAutomine", serde_json::json!([true]))
-        .await;
+    world.rpc("evm_setAutomine", serde_json::json!([true])).await;
     world.mine(1).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
@@ -204,9 +169,7 @@ async fn the_node_goes_away_and_comes_back() {
     let id = world.open(5).await;
     let proxy = Proxy::start(world.anvil.port).await;
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world
-        .relayer_with(escrow, &world.prover(), world.config())
-        .await;
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     proxy.rule(|_, _| Action::Swallow);
     let error = relayer
         .run_until_settled(id, Duration::from_secs(2), CancellationToken::new())
@@ -224,11 +187,7 @@ async fn the_node_goes_away_and_comes_back() {
             let mut count = 0;
             proxy.rule(move |_, _| {
                 count += 1;
-                if count % 2 == 0 {
-                    Action::Forward
-                } else {
-                    Action::Status(503)
-                }
+                if count % 2 == 0 { Action::Forward } else { Action::Status(503) }
             });
         }
     });
@@ -246,9 +205,7 @@ async fn proving_is_tried_again_but_not_for_ever() {
     config.max_prove_attempts = 2;
     let id = world.open(5).await;
     let prover = world.prover_that(Behaviour::FailsFirst(1));
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config.clone())
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config.clone()).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
     assert_eq!(prover.calls(), 2);
@@ -256,9 +213,7 @@ async fn proving_is_tried_again_but_not_for_ever() {
 
     let id = world.open(6).await;
     let hopeless = world.prover_that(Behaviour::FailsFirst(9));
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &hopeless, config.clone())
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &hopeless, config.clone()).await;
     let job = settle(&mut relayer, id).await;
     assert!(
         matches!(&job.state, JobState::Failed { reason } if reason.contains("killed")),
@@ -270,9 +225,7 @@ async fn proving_is_tried_again_but_not_for_ever() {
 
     let id = world.open(7).await;
     let panics: Arc<_> = world.prover_that(Behaviour::Panics);
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &panics, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &panics, config).await;
     let job = settle(&mut relayer, id).await;
     assert!(
         matches!(&job.state, JobState::Failed { reason } if reason.contains("panicked")),

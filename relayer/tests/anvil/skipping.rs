@@ -20,12 +20,7 @@ async fn an_expired_job() {
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(
-            job.state,
-            JobState::Skipped {
-                reason: SkipReason::Expired { .. }
-            }
-        ),
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
         "{}",
         job.state
     );
@@ -42,24 +37,14 @@ async fn a_job_that_expires_while_it_is_proven() {
     let mut config = world.config();
     config.shutdown_grace = std::time::Duration::from_secs(5);
     let prover = world.prover_that(Behaviour::ProvesAndStops(stop.clone()));
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &prover, config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     relayer.run(stop).await.unwrap();
-    assert_eq!(
-        relayer.store().job(id).unwrap().unwrap().state,
-        JobState::Proven
-    );
+    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
     world.rpc("evm_increaseTime", json!([4000])).await;
     world.mine(1).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(
-            job.state,
-            JobState::Skipped {
-                reason: SkipReason::Expired { .. }
-            }
-        ),
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
         "{}",
         job.state
     );
@@ -70,20 +55,12 @@ async fn a_job_that_expires_while_it_is_proven() {
 async fn a_model_that_is_not_served() {
     require_anvil!();
     let world = World::new().await;
-    let other = ModelIdentity {
-        model_hash: keccak256("other weights"),
-        ..world.model
-    };
-    let registered = world
-        .registry
-        .register(commitment(other), world.vk, world.verifier)
-        .await
-        .unwrap();
+    let other = ModelIdentity { model_hash: keccak256("other weights"), ..world.model };
+    let registered =
+        world.registry.register(commitment(other), world.vk, world.verifier).await.unwrap();
     let record = world.registry.get(registered.model_id).await.unwrap();
     assert_eq!(
-        record
-            .binding
-            .map(|b| (b.model, b.binding_hash, b.dev_setup)),
+        record.binding.map(|b| (b.model, b.binding_hash, b.dev_setup)),
         Some((other, registered.binding_hash, true))
     );
     let mut order = world.order(5).await;
@@ -93,12 +70,7 @@ async fn a_model_that_is_not_served() {
     let prover = world.prover();
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
-    assert_eq!(
-        job.state,
-        JobState::Skipped {
-            reason: SkipReason::UnknownModel { model: other }
-        }
-    );
+    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::UnknownModel { model: other } });
     assert_eq!(prover.calls(), 0);
 }
 
@@ -116,11 +88,7 @@ async fn a_proof_that_the_verifier_rejects_is_not_sent() {
         "{}",
         job.state
     );
-    assert_eq!(
-        (world.nonce().await, job.claims.len()),
-        (nonce, 0),
-        "nothing was sent"
-    );
+    assert_eq!((world.nonce().await, job.claims.len()), (nonce, 0), "nothing was sent");
 }
 
 #[tokio::test]
@@ -130,20 +98,12 @@ async fn a_job_that_is_refunded_while_it_is_proven() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(
-        relayer.store().job(id).unwrap().unwrap().state,
-        JobState::Proving
-    );
+    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proving);
     world.rpc("evm_increaseTime", json!([4000])).await;
     world.mine(1).await;
     world.buyer.refund(id).await.unwrap();
     let job = settle(&mut relayer, id).await;
-    assert_eq!(
-        job.state,
-        JobState::Skipped {
-            reason: SkipReason::Refunded
-        }
-    );
+    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::Refunded });
 }
 
 #[tokio::test]
@@ -156,16 +116,8 @@ async fn an_account_without_money_waits_for_it() {
     let mut relayer = world.relayer(&world.prover()).await;
     let job = turn_until(&mut relayer, id, |job| job.last_error.is_some()).await;
     assert_eq!(job.state, JobState::Proven);
-    assert!(
-        job.last_error.unwrap().contains("send funds"),
-        "the text says what to do"
-    );
-    world
-        .rpc(
-            "anvil_setBalance",
-            json!([account, U256::from(10).pow(U256::from(18))]),
-        )
-        .await;
+    assert!(job.last_error.unwrap().contains("send funds"), "the text says what to do");
+    world.rpc("anvil_setBalance", json!([account, U256::from(10).pow(U256::from(18))])).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
 }
@@ -177,16 +129,10 @@ async fn a_token_that_is_not_accepted() {
     let id = world.open(5).await;
     let mut config = world.config();
     config.minimum_prices.clear();
-    let mut relayer = world
-        .relayer_with(world.escrow.clone(), &world.prover(), config)
-        .await;
+    let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
     let job = settle(&mut relayer, id).await;
     assert_eq!(
         job.state,
-        JobState::Skipped {
-            reason: SkipReason::TokenNotAccepted {
-                token: Address::ZERO
-            }
-        }
+        JobState::Skipped { reason: SkipReason::TokenNotAccepted { token: Address::ZERO } }
     );
 }

@@ -42,9 +42,7 @@ pub fn config(url: String) -> ChainConfig {
 }
 
 pub async fn connect(url: String, account: usize) -> Chain {
-    let signer = SignerSource::PrivateKey(KEYS[account].into())
-        .load()
-        .unwrap();
+    let signer = SignerSource::PrivateKey(KEYS[account].into()).load().unwrap();
     Chain::connect(config(url), Some(signer)).await.unwrap()
 }
 
@@ -67,17 +65,12 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_test_writer()
-            .try_init();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
         let anvil = Anvil::start();
         let chain = connect(anvil.url(), 0).await;
         let out = artifacts();
         let registry = Artifact::load(&out, "ModelRegistry").unwrap();
-        let (registry, _) = ModelRegistry::deploy(&chain, &registry, MINUTE)
-            .await
-            .unwrap();
+        let (registry, _) = ModelRegistry::deploy(&chain, &registry, MINUTE).await.unwrap();
         let escrow = Artifact::load(&out, "PredictionEscrow").unwrap();
         let (escrow, _) =
             PredictionEscrow::deploy(&chain, &escrow, registry.address(), true, MINUTE)
@@ -85,24 +78,12 @@ impl World {
                 .unwrap();
         let vk = chain.deploy_data(&KEY, MINUTE).await.unwrap();
         assert_eq!(vk.code_hash, data_contract_hash(&KEY));
-        let verifier = Artifact::load_file(
-            &out.join("VerifierDoubles.sol/MockVerifier.json"),
-            "MockVerifier",
-        )
-        .unwrap();
-        let verifier = chain
-            .deploy(verifier.init_code, MINUTE)
-            .await
-            .unwrap()
-            .address;
-        let model = ModelIdentity {
-            vk_hash: vk.code_hash,
-            model_hash: keccak256("weights"),
-        };
-        let registered = registry
-            .register(commitment(model), vk.address, verifier)
-            .await
-            .unwrap();
+        let verifier =
+            Artifact::load_file(&out.join("VerifierDoubles.sol/MockVerifier.json"), "MockVerifier")
+                .unwrap();
+        let verifier = chain.deploy(verifier.init_code, MINUTE).await.unwrap().address;
+        let model = ModelIdentity { vk_hash: vk.code_hash, model_hash: keccak256("weights") };
+        let registered = registry.register(commitment(model), vk.address, verifier).await.unwrap();
         let buyer = PredictionEscrow::at(connect(anvil.url(), 1).await, escrow.address());
         Self {
             anvil,
@@ -145,16 +126,11 @@ impl World {
 
     /// Opens a job as the buyer.
     pub async fn open(&self, price: u64) -> U256 {
-        self.buyer
-            .open(self.order(price).await)
-            .await
-            .unwrap()
-            .job_id
+        self.buyer.open(self.order(price).await).await.unwrap().job_id
     }
 
     pub async fn relayer(&self, prover: &Arc<TestProver>) -> Relayer {
-        self.relayer_with(self.escrow.clone(), prover, self.config())
-            .await
+        self.relayer_with(self.escrow.clone(), prover, self.config()).await
     }
 
     pub async fn relayer_with(
@@ -171,20 +147,12 @@ impl World {
     }
 
     pub fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
-        Arc::new(TestProver {
-            model: self.model,
-            behaviour,
-            calls: AtomicU32::new(0),
-        })
+        Arc::new(TestProver { model: self.model, behaviour, calls: AtomicU32::new(0) })
     }
 
     /// A JSON-RPC method of the node.
     pub async fn rpc(&self, method: &'static str, params: Value) -> Value {
-        self.chain
-            .provider()
-            .raw_request(method.into(), params)
-            .await
-            .unwrap()
+        self.chain.provider().raw_request(method.into(), params).await.unwrap()
     }
 
     pub async fn mine(&self, blocks: u64) {
@@ -203,37 +171,26 @@ impl World {
 
     pub async fn claims(&self) -> usize {
         let events = self.escrow.events(0).await.unwrap();
-        events
-            .iter()
-            .filter(|e| matches!(e.kind, EventKind::Claimed { .. }))
-            .count()
+        events.iter().filter(|e| matches!(e.kind, EventKind::Claimed { .. })).count()
     }
 
     /// Checks that a job was paid to account 0, once.
     pub async fn assert_paid_once(&self, job: &PredictionJob) {
-        let JobState::Confirmed {
-            transaction, block, ..
-        } = job.state
-        else {
+        let JobState::Confirmed { transaction, block, .. } = job.state else {
             panic!("{}: {:?}", job.state, job.last_error)
         };
         let outcome = self.chain.outcome(transaction).await.unwrap().unwrap();
         assert!(outcome.success);
         assert_eq!(outcome.block_number, block);
         let state = self.escrow.job(job.id()).await.unwrap().unwrap().state;
-        assert_eq!(
-            state,
-            OnChainState::Claimed {
-                output: TestProver::OUTPUT
-            }
-        );
+        assert_eq!(state, OnChainState::Claimed { output: TestProver::OUTPUT });
         let events = self.escrow.events(0).await.unwrap();
         let paid: Vec<Address> = events
             .into_iter()
             .filter_map(|e| match e.kind {
-                EventKind::Claimed {
-                    job_id, recipient, ..
-                } if job_id == job.id() => Some(recipient),
+                EventKind::Claimed { job_id, recipient, .. } if job_id == job.id() => {
+                    Some(recipient)
+                }
                 _ => None,
             })
             .collect();
@@ -253,10 +210,7 @@ pub fn commitment(model: ModelIdentity) -> ModelCommitment {
 
 /// Runs a relayer until a job is settled.
 pub async fn settle(relayer: &mut Relayer, job: U256) -> PredictionJob {
-    relayer
-        .run_until_settled(job, MINUTE, CancellationToken::new())
-        .await
-        .unwrap()
+    relayer.run_until_settled(job, MINUTE, CancellationToken::new()).await.unwrap()
 }
 
 /// Turns a relayer until a job is as wanted.
@@ -274,9 +228,7 @@ pub async fn turn_until(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(MINUTE, turns)
-        .await
-        .expect("the job never came to that")
+    tokio::time::timeout(MINUTE, turns).await.expect("the job never came to that")
 }
 
 /// Turns a relayer until a turn fails.
@@ -289,9 +241,7 @@ pub async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(MINUTE, turns)
-        .await
-        .expect("no turn failed")
+    tokio::time::timeout(MINUTE, turns).await.expect("no turn failed")
 }
 
 /// What the prover does when asked.
@@ -344,22 +294,12 @@ impl Prover for TestProver {
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
         let earlier = self.calls.fetch_add(1, Ordering::SeqCst);
         assert_eq!(request.hint.as_ref(), b"digit 7");
-        let proof = mock_proof(
-            request.model,
-            request.context,
-            request.input_commitment,
-            Self::OUTPUT,
-        );
-        let good = ProofArtifact {
-            proof,
-            output: Self::OUTPUT,
-        };
+        let proof =
+            mock_proof(request.model, request.context, request.input_commitment, Self::OUTPUT);
+        let good = ProofArtifact { proof, output: Self::OUTPUT };
         match &self.behaviour {
             Behaviour::Proves => Ok(good),
-            Behaviour::ProvesWrongly => Ok(ProofArtifact {
-                output: U256::from(8),
-                ..good
-            }),
+            Behaviour::ProvesWrongly => Ok(ProofArtifact { output: U256::from(8), ..good }),
             Behaviour::Hangs => std::future::pending().await,
             Behaviour::FailsFirst(times) if earlier < *times => {
                 Err(ProveError::Interrupted("killed".into()))
