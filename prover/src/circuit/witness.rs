@@ -1,9 +1,6 @@
 //! The witness: all advice columns, phase by phase, from the reference executor's run.
 
-use halo2_proofs::halo2curves::{
-    bn256::Fr,
-    ff::Field,
-};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
 

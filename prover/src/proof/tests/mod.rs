@@ -2,6 +2,7 @@
 
 mod files;
 mod srs;
+mod transcript;
 
 use halo2_proofs::halo2curves::{
     bn256::{Fr, G1Affine},
