@@ -18,7 +18,8 @@ check() { # TITLE COMMAND...
   shift
   printf '\n=== %s\n' "$title"
   if ! "$@"; then
-    printf '\n%s\n' "${passed[@]/#/passed: }"
+    printf '\n'
+    [ ${#passed[@]} -eq 0 ] || printf 'passed: %s\n' "${passed[@]}"
     printf 'failed: %s (%d s)\n\n%d passed, 1 failed\n' "$title" $((SECONDS - started)) ${#passed[@]}
     exit 1
   fi
