@@ -23,7 +23,7 @@ use crate::{
 #[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub enum RelayerCommand {
     /// Follow an escrow, prove the jobs for one model, claim their price
-    Run(Box<RunArgs>),
+    Run(RunArgs),
     /// Show the jobs in a relayer's store (the relayer must not be running)
     Status(StatusArgs),
 }

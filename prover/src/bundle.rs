@@ -181,9 +181,32 @@ impl Architecture {
     }
 
     /// # Errors
-    /// [`BundleError::Layout`].
+    /// [`BundleError::Graph`] when the file describes no valid network, [`BundleError::Layout`].
     pub fn layout(&self) -> Result<Layout, BundleError> {
+        self.with_zero_weights().validate()?;
         Ok(Layout::new(&self.graph, self.options)?)
+    }
+
+    /// The network with zeros for weights, so that the rules for networks apply to an architecture,
+    /// which comes from a stranger.
+    fn with_zero_weights(&self) -> QuantizedGraph {
+        const MOST: usize = 1 << 30;
+        let mut graph = self.graph.clone();
+        let channels = |tensor: usize| self.graph.tensors.get(tensor).map_or(0, |t| t.shape[0]);
+        for layer in &mut graph.layers {
+            let outputs = channels(layer.output);
+            if let Op::Conv { input, window, groups, weights, bias, .. } = &mut layer.op {
+                let inputs = channels(*input).checked_div(*groups).unwrap_or(0);
+                let count = [outputs, inputs, window.kernel[0], window.kernel[1]]
+                    .into_iter()
+                    .try_fold(1usize, usize::checked_mul)
+                    .filter(|count| *count <= MOST);
+                // Sizes beyond that are left wrong, and refused.
+                *weights = vec![0; count.unwrap_or(0)];
+                *bias = vec![0; outputs.min(MOST)];
+            }
+        }
+        graph
     }
 }
 
@@ -226,6 +249,9 @@ mod tests {
         assert!(!architecture.to_json().contains("\"weights\":[1"));
         let back = Architecture::from_json(&path, &architecture.to_json()).expect("parses");
         assert_eq!(back, architecture);
+        let mut broken = architecture.clone();
+        broken.graph.output = 1000;
+        assert!(matches!(broken.layout(), Err(BundleError::Graph(_))));
         let (a, b) = (back.layout().expect("layout"), bundle.layout().expect("layout"));
         assert_eq!((a.k, a.profile, a.rows), (b.k, b.profile, b.rows));
     }
