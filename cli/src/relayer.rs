@@ -20,7 +20,6 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub enum RelayerCommand {
     /// Follow an escrow, prove the jobs for one model, claim their price
     Run(RunArgs),
