@@ -22,7 +22,7 @@ use crate::{
 #[derive(Subcommand)]
 pub enum RelayerCommand {
     /// Follow an escrow, prove the jobs for one model, claim their price
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show the jobs in a relayer's store (the relayer must not be running)
     Status(StatusArgs),
 }
