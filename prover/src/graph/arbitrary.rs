@@ -44,7 +44,7 @@ impl Random {
     }
 }
 
-/// A valid graph of at most nine layers over an input of at most 3x9x9, and inputs that it runs on
+/// A valid graph of at most fifteen layers over an input of at most 3x9x9, and inputs that it runs on
 /// without leaving any range. The same for the same `seed`.
 pub fn random_graph(seed: u64) -> (QuantizedGraph, Vec<Vec<u8>>) {
     let mut random = Random::new(seed);
@@ -89,7 +89,7 @@ impl Builder {
             };
             (0..=input).filter(|tensor| fits(builder.tensors[*tensor].0)).collect()
         };
-        match self.random.size(0, 11) {
+        match self.random.size(0, 14) {
             0..=3 => self.add_conv(input, false),
             4 => self.add_conv(input, true),
             5 => self.add_sum_pool(input),
@@ -121,6 +121,14 @@ impl Builder {
                 let total = channels + self.tensors[other].0[0];
                 if total <= 8 {
                     self.push([total, height, width], Op::Concat { inputs });
+                }
+            }
+            11 | 12 => self.add_product(input),
+            13 => {
+                let factor = [self.random.size(1, 3), self.random.size(1, 2)];
+                let output = [channels, height * factor[0], width * factor[1]];
+                if output[1] * output[2] <= 200 {
+                    self.push(output, Op::Resize { input, factor });
                 }
             }
             _ => {
@@ -192,6 +200,24 @@ impl Builder {
         self.push_rescaled([channels, out_h, out_w], op);
     }
 
+    /// The newest tensor times an earlier one, or times a gate that it makes itself.
+    fn add_product(&mut self, input: TensorId) {
+        let shape = self.tensors[input].0;
+        let fits = |other: Shape| other == shape || other == [shape[0], 1, 1];
+        let mut others: Vec<TensorId> =
+            (0..=input).filter(|tensor| fits(self.tensors[*tensor].0)).collect();
+        if self.random.size(0, 1) == 0 {
+            let before = self.tensors.len();
+            self.push_conv(input, Window::dense([shape[1], shape[2]]), 1, [shape[0], 1, 1]);
+            if self.tensors.len() > before {
+                others = vec![before];
+            }
+        }
+        let inputs = [input, self.random.pick(&others)];
+        let rescale = Rescale { shift: self.random.size(0, 6) as u32, function: 0 };
+        self.push_rescaled(shape, Op::Multiply { inputs, rescale });
+    }
+
     fn add_output(&mut self) {
         let input = self.tensors.len() - 1;
         let [_, height, width] = self.tensors[input].0;
@@ -220,13 +246,18 @@ impl Builder {
                 let half = if shift == 0 { 0 } else { 1 << (shift - 1) };
                 break (shift, (low + half) >> shift, (high + half) >> shift);
             }
+            // A product has no factor of its own: when no shift fits, there is no such layer.
+            if matches!(op, Op::Multiply { .. }) {
+                return;
+            }
             shrink(&mut op);
         };
         let function = self.function(low, high);
         match &mut op {
             Op::Conv { rescale, .. }
             | Op::SumPool { rescale, .. }
-            | Op::Pointwise { rescale, .. } => *rescale = Rescale { shift, function },
+            | Op::Pointwise { rescale, .. }
+            | Op::Multiply { rescale, .. } => *rescale = Rescale { shift, function },
             _ => unreachable!("only layers with an accumulator are rescaled"),
         }
         self.push(shape, op);
@@ -454,5 +485,10 @@ fn accumulator(op: &Op, output: Shape, [c, h, w]: Shape, view: &View<'_>) -> i64
             unreachable!("the output has as many channels as the inputs together")
         }
         Op::Slice { input, start } => at(*input, start + c, h, w),
+        Op::Multiply { inputs: [first, second], .. } => {
+            let gate = if view(*second).0 == output { [h, w] } else { [0, 0] };
+            at(*first, c, h, w) * at(*second, c, gate[0], gate[1])
+        }
+        Op::Resize { input, factor } => at(*input, c, h / factor[0], w / factor[1]),
     }
 }

@@ -32,7 +32,7 @@ pub enum ExecuteError {
 
 /// What one layer computed before its function, in the order of its output tensor.
 ///
-/// Empty for layers without accumulator (max-pool, exact add, concatenation, slice).
+/// Empty for layers without accumulator (max-pool, exact add, concatenation, slice, resize).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerTrace {
     /// Value before the function table.
@@ -171,6 +171,19 @@ impl<'a> Executor<'a> {
                 let output = tensors[*input][start * plane..][..count].to_vec();
                 Ok((output, LayerTrace::default()))
             }
+            Op::Multiply { inputs: [first, second], rescale } => {
+                let (a, b) = (&tensors[*first], &tensors[*second]);
+                // A gate has one value for each channel.
+                let step = if b.len() == a.len() { 1 } else { plane };
+                self.rescale(layer, rescale, |index| {
+                    i64::from(a[index]) * i64::from(b[index / step])
+                })
+            }
+            Op::Resize { input, factor } => {
+                let width = graph.tensors[*input].shape[2];
+                let output = upsample(&tensors[*input], width, *factor);
+                Ok((output, LayerTrace::default()))
+            }
         }
     }
 
@@ -239,6 +252,22 @@ impl<'a> Executor<'a> {
             max: min + table.values.len() as i64 - 1,
         }
     }
+}
+
+/// Repeats each element of a line `factor[1]` times and each line `factor[0]` times.
+fn upsample(input: &[i32], width: usize, factor: [usize; 2]) -> Vec<i32> {
+    let mut output = Vec::with_capacity(input.len() * factor[0] * factor[1]);
+    for line in input.chunks_exact(width) {
+        let start = output.len();
+        for value in line {
+            output.extend(std::iter::repeat_n(*value, factor[1]));
+        }
+        let end = output.len();
+        for _ in 1..factor[0] {
+            output.extend_from_within(start..end);
+        }
+    }
+    output
 }
 
 /// Folds the real elements of each window, channel by channel.

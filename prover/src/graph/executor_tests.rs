@@ -156,8 +156,106 @@ fn random_graphs_are_valid_and_run_as_defined() {
         }
         kinds.extend(graph.layers.iter().map(|layer| layer.op.kind()));
     }
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
     assert_eq!(random_graph(7), random_graph(7));
+}
+
+/// A graph of one layer over an input of `shape`, and a head that sums everything.
+fn one_layer(shape: Shape, output: Shape, map: Vec<i32>, op: Op) -> QuantizedGraph {
+    let tensor = |name: &str, shape| Tensor {
+        name: name.into(),
+        shape,
+        scale: 1.0,
+        min: -32_768,
+        max: 32_767,
+    };
+    let head = Op::Conv {
+        input: 1,
+        window: Window::dense([output[1], output[2]]),
+        groups: 1,
+        weights: vec![1; output.iter().product()],
+        bias: vec![0],
+        rescale: Rescale { shift: 0, function: 0 },
+    };
+    let layer = |name: &str, output, op| Layer { name: name.into(), output, op };
+    QuantizedGraph {
+        name: "one".into(),
+        input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0 },
+        tensors: vec![tensor("x", shape), tensor("y", output), tensor("z", [1, 1, 1])],
+        functions: vec![FunctionTable {
+            name: "identity".into(),
+            min: -32_768,
+            values: (-32_768..32_768).collect(),
+        }],
+        layers: vec![layer("op", 1, op), layer("head", 2, head)],
+        output: 2,
+    }
+}
+
+#[test]
+fn products_of_equal_shapes_and_with_a_gate() {
+    let rescale = Rescale { shift: 2, function: 0 };
+    let map: Vec<i32> = (-128..128).collect();
+    let square = Op::Multiply { inputs: [0, 0], rescale };
+    let graph = one_layer([2, 1, 2], [2, 1, 2], map.clone(), square);
+    let run = Executor::new(&graph).expect("valid").run(&[128, 127, 131, 0]).expect("valid");
+    // 0, 1, 9, 16384, each plus 2, over 4.
+    assert_eq!(run.tensors[1], [0, 0, 2, 4096]);
+    assert_eq!(run.layers[0].rem, [2, 3, 3, 2]);
+
+    // Channel c times the sum of its two values.
+    let mut gated = graph;
+    let mut pool = gated.layers[0].clone();
+    pool.output = 3;
+    pool.op = Op::SumPool {
+        input: 0,
+        window: Window::dense([1, 2]),
+        multiplier: 1,
+        rescale: Rescale { shift: 0, function: 0 },
+    };
+    gated.tensors.push(Tensor { shape: [2, 1, 1], ..gated.tensors[1].clone() });
+    gated.layers.insert(0, pool);
+    gated.layers[1].op = Op::Multiply { inputs: [0, 3], rescale };
+    let run = Executor::new(&gated).expect("valid").run(&[129, 130, 127, 125]).expect("valid");
+    assert_eq!(run.tensors[3], [3, -4]);
+    // 3, 6, 4, 12.
+    assert_eq!(run.tensors[1], [1, 2, 1, 3]);
+
+    let mut swapped = gated.clone();
+    swapped.layers[1].op = Op::Multiply { inputs: [3, 0], rescale };
+    let error = swapped.validate().expect_err("a gate comes second").to_string();
+    assert!(error.contains("expected [2, 1, 1]"), "{error}");
+    let mut shifted = gated.clone();
+    shifted.layers[1].op =
+        Op::Multiply { inputs: [0, 3], rescale: Rescale { shift: 17, function: 0 } };
+    let error = shifted.validate().expect_err("shift").to_string();
+    assert!(error.contains("shift 17"), "{error}");
+}
+
+#[test]
+fn upsampling_repeats_elements() {
+    let map: Vec<i32> = (0..256).collect();
+    let op = |factor| Op::Resize { input: 0, factor };
+    let graph = one_layer([2, 1, 2], [2, 3, 4], map.clone(), op([3, 2]));
+    let run = Executor::new(&graph).expect("valid").run(&[1, 2, 3, 4]).expect("valid");
+    let line = |a, b| [a, a, b, b];
+    let expected = [[line(1, 2); 3].concat(), [line(3, 4); 3].concat()].concat();
+    assert_eq!(run.tensors[1], expected);
+    assert_eq!(run.layers[0], LayerTrace::default());
+    for (factor, part) in [
+        ([0, 2], "upsampling"),
+        ([usize::MAX, 2], "expected"),
+        ([2, usize::MAX], "upsampling"),
+        ([2, 2], "expected [2, 2, 4]"),
+    ] {
+        let graph = one_layer([2, 1, 2], [2, 3, 4], map.clone(), op(factor));
+        let error = graph.validate().expect_err(part).to_string();
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    }
+    let mut narrow = one_layer([2, 1, 2], [2, 3, 4], map, op([3, 2]));
+    (narrow.tensors[0].min, narrow.tensors[1].min) = (-5, -4);
+    let error = narrow.validate().expect_err("range").to_string();
+    assert!(error.contains("outside -4"), "{error}");
 }
 
 #[test]

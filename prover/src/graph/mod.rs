@@ -141,6 +141,13 @@ pub enum Op {
     Concat { inputs: Vec<TensorId> },
     /// Channels `start..start + output channels`: costs nothing in the circuit.
     Slice { input: TensorId, start: usize },
+    /// Elementwise product, `acc = a * b`. The shapes are equal, or the second is `[C, 1, 1]`
+    /// against `[C, H, W]`: a gate for each channel, as in squeeze-and-excitation
+    /// (Hu et al. 2018, section 3).
+    Multiply { inputs: [TensorId; 2], rescale: Rescale },
+    /// Nearest-neighbour upsampling by whole factors, `[vertical, horizontal]`:
+    /// `out[c, h, w] = in[c, h / factor[0], w / factor[1]]`. The output keeps the input's scale.
+    Resize { input: TensorId, factor: [usize; 2] },
 }
 
 impl Window {
@@ -185,9 +192,11 @@ impl Op {
             Op::Conv { input, .. }
             | Op::SumPool { input, .. }
             | Op::MaxPool { input, .. }
-            | Op::Slice { input, .. } => vec![*input],
+            | Op::Slice { input, .. }
+            | Op::Resize { input, .. } => vec![*input],
             Op::Pointwise { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Op::Add { inputs } | Op::Concat { inputs } => inputs.clone(),
+            Op::Multiply { inputs, .. } => inputs.to_vec(),
         }
     }
 
@@ -196,8 +205,13 @@ impl Op {
         match self {
             Op::Conv { rescale, .. }
             | Op::SumPool { rescale, .. }
-            | Op::Pointwise { rescale, .. } => Some(*rescale),
-            Op::MaxPool { .. } | Op::Add { .. } | Op::Concat { .. } | Op::Slice { .. } => None,
+            | Op::Pointwise { rescale, .. }
+            | Op::Multiply { rescale, .. } => Some(*rescale),
+            Op::MaxPool { .. }
+            | Op::Add { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Resize { .. } => None,
         }
     }
 
@@ -211,6 +225,8 @@ impl Op {
             Op::Add { .. } => "Add",
             Op::Concat { .. } => "Concat",
             Op::Slice { .. } => "Slice",
+            Op::Multiply { .. } => "Multiply",
+            Op::Resize { .. } => "Resize",
         }
     }
 }

@@ -197,6 +197,24 @@ impl QuantizedGraph {
                 expect_shape(output, [output.shape[0], source.shape[1], source.shape[2]])?;
                 expect_range(output, i64::from(source.min), i64::from(source.max))
             }
+            Op::Multiply { inputs: [_, second], rescale } => {
+                let second = &self.tensors[*second];
+                if second.shape != [source.shape[0], 1, 1] {
+                    expect_shape(second, source.shape)?;
+                }
+                expect_shape(output, source.shape)?;
+                check_accumulator(magnitude(source) * magnitude(second))?;
+                self.check_rescale(rescale, output)
+            }
+            Op::Resize { factor, .. } => {
+                let [channels, height, width] = source.shape;
+                let size = (height.checked_mul(factor[0]), width.checked_mul(factor[1]));
+                let (Some(height @ 1..), Some(width @ 1..)) = size else {
+                    return Err(format!("upsampling {:?} by {factor:?}", source.shape));
+                };
+                expect_shape(output, [channels, height, width])?;
+                expect_range(output, i64::from(source.min), i64::from(source.max))
+            }
         }
     }
 

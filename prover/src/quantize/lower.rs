@@ -239,8 +239,11 @@ impl Lowering<'_> {
                 let range = match op {
                     Op::Conv { rescale, .. }
                     | Op::SumPool { rescale, .. }
-                    | Op::Pointwise { rescale, .. } => bounds(&functions[rescale.function].values),
-                    Op::MaxPool { input, .. } | Op::Slice { input, .. } => ranges[*input],
+                    | Op::Pointwise { rescale, .. }
+                    | Op::Multiply { rescale, .. } => bounds(&functions[rescale.function].values),
+                    Op::MaxPool { input, .. }
+                    | Op::Slice { input, .. }
+                    | Op::Resize { input, .. } => ranges[*input],
                     Op::Concat { inputs } => union(inputs),
                     Op::Add { inputs } => inputs.iter().fold((0, 0), |(min, max), input| {
                         (min + ranges[*input].0, max + ranges[*input].1)
