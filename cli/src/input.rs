@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     data::Dataset,
     graph::QuantizedGraph,
-    prediction::{field_from_bytes, field_to_bytes},
+    field::{field_from_bytes, field_to_bytes},
     quantize::InputEncoding,
 };
 use assay_relayer::proving::{InputOpening, InputStore};

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::{Architecture, Bundle},
     circuit::Layout,
-    prediction::{generate_key, generate_verifying_key, model_hash, read_key, read_verifying_key},
+    model_proof::{generate_key, generate_verifying_key, model_hash, read_key, read_verifying_key},
     proof::{KeyInfo, ProverKey, Srs, VerifierKey},
 };
 use clap::Args;

@@ -1,5 +1,6 @@
 //! `assay model`.
 
+mod derive;
 mod import;
 mod inspect;
 mod predict;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::output::{Output, hex, table};
 
+pub use derive::DeriveArgs;
 pub use import::ImportArgs;
 pub use inspect::InspectArgs;
 pub use predict::PredictArgs;
@@ -23,6 +25,8 @@ pub use register::RegisterArgs;
 pub enum ModelCommand {
     /// Quantize an ONNX network and plan its circuit
     Import(ImportArgs),
+    /// The same network in a circuit for another statement: audits, retrieval, other outputs
+    Derive(Box<DeriveArgs>),
     /// Show layers, ranges, and the planned circuit
     Inspect(InspectArgs),
     /// Write the public part of a model: everything but its weights
@@ -47,6 +51,7 @@ pub struct ArchitectureArgs {
 pub fn run(command: ModelCommand, output: &Output) -> Result<()> {
     match command {
         ModelCommand::Import(args) => import::run(&args, output),
+        ModelCommand::Derive(args) => derive::run(&args, output),
         ModelCommand::Inspect(args) => inspect::run(&args, output),
         ModelCommand::Architecture(args) => architecture(&args, output),
         ModelCommand::Predict(args) => predict::run(&args, output),

@@ -6,7 +6,9 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    prediction::{self, Statement, field_from_bytes, field_to_bytes},
+    field::{field_from_bytes, field_to_bytes},
+    model_proof::ModelProver,
+    prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
 };
 use assay_relayer::{PredictionEscrow, proof_context, proving::InputOpening};
@@ -123,7 +125,16 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     spinner.message(format!("proving, 2^{} rows", layout.k));
     let stopwatch = Stopwatch::start();
-    let prediction = prediction::prove(&bundle, &args.bundle, &layout, &srs, &key, &statement)?;
+    let prediction = prediction::prove(
+        ModelProver {
+            bundle: &bundle,
+            bundle_path: &args.bundle,
+            layout: &layout,
+            srs: &srs,
+            key: &key,
+        },
+        &statement,
+    )?;
     let used = stopwatch.read();
     let proof = &prediction.proof;
     let start = Instant::now();

@@ -14,7 +14,7 @@ use alloy::{
 };
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    prediction::{field_to_bytes, generate_verifying_key},
+    field::field_to_bytes, model_proof::generate_verifying_key,
     proof::{ProofFile, Srs},
     solidity::{Options, compile, generate, vk_data},
 };

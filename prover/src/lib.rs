@@ -1,15 +1,18 @@
 //! Assay's prover: an ONNX network becomes a quantized graph, a circuit, a proof, and a verifier
 //! contract. Modules depend on each other in this order only:
 //! [`model`] -> [`quantize`] and [`graph`] -> [`circuit`] -> [`proof`] -> [`solidity`];
-//! [`bundle`] and [`prediction`] put them together.
+//! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together.
 
 pub mod bundle;
 pub mod circuit;
 pub mod data;
+pub mod field;
 pub mod graph;
 pub mod model;
+pub mod model_proof;
 pub mod poseidon;
 pub mod prediction;
 pub mod proof;
 pub mod quantize;
+pub mod run_proof;
 pub mod solidity;

@@ -22,6 +22,8 @@ pub const PARTIAL_ROUNDS: usize = 60;
 pub const BYTES_PER_ELEMENT: usize = 31;
 
 const INPUT_DOMAIN: &[u8] = b"assay.input.v1";
+const LEAF_DOMAIN: &[u8] = b"assay.leaf.v1";
+const NODE_DOMAIN: &[u8] = b"assay.node.v1";
 
 struct Parameters {
     mds: [[Fr; WIDTH]; WIDTH],
@@ -123,11 +125,17 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<Fr> {
 /// First chaining value for an input of `length` bytes: the domain's name read as a big-endian
 /// integer, times 2^64, plus the length.
 pub fn input_domain(length: usize) -> Fr {
-    let name = INPUT_DOMAIN
-        .iter()
-        .fold(Fr::ZERO, |sum, byte| sum * Fr::from(256) + Fr::from(u64::from(*byte)));
-    let shift = Fr::from(1 << 32).square();
-    name * shift + Fr::from(length as u64)
+    domain(INPUT_DOMAIN, length)
+}
+
+/// First chaining value of a leaf over `length` bytes, as [`input_domain`].
+pub fn leaf_domain(length: usize) -> Fr {
+    domain(LEAF_DOMAIN, length)
+}
+
+/// Initial state of a tree's inner nodes, as [`input_domain`] with length 0.
+pub fn node_domain() -> Fr {
+    domain(NODE_DOMAIN, 0)
 }
 
 /// Commitment to an input: the chain over `salt` and the packed bytes.
@@ -135,6 +143,25 @@ pub fn commit_input(salt: Fr, bytes: &[u8]) -> Fr {
     let mut elements = vec![salt];
     elements.extend(pack_bytes(bytes));
     hash_chain(input_domain(bytes.len()), &elements)
+}
+
+/// Leaf of a collection's tree: the chain over `salt`, `label` and the packed bytes.
+pub fn hash_leaf(salt: Fr, label: u64, bytes: &[u8]) -> Fr {
+    let mut elements = vec![salt, Fr::from(label)];
+    elements.extend(pack_bytes(bytes));
+    hash_chain(leaf_domain(bytes.len()), &elements)
+}
+
+/// Inner node of a collection's tree.
+pub fn hash_node(left: Fr, right: Fr) -> Fr {
+    hash_block(node_domain(), &[left, right, Fr::ZERO, Fr::ZERO, Fr::ZERO])
+}
+
+fn domain(name: &[u8], length: usize) -> Fr {
+    let name =
+        name.iter().fold(Fr::ZERO, |sum, byte| sum * Fr::from(256) + Fr::from(u64::from(*byte)));
+    let shift = Fr::from(1 << 32).square();
+    name * shift + Fr::from(length as u64)
 }
 
 fn multiply(matrix: &[[Fr; WIDTH]; WIDTH], vector: &[Fr; WIDTH]) -> [Fr; WIDTH] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Estimate, InputMode, PlanRequest},
+    circuit::{Estimate, InputMode, OutputMode, PlanRequest, StatementKind},
     data::{Dataset, value_range},
     model::Model,
     quantize::{AccuracyReport, InputEncoding, QuantizeOptions, calibrate_and_quantize, compare},
@@ -97,6 +97,18 @@ struct PlanArgs {
     /// Make the input public instead of its commitment
     #[arg(long, help_heading = "Circuit")]
     public_input: bool,
+    /// What a prediction shows: `class`, `best:K` (the K best classes, the best first) or `logits`
+    #[arg(long, help_heading = "Circuit", default_value = "class", value_name = "WHAT", value_parser = parse_output)]
+    outputs: OutputMode,
+}
+
+pub(super) fn parse_output(text: &str) -> Result<OutputMode, String> {
+    match (text, text.strip_prefix("best:").map(str::parse)) {
+        ("class", _) => Ok(OutputMode::Class),
+        ("logits", _) => Ok(OutputMode::Logits),
+        (_, Some(Ok(count))) => Ok(OutputMode::Best(count)),
+        _ => Err("expected `class`, `best:K` or `logits`".into()),
+    }
 }
 
 #[derive(Serialize)]
@@ -161,7 +173,10 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels)?;
     steps.step("planning the circuit");
     let request = PlanRequest {
-        input_mode: if args.plan.public_input { InputMode::Public } else { InputMode::Committed },
+        statement: StatementKind::Prediction {
+            input: if args.plan.public_input { InputMode::Public } else { InputMode::Committed },
+            output: args.plan.outputs,
+        },
         openings: args.plan.openings,
         lanes: args.plan.lanes,
         weight_columns: args.plan.weight_columns,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Estimate, InputMode, Layout, LayoutOptions, RowUse},
+    circuit::{Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind},
     graph::{Op, QuantizedGraph},
 };
 use clap::Args;
@@ -137,15 +137,12 @@ fn text(report: &Report, layout: &Layout) -> String {
         );
     }
     let rows = &report.rows;
-    let input = match report.options.input_mode {
-        InputMode::Committed => "committed (Poseidon)",
-        InputMode::Public => "public",
-    };
+    let statement = describe(report.options.statement);
     text.push('\n');
     text.push_str(&table(&[
         ("parameters", report.parameters.to_string()),
         ("circuit", report.circuit_hash.clone()),
-        ("input", format!("{input}, {} public inputs in all", report.public_inputs)),
+        ("statement", format!("{statement}; {} public inputs", report.public_inputs)),
         (
             "rows",
             format!(
@@ -181,4 +178,32 @@ pub fn estimate_text(estimate: &Estimate) -> String {
         "a proof takes about {:.1} CPU seconds and {:.0} MB, its verification {:.0} gas",
         estimate.prove_cpu_s, estimate.peak_rss_mb, estimate.verify_gas
     )
+}
+
+/// A statement in words.
+pub fn describe(statement: StatementKind) -> String {
+    match statement {
+        StatementKind::Prediction { input, output } => {
+            let input = match input {
+                InputMode::Committed => "a committed input (Poseidon)",
+                InputMode::Public => "a public input",
+            };
+            let output = match output {
+                OutputMode::Class => "its class".to_owned(),
+                OutputMode::Best(count) => format!("its {count} best classes"),
+                OutputMode::Logits => "all logits".to_owned(),
+            };
+            format!("prediction: {input} has {output}")
+        }
+        StatementKind::Audit { run, top } => {
+            format!("audit: top-{top}, {} items a proof, tree of depth {}", run.items(), run.depth)
+        }
+        StatementKind::Retrieval { run, class } => {
+            format!(
+                "retrieval: class {class}, {} items a proof, tree of depth {}",
+                run.items(),
+                run.depth
+            )
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
-use assay_prover::{bundle::Bundle, prediction::model_hash, proof::Srs};
+use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use assay_relayer::{
     ModelRegistry,
     registry::{ModelCommitment, PROOF_SYSTEM_ID},

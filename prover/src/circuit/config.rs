@@ -20,9 +20,13 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use super::profile::{ColumnProfile, LaneBase, TilePattern};
+use super::profile::{ColumnProfile, LaneBase, TileCells, TilePattern};
 use crate::graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 use crate::poseidon::{self, WIDTH};
+
+/// Table tag of the load row that brings in `u`: no function's and, not being a power of two, no
+/// range's.
+pub const LOAD_U_TAG: u64 = 3;
 
 /// One lane: three columns.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +73,8 @@ pub struct ModelConfig {
     pub v: Challenge,
     pub theta: Challenge,
     pub beta: Challenge,
+    /// Folds the images of a batch.
+    pub u: Option<Challenge>,
     pub z: Challenge,
 }
 
@@ -115,6 +121,7 @@ impl ModelConfig {
         let v = meta.challenge_usable_after(FirstPhase);
         let theta = meta.challenge_usable_after(FirstPhase);
         let beta = meta.challenge_usable_after(FirstPhase);
+        let u = profile.batch.then(|| meta.challenge_usable_after(FirstPhase));
         let rest = meta.advice_column_in(SecondPhase);
         let z = meta.challenge_usable_after(SecondPhase);
         let lookups =
@@ -150,7 +157,7 @@ impl ModelConfig {
             dense: fixed(),
             kernels: profile.kernel_rows.iter().map(|_| fixed()).collect(),
             rest_kind: fixed(),
-            hash: profile.hashed_input.then(|| HashFlags {
+            hash: profile.hash.then(|| HashFlags {
                 sbox: fixed(),
                 full: fixed(),
                 partial: fixed(),
@@ -159,6 +166,7 @@ impl ModelConfig {
             v,
             theta,
             beta,
+            u,
             z,
         };
         config.lookup_gates(meta);
@@ -176,7 +184,7 @@ impl ModelConfig {
     /// table's side, `m / (beta+t)`.
     fn lookup_gates(&self, meta: &mut ConstraintSystem<Fr>) {
         meta.create_gate("lookup", |meta| {
-            let live = self.any_pattern(meta);
+            let live = self.pattern_flags(meta, |cells| cells == TileCells::Lookup);
             let theta = meta.query_challenge(self.theta);
             let beta = meta.query_challenge(self.beta);
             let usable = meta.query_fixed(self.usable, Rotation::cur());
@@ -227,38 +235,47 @@ impl ModelConfig {
     fn tile_gates(&self, meta: &mut ConstraintSystem<Fr>) {
         meta.create_gate("tile evaluations", |meta| {
             let z = meta.query_challenge(self.z);
+            let v = meta.query_challenge(self.v);
+            let u = self.u.map(|u| meta.query_challenge(u));
             let usable = meta.query_fixed(self.usable, Rotation::cur());
             let start = meta.query_fixed(self.channel_start, Rotation::cur());
             // A row continues into the next unless a channel starts there. The row after the last
             // tile starts an empty one; in the row before the first tile nothing depends on the
             // two running columns.
-            let continues =
-                self.any_pattern(meta) - meta.query_fixed(self.channel_start, Rotation::next());
+            let continues = self.pattern_flags(meta, |_| true)
+                - meta.query_fixed(self.channel_start, Rotation::next());
             let shift = meta.query_fixed(self.shift, Rotation::cur());
             let offset = Expression::Constant(Fr::from(ACTIVATION_OFFSET as u64));
-            let produced_cells = self
+            let cells = self
                 .lanes
                 .iter()
                 .map(|lane| {
-                    let pre = meta.query_advice(lane.pre, Rotation::cur());
-                    let rem = meta.query_advice(lane.rem, Rotation::cur());
-                    (pre - offset.clone()) * shift.clone() + rem
+                    let pre = meta.query_advice(lane.pre, Rotation::cur()) - offset.clone();
+                    let out = meta.query_advice(lane.out, Rotation::cur()) - offset.clone();
+                    (pre, out, meta.query_advice(lane.rem, Rotation::cur()))
                 })
                 .collect::<Vec<_>>();
-            let consumed_cells = self
-                .lanes
-                .iter()
-                .map(|lane| meta.query_advice(lane.out, Rotation::cur()) - offset.clone())
-                .collect::<Vec<_>>();
+            let lane_values = |kind: TileCells| -> [Vec<Expression<Fr>>; 2] {
+                let produced = |(pre, out, rem): &(Expression<Fr>, Expression<Fr>, _)| match kind {
+                    TileCells::Lookup => pre.clone() * shift.clone() + Expression::clone(rem),
+                    TileCells::Product => pre.clone() * out.clone(),
+                };
+                let consumed = |(pre, out, _): &(Expression<Fr>, Expression<Fr>, _)| match kind {
+                    TileCells::Lookup => out.clone(),
+                    TileCells::Product => pre.clone() + v.clone() * out.clone(),
+                };
+                [cells.iter().map(produced).collect(), cells.iter().map(consumed).collect()]
+            };
             let mut produced_sum = Expression::Constant(Fr::zero());
             let mut consumed_sum = Expression::Constant(Fr::zero());
             for (pattern, flag) in self.profile.patterns.iter().zip(&self.patterns) {
                 let flag = meta.query_fixed(*flag, Rotation::cur());
-                let base = lane_base(pattern.produced, &z);
+                let [produced, consumed] = lane_values(pattern.cells);
+                let base = lane_base(pattern.produced, &z, u.as_ref());
                 produced_sum =
-                    produced_sum + flag.clone() * horner(&produced_cells[..pattern.live], &base);
-                let base = lane_base(pattern.consumed, &z);
-                consumed_sum = consumed_sum + flag * horner(&consumed_cells[..pattern.live], &base);
+                    produced_sum + flag.clone() * horner(&produced[..pattern.live], &base);
+                let base = lane_base(pattern.consumed, &z, u.as_ref());
+                consumed_sum = consumed_sum + flag * horner(&consumed[..pattern.live], &base);
             }
             let mut constraints = Vec::new();
             for (column, factor, sum) in
@@ -277,10 +294,18 @@ impl ModelConfig {
         });
     }
 
-    fn any_pattern(&self, meta: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
-        self.patterns
+    /// Sum of the flags of the patterns whose cells are as asked.
+    fn pattern_flags(
+        &self,
+        meta: &mut VirtualCells<'_, Fr>,
+        wanted: impl Fn(TileCells) -> bool,
+    ) -> Expression<Fr> {
+        self.profile
+            .patterns
             .iter()
-            .map(|flag| meta.query_fixed(*flag, Rotation::cur()))
+            .zip(&self.patterns)
+            .filter(|(pattern, _)| wanted(pattern.cells))
+            .map(|(_, flag)| meta.query_fixed(*flag, Rotation::cur()))
             .reduce(|a, b| a + b)
             .unwrap_or(Expression::Constant(Fr::zero()))
     }
@@ -335,17 +360,25 @@ impl ModelConfig {
             let next = meta.query_advice(self.product, Rotation::next());
             let load = load_row(&usable);
             let constant = meta.query_fixed(self.shift, Rotation::cur());
-            // Load rows hold no table entries, and their tag is 0, which nothing looks up.
+            // Load rows hold no table entries, and their tag is 0 or `LOAD_U_TAG`, which nothing
+            // looks up.
             let with_z = meta.query_fixed(self.table[0], Rotation::cur());
             let with_v = meta.query_fixed(self.table[1], Rotation::cur());
             let v = meta.query_challenge(self.v);
             let z = meta.query_challenge(self.z);
+            let mut challenges = with_v * v + with_z * z;
+            if let Some(u) = self.u {
+                let unit = Fr::from(LOAD_U_TAG).invert().unwrap_or(Fr::zero());
+                let tag = meta.query_fixed(self.table[2], Rotation::cur());
+                challenges =
+                    challenges + tag * Expression::Constant(unit) * meta.query_challenge(u);
+            }
             let instance = meta.query_instance(self.instance, Rotation::cur());
             let one = Expression::Constant(Fr::one());
             vec![
                 usable * cur - multiply.clone() * (s0.clone() * s1.clone() + next.clone()),
                 (one - multiply) * multiply_next * (s0 - next),
-                load * (s1 - constant - with_v * v - with_z * z - instance),
+                load * (s1 - constant - challenges - instance),
             ]
         });
     }
@@ -362,7 +395,8 @@ impl ModelConfig {
             let s1 = meta.query_advice(self.s1, Rotation::cur());
             let constant = meta.query_fixed(self.shift, Rotation::cur());
             let function = meta.query_fixed(self.function, Rotation::cur());
-            let absorb = function * (Expression::Constant(Fr::one()) - self.any_pattern(meta));
+            let absorb = function
+                * (Expression::Constant(Fr::one()) - self.pattern_flags(meta, |_| true));
             let sbox = meta.query_fixed(flags.sbox, Rotation::cur());
             let full = meta.query_fixed(flags.full, Rotation::cur());
             let partial = meta.query_fixed(flags.partial, Rotation::cur());
@@ -413,9 +447,11 @@ fn load_row(usable: &Expression<Fr>) -> Expression<Fr> {
     usable.clone() * (usable.clone() - Expression::Constant(Fr::one()))
 }
 
-fn lane_base(base: LaneBase, z: &Expression<Fr>) -> Expression<Fr> {
+fn lane_base(base: LaneBase, z: &Expression<Fr>, u: Option<&Expression<Fr>>) -> Expression<Fr> {
     match base {
         LaneBase::Challenge(step) => power(z, step),
+        // A profile with such a pattern has the challenge.
+        LaneBase::Image => u.cloned().unwrap_or(Expression::Constant(Fr::zero())),
         LaneBase::Byte => Expression::Constant(Fr::from(256)),
     }
 }

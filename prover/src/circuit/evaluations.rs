@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use crate::graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
 use super::{
-    profile::LaneBase,
-    program::{ScalarColumns, Step},
+    profile::{LaneBase, TileCells},
+    program::{self, ScalarColumns},
+    tile::Step,
     witness::{Assignment, FirstChallenges, FirstPhase, ThirdPhase, batch_invert},
 };
 
@@ -25,7 +26,7 @@ pub(super) fn third_phase(
     let (lookups, lookup_sum) = lookups(assignment, first, challenges);
     let mut scalars = ScalarColumns::new(rows);
     scalars.weight_sum = weight_sums(assignment, first, rest, challenges.v, z);
-    scalars.load(&layout.program.loads, instances, challenges.v, z);
+    scalars.load(&layout.program.loads, instances, [challenges.v, z, challenges.u]);
     if let Some(hash) = &layout.hash {
         for (index, [s0, s1]) in first.hash_scalars.iter().enumerate() {
             scalars.s0[hash.first_row + index] = *s0;
@@ -36,9 +37,10 @@ pub(super) fn third_phase(
     let mut consumed = vec![Fr::ZERO; rows];
     for step in &layout.program.steps {
         match step {
-            Step::Chain(chain) => scalars.run(chain),
-            Step::Evaluations => {
-                evaluate_tiles(assignment, first, z, &mut scalars, &mut produced, &mut consumed);
+            program::Step::Chain(chain) => scalars.run(chain, &|value| assignment.free_value(value)),
+            program::Step::Evaluations => {
+                let columns = [&mut produced, &mut consumed];
+                evaluate_tiles(assignment, first, challenges, z, &mut scalars, columns);
             }
         }
     }
@@ -60,18 +62,18 @@ fn lookups(
         inverses[row] = a + (b + tag * theta) * theta + beta;
     });
     batch_invert(&mut inverses);
-    let tile_rows = match (assignment.layout.tiles.first(), assignment.layout.tiles.last()) {
-        (Some(begin), Some(end)) => begin.first_row..end.first_row + end.rows(),
-        _ => 0..0,
-    };
+    let looking_up =
+        || assignment.layout.tiles.iter().filter(|tile| tile.cells == TileCells::Lookup);
     let columns = first
         .looked_up
         .par_iter()
         .map(|looked_up| {
             let mut column = vec![Fr::ZERO; rows];
-            for row in tile_rows.clone() {
-                let [function, remainder] = looked_up[row];
-                column[row] = inverses[function as usize] + inverses[remainder as usize];
+            for tile in looking_up() {
+                for row in tile.first_row..tile.first_row + tile.rows() {
+                    let [function, remainder] = looked_up[row];
+                    column[row] = inverses[function as usize] + inverses[remainder as usize];
+                }
             }
             column
         })
@@ -127,26 +129,28 @@ fn weight_sums(
 fn evaluate_tiles(
     assignment: &Assignment<'_>,
     first: &FirstPhase,
+    challenges: FirstChallenges,
     z: Fr,
     scalars: &mut ScalarColumns,
-    produced: &mut [Fr],
-    consumed: &mut [Fr],
+    columns: [&mut Vec<Fr>; 2],
 ) {
+    let [produced, consumed] = columns;
     let offset = Fr::from(ACTIVATION_OFFSET as u64);
     let layout = assignment.layout;
     for (tile, factors) in layout.tiles.iter().zip(&layout.tile_factors) {
-        let row_factors = factors.row.map(|cell| scalars.get(cell));
-        let line_factors = factors.line.map(|cell| scalars.get(cell));
+        let factors = |step: Step| factors.of(step).map(|cell| scalars.get(cell));
+        let [row_factors, line_factors, group_factors] =
+            [Step::Row, Step::Line, Step::Group].map(factors);
         let scale = Fr::from(1 << tile.shift);
-        let base = |base: LaneBase| match base {
+        let bases = tile.lane_bases().map(|base| match base {
             LaneBase::Challenge(step) => z.pow_vartime([u64::from(step)]),
+            LaneBase::Image => challenges.u,
             LaneBase::Byte => Fr::from(256),
-        };
-        let pattern = tile.pattern(tile.live_lanes(0));
-        let bases = [base(pattern.produced), base(pattern.consumed)];
+        });
         let per_line = tile.rows_per_line();
+        let per_group = tile.rows_per_group();
         let per_channel = tile.rows_per_channel();
-        // Row sums in parallel, then Horner's rule within each channel.
+        // Horner's rule within each channel, channels in parallel.
         let begin = tile.first_row;
         let range = begin..begin + tile.rows();
         let (produced, consumed) = (&mut produced[range.clone()], &mut consumed[range.clone()]);
@@ -160,18 +164,23 @@ fn evaluate_tiles(
                 let mut next = [Fr::ZERO; 2];
                 for index in (0..per_channel).rev() {
                     let row = begin + channel * per_channel + index;
-                    let live = tile.live_lanes(index % per_line);
+                    let live = tile.live_lanes(index / per_group, index % per_line);
                     let mut sums = [Fr::ZERO; 2];
                     for lane in first.lanes[..live].iter().rev() {
-                        let value = (lane[0][row] - offset) * scale + lane[2][row];
-                        sums[0] = sums[0] * bases[0] + value;
-                        sums[1] = sums[1] * bases[1] + lane[1][row] - offset;
+                        let (pre, out) = (lane[0][row] - offset, lane[1][row] - offset);
+                        let values = match tile.cells {
+                            TileCells::Lookup => [pre * scale + lane[2][row], out],
+                            TileCells::Product => [pre * out, pre + challenges.v * out],
+                        };
+                        for (sum, (base, value)) in sums.iter_mut().zip(bases.iter().zip(values)) {
+                            *sum = *sum * base + value;
+                        }
                     }
                     if index + 1 < per_channel {
-                        let factors = if (index + 1).is_multiple_of(per_line) {
-                            line_factors
-                        } else {
-                            row_factors
+                        let factors = match tile.step_to(index + 1) {
+                            Step::Row => row_factors,
+                            Step::Line => line_factors,
+                            Step::Group => group_factors,
                         };
                         sums[0] += factors[0] * next[0];
                         sums[1] += factors[1] * next[1];

@@ -3,36 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use crate::graph::{FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
+use crate::graph::QuantizedGraph;
 use crate::poseidon::{self, BYTES_PER_ELEMENT, RATE};
 
 use super::{
     LayoutError,
     claims::{self, TileFactors},
     kernels::{self, Kernel, RestGrid},
+    placement::{Functions, TileBuilder, place_tiles},
     profile::{ColumnProfile, KernelRow, TilePattern},
     program::{Program, ProgramBuilder},
     reading::{Reading, assign_readings},
+    statement::StatementKind,
     tables::Tables,
-    tile::{Tile, TileSource},
+    tile::Tile,
 };
-
-/// How the input enters the statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InputMode {
-    /// Public input 1 is the salted Poseidon commitment.
-    Committed,
-    /// Public inputs 1.. are the packed bytes, 31 an element.
-    Public,
-}
 
 /// What the planner may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LayoutOptions {
     pub lanes: usize,
     pub weight_columns: usize,
-    pub input_mode: InputMode,
+    pub statement: StatementKind,
     /// Openings of the weight columns that one blinding seed allows: rows of random values.
     pub openings: usize,
 }
@@ -45,12 +37,14 @@ pub struct ChannelView {
     pub constant: i64,
 }
 
-/// Rows of the hash of a committed input.
+/// Rows of the hashes: permutations one after another, each with the six elements it absorbs.
 #[derive(Clone, Debug)]
 pub struct HashRows {
     pub first_row: usize,
     /// Permutations.
     pub blocks: usize,
+    /// Permutations of one input's chain; the chains come first.
+    pub chain: usize,
 }
 
 impl HashRows {
@@ -58,9 +52,15 @@ impl HashRows {
     pub const BLOCK: usize =
         poseidon::WIDTH + poseidon::FULL_ROUNDS * poseidon::WIDTH + poseidon::PARTIAL_ROUNDS;
 
-    /// First row of block `index`; that of `blocks` is the row that exports the result.
+    /// First row of block `index`, which exports the result of the block before it; that of `blocks`
+    /// exports the last.
     pub fn block_row(&self, index: usize) -> usize {
         self.first_row + index * Self::BLOCK
+    }
+
+    /// Block `index` of the chain over image `image`.
+    pub fn chain_block(&self, image: usize, index: usize) -> usize {
+        image * self.chain + index
     }
 
     /// One past the last row: the export row and the row that its shift writes to.
@@ -106,6 +106,11 @@ pub struct Layout {
     pub rows: RowUse,
 }
 
+/// Bounds on options that come with an architecture, which a stranger may have made.
+const MOST_LANES: usize = 64;
+const MOST_WEIGHT_COLUMNS: usize = 64;
+const MOST_OPENINGS: usize = 1 << 20;
+
 /// Rows for constants and challenges, beyond those of the public inputs.
 const LOAD_ROWS: usize = 64;
 /// Rows of the `rem` columns that carry our blinding: more than the points they are opened at.
@@ -113,26 +118,40 @@ pub const BLINDING_ROWS: usize = 8;
 /// Rows that the library keeps for itself, one more than the blinding factors at most in use.
 pub const RESERVED_ROWS: usize = 8;
 
+impl LayoutOptions {
+    fn check(&self) -> Result<(), LayoutError> {
+        let good = (2..=MOST_LANES).contains(&self.lanes)
+            && (1..=MOST_WEIGHT_COLUMNS).contains(&self.weight_columns)
+            && self.openings <= MOST_OPENINGS;
+        if good { Ok(()) } else { Err(LayoutError::Options) }
+    }
+}
+
 impl Layout {
+    /// # Errors
+    /// [`LayoutError`].
     pub fn new(graph: &QuantizedGraph, options: LayoutOptions) -> Result<Self, LayoutError> {
-        if options.lanes < 2 || options.weight_columns == 0 {
-            return Err(LayoutError::Options);
+        let statement = options.statement;
+        let classes = graph.tensors[graph.output].shape[0];
+        if let Some(problem) = statement.fault(classes) {
+            return Err(LayoutError::Statement(problem));
         }
+        options.check()?;
         let readings = assign_readings(graph)?;
         let mut functions = Functions { tables: graph.functions.clone() };
         let input = &graph.tensors[graph.input.tensor];
-        let bytes = input.shape.iter().product::<usize>();
-        let packed = bytes.div_ceil(BYTES_PER_ELEMENT);
-        let public_inputs = match options.input_mode {
-            InputMode::Committed => 3,
-            InputMode::Public => 2 + packed,
-        };
+        let packed = input.shape.iter().product::<usize>().div_ceil(BYTES_PER_ELEMENT);
+        let public_inputs = statement.public_inputs(graph);
         let load_rows = public_inputs + LOAD_ROWS;
 
         // The row before the first tile stays empty, as does the one after the last.
-        let mut tiles =
-            TileBuilder { lanes: options.lanes, next_row: load_rows + 1, tiles: Vec::new() };
-        let views = place_tiles(graph, &readings, &mut functions, &mut tiles)?;
+        let mut tiles = TileBuilder {
+            lanes: options.lanes,
+            images: statement.images(),
+            next_row: load_rows + 1,
+            tiles: Vec::new(),
+        };
+        let views = place_tiles(graph, statement, &readings, &mut functions, &mut tiles)?;
         let tiles_end = tiles.next_row;
         let tiles = tiles.tiles;
 
@@ -143,8 +162,8 @@ impl Layout {
             kernels::place(graph, &readings, options.weight_columns, load_rows);
         let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
 
-        let hash = (options.input_mode == InputMode::Committed)
-            .then(|| HashRows { first_row: tiles_end + 1, blocks: (packed + 1).div_ceil(RATE) });
+        let hash =
+            statement.hashes().then(|| hash_rows(statement, packed, tiles_end + 1));
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
 
@@ -157,7 +176,7 @@ impl Layout {
             kernels: &kernels,
             rests: &rests,
             hash: hash.as_ref(),
-            mode: options.input_mode,
+            statement,
         };
         let tile_factors = claims::build(&parts, &mut builder);
         let program = builder.finish().ok_or(LayoutError::TooManyConstants)?;
@@ -251,195 +270,20 @@ fn profile(options: &LayoutOptions, tiles: &[Tile], kernels: &[Kernel]) -> Colum
         weight_columns: options.weight_columns,
         patterns: patterns.into_iter().collect(),
         kernel_rows: kernel_rows.into_iter().collect(),
-        hashed_input: options.input_mode == InputMode::Committed,
+        hash: options.statement.hashes(),
+        batch: options.statement.images() > 1,
     }
 }
 
-/// Function tables of the circuit: the graph's and a few of its own.
-struct Functions {
-    tables: Vec<FunctionTable>,
-}
-
-impl Functions {
-    /// Index of a table equal to `table`, added when there is none.
-    fn exact(&mut self, table: FunctionTable) -> usize {
-        let found = self
-            .tables
-            .iter()
-            .position(|other| other.min == table.min && other.values == table.values);
-        found.unwrap_or_else(|| {
-            self.tables.push(table);
-            self.tables.len() - 1
-        })
-    }
-
-    /// Index of a table that is `max(0, x)` on `-range..=range`.
-    fn relu(&mut self, range: i32) -> usize {
-        let found = self.tables.iter().position(|table| {
-            (-range..=range).all(|x| table.apply(i64::from(x)) == Some(x.max(0)))
-                && table.values.iter().enumerate().all(|(index, out)| {
-                    i64::from(*out) == (i64::from(table.min) + index as i64).max(0)
-                })
-        });
-        found.unwrap_or_else(|| {
-            self.tables.push(FunctionTable {
-                name: "relu".into(),
-                min: -range,
-                values: (-range..=range).map(|x| x.max(0)).collect(),
-            });
-            self.tables.len() - 1
-        })
-    }
-
-    fn identity(&mut self, max: i32) -> usize {
-        self.exact(FunctionTable { name: "identity".into(), min: 0, values: (0..=max).collect() })
-    }
-}
-
-struct TileBuilder {
-    lanes: usize,
-    next_row: usize,
-    tiles: Vec<Tile>,
-}
-
-impl TileBuilder {
-    fn push(&mut self, tile: Tile) -> usize {
-        let tile = Tile { first_row: self.next_row, lanes: self.lanes, ..tile };
-        self.next_row += tile.rows();
-        self.tiles.push(tile);
-        self.tiles.len() - 1
-    }
-}
-
-/// Places all tiles and says what each tensor's channels are made of.
-fn place_tiles(
-    graph: &QuantizedGraph,
-    readings: &[Reading],
-    functions: &mut Functions,
-    tiles: &mut TileBuilder,
-) -> Result<Vec<Vec<ChannelView>>, LayoutError> {
-    let mut views = vec![Vec::new(); graph.tensors.len()];
-    let unit = Reading { column: 1, line: 0 };
-    let blank = Tile {
-        name: String::new(),
-        source: TileSource::Input,
-        shape: [0; 3],
-        first_row: 0,
-        lanes: 0,
-        produced: unit,
-        consumed: unit,
-        packs_bytes: false,
-        function: 0,
-        shift: 0,
+/// The rows of a statement's hashes: a chain for each input, of which the salt is an element and
+/// for items of a collection the label another; then the tree over a run, level by level, and the
+/// way to the root.
+fn hash_rows(statement: StatementKind, packed: usize, first_row: usize) -> HashRows {
+    let Some(run) = statement.run() else {
+        let chain = (packed + 1).div_ceil(RATE);
+        return HashRows { first_row, blocks: chain, chain };
     };
-
-    let input = &graph.tensors[graph.input.tensor];
-    let bytes = input.shape.iter().product::<usize>();
-    let map = FunctionTable { name: "input".into(), min: 0, values: graph.input.map.clone() };
-    let tile = tiles.push(Tile {
-        name: "input".into(),
-        shape: input.shape,
-        produced: Reading { column: 1, line: input.shape[2] as u64 },
-        consumed: readings[graph.input.tensor],
-        function: functions.exact(map),
-        ..blank.clone()
-    });
-    views[graph.input.tensor] = whole_tile(tile, input);
-    tiles.push(Tile {
-        name: "packed input".into(),
-        source: TileSource::PackedInput,
-        shape: [bytes.div_ceil(BYTES_PER_ELEMENT), 1, BYTES_PER_ELEMENT],
-        packs_bytes: true,
-        function: functions.identity(255),
-        ..blank.clone()
-    });
-
-    for (index, layer) in graph.layers.iter().enumerate() {
-        let output = &graph.tensors[layer.output];
-        let consumed = readings[layer.output];
-        let rescaled = match &layer.op {
-            Op::Conv { input, window, rescale, .. }
-            | Op::SumPool { input, window, rescale, .. } => {
-                Some((readings[*input].strided(window.stride), rescale))
-            }
-            Op::Pointwise { inputs, rescale, .. } => {
-                let first = inputs.first().ok_or_else(|| LayoutError::Empty(layer.name.clone()))?;
-                Some((readings[first.0], rescale))
-            }
-            _ => None,
-        };
-        if let Some((produced, rescale)) = rescaled {
-            let tile = tiles.push(Tile {
-                name: layer.name.clone(),
-                source: TileSource::Layer(index),
-                shape: output.shape,
-                produced,
-                consumed,
-                function: rescale.function,
-                shift: rescale.shift,
-                ..blank.clone()
-            });
-            views[layer.output] = whole_tile(tile, output);
-            continue;
-        }
-        views[layer.output] = match &layer.op {
-            Op::MaxPool { input, window } => {
-                let info = &graph.tensors[*input];
-                let function = functions.relu(info.max - info.min);
-                let taps = (0..window.kernel[0] * window.kernel[1])
-                    .map(|tap| {
-                        tiles.push(Tile {
-                            name: format!("{} (tap {tap})", layer.name),
-                            source: TileSource::PoolTap { layer: index, tap },
-                            shape: output.shape,
-                            produced: consumed,
-                            consumed,
-                            function,
-                            ..blank.clone()
-                        })
-                    })
-                    .collect::<Vec<_>>();
-                (0..output.shape[0])
-                    .map(|channel| ChannelView {
-                        terms: taps.iter().map(|tile| (*tile, channel)).collect(),
-                        constant: i64::from(info.min),
-                    })
-                    .collect()
-            }
-            Op::Add { inputs } => (0..output.shape[0])
-                .map(|channel| {
-                    let mut view = ChannelView::default();
-                    for input in inputs {
-                        let part: &ChannelView = &views[*input][channel];
-                        view.terms.extend_from_slice(&part.terms);
-                        view.constant += part.constant;
-                    }
-                    view
-                })
-                .collect(),
-            Op::Concat { inputs } => {
-                inputs.iter().flat_map(|input: &TensorId| views[*input].clone()).collect()
-            }
-            Op::Slice { input, start } => views[*input][*start..start + output.shape[0]].to_vec(),
-            Op::Conv { .. } | Op::SumPool { .. } | Op::Pointwise { .. } => Vec::new(),
-        };
-    }
-
-    let logits = &graph.tensors[graph.output];
-    let classes = logits.shape[0];
-    tiles.push(Tile {
-        name: "ranking".into(),
-        source: TileSource::Ranking,
-        shape: [classes + 1, 1, 1],
-        function: functions.identity(logits.max - logits.min),
-        shift: classes.next_power_of_two().ilog2(),
-        ..blank
-    });
-    Ok(views)
-}
-
-fn whole_tile(tile: usize, tensor: &Tensor) -> Vec<ChannelView> {
-    (0..tensor.shape[0])
-        .map(|channel| ChannelView { terms: vec![(tile, channel)], constant: 0 })
-        .collect()
+    let chain = (packed + 2).div_ceil(RATE);
+    let blocks = run.items() * chain + run.items() - 1 + run.path();
+    HashRows { first_row, blocks, chain }
 }

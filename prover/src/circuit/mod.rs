@@ -3,16 +3,20 @@
 mod claims;
 mod config;
 mod evaluations;
+mod hashing;
 mod kernels;
 mod layout;
 mod model_circuit;
+mod placement;
 mod planner;
 mod profile;
 mod program;
 mod reading;
 mod rest;
+mod statement;
 mod tables;
 mod tile;
+mod tile_values;
 mod witness;
 
 #[cfg(test)]
@@ -21,21 +25,24 @@ mod tests;
 pub(crate) use tests::mixed_network as test_network;
 
 pub use config::ModelConfig;
-pub use layout::{ChannelView, HashRows, InputMode, Layout, LayoutOptions, RowUse};
+pub use layout::{ChannelView, HashRows, Layout, LayoutOptions, RowUse};
 pub use model_circuit::ModelCircuit;
 #[cfg(any(test, feature = "test-support"))]
 pub use model_circuit::Tampering;
 pub use planner::{Estimate, PlanRequest, plan};
-pub use profile::{ColumnProfile, KernelRow, LaneBase, TilePattern};
+pub use profile::{ColumnProfile, KernelRow, LaneBase, TileCells, TilePattern};
 pub use program::field;
+pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use tile::{Tile, TileSource};
-pub use witness::{Assignment, FirstPhase, random_salt};
+pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
 
 /// Why no layout can be made for a graph.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    #[error("at least 2 lanes and 1 weight column are needed")]
+    #[error("from 2 to 64 lanes, from 1 to 64 weight columns and at most 2^20 openings are allowed")]
     Options,
+    #[error("no circuit proves a statement about {0}")]
+    Statement(String),
     #[error(
         "layer `{layer}`: its max-pool asks for a layout that another reader of the same tensor \
          forbids; insert an identity between them (export the model with the pools separated)"

@@ -12,9 +12,9 @@ use halo2_proofs::{
 use crate::poseidon;
 
 use super::{
-    config::ModelConfig,
+    config::{LOAD_U_TAG, ModelConfig},
     layout::{Layout, RESERVED_ROWS},
-    profile::ColumnProfile,
+    profile::{ColumnProfile, TileCells},
     program::{Cell, Load, Operand, ScalarColumn, Step},
     witness::{Assignment, FirstChallenges, FirstPhase},
 };
@@ -98,8 +98,9 @@ impl<'a> ModelCircuit<'a> {
             v: challenge(region, config.v),
             theta: challenge(region, config.theta),
             beta: challenge(region, config.beta),
+            u: config.u.map_or(Fr::ONE, |u| challenge(region, u)),
         };
-        let rest = assignment.second_phase(challenges.v);
+        let rest = assignment.second_phase(challenges.v, challenges.u);
         self.assign(region, config.rest, &rest);
         region.next_phase();
 
@@ -142,6 +143,7 @@ impl<'a> ModelCircuit<'a> {
                 Load::Constant(value) => set(config.shift, *row, *value),
                 Load::V => set(config.table[1], *row, one),
                 Load::Z => set(config.table[0], *row, one),
+                Load::U => set(config.table[2], *row, Fr::from(LOAD_U_TAG)),
             }
         }
         for step in &layout.program.steps {
@@ -154,15 +156,17 @@ impl<'a> ModelCircuit<'a> {
         for tile in &layout.tiles {
             let tag = super::tables::Tables::function_tag(tile.function);
             let scale = Fr::from(1 << tile.shift);
-            tile.for_each_row(|row, _, line, position| {
-                let pattern = tile.pattern(tile.live_lanes(position));
+            tile.for_each_row(|at| {
+                let pattern = tile.pattern(tile.live_lanes(at.group, at.position));
                 if let Some(index) = pattern.index_in(&layout.profile) {
-                    set(config.patterns[index], row, one);
+                    set(config.patterns[index], at.row, one);
                 }
-                set(config.function, row, tag);
-                set(config.shift, row, scale);
-                if line == 0 && position == 0 {
-                    set(config.channel_start, row, one);
+                if tile.cells == TileCells::Lookup {
+                    set(config.function, at.row, tag);
+                    set(config.shift, at.row, scale);
+                }
+                if at.starts_channel() {
+                    set(config.channel_start, at.row, one);
                 }
             });
         }
@@ -232,13 +236,13 @@ impl<'a> ModelCircuit<'a> {
             }
         }
         for (tile, factors) in self.layout.tiles.iter().zip(&self.layout.tile_factors) {
-            tile.for_each_row(|row, _, line, position| {
-                if line == 0 && position == 0 {
+            tile.for_each_row(|at| {
+                if at.starts_channel() {
                     return;
                 }
-                let [produced, consumed] = if position == 0 { factors.line } else { factors.row };
-                equal(produced, Cell::s1(row));
-                equal(consumed, Cell::s0(row));
+                let [produced, consumed] = factors.of(at.step());
+                equal(produced, Cell::s1(at.row));
+                equal(consumed, Cell::s0(at.row));
             });
         }
     }

@@ -2,12 +2,12 @@
 
 use crate::graph::QuantizedGraph;
 
-use super::{InputMode, Layout, LayoutError, LayoutOptions};
+use super::{Layout, LayoutError, LayoutOptions, StatementKind};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanRequest {
-    pub input_mode: InputMode,
+    pub statement: StatementKind,
     /// Openings that one blinding seed must allow.
     pub openings: usize,
     /// Fixes the number of lanes.
@@ -18,7 +18,12 @@ pub struct PlanRequest {
 
 impl Default for PlanRequest {
     fn default() -> Self {
-        Self { input_mode: InputMode::Committed, openings: 256, lanes: None, weight_columns: None }
+        Self {
+            statement: StatementKind::default(),
+            openings: 256,
+            lanes: None,
+            weight_columns: None,
+        }
     }
 }
 
@@ -57,7 +62,7 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             let options = LayoutOptions {
                 lanes,
                 weight_columns,
-                input_mode: request.input_mode,
+                statement: request.statement,
                 openings: request.openings,
             };
             let layout = Layout::new(graph, options)?;
@@ -94,7 +99,7 @@ impl Layout {
         let fixed = 10
             + profile.patterns.len()
             + profile.kernel_rows.len()
-            + if profile.hashed_input { 3 } else { 0 };
+            + if profile.hash { 3 } else { 0 };
         // Three permuted columns, at degree 3 one product each; two quotient pieces, the random
         // polynomial and the two opening proofs.
         let (permuted, extra) = (3, 5);

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 /// Base of the powers that weigh the lanes of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LaneBase {
-    /// `z^step`, `z` the evaluation challenge.
+    /// `z^step`, `z` the evaluation challenge: lanes are neighbours in a line.
     Challenge(u32),
+    /// The challenge `u`: lanes are images of a batch.
+    Image,
     /// 256: bytes packed into a field element.
     Byte,
 }
@@ -15,22 +17,33 @@ pub enum LaneBase {
 /// How the lanes of a tile row enter the two running evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TilePattern {
+    pub cells: TileCells,
     /// Lanes `0..live` count; the others are dead.
     pub live: usize,
-    /// Base for the producer's evaluation, over `pre * 2^shift + rem`.
+    /// Base for the producer's evaluation.
     pub produced: LaneBase,
-    /// Base for the consumer's evaluation, over `out`.
+    /// Base for the consumer's evaluation.
     pub consumed: LaneBase,
 }
 
+/// What the cells of a tile row mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TileCells {
+    /// `(pre, out)` and `rem` are looked up; produced is `pre * 2^shift + rem`, consumed `out`.
+    Lookup,
+    /// No lookup: two factors in `pre` and `out`; produced is `pre * out`, consumed
+    /// `pre + v * out`.
+    Product,
+}
+
 impl TilePattern {
-    /// With one live lane no base is used, so all such patterns are one.
-    pub fn new(live: usize, produced: LaneBase, consumed: LaneBase) -> Self {
+    /// With one live lane no base is used, so all such patterns of a kind are one.
+    pub fn new(cells: TileCells, live: usize, produced: LaneBase, consumed: LaneBase) -> Self {
         if live == 1 {
             let unit = LaneBase::Challenge(1);
-            return Self { live, produced: unit, consumed: unit };
+            return Self { cells, live, produced: unit, consumed: unit };
         }
-        Self { live, produced, consumed }
+        Self { cells, live, produced, consumed }
     }
 }
 
@@ -53,7 +66,9 @@ pub struct ColumnProfile {
     /// Rows of depthwise kernels; sorted, without repetition.
     pub kernel_rows: Vec<KernelRow>,
     /// Whether the Poseidon gates are present.
-    pub hashed_input: bool,
+    pub hash: bool,
+    /// Whether there is a challenge `u` that folds the images of a batch.
+    pub batch: bool,
 }
 
 /// A profile is the parameter of the circuit; the default only satisfies the library's trait.
@@ -64,7 +79,8 @@ impl Default for ColumnProfile {
             weight_columns: 1,
             patterns: Vec::new(),
             kernel_rows: Vec::new(),
-            hashed_input: false,
+            hash: false,
+            batch: false,
         }
     }
 }

@@ -46,6 +46,22 @@ pub enum Operand {
         numerator: Cell,
         denominator: Cell,
     },
+    /// A witness that the prover chooses.
+    Free(FreeValue),
+}
+
+/// Values of the scalar program that the prover chooses before the first challenge; other chains
+/// say what they must satisfy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeValue {
+    /// 1 when the item counts, 0 when it is masked.
+    Active(usize),
+    /// The leaf at a masked item's place.
+    MaskedLeaf(usize),
+    /// Bit of the run's index among the tree's runs, least significant first.
+    PathBit(usize),
+    /// Sibling on the way from the run to the root.
+    Sibling(usize),
 }
 
 impl From<Cell> for Operand {
@@ -78,6 +94,8 @@ pub enum Load {
     V,
     /// The challenge `z`.
     Z,
+    /// The challenge `u`.
+    U,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,6 +124,8 @@ pub struct ProgramBuilder {
     v: Option<Cell>,
     z: Option<Cell>,
     v_powers: Vec<Cell>,
+    u_powers: Vec<Cell>,
+    powers_of_two: Vec<Cell>,
     z_squares: Vec<Cell>,
     z_powers: HashMap<u64, Cell>,
     geometric: HashMap<(u64, usize), Cell>,
@@ -132,6 +152,8 @@ impl ProgramBuilder {
             v: None,
             z: None,
             v_powers: Vec::new(),
+            u_powers: Vec::new(),
+            powers_of_two: Vec::new(),
             z_squares: Vec::new(),
             z_powers: HashMap::new(),
             geometric: HashMap::new(),
@@ -262,6 +284,43 @@ impl ProgramBuilder {
         self.v_powers[exponent]
     }
 
+    /// `u^exponent`.
+    pub fn u_power(&mut self, exponent: usize) -> Cell {
+        if self.u_powers.is_empty() {
+            let one = self.one();
+            let u = self.load(Load::U);
+            self.u_powers.extend([one, u]);
+        }
+        while self.u_powers.len() <= exponent {
+            let last = self.u_powers[self.u_powers.len() - 1];
+            let u = self.u_powers[1];
+            let next = self.multiply(last, u);
+            self.u_powers.push(next);
+        }
+        self.u_powers[exponent]
+    }
+
+    /// `2^exponent`, by doubling, so that few load rows are needed.
+    pub fn power_of_two(&mut self, exponent: u32) -> Cell {
+        if self.powers_of_two.is_empty() {
+            let one = self.one();
+            self.powers_of_two.push(one);
+        }
+        let two = self.integer(2);
+        while self.powers_of_two.len() <= exponent as usize {
+            let last = self.powers_of_two[self.powers_of_two.len() - 1];
+            let next = self.multiply(last, two);
+            self.powers_of_two.push(next);
+        }
+        self.powers_of_two[exponent as usize]
+    }
+
+    /// A cell with a value that the prover chooses.
+    pub fn free(&mut self, value: FreeValue) -> Cell {
+        let one = self.one();
+        self.inner_product(vec![(Operand::Free(value), one.into())])
+    }
+
     /// `z^exponent` by repeated squaring.
     pub fn z_power(&mut self, exponent: u64) -> Cell {
         if exponent == 0 {
@@ -370,33 +429,36 @@ impl ScalarColumns {
         }
     }
 
-    /// Fills the load rows.
-    pub fn load(&mut self, loads: &[(usize, Load)], instances: &[Fr], v: Fr, z: Fr) {
+    /// Fills the load rows; `challenges` are `v`, `z` and `u`.
+    pub fn load(&mut self, loads: &[(usize, Load)], instances: &[Fr], challenges: [Fr; 3]) {
+        let [v, z, u] = challenges;
         for (row, load) in loads {
             self.s1[*row] = match load {
                 Load::Instance => instances.get(*row).copied().unwrap_or(Fr::ZERO),
                 Load::Constant(value) => *value,
                 Load::V => v,
                 Load::Z => z,
+                Load::U => u,
             };
         }
     }
 
     /// Runs one chain.
-    pub fn run(&mut self, chain: &Chain) {
+    pub fn run(&mut self, chain: &Chain, free: &dyn Fn(FreeValue) -> Fr) {
         let mut sum = Fr::ZERO;
         for (index, (a, b)) in chain.terms.iter().enumerate().rev() {
             let row = chain.row + 1 + index;
-            self.s0[row] = self.operand(a);
-            self.s1[row] = self.operand(b);
+            self.s0[row] = self.operand(a, free);
+            self.s1[row] = self.operand(b, free);
             sum += self.s0[row] * self.s1[row];
             self.product[row] = sum;
         }
         self.s0[chain.row] = sum;
     }
 
-    fn operand(&self, operand: &Operand) -> Fr {
+    fn operand(&self, operand: &Operand, free: &dyn Fn(FreeValue) -> Fr) -> Fr {
         match operand {
+            Operand::Free(value) => free(*value),
             Operand::Copy(cell) => self.get(*cell),
             Operand::Quotient { numerator, denominator } => {
                 let inverse = self.get(*denominator).invert().unwrap_or(Fr::ZERO);

@@ -36,6 +36,12 @@ pub fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, LayoutErr
                 inputs.iter().for_each(|input| groups.join(*input, layer.output));
             }
             Op::Slice { input, .. } => groups.join(*input, layer.output),
+            // The factors of a product share a tile. A gate has one position: any reading suits it.
+            Op::Multiply { inputs: [a, b], .. }
+                if graph.tensors[*a].shape == graph.tensors[*b].shape =>
+            {
+                groups.join(*a, *b);
+            }
             Op::Pointwise { inputs, .. } => {
                 inputs.windows(2).for_each(|pair| groups.join(pair[0].0, pair[1].0));
             }

@@ -21,11 +21,11 @@ struct Folded {
     least: i32,
 }
 
-pub(super) fn column(assignment: &Assignment<'_>, v: Fr) -> Vec<Fr> {
+pub(super) fn column(assignment: &Assignment<'_>, v: Fr, u: Fr) -> Vec<Fr> {
     let mut column = vec![Fr::ZERO; assignment.rows()];
     for rest in &assignment.layout.rests {
         let folded = fold(assignment, rest, v);
-        let values = &assignment.execution.tensors[folded.input];
+        let values = fold_images(assignment, &folded, u);
         let [_, height, width] = assignment.graph.tensors[folded.input].shape;
         let mut places = Vec::new();
         rest.for_each_cell(|row, line, column| places.push((row, line, column)));
@@ -51,9 +51,9 @@ pub(super) fn column(assignment: &Assignment<'_>, v: Fr) -> Vec<Fr> {
                         }
                         let tap = a * kernel_w + b;
                         for (channel, taps) in folded.taps.iter().enumerate() {
-                            let x = values[(channel * height + h) * width + w] - folded.least;
-                            if x != 0 {
-                                sum += taps[tap] * field(i64::from(x));
+                            let x = values[(channel * height + h) * width + w];
+                            if !bool::from(x.is_zero()) {
+                                sum += taps[tap] * x;
                             }
                         }
                     }
@@ -66,6 +66,24 @@ pub(super) fn column(assignment: &Assignment<'_>, v: Fr) -> Vec<Fr> {
         }
     }
     column
+}
+
+/// `sum_b u^b (x_b - least)` over the images.
+fn fold_images(assignment: &Assignment<'_>, folded: &Folded, u: Fr) -> Vec<Fr> {
+    let shape = assignment.graph.tensors[folded.input].shape;
+    let images = assignment
+        .inputs
+        .iter()
+        .map(|input| input.execution.tensors[folded.input].as_slice())
+        .collect::<Vec<_>>();
+    (0..shape.iter().product())
+        .into_par_iter()
+        .map(|index| {
+            images.iter().rev().fold(Fr::ZERO, |sum, values| {
+                sum * u + field(i64::from(values[index]) - i64::from(folded.least))
+            })
+        })
+        .collect()
 }
 
 fn fold(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Folded {
@@ -114,7 +132,12 @@ fn fold(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Folded {
                 .collect();
             Folded { taps, input: *input, least: info.min }
         }
-        Op::Pointwise { .. } | Op::Add { .. } | Op::Concat { .. } | Op::Slice { .. } => {
+        Op::Pointwise { .. }
+        | Op::Multiply { .. }
+        | Op::Resize { .. }
+        | Op::Add { .. }
+        | Op::Concat { .. }
+        | Op::Slice { .. } => {
             Folded { taps: Vec::new(), input: graph.input.tensor, least: 0 }
         }
     }

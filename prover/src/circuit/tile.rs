@@ -1,8 +1,9 @@
-//! Tiles: blocks of rows that hold a tensor, `L` spatial neighbours a row. Order of rows: channel,
-//! line, position.
+//! Tiles: blocks of rows that hold a tensor. Order of rows: channel, group of images, line,
+//! position. With one image a row holds `L` neighbours of a line, with a batch the same position of
+//! `L` images.
 
 use super::{
-    profile::{LaneBase, TilePattern},
+    profile::{LaneBase, TileCells, TilePattern},
     reading::Reading,
 };
 
@@ -11,15 +12,27 @@ use super::{
 pub enum TileSource {
     /// The input bytes in `pre`, their activations in `out`.
     Input,
-    /// The input bytes again, 31 a channel, in `pre` and `out`: the packing for the hash.
+    /// The input bytes again, 31 a channel, image after image, in `pre` and `out`: the packing for
+    /// the hash.
     PackedInput,
     /// A layer with a rescale: its trace.
     Layer(usize),
+    /// The factors of an elementwise product, in `pre` and `out`.
+    Factors(usize),
+    /// A tensor to be repeated: its values in `pre` and `out`.
+    Repeated(usize),
     /// Comparison number `tap` of a max-pool: `pre` = gathered value - largest so far,
     /// `out = max(0, pre)`.
     PoolTap { layer: usize, tap: usize },
     /// Channel 0: the largest logit and the class; channel `1 + j`: how far class `j` is below.
     Ranking,
+    /// One channel for each rank that is proven: the logit of its class, and which class it is.
+    RankedClass,
+    /// Channels `rank * classes + j`: how far class `j` is above the ranked class; `out` is 1 where
+    /// it is not below.
+    Comparisons,
+    /// One channel an item: `out` is 1 when few enough classes beat its class.
+    Verdict,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +41,9 @@ pub struct Tile {
     pub source: TileSource,
     /// `[channels, height, width]`.
     pub shape: [usize; 3],
+    /// Images that a channel holds; more than one are spread over the lanes.
+    pub images: usize,
+    pub cells: TileCells,
     pub first_row: usize,
     pub lanes: usize,
     /// Exponents of the producer's evaluation; unused when `packs_bytes`.
@@ -35,18 +51,66 @@ pub struct Tile {
     pub consumed: Reading,
     /// The producer's evaluation packs bytes (base 256) instead.
     pub packs_bytes: bool,
-    /// Index into the circuit's function tables.
+    /// Each value stands for so many lines and columns in the tensor that is read.
+    pub repeat: [usize; 2],
+    /// Index into the circuit's function tables; unused without lookups.
     pub function: usize,
     pub shift: u32,
 }
 
+/// Where a row of a tile is.
+#[derive(Clone, Copy, Debug)]
+pub struct TileRow {
+    pub row: usize,
+    pub channel: usize,
+    /// Group of images.
+    pub group: usize,
+    pub line: usize,
+    /// Counts the rows of a line.
+    pub position: usize,
+}
+
+/// How a row's running evaluation continues in the next row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Within a line.
+    Row,
+    /// To the next line.
+    Line,
+    /// To the next group of images.
+    Group,
+}
+
+impl TileRow {
+    pub fn starts_channel(&self) -> bool {
+        (self.group, self.line, self.position) == (0, 0, 0)
+    }
+
+    /// How the row is reached from the one before it, where it does not start a channel.
+    pub fn step(&self) -> Step {
+        match (self.line, self.position) {
+            (0, 0) => Step::Group,
+            (_, 0) => Step::Line,
+            _ => Step::Row,
+        }
+    }
+}
+
 impl Tile {
     pub fn rows_per_line(&self) -> usize {
-        self.shape[2].div_ceil(self.lanes)
+        if self.images > 1 { self.shape[2] } else { self.shape[2].div_ceil(self.lanes) }
+    }
+
+    pub fn rows_per_group(&self) -> usize {
+        self.shape[1] * self.rows_per_line()
+    }
+
+    pub fn groups(&self) -> usize {
+        if self.images > 1 { self.images.div_ceil(self.lanes) } else { 1 }
     }
 
     pub fn rows_per_channel(&self) -> usize {
-        self.shape[1] * self.rows_per_line()
+        self.groups() * self.rows_per_group()
     }
 
     pub fn rows(&self) -> usize {
@@ -58,45 +122,78 @@ impl Tile {
         self.first_row + channel * self.rows_per_channel()
     }
 
-    /// Live lanes of the row at `position` (0-based) of a line.
-    pub fn live_lanes(&self, position: usize) -> usize {
-        (self.shape[2] - position * self.lanes).min(self.lanes)
+    /// Live lanes of a row of `group`, at `position` of a line.
+    pub fn live_lanes(&self, group: usize, position: usize) -> usize {
+        if self.images > 1 {
+            (self.images - group * self.lanes).min(self.lanes)
+        } else {
+            (self.shape[2] - position * self.lanes).min(self.lanes)
+        }
+    }
+
+    /// Image and column of a live lane's value.
+    pub fn place(&self, at: &TileRow, lane: usize) -> (usize, usize) {
+        if self.images > 1 {
+            (at.group * self.lanes + lane, at.position)
+        } else {
+            (0, at.position * self.lanes + lane)
+        }
     }
 
     pub fn pattern(&self, live: usize) -> TilePattern {
-        let produced = if self.packs_bytes {
-            LaneBase::Byte
-        } else {
-            LaneBase::Challenge(self.produced.column as u32)
-        };
-        TilePattern::new(live, produced, LaneBase::Challenge(self.consumed.column as u32))
+        let [produced, consumed] = self.lane_bases();
+        TilePattern::new(self.cells, live, produced, consumed)
     }
 
-    /// Patterns of a full row and of a line's last row.
+    /// Bases of the producer's and the consumer's evaluation.
+    pub fn lane_bases(&self) -> [LaneBase; 2] {
+        if self.images > 1 {
+            return [LaneBase::Image; 2];
+        }
+        let consumed = LaneBase::Challenge(self.consumed.column as u32);
+        if self.packs_bytes {
+            return [LaneBase::Byte, consumed];
+        }
+        [LaneBase::Challenge(self.produced.column as u32), consumed]
+    }
+
+    /// Patterns of a full row and of the last one.
     pub fn patterns(&self) -> [TilePattern; 2] {
-        let full = self.live_lanes(0);
-        let last = self.live_lanes(self.rows_per_line() - 1);
-        [self.pattern(full), self.pattern(last)]
+        let last = self.live_lanes(self.groups() - 1, self.rows_per_line() - 1);
+        [self.pattern(self.live_lanes(0, 0)), self.pattern(last)]
     }
 
-    /// Exponent from a row to the next in the same line.
+    /// Exponent of `z` from a row to the next in the same line.
     pub fn row_step(&self, reading: Reading) -> u64 {
-        reading.column * self.lanes as u64
+        if self.images > 1 { reading.column } else { reading.column * self.lanes as u64 }
     }
 
-    /// Exponent from a line's last row to the next line's first.
+    /// Exponent of `z` from a line's last row to the next line's first.
     pub fn line_step(&self, reading: Reading) -> u64 {
         reading.line - (self.rows_per_line() as u64 - 1) * self.row_step(reading)
     }
 
-    /// Visits each row: `(row, channel, line, position in the line)`.
-    pub fn for_each_row(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
+    /// How row `index` of a channel, not the first, is reached from the row before it.
+    pub fn step_to(&self, index: usize) -> Step {
+        if index.is_multiple_of(self.rows_per_group()) {
+            Step::Group
+        } else if index.is_multiple_of(self.rows_per_line()) {
+            Step::Line
+        } else {
+            Step::Row
+        }
+    }
+
+    /// Visits each row.
+    pub fn for_each_row(&self, mut visit: impl FnMut(TileRow)) {
         let mut row = self.first_row;
         for channel in 0..self.shape[0] {
-            for line in 0..self.shape[1] {
-                for position in 0..self.rows_per_line() {
-                    visit(row, channel, line, position);
-                    row += 1;
+            for group in 0..self.groups() {
+                for line in 0..self.shape[1] {
+                    for position in 0..self.rows_per_line() {
+                        visit(TileRow { row, channel, group, line, position });
+                        row += 1;
+                    }
                 }
             }
         }

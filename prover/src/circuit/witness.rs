@@ -1,27 +1,60 @@
 //! The witness: all advice columns, phase by phase, from the reference executor's run.
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
 use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
 use crate::graph::{ACTIVATION_OFFSET, Execution, Op, QuantizedGraph, WEIGHT_OFFSET};
-use crate::poseidon::{self, RATE, WIDTH};
+use crate::poseidon;
 
 use super::{
-    WitnessError, evaluations,
+    WitnessError, evaluations, hashing,
     layout::{BLINDING_ROWS, Layout, RESERVED_ROWS},
-    program::ScalarColumns,
+    profile::TileCells,
+    program::{FreeValue, ScalarColumns},
     rest,
-    tile::{Tile, TileSource},
+    statement::{InputMode, OutputMode, StatementKind},
+    tile::Tile,
+    tile_values::{Place, TileValues},
 };
 
-/// What is proven: an input, its salt and the reference run.
+/// What is proven: one input or the items of a run, with their reference runs.
 pub struct Assignment<'a> {
     pub graph: &'a QuantizedGraph,
     pub layout: &'a Layout,
-    pub input: &'a [u8],
+    /// As many as the statement has images; a masked item repeats another.
+    pub inputs: Vec<ProvenInput<'a>>,
+    /// For statements about a collection.
+    pub place: Option<TreePlace>,
+}
+
+/// One input.
+pub struct ProvenInput<'a> {
+    /// `[channels, height, width]`.
+    pub bytes: &'a [u8],
     pub salt: Fr,
+    /// The label that the item's leaf holds, 0 for none.
+    pub label: u64,
+    /// The class that the statement speaks of: an audited item's label, the class that a retrieval
+    /// looks for, a prediction's result.
+    pub class: usize,
     pub execution: &'a Execution,
+}
+
+/// Where in its tree a run lies.
+#[derive(Clone, Debug, Default)]
+pub struct TreePlace {
+    /// Index of the run's first leaf: a multiple of the run's items.
+    pub first: usize,
+    /// Items that count; the rest of the run is masked.
+    pub count: usize,
+    /// Leaves at the masked places.
+    pub masked_leaves: Vec<Fr>,
+    /// Siblings from the run's own root to the tree's.
+    pub siblings: Vec<Fr>,
 }
 
 /// Challenges drawn after the first phase.
@@ -30,6 +63,8 @@ pub struct FirstChallenges {
     pub v: Fr,
     pub theta: Fr,
     pub beta: Fr,
+    /// Folds the images of a batch; 1 without one.
+    pub u: Fr,
 }
 
 /// First-phase columns, each of the layout's usable length.
@@ -74,25 +109,36 @@ impl Assignment<'_> {
         let mut columns = vec![std::array::from_fn(|_| vec![Fr::ZERO; rows]); lanes];
         let mut looked_up = vec![vec![[0u32; 2]; rows]; lanes];
         let mut counts = vec![0u64; rows];
+        if self.inputs.len() != self.layout.options.statement.images() {
+            return Err(WitnessError::Mismatch);
+        }
         for tile in &self.layout.tiles {
             let values = TileValues::new(self, tile)?;
-            let dead = i64::from(self.layout.tables.functions[tile.function].min);
+            let table = self.layout.tables.functions.get(tile.function);
+            let table = table.ok_or(WitnessError::Mismatch)?;
+            let dead = i64::from(table.min);
             let mut fault = None;
-            tile.for_each_row(|row, channel, line, position| {
-                let live = tile.live_lanes(position);
+            tile.for_each_row(|at| {
+                let row = at.row;
+                let live = tile.live_lanes(at.group, at.position);
                 for lane in 0..lanes {
-                    let (pre, rem) = if lane < live {
-                        values.get(channel, line, position * lanes + lane)
-                    } else {
-                        (dead, 0)
-                    };
+                    let place = (lane < live).then(|| {
+                        let (image, column) = tile.place(&at, lane);
+                        Place { image, channel: at.channel, line: at.line, column }
+                    });
+                    if tile.cells == TileCells::Product {
+                        let [a, b] = place.map_or([0; 2], |place| values.factors(place));
+                        columns[lane][0][row] = stored(a);
+                        columns[lane][1][row] = stored(b);
+                        continue;
+                    }
+                    let (pre, rem) = place.map_or((dead, 0), |place| values.get(place));
                     let looked = self.layout.tables.function_row(tile.function, pre);
                     let remainder = self.layout.tables.remainder_row(tile.shift, rem);
                     let (Some(function_row), Some(remainder_row)) = (looked, remainder) else {
                         fault = fault.or(Some(pre));
                         continue;
                     };
-                    let table = &self.layout.tables.functions[tile.function];
                     let out = table.values[(pre - i64::from(table.min)) as usize];
                     columns[lane][0][row] = stored(pre);
                     columns[lane][1][row] = stored(i64::from(out));
@@ -106,7 +152,7 @@ impl Assignment<'_> {
                 return Err(self.out_of_range(tile, value));
             }
         }
-        let hash_scalars = self.hash(&mut columns);
+        let hash_scalars = hashing::fill(self, &mut columns);
         let first = self.layout.blinding_row;
         for lane in &mut columns {
             for cell in &mut lane[2][first..first + BLINDING_ROWS] {
@@ -123,8 +169,8 @@ impl Assignment<'_> {
     }
 
     /// The `rest` column.
-    pub fn second_phase(&self, v: Fr) -> Vec<Fr> {
-        rest::column(self, v)
+    pub fn second_phase(&self, v: Fr, u: Fr) -> Vec<Fr> {
+        rest::column(self, v, u)
     }
 
     /// Everything after the last challenge. `instances` are the public inputs.
@@ -149,93 +195,135 @@ impl Assignment<'_> {
         }
     }
 
-    /// Fills the hash rows; returns `s0` and `s1` of them.
-    fn hash(&self, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
-        let Some(hash) = &self.layout.hash else { return Vec::new() };
-        let mut elements = vec![self.salt];
-        elements.extend(poseidon::pack_bytes(self.input));
-        elements.resize(hash.blocks * RATE, Fr::ZERO);
-        let with_scalars = columns.len() < 3;
-        let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
-        let mut row = hash.first_row;
-        let mut state = [Fr::ZERO; WIDTH];
-        let mut write = |row: usize, state: &[Fr; WIDTH], helpers: Option<[Fr; 2]>| {
-            for (index, value) in state.iter().enumerate() {
-                columns[index / 3][index % 3][row] = *value;
-            }
-            if let Some([square, fourth]) = helpers {
-                if with_scalars {
-                    scalars[row - hash.first_row] = [square, fourth];
-                } else {
-                    columns[2][0][row] = square;
-                    columns[2][1][row] = fourth;
-                }
-            }
-        };
-        let mut absorbed = Vec::new();
-        let domain = poseidon::input_domain(self.input.len());
-        for block in 0..=hash.blocks {
-            let chained = if block == 0 { domain } else { state[0] };
-            let inputs = elements.get(block * RATE..(block + 1) * RATE);
-            // The last "block" is the single row that exports the result.
-            let inputs: Vec<Fr> = match inputs {
-                Some(inputs) => std::iter::once(chained).chain(inputs.iter().copied()).collect(),
-                None => vec![Fr::ZERO],
-            };
-            for value in inputs {
-                write(row, &state, None);
-                absorbed.push((row, [value, state[0]]));
-                state.rotate_left(1);
-                state[WIDTH - 1] = value;
-                row += 1;
-            }
-            if block == hash.blocks {
-                break;
-            }
-            for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
-                let full = poseidon::is_full_round(round);
-                let boxes = if full { WIDTH } else { 1 };
-                for constant in &constants[..boxes] {
-                    let input = state[0] + constant;
-                    let square = input.square();
-                    let fourth = square.square();
-                    write(row, &state, Some([square, fourth]));
-                    let fifth = fourth * input;
-                    if full {
-                        state.rotate_left(1);
-                        state[WIDTH - 1] = fifth;
-                    } else {
-                        state[0] = fifth;
-                    }
-                    row += 1;
-                }
-                let mixed: [Fr; WIDTH] = std::array::from_fn(|i| {
-                    poseidon::mds()[i].iter().zip(&state).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
-                });
-                state = mixed;
-            }
-        }
-        write(row, &state, None);
-        for (row, values) in absorbed {
-            scalars[row - hash.first_row] = values;
-        }
-        scalars
-    }
-
     /// The public inputs of this assignment, after the context.
     pub fn public_values(&self) -> Vec<Fr> {
-        let mut values = match self.layout.options.input_mode {
-            super::InputMode::Committed => vec![poseidon::commit_input(self.salt, self.input)],
-            super::InputMode::Public => poseidon::pack_bytes(self.input),
+        let Some(place) = &self.place else {
+            let Some(input) = self.inputs.first() else { return Vec::new() };
+            let mut values = match self.layout.options.statement {
+                StatementKind::Prediction { input: InputMode::Public, .. } => {
+                    poseidon::pack_bytes(input.bytes)
+                }
+                _ => vec![poseidon::commit_input(input.salt, input.bytes)],
+            };
+            values.extend(self.outputs());
+            return values;
         };
-        values.push(Fr::from(self.class() as u64));
-        values
+        let number = |value: usize| Fr::from(value as u64);
+        vec![self.root(), number(place.first), number(place.count), Fr::from_u128(self.small_result())]
     }
 
-    /// The first of the largest logits.
-    pub fn class(&self) -> usize {
-        let logits = &self.execution.tensors[self.graph.output];
-        (0..logits.len()).rev().max_by_key(|j| logits[*j]).unwrap_or(0)
+    /// The outputs of a prediction.
+    fn outputs(&self) -> Vec<Fr> {
+        let StatementKind::Prediction { output, .. } = self.layout.options.statement else {
+            return Vec::new();
+        };
+        match output {
+            OutputMode::Class => vec![Fr::from(self.best(0) as u64)],
+            OutputMode::Best(count) => {
+                (0..count).map(|rank| Fr::from(self.best(rank) as u64)).collect()
+            }
+            OutputMode::Logits => self
+                .logits(0)
+                .iter()
+                .map(|logit| Fr::from((i64::from(*logit) + i64::from(ACTIVATION_OFFSET)) as u64))
+                .collect(),
+        }
+    }
+
+    /// Whether an item of a run is correct or selected, and counts.
+    pub fn counts(&self, item: usize) -> bool {
+        let active = self.place.as_ref().is_some_and(|place| item < place.count);
+        let input = self.inputs.get(item).filter(|_| active);
+        input.is_some_and(|input| {
+            self.beating(item, input.class) < self.layout.options.statement.top()
+        })
+    }
+
+    /// What a statement about a collection counts or collects: a number below 2^128.
+    pub fn small_result(&self) -> u128 {
+        let counted = (0..self.inputs.len()).filter(|item| self.counts(*item));
+        match self.layout.options.statement {
+            StatementKind::Retrieval { .. } => counted.map(|item| 1 << item).sum(),
+            _ => counted.count() as u128,
+        }
+    }
+
+    /// The leaves of the run.
+    pub(super) fn leaves(&self) -> Vec<Fr> {
+        let count = self.place.as_ref().map_or(0, |place| place.count);
+        let masked = self.place.iter().flat_map(|place| place.masked_leaves.iter().copied());
+        self.inputs[..count.min(self.inputs.len())]
+            .par_iter()
+            .map(|input| poseidon::hash_leaf(input.salt, input.label, input.bytes))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(masked)
+            .chain(std::iter::repeat(Fr::ZERO))
+            .take(self.inputs.len())
+            .collect()
+    }
+
+    /// The root of the tree.
+    fn root(&self) -> Fr {
+        let mut level = self.leaves();
+        while level.len() > 1 {
+            level = level
+                .chunks(2)
+                .map(|pair| poseidon::hash_node(pair[0], pair[pair.len() - 1]))
+                .collect();
+        }
+        let mut root = level.first().copied().unwrap_or(Fr::ZERO);
+        let Some(place) = &self.place else { return root };
+        let run = place.first / self.inputs.len();
+        for (height, sibling) in place.siblings.iter().enumerate() {
+            root = if run >> height & 1 == 1 {
+                poseidon::hash_node(*sibling, root)
+            } else {
+                poseidon::hash_node(root, *sibling)
+            };
+        }
+        root
+    }
+
+    /// The values that the prover chooses in the scalar program.
+    pub(super) fn free_value(&self, value: FreeValue) -> Fr {
+        let Some(place) = &self.place else { return Fr::ZERO };
+        match value {
+            FreeValue::Active(item) => Fr::from(u64::from(item < place.count)),
+            FreeValue::MaskedLeaf(item) => item
+                .checked_sub(place.count)
+                .and_then(|index| place.masked_leaves.get(index).copied())
+                .unwrap_or(Fr::ZERO),
+            FreeValue::PathBit(height) => {
+                Fr::from((place.first / self.inputs.len() >> height & 1) as u64)
+            }
+            FreeValue::Sibling(height) => {
+                place.siblings.get(height).copied().unwrap_or(Fr::ZERO)
+            }
+        }
+    }
+
+    fn logits(&self, image: usize) -> &[i32] {
+        &self.inputs[image].execution.tensors[self.graph.output]
+    }
+
+    /// Classes that beat `class`.
+    fn beating(&self, image: usize, class: usize) -> usize {
+        let logits = self.logits(image);
+        let Some(own) = logits.get(class) else { return logits.len() };
+        logits
+            .iter()
+            .enumerate()
+            .filter(|(other, logit)| *logit > own || (*logit == own && *other < class))
+            .count()
+    }
+
+    /// The class of rank `rank`, the best first.
+    pub fn best(&self, rank: usize) -> usize {
+        let logits = self.logits(0);
+        let mut classes = (0..logits.len()).collect::<Vec<_>>();
+        classes.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
+        classes.get(rank).copied().unwrap_or(0)
     }
 }
 
@@ -264,93 +352,6 @@ impl Layout {
             }
         }
         cells
-    }
-}
-
-/// Values of one tile.
-enum TileValues<'a> {
-    Bytes { bytes: &'a [u8], shape: [usize; 3] },
-    Trace { pre: &'a [i32], rem: &'a [u32], shape: [usize; 3] },
-    Owned { pre: Vec<i32>, rem: Vec<u32>, shape: [usize; 3] },
-}
-
-impl<'a> TileValues<'a> {
-    fn new(assignment: &'a Assignment<'_>, tile: &Tile) -> Result<Self, WitnessError> {
-        let shape = tile.shape;
-        let graph = assignment.graph;
-        Ok(match tile.source {
-            TileSource::Input | TileSource::PackedInput => {
-                Self::Bytes { bytes: assignment.input, shape }
-            }
-            TileSource::Layer(layer) => {
-                let trace = &assignment.execution.layers[layer];
-                Self::Trace { pre: &trace.pre, rem: &trace.rem, shape }
-            }
-            TileSource::PoolTap { layer, tap } => {
-                let Op::MaxPool { input, window } = &graph.layers[layer].op else {
-                    return Err(WitnessError::Mismatch);
-                };
-                let info = &graph.tensors[*input];
-                let values = &assignment.execution.tensors[*input];
-                let [_, height, width] = info.shape;
-                let gather = |channel: usize, line: usize, column: usize, tap: usize| {
-                    let place = |index: usize, axis: usize, offset: usize, size: usize| {
-                        (index * window.stride[axis] + offset)
-                            .checked_sub(window.pads[axis])
-                            .filter(|place| *place < size)
-                    };
-                    let h = place(line, 0, tap / window.kernel[1], height);
-                    let w = place(column, 1, tap % window.kernel[1], width);
-                    match (h, w) {
-                        (Some(h), Some(w)) => values[(channel * height + h) * width + w] - info.min,
-                        _ => 0,
-                    }
-                };
-                let mut pre = Vec::with_capacity(shape.iter().product());
-                for channel in 0..shape[0] {
-                    for line in 0..shape[1] {
-                        for column in 0..shape[2] {
-                            let reached = (0..tap)
-                                .map(|before| gather(channel, line, column, before))
-                                .fold(0, i32::max);
-                            pre.push(gather(channel, line, column, tap) - reached);
-                        }
-                    }
-                }
-                Self::Owned { rem: vec![0; pre.len()], pre, shape }
-            }
-            TileSource::Ranking => {
-                let info = &graph.tensors[graph.output];
-                let logits = &assignment.execution.tensors[graph.output];
-                let classes = logits.len() as i64;
-                let key = |j: usize| (i64::from(logits[j]) << tile.shift) + classes - 1 - j as i64;
-                let top = key(assignment.class());
-                let least = i64::from(info.min) << tile.shift;
-                let values = std::iter::once(top - least)
-                    .chain((0..logits.len()).map(|j| top - key(j)))
-                    .collect::<Vec<_>>();
-                Self::Owned {
-                    pre: values.iter().map(|value| (value >> tile.shift) as i32).collect(),
-                    rem: values
-                        .iter()
-                        .map(|value| (value & ((1 << tile.shift) - 1)) as u32)
-                        .collect(),
-                    shape,
-                }
-            }
-        })
-    }
-
-    /// `(pre, rem)`.
-    fn get(&self, channel: usize, line: usize, column: usize) -> (i64, u32) {
-        let index = |shape: &[usize; 3]| (channel * shape[1] + line) * shape[2] + column;
-        match self {
-            Self::Bytes { bytes, shape } => {
-                (bytes.get(index(shape)).copied().map_or(0, i64::from), 0)
-            }
-            Self::Trace { pre, rem, shape } => (i64::from(pre[index(shape)]), rem[index(shape)]),
-            Self::Owned { pre, rem, shape } => (i64::from(pre[index(shape)]), rem[index(shape)]),
-        }
     }
 }
 

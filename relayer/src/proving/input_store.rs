@@ -12,7 +12,7 @@ use std::{
 use alloy::{hex, primitives::B256};
 use assay_prover::{
     poseidon::commit_input,
-    prediction::{field_from_bytes, field_to_bytes},
+    field::{field_from_bytes, field_to_bytes},
 };
 use serde::{Deserialize, Serialize};
 

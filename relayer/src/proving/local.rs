@@ -10,10 +10,8 @@ use std::{
 use alloy::primitives::{B256, U256};
 use assay_prover::{
     bundle::{Bundle, BundleError},
-    circuit::Layout,
-    prediction::{
-        self, PredictionError, Statement, field_from_bytes, generate_key, model_hash, read_key,
-    },
+    circuit::{Layout, StatementKind},
+    field::field_from_bytes, model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key}, prediction::{self, Statement},
     proof::{KeyError, ProverKey, Srs, SrsError, file::FileError},
 };
 use async_trait::async_trait;
@@ -37,7 +35,12 @@ pub enum LocalProverError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
-    Prediction(#[from] PredictionError),
+    Prediction(#[from] ModelProofError),
+    #[error(
+        "{path} proves another statement; the escrow takes the class of a committed input",
+        path = .path.display()
+    )]
+    Statement { path: PathBuf },
     #[error("the folder {path} for keys cannot be made: {source}", path = .path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error(
@@ -91,6 +94,9 @@ impl LocalProver {
         let bundle_path = bundle.to_owned();
         let bundle = Bundle::read(&bundle_path)?;
         let layout = bundle.layout()?;
+        if layout.options.statement != StatementKind::default() {
+            return Err(LocalProverError::Statement { path: bundle_path });
+        }
         let srs = Srs::read(setup, Some(layout.k))?;
         let path = keys.join(PROVING_KEY);
         let key = if path.exists() {
@@ -175,15 +181,15 @@ impl LoadedModel {
         let context = field_from_bytes(&request.context.to_be_bytes())
             .ok_or_else(|| failed("the context is not a field element".into()))?;
         let statement = Statement { context, input: &opening.input, salt };
-        let prediction = prediction::prove(
-            &self.bundle,
-            &self.bundle_path,
-            &self.layout,
-            &self.srs,
-            &self.key,
-            &statement,
-        )
-        .map_err(|error| failed(error.to_string()))?;
+        let prover = ModelProver {
+            bundle: &self.bundle,
+            bundle_path: &self.bundle_path,
+            layout: &self.layout,
+            srs: &self.srs,
+            key: &self.key,
+        };
+        let prediction =
+            prediction::prove(prover, &statement).map_err(|error| failed(error.to_string()))?;
         // A proof that does not hold would cost gas and an opening of the weights.
         let weights = self
             .key

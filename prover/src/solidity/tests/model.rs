@@ -6,8 +6,12 @@ use rand_core::OsRng;
 use super::{Deployed, deploy, words};
 use crate::{
     bundle::Bundle,
-    circuit::{Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, Tampering, test_network},
+    circuit::{
+        Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Tampering,
+        test_network,
+    },
     graph::{Executor, Op},
+    model_proof::{self, ModelProver},
     prediction::{self, Statement},
     proof::{BlindingSeed, ProverKey, Srs, VerifyError, create_proof_self_blinded},
 };
@@ -27,7 +31,7 @@ impl Model {
         let bundle = Bundle::new(graph, PlanRequest::default()).unwrap();
         let layout = bundle.layout().unwrap();
         let srs = Srs::dev(layout.k, [5; 32]).unwrap();
-        let key = prediction::generate_key(&srs, &layout).unwrap();
+        let key = model_proof::generate_key(&srs, &layout).unwrap();
         Self { bundle, layout, srs, key, input, folder: tempfile::tempdir().unwrap() }
     }
 
@@ -35,12 +39,19 @@ impl Model {
         let statement =
             Statement { context: Fr::from(context), input: &self.input, salt: Fr::from(3) };
         let path = self.folder.path().join("bundle");
-        prediction::prove(bundle, &path, &self.layout, &self.srs, &self.key, &statement).unwrap()
+        let prover = ModelProver {
+            bundle,
+            bundle_path: &path,
+            layout: &self.layout,
+            srs: &self.srs,
+            key: &self.key,
+        };
+        prediction::prove(prover, &statement).unwrap()
     }
 
     fn model_hash(&self, bundle: &Bundle) -> [u8; 32] {
         let blinding = self.key.info().profile().blinding_factors;
-        prediction::model_hash(bundle, &self.layout, &self.srs, blinding).unwrap()
+        model_proof::model_hash(bundle, &self.layout, &self.srs, blinding).unwrap()
     }
 
     /// A proof after changes of the witness, and its public inputs.
@@ -54,9 +65,14 @@ impl Model {
         let assignment = Assignment {
             graph,
             layout: &self.layout,
-            input: &self.input,
-            salt: Fr::from(3),
-            execution: &execution,
+            inputs: vec![ProvenInput {
+                bytes: &self.input,
+                salt: Fr::from(3),
+                label: 0,
+                class: 0,
+                execution: &execution,
+            }],
+            place: None,
         };
         let weights = self.layout.weight_columns(graph, self.bundle.opening_values());
         let mut first = assignment.first_phase(weights, OsRng).unwrap();

@@ -1,0 +1,135 @@
+//! `assay model derive`: the same network for another statement.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    circuit::{Estimate, InputMode, OutputMode, PlanRequest, Run, StatementKind},
+};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::{import::parse_output, inspect::describe};
+use crate::output::{Output, hex, table};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model derive lenet.bundle --statement audit --items 64 --depth 10 -o lenet-audit.bundle")]
+pub struct DeriveArgs {
+    /// Model bundle
+    bundle: PathBuf,
+    /// What the new bundle's circuit proves
+    #[arg(long, value_enum)]
+    statement: Statement,
+    /// Items in one proof, a power of two (audit and retrieval)
+    #[arg(long, default_value_t = 64)]
+    items: usize,
+    /// Depth of the collection's tree, as `assay dataset show` says (audit and retrieval)
+    #[arg(long)]
+    depth: Option<u32>,
+    /// An audited item is correct when its label is among so many best classes
+    #[arg(long, default_value_t = 1)]
+    top: usize,
+    /// Class that a retrieval looks for
+    #[arg(long)]
+    class: Option<usize>,
+    /// What a prediction shows: `class`, `best:K` or `logits`
+    #[arg(long, default_value = "class", value_name = "WHAT", value_parser = parse_output)]
+    outputs: OutputMode,
+    /// Make a prediction's input public instead of its commitment
+    #[arg(long)]
+    public_input: bool,
+    /// Values in one row of the circuit [default: chosen by a cost model]
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Columns that hold the weights [default: chosen by a cost model]
+    #[arg(long)]
+    weight_columns: Option<usize>,
+    /// Proofs that may be made before the weights' commitment has to be renewed
+    #[arg(long, default_value_t = PlanRequest::default().openings)]
+    openings: usize,
+    /// Bundle to write. It holds the weights: keep it secret
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Statement {
+    /// This input gives this output
+    Prediction,
+    /// So many of these items of a committed test set are classified correctly
+    Audit,
+    /// These items of a committed collection are the ones of a class
+    Retrieval,
+}
+
+#[derive(Serialize)]
+struct Derived {
+    output: PathBuf,
+    statement: StatementKind,
+    k: u32,
+    rows_used: usize,
+    lanes: usize,
+    weight_columns: usize,
+    estimate: Estimate,
+    circuit_hash: String,
+}
+
+impl DeriveArgs {
+    fn kind(&self) -> Result<StatementKind> {
+        let run = || -> Result<Run> {
+            if !self.items.is_power_of_two() {
+                bail!("--items {} is not a power of two", self.items);
+            }
+            let log_items = self.items.ilog2();
+            Ok(Run { log_items, depth: self.depth.unwrap_or(log_items) })
+        };
+        Ok(match self.statement {
+            Statement::Prediction => StatementKind::Prediction {
+                input: if self.public_input { InputMode::Public } else { InputMode::Committed },
+                output: self.outputs,
+            },
+            Statement::Audit => StatementKind::Audit { run: run()?, top: self.top },
+            Statement::Retrieval => {
+                let Some(class) = self.class else { bail!("a retrieval needs --class") };
+                StatementKind::Retrieval { run: run()?, class }
+            }
+        })
+    }
+}
+
+pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
+    let source = Bundle::read(&args.bundle)?;
+    let steps = output.bar(1, "planning the circuit");
+    let request = PlanRequest {
+        statement: args.kind()?,
+        openings: args.openings,
+        lanes: args.lanes,
+        weight_columns: args.weight_columns,
+    };
+    let bundle = Bundle::new(source.graph, request)?;
+    let layout = bundle.layout()?;
+    bundle.write(&args.output)?;
+    drop(steps);
+    let report = Derived {
+        output: args.output.clone(),
+        statement: bundle.options.statement,
+        k: layout.k,
+        rows_used: layout.rows_used(),
+        lanes: layout.options.lanes,
+        weight_columns: layout.options.weight_columns,
+        estimate: layout.estimate(),
+        circuit_hash: hex(bundle.architecture().circuit_hash()),
+    };
+    output.finish(&report, || {
+        table(&[
+            ("bundle", report.output.display().to_string()),
+            ("statement", describe(report.statement)),
+            ("rows", format!("{} of 2^{}", report.rows_used, report.k)),
+            ("lanes", report.lanes.to_string()),
+            ("expected", format!("{:.0} CPU-s a proof", report.estimate.prove_cpu_s)),
+            ("circuit", report.circuit_hash.clone()),
+        ])
+    })
+}

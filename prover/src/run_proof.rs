@@ -1,0 +1,140 @@
+//! The statements about a run of neighbouring items of a committed collection: of these items so
+//! many are classified correctly ([`StatementKind::Audit`]); these items are the ones that the model
+//! assigns to a class ([`StatementKind::Retrieval`]).
+//!
+//! Public inputs: `[context, root, first index, items, result]`.
+
+use std::time::{Duration, Instant};
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use rayon::prelude::*;
+
+use crate::{
+    circuit::{Assignment, ProvenInput, Run, StatementKind, TreePlace},
+    collection::{Item, RunOpening},
+    graph::{Execution, Executor},
+    model_proof::{ModelProofError, ModelProver},
+    proof::ProofFile,
+};
+
+/// A proof about a run and what it cost.
+pub struct RunProof {
+    pub proof: ProofFile,
+    /// The number classified correctly, or the bitmap of the selected items.
+    pub result: u128,
+    /// Reference runs and first phase.
+    pub witness_time: Duration,
+    pub prove_time: Duration,
+    /// Openings of the weights used so far, and allowed.
+    pub openings: (usize, usize),
+}
+
+/// What the reference says about a run, without a proof: for each item whether it counts.
+///
+/// # Errors
+/// [`ModelProofError`].
+pub fn reference(prover: ModelProver<'_>, opening: &RunOpening) -> Result<Vec<bool>, ModelProofError> {
+    let run = PreparedRun::new(prover, opening)?;
+    let assignment = run.assignment(prover, opening);
+    Ok((0..opening.items.len()).map(|item| assignment.counts(item)).collect())
+}
+
+/// Proves the statement of the bundle's circuit about a run.
+///
+/// # Errors
+/// [`ModelProofError`].
+pub fn prove(
+    prover: ModelProver<'_>,
+    opening: &RunOpening,
+    context: Fr,
+) -> Result<RunProof, ModelProofError> {
+    let start = Instant::now();
+    let run = PreparedRun::new(prover, opening)?;
+    let executed = start.elapsed();
+    let assignment = run.assignment(prover, opening);
+    let proven = prover.prove(&assignment, context)?;
+    let result = assignment.small_result();
+    Ok(RunProof {
+        proof: proven.proof,
+        result,
+        witness_time: executed + proven.witness_time,
+        prove_time: proven.prove_time,
+        openings: proven.openings,
+    })
+}
+
+/// The reference runs of a run's items.
+struct PreparedRun {
+    run: Run,
+    executions: Vec<Execution>,
+    /// Fixed class of a retrieval.
+    class: Option<usize>,
+}
+
+impl PreparedRun {
+    fn new(prover: ModelProver<'_>, opening: &RunOpening) -> Result<Self, ModelProofError> {
+        let (graph, kind) = (&prover.bundle.graph, prover.layout.options.statement);
+        let (run, class) = match kind {
+            StatementKind::Audit { run, .. } => (run, None),
+            StatementKind::Retrieval { run, class } => (run, Some(class)),
+            StatementKind::Prediction { .. } => {
+                let wanted = "audit or retrieval";
+                return Err(ModelProofError::Statement { found: kind.name(), wanted });
+            }
+        };
+        if opening.bits != run.log_items || opening.items.is_empty() {
+            let (expected, found) = (run.log_items, opening.bits);
+            return Err(ModelProofError::RunLength { expected, found });
+        }
+        if opening.siblings.len() != run.path() {
+            let found = opening.siblings.len() + run.log_items as usize;
+            return Err(ModelProofError::Depth { expected: run.depth, found });
+        }
+        let classes = graph.tensors[graph.output].shape[0];
+        for (item, Item { input, label, .. }) in opening.items.iter().enumerate() {
+            prover.check_input(input)?;
+            let label = u64::from(*label);
+            if class.is_none() && label >= classes as u64 {
+                return Err(ModelProofError::Label { item, label, classes });
+            }
+        }
+        let executor = Executor::new(graph)?;
+        let executions = opening
+            .items
+            .par_iter()
+            .map(|item| executor.run(&item.input))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { run, executions, class })
+    }
+
+    /// Masked items repeat the first one.
+    fn assignment<'a>(&'a self, prover: ModelProver<'a>, opening: &'a RunOpening) -> Assignment<'a> {
+        let count = opening.items.len();
+        let inputs = (0..self.run.items())
+            .map(|place| {
+                let index = if place < count { place } else { 0 };
+                let item = &opening.items[index];
+                let label = u64::from(item.label);
+                ProvenInput {
+                    bytes: &item.input,
+                    salt: item.salt,
+                    label,
+                    class: self.class.unwrap_or(label as usize),
+                    execution: &self.executions[index],
+                }
+            })
+            .collect();
+        let place = TreePlace {
+            first: opening.first,
+            count,
+            masked_leaves: vec![Fr::ZERO; self.run.items() - count],
+            siblings: opening.siblings.clone(),
+        };
+        Assignment {
+            graph: &prover.bundle.graph,
+            layout: prover.layout,
+            inputs,
+            place: Some(place),
+        }
+    }
+}
