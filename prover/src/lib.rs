@@ -2,9 +2,13 @@
 //! contract. Modules depend on each other in this order only:
 //! [`model`] -> [`quantize`] and [`graph`] -> [`circuit`] -> [`proof`] -> [`solidity`];
 //! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together.
+//! [`bundle`] and [`prediction`] put them together; [`collection`] commits to many inputs, and
+//! [`audit_plan`] says how many are needed.
 
+pub mod audit_plan;
 pub mod bundle;
 pub mod circuit;
+pub mod collection;
 pub mod data;
 pub mod field;
 pub mod graph;

@@ -1,5 +1,6 @@
 //! Poseidon over BN254 with circom's parameters for five inputs (state width 6, 8 full and 60
-//! partial rounds), and the salted commitment to an input.
+//! partial rounds), the salted commitment to an input, and the leaves and nodes of a committed
+//! collection's tree.
 //!
 //! Long inputs are chained as circomlib's `PoseidonEx(5, 1)` allows: the state's first element
 //! starts with the previous output, so `h' = PoseidonEx(initialState = h)(block of 5)`.
@@ -128,12 +129,12 @@ pub fn input_domain(length: usize) -> Fr {
     domain(INPUT_DOMAIN, length)
 }
 
-/// First chaining value of a leaf over `length` bytes, as [`input_domain`].
+/// First chaining value for a leaf over an input of `length` bytes, as [`input_domain`].
 pub fn leaf_domain(length: usize) -> Fr {
     domain(LEAF_DOMAIN, length)
 }
 
-/// Initial state of a tree's inner nodes, as [`input_domain`] with length 0.
+/// Initial state of a node's permutation: the domain's name times 2^64.
 pub fn node_domain() -> Fr {
     domain(NODE_DOMAIN, 0)
 }
@@ -145,14 +146,15 @@ pub fn commit_input(salt: Fr, bytes: &[u8]) -> Fr {
     hash_chain(input_domain(bytes.len()), &elements)
 }
 
-/// Leaf of a collection's tree: the chain over `salt`, `label` and the packed bytes.
+/// Leaf of a collection's tree: the chain over `salt`, `label` (0 in a collection without labels)
+/// and the packed bytes.
 pub fn hash_leaf(salt: Fr, label: u64, bytes: &[u8]) -> Fr {
     let mut elements = vec![salt, Fr::from(label)];
     elements.extend(pack_bytes(bytes));
     hash_chain(leaf_domain(bytes.len()), &elements)
 }
 
-/// Inner node of a collection's tree.
+/// Node of a collection's tree: one permutation over `[left, right, 0, 0, 0]`.
 pub fn hash_node(left: Fr, right: Fr) -> Fr {
     hash_block(node_domain(), &[left, right, Fr::ZERO, Fr::ZERO, Fr::ZERO])
 }
@@ -186,6 +188,35 @@ mod tests {
         let expected =
             "1018317224307729531995786483840663576608797660851238720571059489595066344487";
         assert_eq!(hash_block(Fr::ZERO, &block), Fr::from_str_vartime(expected).expect("decimal"));
+    }
+
+    #[test]
+    fn agrees_with_circomlib_from_an_initial_state() {
+        // circomlibjs: poseidon([1, 2, 3, 4, 5], 12345), and the chains written out with it.
+        let decimal = |text| Fr::from_str_vartime(text).expect("decimal");
+        let block = [1, 2, 3, 4, 5].map(Fr::from);
+        let expected =
+            "6756134557689838710990562337621541732539897950425808664882281472732108382546";
+        assert_eq!(hash_block(Fr::from(12345), &block), decimal(expected));
+        let expected =
+            "15307975900358642417113865688126247070379999962673234960582069684174051936152";
+        assert_eq!(hash_node(Fr::from(3), Fr::from(4)), decimal(expected));
+        let bytes: Vec<u8> = (1..=40).collect();
+        let expected =
+            "6507629753529334037620503542639339028873524350692088737325014715745318527594";
+        assert_eq!(hash_leaf(Fr::from(7), 3, &bytes), decimal(expected));
+    }
+
+    #[test]
+    fn leaves_bind_salt_label_bytes_and_length_and_are_no_input_commitments() {
+        let base = hash_leaf(Fr::from(7), 3, &[1, 2, 3]);
+        assert_ne!(base, hash_leaf(Fr::from(8), 3, &[1, 2, 3]));
+        assert_ne!(base, hash_leaf(Fr::from(7), 4, &[1, 2, 3]));
+        assert_ne!(base, hash_leaf(Fr::from(7), 3, &[1, 2, 4]));
+        assert_ne!(base, hash_leaf(Fr::from(7), 3, &[1, 2, 3, 0]));
+        // The packed bytes of the input are the leaf's label.
+        assert_ne!(hash_leaf(Fr::from(7), 3, &[]), commit_input(Fr::from(7), &[3]));
+        assert_ne!(hash_node(Fr::ONE, Fr::ZERO), hash_node(Fr::ZERO, Fr::ONE));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageReader, imageops::FilterType};
 
-use super::{DataError, Dataset, channels_first};
+use super::{
+    DataError, Dataset, Labels, Source, channels_first,
+    table::{LabelFile, read_labels},
+};
 use crate::graph::Shape;
 
 /// Wider or higher images are refused before they are decoded.
@@ -12,26 +15,64 @@ const MAX_SIDE: u32 = 1 << 14;
 
 const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"];
 
-pub(super) fn read(path: &Path, shape: Shape, limit: usize) -> Result<Dataset, DataError> {
+/// File of labels in a folder of images.
+const LABELS: &str = "labels.csv";
+
+pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, shape, limit, .. } = *source;
     let failed = |source| DataError::Read { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok(Dataset {
-            inputs: vec![read_one(path, shape)?],
-            labels: label(path).into_iter().collect(),
-        });
-    }
     let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        if is_image(&file) {
-            files.push(file);
+    if std::fs::metadata(path).map_err(failed)?.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            if is_image(&file) {
+                files.push(file);
+            }
         }
+        files.sort();
+    } else {
+        files.push(path.to_owned());
     }
-    files.sort();
+    let beside = path.join(LABELS);
+    let labels = match source.labels {
+        Labels::None => Vec::new(),
+        Labels::Named(name) => {
+            let problem = format!("images have no array or column {name:?}");
+            return Err(DataError::Labels { path: path.to_owned(), problem });
+        }
+        Labels::File(file) => labels_of(file, &files)?,
+        Labels::Find if beside.is_file() => labels_of(&beside, &files)?,
+        Labels::Find => {
+            let labels: Option<Vec<usize>> =
+                files.iter().take(limit).map(|file| label(file)).collect();
+            labels.unwrap_or_default()
+        }
+    };
     files.truncate(limit);
     let inputs = files.iter().map(|file| read_one(file, shape)).collect::<Result<Vec<_>, _>>()?;
-    let labels: Option<Vec<usize>> = files.iter().map(|file| label(file)).collect();
-    Ok(Dataset { inputs, labels: labels.unwrap_or_default() })
+    Ok(Dataset { inputs, labels: labels.into_iter().take(limit).collect() })
+}
+
+/// The labels that a file gives to images, one to each.
+fn labels_of(path: &Path, files: &[PathBuf]) -> Result<Vec<usize>, DataError> {
+    let wrong = |problem: String| DataError::Labels { path: path.to_owned(), problem };
+    match read_labels(path)? {
+        LabelFile::InOrder(labels) if labels.len() == files.len() => Ok(labels),
+        LabelFile::InOrder(labels) => {
+            Err(wrong(format!("{} labels for {} images", labels.len(), files.len())))
+        }
+        LabelFile::ByName(mut labels) => {
+            let found = files.iter().map(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                labels.remove(name.as_ref()).ok_or_else(|| wrong(format!("none for `{name}`")))
+            });
+            let found = found.collect::<Result<Vec<_>, _>>()?;
+            match labels.keys().next() {
+                Some(name) => Err(wrong(format!("one for `{name}`, which is not there"))),
+                None => Ok(found),
+            }
+        }
+    }
 }
 
 fn is_image(file: &Path) -> bool {

@@ -1,4 +1,4 @@
-//! Reading inputs and labels: `.npz` archives, folders of images, single files.
+//! Reading inputs and labels: `.npz` archives, tables, folders of images, single files.
 //!
 //! Everything becomes bytes in the order `[channels, height, width]`, row-major, as
 //! [`crate::graph::Executor::run`] takes them.
@@ -7,6 +7,7 @@ mod images;
 mod npz;
 #[cfg(test)]
 pub(crate) mod shared;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +32,18 @@ pub enum DataError {
         "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
     )]
     Shape { path: PathBuf, actual: Vec<u64>, expected: Shape },
-    #[error("`{path}` holds no inputs; npz archives, png, jpeg, pgm and ppm files are read")]
+    #[error(
+        "`{path}` holds no inputs; npz archives, csv tables, png, jpeg, pgm and ppm files are read"
+    )]
     Empty { path: PathBuf },
-    #[error("`{path}` holds numbers that are not bytes; declare how bytes stand for real values")]
-    NotBytes { path: PathBuf },
+    #[error("`{path}`, row {row}: {problem}")]
+    Row { path: PathBuf, row: usize, problem: String },
+    #[error("`{path}`, row {row}, column {column}: {problem}")]
+    Cell { path: PathBuf, row: usize, column: usize, problem: String },
+    #[error("labels in `{path}`: {problem}")]
+    Labels { path: PathBuf, problem: String },
+    #[error("`{path}` is no npz archive, so it has no array {name:?}")]
+    NoArrays { path: PathBuf, name: String },
 }
 
 /// Inputs, and labels where there are any.
@@ -46,15 +55,97 @@ pub struct Dataset {
     pub labels: Vec<usize>,
 }
 
+/// Where inputs and labels are, and how they become bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// An `.npz` archive, a `.csv` table, a folder of images, or one image.
+    pub path: &'a Path,
+    pub shape: Shape,
+    pub values: Values,
+    /// Name of the array of inputs in an archive; by default it is found as [`Dataset::open`] says.
+    pub inputs: Option<&'a str>,
+    pub labels: Labels<'a>,
+    /// Inputs to read at most.
+    pub limit: usize,
+}
+
+/// How numbers become bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// They are the bytes: integers of 0 to 255.
+    Bytes,
+    /// Real numbers; only arrays of bytes are taken as they are.
+    Reals(InputEncoding),
+}
+
+/// Where labels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels<'a> {
+    /// In the array or the column with a usual name (`labels`, `label`, `y`; in a table also
+    /// `class` and `target`); in the folder's `labels.csv`, else in the images' names. If they are
+    /// not there, there are none.
+    Find,
+    /// There are none.
+    None,
+    /// In the array or the column of this name; a column may also be given by its number, from 1.
+    Named(&'a str),
+    /// In a file with a label in each line, in the inputs' order, or an image's name and its label.
+    File(&'a Path),
+}
+
+impl Values {
+    fn byte(&self, number: f64) -> Result<u8, String> {
+        match self {
+            _ if !number.is_finite() => Err(format!("{number} is not a finite number")),
+            Self::Bytes if number.fract() != 0.0 || !(0.0..=255.0).contains(&number) => {
+                Err(format!("{number} is not a byte; say how bytes stand for real numbers"))
+            }
+            Self::Bytes => Ok(number as u8),
+            Self::Reals(encoding) => Ok(encoding.encode(number)),
+        }
+    }
+}
+
 impl Dataset {
-    /// Reads up to `limit` inputs of `shape` from an `.npz` archive, a folder of images (in the
-    /// order of their names), or one image file.
+    /// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
+    /// network's height and width (bilinear) when they differ.
+    ///
+    /// # Errors
+    /// [`DataError`], naming the file, and the row and the column where there are any.
+    pub fn read(source: &Source<'_>) -> Result<Self, DataError> {
+        let Source { path, inputs, .. } = *source;
+        let has_extension =
+            |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+        if let (Some(name), false) = (inputs, has_extension("npz")) {
+            return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
+        }
+        let mut dataset = if has_extension("npz") {
+            npz::read(source)?
+        } else if has_extension("csv") {
+            table::read(source)?
+        } else {
+            images::read(source)?
+        };
+        if dataset.inputs.is_empty() {
+            return Err(DataError::Empty { path: path.to_owned() });
+        }
+        if let Labels::File(file) = source.labels
+            && dataset.labels.is_empty()
+        {
+            dataset.labels = labels_in_order(file, dataset.inputs.len(), source.limit)?;
+        }
+        Ok(dataset)
+    }
+
+    /// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
+    /// images (in the order of their names), or one image file.
     ///
     /// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
     /// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
-    /// taken as they are; real numbers are converted with `encoding`. Images are resized to the
-    /// network's height and width (bilinear) when they differ. A file name that ends in
-    /// `_<number>` before its extension gives the label.
+    /// taken as they are; other numbers, also those of a table, are converted with `encoding`.
+    /// Images are resized to the network's height and width (bilinear) when they differ. Their
+    /// labels are in `labels.csv`, or a file name that ends in `_<number>` before its extension
+    /// gives the label.
     ///
     /// # Errors
     /// [`DataError`], naming the file.
@@ -64,17 +155,8 @@ impl Dataset {
         encoding: &InputEncoding,
         limit: usize,
     ) -> Result<Self, DataError> {
-        let is_archive =
-            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-        let dataset = if is_archive {
-            npz::read(path, shape, encoding, limit)?
-        } else {
-            images::read(path, shape, limit)?
-        };
-        if dataset.inputs.is_empty() {
-            return Err(DataError::Empty { path: path.to_owned() });
-        }
-        Ok(dataset)
+        let values = Values::Reals(*encoding);
+        Self::read(&Source { path, shape, values, inputs: None, labels: Labels::Find, limit })
     }
 }
 
@@ -94,6 +176,31 @@ pub fn read_image(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
 /// [`DataError`], naming the file.
 pub fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
     npz::value_range(path)
+}
+
+/// A label, which is a class's index.
+fn label_from(number: f64) -> Result<usize, String> {
+    // Integers are exact in f64 up to there.
+    if number.fract() == 0.0 && (0.0..9e15).contains(&number) {
+        return Ok(number as usize);
+    }
+    Err(format!("{number} is not a label; labels are integers from 0"))
+}
+
+/// The labels of a file that has one for each of `inputs` inputs; it may have more when `limit` cut
+/// the inputs off.
+fn labels_in_order(file: &Path, inputs: usize, limit: usize) -> Result<Vec<usize>, DataError> {
+    let wrong = |problem: String| DataError::Labels { path: file.to_owned(), problem };
+    let table::LabelFile::InOrder(mut labels) = table::read_labels(file)? else {
+        return Err(wrong("they go by names of files, the inputs have none".to_owned()));
+    };
+    if labels.len() > inputs && inputs == limit {
+        labels.truncate(limit);
+    }
+    if labels.len() != inputs {
+        return Err(wrong(format!("{} labels for {inputs} inputs", labels.len())));
+    }
+    Ok(labels)
 }
 
 /// Bytes of an image stored `[height, width, channels]` in the order `[channels, height, width]`.

@@ -8,9 +8,8 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{DataError, Dataset, channels_first};
+use super::{DataError, Dataset, Labels, Source, channels_first, label_from};
 use crate::graph::Shape;
-use crate::quantize::InputEncoding;
 
 /// Bound on the numbers read from one array.
 const MAX_NUMBERS: u64 = 1 << 30;
@@ -30,54 +29,64 @@ struct Array {
     numbers: Numbers,
 }
 
-pub(super) fn read(
-    path: &Path,
-    shape: Shape,
-    encoding: &InputEncoding,
-    limit: usize,
-) -> Result<Dataset, DataError> {
-    let array = read_array(path, &INPUT_NAMES, limit)?
+pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, shape, limit, .. } = *source;
+    let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
     let order = order(&array.shape, shape).ok_or_else(|| DataError::Shape {
         path: path.to_owned(),
         actual: array.shape.clone(),
         expected: shape,
     })?;
-    let elements: usize = shape.iter().product();
+    let elements = shape.iter().product::<usize>().max(1);
     let bytes: Vec<u8> = match array.numbers {
         Numbers::Bytes(bytes) => bytes,
-        Numbers::Reals(reals) => {
-            if reals.iter().any(|x| !x.is_finite()) {
-                return Err(failed(path, "an input is not a finite number"));
-            }
-            reals.iter().map(|x| encoding.encode(*x)).collect()
-        }
+        Numbers::Reals(reals) => reals
+            .iter()
+            .enumerate()
+            .map(|(index, number)| {
+                source.values.byte(*number).map_err(|problem| {
+                    let (row, column) = (index / elements, index % elements);
+                    failed(path, format!("array `{name}`: input {row}, number {column}: {problem}"))
+                })
+            })
+            .collect::<Result<_, _>>()?,
     };
     let inputs: Vec<Vec<u8>> = bytes
-        .chunks_exact(elements.max(1))
+        .chunks_exact(elements)
         .map(|input| match order {
             Layout::ChannelsFirst => input.to_vec(),
             Layout::ChannelsLast => channels_first(input, shape),
         })
         .collect();
-    let labels = match read_array(path, &LABEL_NAMES, limit)? {
-        Some(Array { numbers, .. }) => {
-            let labels: Vec<usize> = match numbers {
-                Numbers::Bytes(bytes) => bytes.into_iter().map(usize::from).collect(),
-                Numbers::Reals(reals) => reals.into_iter().map(|x| x.max(0.0) as usize).collect(),
-            };
-            if labels.len() != inputs.len() {
-                return Err(failed(path, "it has not as many labels as inputs"));
-            }
-            labels
-        }
+    let labels = match read_array(path, Wanted::Labels(source), limit)? {
+        Some((name, array)) => labels(&array)
+            .and_then(|labels| {
+                let (found, wanted) = (labels.len(), inputs.len());
+                let problem = || format!("{found} labels for {wanted} inputs");
+                if found == wanted { Ok(labels) } else { Err(problem()) }
+            })
+            .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
         None => Vec::new(),
     };
     Ok(Dataset { inputs, labels })
 }
 
+fn labels(array: &Array) -> Result<Vec<usize>, String> {
+    match &array.numbers {
+        Numbers::Bytes(bytes) => Ok(bytes.iter().copied().map(usize::from).collect()),
+        Numbers::Reals(reals) => reals
+            .iter()
+            .enumerate()
+            .map(|(row, number)| {
+                label_from(*number).map_err(|problem| format!("row {row}: {problem}"))
+            })
+            .collect(),
+    }
+}
+
 pub(super) fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
-    let array = read_array(path, &INPUT_NAMES, usize::MAX)?
+    let (_, array) = read_array(path, Wanted::AnyInputs, usize::MAX)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
     Ok(match array.numbers {
         Numbers::Bytes(_) => None,
@@ -110,35 +119,78 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
     }
 }
 
-/// The first array of the archive with one of the names, its first `limit` rows. Inputs may also be
-/// the only array beside the labels, whatever its name.
-fn read_array(path: &Path, names: &[&str], limit: usize) -> Result<Option<Array>, DataError> {
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Inputs(&'a Source<'a>),
+    /// As without a name in [`Source::inputs`].
+    AnyInputs,
+    Labels(&'a Source<'a>),
+}
+
+impl Wanted<'_> {
+    /// Which of the arrays that are present; none where there are no labels.
+    fn choose(self, present: &[String]) -> Result<Option<String>, String> {
+        let named = |name: &str| match present.iter().find(|array| *array == name) {
+            Some(array) => Ok(Some(array.clone())),
+            None => Err(format!("it has no array `{name}`, but {}", listed(present))),
+        };
+        let usual = |names: &[&str]| {
+            let mut names = names.iter();
+            names.find_map(|name| present.iter().find(|array| array == name)).cloned()
+        };
+        match self {
+            Self::Inputs(Source { inputs: Some(name), .. }) => named(name),
+            Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
+            Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
+            Self::Labels(_) => Ok(None),
+            Self::AnyInputs | Self::Inputs(_) => {
+                let labels = match self {
+                    Self::Inputs(Source { labels: Labels::Named(name), .. }) => Some(*name),
+                    _ => None,
+                };
+                let is_label = |array: &str| labels == Some(array) || LABEL_NAMES.contains(&array);
+                let others = || present.iter().filter(|array| !is_label(array));
+                match (usual(&INPUT_NAMES), others().next(), others().nth(1)) {
+                    (Some(array), ..) => Ok(Some(array)),
+                    (None, Some(only), None) => Ok(Some(only.clone())),
+                    (None, None, _) => Ok(None),
+                    _ => Err(format!("it has {}; say which holds the inputs", listed(present))),
+                }
+            }
+        }
+    }
+}
+
+fn listed(arrays: &[String]) -> String {
+    let names: Vec<String> = arrays.iter().map(|array| format!("`{array}`")).collect();
+    if names.is_empty() { "no arrays".to_owned() } else { names.join(", ") }
+}
+
+/// The array that is wanted, with its name, its first `limit` rows.
+fn read_array(
+    path: &Path,
+    wanted: Wanted<'_>,
+    limit: usize,
+) -> Result<Option<(String, Array)>, DataError> {
     let file =
         File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
     let mut archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
-    let present = archive
+    let mut present = archive
         .file_names()
         .filter_map(|entry| entry.strip_suffix(".npy"))
         .map(str::to_owned)
         .collect::<Vec<_>>();
-    let named = names.iter().find(|name| present.iter().any(|entry| entry == *name));
-    let name = match named {
-        Some(name) => (*name).to_owned(),
-        None if names == INPUT_NAMES => {
-            let mut others = present.iter().filter(|entry| !LABEL_NAMES.contains(&entry.as_str()));
-            match (others.next(), others.next()) {
-                (Some(only), None) => only.clone(),
-                _ => return Ok(None),
-            }
-        }
-        None => return Ok(None),
+    present.sort();
+    let Some(name) = wanted.choose(&present).map_err(|problem| failed(path, problem))? else {
+        return Ok(None);
     };
     let entry = format!("{name}.npy");
     let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;
-    numbers(reader, limit)
-        .map(Some)
-        .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))
+    match numbers(reader, limit) {
+        Ok(array) => Ok(Some((name, array))),
+        Err(problem) => Err(failed(path, format!("array `{name}`: {problem}"))),
+    }
 }
 
 fn failed(path: &Path, problem: impl Into<String>) -> DataError {

@@ -105,7 +105,8 @@ fn broken_archives_are_refused() {
     refused(npy("|u1", "(0, 2, 2)", &[]), "no inputs");
     let other = || npy("|u1", "(1, 4)", &[0; 4]);
     archive(&path, &[("a.npy", other()), ("b.npy", other())]);
-    assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Empty { .. })));
+    let error = Dataset::open(&path, [1, 2, 2], &UNIT, 1).expect_err("two arrays").to_string();
+    assert!(error.contains("`a`, `b`; say which"), "{error}");
     fs::write(&path, b"PK not an archive").expect("written");
     assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Archive { .. })));
     let missing = Dataset::open(&folder.file("no.npz"), [1, 2, 2], &UNIT, 1);
@@ -119,6 +120,123 @@ fn broken_archives_are_refused() {
     );
     let error = Dataset::open(&path, [1, 2, 2], &UNIT, 9).expect_err("labels").to_string();
     assert!(error.contains("labels"), "{error}");
+}
+
+fn source(path: &Path, shape: Shape) -> Source<'_> {
+    Source { path, shape, values: Values::Bytes, inputs: None, labels: Labels::Find, limit: 10 }
+}
+
+#[test]
+fn arrays_are_chosen_by_name() {
+    let folder = Folder::new("named");
+    let path = folder.file("data.npz");
+    let words = |values: &[i16]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    archive(
+        &path,
+        &[
+            ("images.npy", npy("|u1", "(2, 2)", &[1, 2, 3, 4])),
+            ("test.npy", npy("<i2", "(2, 2)", &words(&[5, 6, 7, 255]))),
+            ("classes.npy", npy("<i2", "(2,)", &words(&[1, 300]))),
+            ("bad.npy", npy("<i2", "(2,)", &words(&[1, -2]))),
+            ("one.npy", npy("<i2", "(1,)", &words(&[1]))),
+            ("wide.npy", npy("<i2", "(2, 2)", &words(&[5, 6, 256, 8]))),
+        ],
+    );
+    let usual = source(&path, [2, 1, 1]);
+    let read = |source: Source<'_>| Dataset::read(&source);
+    assert_eq!(read(usual).expect("the usual name").inputs, [[1, 2], [3, 4]]);
+    let named = Source { inputs: Some("test"), labels: Labels::Named("classes"), ..usual };
+    let data = read(named).expect("by name");
+    assert_eq!((data.inputs, data.labels), (vec![vec![5, 6], vec![7, 255]], vec![1, 300]));
+    let labels = folder.file("labels.txt");
+    fs::write(&labels, "4\n\n5\n").expect("written");
+    let data = read(Source { labels: Labels::File(&labels), ..usual }).expect("a file of labels");
+    assert_eq!(data.labels, [4, 5]);
+    let first = Source { labels: Labels::File(&labels), limit: 1, ..usual };
+    assert_eq!(read(first).expect("one").labels, [4]);
+    fs::write(&labels, "4\n").expect("written");
+    let refused = |source: Source<'_>, part: &str| {
+        let error = read(source).expect_err(part).to_string();
+        assert!(error.contains(part), "{error}: {part}");
+    };
+    refused(Source { labels: Labels::File(&labels), ..usual }, "1 labels for 2 inputs");
+    fs::write(&labels, "a.png,4\n").expect("written");
+    refused(Source { labels: Labels::File(&labels), ..usual }, "names of files");
+    refused(Source { inputs: Some("nothing"), ..usual }, "no array `nothing`, but `bad`");
+    refused(Source { labels: Labels::Named("bad"), ..usual }, "array `bad`: row 1: -2 is not");
+    refused(Source { labels: Labels::Named("one"), ..usual }, "array `one`: 1 labels for 2");
+    refused(Source { inputs: Some("wide"), ..usual }, "array `wide`: input 1, number 0: 256");
+    let reals = Source { inputs: Some("wide"), values: Values::Reals(InputEncoding::RAW), ..usual };
+    assert_eq!(read(reals).expect("encoded").inputs[1], [255, 8]);
+}
+
+#[test]
+fn tables() {
+    let folder = Folder::new("tables");
+    let path = folder.file("data.csv");
+    let read = |text: &str, labels: Labels<'_>, values: Values| {
+        fs::write(&path, text).expect("written");
+        Dataset::read(&Source { labels, values, ..source(&path, [3, 1, 1]) })
+    };
+    let bytes = Values::Bytes;
+    let header = "\u{feff}a;Label;b;c\n1;7;2;3\r\n\n4;8;5;255\n";
+    let data = read(header, Labels::Find, bytes).expect("a header");
+    assert_eq!((data.inputs, data.labels), (vec![vec![1, 2, 3], vec![4, 5, 255]], vec![7, 8]));
+    let data = read("9,1,2,3\n8,4,5,6\n", Labels::Named("1"), bytes).expect("a number");
+    assert_eq!((data.inputs, data.labels), (vec![vec![1, 2, 3], vec![4, 5, 6]], vec![9, 8]));
+    let data = read("1,2,3\n", Labels::Find, bytes).expect("no label");
+    assert_eq!((data.inputs, data.labels), (vec![vec![1, 2, 3]], vec![]));
+    let reals = Values::Reals(InputEncoding { scale: 0.5, offset: -1.0 });
+    let data = read("-1, 0,2.5\n", Labels::None, reals).expect("real numbers");
+    assert_eq!(data.inputs, [[0, 2, 7]]);
+    let many = "1,2,3\n".repeat(20) + "broken";
+    assert_eq!(read(&many, Labels::Find, bytes).expect("the first").inputs.len(), 10);
+    let refused = |text: &str, labels: Labels<'_>, part: &str| {
+        let error = read(text, labels, bytes).expect_err(part).to_string();
+        assert!(error.contains(part) && error.contains("data.csv"), "{error}: {part}");
+    };
+    refused("1,2,3\n1,x,3\n", Labels::Find, "row 2, column 2: \"x\" is not a number");
+    refused("1,2,3\n1,2,256\n", Labels::Find, "row 2, column 3: 256 is not a byte");
+    refused("1,2,3\n1,2,nan\n", Labels::Find, "row 2, column 3: NaN is not a finite number");
+    refused("1,2,3\n1,2\n", Labels::Find, "row 2: 2 columns, the first row has 3");
+    refused("1,2,3,4\n", Labels::Find, "row 1: 4 columns beside no label");
+    refused("y,a,b,c\n1.5,1,2,3\n", Labels::Find, "row 2, column 1: 1.5 is not a label");
+    refused("1,2,3,4\n", Labels::Named("5"), "no column is called \"5\"");
+    refused("1,2,\"3\n", Labels::Find, "row 1: a quotation mark");
+    refused("a,b,c\n", Labels::Find, "holds no inputs");
+    let arrays = Source { inputs: Some("X"), ..source(&path, [3, 1, 1]) };
+    assert!(matches!(Dataset::read(&arrays), Err(DataError::NoArrays { .. })));
+}
+
+#[test]
+fn labels_of_images_in_a_file() {
+    let folder = Folder::new("labelled");
+    for name in ["a_1.pgm", "b_2.pgm"] {
+        fs::write(folder.file(name), b"P5 2 1 255\n\x09\x0a").expect("written");
+    }
+    let images = source(&folder.0, [1, 1, 2]);
+    let labels = |text: &str, labels: Labels<'_>| {
+        fs::write(folder.file("labels.csv"), text).expect("written");
+        Dataset::read(&Source { labels, ..images }).map(|data| data.labels)
+    };
+    let named = "file,label\nb_2.pgm,5\na_1.pgm,4\n";
+    assert_eq!(labels(named, Labels::Find).expect("by name"), [4, 5]);
+    assert_eq!(labels("6\n7\n", Labels::Find).expect("in order"), [6, 7]);
+    assert_eq!(labels(named, Labels::None).expect("none"), Vec::<usize>::new());
+    let other = folder.file("other.txt");
+    fs::write(&other, "8\n9\n").expect("written");
+    assert_eq!(labels(named, Labels::File(&other)).expect("another file"), [8, 9]);
+    let refused = |text: &str, part: &str| {
+        let error = labels(text, Labels::Find).expect_err(part).to_string();
+        assert!(error.contains(part) && error.contains("labels.csv"), "{error}: {part}");
+    };
+    refused("b_2.pgm,5\n", "none for `a_1.pgm`");
+    refused("a_1.pgm,1\nb_2.pgm,5\nc.pgm,5\n", "`c.pgm`, which is not there");
+    refused("a_1.pgm,1\na_1.pgm,5\n", "row 2, column 1");
+    refused("1\n", "1 labels for 2 images");
+    refused("1\nb_2.pgm,5\n", "row 2");
+    refused("a_1.pgm,1\nb_2.pgm,x\n", "row 2, column 2: \"x\" is not a label");
+    assert!(Dataset::read(&Source { labels: Labels::Named("y"), ..images }).is_err());
 }
 
 #[test]
