@@ -10,8 +10,8 @@ use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     data::Dataset,
-    graph::QuantizedGraph,
     field::{field_from_bytes, field_to_bytes},
+    graph::QuantizedGraph,
     quantize::InputEncoding,
 };
 use assay_relayer::proving::{InputOpening, InputStore};

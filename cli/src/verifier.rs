@@ -14,7 +14,8 @@ use alloy::{
 };
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    field::field_to_bytes, model_proof::generate_verifying_key,
+    field::field_to_bytes,
+    model_proof::generate_verifying_key,
     proof::{ProofFile, Srs},
     solidity::{Options, compile, generate, vk_data},
 };

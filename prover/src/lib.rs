@@ -1,9 +1,8 @@
 //! Assay's prover: an ONNX network becomes a quantized graph, a circuit, a proof, and a verifier
 //! contract. Modules depend on each other in this order only:
 //! [`model`] -> [`quantize`] and [`graph`] -> [`circuit`] -> [`proof`] -> [`solidity`];
-//! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together.
-//! [`bundle`] and [`prediction`] put them together; [`collection`] commits to many inputs, and
-//! [`audit_plan`] says how many are needed.
+//! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together; [`collection`]
+//! commits to many inputs, and [`audit_plan`] says how many are needed.
 
 pub mod audit_plan;
 pub mod bundle;

@@ -33,7 +33,10 @@ pub struct RunProof {
 ///
 /// # Errors
 /// [`ModelProofError`].
-pub fn reference(prover: ModelProver<'_>, opening: &RunOpening) -> Result<Vec<bool>, ModelProofError> {
+pub fn reference(
+    prover: ModelProver<'_>,
+    opening: &RunOpening,
+) -> Result<Vec<bool>, ModelProofError> {
     let run = PreparedRun::new(prover, opening)?;
     let assignment = run.assignment(prover, opening);
     Ok((0..opening.items.len()).map(|item| assignment.counts(item)).collect())
@@ -108,7 +111,11 @@ impl PreparedRun {
     }
 
     /// Masked items repeat the first one.
-    fn assignment<'a>(&'a self, prover: ModelProver<'a>, opening: &'a RunOpening) -> Assignment<'a> {
+    fn assignment<'a>(
+        &'a self,
+        prover: ModelProver<'a>,
+        opening: &'a RunOpening,
+    ) -> Assignment<'a> {
         let count = opening.items.len();
         let inputs = (0..self.run.items())
             .map(|place| {

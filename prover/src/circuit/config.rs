@@ -395,8 +395,8 @@ impl ModelConfig {
             let s1 = meta.query_advice(self.s1, Rotation::cur());
             let constant = meta.query_fixed(self.shift, Rotation::cur());
             let function = meta.query_fixed(self.function, Rotation::cur());
-            let absorb = function
-                * (Expression::Constant(Fr::one()) - self.pattern_flags(meta, |_| true));
+            let absorb =
+                function * (Expression::Constant(Fr::one()) - self.pattern_flags(meta, |_| true));
             let sbox = meta.query_fixed(flags.sbox, Rotation::cur());
             let full = meta.query_fixed(flags.full, Rotation::cur());
             let partial = meta.query_fixed(flags.partial, Rotation::cur());

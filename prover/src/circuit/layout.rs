@@ -162,8 +162,7 @@ impl Layout {
             kernels::place(graph, &readings, options.weight_columns, load_rows);
         let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
 
-        let hash =
-            statement.hashes().then(|| hash_rows(statement, packed, tiles_end + 1));
+        let hash = statement.hashes().then(|| hash_rows(statement, packed, tiles_end + 1));
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
 

@@ -39,7 +39,9 @@ pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
 /// Why no layout can be made for a graph.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    #[error("from 2 to 64 lanes, from 1 to 64 weight columns and at most 2^20 openings are allowed")]
+    #[error(
+        "from 2 to 64 lanes, from 1 to 64 weight columns and at most 2^20 openings are allowed"
+    )]
     Options,
     #[error("no circuit proves a statement about {0}")]
     Statement(String),

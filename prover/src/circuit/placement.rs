@@ -220,10 +220,9 @@ pub(super) fn place_tiles(
                 inputs.iter().flat_map(|input: &TensorId| views[*input].clone()).collect()
             }
             Op::Slice { input, start } => views[*input][*start..start + output.shape[0]].to_vec(),
-            Op::Conv { .. }
-            | Op::SumPool { .. }
-            | Op::Pointwise { .. }
-            | Op::Multiply { .. } => Vec::new(),
+            Op::Conv { .. } | Op::SumPool { .. } | Op::Pointwise { .. } | Op::Multiply { .. } => {
+                Vec::new()
+            }
         };
     }
 

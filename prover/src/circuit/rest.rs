@@ -137,9 +137,7 @@ fn fold(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Folded {
         | Op::Resize { .. }
         | Op::Add { .. }
         | Op::Concat { .. }
-        | Op::Slice { .. } => {
-            Folded { taps: Vec::new(), input: graph.input.tensor, least: 0 }
-        }
+        | Op::Slice { .. } => Folded { taps: Vec::new(), input: graph.input.tensor, least: 0 },
     }
 }
 

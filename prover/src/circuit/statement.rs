@@ -170,9 +170,10 @@ impl StatementKind {
             Self::Retrieval { class, .. } if *class >= classes => {
                 Some(format!("class {class} of {classes}"))
             }
-            Self::Retrieval { run, .. } if run.log_items > MAX_LOG_RETRIEVED => {
-                Some(format!("a bitmap of 2^{} items (at most 2^{MAX_LOG_RETRIEVED})", run.log_items))
-            }
+            Self::Retrieval { run, .. } if run.log_items > MAX_LOG_RETRIEVED => Some(format!(
+                "a bitmap of 2^{} items (at most 2^{MAX_LOG_RETRIEVED})",
+                run.log_items
+            )),
             _ => None,
         }
     }

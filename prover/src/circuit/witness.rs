@@ -209,7 +209,12 @@ impl Assignment<'_> {
             return values;
         };
         let number = |value: usize| Fr::from(value as u64);
-        vec![self.root(), number(place.first), number(place.count), Fr::from_u128(self.small_result())]
+        vec![
+            self.root(),
+            number(place.first),
+            number(place.count),
+            Fr::from_u128(self.small_result()),
+        ]
     }
 
     /// The outputs of a prediction.
@@ -297,9 +302,7 @@ impl Assignment<'_> {
             FreeValue::PathBit(height) => {
                 Fr::from((place.first / self.inputs.len() >> height & 1) as u64)
             }
-            FreeValue::Sibling(height) => {
-                place.siblings.get(height).copied().unwrap_or(Fr::ZERO)
-            }
+            FreeValue::Sibling(height) => place.siblings.get(height).copied().unwrap_or(Fr::ZERO),
         }
     }
 

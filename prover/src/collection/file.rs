@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collection, CollectionError, Item, Opening, OpeningError, SaltSeed};
 use crate::{
+    field::{field_from_bytes, field_to_bytes},
     graph::Shape,
-    prediction::{field_from_bytes, field_to_bytes},
     proof::file::{FileError, Kind, Reader, Writer, check_belongs},
 };
 

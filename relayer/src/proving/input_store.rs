@@ -11,8 +11,8 @@ use std::{
 
 use alloy::{hex, primitives::B256};
 use assay_prover::{
-    poseidon::commit_input,
     field::{field_from_bytes, field_to_bytes},
+    poseidon::commit_input,
 };
 use serde::{Deserialize, Serialize};
 

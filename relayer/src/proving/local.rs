@@ -11,7 +11,9 @@ use alloy::primitives::{B256, U256};
 use assay_prover::{
     bundle::{Bundle, BundleError},
     circuit::{Layout, StatementKind},
-    field::field_from_bytes, model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key}, prediction::{self, Statement},
+    field::field_from_bytes,
+    model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
+    prediction::{self, Statement},
     proof::{KeyError, ProverKey, Srs, SrsError, file::FileError},
 };
 use async_trait::async_trait;

@@ -51,7 +51,8 @@ impl TileFactors {
 
 /// The factors of a tile; the cells exist once [`build`] has run.
 fn tile_factors(tile: &Tile, builder: &mut ProgramBuilder) -> TileFactors {
-    let factors = [tile.produced, tile.consumed].map(|reading| Factors::new(tile, reading, builder));
+    let factors =
+        [tile.produced, tile.consumed].map(|reading| Factors::new(tile, reading, builder));
     let [mut produced, consumed] = factors;
     if tile.packs_bytes {
         let factor = (0..tile.lanes).fold(field(1), |power, _| power * field(256));

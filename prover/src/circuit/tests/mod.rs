@@ -171,12 +171,7 @@ fn failures(
     let layout = Layout::new(graph, options).expect("layout");
     let execution = Executor::new(graph).expect("valid graph").run(input).expect("in range");
     let assignment =
-        Assignment {
-            graph,
-            layout: &layout,
-            inputs: vec![proven(input, &execution)],
-            place: None,
-        };
+        Assignment { graph, layout: &layout, inputs: vec![proven(input, &execution)], place: None };
     let weights = layout.weight_columns(graph, OsRng);
     let mut first = assignment.first_phase(weights, OsRng).expect("witness");
     let mut public = vec![Fr::from(123)];

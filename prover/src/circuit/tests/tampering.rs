@@ -12,7 +12,8 @@ fn honest_witness_satisfies_the_circuit() {
         (4, 3, InputMode::Public),
         (7, 4, InputMode::Committed),
     ] {
-        let failures = failures(&graph, &input, options(lanes, columns, prediction(mode)), Attack::None);
+        let failures =
+            failures(&graph, &input, options(lanes, columns, prediction(mode)), Attack::None);
         assert!(failures.is_empty(), "{lanes} lanes: {:#?}", failures.first());
     }
 }
@@ -163,7 +164,8 @@ fn public_inputs_are_bound() {
 #[test]
 fn every_column_is_constrained() {
     let (graph, _) = mixed_network();
-    let layout = Layout::new(&graph, options(3, 2, prediction(InputMode::Committed))).expect("layout");
+    let layout =
+        Layout::new(&graph, options(3, 2, prediction(InputMode::Committed))).expect("layout");
     let mut meta = halo2_proofs::plonk::ConstraintSystem::<Fr>::default();
     let config = ModelConfig::configure(&mut meta, &layout.profile);
     let tile: &dyn Fn(&Layout) -> usize = &|layout| first_row(layout, TileSource::Layer(2));
