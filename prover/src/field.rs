@@ -1,6 +1,9 @@
 //! Field elements as the 32 big-endian bytes that files, contracts and people see.
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+use halo2_proofs::halo2curves::ff::PrimeField;
+
+/// An element of BN254's scalar field.
+pub use halo2_proofs::halo2curves::bn256::Fr;
 
 /// A field element from 32 big-endian bytes, `None` at or above the modulus.
 pub fn field_from_bytes(bytes: &[u8; 32]) -> Option<Fr> {

@@ -42,7 +42,8 @@ pub struct Estimate {
 
 /// Largest supported `k`.
 const MAX_K: u32 = 24;
-const LANES: [usize; 8] = [2, 3, 4, 5, 6, 7, 8, 14];
+/// Larger ones serve batches, whose images are spread over the lanes.
+const LANES: [usize; 12] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20];
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 /// CPU seconds that 100,000 gas are worth to the planner.
 const SECONDS_PER_100K_GAS: f64 = 1.0;

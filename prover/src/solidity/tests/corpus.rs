@@ -8,7 +8,7 @@ use halo2_proofs::halo2curves::{
 
 use super::*;
 use crate::proof::{
-    VerifyError, public_inputs,
+    VerifierKey, VerifyError, public_inputs,
     transcript::{POINT_BYTES, TranscriptError, point_to_bytes},
 };
 
@@ -25,8 +25,8 @@ enum Verdict {
     Other(String),
 }
 
-fn native(setup: &Setup, proof: &[u8], inputs: &[[u8; 32]]) -> Verdict {
-    let verified = public_inputs(inputs).and_then(|inputs| setup.key.verify(&inputs, proof));
+fn native(key: &VerifierKey, proof: &[u8], inputs: &[[u8; 32]]) -> Verdict {
+    let verified = public_inputs(inputs).and_then(|inputs| key.verify(&inputs, proof));
     match verified {
         Ok(hash) => Verdict::Accepted(hash.to_vec()),
         Err(VerifyError::Length { .. }) => Verdict::Length,
@@ -89,17 +89,18 @@ fn successor(mut bytes: [u8; 32]) -> [u8; 32] {
     bytes
 }
 
-struct Corpus {
-    setup: Setup,
-    deployed: Deployed,
-    proof: Vec<u8>,
-    inputs: Vec<[u8; 32]>,
-    cases: usize,
+/// A good proof and both verifiers.
+pub(super) struct Corpus {
+    pub key: VerifierKey,
+    pub deployed: Deployed,
+    pub proof: Vec<u8>,
+    pub inputs: Vec<[u8; 32]>,
+    pub cases: usize,
 }
 
 impl Corpus {
     fn refused(&mut self, proof: &[u8], inputs: &[[u8; 32]], what: &str) -> Verdict {
-        let verdict = native(&self.setup, proof, inputs);
+        let verdict = native(&self.key, proof, inputs);
         let outcome = self.deployed.verify(proof, inputs);
         assert_eq!(verdict, on_chain(&outcome), "{what}");
         assert!(
@@ -123,105 +124,118 @@ fn native_and_contract_agree_on_malformed_proofs() {
     let setup = setup(SampleParams::small());
     let Some(deployed) = deploy(setup.key.info()) else { return };
     let (proof, inputs) = setup.prove(1, 1, &SEED);
-    let profile = setup.key.info().profile().clone();
-    let mut corpus = Corpus { setup, deployed, proof, inputs: words(&inputs), cases: 0 };
-    let (proof, inputs) = (corpus.proof.clone(), corpus.inputs.clone());
-    let good = corpus.deployed.verify(&proof, &inputs);
-    assert_eq!(on_chain(&good), native(&corpus.setup, &proof, &inputs));
-    assert!(good.result.is_ok());
+    let key = setup.key.verifier();
+    Corpus { key, deployed, proof, inputs: words(&inputs), cases: 0 }.refuse_all();
+}
 
-    let (first_points, scalars) = (profile.proof_points() - 2, profile.proof_scalars());
-    let scalars_start = first_points * POINT_BYTES;
-    let openings = scalars_start + scalars * 32;
-    let points = (0..first_points)
-        .map(|index| index * POINT_BYTES)
-        .chain([openings, openings + POINT_BYTES]);
-    let q = successor(big_endian((-Fq::ONE).to_repr()));
-    let r = successor(big_endian((-Fr::ONE).to_repr()));
-    let other = point_to_bytes(&G1Affine::from(G1Affine::generator() * Fr::from(77)));
-    for at in points {
-        let range = at..at + POINT_BYTES;
-        for byte in [0, 15, 31, 32, 47, 63] {
-            let flipped = proof[at + byte] ^ (1 << (byte % 8));
-            let verdict = corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
-            assert_eq!(verdict, Verdict::Point(at));
-        }
-        let mut negated = proof[range.clone()].to_vec();
-        let mut y: [u8; 32] = negated[32..].try_into().unwrap();
-        y.reverse();
-        negated[32..].copy_from_slice(&big_endian((-Fq::from_repr(y).unwrap()).to_repr()));
-        assert_eq!(corpus.refused_with(range.clone(), &negated, "negated"), Verdict::Invalid);
-        assert_eq!(corpus.refused_with(range.clone(), &other, "another point"), Verdict::Invalid);
-        for (value, what) in [
-            ([0; 64], "infinity"),
-            ([0xff; 64], "all ones"),
-            ([q, q].concat().try_into().unwrap(), "infinity, not reduced"),
-        ] {
-            let verdict = corpus.refused_with(range.clone(), &value, what);
-            assert_eq!(verdict, Verdict::Point(at));
-        }
-        // x + q and y + q are the same point to a sloppy decoder, where they fit a word.
-        for half in [at..at + 32, at + 32..at + 64] {
-            let mut word = [0u8; 32];
-            let mut carry = 0;
-            for index in (0..32).rev() {
-                let sum = u32::from(proof[half.start + index]) + u32::from(q[index]) + carry;
-                word[index] = sum as u8;
-                carry = sum >> 8;
+impl Corpus {
+    /// Every region of the proof and of the public inputs, damaged in every way.
+    pub fn refuse_all(mut self) {
+        let corpus = &mut self;
+        let profile = corpus.key.info().profile().clone();
+        let (proof, inputs) = (corpus.proof.clone(), corpus.inputs.clone());
+        let good = corpus.deployed.verify(&proof, &inputs);
+        assert_eq!(on_chain(&good), native(&corpus.key, &proof, &inputs));
+        assert!(good.result.is_ok());
+
+        let (first_points, scalars) = (profile.proof_points() - 2, profile.proof_scalars());
+        let scalars_start = first_points * POINT_BYTES;
+        let openings = scalars_start + scalars * 32;
+        let points = (0..first_points)
+            .map(|index| index * POINT_BYTES)
+            .chain([openings, openings + POINT_BYTES]);
+        let q = successor(big_endian((-Fq::ONE).to_repr()));
+        let r = successor(big_endian((-Fr::ONE).to_repr()));
+        let other = point_to_bytes(&G1Affine::from(G1Affine::generator() * Fr::from(77)));
+        for at in points {
+            let range = at..at + POINT_BYTES;
+            for byte in [0, 15, 31, 32, 47, 63] {
+                let flipped = proof[at + byte] ^ (1 << (byte % 8));
+                let verdict =
+                    corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
+                assert_eq!(verdict, Verdict::Point(at));
             }
-            assert_eq!(carry, 0);
-            let verdict = corpus.refused_with(half, &word, "coordinate plus q");
-            assert_eq!(verdict, Verdict::Point(at));
+            let mut negated = proof[range.clone()].to_vec();
+            let mut y: [u8; 32] = negated[32..].try_into().unwrap();
+            y.reverse();
+            negated[32..].copy_from_slice(&big_endian((-Fq::from_repr(y).unwrap()).to_repr()));
+            assert_eq!(corpus.refused_with(range.clone(), &negated, "negated"), Verdict::Invalid);
+            assert_eq!(
+                corpus.refused_with(range.clone(), &other, "another point"),
+                Verdict::Invalid
+            );
+            for (value, what) in [
+                ([0; 64], "infinity"),
+                ([0xff; 64], "all ones"),
+                ([q, q].concat().try_into().unwrap(), "infinity, not reduced"),
+            ] {
+                let verdict = corpus.refused_with(range.clone(), &value, what);
+                assert_eq!(verdict, Verdict::Point(at));
+            }
+            // x + q and y + q are the same point to a sloppy decoder, where they fit a word.
+            for half in [at..at + 32, at + 32..at + 64] {
+                let mut word = [0u8; 32];
+                let mut carry = 0;
+                for index in (0..32).rev() {
+                    let sum = u32::from(proof[half.start + index]) + u32::from(q[index]) + carry;
+                    word[index] = sum as u8;
+                    carry = sum >> 8;
+                }
+                assert_eq!(carry, 0);
+                let verdict = corpus.refused_with(half, &word, "coordinate plus q");
+                assert_eq!(verdict, Verdict::Point(at));
+            }
         }
-    }
-    for index in 0..scalars {
-        let at = scalars_start + index * 32;
-        let range = at..at + 32;
-        for byte in [1, 16, 31] {
-            let flipped = proof[at + byte] ^ (1 << (index % 8));
-            let verdict = corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
-            assert!(matches!(verdict, Verdict::Invalid | Verdict::Scalar(_)));
+        for index in 0..scalars {
+            let at = scalars_start + index * 32;
+            let range = at..at + 32;
+            for byte in [1, 16, 31] {
+                let flipped = proof[at + byte] ^ (1 << (index % 8));
+                let verdict =
+                    corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
+                assert!(matches!(verdict, Verdict::Invalid | Verdict::Scalar(_)));
+            }
+            assert_eq!(corpus.refused_with(range.clone(), &r, "r"), Verdict::Scalar(at));
+            let above = successor(r);
+            assert_eq!(corpus.refused_with(range.clone(), &above, "r + 1"), Verdict::Scalar(at));
+            assert_eq!(
+                corpus.refused_with(range.clone(), &[0xff; 32], "all ones"),
+                Verdict::Scalar(at)
+            );
+            let zero = corpus.refused_with(range.clone(), &[0; 32], "zero");
+            assert_eq!(zero, Verdict::Invalid);
         }
-        assert_eq!(corpus.refused_with(range.clone(), &r, "r"), Verdict::Scalar(at));
-        let above = successor(r);
-        assert_eq!(corpus.refused_with(range.clone(), &above, "r + 1"), Verdict::Scalar(at));
-        assert_eq!(
-            corpus.refused_with(range.clone(), &[0xff; 32], "all ones"),
-            Verdict::Scalar(at)
-        );
-        let zero = corpus.refused_with(range.clone(), &[0; 32], "zero");
-        assert_eq!(zero, Verdict::Invalid);
-    }
-    for length in [0, 1, 31, 32, 63, 64, scalars_start, proof.len() - 32, proof.len() - 1] {
-        assert_eq!(corpus.refused(&proof[..length], &inputs, "truncated"), Verdict::Length);
-    }
-    for extra in [1, 31, 32, 64, 1000] {
-        let mut long = proof.clone();
-        long.resize(proof.len() + extra, 0);
-        assert_eq!(corpus.refused(&long, &inputs, "extended"), Verdict::Length);
-    }
-    for index in 0..inputs.len() {
-        for byte in [1, 16, 31] {
-            let mut changed = inputs.clone();
-            changed[index][byte] ^= 0x10;
-            let verdict = corpus.refused(&proof, &changed, "public input");
-            assert!(matches!(verdict, Verdict::Invalid | Verdict::Input(_)));
+        for length in [0, 1, 31, 32, 63, 64, scalars_start, proof.len() - 32, proof.len() - 1] {
+            assert_eq!(corpus.refused(&proof[..length], &inputs, "truncated"), Verdict::Length);
         }
-        for value in [r, successor(r), [0xff; 32]] {
-            let mut changed = inputs.clone();
-            changed[index] = value;
-            let verdict = corpus.refused(&proof, &changed, "public input");
-            assert_eq!(verdict, Verdict::Input(index));
+        for extra in [1, 31, 32, 64, 1000] {
+            let mut long = proof.clone();
+            long.resize(proof.len() + extra, 0);
+            assert_eq!(corpus.refused(&long, &inputs, "extended"), Verdict::Length);
         }
-        let mut fewer = inputs.clone();
-        fewer.remove(index);
-        assert_eq!(corpus.refused(&proof, &fewer, "fewer inputs"), Verdict::Count);
+        for index in 0..inputs.len() {
+            for byte in [1, 16, 31] {
+                let mut changed = inputs.clone();
+                changed[index][byte] ^= 0x10;
+                let verdict = corpus.refused(&proof, &changed, "public input");
+                assert!(matches!(verdict, Verdict::Invalid | Verdict::Input(_)));
+            }
+            for value in [r, successor(r), [0xff; 32]] {
+                let mut changed = inputs.clone();
+                changed[index] = value;
+                let verdict = corpus.refused(&proof, &changed, "public input");
+                assert_eq!(verdict, Verdict::Input(index));
+            }
+            let mut fewer = inputs.clone();
+            fewer.remove(index);
+            assert_eq!(corpus.refused(&proof, &fewer, "fewer inputs"), Verdict::Count);
+        }
+        let mut more = inputs.clone();
+        more.push([0; 32]);
+        assert_eq!(corpus.refused(&proof, &more, "more inputs"), Verdict::Count);
+        assert_eq!(corpus.refused(&proof, &[], "no inputs"), Verdict::Count);
+        println!("{} malformed proofs refused alike", corpus.cases);
     }
-    let mut more = inputs.clone();
-    more.push([0; 32]);
-    assert_eq!(corpus.refused(&proof, &more, "more inputs"), Verdict::Count);
-    assert_eq!(corpus.refused(&proof, &[], "no inputs"), Verdict::Count);
-    println!("{} malformed proofs refused alike", corpus.cases);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{
     *,
 };
 use crate::proof::{
-    sample::{SEED, SampleParams, Setup, setup},
+    sample::{SEED, SampleParams, setup},
     transcript::scalar_to_bytes,
 };
 

@@ -3,17 +3,20 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::OsRng;
 
-use super::{Deployed, deploy, words};
+use super::{Deployed, corpus::Corpus, deploy, words};
 use crate::{
     bundle::Bundle,
     circuit::{
-        Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Tampering,
-        test_network,
+        Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Run, StatementKind,
+        Tampering, test_network,
     },
+    collection::{Collection, SaltSeed},
+    data::Dataset,
     graph::{Executor, Op},
     model_proof::{self, ModelProver},
     prediction::{self, Statement},
     proof::{BlindingSeed, ProverKey, Srs, VerifyError, create_proof_self_blinded},
+    run_proof,
 };
 
 struct Model {
@@ -173,6 +176,77 @@ fn proofs_from_tampered_witnesses_are_refused() {
         let name = format!("a cell of column {column}");
         assert_refused(&model, &mut deployed, &name, &proof, &public);
     }
+}
+
+/// The corpus of damaged proofs on a network's own circuit.
+#[test]
+fn native_and_contract_agree_on_a_models_malformed_proofs() {
+    let model = Model::new();
+    let Some(deployed) = deploy(model.key.info()) else { return };
+    let proof = model.prove(&model.bundle, 1).proof;
+    let inputs = words(&proof.public_inputs);
+    let key = model.key.verifier();
+    Corpus { key, deployed, proof: proof.proof, inputs, cases: 0 }.refuse_all();
+}
+
+/// A batch with its own challenge, tree and counts: natively and on chain.
+#[test]
+fn audits_verify_natively_and_on_chain() {
+    let (graph, input) = test_network();
+    let run = Run { log_items: 2, depth: 3 };
+    let request = PlanRequest {
+        statement: StatementKind::Audit { run, top: 1 },
+        lanes: Some(3),
+        ..PlanRequest::default()
+    };
+    let bundle = Bundle::new(graph, request).unwrap();
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = (0..3u8).map(|item| {
+        let mut input = input.clone();
+        input.rotate_left(usize::from(item));
+        input
+    });
+    let data = Dataset { inputs: inputs.collect(), labels: vec![1, 2, 3] };
+    let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
+    let seed = SaltSeed([4; 32]);
+    let set = Collection::commit(&data, shape, seed, Some(run.depth), &|| {}).unwrap();
+    let prover = ModelProver {
+        bundle: &bundle,
+        bundle_path: &folder.path().join("bundle"),
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+    };
+    let opening = set.open_run(0, run.log_items).unwrap();
+    let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
+    let public = proven.proof.public_inputs.clone();
+    let number = |value: usize| Fr::from(value as u64);
+    let correct = run_proof::reference(prover, &opening).unwrap();
+    let correct = correct.into_iter().filter(|correct| *correct).count();
+    assert_eq!(public, [Fr::from(6), set.root(), number(0), number(3), number(correct)]);
+    assert!(key.verifier().verify(&public, &proven.proof.proof).is_ok());
+    let Some(mut deployed) = deploy(key.info()) else { return };
+    assert!(deployed.verify(&proven.proof.proof, &words(&public)).result.is_ok());
+    for index in 0..5 {
+        let mut other = public.clone();
+        other[index] += Fr::one();
+        assert!(key.verifier().verify(&other, &proven.proof.proof).is_err());
+        assert!(deployed.verify(&proven.proof.proof, &words(&other)).result.is_err());
+    }
+    // Another hidden set with the same public shape: only the model's points are the same.
+    let again = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
+    let points = 64 * layout.options.weight_columns;
+    assert_eq!(again.proof.proof.len(), proven.proof.proof.len());
+    assert_eq!(again.proof.proof[..points], proven.proof.proof[..points]);
+    let same = again.proof.proof[points..]
+        .chunks(32)
+        .zip(proven.proof.proof[points..].chunks(32))
+        .filter(|(a, b)| a == b)
+        .count();
+    assert_eq!(same, 0, "two proofs share more than the model's points");
 }
 
 fn tile_row(layout: &Layout) -> usize {
