@@ -1,7 +1,9 @@
 //! The command line of Assay.
 
+mod audit;
 mod bench;
 mod chain;
+mod dataset;
 mod deploy;
 mod escrow;
 mod input;
@@ -50,6 +52,12 @@ enum Command {
     /// Commit to inputs, look at them
     #[command(subcommand)]
     Input(input::InputCommand),
+    /// Commit to collections of inputs and labels, such as hidden test sets
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Plan audits of a model
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Prove one prediction
     Prove(prove::ProveArgs),
     /// Check a proof
@@ -87,6 +95,8 @@ fn run(command: Command, output: &Output) -> Result<()> {
         Command::Setup(args) => setup::run(&args, output),
         Command::Keygen(args) => keygen::run(&args, output),
         Command::Input(command) => input::run(command, output),
+        Command::Dataset(command) => dataset::run(command, output),
+        Command::Audit(command) => audit::run(command, output),
         Command::Prove(args) => prove::prove(&args, output),
         Command::Verify(args) => prove::verify(&args, output),
         Command::Verifier(command) => verifier::run(command, output),

@@ -11,18 +11,19 @@
 //! Both are the smallest integer that satisfies the bound; see [`PUBLISHED_ITEMS`] and
 //! [`PUBLISHED_CHECKS`] for what that gives at the paper's figures.
 
-/// Items that the zkml paper (Kang et al., "Trustless audits without revealing data or models" and
-/// its predecessor) gives for an accuracy within `eps`, confidence 95 %, one model.
+/// Items that Kang et al. ("Scaling up Trustless DNN Inference with Zero-Knowledge Proofs", 2022)
+/// give for an accuracy within `eps`, confidence 95 %, one model.
 ///
 /// The bound is 599.15, 2,396.59 and 14,978.66. 600 and 14,979 are rounded up, 2,396 is cut off. No
-/// rule of rounding gives all three, since the second is four times the first: 2,396 < 4 * 599.15.
-/// [`accuracy_items`] rounds up, to 2,397.
+/// rule of rounding gives both of the first two, as the second bound is four times the first: 2,396
+/// is less than four times any number that rounds to 600 otherwise than up. [`accuracy_items`] rounds
+/// up, to 2,397.
 pub const PUBLISHED_ITEMS: [(f64, u64); 3] = [(0.05, 600), (0.025, 2_396), (0.01, 14_979)];
 
-/// Spot checks that the paper gives against tampering with a share of the predictions.
+/// Spot checks that the same paper gives against tampering with a share of the predictions.
 ///
-/// [`spot_checks`] gives exactly these at [`PUBLISHED_CHECKS_CONFIDENCE`] for batches of 33,000 to
-/// 60,000 predictions, so for [`PUBLISHED_POPULATION`]. With repetition, or from an endless stream,
+/// [`spot_checks`] gives exactly these at [`PUBLISHED_CHECKS_CONFIDENCE`] for batches of about 33,000
+/// to 64,000 predictions, so for [`PUBLISHED_POPULATION`]. With repetition, or from an endless stream,
 /// the last one is 367.04 rounded up, 368.
 pub const PUBLISHED_CHECKS: [(f64, u64); 3] = [(0.05, 72), (0.02, 183), (0.01, 366)];
 /// Confidence of [`PUBLISHED_CHECKS`]; that of [`PUBLISHED_ITEMS`] is 0.95.

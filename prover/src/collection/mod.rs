@@ -4,10 +4,11 @@
 //! [`crate::poseidon::hash_node`]; leaves past the last item are 0. docs/collections.md gives every
 //! byte, with an example.
 
+#[cfg(test)]
+mod example;
 mod file;
 pub mod merkle;
 mod opening;
-
 #[cfg(test)]
 mod tests;
 
