@@ -13,12 +13,26 @@ use assay_prover::{
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::output::{Output, table};
+use crate::{
+    output::{Output, table},
+    runs::{self, ProveRunsArgs, VerifyRunsArgs},
+};
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
     /// Say how many items an audit needs, and what it costs
     Plan(PlanArgs),
+    /// Prove how many items of a committed test set the model classifies correctly, run by run
+    #[command(after_help = "Example:
+  assay dataset commit test.npz -o test.set
+  assay model derive lenet.bundle --statement audit --items 64 --depth 10 -o audit.bundle
+  assay keygen audit.bundle --setup dev.srs -o keys
+  assay audit prove audit.bundle --set test.set --setup dev.srs --keys keys -o proofs")]
+    Prove(ProveRunsArgs),
+    /// Check the proofs of an audit and add up what they show
+    #[command(after_help = "Example:
+  assay audit verify proofs --architecture audit.json --keys keys --items 1024 --root 0x...")]
+    Verify(VerifyRunsArgs),
 }
 
 #[derive(Args)]
@@ -75,6 +89,8 @@ pub struct PlanArgs {
 pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
     match command {
         AuditCommand::Plan(args) => plan(&args, output),
+        AuditCommand::Prove(args) => runs::prove(&args, "audit", output),
+        AuditCommand::Verify(args) => runs::verify(&args, "audit", output),
     }
 }
 

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     collection::{Collection, OpeningFile, ReadProgress, SaltSeed},
     data::{Dataset, Labels, Source, Values},
+    field::field_to_bytes,
     graph::Shape,
-    prediction::field_to_bytes,
     quantize::InputEncoding,
 };
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::{
     input::parse_word,
     keygen::ModelSource,
-    output::{Output, hex, table},
+    output::{Output, table},
 };
 
 #[derive(Subcommand)]

@@ -13,6 +13,8 @@ mod output;
 mod prove;
 mod relayer;
 mod resources;
+mod retrieve;
+mod runs;
 mod setup;
 mod verifier;
 
@@ -55,9 +57,12 @@ enum Command {
     /// Commit to collections of inputs and labels, such as hidden test sets
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// Plan audits of a model
+    /// Plan, prove and check audits of a model
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Prove and check which items of a collection a model selects
+    #[command(subcommand)]
+    Retrieve(retrieve::RetrieveCommand),
     /// Prove one prediction
     Prove(prove::ProveArgs),
     /// Check a proof
@@ -97,6 +102,7 @@ fn run(command: Command, output: &Output) -> Result<()> {
         Command::Input(command) => input::run(command, output),
         Command::Dataset(command) => dataset::run(command, output),
         Command::Audit(command) => audit::run(command, output),
+        Command::Retrieve(command) => retrieve::run(command, output),
         Command::Prove(args) => prove::prove(&args, output),
         Command::Verify(args) => prove::verify(&args, output),
         Command::Verifier(command) => verifier::run(command, output),

@@ -413,4 +413,3 @@ pub fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()
         table(&rows)
     })
 }
-

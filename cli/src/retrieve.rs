@@ -1,0 +1,31 @@
+//! `assay retrieve`.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::{
+    output::Output,
+    runs::{self, ProveRunsArgs, VerifyRunsArgs},
+};
+
+#[derive(Subcommand)]
+pub enum RetrieveCommand {
+    /// Prove which items of a committed collection the model assigns to a class, run by run
+    #[command(after_help = "Example:
+  assay model derive lenet.bundle --statement retrieval --class 3 --items 64 --depth 10 \\
+    -o threes.bundle
+  assay keygen threes.bundle --setup dev.srs -o keys
+  assay retrieve prove threes.bundle --set images.set --setup dev.srs --keys keys -o proofs")]
+    Prove(ProveRunsArgs),
+    /// Check the proofs of a retrieval and list the selected items
+    #[command(after_help = "Example:
+  assay retrieve verify proofs --architecture threes.json --keys keys --items 600 --root 0x... --json")]
+    Verify(VerifyRunsArgs),
+}
+
+pub fn run(command: RetrieveCommand, output: &Output) -> Result<()> {
+    match command {
+        RetrieveCommand::Prove(args) => runs::prove(&args, "retrieval", output),
+        RetrieveCommand::Verify(args) => runs::verify(&args, "retrieval", output),
+    }
+}
