@@ -20,9 +20,11 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use super::profile::{ColumnProfile, LaneBase, TileCells, TilePattern};
+use super::{
+    hash_gates::HashColumns,
+    profile::{ColumnProfile, LaneBase, TileCells, TilePattern},
+};
 use crate::graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
-use crate::poseidon::{self, WIDTH};
 
 /// Table tag of the load row that brings in `u`: no function's and, not being a power of two, no
 /// range's.
@@ -68,7 +70,7 @@ pub struct ModelConfig {
     pub kernels: Vec<Column<Fixed>>,
     /// 1: a kept position of a rest grid, 2: one with a rest cell.
     pub rest_kind: Column<Fixed>,
-    pub hash: Option<HashFlags>,
+    pub hash: Option<HashColumns>,
     // Challenges.
     pub v: Challenge,
     pub theta: Challenge,
@@ -78,29 +80,7 @@ pub struct ModelConfig {
     pub z: Challenge,
 }
 
-/// Flags of the hash rows. Absorbing rows (the state shifts, its new last element comes from `s0`,
-/// `s1` takes the first) are those with a function tag outside of tiles.
-#[derive(Clone, Copy, Debug)]
-pub struct HashFlags {
-    /// Shift the state, the new last element is the S-box of the first.
-    pub sbox: Column<Fixed>,
-    /// As `sbox`, then multiply by the MDS matrix: the end of a full round.
-    pub full: Column<Fixed>,
-    /// S-box on the first element, then the MDS matrix: a partial round.
-    pub partial: Column<Fixed>,
-}
-
 impl ModelConfig {
-    /// Columns of the hash state, in order, and of the two helper cells of the S-box.
-    pub fn hash_columns(&self) -> ([Column<Advice>; WIDTH], [Column<Advice>; 2]) {
-        let (a, b) = (self.lanes[0], self.lanes[1]);
-        let state = [a.pre, a.out, a.rem, b.pre, b.out, b.rem];
-        match self.lanes.get(2) {
-            Some(c) => (state, [c.pre, c.out]),
-            None => (state, [self.s0, self.s1]),
-        }
-    }
-
     pub fn configure(meta: &mut ConstraintSystem<Fr>, profile: &ColumnProfile) -> Self {
         // Order matters: weights first (they are the model's commitment), then `rem`, whose last
         // rows are zero (see the module's documentation).
@@ -157,11 +137,7 @@ impl ModelConfig {
             dense: fixed(),
             kernels: profile.kernel_rows.iter().map(|_| fixed()).collect(),
             rest_kind: fixed(),
-            hash: profile.hash.then(|| HashFlags {
-                sbox: fixed(),
-                full: fixed(),
-                partial: fixed(),
-            }),
+            hash: profile.hash.map(|gates| HashColumns::new(gates, &mut fixed)),
             instance: meta.instance_column(),
             v,
             theta,
@@ -173,8 +149,8 @@ impl ModelConfig {
         config.tile_gates(meta);
         config.weight_gates(meta);
         config.scalar_gates(meta);
-        if let Some(flags) = config.hash {
-            config.hash_gates(meta, flags);
+        if let Some(hash) = &config.hash {
+            hash.configure(&config, meta);
         }
         config
     }
@@ -295,7 +271,7 @@ impl ModelConfig {
     }
 
     /// Sum of the flags of the patterns whose cells are as asked.
-    fn pattern_flags(
+    pub(super) fn pattern_flags(
         &self,
         meta: &mut VirtualCells<'_, Fr>,
         wanted: impl Fn(TileCells) -> bool,
@@ -380,57 +356,6 @@ impl ModelConfig {
                 (one - multiply) * multiply_next * (s0 - next),
                 load * (s1 - constant - challenges - instance),
             ]
-        });
-    }
-
-    /// Poseidon, one S-box a row: the state shifts by one cell for each S-box of a full round.
-    fn hash_gates(&self, meta: &mut ConstraintSystem<Fr>, flags: HashFlags) {
-        let (state_columns, helpers) = self.hash_columns();
-        let mds = poseidon::mds();
-        meta.create_gate("hash", |meta| {
-            let state = state_columns.map(|column| meta.query_advice(column, Rotation::cur()));
-            let next = state_columns.map(|column| meta.query_advice(column, Rotation::next()));
-            let [square, fourth] = helpers.map(|column| meta.query_advice(column, Rotation::cur()));
-            let s0 = meta.query_advice(self.s0, Rotation::cur());
-            let s1 = meta.query_advice(self.s1, Rotation::cur());
-            let constant = meta.query_fixed(self.shift, Rotation::cur());
-            let function = meta.query_fixed(self.function, Rotation::cur());
-            let absorb =
-                function * (Expression::Constant(Fr::one()) - self.pattern_flags(meta, |_| true));
-            let sbox = meta.query_fixed(flags.sbox, Rotation::cur());
-            let full = meta.query_fixed(flags.full, Rotation::cur());
-            let partial = meta.query_fixed(flags.partial, Rotation::cur());
-            let input = state[0].clone() + constant;
-            let fifth = fourth.clone() * input.clone();
-            let any_sbox = sbox.clone() + full.clone() + partial.clone();
-            let mut constraints = vec![
-                any_sbox.clone() * (square.clone() - input.clone() * input),
-                any_sbox * (fourth - square.clone() * square),
-                absorb.clone() * (s1 - state[0].clone()),
-                absorb.clone() * (next[WIDTH - 1].clone() - s0),
-                sbox.clone() * (next[WIDTH - 1].clone() - fifth.clone()),
-            ];
-            for i in 0..WIDTH - 1 {
-                constraints.push(
-                    (absorb.clone() + sbox.clone()) * (next[i].clone() - state[i + 1].clone()),
-                );
-            }
-            let mut shifted = state[1..].to_vec();
-            shifted.push(fifth.clone());
-            let mut in_place = vec![fifth];
-            in_place.extend_from_slice(&state[1..]);
-            for i in 0..WIDTH {
-                for (flag, row) in [(&full, &shifted), (&partial, &in_place)] {
-                    let mixed = row
-                        .iter()
-                        .zip(&mds[i])
-                        .map(|(cell, factor)| cell.clone() * Expression::Constant(*factor))
-                        .reduce(|a, b| a + b)
-                        .unwrap_or(Expression::Constant(Fr::zero()));
-                    constraints.push(flag.clone() * (next[i].clone() - mixed));
-                }
-            }
-            constraints
         });
     }
 }

@@ -7,78 +7,95 @@ use crate::poseidon::{self, RATE, WIDTH};
 
 use super::{
     layout::HashRows,
+    profile::HashGates,
     witness::{Assignment, ProvenInput},
 };
 
-/// Fills the state's columns; returns `s0` and `s1` of the hash rows.
+/// Fills the hash cells of the lanes; returns `s0` and `s1` of the hash rows.
 pub(super) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
     let Some(hash) = &assignment.layout.hash else { return Vec::new() };
-    let with_scalars = columns.len() < 3;
+    let lane_cells = 3 * columns.len();
     let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
-    let mut write = |row: usize, state: &[Fr; WIDTH], helpers: Option<[Fr; 2]>| {
-        for (index, value) in state.iter().enumerate() {
-            columns[index / 3][index % 3][row] = *value;
-        }
-        let Some([square, fourth]) = helpers else { return };
-        if with_scalars {
-            scalars[row - hash.first_row] = [square, fourth];
-        } else {
-            columns[2][0][row] = square;
-            columns[2][1][row] = fourth;
+    let mut write = |row: usize, cells: &[Fr], scalars: &mut [[Fr; 2]]| {
+        for (index, value) in cells.iter().enumerate() {
+            if index < lane_cells {
+                columns[index / 3][index % 3][row] = *value;
+            } else {
+                // With two lanes the helpers are `s0` and `s1`.
+                scalars[row - hash.first_row][index - lane_cells] = *value;
+            }
         }
     };
-    let mut absorptions = Vec::new();
-    let mut state = [Fr::ZERO; WIDTH];
     let permutations = blocks(assignment, hash)
         .into_par_iter()
-        .map(|absorbed| (absorbed, Permutation::new(absorbed)))
+        .map(|absorbed| (absorbed, Permutation::new(absorbed, hash.gates)))
         .collect::<Vec<_>>();
+    let mut state = [Fr::ZERO; WIDTH];
     for (block, (absorbed, permutation)) in permutations.into_iter().enumerate() {
         let mut row = hash.block_row(block);
         for value in absorbed {
-            write(row, &state, None);
-            absorptions.push((row, [value, state[0]]));
+            write(row, &state, &mut scalars);
+            scalars[row - hash.first_row] = [value, state[0]];
             state.rotate_left(1);
             state[WIDTH - 1] = value;
             row += 1;
         }
-        for (state, helpers) in &permutation.rows {
-            write(row, state, Some(*helpers));
+        for cells in &permutation.rows {
+            write(row, cells, &mut scalars);
             row += 1;
         }
         state = permutation.result;
     }
     // One more row exports the last result and shifts the state.
     let row = hash.block_row(hash.blocks);
-    write(row, &state, None);
-    absorptions.push((row, [Fr::ZERO, state[0]]));
+    write(row, &state, &mut scalars);
+    scalars[row - hash.first_row] = [Fr::ZERO, state[0]];
     state.rotate_left(1);
     state[WIDTH - 1] = Fr::ZERO;
-    write(row + 1, &state, None);
-    for (row, values) in absorptions {
-        scalars[row - hash.first_row] = values;
-    }
+    write(row + 1, &state, &mut scalars);
     scalars
 }
 
-/// The rows of one permutation: the state, and the square and fourth power in its S-box.
+/// The cells of the rows of one permutation, after the absorption.
 struct Permutation {
-    rows: Vec<([Fr; WIDTH], [Fr; 2])>,
+    rows: Vec<Vec<Fr>>,
     result: [Fr; WIDTH],
 }
 
+/// Square, fourth and fifth power.
+fn powers(input: Fr) -> [Fr; 3] {
+    let square = input.square();
+    let fourth = square.square();
+    [square, fourth, fourth * input]
+}
+
+fn mix(state: &mut [Fr; WIDTH]) {
+    let mixed = std::array::from_fn(|i| {
+        poseidon::mds()[i].iter().zip(&*state).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
+    });
+    *state = mixed;
+}
+
 impl Permutation {
-    fn new(mut state: [Fr; WIDTH]) -> Self {
-        let mut rows = Vec::with_capacity(HashRows::BLOCK - WIDTH);
+    fn new(state: [Fr; WIDTH], gates: HashGates) -> Self {
+        let mut permutation = Self { rows: Vec::with_capacity(gates.rows()), result: state };
+        match gates {
+            HashGates::Narrow => permutation.narrow(),
+            HashGates::Wide => permutation.wide(),
+        }
+        permutation
+    }
+
+    fn narrow(&mut self) {
+        let mut state = self.result;
         for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
             let full = poseidon::is_full_round(round);
             let boxes = if full { WIDTH } else { 1 };
             for constant in &constants[..boxes] {
-                let input = state[0] + constant;
-                let square = input.square();
-                let fourth = square.square();
-                rows.push((state, [square, fourth]));
-                let fifth = fourth * input;
+                let [square, fourth, fifth] = powers(state[0] + constant);
+                let mut cells = state.to_vec();
+                cells.extend([square, fourth]);
+                self.rows.push(cells);
                 if full {
                     state.rotate_left(1);
                     state[WIDTH - 1] = fifth;
@@ -86,11 +103,41 @@ impl Permutation {
                     state[0] = fifth;
                 }
             }
-            state = std::array::from_fn(|i| {
-                poseidon::mds()[i].iter().zip(&state).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
-            });
+            mix(&mut state);
         }
-        Self { rows, result: state }
+        self.result = state;
+    }
+
+    fn wide(&mut self) {
+        let mut state = self.result;
+        // State, squares, fourth powers, fifth powers; the last of partial rounds only.
+        let mut cells = Vec::new();
+        for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
+            if cells.is_empty() {
+                cells = state.to_vec();
+                cells.resize(4 * WIDTH, Fr::ZERO);
+            }
+            if poseidon::is_full_round(round) {
+                for i in 0..WIDTH {
+                    let [square, fourth, fifth] = powers(state[i] + constants[i]);
+                    (cells[WIDTH + i], cells[2 * WIDTH + i]) = (square, fourth);
+                    state[i] = fifth;
+                }
+                self.rows.push(std::mem::take(&mut cells));
+            } else {
+                let index = (round - poseidon::FULL_ROUNDS / 2) % HashGates::PARTIAL_BOXES;
+                let powers = powers(state[0] + constants[0]);
+                for (kind, power) in powers.into_iter().enumerate() {
+                    cells[(1 + kind) * WIDTH + index] = power;
+                }
+                state[0] = powers[2];
+                if index + 1 == HashGates::PARTIAL_BOXES {
+                    self.rows.push(std::mem::take(&mut cells));
+                }
+            }
+            mix(&mut state);
+        }
+        self.result = state;
     }
 }
 

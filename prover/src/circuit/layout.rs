@@ -11,7 +11,7 @@ use super::{
     claims::{self, TileFactors},
     kernels::{self, Kernel, RestGrid},
     placement::{Functions, TileBuilder, place_tiles},
-    profile::{ColumnProfile, KernelRow, TilePattern},
+    profile::{ColumnProfile, HashGates, KernelRow, TilePattern},
     program::{Program, ProgramBuilder},
     reading::{Reading, assign_readings},
     statement::StatementKind,
@@ -45,17 +45,14 @@ pub struct HashRows {
     pub blocks: usize,
     /// Permutations of one input's chain; the chains come first.
     pub chain: usize,
+    pub gates: HashGates,
 }
 
 impl HashRows {
-    /// Rows of one permutation: the absorption, the S-boxes.
-    pub const BLOCK: usize =
-        poseidon::WIDTH + poseidon::FULL_ROUNDS * poseidon::WIDTH + poseidon::PARTIAL_ROUNDS;
-
     /// First row of block `index`, which exports the result of the block before it; that of `blocks`
     /// exports the last.
     pub fn block_row(&self, index: usize) -> usize {
-        self.first_row + index * Self::BLOCK
+        self.first_row + index * self.gates.rows()
     }
 
     /// Block `index` of the chain over image `image`.
@@ -162,7 +159,8 @@ impl Layout {
             kernels::place(graph, &readings, options.weight_columns, load_rows);
         let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
 
-        let hash = statement.hashes().then(|| hash_rows(statement, packed, tiles_end + 1));
+        let hash =
+            hash_gates(&options).map(|gates| hash_rows(statement, gates, packed, tiles_end + 1));
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
 
@@ -269,20 +267,32 @@ fn profile(options: &LayoutOptions, tiles: &[Tile], kernels: &[Kernel]) -> Colum
         weight_columns: options.weight_columns,
         patterns: patterns.into_iter().collect(),
         kernel_rows: kernel_rows.into_iter().collect(),
-        hash: options.statement.hashes(),
+        hash: hash_gates(options),
         batch: options.statement.images() > 1,
     }
+}
+
+/// Batches take the wide gates where their lanes allow it.
+fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
+    let wide = options.statement.run().is_some() && options.lanes >= HashGates::WIDE_LANES;
+    let gates = if wide { HashGates::Wide } else { HashGates::Narrow };
+    options.statement.hashes().then_some(gates)
 }
 
 /// The rows of a statement's hashes: a chain for each input, of which the salt is an element and
 /// for items of a collection the label another; then the tree over a run, level by level, and the
 /// way to the root.
-fn hash_rows(statement: StatementKind, packed: usize, first_row: usize) -> HashRows {
+fn hash_rows(
+    statement: StatementKind,
+    gates: HashGates,
+    packed: usize,
+    first_row: usize,
+) -> HashRows {
     let Some(run) = statement.run() else {
         let chain = (packed + 1).div_ceil(RATE);
-        return HashRows { first_row, blocks: chain, chain };
+        return HashRows { first_row, blocks: chain, chain, gates };
     };
     let chain = (packed + 2).div_ceil(RATE);
     let blocks = run.items() * chain + run.items() - 1 + run.path();
-    HashRows { first_row, blocks, chain }
+    HashRows { first_row, blocks, chain, gates }
 }

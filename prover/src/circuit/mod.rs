@@ -3,6 +3,7 @@
 mod claims;
 mod config;
 mod evaluations;
+mod hash_gates;
 mod hashing;
 mod kernels;
 mod layout;
@@ -30,7 +31,7 @@ pub use model_circuit::ModelCircuit;
 #[cfg(any(test, feature = "test-support"))]
 pub use model_circuit::Tampering;
 pub use planner::{Estimate, PlanRequest, plan};
-pub use profile::{ColumnProfile, KernelRow, LaneBase, TileCells, TilePattern};
+pub use profile::{ColumnProfile, HashGates, KernelRow, LaneBase, TileCells, TilePattern};
 pub use program::field;
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use tile::{Tile, TileSource};

@@ -185,29 +185,22 @@ impl<'a> ModelCircuit<'a> {
             }
             rest.for_each_cell(|row, _, _| set(config.rest_kind, row, two));
         }
-        if let (Some(hash), Some(flags)) = (&layout.hash, &config.hash) {
+        if let (Some(hash), Some(columns)) = (&layout.hash, &config.hash) {
+            let rounds = columns.round_rows();
             for block in 0..=hash.blocks {
-                let mut row = hash.block_row(block);
+                let first = hash.block_row(block);
                 let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
-                for row in row..row + absorbed {
+                for row in first..first + absorbed {
                     set(config.function, row, one);
                 }
                 if block == hash.blocks {
                     break;
                 }
-                row += absorbed;
-                for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
-                    let full = poseidon::is_full_round(round);
-                    let boxes = if full { poseidon::WIDTH } else { 1 };
-                    for (index, constant) in constants[..boxes].iter().enumerate() {
-                        let flag = match (full, index + 1 == boxes) {
-                            (false, _) => flags.partial,
-                            (true, true) => flags.full,
-                            (true, false) => flags.sbox,
-                        };
-                        set(flag, row, one);
-                        set(config.shift, row, *constant);
-                        row += 1;
+                for (row, round) in (first + absorbed..).zip(&rounds) {
+                    set(round.flag, row, one);
+                    let into = std::iter::once(&config.shift).chain(&columns.constants);
+                    for (column, constant) in into.zip(&round.constants) {
+                        set(*column, row, *constant);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::graph::QuantizedGraph;
 
-use super::{Layout, LayoutError, LayoutOptions, StatementKind};
+use super::{HashGates, Layout, LayoutError, LayoutOptions, StatementKind};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +100,11 @@ impl Layout {
         let fixed = 10
             + profile.patterns.len()
             + profile.kernel_rows.len()
-            + if profile.hash { 3 } else { 0 };
+            + match profile.hash {
+                None => 0,
+                Some(HashGates::Narrow) => 3,
+                Some(HashGates::Wide) => 7,
+            };
         // Three permuted columns, at degree 3 one product each; two quotient pieces, the random
         // polynomial and the two opening proofs.
         let (permuted, extra) = (3, 5);

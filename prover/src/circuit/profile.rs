@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::poseidon::{FULL_ROUNDS, PARTIAL_ROUNDS, WIDTH};
+
 /// Base of the powers that weigh the lanes of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LaneBase {
@@ -54,6 +56,32 @@ pub struct KernelRow {
     pub step: u32,
 }
 
+/// How a permutation is spread over rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HashGates {
+    /// One S-box a row: few columns, for one input.
+    Narrow,
+    /// Six S-boxes a row, in the cells of eight lanes and with five more fixed columns: for batches,
+    /// whose hashes would take more rows than their tiles.
+    Wide,
+}
+
+impl HashGates {
+    /// Lanes that the wide gates need.
+    pub const WIDE_LANES: usize = 8;
+    /// S-boxes of partial rounds in one row of the wide gates.
+    pub const PARTIAL_BOXES: usize = 6;
+
+    /// Rows of one permutation: the absorption, the S-boxes.
+    pub fn rows(self) -> usize {
+        let rounds = match self {
+            Self::Narrow => FULL_ROUNDS * WIDTH + PARTIAL_ROUNDS,
+            Self::Wide => FULL_ROUNDS + PARTIAL_ROUNDS / Self::PARTIAL_BOXES,
+        };
+        WIDTH + rounds
+    }
+}
+
 /// The shape of the constraint system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColumnProfile {
@@ -65,8 +93,8 @@ pub struct ColumnProfile {
     pub patterns: Vec<TilePattern>,
     /// Rows of depthwise kernels; sorted, without repetition.
     pub kernel_rows: Vec<KernelRow>,
-    /// Whether the Poseidon gates are present.
-    pub hash: bool,
+    /// The Poseidon gates, where there are any.
+    pub hash: Option<HashGates>,
     /// Whether there is a challenge `u` that folds the images of a batch.
     pub batch: bool,
 }
@@ -79,7 +107,7 @@ impl Default for ColumnProfile {
             weight_columns: 1,
             patterns: Vec::new(),
             kernel_rows: Vec::new(),
-            hash: false,
+            hash: None,
             batch: false,
         }
     }

@@ -148,9 +148,16 @@ fn statements_that_no_circuit_proves_are_refused() {
 #[test]
 fn audits_count_what_the_reference_counts() {
     let (graph, input) = mixed_network();
-    for (lanes, log_items, depth, count, top) in
-        [(2, 2, 2, 4, 1), (3, 2, 4, 3, 2), (4, 3, 4, 8, 1), (5, 3, 3, 1, 5), (2, 0, 3, 1, 1)]
-    {
+    for (lanes, log_items, depth, count, top) in [
+        (2, 2, 2, 4, 1),
+        (3, 2, 4, 3, 2),
+        (4, 3, 4, 8, 1),
+        (5, 3, 3, 1, 5),
+        (2, 0, 3, 1, 1),
+        // With the wide hash gates.
+        (8, 3, 4, 7, 1),
+        (10, 1, 2, 2, 2),
+    ] {
         let statement = audit(log_items, depth, top);
         let run = statement.run().expect("a run");
         let items = Items::new(graph.clone(), std::slice::from_ref(&input), run, count);
@@ -248,6 +255,36 @@ fn tampered_audits_are_refused() {
         assignment.place.as_mut().expect("place").first += 16;
         public[2] += Fr::from(16);
     });
+}
+
+/// Each cell of a permutation in the wide gates, changed.
+#[test]
+fn tampered_wide_hashes_are_refused() {
+    let (graph, input) = mixed_network();
+    let statement = audit(1, 1, 1);
+    let items = Items::new(graph, &[input], statement.run().expect("a run"), 2);
+    let layout = Layout::new(&items.graph, options(8, 1, statement)).expect("layout");
+    let assignment = Assignment {
+        graph: &items.graph,
+        layout: &layout,
+        inputs: items.inputs(|item| items.labels[item], true),
+        place: Some(items.place.clone()),
+    };
+    let mut public = vec![Fr::from(9)];
+    public.extend(assignment.public_values());
+    let weights = layout.weight_columns(&items.graph, OsRng);
+    let hash = layout.hash.as_ref().expect("hashed");
+    let honest = assignment.first_phase(weights.clone(), OsRng).expect("witness");
+    assert!(check(&assignment, &honest, &public, Vec::new()).is_empty());
+    // The absorption, a full round, partial rounds, a full round.
+    for (row, cells) in [(2, 6), (7, 18), (12, 24), (21, 18)] {
+        for cell in (0..cells).step_by(5) {
+            let mut first = assignment.first_phase(weights.clone(), OsRng).expect("witness");
+            first.lanes[cell / 3][cell % 3][hash.block_row(1) + row] += Fr::one();
+            let refused = check(&assignment, &first, &public, Vec::new());
+            assert!(!refused.is_empty(), "cell {cell} of row {row}: accepted");
+        }
+    }
 }
 
 /// Values of the tiles that rank and count, moved to another row of their table.
