@@ -18,9 +18,13 @@ pub enum Function {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unary {
     Abs,
+    Ceil,
     Erf,
     Exp,
+    Floor,
     Log,
+    /// To the nearest integer, halves to even.
+    Round,
     Sigmoid,
     Softplus,
     Sqrt,
@@ -94,6 +98,23 @@ impl Function {
             Self::unary(Unary::Erf, Self::affine(std::f64::consts::FRAC_1_SQRT_2, 0.0))
         };
         Self::binary(Binary::Mul, x(), Self::affine(0.5, 0.5).after(gate))
+    }
+
+    /// ONNX QuantizeLinear: `clamp(round(x / scale) + zero_point, low, high)`.
+    pub fn quantize(scale: f64, zero_point: f64, [low, high]: [f64; 2]) -> Self {
+        let steps = Self::binary(Binary::Div, Self::Identity, Self::Constant(scale));
+        let steps = Self::unary(Unary::Round, steps);
+        Self::clip(Some(low), Some(high)).after(Self::affine(1.0, zero_point).after(steps))
+    }
+
+    /// ONNX DequantizeLinear: `(x - zero_point) * scale`.
+    pub fn dequantize(scale: f64, zero_point: f64) -> Self {
+        Self::affine(scale, 0.0).after(Self::affine(1.0, -zero_point))
+    }
+
+    /// `1 / x`.
+    pub fn reciprocal() -> Self {
+        Self::binary(Binary::Div, Self::Constant(1.0), Self::Identity)
     }
 
     /// `slope * x + offset`.
@@ -177,6 +198,32 @@ impl Function {
         }
     }
 
+    /// The step of a function all of whose values are its multiples, as after quantization;
+    /// `None` for any other.
+    pub fn step(&self) -> Option<f64> {
+        let constant = |f: &Self| match f {
+            Self::Constant(value) => Some(*value),
+            _ => None,
+        };
+        match self {
+            Self::Unary(Unary::Round | Unary::Floor | Unary::Ceil, _) => Some(1.0),
+            Self::Binary(operator, left, right) => {
+                let (step, c) = (left.step()?, constant(right)?);
+                match operator {
+                    Binary::Mul => Some(step * c.abs()),
+                    Binary::Div => Some(step / c.abs()),
+                    Binary::Add | Binary::Sub | Binary::Min | Binary::Max => {
+                        let steps = c / step;
+                        ((steps - steps.round()).abs() < 1e-6).then_some(step)
+                    }
+                    Binary::Pow => None,
+                }
+            }
+            _ => None,
+        }
+        .filter(|step| step.is_normal())
+    }
+
     /// Made of the variable, constants, minima and maxima only: the output has the input's unit,
     /// so both may share one scale without loss.
     pub fn is_clamp(&self) -> bool {
@@ -231,9 +278,12 @@ impl Unary {
     fn name(self) -> &'static str {
         match self {
             Self::Abs => "abs",
+            Self::Ceil => "ceil",
             Self::Erf => "erf",
             Self::Exp => "exp",
+            Self::Floor => "floor",
             Self::Log => "log",
+            Self::Round => "round",
             Self::Sigmoid => "sigmoid",
             Self::Softplus => "softplus",
             Self::Sqrt => "sqrt",
@@ -244,9 +294,12 @@ impl Unary {
     fn evaluate(self, x: f64) -> f64 {
         match self {
             Self::Abs => x.abs(),
+            Self::Ceil => x.ceil(),
             Self::Erf => libm::erf(x),
             Self::Exp => libm::exp(x),
+            Self::Floor => x.floor(),
             Self::Log => libm::log(x),
+            Self::Round => x.round_ties_even(),
             Self::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
             Self::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
             Self::Sqrt => x.sqrt(),
@@ -302,6 +355,24 @@ mod tests {
         close(&Function::gelu(false), 1.0, 0.841_344_746_1);
         close(&Function::gelu(true), 1.0, 0.841_191_990_6);
         close(&Function::unary(Unary::Softplus, Function::Identity), 0.0, std::f64::consts::LN_2);
+    }
+
+    #[test]
+    fn quantization_rounds_halves_to_even_and_saturates() {
+        let quantize = Function::quantize(0.5, 3.0, [0.0, 255.0]);
+        for (x, q) in [(0.25, 3.0), (0.75, 5.0), (-0.25, 3.0), (-9.0, 0.0), (500.0, 255.0)] {
+            close(&quantize, x, q);
+        }
+        let both = Function::dequantize(0.5, 3.0).after(quantize);
+        for (x, y) in [(0.25, 0.0), (0.75, 1.0), (-9.0, -1.5), (500.0, 126.0)] {
+            close(&both, x, y);
+        }
+        assert_eq!(both.step(), Some(0.5));
+        assert_eq!(Function::relu().after(both).step(), Some(0.5));
+        let off_grid = Function::quantize(0.5, 0.25, [0.0, 255.0]);
+        for function in [Function::relu(), Function::gelu(false), off_grid] {
+            assert_eq!(function.step(), None, "{function}");
+        }
     }
 
     #[test]

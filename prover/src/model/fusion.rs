@@ -149,32 +149,18 @@ fn merge(layer: &mut RawLayer, next: &Step) -> bool {
             *constant = *constant * slope + offset;
             true
         }
-        (
-            Step::Layer(
-                FloatOp::Conv { function, .. }
-                | FloatOp::MeanPool { function, .. }
-                | FloatOp::Sum { function, .. },
-            ),
-            Step::Apply { function: next, .. },
-        ) => compose(function, next),
+        (Step::Layer(op), Step::Apply { function: next, .. }) => {
+            op.function_mut().is_some_and(|function| compose(function, next))
+        }
+        (Step::Layer(op), Step::Affine { scale, bias, .. }) => {
+            op.function_mut().is_some_and(|function| compose_affine(function, scale, bias))
+        }
         (Step::Apply { function, .. }, Step::Apply { function: next, .. }) => {
             compose(function, next)
         }
-        (
-            Step::Apply { function, .. }
-            | Step::Layer(
-                FloatOp::Conv { function, .. }
-                | FloatOp::MeanPool { function, .. }
-                | FloatOp::Sum { function, .. },
-            ),
-            Step::Affine { scale, bias, .. },
-        ) => match uniform(scale, bias) {
-            // A plain clamp keeps its table: the affine step is better folded into what follows.
-            Some((slope, offset)) if !function.is_clamp() || *function == Function::Identity => {
-                compose(function, &Function::affine(slope, offset))
-            }
-            _ => false,
-        },
+        (Step::Apply { function, .. }, Step::Affine { scale, bias, .. }) => {
+            compose_affine(function, scale, bias)
+        }
         (Step::Affine { input, scale, bias }, Step::Apply { function: next, .. }) => {
             layer.step = match uniform(scale, bias) {
                 Some((slope, offset)) => {
@@ -211,6 +197,16 @@ fn compose(function: &mut Function, next: &Function) -> bool {
         true
     } else {
         false
+    }
+}
+
+fn compose_affine(function: &mut Function, scale: &[f64], bias: &[f64]) -> bool {
+    match uniform(scale, bias) {
+        // A plain clamp keeps its table: the affine step is better folded into what follows.
+        Some((slope, offset)) if !function.is_clamp() || *function == Function::Identity => {
+            compose(function, &Function::affine(slope, offset))
+        }
+        _ => false,
     }
 }
 
@@ -266,21 +262,8 @@ fn renumber(
         };
         let op = match layer.step {
             Step::Layer(mut op) => {
-                match &mut op {
-                    FloatOp::Conv { input, .. }
-                    | FloatOp::MeanPool { input, .. }
-                    | FloatOp::MaxPool { input, .. }
-                    | FloatOp::Slice { input, .. } => *input = number(*input)?,
-                    FloatOp::Sum { inputs, .. } => {
-                        for (input, _) in inputs {
-                            *input = number(*input)?;
-                        }
-                    }
-                    FloatOp::Concat { inputs } => {
-                        for input in inputs {
-                            *input = number(*input)?;
-                        }
-                    }
+                for input in op.inputs_mut() {
+                    *input = number(*input)?;
                 }
                 op
             }

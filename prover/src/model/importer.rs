@@ -39,11 +39,15 @@ pub(super) struct Value {
 pub(super) struct Importer<'a> {
     pub source: &'a Source,
     pub constants: HashMap<String, Rc<Constant>>,
+    /// ONNX data type of the constants that are kept as such in the file.
+    pub data_types: HashMap<String, i32>,
     pub values: HashMap<String, Value>,
     pub tensors: Vec<FloatTensor>,
     pub layers: Vec<RawLayer>,
     /// Layer that writes each tensor.
     producers: Vec<Option<usize>>,
+    /// Functions of each tensor.
+    functions: HashMap<FloatTensorId, Vec<usize>>,
     elements: usize,
     input: FloatTensorId,
 }
@@ -61,10 +65,12 @@ pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportEr
     let mut importer = Importer {
         source,
         constants,
+        data_types: graph.initializer.iter().map(|t| (t.name.clone(), t.data_type)).collect(),
         values: HashMap::new(),
         tensors: Vec::new(),
         layers: Vec::new(),
         producers: Vec::new(),
+        functions: HashMap::new(),
         elements: 0,
         input: 0,
     };
@@ -76,7 +82,10 @@ pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportEr
     let (tensors, layers, renumbered) =
         fuse(importer.tensors, importer.layers, input.tensor, output)?;
     input.tensor = renumbered(input.tensor);
-    Ok(FloatGraph { name: name.into(), input, tensors, layers, output: renumbered(output) })
+    let output = renumbered(output);
+    let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output };
+    graph.separate_input();
+    Ok(graph)
 }
 
 impl Importer<'_> {
@@ -207,6 +216,9 @@ impl Importer<'_> {
         self.reserve(parameters).map_err(|problem| node.error(problem))?;
         let tensor = self.new_tensor(output, shape).map_err(|problem| node.error(problem))?;
         self.producers[tensor] = Some(self.layers.len());
+        if let Step::Apply { input, .. } = &step {
+            self.functions.entry(*input).or_default().push(self.layers.len());
+        }
         self.layers.push(RawLayer {
             name: node.name().into(),
             operator: node.operator().into(),
@@ -214,6 +226,16 @@ impl Importer<'_> {
             step,
         });
         Ok(tensor)
+    }
+
+    /// The tensor that already is this function of `tensor`, if there is one.
+    pub fn applied(&self, tensor: FloatTensorId, wanted: &Function) -> Option<FloatTensorId> {
+        // A handful of readers is usual; the bound keeps a hostile file from taking long.
+        let known = self.functions.get(&tensor)?.iter().rev().take(16);
+        known.map(|index| &self.layers[*index]).find_map(|layer| match &layer.step {
+            Step::Apply { function, .. } if function == wanted => Some(layer.output),
+            _ => None,
+        })
     }
 
     pub fn shape(&self, value: &Value) -> Shape {

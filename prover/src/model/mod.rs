@@ -125,6 +125,16 @@ pub enum FloatOp {
         input: FloatTensorId,
         start: usize,
     },
+    /// `function(a * b)` elementwise; the second may be `[C, 1, 1]` against `[C, H, W]`.
+    Product {
+        inputs: [FloatTensorId; 2],
+        function: Function,
+    },
+    /// Each element repeated `factor[0]` times down and `factor[1]` times across.
+    Resize {
+        input: FloatTensorId,
+        factor: [usize; 2],
+    },
 }
 
 impl FloatOp {
@@ -134,9 +144,25 @@ impl FloatOp {
             Self::Conv { input, .. }
             | Self::MeanPool { input, .. }
             | Self::MaxPool { input, .. }
-            | Self::Slice { input, .. } => vec![*input],
+            | Self::Slice { input, .. }
+            | Self::Resize { input, .. } => vec![*input],
             Self::Sum { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Self::Concat { inputs } => inputs.clone(),
+            Self::Product { inputs, .. } => inputs.to_vec(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn inputs_mut(&mut self) -> Vec<&mut FloatTensorId> {
+        match self {
+            Self::Conv { input, .. }
+            | Self::MeanPool { input, .. }
+            | Self::MaxPool { input, .. }
+            | Self::Slice { input, .. }
+            | Self::Resize { input, .. } => vec![input],
+            Self::Sum { inputs, .. } => inputs.iter_mut().map(|(tensor, _)| tensor).collect(),
+            Self::Concat { inputs } => inputs.iter_mut().collect(),
+            Self::Product { inputs, .. } => inputs.iter_mut().collect(),
         }
     }
 
@@ -145,8 +171,25 @@ impl FloatOp {
         match self {
             Self::Conv { function, .. }
             | Self::MeanPool { function, .. }
-            | Self::Sum { function, .. } => Some(function),
-            Self::MaxPool { .. } | Self::Concat { .. } | Self::Slice { .. } => None,
+            | Self::Sum { function, .. }
+            | Self::Product { function, .. } => Some(function),
+            Self::MaxPool { .. }
+            | Self::Concat { .. }
+            | Self::Slice { .. }
+            | Self::Resize { .. } => None,
+        }
+    }
+
+    fn function_mut(&mut self) -> Option<&mut Function> {
+        match self {
+            Self::Conv { function, .. }
+            | Self::MeanPool { function, .. }
+            | Self::Sum { function, .. }
+            | Self::Product { function, .. } => Some(function),
+            Self::MaxPool { .. }
+            | Self::Concat { .. }
+            | Self::Slice { .. }
+            | Self::Resize { .. } => None,
         }
     }
 }
@@ -160,6 +203,50 @@ impl FloatGraph {
     /// Number of values of the output.
     pub fn classes(&self) -> usize {
         self.tensors[self.output].shape[0]
+    }
+
+    /// Tensors that hold values of the input and nothing else, and so have its scale.
+    pub(crate) fn holds_input(&self) -> Vec<bool> {
+        let mut holds = vec![false; self.tensors.len()];
+        holds[self.input.tensor] = true;
+        for layer in &self.layers {
+            holds[layer.output] = match &layer.op {
+                FloatOp::MaxPool { input, .. }
+                | FloatOp::Slice { input, .. }
+                | FloatOp::Resize { input, .. } => holds[*input],
+                FloatOp::Concat { inputs } => inputs.iter().all(|input| holds[*input]),
+                _ => false,
+            };
+        }
+        holds
+    }
+
+    /// Gives each part of a concatenation that holds values of the input a layer of its own, which
+    /// brings them to the scale of the other parts.
+    fn separate_input(&mut self) {
+        let mut holds = self.holds_input();
+        for mut layer in std::mem::take(&mut self.layers) {
+            let mixed = matches!(layer.op, FloatOp::Concat { .. }) && !holds[layer.output];
+            for input in layer.op.inputs_mut().into_iter().filter(|_| mixed) {
+                if holds[*input] {
+                    let output = self.tensors.len();
+                    self.tensors.push(self.tensors[*input].clone());
+                    holds.push(false);
+                    self.layers.push(FloatLayer {
+                        name: layer.name.clone(),
+                        operator: layer.operator.clone(),
+                        output,
+                        op: FloatOp::Sum {
+                            inputs: vec![(*input, 1.0)],
+                            constant: 0.0,
+                            function: Function::Identity,
+                        },
+                    });
+                    *input = output;
+                }
+            }
+            self.layers.push(layer);
+        }
     }
 
     /// Multiplications of weights with activations.

@@ -102,6 +102,21 @@ impl<'a> FloatExecutor<'a> {
             FloatOp::Slice { input, start } => {
                 (tensors[*input][start * plane..][..shape[0] * plane].to_vec(), None)
             }
+            FloatOp::Product { inputs: [first, second], function } => {
+                let (a, b) = (&tensors[*first], &tensors[*second]);
+                let step = if b.len() == a.len() { 1 } else { plane };
+                let product = |(index, x): (usize, &f32)| x * b[index / step];
+                apply(a.iter().enumerate().map(product).collect(), function)
+            }
+            FloatOp::Resize { input, factor } => {
+                let [_, height, width] = self.graph.tensors[*input].shape;
+                let source = |index: usize| {
+                    let (channel, place) = (index / plane, index % plane);
+                    let (y, x) = (place / shape[2] / factor[0], place % shape[2] / factor[1]);
+                    tensors[*input][(channel * height + y) * width + x]
+                };
+                ((0..shape[0] * plane).map(source).collect(), None)
+            }
         }
     }
 

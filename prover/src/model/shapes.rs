@@ -102,6 +102,30 @@ pub(super) fn window(
     shape: Shape,
     before: [usize; 4],
 ) -> Result<Window, ImportError> {
+    let mut window = declared_window(node, kernel, shape, before)?;
+    if node.int("ceil_mode", 0) != 0 {
+        grow_to_ceiling(&mut window, [shape[1], shape[2]]);
+    }
+    let fits = window.output_size([shape[1], shape[2]]);
+    let Some(extent) = window.extent().filter(|_| fits.is_some()) else {
+        return Err(node.error(format!("the window {window:?} does not fit the input {shape:?}")));
+    };
+    if (0..4).any(|side| window.pads[side] >= extent[side % 2]) {
+        return Err(node.error(format!(
+            "padding {:?} as large as the window {extent:?} is not supported",
+            window.pads
+        )));
+    }
+    Ok(window)
+}
+
+/// As [`window`], without what ceil_mode adds at the end.
+pub(super) fn declared_window(
+    node: &Node<'_>,
+    kernel: &[usize],
+    shape: Shape,
+    before: [usize; 4],
+) -> Result<Window, ImportError> {
     let rank = kernel.len();
     let pair = |values: &[usize]| match *values {
         [width] => Ok([1, width]),
@@ -128,19 +152,6 @@ pub(super) fn window(
     window.pads = pads(node, &window, rank, [shape[1], shape[2]])?;
     for (pad, more) in window.pads.iter_mut().zip(before) {
         *pad = pad.saturating_add(more);
-    }
-    if node.int("ceil_mode", 0) != 0 {
-        grow_to_ceiling(&mut window, [shape[1], shape[2]]);
-    }
-    let fits = window.output_size([shape[1], shape[2]]);
-    let Some(extent) = window.extent().filter(|_| fits.is_some()) else {
-        return Err(node.error(format!("the window {window:?} does not fit the input {shape:?}")));
-    };
-    if (0..4).any(|side| window.pads[side] >= extent[side % 2]) {
-        return Err(node.error(format!(
-            "padding {:?} as large as the window {extent:?} is not supported",
-            window.pads
-        )));
     }
     Ok(window)
 }

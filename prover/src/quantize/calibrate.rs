@@ -30,11 +30,91 @@ impl Range {
     }
 }
 
+/// How often magnitudes were seen, in bins of equal width from 0 to a power of two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    exponent: i32,
+    counts: Vec<u64>,
+}
+
+const BINS: usize = 2048;
+/// Magnitudes below `2^LEAST_EXPONENT` are not told apart.
+const LEAST_EXPONENT: i32 = -60;
+
+impl Histogram {
+    fn new(values: &[f32], magnitude: f64) -> Self {
+        let exponent = if magnitude > 0.0 { magnitude.log2().floor() as i32 + 1 } else { 0 };
+        let exponent = exponent.max(LEAST_EXPONENT);
+        let mut counts = vec![0u64; BINS];
+        let factor = BINS as f64 / f64::from(exponent).exp2();
+        for value in values {
+            counts[((f64::from(value.abs()) * factor) as usize).min(BINS - 1)] += 1;
+        }
+        Self { exponent, counts }
+    }
+
+    fn join(mut self, mut other: Self) -> Self {
+        if self.exponent < other.exponent {
+            std::mem::swap(&mut self, &mut other);
+        }
+        let steps = (self.exponent - other.exponent) as u32;
+        for (bin, count) in other.counts.into_iter().enumerate() {
+            // Each step joins two bins to one.
+            self.counts[bin.checked_shr(steps).unwrap_or(0)] += count;
+        }
+        self
+    }
+
+    /// Least magnitude that `part` (0 to 1) of all values do not exceed, to a bin.
+    pub(super) fn percentile(&self, part: f64) -> f64 {
+        let total: u64 = self.counts.iter().sum();
+        let wanted = (total as f64 * part).ceil() as u64;
+        let mut seen = 0;
+        for (bin, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= wanted {
+                return (bin + 1) as f64 * self.width();
+            }
+        }
+        f64::from(self.exponent).exp2()
+    }
+
+    /// Magnitude at which saturation and rounding to `2^(bits - 1)` steps below it together have
+    /// the least squared error.
+    pub(super) fn least_error(&self, bits: u32) -> f64 {
+        const CANDIDATES: usize = 128;
+        let total: u64 = self.counts.iter().sum();
+        let last = self.counts.iter().rposition(|count| *count > 0).map_or(1, |bin| bin + 1);
+        let error = |end: usize| {
+            let limit = end as f64 * self.width();
+            let step = limit / f64::from(bits - 1).exp2();
+            let saturated: f64 = self.counts[end..]
+                .iter()
+                .enumerate()
+                .map(|(bin, count)| {
+                    let beyond = (bin as f64 + 0.5) * self.width();
+                    *count as f64 * beyond * beyond
+                })
+                .sum();
+            saturated + total as f64 * step * step / 12.0
+        };
+        let candidates = (1..=CANDIDATES).map(|n| (last * n).div_ceil(CANDIDATES));
+        let best = candidates.min_by(|a, b| error(*a).total_cmp(&error(*b)));
+        best.unwrap_or(last) as f64 * self.width()
+    }
+
+    fn width(&self) -> f64 {
+        f64::from(self.exponent).exp2() / BINS as f64
+    }
+}
+
 /// What a float network's values were on sample inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// Range of each tensor of the float graph.
     pub tensors: Vec<Range>,
+    /// Magnitudes of each tensor.
+    pub histograms: Vec<Histogram>,
     /// Range before the function of each layer; zero for layers without one.
     pub layers: Vec<Range>,
     /// Number of inputs seen.
@@ -46,6 +126,12 @@ impl Calibration {
         for (range, more) in self.tensors.iter_mut().zip(other.tensors) {
             *range = range.join(more);
         }
+        self.histograms = self
+            .histograms
+            .into_iter()
+            .zip(other.histograms)
+            .map(|(histogram, more)| histogram.join(more))
+            .collect();
         for (range, more) in self.layers.iter_mut().zip(other.layers) {
             *range = range.join(more);
         }
@@ -90,8 +176,16 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
                     });
                 }
             }
+            let tensors: Vec<Range> = run.tensors.iter().map(|values| range_of(values)).collect();
+            let histograms = run
+                .tensors
+                .iter()
+                .zip(&tensors)
+                .map(|(values, range)| Histogram::new(values, range.magnitude()))
+                .collect();
             Ok(Calibration {
-                tensors: run.tensors.iter().map(|values| range_of(values)).collect(),
+                tensors,
+                histograms,
                 layers: run
                     .ranges
                     .iter()
@@ -109,6 +203,7 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
     ranges.unwrap_or(Err(QuantizeError::NoInputs))
 }
 
+/// Least and largest of the values, 0 included.
 fn range_of(values: &[f32]) -> Range {
     let (min, max) = values.iter().fold((0f32, 0f32), |(min, max), x| (min.min(*x), max.max(*x)));
     Range { min: f64::from(min), max: f64::from(max) }

@@ -1,8 +1,9 @@
 //! Rounds a calibrated float graph to a quantized one.
 
 use super::{
-    Calibration, InputEncoding, QuantizeError, QuantizeOptions,
-    scales::{Choices, Scales, choose, integer_range, is_exact_sum},
+    Calibration, CalibrationMethod, InputEncoding, QuantizeError, QuantizeOptions,
+    options::Choices,
+    scales::{Scales, choose, exact_sums, integer_range, largest_scale},
 };
 use crate::graph::{
     ACTIVATION_OFFSET, FunctionTable, Input, Layer, MAX_SHIFT, Op, QuantizedGraph, Rescale, Tensor,
@@ -26,17 +27,23 @@ pub fn quantize(
     options: &QuantizeOptions,
 ) -> Result<QuantizedGraph, QuantizeError> {
     if calibration.tensors.len() != graph.tensors.len()
+        || calibration.histograms.len() != graph.tensors.len()
         || calibration.layers.len() != graph.layers.len()
     {
         return Err(QuantizeError::OtherNetwork);
     }
-    let choices = Choices::new(graph, options)?;
+    let mut choices = Choices::new(graph, options)?;
     let (map, input_scale) = encoding.map()?;
-    let scales = choose(graph, calibration, &choices, input_scale)?;
+    let exact = exact_sums(graph);
+    let scales = choose(graph, calibration, &choices, &exact, input_scale)?;
+    if let Some(bits) = choices.weight_bits {
+        choices.shift = shift_for(graph, &scales, bits);
+    }
     let mut lowering = Lowering {
         graph,
         calibration,
         choices,
+        exact,
         scales,
         tables: Vec::new(),
         layers: Vec::with_capacity(graph.layers.len()),
@@ -88,6 +95,8 @@ struct TableDraft {
     /// Scales before and after; irrelevant for a homogeneous function at equal scales.
     scales: (f64, f64),
     domain: (i64, i64),
+    /// Values are kept within `-limit..limit`.
+    limit: i32,
     /// A layer that uses it, for messages.
     layer: usize,
 }
@@ -99,6 +108,7 @@ struct Lowering<'a> {
     graph: &'a FloatGraph,
     calibration: &'a Calibration,
     choices: Choices,
+    exact: Vec<bool>,
     scales: Scales,
     tables: Vec<TableDraft>,
     layers: Vec<Op>,
@@ -147,9 +157,7 @@ impl Lowering<'_> {
                 Op::SumPool { input: *input, window: *window, multiplier, rescale }
             }
             FloatOp::MaxPool { input, window } => Op::MaxPool { input: *input, window: *window },
-            op @ FloatOp::Sum { .. } if is_exact_sum(self.graph, op) => {
-                Op::Add { inputs: op.inputs() }
-            }
+            op @ FloatOp::Sum { .. } if self.exact[index] => Op::Add { inputs: op.inputs() },
             FloatOp::Sum { inputs, constant, function } => {
                 // Without a change of scale there is nothing to shift out.
                 let plain = *constant == 0.0
@@ -174,7 +182,49 @@ impl Lowering<'_> {
             }
             FloatOp::Concat { inputs } => Op::Concat { inputs: inputs.clone() },
             FloatOp::Slice { input, start } => Op::Slice { input: *input, start: *start },
+            FloatOp::Product { inputs, function } => {
+                let shift = self.product_shift(index, *inputs, function);
+                let rescale = Rescale { shift, function: self.table(index, function) };
+                Op::Multiply { inputs: *inputs, rescale }
+            }
+            FloatOp::Resize { input, factor } => Op::Resize { input: *input, factor: *factor },
         })
+    }
+
+    /// Shift of a product: the least at which its table is not too large. A product has no factor
+    /// to absorb a ratio of scales, so the shift decides the scale before the function; the tensor
+    /// takes the same scale where it may.
+    fn product_shift(
+        &mut self,
+        index: usize,
+        [first, second]: [TensorId; 2],
+        function: &Function,
+    ) -> u32 {
+        let output = self.graph.layers[index].output;
+        let range = self.calibration.layers[index].widened(self.choices.margin);
+        let is_output = output == self.graph.output;
+        let bits = if is_output { self.choices.output_bits } else { self.choices.table_bits };
+        let mut most = largest_scale(range.max - range.min, bits);
+        let follows = self.scales.alone[output] && function.is_homogeneous();
+        if follows {
+            let magnitude = self.calibration.tensors[output].widened(self.choices.margin);
+            let bits = self.choices.activation_bits[output] - 1;
+            most = most.min(largest_scale(magnitude.magnitude(), bits));
+        }
+        let full = self.scales.tensors[first] * self.scales.tensors[second];
+        let scale = |shift: u32| full / f64::from(shift).exp2();
+        let least = (0..MAX_SHIFT).find(|shift| scale(*shift) <= most).unwrap_or(MAX_SHIFT);
+        // Each further shift is one more range table: one that is in use is worth half a bit.
+        let used = |shift: u32| {
+            let of = |op: &Op| op.rescale().map(|rescale| rescale.shift);
+            shift <= MAX_SHIFT && self.layers.iter().any(|op| of(op) == Some(shift))
+        };
+        let shift = [least, least + 1].into_iter().find(|shift| used(*shift)).unwrap_or(least);
+        self.scales.layers[index] = scale(shift);
+        if follows {
+            self.scales.tensors[output] = scale(shift);
+        }
+        shift
     }
 
     fn integer(&self, layer: &FloatLayer, value: f64) -> Result<i64, QuantizeError> {
@@ -194,7 +244,12 @@ impl Lowering<'_> {
         let scales = (self.scales.layers[index], self.scales.tensors[layer.output]);
         let range = self.calibration.layers[index].widened(self.choices.margin);
         let domain = integer_range(range, scales.0);
-        self.share(index, function, scales, domain)
+        // Saturation is for values that the method left out, never for the logits.
+        let saturates =
+            self.choices.method != CalibrationMethod::Max && layer.output != self.graph.output;
+        let bits = self.choices.activation_bits[layer.output];
+        let limit = if saturates { 1 << (bits - 1) } else { ACTIVATION_OFFSET };
+        self.share(index, function, scales, domain, limit)
     }
 
     fn share(
@@ -203,18 +258,19 @@ impl Lowering<'_> {
         function: &Function,
         scales: (f64, f64),
         domain: (i64, i64),
+        limit: i32,
     ) -> usize {
         let scale_free = function.is_homogeneous() && scales.0 == scales.1;
         let known = self.tables.iter().position(|table| {
             let same = table.scales == scales || (scale_free && table.scales.0 == table.scales.1);
-            table.function == *function && same
+            table.function == *function && table.limit == limit && same
         });
         if let Some(known) = known {
             let table = &mut self.tables[known];
             table.domain = (table.domain.0.min(domain.0), table.domain.1.max(domain.1));
             return known;
         }
-        self.tables.push(TableDraft { function: function.clone(), scales, domain, layer });
+        self.tables.push(TableDraft { function: function.clone(), scales, domain, limit, layer });
         self.tables.len() - 1
     }
 
@@ -267,7 +323,13 @@ impl Lowering<'_> {
             let scale = self.scales.tensors[self.graph.layers[index].output];
             let range = self.calibration.layers[index].widened(self.choices.margin);
             let domain = integer_range(range, scale);
-            let function = self.share(index, &Function::Identity, (scale, scale), domain);
+            let function = self.share(
+                index,
+                &Function::Identity,
+                (scale, scale),
+                domain,
+                ACTIVATION_OFFSET,
+            );
             let rescale = Rescale { shift: 0, function };
             self.layers[index] = Op::Pointwise { inputs, constant: 0, rescale };
         }
@@ -283,7 +345,14 @@ impl Lowering<'_> {
             let real = draft.function.evaluate(pre as f64 / draft.scales.0) * draft.scales.1;
             // Halves upwards, as the shift rounds.
             let rounded = (real + 0.5).floor();
-            (rounded.abs() < limit as f64).then_some(rounded as i32)
+            if !rounded.is_finite() {
+                return None;
+            }
+            let saturation = f64::from(draft.limit);
+            if draft.limit < ACTIVATION_OFFSET {
+                return Some(rounded.clamp(-saturation, saturation - 1.0) as i32);
+            }
+            (rounded.abs() < saturation).then_some(rounded as i32)
         };
         // Where the function has no value, the table ends: such inputs are out of range.
         let (mut low, mut high) = (low, high);
@@ -308,6 +377,17 @@ impl Lowering<'_> {
             "its values do not fit 16 bits; use fewer bits or a smaller margin".into(),
         )
     }
+}
+
+/// The least shift at which the largest weight of each layer has `bits` bits, sign included.
+fn shift_for(graph: &FloatGraph, scales: &Scales, bits: u32) -> u32 {
+    let needed = graph.layers.iter().zip(&scales.layers).filter_map(|(layer, scale)| {
+        let FloatOp::Conv { input, weights, .. } = &layer.op else { return None };
+        let largest = weights.iter().fold(0f32, |most, weight| most.max(weight.abs()));
+        let unit = f64::from(largest) * scale / scales.tensors[*input];
+        (unit > 0.0).then(|| (f64::from(bits - 1) - unit.log2()).ceil())
+    });
+    needed.fold(0.0, f64::max).min(f64::from(MAX_SHIFT)) as u32
 }
 
 fn layer_error(layer: &FloatLayer, problem: String) -> QuantizeError {

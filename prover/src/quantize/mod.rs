@@ -1,14 +1,18 @@
 //! From a float graph to integers: calibration of ranges, choice of scales, rounding of weights.
 //!
-//! Every scale of an intermediate tensor is a power of two; the ratio of a layer's input and
-//! output scale and its shift are absorbed in the weights, so a layer is integer sums, one shift
-//! and one table (see [`crate::graph`]). Layers with the same function share one table over the
-//! union of their calibrated ranges.
+//! Each tensor has a scale of its own, as fine as its range and its bits allow; only tensors that
+//! are added exactly, concatenated or pooled share one. The ratio of a layer's input and output
+//! scale and its shift are absorbed in the weights, so a layer is integer sums, one shift and one
+//! table (see [`crate::graph`]). Layers with the same function share a few tables over the union
+//! of their calibrated ranges.
 
 mod accuracy;
 mod calibrate;
 mod lower;
+mod options;
+pub mod report;
 mod scales;
+mod tables;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use accuracy::{AccuracyReport, compare};
-pub use calibrate::{Calibration, calibrate};
+pub use calibrate::{Calibration, Range, calibrate};
 pub use lower::quantize;
+pub use options::{CalibrationMethod, QuantizeOptions};
 
 use crate::graph::{ExecuteError, Executor, GraphError, QuantizedGraph};
 use crate::model::FloatGraph;
@@ -62,30 +67,6 @@ impl InputEncoding {
     }
 }
 
-/// How integers are chosen. The defaults keep accuracy and small tables; see each field.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QuantizeOptions {
-    /// Largest size of one function table, as a power of two: the finest scale is taken at which
-    /// each layer's calibrated range, with its margin, has at most this many integers. Default: 12
-    /// for networks with up to 2^17 activations, 13 up to 2^18, 14 above.
-    pub table_bits: Option<u32>,
-    /// Same, for the layer that makes the logits. Default: one bit less than `table_bits`.
-    pub output_bits: Option<u32>,
-    /// Values of a tensor stay below `2^(activation_bits - 1)`. Default: 12.
-    pub activation_bits: u32,
-    /// Bits that a layer shifts out, and the fraction bits of its weights at equal scales. Default:
-    /// `table_bits - 2`.
-    pub shift: Option<u32>,
-    /// Room on each side of a calibrated range, as a part of its width. Default: 0.25.
-    pub margin: f64,
-}
-
-impl Default for QuantizeOptions {
-    fn default() -> Self {
-        Self { table_bits: None, output_bits: None, activation_bits: 12, shift: None, margin: 0.25 }
-    }
-}
-
 /// Why a network could not be quantized.
 #[derive(Debug, Error)]
 pub enum QuantizeError {
@@ -93,6 +74,8 @@ pub enum QuantizeError {
     Encoding(String),
     #[error("option `{option}` is {value}; {allowed} is allowed")]
     Option { option: &'static str, value: String, allowed: &'static str },
+    #[error("option `tensor_bits` names `{0}`, which is not a tensor of this network")]
+    UnknownTensor(String),
     #[error("calibration needs at least one input")]
     NoInputs,
     #[error(

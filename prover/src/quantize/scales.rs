@@ -1,60 +1,14 @@
 //! Which tensors share a scale, and how fine each scale is.
 
-use super::{Calibration, InputEncoding, QuantizeError, QuantizeOptions, calibrate::Range};
+use super::{
+    Calibration, CalibrationMethod, InputEncoding, QuantizeError, calibrate::Range,
+    options::Choices, tables,
+};
 use crate::graph::ACTIVATION_OFFSET;
 use crate::model::{FloatGraph, FloatOp, FloatTensorId, Function};
 
 /// Finest scale ever taken: only degenerate ranges come near.
-const MAX_FRACTION_BITS: i32 = 30;
-
-/// [`QuantizeOptions`] with all defaults filled in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choices {
-    pub table_bits: u32,
-    pub output_bits: u32,
-    pub activation_bits: u32,
-    pub shift: u32,
-    pub margin: f64,
-}
-
-impl Choices {
-    pub fn new(graph: &FloatGraph, options: &QuantizeOptions) -> Result<Self, QuantizeError> {
-        let activations: usize =
-            graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
-        let default = match activations {
-            0..=0x2_0000 => 12,
-            0x2_0001..=0x4_0000 => 13,
-            _ => 14,
-        };
-        let table_bits = options.table_bits.unwrap_or(default);
-        let output_bits = options.output_bits.unwrap_or(table_bits.saturating_sub(1));
-        let shift = options.shift.unwrap_or(table_bits.saturating_sub(2));
-        let check = |option, value: u32, low, high, allowed| {
-            if (low..=high).contains(&value) {
-                return Ok(value);
-            }
-            Err(QuantizeError::Option { option, value: value.to_string(), allowed })
-        };
-        check("table_bits", table_bits, 4, 16, "4 to 16")?;
-        check("output_bits", output_bits, 3, 16, "3 to 16")?;
-        check("activation_bits", options.activation_bits, 3, 16, "3 to 16")?;
-        check("shift", shift, 0, crate::graph::MAX_SHIFT, "0 to 16")?;
-        if !(0.0..=4.0).contains(&options.margin) {
-            return Err(QuantizeError::Option {
-                option: "margin",
-                value: options.margin.to_string(),
-                allowed: "0 to 4",
-            });
-        }
-        Ok(Self {
-            table_bits,
-            output_bits,
-            activation_bits: options.activation_bits,
-            shift,
-            margin: options.margin,
-        })
-    }
-}
+const MAX_SCALE: f64 = 1_073_741_824.0;
 
 impl InputEncoding {
     pub(super) fn check(&self) -> Result<(), QuantizeError> {
@@ -108,13 +62,21 @@ pub(super) struct Scales {
     pub alone: Vec<bool>,
 }
 
-/// A sum that needs no rounding: plain addition of tensors at one scale. The network's input has a
-/// scale of its own, so it never takes part in one.
-pub(super) fn is_exact_sum(graph: &FloatGraph, op: &FloatOp) -> bool {
-    matches!(op, FloatOp::Sum { inputs, constant, function: Function::Identity }
-        if inputs.len() > 1
-            && *constant == 0.0
-            && inputs.iter().all(|(tensor, c)| *c == 1.0 && *tensor != graph.input.tensor))
+/// A sum that needs no rounding: plain addition of tensors at one scale. What holds values of the
+/// network's input has its scale, and what was quantized in the file has that of the file: neither
+/// takes part in one.
+pub(super) fn exact_sums(graph: &FloatGraph) -> Vec<bool> {
+    let mut bound = graph.holds_input();
+    for layer in &graph.layers {
+        bound[layer.output] |= layer.op.function().is_some_and(|f| f.step().is_some());
+    }
+    let is_exact = |op: &FloatOp| {
+        matches!(op, FloatOp::Sum { inputs, constant, function: Function::Identity }
+            if inputs.len() > 1
+                && *constant == 0.0
+                && inputs.iter().all(|(tensor, c)| *c == 1.0 && !bound[*tensor]))
+    };
+    graph.layers.iter().map(|layer| is_exact(&layer.op)).collect()
 }
 
 /// The scale before the function is that after it.
@@ -127,71 +89,49 @@ pub(super) fn choose(
     graph: &FloatGraph,
     calibration: &Calibration,
     choices: &Choices,
+    exact: &[bool],
     input_scale: f64,
 ) -> Result<Scales, QuantizeError> {
-    let mut groups = Groups::new(graph.tensors.len());
-    for layer in &graph.layers {
-        match &layer.op {
-            FloatOp::MaxPool { input, .. } | FloatOp::Slice { input, .. } => {
-                groups.join(*input, layer.output);
-            }
-            FloatOp::Concat { inputs } => {
-                inputs.iter().for_each(|input| groups.join(*input, layer.output));
-            }
-            op if is_exact_sum(graph, op) => {
-                op.inputs().into_iter().for_each(|input| groups.join(input, layer.output));
-            }
-            _ => {}
-        }
+    let group = groups(graph, exact);
+    let mut scale = vec![MAX_SCALE; graph.tensors.len()];
+    for tensor in 0..graph.tensors.len() {
+        let limit = choices.magnitude(calibration, tensor, group[tensor] == group[graph.output]);
+        let most = largest_scale(limit, choices.activation_bits[tensor] - 1);
+        scale[group[tensor]] = scale[group[tensor]].min(most);
     }
-    let group: Vec<usize> = (0..graph.tensors.len()).map(|tensor| groups.find(tensor)).collect();
-    let mut bits = vec![MAX_FRACTION_BITS; graph.tensors.len()];
-    for (tensor, range) in calibration.tensors.iter().enumerate() {
-        let magnitude = range.widened(choices.margin).magnitude();
-        let most = fraction_bits(magnitude, choices.activation_bits - 1);
-        bits[group[tensor]] = bits[group[tensor]].min(most);
-    }
-    let mut before = vec![MAX_FRACTION_BITS; graph.layers.len()];
+    let mut before = vec![MAX_SCALE; graph.layers.len()];
     for (index, layer) in graph.layers.iter().enumerate() {
         let Some(function) = layer.op.function() else { continue };
-        if is_exact_sum(graph, &layer.op) {
+        if exact[index] || matches!(layer.op, FloatOp::Product { .. }) {
             continue;
         }
         if group[layer.output] == group[graph.input.tensor] {
             return Err(QuantizeError::Layer {
                 layer: layer.name.clone(),
                 operator: layer.operator.clone(),
-                problem: "its result is concatenated with the network's input, which has another \
-                          scale; that is not supported"
+                problem: "its result is joined with the network's input, which has another scale; \
+                          that is not supported"
                     .into(),
             });
         }
-        let is_output = group[layer.output] == group[graph.output];
-        let table_bits = if is_output { choices.output_bits } else { choices.table_bits };
-        let range = calibration.layers[index].widened(choices.margin);
-        before[index] = fraction_bits(range.max - range.min, table_bits);
+        before[index] = choices.most_before(calibration, graph, index, &group);
         if keeps_scale(function) {
-            let slot = &mut bits[group[layer.output]];
-            *slot = (*slot).min(before[index]);
+            let slot = &mut scale[group[layer.output]];
+            *slot = slot.min(before[index]);
         }
     }
-    share_tables(graph, &group, &mut bits, &mut before);
+    let fixed = quantized_in_file(graph, &group, &mut scale);
+    tables::share(graph, choices.tables_per_function, &group, &fixed, &mut scale, &mut before);
     let tensors: Vec<f64> = group
         .iter()
-        .map(|group_of| {
-            if *group_of == group[graph.input.tensor] {
-                input_scale
-            } else {
-                f64::from(bits[*group_of]).exp2()
-            }
-        })
+        .map(|of| if *of == group[graph.input.tensor] { input_scale } else { scale[*of] })
         .collect();
     let layers = graph
         .layers
         .iter()
         .zip(&before)
-        .map(|(layer, bits)| match layer.op.function() {
-            Some(function) if !keeps_scale(function) => f64::from(*bits).exp2(),
+        .map(|(layer, before)| match layer.op.function() {
+            Some(function) if !keeps_scale(function) => *before,
             _ => tensors[layer.output],
         })
         .collect();
@@ -201,43 +141,85 @@ pub(super) fn choose(
     Ok(Scales { tensors, layers, alone })
 }
 
-/// A function whose table depends on the scale takes one scale in all layers that have it.
-fn share_tables(graph: &FloatGraph, group: &[usize], bits: &mut [i32], before: &mut [i32]) {
-    let mut kinds: Vec<(&Function, Vec<usize>)> = Vec::new();
-    for (index, layer) in graph.layers.iter().enumerate() {
-        let Some(function) = layer.op.function().filter(|f| !f.is_homogeneous()) else { continue };
-        match kinds.iter_mut().find(|(kind, _)| *kind == function) {
-            Some((_, layers)) => layers.push(index),
-            None => kinds.push((function, vec![index])),
+/// For each tensor, a tensor that stands for all that share its scale.
+fn groups(graph: &FloatGraph, exact: &[bool]) -> Vec<FloatTensorId> {
+    let mut groups = Groups::new(graph.tensors.len());
+    for (layer, exact) in graph.layers.iter().zip(exact) {
+        let joined = match &layer.op {
+            FloatOp::MaxPool { .. }
+            | FloatOp::Slice { .. }
+            | FloatOp::Resize { .. }
+            | FloatOp::Concat { .. } => true,
+            _ => *exact,
+        };
+        if joined {
+            layer.op.inputs().into_iter().for_each(|input| groups.join(input, layer.output));
         }
     }
-    // Lowering one group may affect another function that writes to it: repeat until stable.
-    loop {
-        let mut changed = false;
-        for (_, layers) in &kinds {
-            let outputs = layers.iter().map(|index| group[graph.layers[*index].output]);
-            let least = outputs.clone().map(|group| bits[group]).min().unwrap_or(0);
-            let least_before = layers.iter().map(|index| before[*index]).min().unwrap_or(0);
-            for group in outputs {
-                changed |= std::mem::replace(&mut bits[group], least) != least;
-            }
-            for index in layers {
-                before[*index] = least_before;
+    (0..graph.tensors.len()).map(|tensor| groups.find(tensor)).collect()
+}
+
+/// Gives tensors that hold multiples of one step, as after a DequantizeLinear, the scale at which
+/// they are integers, where it is not too fine. Returns which groups have such a scale.
+fn quantized_in_file(graph: &FloatGraph, group: &[usize], scale: &mut [f64]) -> Vec<bool> {
+    let mut steps: Vec<Option<f64>> = vec![None; scale.len()];
+    let mut differ = vec![false; scale.len()];
+    for layer in &graph.layers {
+        let Some(function) = layer.op.function() else { continue };
+        let of = group[layer.output];
+        let step = function.step();
+        differ[of] |= step.is_none() || steps[of].is_some_and(|known| Some(known) != step);
+        steps[of] = step;
+    }
+    let mut fixed = vec![false; scale.len()];
+    for of in 0..scale.len() {
+        let Some(step) = steps[of].filter(|_| !differ[of]) else { continue };
+        if 1.0 / step <= scale[of] {
+            (scale[of], fixed[of]) = (1.0 / step, true);
+        }
+    }
+    fixed
+}
+
+impl Choices {
+    /// Magnitude of a tensor that its integers must represent.
+    fn magnitude(&self, calibration: &Calibration, tensor: FloatTensorId, output: bool) -> f64 {
+        let most = calibration.tensors[tensor].widened(self.margin).magnitude();
+        let histogram = &calibration.histograms[tensor];
+        match self.method {
+            _ if output => most,
+            CalibrationMethod::Max => most,
+            CalibrationMethod::Percentile(part) => histogram.percentile(part / 100.0).min(most),
+            CalibrationMethod::MinimumError => {
+                histogram.least_error(self.activation_bits[tensor]).min(most)
             }
         }
-        if !changed {
-            return;
-        }
+    }
+
+    /// Finest scale before the function of a layer at which its table is not too large.
+    pub(super) fn most_before(
+        &self,
+        calibration: &Calibration,
+        graph: &FloatGraph,
+        index: usize,
+        group: &[usize],
+    ) -> f64 {
+        let is_output = group[graph.layers[index].output] == group[graph.output];
+        let range = calibration.layers[index].widened(self.margin);
+        let bits = if is_output { self.output_bits } else { self.table_bits };
+        largest_scale(range.max - range.min, bits)
     }
 }
 
-/// Largest `f` with `width * 2^f <= 2^bits`.
-fn fraction_bits(width: f64, bits: u32) -> i32 {
+/// Largest scale with `width * scale <= 2^bits` that is a power of two times 8/8 to 15/8: bounds
+/// of clamps stay integers, and no more than an eighth is given away.
+pub(super) fn largest_scale(width: f64, bits: u32) -> f64 {
     if width <= 0.0 {
-        return MAX_FRACTION_BITS;
+        return MAX_SCALE;
     }
-    let most = f64::from(bits) - width.log2();
-    (most.floor() as i32).clamp(-MAX_FRACTION_BITS, MAX_FRACTION_BITS)
+    let most = (f64::from(bits).exp2() / width).clamp(1.0 / MAX_SCALE, MAX_SCALE);
+    let octave = most.log2().floor().exp2();
+    (most / octave * 8.0).floor().clamp(8.0, 15.0) / 8.0 * octave
 }
 
 /// Union-find over tensors.

@@ -125,12 +125,12 @@ fn bad_arguments_are_refused() {
     let with = |options: QuantizeOptions| quantize(&graph, &unit, &calibration, &options);
     let defaults = QuantizeOptions::default();
     for options in [
-        QuantizeOptions { table_bits: Some(17), ..defaults },
-        QuantizeOptions { output_bits: Some(1), ..defaults },
-        QuantizeOptions { activation_bits: 0, ..defaults },
-        QuantizeOptions { shift: Some(17), ..defaults },
-        QuantizeOptions { margin: -0.1, ..defaults },
-        QuantizeOptions { margin: f64::NAN, ..defaults },
+        QuantizeOptions { table_bits: Some(17), ..defaults.clone() },
+        QuantizeOptions { output_bits: Some(1), ..defaults.clone() },
+        QuantizeOptions { activation_bits: 0, ..defaults.clone() },
+        QuantizeOptions { shift: Some(17), ..defaults.clone() },
+        QuantizeOptions { margin: -0.1, ..defaults.clone() },
+        QuantizeOptions { margin: f64::NAN, ..defaults.clone() },
     ] {
         let error = with(options).expect_err("refused");
         assert!(matches!(error, QuantizeError::Option { .. }), "{error}");

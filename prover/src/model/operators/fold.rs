@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Binary, Constant, ImportError, Importer, Node, constant::broadcast_shape, elementwise, layout,
+    Binary, Constant, ImportError, Importer, Node, cut, elementwise, layout, quantized,
     required_constant, shapes,
 };
 
@@ -70,7 +70,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
         }
         "Slice" => {
             let mut result = (*first).clone();
-            for (axis, kept) in layout::slice_ranges(importer, node, &first.shape)? {
+            for (axis, kept) in cut::slice_ranges(importer, node, &first.shape)? {
                 result = result.select(axis, &kept);
             }
             Ok(result)
@@ -104,7 +104,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
                 node.error(format!("shapes {:?} and {:?}", first.shape, second.shape))
             })
         }
-        "DequantizeLinear" => dequantize(importer, node, &first),
+        "QuantizeLinear" | "DequantizeLinear" => quantized::constant(importer, node, &first),
         operator => match elementwise::function(importer, node)? {
             Some(function) => Ok(first.map(|x| function.evaluate(x))),
             None => Err(node.error(format!(
@@ -132,37 +132,5 @@ fn gather(
     shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
     let mut result = data.select(axis, &positions);
     result.shape.splice(axis..=axis, indices.shape.iter().copied());
-    Ok(result)
-}
-
-/// `(x - zero_point) * scale`, scale and zero point per tensor or along `axis`.
-fn dequantize(
-    importer: &Importer<'_>,
-    node: &Node<'_>,
-    data: &Constant,
-) -> Result<Constant, ImportError> {
-    let mut result = data.clone();
-    let mut apply = |index: usize, operator| -> Result<(), ImportError> {
-        if node.input(index).is_none() {
-            return Ok(());
-        }
-        let mut parameter = (*required_constant(importer, node, index)?).clone();
-        if parameter.values.len() > 1 {
-            let axis = shapes::axis(node, node.int("axis", 1), data.shape.len())?;
-            parameter.shape = vec![1; data.shape.len()];
-            parameter.shape[axis] = parameter.values.len();
-        }
-        let fits = broadcast_shape(&result.shape, &parameter.shape) == Some(data.shape.clone());
-        match result.binary(operator, &parameter).filter(|_| fits || parameter.scalar().is_some()) {
-            Some(mut value) => {
-                value.shape = data.shape.clone();
-                result = value;
-                Ok(())
-            }
-            None => Err(node.error("scale or zero point do not fit the data")),
-        }
-    };
-    apply(2, Binary::Sub)?;
-    apply(1, Binary::Mul)?;
     Ok(result)
 }

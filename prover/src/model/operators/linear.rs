@@ -147,7 +147,7 @@ fn dense(
             }
         }
         (Window::dense([shape[1], shape[2]]), weights, [outputs, 1, 1], None)
-    } else if shape[0] == inputs && is_channels_last(value, shape) {
+    } else if shape[0] == inputs && has_channels_last_order(value, shape) {
         // The same matrix at each position: a 1x1 convolution, still stored channels last.
         let result = [outputs, shape[1], shape[2]];
         let order = Rc::new(crate::model::importer::channels_last_order(result));
@@ -170,11 +170,9 @@ fn dense(
     importer.bind(node, Value { tensor, shape: onnx_shape, order, pads: [0; 4], dropped: None })
 }
 
-fn is_channels_last(value: &Value, shape: [usize; 3]) -> bool {
-    value
-        .order
-        .as_ref()
-        .is_some_and(|order| **order == crate::model::importer::channels_last_order(shape))
+fn has_channels_last_order(value: &Value, shape: [usize; 3]) -> bool {
+    let wanted = || crate::model::importer::channels_last_order(shape);
+    value.order.as_ref().is_some_and(|order| **order == wanted())
 }
 
 pub(super) fn batch_normalization(

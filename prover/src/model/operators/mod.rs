@@ -1,10 +1,17 @@
 //! The supported ONNX operators, each as steps of the float graph.
 
+mod arithmetic;
+mod broadcast;
+mod cut;
 mod elementwise;
 mod fold;
 mod layout;
 mod linear;
+mod pad;
 mod pooling;
+mod quantized;
+mod reduce;
+mod resize;
 
 use std::rc::Rc;
 
@@ -37,16 +44,19 @@ pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
         "AveragePool" => pooling::average_pool(importer, node),
         "GlobalAveragePool" => pooling::global(importer, node, false),
         "GlobalMaxPool" => pooling::global(importer, node, true),
-        "ReduceMean" => pooling::reduce_mean(importer, node),
+        "ReduceMean" | "ReduceSum" | "ReduceMax" => reduce::reduce(importer, node),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Sum" => {
-            elementwise::binary(importer, node)
+            arithmetic::binary(importer, node)
         }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => layout::relabel(importer, node),
         "Transpose" => layout::transpose(importer, node),
-        "Concat" => layout::concat(importer, node),
-        "Slice" => layout::slice(importer, node),
-        "Split" => layout::split(importer, node),
-        "Pad" => layout::pad(importer, node),
+        "Concat" => cut::concat(importer, node),
+        "Slice" => cut::slice(importer, node),
+        "Split" => cut::split(importer, node),
+        "Gather" => cut::gather(importer, node),
+        "Pad" => pad::pad(importer, node),
+        "Resize" | "Upsample" => resize::resize(importer, node),
+        "QuantizeLinear" | "DequantizeLinear" => quantized::activation(importer, node),
         "Shape" => layout::shape(importer, node),
         "Identity" | "Dropout" | "Cast" => {
             let value = activation(importer, node, 0)?;
@@ -63,12 +73,13 @@ pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
             value.dropped = Some(node.name().into());
             importer.bind(node, value)
         }
-        "PRelu" => elementwise::prelu(importer, node),
+        "PRelu" => arithmetic::prelu(importer, node),
         operator => match elementwise::function(importer, node)? {
             Some(function) => elementwise::apply(importer, node, function),
             None => Err(node.error(format!(
                 "the operator {operator} is not supported; supported are convolutions, dense \
-                 layers, pooling, elementwise functions, sums, concatenation and reshaping"
+                 layers, pooling, elementwise functions, sums, products, concatenation, slicing, \
+                 reshaping, nearest-neighbour resizing and QuantizeLinear/DequantizeLinear"
             ))),
         },
     }
@@ -99,14 +110,23 @@ fn activation(
 }
 
 /// As [`activation`], with no padding waiting to be applied.
-fn unpadded(importer: &Importer<'_>, node: &Node<'_>, index: usize) -> Result<Value, ImportError> {
+fn unpadded(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    index: usize,
+) -> Result<Value, ImportError> {
     let value = activation(importer, node, index)?;
-    if value.pads != [0; 4] {
-        return Err(node.error(
-            "it follows a Pad node; padding is supported only before a convolution or a pool",
-        ));
-    }
-    Ok(value)
+    pad::applied(importer, node, value)
+}
+
+/// The value is an image whose channels are the last axis in the file.
+fn is_channels_last(value: &Value, shape: [usize; 3]) -> bool {
+    let [channels, height, width] = shape;
+    value.shape == [1, height, width, channels]
+        && match &value.order {
+            Some(order) => **order == super::importer::channels_last_order(shape),
+            None => channels == 1 || height * width == 1,
+        }
 }
 
 fn unknown(node: &Node<'_>, name: &str) -> ImportError {

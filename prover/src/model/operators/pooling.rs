@@ -1,8 +1,9 @@
-//! Pools and means.
+//! Pools.
 
 use super::{
-    FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, integers, shapes,
-    unpadded,
+    FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
+    broadcast::{self, Spread},
+    cut, shapes, unpadded,
 };
 use crate::graph::Window;
 
@@ -29,18 +30,98 @@ pub(super) fn average_pool(
 ) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let window = pool_window(importer, node, &value)?;
-    let shape = importer.shape(&value);
-    // Padding asked for by a Pad node counts; the pool's own only with count_include_pad.
-    let own = (0..4).any(|side| window.pads[side] != value.pads[side]);
-    let counts = node.int("count_include_pad", 0) != 0 && node.int("ceil_mode", 0) == 0;
-    if own && !counts {
+    let [channels, height, width] = importer.shape(&value);
+    // Padding asked for by a Pad node counts; the pool's own only with count_include_pad, and what
+    // ceil_mode adds at the end never.
+    let counted = if node.int("count_include_pad", 0) != 0 {
+        let kernel = window.kernel;
+        let kernel = if value.shape.len() == 3 { &kernel[1..] } else { &kernel[..] };
+        shapes::declared_window(node, kernel, [channels, height, width], value.pads)?.pads
+    } else {
+        value.pads
+    };
+    let Some(counts) = window_counts(&window, [height, width], counted) else {
         return Err(node.error(format!(
-            "an average over windows that are cut at the border ({window:?} over {shape:?}) is not \
-             supported; export with count_include_pad=1, without ceil_mode, or without padding"
+            "a window of {window:?} over an input of {:?} covers padding only",
+            [height, width]
         )));
-    }
+    };
+    let taps = (window.kernel[0] * window.kernel[1]) as f64;
     let op = FloatOp::MeanPool { input: value.tensor, window, function: Function::Identity };
-    pool(importer, node, &value, window, op)
+    let constant = counts.windows(2).all(|pair| pair[0] == pair[1]);
+    if constant && counts.first().is_none_or(|count| *count as f64 == taps) {
+        return pool(importer, node, &value, window, op);
+    }
+    let Some([out_h, out_w]) = window.output_size([height, width]) else {
+        return Err(node.error("its window does not fit the input"));
+    };
+    let shape = [channels, out_h, out_w];
+    let mean = importer.push(node, shape, Step::Layer(op))?;
+    let tensor = if constant {
+        let scale = vec![taps / counts[0] as f64; channels];
+        let bias = vec![0.0; channels];
+        importer.push(node, shape, Step::Affine { input: mean, scale, bias })?
+    } else {
+        let factor = border_factor(importer, node, &value, window, counted)?;
+        let factor = broadcast::expand(importer, node, (factor, Spread::Places), shape)?;
+        let op = FloatOp::Product { inputs: [mean, factor], function: Function::Identity };
+        importer.push(node, shape, Step::Layer(op))?
+    };
+    bind_pooled(importer, node, &value, tensor)
+}
+
+/// Elements that count below each window, or `None` if somewhere there are none: those of the
+/// input and of the padding `counted`.
+fn window_counts(window: &Window, size: [usize; 2], counted: [usize; 4]) -> Option<Vec<usize>> {
+    let [out_h, out_w] = window.output_size(size)?;
+    let along = |axis: usize, at: usize| {
+        let first = at * window.stride[axis];
+        let low = window.pads[axis].saturating_sub(counted[axis]);
+        let high = window.pads[axis] + size[axis] + counted[axis + 2];
+        let taps = (0..window.kernel[axis]).map(|tap| first + tap * window.dilation[axis]);
+        taps.filter(|place| (low..high).contains(place)).count()
+    };
+    let columns: Vec<usize> = (0..out_w).map(|at| along(1, at)).collect();
+    let counts = (0..out_h).map(|at| along(0, at));
+    let counts: Vec<usize> =
+        counts.flat_map(|lines| columns.iter().map(move |columns| lines * columns)).collect();
+    (!counts.contains(&0)).then_some(counts)
+}
+
+/// One channel that holds, for each window, its size over the number of elements that count: the
+/// pool of a plane of ones gives the inverse of that.
+fn border_factor(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    window: Window,
+    counted: [usize; 4],
+) -> Result<usize, ImportError> {
+    let [_, height, width] = importer.shape(value);
+    let channel = cut::pick_channels(importer, node, value.tensor, &[0])?;
+    let (more_h, more_w) = (counted[0] + counted[2], counted[1] + counted[3]);
+    let size = [height + more_h, width + more_w];
+    // Ones, as many as count: no weight, bias 1.
+    let grown = Window {
+        pads: [more_h, more_w, more_h, more_w],
+        ..Window::dense([more_h + 1, more_w + 1])
+    };
+    let ones = FloatOp::Conv {
+        input: channel,
+        window: grown,
+        groups: 1,
+        weights: vec![0.0; (more_h + 1) * (more_w + 1)],
+        bias: vec![1.0],
+        function: Function::Identity,
+    };
+    let ones = importer.push(node, [1, size[0], size[1]], Step::Layer(ones))?;
+    let pads = [0, 1, 2, 3].map(|side| window.pads[side].saturating_sub(counted[side]));
+    let window = Window { pads, ..window };
+    let Some([out_h, out_w]) = window.output_size(size) else {
+        return Err(node.error("its window does not fit the input"));
+    };
+    let op = FloatOp::MeanPool { input: ones, window, function: Function::reciprocal() };
+    importer.push(node, [1, out_h, out_w], Step::Layer(op))
 }
 
 fn pool_window(
@@ -72,9 +153,19 @@ fn pool(
         return Err(node.error("its window does not fit the input"));
     };
     let tensor = importer.push(node, [channels, out_h, out_w], Step::Layer(op))?;
+    bind_pooled(importer, node, value, tensor)
+}
+
+fn bind_pooled(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    tensor: usize,
+) -> Result<(), ImportError> {
+    let [channels, height, width] = importer.tensors[tensor].shape;
     let shape = match value.shape.len() {
-        3 => vec![1, channels, out_w],
-        _ => vec![1, channels, out_h, out_w],
+        3 => vec![1, channels, width],
+        _ => vec![1, channels, height, width],
     };
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
@@ -96,57 +187,5 @@ pub(super) fn global(
     let tensor = importer.push(node, [channels, 1, 1], Step::Layer(op))?;
     let mut shape = vec![1; value.shape.len()];
     shape[1] = channels;
-    importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
-}
-
-pub(super) fn reduce_mean(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let value = unpadded(importer, node, 0)?;
-    let rank = value.shape.len();
-    let axes = integers(importer, node, "axes", 1)?.unwrap_or_else(|| (0..rank as i64).collect());
-    let mut reduced = vec![false; rank];
-    for axis in axes {
-        reduced[shapes::axis(node, axis, rank)?] = true;
-    }
-    let [channels, height, width] = importer.shape(&value);
-    // Every reduced set of elements must be one whole channel.
-    let plane = height * width;
-    let element = |index: usize| value.order.as_ref().map_or(index, |order| order[index] as usize);
-    let kept_shape: Vec<usize> = value
-        .shape
-        .iter()
-        .zip(&reduced)
-        .map(|(size, gone)| if *gone { 1 } else { *size })
-        .collect();
-    let strides = shapes::strides(&value.shape);
-    let split = |gone: bool| {
-        let pick = |axis: usize| if reduced[axis] == gone { value.shape[axis] } else { 1 };
-        let sizes: Vec<usize> = (0..rank).map(pick).collect();
-        shapes::strided_offsets(&sizes, &strides)
-    };
-    let (kept, gone) = (split(false), split(true));
-    let whole_channels = gone.len() == plane
-        && kept.iter().enumerate().all(|(channel, base)| {
-            gone.iter().all(|offset| element(base + offset) / plane == channel)
-        });
-    if !whole_channels {
-        return Err(node.error(format!(
-            "the mean of {:?} over those axes; only height and width together are supported",
-            value.shape
-        )));
-    }
-    let window = Window::dense([height, width]);
-    let op = FloatOp::MeanPool { input: value.tensor, window, function: Function::Identity };
-    let tensor = importer.push(node, [channels, 1, 1], Step::Layer(op))?;
-    let shape = if node.int("keepdims", 1) != 0 {
-        kept_shape
-    } else {
-        value
-            .shape
-            .iter()
-            .zip(&reduced)
-            .filter(|(_, gone)| !**gone)
-            .map(|(size, _)| *size)
-            .collect()
-    };
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }

@@ -1,0 +1,277 @@
+//! Arithmetic between tensors, and between tensors and constants.
+
+use super::{
+    Binary, Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value,
+    broadcast::{self, Spread},
+    elementwise::push_function,
+    required_constant, shapes, unpadded,
+};
+
+fn operator(node: &Node<'_>) -> Binary {
+    match node.operator() {
+        "Sub" => Binary::Sub,
+        "Mul" => Binary::Mul,
+        "Div" => Binary::Div,
+        "Pow" => Binary::Pow,
+        "Min" => Binary::Min,
+        "Max" => Binary::Max,
+        _ => Binary::Add,
+    }
+}
+
+/// Arithmetic of two operands, of which one may be constant.
+pub(super) fn binary(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let names = node.inputs();
+    let constant = |name: &String| importer.constants.get(name).cloned();
+    match names {
+        [left, right] => match (constant(left), constant(right)) {
+            (None, Some(constant)) => with_constant(importer, node, 0, &constant),
+            (Some(constant), None) => with_constant(importer, node, 1, &constant),
+            _ => with_tensor(importer, node),
+        },
+        _ if node.operator() == "Sum" && names.len() > 1 => sum(importer, node, names.len()),
+        _ => Err(node.error(format!("{} operands; two are supported", names.len()))),
+    }
+}
+
+/// `activation` is the operand that is not constant.
+fn with_constant(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    activation: usize,
+    constant: &Constant,
+) -> Result<(), ImportError> {
+    let operator = operator(node);
+    let value = unpadded(importer, node, activation)?;
+    let reversed = activation == 1;
+    let lead = constant.shape.len().saturating_sub(value.shape.len());
+    if constant.shape[..lead].iter().any(|size| *size != 1) {
+        return Err(node.error(format!("a constant of shape {:?}", constant.shape)));
+    }
+    if let Some(c) = constant.scalar() {
+        let (x, c) = (Function::Identity, Function::Constant(c));
+        let affine = matches!(operator, Binary::Add | Binary::Sub | Binary::Mul)
+            || (operator == Binary::Div && !reversed);
+        if !affine {
+            let (left, right) = if reversed { (c, x) } else { (x, c) };
+            return push_function(importer, node, value, Function::binary(operator, left, right));
+        }
+    }
+    let channels = per_channel(importer, node, &value, constant, lead)?;
+    let ones = vec![1.0; channels.len()];
+    let zeros = vec![0.0; channels.len()];
+    let negative = || channels.iter().map(|c| -c).collect::<Vec<f64>>();
+    let mut tensor = value.tensor;
+    let (scale, bias) = match (operator, reversed) {
+        (Binary::Add, _) => (ones, channels),
+        (Binary::Sub, false) => (ones, negative()),
+        (Binary::Sub, true) => (vec![-1.0; channels.len()], channels),
+        (Binary::Mul, _) => (channels, zeros),
+        (Binary::Div, false) => (channels.iter().map(|c| 1.0 / c).collect(), zeros),
+        // c / x = c * (1 / x)
+        (Binary::Div, true) => {
+            tensor = apply(importer, node, tensor, Function::reciprocal())?;
+            (channels, zeros)
+        }
+        // max(x, c) = c + relu(x - c)
+        (Binary::Max, _) => {
+            let above = affine(importer, node, tensor, ones.clone(), negative())?;
+            tensor = apply(importer, node, above, Function::relu())?;
+            (ones, channels)
+        }
+        // min(x, c) = c - relu(c - x)
+        (Binary::Min, _) => {
+            let below = vec![-1.0; channels.len()];
+            let missing = affine(importer, node, tensor, below.clone(), channels.clone())?;
+            tensor = apply(importer, node, missing, Function::relu())?;
+            (below, channels)
+        }
+        (Binary::Pow, _) => {
+            return Err(node.error("a power with another exponent for each channel"));
+        }
+    };
+    if scale.iter().any(|x| !x.is_finite()) {
+        return Err(node.error("a division by zero"));
+    }
+    let tensor = affine(importer, node, tensor, scale, bias)?;
+    importer.bind(node, Value { tensor, ..value })
+}
+
+fn affine(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    input: usize,
+    scale: Vec<f64>,
+    bias: Vec<f64>,
+) -> Result<usize, ImportError> {
+    let shape = importer.tensors[input].shape;
+    importer.push(node, shape, Step::Affine { input, scale, bias })
+}
+
+fn apply(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    input: usize,
+    function: Function,
+) -> Result<usize, ImportError> {
+    let shape = importer.tensors[input].shape;
+    importer.push(node, shape, Step::Apply { input, function })
+}
+
+/// The constant as one number for each channel of the value's tensor.
+fn per_channel(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    constant: &Constant,
+    lead: usize,
+) -> Result<Vec<f64>, ImportError> {
+    let [channels, height, width] = importer.shape(value);
+    if let Some(c) = constant.scalar() {
+        return Ok(vec![c; channels]);
+    }
+    let problem = || {
+        node.error(format!(
+            "a constant of shape {:?} with an activation of shape {:?}; one number for each channel \
+             is supported",
+            constant.shape, value.shape
+        ))
+    };
+    let offsets =
+        shapes::broadcast_offsets(&constant.shape[lead..], &value.shape).ok_or_else(problem)?;
+    let plane = height * width;
+    let mut result = vec![None; channels];
+    for (index, offset) in offsets.into_iter().enumerate() {
+        let element = value.order.as_ref().map_or(index, |order| order[index] as usize);
+        let c = constant.values[offset];
+        if *result[element / plane].get_or_insert(c) != c {
+            return Err(problem());
+        }
+    }
+    result.into_iter().collect::<Option<Vec<f64>>>().ok_or_else(problem)
+}
+
+fn with_tensor(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let operator = operator(node);
+    let (left, right) = (unpadded(importer, node, 0)?, unpadded(importer, node, 1)?);
+    if left.shape == right.shape && left.order == right.order {
+        // Both are functions of one tensor, as in x * sigmoid(x).
+        let roots = importer.roots(right.tensor);
+        for (tensor, f) in importer.roots(left.tensor) {
+            if let Some((_, g)) = roots.iter().find(|(other, _)| *other == tensor) {
+                let function = Function::binary(operator, f, g.clone());
+                return push_function(importer, node, Value { tensor, ..left }, function);
+            }
+        }
+    }
+    let (left, right, result) = broadcast::pair(importer, node, &left, &right)?;
+    let whole = |importer: &mut Importer<'_>| -> Result<(usize, usize), ImportError> {
+        let shape = importer.shape(&result);
+        Ok((
+            broadcast::expand(importer, node, left, shape)?,
+            broadcast::expand(importer, node, right, shape)?,
+        ))
+    };
+    match operator {
+        Binary::Add | Binary::Sub => {
+            let (left, right) = whole(importer)?;
+            let sign = if operator == Binary::Add { 1.0 } else { -1.0 };
+            push_sum(importer, node, result, vec![(left, 1.0), (right, sign)])
+        }
+        Binary::Mul => product(importer, node, result, left, right),
+        Binary::Div => {
+            let tensor = apply(importer, node, right.0, Function::reciprocal())?;
+            product(importer, node, result, left, (tensor, right.1))
+        }
+        Binary::Max | Binary::Min => {
+            // max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)
+            let (left, right) = whole(importer)?;
+            let step = difference(left, right);
+            let above = importer.push(node, importer.shape(&result), step)?;
+            let above = apply(importer, node, above, Function::relu())?;
+            let inputs = match operator {
+                Binary::Max => vec![(right, 1.0), (above, 1.0)],
+                _ => vec![(left, 1.0), (above, -1.0)],
+            };
+            push_sum(importer, node, result, inputs)
+        }
+        Binary::Pow => Err(node.error("a power of two activations is not supported")),
+    }
+}
+
+fn difference(left: usize, right: usize) -> Step {
+    Step::Layer(FloatOp::Sum {
+        inputs: vec![(left, 1.0), (right, -1.0)],
+        constant: 0.0,
+        function: Function::Identity,
+    })
+}
+
+/// The product, with the factor that has all elements first.
+fn product(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    result: Value,
+    left: (usize, Spread),
+    right: (usize, Spread),
+) -> Result<(), ImportError> {
+    let (full, other) = if left.1 == Spread::All { (left, right) } else { (right, left) };
+    let shape = importer.shape(&result);
+    let second = broadcast::gate(importer, node, other, shape)?;
+    let op = FloatOp::Product { inputs: [full.0, second], function: Function::Identity };
+    let tensor = importer.push(node, shape, Step::Layer(op))?;
+    importer.bind(node, Value { tensor, ..result })
+}
+
+fn sum(importer: &mut Importer<'_>, node: &Node<'_>, count: usize) -> Result<(), ImportError> {
+    let first = unpadded(importer, node, 0)?;
+    let mut inputs = Vec::with_capacity(count);
+    for index in 0..count {
+        let value = unpadded(importer, node, index)?;
+        if value.shape != first.shape || value.order != first.order {
+            return Err(node.error("operands of different shapes"));
+        }
+        inputs.push((value.tensor, 1.0));
+    }
+    push_sum(importer, node, first, inputs)
+}
+
+fn push_sum(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    like: Value,
+    inputs: Vec<(usize, f64)>,
+) -> Result<(), ImportError> {
+    let shape = importer.shape(&like);
+    if inputs.iter().any(|(tensor, _)| importer.tensors[*tensor].shape != shape) {
+        return Err(node.error("operands that are stored in different shapes"));
+    }
+    let op = FloatOp::Sum { inputs, constant: 0.0, function: Function::Identity };
+    let tensor = importer.push(node, shape, Step::Layer(op))?;
+    importer.bind(node, Value { tensor, ..like })
+}
+
+/// `max(x, 0) + slope[c] * min(x, 0)`.
+pub(super) fn prelu(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let value = unpadded(importer, node, 0)?;
+    let slope = required_constant(importer, node, 1)?;
+    let lead = slope.shape.len().saturating_sub(value.shape.len());
+    let slopes = per_channel(importer, node, &value, &slope, lead)?;
+    if slopes.iter().all(|x| *x == slopes[0]) {
+        return push_function(importer, node, value, Function::leaky_relu(slopes[0]));
+    }
+    let zeros = vec![0.0; slopes.len()];
+    let x = value.tensor;
+    let inputs = if slopes.iter().all(|a| *a <= 1.0) {
+        // a * x + relu((1 - a) * x): two layers and an addition.
+        let rest = slopes.iter().map(|a| 1.0 - a).collect();
+        let rest = affine(importer, node, x, rest, zeros.clone())?;
+        let rest = apply(importer, node, rest, Function::relu())?;
+        [(affine(importer, node, x, slopes, zeros)?, 1.0), (rest, 1.0)]
+    } else {
+        let positive = apply(importer, node, x, Function::relu())?;
+        let negative = apply(importer, node, x, Function::clip(None, Some(0.0)))?;
+        [(positive, 1.0), (affine(importer, node, negative, slopes, zeros)?, 1.0)]
+    };
+    push_sum(importer, node, value, inputs.to_vec())
+}
