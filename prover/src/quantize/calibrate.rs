@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{InputEncoding, QuantizeError};
 use crate::model::{FloatExecutor, FloatGraph};
 
-/// Least and largest value seen, always with 0 in between.
+/// Least and largest value seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     pub min: f64,
@@ -117,6 +117,8 @@ pub struct Calibration {
     pub histograms: Vec<Histogram>,
     /// Range before the function of each layer; zero for layers without one.
     pub layers: Vec<Range>,
+    /// The same without 0, where no value was 0 or on the other side of it.
+    pub seen: Vec<Range>,
     /// Number of inputs seen.
     pub inputs: usize,
 }
@@ -133,6 +135,9 @@ impl Calibration {
             .map(|(histogram, more)| histogram.join(more))
             .collect();
         for (range, more) in self.layers.iter_mut().zip(other.layers) {
+            *range = range.join(more);
+        }
+        for (range, more) in self.seen.iter_mut().zip(other.seen) {
             *range = range.join(more);
         }
         self.inputs += other.inputs;
@@ -177,6 +182,13 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
                 }
             }
             let tensors: Vec<Range> = run.tensors.iter().map(|values| range_of(values)).collect();
+            let before = |range: &Option<(f32, f32)>| {
+                range.map_or(Range::ZERO, |(min, max)| Range {
+                    min: f64::from(min),
+                    max: f64::from(max),
+                })
+            };
+            let seen: Vec<Range> = run.ranges.iter().map(before).collect();
             let histograms = run
                 .tensors
                 .iter()
@@ -186,16 +198,8 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
             Ok(Calibration {
                 tensors,
                 histograms,
-                layers: run
-                    .ranges
-                    .iter()
-                    .map(|range| {
-                        range.map_or(Range::ZERO, |(min, max)| {
-                            let range = Range { min: f64::from(min), max: f64::from(max) };
-                            range.join(Range::ZERO)
-                        })
-                    })
-                    .collect(),
+                layers: seen.iter().map(|range| range.join(Range::ZERO)).collect(),
+                seen,
                 inputs: 1,
             })
         })

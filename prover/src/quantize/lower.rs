@@ -26,9 +26,20 @@ pub fn quantize(
     calibration: &Calibration,
     options: &QuantizeOptions,
 ) -> Result<QuantizedGraph, QuantizeError> {
+    Ok(quantize_with_scales(graph, encoding, calibration, options)?.0)
+}
+
+/// As [`quantize`]; also the scale of each layer's values before its function.
+pub(crate) fn quantize_with_scales(
+    graph: &FloatGraph,
+    encoding: &InputEncoding,
+    calibration: &Calibration,
+    options: &QuantizeOptions,
+) -> Result<(QuantizedGraph, Vec<f64>), QuantizeError> {
     if calibration.tensors.len() != graph.tensors.len()
         || calibration.histograms.len() != graph.tensors.len()
         || calibration.layers.len() != graph.layers.len()
+        || calibration.seen.len() != graph.layers.len()
     {
         return Err(QuantizeError::OtherNetwork);
     }
@@ -69,7 +80,7 @@ pub fn quantize(
     let layers = graph
         .layers
         .iter()
-        .zip(lowering.layers)
+        .zip(std::mem::take(&mut lowering.layers))
         .map(|(layer, op)| Layer { name: layer.name.clone(), output: layer.output, op })
         .collect();
     let quantized = QuantizedGraph {
@@ -86,7 +97,7 @@ pub fn quantize(
         output: graph.output,
     };
     quantized.validate()?;
-    Ok(quantized)
+    Ok((quantized, lowering.scales.layers))
 }
 
 /// A table in the making: its domain grows with every layer that uses it.
@@ -95,6 +106,8 @@ struct TableDraft {
     /// Scales before and after; irrelevant for a homogeneous function at equal scales.
     scales: (f64, f64),
     domain: (i64, i64),
+    /// Part of the domain that calibration saw: the function must have values there.
+    seen: (i64, i64),
     /// Values are kept within `-limit..limit`.
     limit: i32,
     /// A layer that uses it, for messages.
@@ -243,7 +256,15 @@ impl Lowering<'_> {
         let layer = &self.graph.layers[index];
         let scales = (self.scales.layers[index], self.scales.tensors[layer.output]);
         let range = self.calibration.layers[index].widened(self.choices.margin);
-        let domain = integer_range(range, scales.0);
+        let mut domain = integer_range(range, scales.0);
+        // Beyond the bounds of a clamp all values are the same: its table may go on.
+        if let Some(bits) = self.choices.headroom_bits
+            && function.is_clamp()
+            && !function.is_homogeneous()
+        {
+            let half = 1i64 << (bits - 1);
+            domain = (domain.0.min(-half), domain.1.max(half - 1));
+        }
         // Saturation is for values that the method left out, never for the logits.
         let saturates =
             self.choices.method != CalibrationMethod::Max && layer.output != self.graph.output;
@@ -261,6 +282,9 @@ impl Lowering<'_> {
         limit: i32,
     ) -> usize {
         let scale_free = function.is_homogeneous() && scales.0 == scales.1;
+        let range = self.calibration.seen[layer];
+        let seen = ((range.min * scales.0).floor() as i64, (range.max * scales.0).ceil() as i64);
+        let seen = (seen.0.clamp(domain.0, domain.1), seen.1.clamp(domain.0, domain.1));
         let known = self.tables.iter().position(|table| {
             let same = table.scales == scales || (scale_free && table.scales.0 == table.scales.1);
             table.function == *function && table.limit == limit && same
@@ -268,9 +292,10 @@ impl Lowering<'_> {
         if let Some(known) = known {
             let table = &mut self.tables[known];
             table.domain = (table.domain.0.min(domain.0), table.domain.1.max(domain.1));
+            table.seen = (table.seen.0.min(seen.0), table.seen.1.max(seen.1));
             return known;
         }
-        self.tables.push(TableDraft { function: function.clone(), scales, domain, limit, layer });
+        self.tables.push(TableDraft { function: function.clone(), scales, domain, seen, limit, layer });
         self.tables.len() - 1
     }
 
@@ -355,17 +380,25 @@ impl Lowering<'_> {
             (rounded.abs() < saturation).then_some(rounded as i32)
         };
         // Where the function has no value, the table ends: such inputs are out of range.
-        let (mut low, mut high) = (low, high);
-        while low < 0 && value(low).is_none() {
-            low += 1;
+        let (mut first, mut last) = draft.seen;
+        while first > low && value(first - 1).is_some() {
+            first -= 1;
         }
-        while high > 0 && value(high).is_none() {
-            high -= 1;
+        while last < high && value(last + 1).is_some() {
+            last += 1;
         }
+        let (low, high) = (first, last);
         let values: Option<Vec<i32>> = (low..=high).map(value).collect();
         let values = values.ok_or_else(|| {
             let layer = &self.graph.layers[draft.layer];
-            layer_error(layer, format!("`{}` has no value near 0", draft.function))
+            let problem = format!(
+                "`{}` has no value that fits 16 bits everywhere between {} and {}, where its \
+                 arguments lie in calibration",
+                draft.function,
+                low as f64 / draft.scales.0,
+                high as f64 / draft.scales.0
+            );
+            layer_error(layer, problem)
         })?;
         Ok(FunctionTable { name: draft.function.to_string(), min: low as i32, values })
     }

@@ -23,6 +23,8 @@ use thiserror::Error;
 pub use accuracy::{AccuracyReport, compare};
 pub use calibrate::{Calibration, Range, calibrate};
 pub use lower::quantize;
+#[cfg(test)]
+pub(crate) use lower::quantize_with_scales;
 pub use options::{CalibrationMethod, QuantizeOptions};
 
 use crate::graph::{ExecuteError, Executor, GraphError, QuantizedGraph};

@@ -34,8 +34,12 @@ pub struct QuantizeOptions {
     pub output_bits: Option<u32>,
     /// Tables that one function may have, for layers of different scales: a function that depends
     /// on the scale, such as ReLU6, has one table for each scale. Default: 1 for networks with up
-    /// to 2^17 activations, 2 up to 2^18, 4 above.
+    /// to 2^18 activations, 2 above.
     pub tables_per_function: Option<u32>,
+    /// Size that the tables of clamps with fixed bounds, such as ReLU6, are extended to, as a power
+    /// of two: values far outside the calibrated range are then taken too. Default: no extension
+    /// for networks with up to 2^19 activations, one bit more than `table_bits` above.
+    pub headroom_bits: Option<u32>,
     /// Values of a tensor stay below `2^(activation_bits - 1)`. Default: 12.
     pub activation_bits: u32,
     /// The same for single tensors, by name.
@@ -57,6 +61,7 @@ impl Default for QuantizeOptions {
             table_bits: None,
             output_bits: None,
             tables_per_function: None,
+            headroom_bits: None,
             activation_bits: 12,
             tensor_bits: BTreeMap::new(),
             shift: None,
@@ -73,6 +78,7 @@ pub(super) struct Choices {
     pub table_bits: u32,
     pub output_bits: u32,
     pub tables_per_function: usize,
+    pub headroom_bits: Option<u32>,
     /// For each tensor.
     pub activation_bits: Vec<u32>,
     pub shift: u32,
@@ -87,13 +93,18 @@ impl Choices {
             graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         let (default_bits, default_tables) = match activations {
             0..=0x2_0000 => (12, 1),
-            0x2_0001..=0x4_0000 => (13, 2),
-            _ => (14, 4),
+            0x2_0001..=0x4_0000 => (13, 1),
+            _ => (14, 2),
         };
         let table_bits = options.table_bits.unwrap_or(default_bits);
         let output_bits = options.output_bits.unwrap_or(table_bits.saturating_sub(1));
         let tables = options.tables_per_function.unwrap_or(default_tables);
         let shift = options.shift.unwrap_or(table_bits.saturating_sub(2));
+        let large = (activations > 0x8_0000).then_some(table_bits.saturating_add(1).min(16));
+        let headroom_bits = options.headroom_bits.or(large);
+        if let Some(bits) = headroom_bits {
+            check("headroom_bits", bits, 4, 16, "4 to 16")?;
+        }
         check("table_bits", table_bits, 4, 16, "4 to 16")?;
         check("output_bits", output_bits, 3, 16, "3 to 16")?;
         check("tables_per_function", tables, 1, 16, "1 to 16")?;
@@ -117,6 +128,7 @@ impl Choices {
             table_bits,
             output_bits,
             tables_per_function: tables as usize,
+            headroom_bits,
             activation_bits: activation_bits(graph, options)?,
             shift,
             weight_bits: options.weight_bits,

@@ -136,7 +136,7 @@ fn bad_arguments_are_refused() {
         assert!(matches!(error, QuantizeError::Option { .. }), "{error}");
     }
     let mut other = calibration.clone();
-    other.layers.pop();
+    other.seen.pop();
     let error = quantize(&graph, &unit, &other, &defaults).expect_err("other");
     assert!(matches!(error, QuantizeError::OtherNetwork), "{error}");
 }

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, image,
     optional_constant, required_constant, shapes, unpadded,
 };
 use crate::graph::Window;
 
 pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
+    let value = image(importer, node, value)?;
     let weights = required_constant(importer, node, 1)?;
     let bias = optional_constant(importer, node, 2)?;
     let shape = importer.spatial(node, &value)?;

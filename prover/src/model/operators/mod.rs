@@ -119,6 +119,24 @@ fn unpadded(
     pad::applied(importer, node, value)
 }
 
+/// The value as an image of which the tensor has the channels in the order of the file: shuffled
+/// channels are put in order.
+fn image(importer: &mut Importer<'_>, node: &Node<'_>, value: Value) -> Result<Value, ImportError> {
+    let Some(order) = &value.order else { return Ok(value) };
+    let [channels, height, width] = importer.shape(&value);
+    let plane = height * width;
+    let first: Vec<usize> = order.iter().step_by(plane).map(|at| *at as usize / plane).collect();
+    let shuffled = first.len() == channels
+        && order.iter().enumerate().all(|(index, element)| {
+            *element as usize == first[index / plane] * plane + index % plane
+        });
+    if !shuffled {
+        return Ok(value);
+    }
+    let tensor = cut::pick_channels(importer, node, value.tensor, &first)?;
+    Ok(Value { tensor, order: None, ..value })
+}
+
 /// The value is an image whose channels are the last axis in the file.
 fn is_channels_last(value: &Value, shape: [usize; 3]) -> bool {
     let [channels, height, width] = shape;

@@ -3,12 +3,13 @@
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
     broadcast::{self, Spread},
-    cut, shapes, unpadded,
+    cut, image, shapes, unpadded,
 };
 use crate::graph::Window;
 
 pub(super) fn max_pool(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
+    let value = image(importer, node, value)?;
     if node.outputs().len() > 1 {
         return Err(node.error("the indices output is not supported"));
     }
@@ -29,6 +30,7 @@ pub(super) fn average_pool(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
+    let value = image(importer, node, value)?;
     let window = pool_window(importer, node, &value)?;
     let [channels, height, width] = importer.shape(&value);
     // Padding asked for by a Pad node counts; the pool's own only with count_include_pad, and what
@@ -120,7 +122,10 @@ fn border_factor(
     let Some([out_h, out_w]) = window.output_size(size) else {
         return Err(node.error("its window does not fit the input"));
     };
-    let op = FloatOp::MeanPool { input: ones, window, function: Function::reciprocal() };
+    // At least one element counts; the inverse is kept from 0, which no window has.
+    let least = 0.5 / (window.kernel[0] * window.kernel[1]) as f64;
+    let function = Function::reciprocal().after(Function::clip(Some(least), None));
+    let op = FloatOp::MeanPool { input: ones, window, function };
     importer.push(node, [1, out_h, out_w], Step::Layer(op))
 }
 

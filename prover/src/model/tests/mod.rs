@@ -1,8 +1,13 @@
 //! Networks built node by node, compared with tract's own run of them, and files that must be
 //! refused.
 
+mod bound;
+mod fuzz;
+mod layouts;
 mod network;
 mod operators;
+mod products;
+mod quantized;
 mod random;
 mod refused;
 
@@ -10,7 +15,7 @@ use network::Network;
 
 use super::{FloatExecutor, FloatGraph, importer, reference::Reference};
 use crate::graph::{Executor, arbitrary::Random};
-use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
+use crate::quantize::{InputEncoding, QuantizeOptions, calibrate, quantize_with_scales};
 
 /// Imports the network, and checks that the float graph computes what tract computes and that the
 /// quantized graph stays close. Returns the float graph.
@@ -35,11 +40,14 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
         shift: Some(14),
         ..QuantizeOptions::default()
     };
-    let quantized = calibrate_and_quantize(&graph, &encoding, &inputs, &options)
+    let calibration =
+        calibrate(&graph, &encoding, &inputs).unwrap_or_else(|error| panic!("{error}"));
+    let (quantized, before) = quantize_with_scales(&graph, &encoding, &calibration, &options)
         .unwrap_or_else(|error| panic!("{error}"));
     let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{error}"));
     let scale = quantized.tensors[quantized.output].scale;
     let (mut largest, mut error) = (0f64, 0f64);
+    let mut runs = Vec::new();
     for input in &inputs {
         let real: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
         let expected = reference.run(&real).unwrap_or_else(|error| panic!("{error}"));
@@ -53,6 +61,21 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
             assert!(off <= 2e-4 * (1.0 + expected.abs()), "{float}, tract {expected}");
             largest = largest.max(f64::from(expected.abs()));
             error = error.max((f64::from(*integer) / scale - f64::from(*float)).abs());
+        }
+        runs.push(run);
+    }
+    let bounds = bound::error_bounds(&graph, &quantized, &before, &runs);
+    for (input, run) in inputs.iter().zip(&runs) {
+        let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
+        for (tensor, bound) in bounds.iter().enumerate() {
+            let scale = quantized.tensors[tensor].scale;
+            for (float, integer) in run.tensors[tensor].iter().zip(&integers.tensors[tensor]) {
+                let off = (f64::from(*integer) / scale - f64::from(*float)).abs();
+                // A little for the float run's own rounding.
+                let allowed = bound * 1.001 + 1e-4 * (1.0 + f64::from(float.abs()));
+                let name = &graph.tensors[tensor].name;
+                assert!(off <= allowed, "`{name}`: {integer} / {scale} for {float}, bound {bound}");
+            }
         }
     }
     assert!(largest > 0.0, "the network gives only zeros");

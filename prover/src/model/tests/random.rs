@@ -5,7 +5,7 @@ use super::{
 use crate::graph::arbitrary::Random;
 
 /// A random network of the supported operators, tracking `[channels, height, width]`.
-fn random_network(seed: u64) -> Network {
+pub(super) fn random_network(seed: u64) -> Network {
     let mut random = Random::new(seed);
     let mut shape = [random.size(1, 3), random.size(3, 10), random.size(3, 10)];
     let dims = |shape: [usize; 3]| [1, shape[0] as i64, shape[1] as i64, shape[2] as i64];

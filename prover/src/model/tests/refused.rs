@@ -1,4 +1,4 @@
-use super::network::{Network, float, int, ints};
+use super::network::{Network, float, int, ints, text};
 use crate::{
     data::shared::shared,
     graph::arbitrary::Random,
@@ -31,15 +31,47 @@ fn unsupported_operators_are_named() {
         network
     };
     expect(custom(image().then("Relu", "relu", &[])), &["`relu`", "com.example"]);
-    let product = image()
-        .conv("a", &[2, 2, 1, 1], &[])
-        .node("Conv", "b", &["input", "a.w", "a.b"], &[])
-        .node("Mul", "product", &["a", "b"], &[]);
-    expect(product, &["`product`", "two activations"]);
+    let two = |operator| {
+        image()
+            .conv("a", &[2, 2, 1, 1], &[])
+            .node("Conv", "b", &["input", "a.w", "a.b"], &[])
+            .node(operator, "both", &["a", "b"], &[])
+    };
+    expect(two("Pow"), &["`both`", "(Pow)", "two activations"]);
+    expect(two("MatMul"), &["`both`", "(MatMul)", "must be a constant"]);
+    let shapes = image()
+        .conv("a", &[1, 2, 1, 1], &[ints("strides", &[6, 1])])
+        .node("Add", "sum", &["input", "a"], &[]);
+    expect(shapes, &["`sum`", "(Add)", "[1, 2, 6, 6]", "[1, 1, 1, 6]"]);
+    let mixed = image()
+        .then("Flatten", "flat", &[])
+        .node("GlobalAveragePool", "pool", &["input"], &[])
+        .then("Flatten", "means", &[])
+        .node("Concat", "joined", &["flat", "means"], &[int("axis", 1)]);
+    expect(mixed, &["`joined`", "(Concat)", "input 1"]);
     let dilated = [ints("kernel_shape", &[2, 2]), ints("dilations", &[2, 2])];
     expect(image().then("MaxPool", "pool", &dilated), &["`pool`", "dilated"]);
-    let cut = [ints("kernel_shape", &[3, 3]), ints("pads", &[1; 4])];
-    expect(image().then("AveragePool", "pool", &cut), &["`pool`", "count_include_pad"]);
+    let reflected = |mut network: Network| {
+        network.integers("pads", &[0, 0, 1, 1, 0, 0, 1, 1]);
+        network.node("Pad", "pad", &["input", "pads"], &[text("mode", "reflect")])
+    };
+    expect(reflected(image()), &["`pad`", "`reflect`"]);
+    let resized = |attributes: &[_], scale: f32| {
+        let mut network = image();
+        network.constant("scales", &[4], vec![1.0, 1.0, scale, scale]);
+        network.node("Resize", "resize", &["input", "", "scales"], attributes)
+    };
+    expect(resized(&[text("mode", "linear")], 2.0), &["`resize`", "`linear`", "nearest"]);
+    expect(resized(&[], 1.5), &["`resize`", "from 6 to 9", "whole factors"]);
+    expect(resized(&[], 1e9), &["`resize`", "elements"]);
+    let corners = [text("coordinate_transformation_mode", "align_corners")];
+    expect(resized(&corners, 3.0), &["`resize`", "`align_corners`", "`asymmetric`"]);
+    let cropped = [text("coordinate_transformation_mode", "tf_crop_and_resize")];
+    expect(resized(&cropped, 2.0), &["`resize`", "`tf_crop_and_resize`"]);
+    let mut uneven = image();
+    uneven.integers("places", &[0, 1, 4]);
+    let uneven = uneven.node("Gather", "gather", &["input", "places"], &[int("axis", 2)]);
+    expect(uneven, &["`gather`", "unequal distances"]);
     let soft = image().then("Flatten", "f", &[]).then("Softmax", "s", &[]);
     expect(soft.then("Relu", "relu", &[]), &["`relu`", "`s`", "very end"]);
 }
