@@ -8,7 +8,10 @@ use assay_prover::{
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, StatementKind},
     data::{Dataset, value_range},
     model::Model,
-    quantize::{AccuracyReport, InputEncoding, QuantizeOptions, calibrate_and_quantize, compare},
+    quantize::{
+        AccuracyReport, CalibrationMethod, InputEncoding, QuantizeOptions, calibrate_and_quantize,
+        compare,
+    },
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -75,9 +78,27 @@ struct QuantizeArgs {
     /// Bits of an activation
     #[arg(long, value_name = "BITS", help_heading = "Quantization", default_value_t = QuantizeOptions::default().activation_bits)]
     activation_bits: u32,
+    /// The same for one tensor, by its name in `assay model inspect`; may be repeated
+    #[arg(long, value_name = "NAME=BITS", help_heading = "Quantization", value_parser = parse_tensor_bits)]
+    tensor_bits: Vec<(String, u32)>,
     /// Bits that a layer shifts out [default: table bits - 2]
     #[arg(long, value_name = "BITS", help_heading = "Quantization")]
     shift: Option<u32>,
+    /// Instead of --shift: bits that the largest weight of every layer has at least
+    #[arg(long, value_name = "BITS", help_heading = "Quantization", conflicts_with = "shift")]
+    weight_bits: Option<u32>,
+    /// Tables that one function may have, for layers of different scales [default: 1 or 2, by the
+    /// network's size]
+    #[arg(long, value_name = "N", help_heading = "Quantization")]
+    tables_per_function: Option<u32>,
+    /// Size that tables of clamps are extended to, as a power of two, for values far outside the
+    /// calibrated range [default: by the network's size]
+    #[arg(long, value_name = "BITS", help_heading = "Quantization")]
+    headroom_bits: Option<u32>,
+    /// Which part of the calibrated values integers must represent: `max`, `percentile:P` or
+    /// `min-error`
+    #[arg(long, value_name = "METHOD", help_heading = "Quantization", default_value = "max", value_parser = parse_method)]
+    calibration: CalibrationMethod,
     /// Room on each side of a calibrated range, as a part of its width
     #[arg(long, value_name = "PART", help_heading = "Quantization", default_value_t = QuantizeOptions::default().margin)]
     margin: f64,
@@ -100,6 +121,39 @@ struct PlanArgs {
     /// What a prediction shows: `class`, `best:K` (the K best classes, the best first) or `logits`
     #[arg(long, help_heading = "Circuit", default_value = "class", value_name = "WHAT", value_parser = parse_output)]
     outputs: OutputMode,
+}
+
+fn parse_tensor_bits(text: &str) -> Result<(String, u32), String> {
+    // Names of tensors may hold a `=` themselves.
+    let parts = text.rsplit_once('=').and_then(|(name, bits)| Some((name, bits.parse().ok()?)));
+    let (name, bits) = parts.ok_or("expected NAME=BITS, for instance `relu_3=14`")?;
+    Ok((name.to_owned(), bits))
+}
+
+fn parse_method(text: &str) -> Result<CalibrationMethod, String> {
+    match (text, text.strip_prefix("percentile:").map(str::parse)) {
+        ("max", _) => Ok(CalibrationMethod::Max),
+        ("min-error", _) => Ok(CalibrationMethod::MinimumError),
+        (_, Some(Ok(percent))) => Ok(CalibrationMethod::Percentile(percent)),
+        _ => Err("expected `max`, `percentile:P` (99.9 for instance) or `min-error`".into()),
+    }
+}
+
+impl QuantizeArgs {
+    fn options(&self) -> QuantizeOptions {
+        QuantizeOptions {
+            table_bits: self.table_bits,
+            output_bits: self.output_bits,
+            tables_per_function: self.tables_per_function,
+            headroom_bits: self.headroom_bits,
+            activation_bits: self.activation_bits,
+            tensor_bits: self.tensor_bits.iter().cloned().collect(),
+            shift: self.shift,
+            weight_bits: self.weight_bits,
+            margin: self.margin,
+            method: self.calibration,
+        }
+    }
 }
 
 pub(super) fn parse_output(text: &str) -> Result<OutputMode, String> {
@@ -161,13 +215,7 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     let samples =
         Dataset::open(&args.calibrate, graph.input_shape(), &encoding, args.calibration_limit)?;
     steps.step(format!("calibrating on {} inputs", samples.inputs.len()));
-    let options = QuantizeOptions {
-        table_bits: args.quantize.table_bits,
-        output_bits: args.quantize.output_bits,
-        activation_bits: args.quantize.activation_bits,
-        shift: args.quantize.shift,
-        margin: args.quantize.margin,
-    };
+    let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &encoding, &samples.inputs, &options)?;
     steps.step("comparing with the float network");
     let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels)?;

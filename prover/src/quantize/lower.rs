@@ -295,7 +295,14 @@ impl Lowering<'_> {
             table.seen = (table.seen.0.min(seen.0), table.seen.1.max(seen.1));
             return known;
         }
-        self.tables.push(TableDraft { function: function.clone(), scales, domain, seen, limit, layer });
+        self.tables.push(TableDraft {
+            function: function.clone(),
+            scales,
+            domain,
+            seen,
+            limit,
+            layer,
+        });
         self.tables.len() - 1
     }
 
@@ -348,13 +355,8 @@ impl Lowering<'_> {
             let scale = self.scales.tensors[self.graph.layers[index].output];
             let range = self.calibration.layers[index].widened(self.choices.margin);
             let domain = integer_range(range, scale);
-            let function = self.share(
-                index,
-                &Function::Identity,
-                (scale, scale),
-                domain,
-                ACTIVATION_OFFSET,
-            );
+            let function =
+                self.share(index, &Function::Identity, (scale, scale), domain, ACTIVATION_OFFSET);
             let rescale = Rescale { shift: 0, function };
             self.layers[index] = Op::Pointwise { inputs, constant: 0, rescale };
         }

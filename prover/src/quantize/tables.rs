@@ -72,7 +72,8 @@ fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
         layers[start..end].iter().map(|(scale, _)| (scale / least).powi(2)).sum()
     };
     // best[end] for the number of classes so far, and where the last of them starts.
-    let mut best: Vec<f64> = (0..=total).map(|end| if end == 0 { 0.0 } else { cost(0, end) }).collect();
+    let mut best: Vec<f64> =
+        (0..=total).map(|end| if end == 0 { 0.0 } else { cost(0, end) }).collect();
     let mut starts = vec![vec![0; total + 1]];
     for _ in 1..count.min(total) {
         let mut next = best.clone();

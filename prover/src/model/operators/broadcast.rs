@@ -51,12 +51,7 @@ pub(super) fn pair(
     }
 }
 
-fn spread(
-    importer: &Importer<'_>,
-    full: &Value,
-    other: &Value,
-    shape: &[usize],
-) -> Option<Spread> {
+fn spread(importer: &Importer<'_>, full: &Value, other: &Value, shape: &[usize]) -> Option<Spread> {
     let [channels, height, width] = importer.shape(full);
     let stored = importer.shape(other);
     if stored == [channels, height, width] && full.order == other.order {

@@ -48,7 +48,8 @@ pub(super) fn function(
             Function::binary(Binary::Div, Function::Identity, size)
         }
         "Swish" => {
-            let gate = unary(Unary::Sigmoid).after(Function::affine(node.float("alpha", 1.0)?, 0.0));
+            let gate =
+                unary(Unary::Sigmoid).after(Function::affine(node.float("alpha", 1.0)?, 0.0));
             Function::binary(Binary::Mul, Function::Identity, gate)
         }
         "Mish" => Function::binary(

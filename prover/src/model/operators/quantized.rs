@@ -1,8 +1,8 @@
 //! QuantizeLinear and DequantizeLinear.
 
 use super::{
-    Binary, Constant, Function, ImportError, Importer, Node, constant::broadcast_shape, elementwise,
-    required_constant, shapes, unpadded,
+    Binary, Constant, Function, ImportError, Importer, Node, constant::broadcast_shape,
+    elementwise, required_constant, shapes, unpadded,
 };
 
 /// Quantization or dequantization of an activation, with one scale for the whole tensor.

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded};
+use super::{
+    FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded,
+};
 use crate::graph::Window;
 
 /// ReduceMean, ReduceSum, ReduceMax over lines, columns, both, or (not the maximum) channels.
@@ -51,9 +53,10 @@ pub(super) fn reduce(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     let found = kinds.into_iter().find_map(|(count, window, result, place)| {
         let places: Vec<usize> = kept.iter().map(|base| place(element(*base))).collect();
         let together = count == gone.len()
-            && kept.iter().zip(&places).all(|(base, at)| {
-                gone.iter().all(|offset| place(element(base + offset)) == *at)
-            });
+            && kept
+                .iter()
+                .zip(&places)
+                .all(|(base, at)| gone.iter().all(|offset| place(element(base + offset)) == *at));
         together.then_some((window, result, places))
     });
     let Some((kernel, result, places)) = found else {

@@ -9,9 +9,9 @@ pub(super) fn resize(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     let value = unpadded(importer, node, 0)?;
     let mode = node.text("mode").unwrap_or("nearest");
     if mode != "nearest" {
-        return Err(node.error(format!(
-            "mode `{mode}` is not supported; export with mode `nearest`"
-        )));
+        return Err(
+            node.error(format!("mode `{mode}` is not supported; export with mode `nearest`"))
+        );
     }
     let sizes = sizes(importer, node, &value)?;
     let [channels, height, width] = importer.shape(&value);
@@ -105,7 +105,8 @@ fn sizes(
 fn check_coordinates(node: &Node<'_>, from: usize, to: usize) -> Result<(), ImportError> {
     // Upsample and Resize-10 have one mode.
     let oldest = node.operator() == "Upsample" || node.inputs().len() == 2;
-    let default = if oldest { ("asymmetric", "floor") } else { ("half_pixel", "round_prefer_floor") };
+    let default =
+        if oldest { ("asymmetric", "floor") } else { ("half_pixel", "round_prefer_floor") };
     let mode = node.text("coordinate_transformation_mode").unwrap_or(default.0);
     let nearest = node.text("nearest_mode").unwrap_or(default.1);
     let factor = to as f64 / from as f64;

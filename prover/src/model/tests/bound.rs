@@ -33,8 +33,8 @@ pub(super) fn error_bounds(
                 let sums = weights.chunks(depth);
                 let sums = sums.map(|row| row.iter().map(|w| f64::from(w.abs())).sum::<f64>());
                 let gain = sums.fold(0.0, f64::max);
-                let rounded = 0.5 / unit + depth as f64 * largest(*input) * 0.5 / unit
-                    * quantized.tensors[*input].scale;
+                let rounded = 0.5 / unit
+                    + depth as f64 * largest(*input) * 0.5 / unit * quantized.tensors[*input].scale;
                 (gain + depth as f64 * 0.5 / unit * quantized.tensors[*input].scale) * of(input)
                     + rounded
                     + shifted

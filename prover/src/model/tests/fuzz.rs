@@ -31,8 +31,7 @@ fn seconds() -> Duration {
 
 /// The repository's own network, read in place.
 fn example() -> Option<Vec<u8>> {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/lenet.onnx");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/lenet.onnx");
     match std::fs::read(&path) {
         Ok(content) => Some(content),
         Err(error) => {
@@ -186,9 +185,30 @@ fn mutate(graph: &mut GraphProto, random: &mut Random) {
     const NUMBERS: [i64; 14] =
         [0, 1, -1, 2, 3, 7, 255, 65_536, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, i64::MAX, i64::MIN];
     const OPERATORS: [&str; 24] = [
-        "Conv", "Gemm", "MatMul", "Add", "Mul", "Div", "Max", "Relu", "Sigmoid", "Softmax", "Concat",
-        "Split", "Slice", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Resize",
-        "ReduceMean", "AveragePool", "MaxPool", "DequantizeLinear", "Gather",
+        "Conv",
+        "Gemm",
+        "MatMul",
+        "Add",
+        "Mul",
+        "Div",
+        "Max",
+        "Relu",
+        "Sigmoid",
+        "Softmax",
+        "Concat",
+        "Split",
+        "Slice",
+        "Reshape",
+        "Transpose",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Resize",
+        "ReduceMean",
+        "AveragePool",
+        "MaxPool",
+        "DequantizeLinear",
+        "Gather",
     ];
     let number = NUMBERS[random.size(0, NUMBERS.len() - 1)];
     let mut names: Vec<String> = graph.initializer.iter().map(|t| t.name.clone()).collect();

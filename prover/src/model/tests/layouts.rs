@@ -70,9 +70,11 @@ fn padding_that_no_window_takes() {
     let network = network.node("Pad", "pad", &["conv", "pads"], &[]).then("Sigmoid", "s", &[]);
     check(network.head(3 * 7 * 7));
     // Channels last, as Keras pads.
-    let mut last = Network::new(&[1, 2, 5, 5])
-        .conv("conv", &[3, 2, 2, 2], &[])
-        .then("Transpose", "last", &[ints("perm", &[0, 2, 3, 1])]);
+    let mut last = Network::new(&[1, 2, 5, 5]).conv("conv", &[3, 2, 2, 2], &[]).then(
+        "Transpose",
+        "last",
+        &[ints("perm", &[0, 2, 3, 1])],
+    );
     last.integers("pads", &[0, 1, 0, 0, 0, 1, 1, 0]);
     let last = last
         .node("Pad", "pad", &["last", "pads"], &[])
@@ -103,7 +105,13 @@ fn means_and_sums_over_axes() {
     check(last.head(3));
 }
 
-fn slice(mut network: Network, starts: &[i64], ends: &[i64], axes: &[i64], steps: &[i64]) -> Network {
+fn slice(
+    mut network: Network,
+    starts: &[i64],
+    ends: &[i64],
+    axes: &[i64],
+    steps: &[i64],
+) -> Network {
     for (name, values) in [("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps)] {
         network.integers(name, values);
     }
@@ -130,9 +138,12 @@ fn lines_and_columns_are_cut() {
 
 #[test]
 fn lines_are_split_and_gathered() {
-    let mut split = Network::new(&[1, 3, 4, 4])
-        .conv("conv", &[2, 3, 1, 1], &[])
-        .node("Split", "a", &["conv"], &[int("axis", 2)]);
+    let mut split = Network::new(&[1, 3, 4, 4]).conv("conv", &[2, 3, 1, 1], &[]).node(
+        "Split",
+        "a",
+        &["conv"],
+        &[int("axis", 2)],
+    );
     if let Some(node) = split.graph.node.last_mut() {
         node.output.push("b".into());
     }

@@ -98,14 +98,20 @@ fn a_gate_channels_last() {
 
 #[test]
 fn sums_with_one_value_for_each_channel_or_place() {
-    let channels = branches()
-        .node("GlobalAveragePool", "pool", &["gates"], &[])
-        .node("Add", "sum", &["pool", "relu"], &[]);
+    let channels = branches().node("GlobalAveragePool", "pool", &["gates"], &[]).node(
+        "Add",
+        "sum",
+        &["pool", "relu"],
+        &[],
+    );
     let graph = check(channels.head(144));
     assert!(kinds(&graph).contains(&"Resize"));
-    let places = branches()
-        .node("ReduceMean", "plane", &["gates"], &[ints("axes", &[1])])
-        .node("Mul", "product", &["relu", "plane"], &[]);
+    let places = branches().node("ReduceMean", "plane", &["gates"], &[ints("axes", &[1])]).node(
+        "Mul",
+        "product",
+        &["relu", "plane"],
+        &[],
+    );
     check(places.head(144));
     let one = branches()
         .node("ReduceMean", "one", &["gates"], &[ints("axes", &[1])])
@@ -118,9 +124,11 @@ fn sums_with_one_value_for_each_channel_or_place() {
 fn constants_for_each_channel() {
     for operator in ["Add", "Sub", "Mul", "Div", "Max", "Min"] {
         for reversed in [false, true] {
-            let mut network = Network::new(&[1, 2, 4, 4])
-                .conv("conv", &[3, 2, 1, 1], &[])
-                .then("Softplus", "positive", &[]);
+            let mut network = Network::new(&[1, 2, 4, 4]).conv("conv", &[3, 2, 1, 1], &[]).then(
+                "Softplus",
+                "positive",
+                &[],
+            );
             network.constant("c", &[3, 1, 1], vec![0.5, 1.5, 0.8]);
             let inputs = if reversed { ["c", "positive"] } else { ["positive", "c"] };
             check_to(network.node(operator, "op", &inputs, &[]).head(48), 0.05);
@@ -159,10 +167,12 @@ fn nearest_neighbour_upsampling() {
 
     let mut sizes = Network::new(&[1, 2, 3, 4]).conv("conv", &[3, 2, 1, 1], &[]);
     sizes.integers("sizes", &[1, 3, 6, 8]);
-    let sizes = sizes.node("Resize", "resize", &["conv", "", "", "sizes"], &[
-        mode("asymmetric"),
-        nearest("floor"),
-    ]);
+    let sizes = sizes.node(
+        "Resize",
+        "resize",
+        &["conv", "", "", "sizes"],
+        &[mode("asymmetric"), nearest("floor")],
+    );
     check(sizes.head(3 * 48));
     // tract has no Upsample; it means what Resize means.
     let mut network = Network::new(&[1, 2, 3, 4]).conv("conv", &[3, 2, 1, 1], &[]);

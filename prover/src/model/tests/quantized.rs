@@ -2,7 +2,10 @@
 
 use tract_onnx::pb::{TensorProto, tensor_proto::DataType};
 
-use super::{check_to, network::{Network, int, ints}};
+use super::{
+    check_to,
+    network::{Network, int, ints},
+};
 use crate::{
     graph::Executor,
     model::{FloatExecutor, FloatOp, Function, importer},
@@ -26,9 +29,12 @@ fn requantized(mut network: Network, name: &str, scale: f32, zero: i32, kind: Da
     bytes(&mut network, &zero_name, kind, &[], &[zero]);
     let last = network.last.clone();
     let quantized = format!("{name}.q");
-    network
-        .node("QuantizeLinear", &quantized, &[&last, &scale_name, &zero_name], &[])
-        .node("DequantizeLinear", name, &[&quantized, &scale_name, &zero_name], &[])
+    network.node("QuantizeLinear", &quantized, &[&last, &scale_name, &zero_name], &[]).node(
+        "DequantizeLinear",
+        name,
+        &[&quantized, &scale_name, &zero_name],
+        &[],
+    )
 }
 
 fn qdq_network() -> Network {
@@ -41,8 +47,11 @@ fn qdq_network() -> Network {
         .node("DequantizeLinear", "w", &["w.q", "w.scale", "w.zero"], &[int("axis", 0)])
         .node("Conv", "conv", &["x", "w"], &[])
         .then("Relu", "relu", &[]);
-    requantized(network, "y", 0.03, -128, DataType::Int8)
-        .then("MaxPool", "pool", &[ints("kernel_shape", &[2, 2])])
+    requantized(network, "y", 0.03, -128, DataType::Int8).then(
+        "MaxPool",
+        "pool",
+        &[ints("kernel_shape", &[2, 2])],
+    )
 }
 
 #[test]
@@ -66,9 +75,8 @@ fn integers_are_those_of_the_file() {
     let encoding = InputEncoding::SYMMETRIC;
     let inputs: Vec<Vec<u8>> =
         (0..8u32).map(|n| (0..50u32).map(|i| (i * 73 + n * 31) as u8).collect()).collect();
-    let quantized =
-        calibrate_and_quantize(&graph, &encoding, &inputs, &QuantizeOptions::default())
-            .unwrap_or_else(|error| panic!("{error}"));
+    let quantized = calibrate_and_quantize(&graph, &encoding, &inputs, &QuantizeOptions::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{error}"));
     let (mut same, mut total) = (0, 0);
     for input in &inputs {

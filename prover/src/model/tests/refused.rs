@@ -31,17 +31,21 @@ fn unsupported_operators_are_named() {
         network
     };
     expect(custom(image().then("Relu", "relu", &[])), &["`relu`", "com.example"]);
-    let two = |operator| {
-        image()
-            .conv("a", &[2, 2, 1, 1], &[])
-            .node("Conv", "b", &["input", "a.w", "a.b"], &[])
-            .node(operator, "both", &["a", "b"], &[])
-    };
+    let two =
+        |operator| {
+            image()
+                .conv("a", &[2, 2, 1, 1], &[])
+                .node("Conv", "b", &["input", "a.w", "a.b"], &[])
+                .node(operator, "both", &["a", "b"], &[])
+        };
     expect(two("Pow"), &["`both`", "(Pow)", "two activations"]);
     expect(two("MatMul"), &["`both`", "(MatMul)", "must be a constant"]);
-    let shapes = image()
-        .conv("a", &[1, 2, 1, 1], &[ints("strides", &[6, 1])])
-        .node("Add", "sum", &["input", "a"], &[]);
+    let shapes = image().conv("a", &[1, 2, 1, 1], &[ints("strides", &[6, 1])]).node(
+        "Add",
+        "sum",
+        &["input", "a"],
+        &[],
+    );
     expect(shapes, &["`sum`", "(Add)", "[1, 2, 6, 6]", "[1, 1, 1, 6]"]);
     let mixed = image()
         .then("Flatten", "flat", &[])
