@@ -154,6 +154,11 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     }
 
     /// @inheritdoc IModelRegistry
+    function proofSystemOf(uint256 modelId) external view returns (bytes4 proofSystemId) {
+        return _model(modelId).proofSystemId;
+    }
+
+    /// @inheritdoc IModelRegistry
     function bindingHashOf(
         bytes32 modelHash,
         bytes32 circuitHash,

@@ -31,6 +31,12 @@ contract ModelRegistryTest is Fixture {
         assertEq(owner, seller);
     }
 
+    function test_ProofSystemIsReadBack() public {
+        assertEq(registry.proofSystemOf(modelId), PROOF_SYSTEM);
+        vm.expectRevert(abi.encodeWithSelector(IERCZKMLRegistry.ModelNotFound.selector, 99));
+        registry.proofSystemOf(99);
+    }
+
     function test_IdsStartAtOne() public view {
         assertEq(modelId, 1);
     }

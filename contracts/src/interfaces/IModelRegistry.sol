@@ -65,6 +65,9 @@ interface IModelRegistry is IERCZKMLRegistry {
         view
         returns (bytes32 bindingHash, bool devSetup, bool deprecated);
 
+    /// @notice The proof system of a model's proofs; reverts for an unknown model.
+    function proofSystemOf(uint256 modelId) external view returns (bytes4 proofSystemId);
+
     /// @notice The hash that stands for everything a buyer relies on:
     /// keccak256(abi.encode(modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)).
     function bindingHashOf(

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+
+import {IERCZKMLStorageExtension} from "./interfaces/IERCZKMLStorageExtension.sol";
+import {IERCZKMLVerifier} from "./interfaces/IERCZKMLVerifier.sol";
+import {IHalo2Verifier} from "./interfaces/IHalo2Verifier.sol";
+import {IInferenceVerifier} from "./interfaces/IInferenceVerifier.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {Errors} from "./libraries/Errors.sol";
+import {ProofContext} from "./libraries/ProofContext.sol";
+import {PublicInputs} from "./libraries/PublicInputs.sol";
+
+/// @title Verifier of predictions for other contracts
+/// @notice See IInferenceVerifier.
+contract InferenceVerifier is IInferenceVerifier, ERC165 {
+    struct Inference {
+        uint256 modelId;
+        bytes32 inputCommitment;
+        uint256 class;
+    }
+
+    /// @notice First bytes of keccak256("halo2-kzg-bn254-v1"), the proof system that is checked here.
+    bytes4 public constant PROOF_SYSTEM_ID = 0x301c92ec;
+
+    IModelRegistry private immutable REGISTRY;
+    bool private immutable ALLOW_DEV_SETUP;
+
+    mapping(bytes32 inferenceId => Inference) private _inferences;
+
+    /// @param registry_ Registry whose models are verified.
+    /// @param allowDevSetup_ Whether to admit keys of locally made trusted setups.
+    constructor(IModelRegistry registry_, bool allowDevSetup_) {
+        if (address(registry_).code.length == 0) revert Errors.NoCode(address(registry_));
+        REGISTRY = registry_;
+        ALLOW_DEV_SETUP = allowDevSetup_;
+    }
+
+    /// @inheritdoc IERCZKMLVerifier
+    function verifyInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external {
+        _check(modelId, inputCommitment, output, proof, msg.sender);
+        emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
+    }
+
+    /// @inheritdoc IERCZKMLStorageExtension
+    function verifyAndStoreInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external returns (bytes32 inferenceId) {
+        uint256 class = _check(modelId, inputCommitment, output, proof, msg.sender);
+        emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
+
+        inferenceId = inferenceIdOf(modelId, inputCommitment, output);
+        if (_inferences[inferenceId].inputCommitment != 0) return inferenceId;
+        _inferences[inferenceId] = Inference(modelId, inputCommitment, class);
+        emit InferenceStored(inferenceId);
+    }
+
+    /// @inheritdoc IInferenceVerifier
+    function checkInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        address caller
+    ) external view {
+        _check(modelId, inputCommitment, output, proof, caller);
+    }
+
+    /// @inheritdoc IERCZKMLStorageExtension
+    function getInference(bytes32 inferenceId)
+        external
+        view
+        returns (uint256 modelId, bytes32 inputCommitment, bytes memory output)
+    {
+        Inference storage inference = _inferences[inferenceId];
+        inputCommitment = inference.inputCommitment;
+        if (inputCommitment == 0) revert InferenceNotFound(inferenceId);
+        return (inference.modelId, inputCommitment, abi.encode(inference.class));
+    }
+
+    /// @inheritdoc IERCZKMLVerifier
+    function proofSystemOf(uint256 modelId) external view returns (bytes4) {
+        return REGISTRY.proofSystemOf(modelId);
+    }
+
+    /// @inheritdoc IERCZKMLVerifier
+    function registry() external view returns (address registryAddress) {
+        return address(REGISTRY);
+    }
+
+    /// @inheritdoc IInferenceVerifier
+    function contextOf(uint256 modelId, address caller) external view returns (uint256 context) {
+        return ProofContext.bind(modelId, caller);
+    }
+
+    /// @inheritdoc IInferenceVerifier
+    function allowDevSetup() external view returns (bool) {
+        return ALLOW_DEV_SETUP;
+    }
+
+    /// @inheritdoc IInferenceVerifier
+    function inferenceIdOf(uint256 modelId, bytes32 inputCommitment, bytes calldata output)
+        public
+        view
+        returns (bytes32 inferenceId)
+    {
+        return keccak256(abi.encode(block.chainid, address(this), modelId, inputCommitment, output));
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
+        return interfaceId == type(IERCZKMLVerifier).interfaceId
+            || interfaceId == IERCZKMLVerifier.verifyInference.selector
+            || interfaceId == type(IERCZKMLStorageExtension).interfaceId
+            || interfaceId == type(IInferenceVerifier).interfaceId || super.supportsInterface(interfaceId);
+    }
+
+    /// @dev Reverts unless the proof, made for `caller`, is valid.
+    /// @return class The proven output.
+    function _check(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        address caller
+    ) private view returns (uint256 class) {
+        uint256 modulus = PublicInputs.SCALAR_MODULUS;
+        if (inputCommitment == 0 || uint256(inputCommitment) >= modulus) revert InputCommitmentMismatch();
+        if (output.length != 32) revert OutputMismatch();
+        class = abi.decode(output, (uint256));
+        if (class >= modulus) revert OutputMismatch();
+
+        _admit(modelId);
+        uint256[] memory publicInputs = new uint256[](3);
+        publicInputs[0] = ProofContext.bind(modelId, caller);
+        publicInputs[1] = uint256(inputCommitment);
+        publicInputs[2] = class;
+        _requireProof(modelId, proof, publicInputs);
+    }
+
+    function _admit(uint256 modelId) private view {
+        (, bool devSetup, bool deprecated) = REGISTRY.admissionOf(modelId);
+        if (deprecated) revert VerificationRefused_ModelDeprecated(modelId);
+        if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
+        bytes4 proofSystemId = REGISTRY.proofSystemOf(modelId);
+        if (proofSystemId != PROOF_SYSTEM_ID) revert UnsupportedProofSystem(proofSystemId);
+    }
+
+    /// @dev A call by hand, because a verifier's own errors are to become {InvalidProof}, and because an
+    /// answer of the wrong length would be outside of what `try` catches.
+    function _requireProof(uint256 modelId, bytes calldata proof, uint256[] memory publicInputs)
+        private
+        view
+    {
+        IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);
+        if (binding.vk.codehash != binding.vkHash || binding.verifier.codehash != binding.verifierCodeHash) {
+            revert ModelMismatch();
+        }
+        (bool valid, bytes memory answer) = binding.verifier
+            .staticcall(abi.encodeCall(IHalo2Verifier.verify, (binding.vk, proof, publicInputs)));
+        if (!valid || answer.length != 32) revert InvalidProof();
+        if (abi.decode(answer, (bytes32)) != binding.modelHash) revert ModelMismatch();
+    }
+}

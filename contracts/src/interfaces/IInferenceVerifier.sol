@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERCZKMLStorageExtension} from "./IERCZKMLStorageExtension.sol";
+import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
+
+/// @title Verifier of predictions for other contracts: ERC-7992 verifier and storage extension
+/// @notice Finds a model's verifying key and verifier in the registry, compares their code with what was
+/// bound, and checks the proof. It returns nothing and reverts on everything that is not a valid proof.
+///
+/// Public inputs of the proof, each below the scalar modulus r of BN254: [context, inputCommitment, class].
+///
+/// Context = {contextOf}(modelId, caller): the proof is made for this chain, this contract, this model id
+/// and one caller of this contract. Called by a dApp, the caller is the dApp; a proof that is copied from
+/// the mempool then works through that dApp only, with whatever it does for everybody. A dApp that rewards
+/// the sender must tie the sender to the input commitment, or call with one contract per user.
+/// The same caller can show the same proof again: what must happen once is the dApp's to remember, by the
+/// input commitment (which the standard wants to be salted, so it is a nonce) or by the stored inference.
+///
+/// `output` is abi.encode(uint256 class), exactly 32 bytes. `inputCommitment` is the Poseidon commitment
+/// as a big-endian field element; zero and values from r on are refused.
+///
+/// Reverts: {ModelMismatch} for other weights, and when the code of the bound key or verifier has changed;
+/// {InputCommitmentMismatch} and {OutputMismatch} for values that no proof can be about; {InvalidProof}
+/// for all else that the verifier refuses, so also for a proof about another input, output or context;
+/// {UnsupportedProofSystem}, {VerificationRefused_ModelDeprecated}; the registry's errors for unknown and
+/// unbound models; DevSetupRefused for keys of locally made setups, unless they were allowed at deployment.
+interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
+    /// @notice There is no such inference.
+    error InferenceNotFound(bytes32 inferenceId);
+
+    /// @notice {verifyInference} without an event, for a proof made for `caller`. Reverts in the same cases.
+    function checkInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        address caller
+    ) external view;
+
+    /// @notice Public input 0 of proofs for `caller`:
+    /// uint256(keccak256(abi.encode(chain id, this contract, modelId, caller))) >> 8.
+    function contextOf(uint256 modelId, address caller) external view returns (uint256 context);
+
+    /// @notice keccak256(abi.encode(chain id, this contract, modelId, inputCommitment, output)). Storing the
+    /// same inference again verifies it again and changes nothing.
+    function inferenceIdOf(uint256 modelId, bytes32 inputCommitment, bytes calldata output)
+        external
+        view
+        returns (bytes32 inferenceId);
+
+    /// @notice Whether keys of locally made trusted setups are admitted. For development chains only.
+    function allowDevSetup() external view returns (bool);
+}
