@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
+
+/// @title A switch that a model works
+/// @notice Its owner publishes commitments to camera images. Whoever proves that the model sees the class
+/// `TRIGGER` in the current one turns the switch on. What happens is the same whoever brings the proof,
+/// and the proof names this contract as the caller, so it does not matter that others can copy it.
+contract ProvenSwitch {
+    IERCZKMLVerifier public immutable VERIFIER;
+    uint256 public immutable MODEL_ID;
+    uint256 public immutable TRIGGER;
+    address public immutable OWNER = msg.sender;
+
+    bytes32 public image;
+    bool public on;
+
+    error NotOwner();
+
+    constructor(IERCZKMLVerifier verifier, uint256 modelId, uint256 trigger) {
+        VERIFIER = verifier;
+        MODEL_ID = modelId;
+        TRIGGER = trigger;
+    }
+
+    /// @notice Shows the switch a new image, and turns it off.
+    function look(bytes32 inputCommitment) external {
+        if (msg.sender != OWNER) revert NotOwner();
+        (image, on) = (inputCommitment, false);
+    }
+
+    /// @notice Turns the switch on. Reverts unless the proof is good.
+    function turnOn(bytes calldata proof) external {
+        VERIFIER.verifyInference(MODEL_ID, image, abi.encode(TRIGGER), proof);
+        on = true;
+    }
+}
