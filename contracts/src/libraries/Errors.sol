@@ -76,4 +76,53 @@ library Errors {
     error AlreadyLinked(bytes32 linkId);
     /// @notice A result over no items, or with more correct ones than there are.
     error ResultOutOfRange(uint256 correct, uint256 total);
+
+    // Services with spot checks
+
+    /// @notice There is no such service.
+    error ServiceNotFound(bytes32 serviceId);
+    /// @notice The provider has a service of these terms and this salt.
+    error ServiceExists(bytes32 serviceId);
+    /// @notice The service takes no new business.
+    error ServiceNotActive(bytes32 serviceId);
+    /// @notice No notice was given, or the bond was returned.
+    error ServiceNotClosing(bytes32 serviceId);
+    /// @notice Only the service's provider may do this.
+    error NotServiceProvider(bytes32 serviceId, address caller);
+    /// @notice The notice period has not passed.
+    error NoticeNotPassed(bytes32 serviceId, uint256 closableAt);
+    /// @notice The service has batches that are not ended.
+    error BatchesOpen(bytes32 serviceId, uint256 openBatches);
+    /// @notice A term is not in [`minimum`, `maximum`]. `field` names it.
+    error TermOutOfRange(string field, uint256 value, uint256 minimum, uint256 maximum);
+    /// @notice The part of the bond that is not set aside is smaller than a penalty.
+    error BondTooSmall(uint256 free, uint256 needed);
+    /// @notice There is no such batch.
+    error BatchNotFound(bytes32 batchId);
+    /// @notice The batch is not waiting for a contest.
+    error BatchNotPosted(bytes32 batchId);
+    /// @notice The batch is not waiting for proofs.
+    error BatchNotContested(bytes32 batchId);
+    /// @notice Only the batch's buyer may do this.
+    error NotBatchBuyer(address buyer, address caller);
+    /// @notice The receipt was posted before.
+    error ReceiptUsed(bytes32 batchId);
+    /// @notice The receipt is too old to be posted.
+    error ReceiptExpired(uint256 validUntil);
+    /// @notice The signature is not the signer's, or too little gas was left to check it.
+    error SignatureRejected(address signer);
+    /// @notice The number of items is zero or above `maximum`.
+    error CountOutOfRange(uint256 count, uint256 maximum);
+    /// @notice The number of checks is zero or above `maximum`.
+    error ChecksOutOfRange(uint256 checks, uint256 maximum);
+    /// @notice The secret is not the one that was committed to.
+    error SecretMismatch(bytes32 expected, bytes32 actual);
+    /// @notice The block's hash is not known yet, or no longer.
+    error BlockHashUnavailable(uint256 blockNumber);
+    /// @notice Fewer items were drawn.
+    error PositionOutOfRange(uint256 position, uint256 checks);
+    /// @notice The item was proven before.
+    error ItemAlreadyProven(bytes32 batchId, uint256 position);
+    /// @notice The opened item is not the one under the root.
+    error ItemNotInRoot(bytes32 batchId, uint256 index);
 }

@@ -50,4 +50,49 @@ library Events {
         uint64 correct,
         uint64 total
     );
+
+    // Services with spot checks
+
+    /// @notice A provider offers a service. The terms are read from the contract.
+    event ServiceOpened(
+        bytes32 indexed serviceId, address indexed provider, uint256 indexed modelId, uint256 bond
+    );
+
+    /// @notice The bond of a service grew.
+    event BondIncreased(bytes32 indexed serviceId, address indexed from, uint256 amount);
+
+    /// @notice The service takes no new business; its bond is returned from `closableAt` on.
+    event NoticeGiven(bytes32 indexed serviceId, uint64 closableAt);
+
+    /// @notice The bond, or what was left of it, was credited to the provider.
+    event ServiceClosed(bytes32 indexed serviceId, uint256 bond);
+
+    /// @notice A receipt was posted and its price paid in.
+    event BatchPosted(
+        bytes32 indexed batchId,
+        bytes32 indexed serviceId,
+        address indexed buyer,
+        bytes32 root,
+        uint256 count,
+        uint256 price,
+        uint64 deadline,
+        uint256 drawBlock
+    );
+
+    /// @notice The items with these indices have to be proven until `deadline`. Carries what a prover needs
+    /// to act at once.
+    event BatchContested(
+        bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
+    );
+
+    /// @notice A drawn item was proven.
+    event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
+
+    /// @notice The batch's price was credited to the provider, after no contest or after the last proof.
+    event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
+
+    /// @notice `unproven` drawn items were not proven in time; `compensation` was credited to the buyer.
+    event BatchPunished(
+        bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
+    );
 }

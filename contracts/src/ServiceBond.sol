@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import {Custody} from "./Custody.sol";
+import {ModelVerification} from "./ModelVerification.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {IServiceBond} from "./interfaces/IServiceBond.sol";
+import {Errors} from "./libraries/Errors.sol";
+import {Events} from "./libraries/Events.sol";
+import {IndexedMerkle} from "./libraries/IndexedMerkle.sol";
+import {ProofContext} from "./libraries/ProofContext.sol";
+import {Sampling} from "./libraries/Sampling.sol";
+import {Signatures} from "./libraries/Signatures.sol";
+
+/// @title Bonded prediction service with spot checks
+/// @notice See IServiceBond for the protocol.
+contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
+    /// @dev Packed by what is read together. Times and windows in seconds.
+    struct StoredService {
+        address provider;
+        uint40 closableAt;
+        ServiceState state;
+        address signer;
+        uint32 contestWindow;
+        uint32 proofWindow;
+        uint32 noticePeriod;
+        address token;
+        uint48 modelId;
+        uint48 openBatches;
+        uint128 bond;
+        uint128 reserved;
+        uint96 penalty;
+        uint96 proofCost;
+        bytes32 bindingHash;
+    }
+
+    struct StoredBatch {
+        address buyer;
+        uint40 deadline;
+        BatchState state;
+        uint8 checks;
+        uint16 proven;
+        uint96 price;
+        uint64 drawBlock;
+        uint24 count;
+        bytes32 serviceId;
+        bytes32 root;
+        bytes32 secretHash;
+        uint256 sample;
+    }
+
+    /// @notice EIP-712 type of a receipt.
+    bytes32 public constant RECEIPT_TYPEHASH = keccak256(
+        "Receipt(bytes32 serviceId,address buyer,bytes32 root,uint256 count,uint256 price,uint256 nonce,uint256 validUntil)"
+    );
+
+    /// @notice Shortest contest and proof window: time enough for a transaction on a busy chain.
+    uint256 public constant MIN_WINDOW = 10 minutes;
+    /// @notice Longest contest and proof window.
+    uint256 public constant MAX_WINDOW = 30 days;
+    /// @notice Longest notice period.
+    uint256 public constant MAX_NOTICE = 365 days;
+    /// @notice Most items of a batch.
+    uint256 public constant MAX_COUNT = Sampling.MAX_COUNT;
+    /// @notice Most items that a contest can draw.
+    uint256 public constant MAX_CHECKS = Sampling.MAX_SIZE;
+
+    mapping(bytes32 serviceId => StoredService) private _services;
+    mapping(bytes32 batchId => StoredBatch) private _batches;
+
+    constructor(IModelRegistry registry_, bool allowDevSetup_)
+        ModelVerification(registry_, allowDevSetup_)
+        EIP712("Assay ServiceBond", "1")
+    {}
+
+    /// @inheritdoc IServiceBond
+    function openService(Terms calldata terms, uint256 bond, bytes32 salt)
+        external
+        payable
+        nonReentrant
+        returns (bytes32 serviceId)
+    {
+        _requireTerms(terms);
+        _requireRange("bond", bond, terms.penalty, type(uint96).max);
+        _admitModel(terms.modelId, terms.bindingHash);
+
+        serviceId = serviceIdOf(msg.sender, terms, salt);
+        StoredService storage service = _services[serviceId];
+        if (service.state != ServiceState.None) revert Errors.ServiceExists(serviceId);
+        service.provider = msg.sender;
+        service.state = ServiceState.Active;
+        service.signer = terms.signer;
+        service.contestWindow = SafeCast.toUint32(terms.contestWindow);
+        service.proofWindow = SafeCast.toUint32(terms.proofWindow);
+        service.noticePeriod = SafeCast.toUint32(terms.noticePeriod);
+        service.token = terms.token;
+        service.modelId = SafeCast.toUint48(terms.modelId);
+        service.bond = SafeCast.toUint128(bond);
+        service.penalty = SafeCast.toUint96(terms.penalty);
+        service.proofCost = SafeCast.toUint96(terms.proofCost);
+        service.bindingHash = terms.bindingHash;
+        emit Events.ServiceOpened(serviceId, msg.sender, terms.modelId, bond);
+        _deposit(terms.token, bond);
+    }
+
+    /// @inheritdoc IServiceBond
+    function topUp(bytes32 serviceId, uint256 amount) external payable nonReentrant {
+        StoredService storage service = _activeService(serviceId);
+        _requireRange("bond", amount, 1, type(uint96).max);
+        service.bond += SafeCast.toUint128(amount);
+        emit Events.BondIncreased(serviceId, msg.sender, amount);
+        _deposit(service.token, amount);
+    }
+
+    /// @inheritdoc IServiceBond
+    function giveNotice(bytes32 serviceId) external nonReentrant {
+        StoredService storage service = _activeService(serviceId);
+        if (service.provider != msg.sender) revert Errors.NotServiceProvider(serviceId, msg.sender);
+        uint40 closableAt = SafeCast.toUint40(block.timestamp + service.noticePeriod);
+        service.state = ServiceState.Closing;
+        service.closableAt = closableAt;
+        emit Events.NoticeGiven(serviceId, closableAt);
+    }
+
+    /// @inheritdoc IServiceBond
+    function close(bytes32 serviceId) external nonReentrant {
+        StoredService storage service = _service(serviceId);
+        if (service.state != ServiceState.Closing) revert Errors.ServiceNotClosing(serviceId);
+        if (block.timestamp < service.closableAt) {
+            revert Errors.NoticeNotPassed(serviceId, service.closableAt);
+        }
+        if (service.openBatches != 0) revert Errors.BatchesOpen(serviceId, service.openBatches);
+
+        uint256 bond = service.bond;
+        service.state = ServiceState.Closed;
+        service.bond = 0;
+        if (bond != 0) _credit(service.token, service.provider, bond);
+        emit Events.ServiceClosed(serviceId, bond);
+    }
+
+    /// @inheritdoc IServiceBond
+    function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+        external
+        payable
+        nonReentrant
+        returns (bytes32 batchId)
+    {
+        StoredService storage service = _activeService(receipt.serviceId);
+        _requireReceipt(receipt);
+        if (secretHash == 0) revert Errors.ZeroValue("secretHash");
+        batchId = receiptHash(receipt);
+        if (_batches[batchId].state != BatchState.None) revert Errors.ReceiptUsed(batchId);
+        if (!Signatures.isValid(service.signer, batchId, signature)) {
+            revert Errors.SignatureRejected(service.signer);
+        }
+        _admitModel(service.modelId, service.bindingHash);
+        _reserve(service);
+        _record(batchId, receipt, secretHash, service.contestWindow);
+        _deposit(service.token, receipt.price);
+    }
+
+    /// @inheritdoc IServiceBond
+    function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable nonReentrant {
+        StoredBatch storage batch = _postedBatch(batchId);
+        if (batch.buyer != msg.sender) revert Errors.NotBatchBuyer(batch.buyer, msg.sender);
+        if (block.timestamp > batch.deadline) {
+            revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
+        }
+        uint256 count = batch.count;
+        uint256 maximum = count < MAX_CHECKS ? count : MAX_CHECKS;
+        if (checks == 0 || checks > maximum) revert Errors.ChecksOutOfRange(checks, maximum);
+        bytes32 secretHash = keccak256(abi.encode(secret));
+        if (secretHash != batch.secretHash) revert Errors.SecretMismatch(batch.secretHash, secretHash);
+        bytes32 blockHash = Blockhash.blockHash(batch.drawBlock);
+        if (blockHash == 0) revert Errors.BlockHashUnavailable(batch.drawBlock);
+
+        StoredService storage service = _services[batch.serviceId];
+        uint40 deadline = SafeCast.toUint40(block.timestamp + service.proofWindow);
+        batch.state = BatchState.Contested;
+        batch.deadline = deadline;
+        batch.checks = SafeCast.toUint8(checks);
+        batch.sample = Sampling.draw(keccak256(abi.encode(blockHash, secret, batchId)), count, checks);
+        emit Events.BatchContested(batchId, batch.serviceId, drawnItems(batchId), deadline);
+        _deposit(service.token, checks * service.proofCost);
+    }
+
+    /// @inheritdoc IServiceBond
+    function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external nonReentrant {
+        StoredBatch storage batch = _contestedBatch(batchId);
+        if (block.timestamp > batch.deadline) {
+            revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
+        }
+        StoredService storage service = _services[batch.serviceId];
+        address provider = service.provider;
+        uint256 proven = _requireOpening(batchId, batch, opening);
+        uint256[] memory publicInputs = new uint256[](3);
+        publicInputs[0] = ProofContext.bind(uint256(batchId), provider);
+        publicInputs[1] = opening.inputCommitment;
+        publicInputs[2] = opening.output;
+        _requireProof(service.modelId, publicInputs, proof);
+
+        batch.proven = SafeCast.toUint16(proven);
+        emit Events.ItemProven(batchId, opening.position, opening.output);
+        uint256 due = service.proofCost;
+        if (proven == (1 << batch.checks) - 1) {
+            batch.state = BatchState.Upheld;
+            _release(service);
+            due += batch.price;
+            emit Events.BatchPaid(batchId, batch.serviceId, batch.price);
+        }
+        _credit(service.token, provider, due);
+    }
+
+    /// @inheritdoc IServiceBond
+    function settle(bytes32 batchId) external nonReentrant {
+        StoredBatch storage batch = _postedBatch(batchId);
+        if (block.timestamp <= batch.deadline) {
+            revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
+        }
+        StoredService storage service = _services[batch.serviceId];
+        batch.state = BatchState.Paid;
+        _release(service);
+        _credit(service.token, service.provider, batch.price);
+        emit Events.BatchPaid(batchId, batch.serviceId, batch.price);
+    }
+
+    /// @inheritdoc IServiceBond
+    function punish(bytes32 batchId) external nonReentrant {
+        StoredBatch storage batch = _contestedBatch(batchId);
+        if (block.timestamp <= batch.deadline) {
+            revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
+        }
+        StoredService storage service = _services[batch.serviceId];
+        uint256 unproven;
+        for (uint256 i = 0; i < batch.checks; ++i) {
+            if ((batch.proven >> i) & 1 == 0) ++unproven;
+        }
+        uint256 compensation = batch.price + unproven * service.proofCost + service.penalty;
+        batch.state = BatchState.Punished;
+        _release(service);
+        service.bond -= service.penalty;
+        _credit(service.token, batch.buyer, compensation);
+        emit Events.BatchPunished(batchId, batch.serviceId, unproven, compensation);
+    }
+
+    /// @inheritdoc IServiceBond
+    function getService(bytes32 serviceId) external view returns (Service memory) {
+        StoredService storage service = _service(serviceId);
+        return Service({
+            state: service.state,
+            provider: service.provider,
+            signer: service.signer,
+            token: service.token,
+            modelId: service.modelId,
+            bindingHash: service.bindingHash,
+            bond: service.bond,
+            reserved: service.reserved,
+            openBatches: service.openBatches,
+            penalty: service.penalty,
+            proofCost: service.proofCost,
+            contestWindow: service.contestWindow,
+            proofWindow: service.proofWindow,
+            noticePeriod: service.noticePeriod,
+            closableAt: service.closableAt
+        });
+    }
+
+    /// @inheritdoc IServiceBond
+    function getBatch(bytes32 batchId) external view returns (Batch memory) {
+        StoredBatch storage batch = _batch(batchId);
+        return Batch({
+            state: batch.state,
+            serviceId: batch.serviceId,
+            buyer: batch.buyer,
+            deadline: batch.deadline,
+            root: batch.root,
+            count: batch.count,
+            price: batch.price,
+            drawBlock: batch.drawBlock,
+            secretHash: batch.secretHash,
+            checks: batch.checks,
+            proven: batch.proven
+        });
+    }
+
+    /// @inheritdoc IServiceBond
+    function drawnItems(bytes32 batchId) public view returns (uint256[] memory indices) {
+        StoredBatch storage batch = _batch(batchId);
+        indices = new uint256[](batch.checks);
+        uint256 sample = batch.sample;
+        for (uint256 i = 0; i < indices.length; ++i) {
+            indices[i] = Sampling.at(sample, i);
+        }
+    }
+
+    /// @inheritdoc IServiceBond
+    function receiptHash(Receipt calldata receipt) public view returns (bytes32 batchId) {
+        return _hashTypedDataV4(keccak256(abi.encode(RECEIPT_TYPEHASH, receipt)));
+    }
+
+    /// @inheritdoc IServiceBond
+    function serviceIdOf(address provider, Terms calldata terms, bytes32 salt)
+        public
+        view
+        returns (bytes32 serviceId)
+    {
+        return keccak256(abi.encode(block.chainid, address(this), provider, terms, salt));
+    }
+
+    /// @dev Sets a penalty aside for one more batch.
+    function _reserve(StoredService storage service) private {
+        uint128 bond = service.bond;
+        uint128 reserved = service.reserved;
+        uint96 penalty = service.penalty;
+        if (bond - reserved < penalty) revert Errors.BondTooSmall(bond - reserved, penalty);
+        service.reserved = reserved + penalty;
+        ++service.openBatches;
+    }
+
+    /// @dev Undoes {_reserve} when a batch ends.
+    function _release(StoredService storage service) private {
+        service.reserved -= service.penalty;
+        --service.openBatches;
+    }
+
+    function _record(bytes32 batchId, Receipt calldata receipt, bytes32 secretHash, uint256 contestWindow)
+        private
+    {
+        uint40 deadline = SafeCast.toUint40(block.timestamp + contestWindow);
+        uint64 drawBlock = SafeCast.toUint64(block.number + 1);
+        StoredBatch storage batch = _batches[batchId];
+        batch.buyer = msg.sender;
+        batch.deadline = deadline;
+        batch.state = BatchState.Posted;
+        batch.price = SafeCast.toUint96(receipt.price);
+        batch.drawBlock = drawBlock;
+        batch.count = SafeCast.toUint24(receipt.count);
+        batch.serviceId = receipt.serviceId;
+        batch.root = receipt.root;
+        batch.secretHash = secretHash;
+        emit Events.BatchPosted(
+            batchId,
+            receipt.serviceId,
+            msg.sender,
+            receipt.root,
+            receipt.count,
+            receipt.price,
+            deadline,
+            drawBlock
+        );
+    }
+
+    function _requireTerms(Terms calldata terms) private pure {
+        if (terms.signer == address(0)) revert Errors.ZeroValue("signer");
+        _requireRange("penalty", terms.penalty, 1, type(uint96).max);
+        _requireRange("proofCost", terms.proofCost, 1, type(uint96).max);
+        _requireRange("contestWindow", terms.contestWindow, MIN_WINDOW, MAX_WINDOW);
+        _requireRange("proofWindow", terms.proofWindow, MIN_WINDOW, MAX_WINDOW);
+        uint256 windows = uint256(terms.contestWindow) + terms.proofWindow;
+        _requireRange("noticePeriod", terms.noticePeriod, windows + 1, MAX_NOTICE);
+    }
+
+    function _requireReceipt(Receipt calldata receipt) private view {
+        if (receipt.buyer != msg.sender) revert Errors.NotBatchBuyer(receipt.buyer, msg.sender);
+        if (block.timestamp > receipt.validUntil) revert Errors.ReceiptExpired(receipt.validUntil);
+        if (receipt.count == 0 || receipt.count > MAX_COUNT) {
+            revert Errors.CountOutOfRange(receipt.count, MAX_COUNT);
+        }
+        if (receipt.price == 0 || receipt.price > type(uint96).max) {
+            revert Errors.PriceOutOfRange(receipt.price, type(uint96).max);
+        }
+        if (receipt.root == 0) revert Errors.ZeroValue("root");
+    }
+
+    /// @dev Reverts unless the opening is that of a drawn item which is still to be proven.
+    /// @return proven The proven items, with this one among them.
+    function _requireOpening(bytes32 batchId, StoredBatch storage batch, Opening calldata opening)
+        private
+        view
+        returns (uint256 proven)
+    {
+        uint256 position = opening.position;
+        if (position >= batch.checks) revert Errors.PositionOutOfRange(position, batch.checks);
+        uint256 bit = 1 << position;
+        if (batch.proven & bit != 0) revert Errors.ItemAlreadyProven(batchId, position);
+        uint256 index = Sampling.at(batch.sample, position);
+        bytes32 leaf =
+            keccak256(abi.encode(index, opening.inputCommitment, keccak256(abi.encode(opening.output))));
+        if (!IndexedMerkle.contains(batch.root, batch.count, index, leaf, opening.path)) {
+            revert Errors.ItemNotInRoot(batchId, index);
+        }
+        return batch.proven | bit;
+    }
+
+    function _service(bytes32 serviceId) private view returns (StoredService storage service) {
+        service = _services[serviceId];
+        if (service.state == ServiceState.None) revert Errors.ServiceNotFound(serviceId);
+    }
+
+    function _activeService(bytes32 serviceId) private view returns (StoredService storage service) {
+        service = _service(serviceId);
+        if (service.state != ServiceState.Active) revert Errors.ServiceNotActive(serviceId);
+    }
+
+    function _batch(bytes32 batchId) private view returns (StoredBatch storage batch) {
+        batch = _batches[batchId];
+        if (batch.state == BatchState.None) revert Errors.BatchNotFound(batchId);
+    }
+
+    function _postedBatch(bytes32 batchId) private view returns (StoredBatch storage batch) {
+        batch = _batch(batchId);
+        if (batch.state != BatchState.Posted) revert Errors.BatchNotPosted(batchId);
+    }
+
+    function _contestedBatch(bytes32 batchId) private view returns (StoredBatch storage batch) {
+        batch = _batch(batchId);
+        if (batch.state != BatchState.Contested) revert Errors.BatchNotContested(batchId);
+    }
+
+    function _requireRange(string memory field, uint256 value, uint256 minimum, uint256 maximum)
+        private
+        pure
+    {
+        if (value < minimum || value > maximum) {
+            revert Errors.TermOutOfRange(field, value, minimum, maximum);
+        }
+    }
+}

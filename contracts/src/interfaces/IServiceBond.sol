@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {ICustody} from "./ICustody.sol";
+import {IModelVerification} from "./IModelVerification.sol";
+
+/// @title Prediction service with spot checks
+/// @notice A provider answers many inputs off chain and stands behind its answers with a bond. For each
+/// batch it signs a receipt over the Merkle root of its answers. The buyer posts the receipt with the
+/// price and may have a few items, drawn at random afterwards, proven. A drawn item that is not proven in
+/// time costs the provider the price and a penalty out of the bond. The buyer advances the cost of each
+/// proof and loses it when the proof is good. A batch cheated on a share e of its items survives m checks
+/// with a probability of (1 - e)^m, or less.
+///
+/// Batch: Posted -> Paid (not contested in time), or Posted -> Contested -> Upheld (every drawn item
+/// proven) or Punished (the time for proofs passed before that). Service: Active -> Closing (the provider
+/// gave notice) -> Closed. There is no owner, no pause and no upgrade; terms never change.
+///
+/// Tree. Leaf of item i, counted from 0: keccak256(abi.encode(i, inputCommitment, outputHash)), where
+/// outputHash = keccak256(abi.encode(class)), all uint256 and bytes32. The leaves are filled up with zero
+/// words to the next power of two. Node: keccak256(left ++ right), 64 bytes. An item's place in the tree
+/// is that of its index, so there is one item to an index.
+///
+/// Draw. The posting buyer commits to a secret. The items are drawn from the hash of the block after the
+/// one that the receipt was posted in, and the secret. The provider knows neither when it signs; it could
+/// work on the block hash together with that block's builder, but not without the secret. The buyer knows
+/// the secret but not the hash when it commits; a builder on its side could choose which items are drawn,
+/// which harms no honest provider. The hash can be had for 256 blocks, or 8,191 where EIP-2935 is in force:
+/// a contest must come within them too. A contest shows the secret, so it should wait until the drawing
+/// block will not be reorganized away. On chains that do not make their block hashes unpredictable the
+/// draw is as good as the buyer's secret.
+///
+/// Public inputs of a proof: [context, inputCommitment, class] with context = {contextOf}(uint256(batch
+/// id), provider): each proof is paid to the provider, whoever brings it.
+///
+/// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
+/// nothing else can touch it. The rest of the bond promises nothing.
+///
+/// The signer's ERC-1271 contract may use 100,000 gas. Times are Unix seconds, amounts are in units of the
+/// token (wei for ether).
+interface IServiceBond is ICustody, IModelVerification {
+    enum ServiceState {
+        None,
+        Active,
+        Closing,
+        Closed
+    }
+
+    enum BatchState {
+        None,
+        Posted,
+        Contested,
+        Paid,
+        Upheld,
+        Punished
+    }
+
+    /// @notice What a provider offers. Fixed for the life of the service, and part of its id.
+    /// @param modelId Id in the registry.
+    /// @param bindingHash The model's binding hash, see IModelRegistry.
+    /// @param signer Account that signs receipts: a key, or a contract with ERC-1271.
+    /// @param token ERC-20 token of all amounts, or the zero address for ether.
+    /// @param penalty What the buyer gets, besides its money back, when a batch fails; 1 to 2^96 - 1.
+    /// @param proofCost What the buyer advances for each contested item; 1 to 2^96 - 1.
+    /// @param contestWindow Seconds after posting in which a batch can be contested; 10 minutes to 30 days.
+    /// @param proofWindow Seconds after a contest in which the items must be proven; 10 minutes to 30 days.
+    /// @param noticePeriod Seconds between notice and the bond's return; more than both windows together,
+    /// at most 365 days.
+    struct Terms {
+        uint256 modelId;
+        bytes32 bindingHash;
+        address signer;
+        address token;
+        uint256 penalty;
+        uint256 proofCost;
+        uint64 contestWindow;
+        uint64 proofWindow;
+        uint64 noticePeriod;
+    }
+
+    /// @notice What the service's signer signs (EIP-712), see {receiptHash}.
+    /// @param serviceId The service; its terms are part of the id.
+    /// @param buyer Who may post the receipt.
+    /// @param root Merkle root of the items.
+    /// @param count Number of items; 1 to 65,536.
+    /// @param price What the buyer pays for the batch; 1 to 2^96 - 1.
+    /// @param nonce Any number; makes two receipts different that would be equal otherwise.
+    /// @param validUntil Last second in which the receipt can be posted.
+    struct Receipt {
+        bytes32 serviceId;
+        address buyer;
+        bytes32 root;
+        uint256 count;
+        uint256 price;
+        uint256 nonce;
+        uint256 validUntil;
+    }
+
+    /// @notice A contested item, opened.
+    /// @param position Place in {drawnItems}, from 0.
+    /// @param inputCommitment Salted Poseidon commitment to the input.
+    /// @param output The class that was answered, and is proven now.
+    /// @param path Siblings from the leaf to the root.
+    struct Opening {
+        uint256 position;
+        uint256 inputCommitment;
+        uint256 output;
+        bytes32[] path;
+    }
+
+    /// @notice A service as stored.
+    /// @param bond What the provider has at stake.
+    /// @param reserved The part of it that is set aside for open batches.
+    /// @param openBatches Batches that are Posted or Contested.
+    /// @param closableAt Time from which on the bond can be returned; 0 before notice.
+    struct Service {
+        ServiceState state;
+        address provider;
+        address signer;
+        address token;
+        uint256 modelId;
+        bytes32 bindingHash;
+        uint256 bond;
+        uint256 reserved;
+        uint256 openBatches;
+        uint256 penalty;
+        uint256 proofCost;
+        uint64 contestWindow;
+        uint64 proofWindow;
+        uint64 noticePeriod;
+        uint64 closableAt;
+    }
+
+    /// @notice A batch as stored.
+    /// @param deadline Last second for a contest (Posted) or for proofs (Contested and later).
+    /// @param drawBlock Block whose hash decides which items are drawn.
+    /// @param checks Number of items drawn; 0 before a contest.
+    /// @param proven Bit i is set when the item at position i is proven.
+    struct Batch {
+        BatchState state;
+        bytes32 serviceId;
+        address buyer;
+        uint64 deadline;
+        bytes32 root;
+        uint256 count;
+        uint256 price;
+        uint256 drawBlock;
+        bytes32 secretHash;
+        uint256 checks;
+        uint256 proven;
+    }
+
+    /// @notice Opens a service; the caller becomes its provider and puts up the bond, at least one penalty.
+    /// @param salt Makes services of equal terms different.
+    /// @return serviceId See {serviceIdOf}.
+    function openService(Terms calldata terms, uint256 bond, bytes32 salt)
+        external
+        payable
+        returns (bytes32 serviceId);
+
+    /// @notice Adds to the bond of an active service. Open to anyone; the money becomes the provider's.
+    function topUp(bytes32 serviceId, uint256 amount) external payable;
+
+    /// @notice Ends new business at once and starts the notice period. Provider only.
+    function giveNotice(bytes32 serviceId) external;
+
+    /// @notice Credits the bond to the provider. Open to anyone, after the notice period, when no batch is
+    /// open; by then anybody can have ended each of them.
+    function close(bytes32 serviceId) external;
+
+    /// @notice Posts a receipt and pays its price into escrow. The receipt's buyer only, once, while the
+    /// service is active, its model is not deprecated and its free bond covers a penalty. Before that a
+    /// buyer checks that the root is over its own inputs and the answers it received.
+    /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps.
+    /// @return batchId See {receiptHash}.
+    function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+        external
+        payable
+        returns (bytes32 batchId);
+
+    /// @notice Draws `checks` different items, to be proven from now on until the proof window ends. Buyer
+    /// only, once, up to and including the contest's deadline, from the second block after posting on. The
+    /// buyer pays `checks` times the cost of a proof into escrow.
+    /// @param checks 1 to 16, not more than there are items.
+    function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable;
+
+    /// @notice Opens one drawn item and proves it; credits the provider the cost of the proof, and after the
+    /// last one the price. Open to anyone, up to and including the deadline. A bad proof reverts and decides
+    /// nothing.
+    function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external;
+
+    /// @notice Credits the price of a batch that was not contested. Open to anyone, after the deadline.
+    function settle(bytes32 batchId) external;
+
+    /// @notice Credits the buyer of a contested batch with unproven items: the price, its advances for the
+    /// unproven items, the penalty. Open to anyone, after the deadline.
+    function punish(bytes32 batchId) external;
+
+    /// @notice Reads a service; reverts for an unknown id.
+    function getService(bytes32 serviceId) external view returns (Service memory service);
+
+    /// @notice Reads a batch; reverts for an unknown id.
+    function getBatch(bytes32 batchId) external view returns (Batch memory batch);
+
+    /// @notice Indices of the drawn items, by position; empty before a contest.
+    function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
+
+    /// @notice EIP-712 digest of a receipt, which is also the id of its batch.
+    function receiptHash(Receipt calldata receipt) external view returns (bytes32 batchId);
+
+    /// @notice keccak256(abi.encode(chain id, this contract, provider, terms, salt)).
+    function serviceIdOf(address provider, Terms calldata terms, bytes32 salt)
+        external
+        view
+        returns (bytes32 serviceId);
+}
