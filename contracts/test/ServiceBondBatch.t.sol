@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ServiceBond} from "../src/ServiceBond.sol";
+import {IServiceBond} from "../src/interfaces/IServiceBond.sol";
+import {Errors} from "../src/libraries/Errors.sol";
+import {Events} from "../src/libraries/Events.sol";
+import {ServiceFixture} from "./ServiceFixture.sol";
+
+/// @notice Receipts and their posting.
+contract ServiceBondPostTest is ServiceFixture {
+    function test_PostStoresBatchAndTakesPrice() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        bytes memory signature = sign(receipt);
+        bytes32 expected = bond.receiptHash(receipt);
+        uint64 deadline = uint64(block.timestamp) + CONTEST_WINDOW;
+        vm.expectEmit(address(bond));
+        emit Events.BatchPosted(
+            expected, serviceId, buyer, receipt.root, COUNT, PRICE, deadline, block.number + 1
+        );
+        vm.prank(buyer);
+        bytes32 batchId = bond.post{value: PRICE}(receipt, signature, secretHash());
+
+        assertEq(batchId, expected);
+        assertEq(address(bond).balance, BOND + PRICE);
+        IServiceBond.Batch memory batch = bond.getBatch(batchId);
+        assertEq(uint8(batch.state), uint8(IServiceBond.BatchState.Posted));
+        assertEq(batch.serviceId, serviceId);
+        assertEq(batch.buyer, buyer);
+        assertEq(batch.deadline, deadline);
+        assertEq(batch.root, receipt.root);
+        assertEq(batch.count, COUNT);
+        assertEq(batch.price, PRICE);
+        assertEq(batch.drawBlock, block.number + 1);
+        assertEq(batch.secretHash, secretHash());
+        assertEq(batch.checks, 0);
+        assertEq(batch.proven, 0);
+        assertEq(bond.drawnItems(batchId).length, 0);
+        assertEq(bond.getService(serviceId).reserved, PENALTY);
+        assertEq(bond.getService(serviceId).openBatches, 1);
+    }
+
+    function test_PostInToken() public {
+        serviceId = openIn(address(token), 0);
+        postBatch(0);
+        assertEq(token.balanceOf(address(bond)), BOND + PRICE);
+    }
+
+    /// @dev The digest is that of EIP-712, and ERC-5267 tells wallets its domain.
+    function test_ReceiptHashIsEip712() public view {
+        IServiceBond.Receipt memory receipt = receiptOf(7);
+        bytes32 message = keccak256(
+            abi.encode(
+                keccak256(
+                    "Receipt(bytes32 serviceId,address buyer,bytes32 root,uint256 count,uint256 price,uint256 nonce,uint256 validUntil)"
+                ),
+                receipt.serviceId,
+                receipt.buyer,
+                receipt.root,
+                receipt.count,
+                receipt.price,
+                receipt.nonce,
+                receipt.validUntil
+            )
+        );
+        assertEq(bond.receiptHash(receipt), keccak256(abi.encodePacked(hex"1901", _domain(), message)));
+    }
+
+    function test_RevertWhen_ReceiptIsPostedTwice() public {
+        bytes32 batchId = postBatch(0);
+        _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.settle(batchId);
+        vm.warp(block.timestamp - CONTEST_WINDOW - 1);
+        _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
+        assertNotEq(postBatch(1), batchId);
+    }
+
+    /// @dev Threat: a receipt whose terms were changed after it was signed.
+    function test_RevertWhen_ReceiptIsNotTheSignedOne() public {
+        bytes memory signature = sign(receiptOf(0));
+        bytes memory rejected = abi.encodeWithSelector(Errors.SignatureRejected.selector, signer);
+        for (uint256 field = 0; field < 5; ++field) {
+            IServiceBond.Receipt memory receipt = receiptOf(0);
+            if (field == 0) receipt.root = keccak256("other answers");
+            if (field == 1) --receipt.count;
+            if (field == 2) --receipt.price;
+            if (field == 3) ++receipt.nonce;
+            if (field == 4) ++receipt.validUntil;
+            vm.deal(buyer, receipt.price);
+            vm.prank(buyer);
+            vm.expectRevert(rejected);
+            bond.post{value: receipt.price}(receipt, signature, secretHash());
+        }
+        bytes32 other = openIn(ETHER, "other service");
+        IServiceBond.Receipt memory moved = receiptOf(0);
+        moved.serviceId = other;
+        vm.deal(buyer, PRICE);
+        vm.prank(buyer);
+        vm.expectRevert(rejected);
+        bond.post{value: PRICE}(moved, signature, secretHash());
+    }
+
+    /// @dev Threat: a receipt of another chain or contract.
+    function test_RevertWhen_ReceiptIsOfOtherDomain() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        bytes memory signature = sign(receipt);
+        vm.chainId(block.chainid + 1);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
+        bond.post{value: PRICE}(receipt, signature, secretHash());
+        vm.chainId(block.chainid - 1);
+
+        bytes32 foreign = new ServiceBond(registry, false).receiptHash(receipt);
+        signature = signBy(signerKey, foreign);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
+        bond.post{value: PRICE}(receipt, signature, secretHash());
+    }
+
+    function test_RevertWhen_SignedBySomebodyElse() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        bytes memory signature = signBy(buyerKey, bond.receiptHash(receipt));
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
+        bond.post{value: PRICE}(receipt, signature, secretHash());
+    }
+
+    function test_RevertWhen_PostedBySomebodyElse() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        bytes memory signature = sign(receipt);
+        vm.deal(stranger, PRICE);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
+        bond.post{value: PRICE}(receipt, signature, secretHash());
+    }
+
+    function test_ReceiptCanBePostedUntilItExpires() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        vm.warp(receipt.validUntil + 1);
+        _expectRefusal(receipt, abi.encodeWithSelector(Errors.ReceiptExpired.selector, receipt.validUntil));
+        vm.warp(receipt.validUntil);
+        postReceipt(receipt);
+    }
+
+    function test_CountBounds() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        uint256[3] memory refused = [0, uint256(65_537), type(uint256).max];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            receipt.count = refused[i];
+            _expectRefusal(
+                receipt, abi.encodeWithSelector(Errors.CountOutOfRange.selector, refused[i], 65_536)
+            );
+        }
+        receipt.count = 65_536;
+        assertEq(bond.getBatch(postReceipt(receipt)).count, 65_536);
+        receipt.count = 1;
+        assertEq(bond.getBatch(postReceipt(receipt)).count, 1);
+    }
+
+    function test_PriceBounds() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        uint256 most = type(uint96).max;
+        uint256[2] memory refused = [0, most + 1];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            receipt.price = refused[i];
+            _expectRefusal(receipt, abi.encodeWithSelector(Errors.PriceOutOfRange.selector, refused[i], most));
+        }
+        receipt.price = most;
+        vm.deal(buyer, most + 1);
+        postReceipt(receipt);
+        receipt.price = 1;
+        postReceipt(receipt);
+    }
+
+    function test_RevertWhen_RootOrSecretHashIsZero() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        receipt.root = 0;
+        _expectRefusal(receipt, abi.encodeWithSelector(Errors.ZeroValue.selector, "root"));
+        receipt = receiptOf(0);
+        bytes memory signature = sign(receipt);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroValue.selector, "secretHash"));
+        bond.post{value: PRICE}(receipt, signature, 0);
+    }
+
+    function test_RevertWhen_PriceDoesNotArrive() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        bytes memory signature = sign(receipt);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, PRICE, PRICE - 1));
+        bond.post{value: PRICE - 1}(receipt, signature, secretHash());
+    }
+
+    function test_RevertWhen_ServiceIsUnknownOrClosing() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        receipt.serviceId = "none";
+        _expectRefusal(receipt, abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
+        vm.prank(seller);
+        bond.giveNotice(serviceId);
+        _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ServiceNotActive.selector, serviceId));
+        vm.warp(block.timestamp + NOTICE);
+        bond.close(serviceId);
+        _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ServiceNotActive.selector, serviceId));
+    }
+
+    function test_RevertWhen_ModelIsDeprecated() public {
+        vm.prank(seller);
+        registry.deprecateModel(modelId);
+        _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId));
+    }
+
+    /// @dev Each open batch has its penalty set aside; one that could not be punished is refused.
+    function test_RevertWhen_FreeBondIsTooSmall() public {
+        postBatch(0);
+        postBatch(1);
+        postBatch(2);
+        _expectRefusal(
+            receiptOf(3), abi.encodeWithSelector(Errors.BondTooSmall.selector, BOND - 3 * PENALTY, PENALTY)
+        );
+        vm.prank(seller);
+        bond.topUp{value: 4 * PENALTY - BOND}(serviceId, 4 * PENALTY - BOND);
+        bytes32 last = postBatch(3);
+        assertEq(bond.getService(serviceId).reserved, bond.getService(serviceId).bond);
+        _expectRefusal(receiptOf(4), abi.encodeWithSelector(Errors.BondTooSmall.selector, 0, PENALTY));
+
+        vm.warp(bond.getBatch(last).deadline + 1);
+        bond.settle(last);
+        postBatch(4);
+    }
+
+    function _domain() private view returns (bytes32) {
+        (bytes1 fields, string memory name, string memory version, uint256 chainId, address contract_,,) =
+            bond.eip712Domain();
+        assertEq(fields, hex"0f");
+        assertEq(chainId, block.chainid);
+        assertEq(contract_, address(bond));
+        bytes32 domainType =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        return keccak256(
+            abi.encode(domainType, keccak256(bytes(name)), keccak256(bytes(version)), chainId, contract_)
+        );
+    }
+
+    function _expectRefusal(IServiceBond.Receipt memory receipt, bytes memory reason) private {
+        bytes memory signature = sign(receipt);
+        if (buyer.balance < receipt.price) vm.deal(buyer, receipt.price);
+        vm.prank(buyer);
+        vm.expectRevert(reason);
+        bond.post{value: receipt.price}(receipt, signature, secretHash());
+    }
+}
+
+/// @notice From a posted receipt to the end of the batch.
+contract ServiceBondContestTest is ServiceFixture {
+    function test_UncontestedBatchIsPaid() public {
+        bytes32 batchId = postBatch(0);
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(deadline);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
+        bond.settle(batchId);
+        vm.warp(deadline + 1);
+        vm.expectEmit(address(bond));
+        emit Events.BatchPaid(batchId, serviceId, PRICE);
+        vm.prank(stranger);
+        bond.settle(batchId);
+
+        assertBatch(batchId, IServiceBond.BatchState.Paid);
+        assertEq(bond.creditOf(ETHER, seller), PRICE);
+        assertEq(bond.creditOf(ETHER, buyer), 0);
+        _assertNothingReserved(BOND);
+    }
+
+    function test_ContestDrawsItems() public {
+        bytes32 batchId = postAndWait(0);
+        uint256 balance = address(bond).balance;
+        uint64 deadline = uint64(block.timestamp) + PROOF_WINDOW;
+        contestBatch(batchId, 16);
+        assertBatch(batchId, IServiceBond.BatchState.Contested);
+        IServiceBond.Batch memory batch = bond.getBatch(batchId);
+        assertEq(batch.deadline, deadline);
+        assertEq(batch.checks, 16);
+        assertEq(address(bond).balance, balance + 16 * PROOF_COST);
+        uint256[] memory items = bond.drawnItems(batchId);
+        assertEq(items.length, 16);
+        for (uint256 i = 0; i < items.length; ++i) {
+            assertLt(items[i], COUNT);
+            for (uint256 j = 0; j < i; ++j) {
+                assertNotEq(items[i], items[j], "drawn twice");
+            }
+        }
+    }
+
+    function test_ContestIsAnEventWithTheItems() public {
+        bytes32 batchId = postAndWait(0);
+        uint256 start = vm.snapshotState();
+        contestBatch(batchId, 3);
+        uint256[] memory items = bond.drawnItems(batchId);
+        vm.revertToState(start);
+        vm.expectEmit(address(bond));
+        emit Events.BatchContested(batchId, serviceId, items, uint64(block.timestamp) + PROOF_WINDOW);
+        contestBatch(batchId, 3);
+    }
+
+    /// @dev The draw is that of the block hash, the secret and the batch, and of nothing else.
+    function test_DrawDependsOnBlockHashSecretAndBatch() public {
+        bytes32 batchId = postAndWait(0);
+        uint256 start = vm.snapshotState();
+        contestBatch(batchId, 16);
+        uint256[] memory items = bond.drawnItems(batchId);
+
+        vm.revertToState(start);
+        vm.warp(block.timestamp + 600);
+        vm.roll(block.number + 50);
+        contestBatch(batchId, 16);
+        assertEq(bond.drawnItems(batchId), items, "time of the contest must not matter");
+
+        vm.revertToState(start);
+        vm.setBlockhash(bond.getBatch(batchId).drawBlock, keccak256("another block"));
+        contestBatch(batchId, 16);
+        assertNotEq(bond.drawnItems(batchId), items, "block");
+
+        vm.revertToState(start);
+        vm.roll(bond.getBatch(batchId).drawBlock - 1);
+        bytes32 other = postBatch(1);
+        waitForDraw(other);
+        contestBatch(other, 16);
+        uint256[] memory otherItems = bond.drawnItems(other);
+        assertNotEq(otherItems, items, "batch");
+
+        vm.revertToState(start);
+        vm.roll(bond.getBatch(batchId).drawBlock - 1);
+        IServiceBond.Receipt memory receipt = receiptOf(1);
+        bytes memory signature = sign(receipt);
+        bytes32 secret = keccak256("other secret");
+        vm.prank(buyer);
+        assertEq(bond.post{value: PRICE}(receipt, signature, keccak256(abi.encode(secret))), other);
+        vm.roll(block.number + 2);
+        vm.prank(buyer);
+        bond.contest{value: 16 * PROOF_COST}(other, 16, secret);
+        assertNotEq(bond.drawnItems(other), otherItems, "secret");
+    }
+
+    function test_ContestAtDeadlineButNotAfter() public {
+        bytes32 batchId = postAndWait(0);
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(deadline + 1);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
+        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        vm.warp(deadline);
+        contestBatch(batchId, 1);
+        assertBatch(batchId, IServiceBond.BatchState.Contested);
+    }
+
+    /// @dev The hash that decides is not known before the block after the drawing block, and only so long.
+    function test_ContestNeedsTheBlockHash() public {
+        bytes32 batchId = postBatch(0);
+        uint256 drawBlock = bond.getBatch(batchId).drawBlock;
+        uint256[4] memory refused = [drawBlock - 1, drawBlock, drawBlock + 257, drawBlock + 100_000];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.roll(refused[i]);
+            vm.prank(buyer);
+            vm.expectRevert(abi.encodeWithSelector(Errors.BlockHashUnavailable.selector, drawBlock));
+            bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        }
+        vm.roll(drawBlock + 256);
+        contestBatch(batchId, 1);
+    }
+
+    /// @dev Where EIP-2935 is in force, its contract knows older hashes.
+    function test_ContestWithHashFromHistoryContract() public {
+        bytes32 batchId = postBatch(0);
+        uint256 drawBlock = bond.getBatch(batchId).drawBlock;
+        vm.roll(drawBlock + 300);
+        // Answers every question with the word 0x2a: PUSH1 2a PUSH0 MSTORE PUSH1 20 PUSH0 RETURN
+        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"602a5f5260205ff3");
+        contestBatch(batchId, 16);
+        uint256[] memory items = bond.drawnItems(batchId);
+        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"");
+        bytes32 seed = keccak256(abi.encode(bytes32(uint256(0x2a)), SECRET, batchId));
+        assertEq(items[0], uint256(keccak256(abi.encode(seed, 0))) % (COUNT - 15));
+    }
+
+    function test_RevertWhen_ContestedBySomebodyElse() public {
+        bytes32 batchId = postAndWait(0);
+        vm.deal(stranger, 1 ether);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
+        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+    }
+
+    /// @dev Threat: the buyer tries secrets until it likes the draw.
+    function test_RevertWhen_SecretIsAnother() public {
+        bytes32 batchId = postAndWait(0);
+        bytes32 other = keccak256("other");
+        vm.prank(buyer);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.SecretMismatch.selector, secretHash(), keccak256(abi.encode(other)))
+        );
+        bond.contest{value: PROOF_COST}(batchId, 1, other);
+    }
+
+    function test_ChecksBounds() public {
+        bytes32 batchId = postAndWait(0);
+        uint256[3] memory refused = [0, uint256(17), type(uint256).max];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.prank(buyer);
+            vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, refused[i], 16));
+            bond.contest(batchId, refused[i], SECRET);
+        }
+        IServiceBond.Receipt memory receipt = receiptOf(1);
+        receipt.count = 3;
+        batchId = postReceipt(receipt);
+        waitForDraw(batchId);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, 4, 3));
+        bond.contest(batchId, 4, SECRET);
+        contestBatch(batchId, 3);
+        uint256[] memory items = bond.drawnItems(batchId);
+        assertEq((1 << items[0]) | (1 << items[1]) | (1 << items[2]), 7, "all items");
+    }
+
+    function test_RevertWhen_AdvanceDoesNotArrive() public {
+        bytes32 batchId = postAndWait(0);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, 2 * PROOF_COST, PROOF_COST));
+        bond.contest{value: PROOF_COST}(batchId, 2, SECRET);
+    }
+
+    function test_GoodProofsPayProviderAndUphold() public {
+        bytes32 batchId = contested(3);
+        IServiceBond.Opening memory opening = openingOf(batchId, 1);
+        bytes memory proof = proofOf(batchId, opening);
+        vm.expectEmit(address(bond));
+        emit Events.ItemProven(batchId, 1, opening.output);
+        vm.prank(stranger);
+        bond.prove(batchId, opening, proof);
+        assertEq(bond.creditOf(ETHER, seller), PROOF_COST);
+        assertEq(bond.getBatch(batchId).proven, 2);
+        assertBatch(batchId, IServiceBond.BatchState.Contested);
+
+        proveItem(batchId, 0);
+        vm.warp(bond.getBatch(batchId).deadline);
+        opening = openingOf(batchId, 2);
+        proof = proofOf(batchId, opening);
+        vm.expectEmit(address(bond));
+        emit Events.BatchPaid(batchId, serviceId, PRICE);
+        bond.prove(batchId, opening, proof);
+        assertBatch(batchId, IServiceBond.BatchState.Upheld);
+        assertEq(bond.creditOf(ETHER, seller), PRICE + 3 * PROOF_COST);
+        assertEq(bond.creditOf(ETHER, buyer), 0);
+        assertEq(bond.creditOf(ETHER, stranger), 0);
+        _assertNothingReserved(BOND);
+    }
+
+    function test_MostChecksAreUpheld() public {
+        bytes32 batchId = contested(16);
+        for (uint256 i = 0; i < 16; ++i) {
+            proveItem(batchId, i);
+        }
+        assertBatch(batchId, IServiceBond.BatchState.Upheld);
+        assertEq(bond.creditOf(ETHER, seller), PRICE + 16 * PROOF_COST);
+    }
+
+    function test_UnprovenItemIsPunished() public {
+        bytes32 batchId = contested(3);
+        proveItem(batchId, 2);
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(deadline);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
+        bond.punish(batchId);
+        vm.warp(deadline + 1);
+        uint256 compensation = PRICE + 2 * PROOF_COST + PENALTY;
+        vm.expectEmit(address(bond));
+        emit Events.BatchPunished(batchId, serviceId, 2, compensation);
+        vm.prank(stranger);
+        bond.punish(batchId);
+
+        assertBatch(batchId, IServiceBond.BatchState.Punished);
+        assertEq(bond.creditOf(ETHER, buyer), compensation);
+        assertEq(bond.creditOf(ETHER, seller), PROOF_COST);
+        _assertNothingReserved(BOND - PENALTY);
+    }
+
+    function test_PunishWithNothingProven() public {
+        bytes32 batchId = contested(16);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.punish(batchId);
+        assertEq(bond.creditOf(ETHER, buyer), PRICE + 16 * PROOF_COST + PENALTY);
+        assertEq(bond.creditOf(ETHER, seller), 0);
+    }
+
+    function test_PayoffsInToken() public {
+        serviceId = openIn(address(token), 0);
+        bytes32 batchId = contested(2);
+        proveItem(batchId, 0);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.punish(batchId);
+        assertEq(bond.creditOf(address(token), buyer), PRICE + PROOF_COST + PENALTY);
+        assertEq(bond.creditOf(address(token), seller), PROOF_COST);
+        assertEq(bond.creditOf(ETHER, buyer), 0);
+    }
+
+    function test_RevertWhen_ProvenAfterDeadline() public {
+        bytes32 batchId = contested(1);
+        IServiceBond.Opening memory opening = openingOf(batchId, 0);
+        bytes memory proof = proofOf(batchId, opening);
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
+        bond.prove(batchId, opening, proof);
+    }
+
+    function test_RevertWhen_ProvenTwice() public {
+        bytes32 batchId = contested(2);
+        proveItem(batchId, 0);
+        IServiceBond.Opening memory opening = openingOf(batchId, 0);
+        bytes memory proof = proofOf(batchId, opening);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ItemAlreadyProven.selector, batchId, 0));
+        bond.prove(batchId, opening, proof);
+    }
+
+    function test_RevertWhen_PositionIsOutOfRange() public {
+        bytes32 batchId = contested(2);
+        IServiceBond.Opening memory opening = openingOf(batchId, 0);
+        bytes memory proof = proofOf(batchId, opening);
+        uint256[3] memory refused = [uint256(2), 16, type(uint256).max];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            opening.position = refused[i];
+            vm.expectRevert(abi.encodeWithSelector(Errors.PositionOutOfRange.selector, refused[i], 2));
+            bond.prove(batchId, opening, proof);
+        }
+    }
+
+    /// @dev Calls that belong to another state, in every state.
+    function test_RevertWhen_StateIsAnother() public {
+        bytes32 batchId = postAndWait(0);
+        IServiceBond.Opening memory opening;
+        _expectNotContested(batchId, opening);
+        contestBatch(batchId, 1);
+        opening = openingOf(batchId, 0);
+        _expectNotPosted(batchId);
+        uint256 start = vm.snapshotState();
+
+        proveItem(batchId, 0);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        _expectNotPosted(batchId);
+        _expectNotContested(batchId, opening);
+
+        vm.revertToState(start);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.punish(batchId);
+        _expectNotPosted(batchId);
+        _expectNotContested(batchId, opening);
+
+        batchId = postAndWait(1);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.settle(batchId);
+        _expectNotPosted(batchId);
+        _expectNotContested(batchId, opening);
+
+        bytes memory unknown = abi.encodeWithSelector(Errors.BatchNotFound.selector, bytes32("none"));
+        vm.expectRevert(unknown);
+        bond.settle("none");
+        vm.expectRevert(unknown);
+        bond.punish("none");
+        vm.expectRevert(unknown);
+        bond.contest("none", 1, SECRET);
+        vm.expectRevert(unknown);
+        bond.prove("none", opening, "");
+    }
+
+    /// @dev Notice ends new business; what is open goes its way.
+    function test_NoticeDoesNotTouchOpenBatch() public {
+        bytes32 batchId = postAndWait(0);
+        vm.prank(seller);
+        bond.giveNotice(serviceId);
+        contestBatch(batchId, 2);
+        proveItem(batchId, 0);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.punish(batchId);
+        assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
+    }
+
+    function test_DeprecationDoesNotTouchOpenBatch() public {
+        bytes32 batchId = postAndWait(0);
+        vm.prank(seller);
+        registry.deprecateModel(modelId);
+        contestBatch(batchId, 1);
+        proveItem(batchId, 0);
+        assertBatch(batchId, IServiceBond.BatchState.Upheld);
+    }
+
+    /// @dev Exactly one of contest and settle is possible at any time, and so of prove and punish.
+    function testFuzz_DeadlinesExclude(uint64 passed, bool second) public {
+        bytes32 batchId = postAndWait(0);
+        if (second) contestBatch(batchId, 1);
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(bound(passed, block.timestamp, deadline + 1 days));
+        bool inTime = block.timestamp <= deadline;
+        bool early;
+        bool late;
+        if (second) {
+            IServiceBond.Opening memory opening = openingOf(batchId, 0);
+            bytes memory proof = proofOf(batchId, opening);
+            uint256 start = vm.snapshotState();
+            (early,) = address(bond).call(abi.encodeCall(bond.prove, (batchId, opening, proof)));
+            vm.revertToState(start);
+            (late,) = address(bond).call(abi.encodeCall(bond.punish, (batchId)));
+        } else {
+            uint256 start = vm.snapshotState();
+            vm.prank(buyer);
+            (early,) =
+                address(bond).call{value: PROOF_COST}(abi.encodeCall(bond.contest, (batchId, 1, SECRET)));
+            vm.revertToState(start);
+            (late,) = address(bond).call(abi.encodeCall(bond.settle, (batchId)));
+        }
+        assertEq(early, inTime);
+        assertEq(late, !inTime);
+    }
+
+    /// @dev Whatever the amounts, and whichever of the drawn items are proven, the money that came in for
+    /// the batch goes out, and not more.
+    function testFuzz_PayoutsEqualDeposits(
+        uint96 price,
+        uint96 penalty,
+        uint96 cost,
+        uint8 checks,
+        uint16 mask
+    ) public {
+        IServiceBond.Terms memory terms = termsIn(address(token));
+        terms.penalty = bound(penalty, 1, type(uint96).max);
+        terms.proofCost = bound(cost, 1, type(uint96).max);
+        checks = uint8(bound(checks, 1, 16));
+        token.mint(seller, type(uint96).max);
+        token.mint(buyer, 20 * uint256(type(uint96).max));
+        vm.prank(seller);
+        serviceId = bond.openService(terms, terms.penalty, "fuzz");
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        receipt.price = bound(price, 1, type(uint96).max);
+        bytes32 batchId = postReceipt(receipt);
+        waitForDraw(batchId);
+        vm.prank(buyer);
+        bond.contest(batchId, checks, SECRET);
+        uint256 proven;
+        for (uint256 i = 0; i < checks; ++i) {
+            if ((mask >> i) & 1 == 0) continue;
+            proveItem(batchId, i);
+            ++proven;
+        }
+        uint256 toSeller = proven * terms.proofCost;
+        if (proven == checks) {
+            toSeller += receipt.price;
+        } else {
+            vm.warp(bond.getBatch(batchId).deadline + 1);
+            bond.punish(batchId);
+            assertEq(
+                bond.creditOf(address(token), buyer),
+                receipt.price + (checks - proven) * terms.proofCost + terms.penalty
+            );
+        }
+        assertEq(bond.creditOf(address(token), seller), toSeller);
+        assertEq(
+            token.balanceOf(address(bond)),
+            bond.creditOf(address(token), seller) + bond.creditOf(address(token), buyer)
+                + bond.getService(serviceId).bond
+        );
+    }
+
+    function _assertNothingReserved(uint256 left) private view {
+        IServiceBond.Service memory service = bond.getService(serviceId);
+        assertEq(service.reserved, 0);
+        assertEq(service.openBatches, 0);
+        assertEq(service.bond, left);
+    }
+
+    function _expectNotPosted(bytes32 batchId) private {
+        bytes memory reason = abi.encodeWithSelector(Errors.BatchNotPosted.selector, batchId);
+        vm.prank(buyer);
+        vm.expectRevert(reason);
+        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        vm.expectRevert(reason);
+        bond.settle(batchId);
+    }
+
+    function _expectNotContested(bytes32 batchId, IServiceBond.Opening memory opening) private {
+        bytes memory reason = abi.encodeWithSelector(Errors.BatchNotContested.selector, batchId);
+        vm.expectRevert(reason);
+        bond.prove(batchId, opening, "");
+        vm.expectRevert(reason);
+        bond.punish(batchId);
+    }
+}
