@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {IndexedMerkle} from "../src/libraries/IndexedMerkle.sol";
+import {Sampling} from "../src/libraries/Sampling.sol";
+import {BatchTree} from "./doubles/BatchTree.sol";
+
+contract SamplingTest is Test {
+    function testFuzz_SampleIsOfDifferentItems(bytes32 seed, uint256 count, uint256 size) public pure {
+        count = bound(count, 1, Sampling.MAX_COUNT);
+        size = bound(size, 1, count < Sampling.MAX_SIZE ? count : Sampling.MAX_SIZE);
+        uint256 sample = Sampling.draw(seed, count, size);
+        for (uint256 i = 0; i < size; ++i) {
+            assertLt(Sampling.at(sample, i), count);
+            for (uint256 j = 0; j < i; ++j) {
+                assertNotEq(Sampling.at(sample, i), Sampling.at(sample, j));
+            }
+        }
+        // Nothing beyond the sample.
+        if (size < 16) assertEq(sample >> (16 * size), 0);
+    }
+
+    function test_WholeSetCanBeDrawn() public pure {
+        uint256 sample = Sampling.draw(keccak256("seed"), 16, 16);
+        uint256 seen;
+        for (uint256 i = 0; i < 16; ++i) {
+            seen |= 1 << Sampling.at(sample, i);
+        }
+        assertEq(seen, 0xffff);
+    }
+
+    /// @dev Every item is drawn about as often. 4,000 draws of 3 among 10: 1,200 each, standard deviation
+    /// 29; the seeds are fixed.
+    function test_ItemsAreEquallyLikely() public pure {
+        uint256[10] memory hits;
+        for (uint256 i = 0; i < 4_000; ++i) {
+            uint256 sample = Sampling.draw(keccak256(abi.encode(i)), 10, 3);
+            for (uint256 j = 0; j < 3; ++j) {
+                ++hits[Sampling.at(sample, j)];
+            }
+        }
+        for (uint256 i = 0; i < 10; ++i) {
+            assertApproxEqAbs(hits[i], 1_200, 120);
+        }
+    }
+}
+
+contract IndexedMerkleTest is Test {
+    function test_Depths() public pure {
+        uint256[2][7] memory depths = [
+            [uint256(1), 0],
+            [uint256(2), 1],
+            [uint256(3), 2],
+            [uint256(4), 2],
+            [uint256(5), 3],
+            [uint256(65_535), 16],
+            [uint256(65_536), 16]
+        ];
+        for (uint256 i = 0; i < depths.length; ++i) {
+            assertEq(IndexedMerkle.depthOf(depths[i][0]), depths[i][1]);
+        }
+    }
+
+    function testFuzz_EveryItemIsInItsPlaceOnly(uint256 count, uint256 index, uint256 other) public view {
+        count = bound(count, 1, 40);
+        index = bound(index, 0, count - 1);
+        other = bound(other, 0, 2 * count);
+        bytes32 leaf = BatchTree.leaf(index, BatchTree.inputOf(index), BatchTree.outputOf(index));
+        bytes32[] memory path = BatchTree.path(count, index);
+        bytes32 root = BatchTree.root(count);
+        assertTrue(this.contains(root, count, index, leaf, path));
+        // The tree of two equal halves would be the exception; leaves differ by their index.
+        uint256 width = 1 << path.length;
+        if (other % width != index) assertFalse(this.contains(root, count, other, leaf, path));
+    }
+
+    /// @dev An inner node cannot stand for an item: the path's length is fixed.
+    function test_InnerNodeIsNoItem() public view {
+        bytes32 root = BatchTree.root(4);
+        bytes32[] memory level = BatchTree.above(BatchTree.leaves(4));
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = level[1];
+        assertFalse(this.contains(root, 4, 0, level[0], path));
+        assertTrue(this.contains(root, 2, 0, level[0], path));
+    }
+
+    function contains(bytes32 root, uint256 count, uint256 index, bytes32 leaf, bytes32[] calldata path)
+        external
+        pure
+        returns (bool)
+    {
+        return IndexedMerkle.contains(root, count, index, leaf, path);
+    }
+}
