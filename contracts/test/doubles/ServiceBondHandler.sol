@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {ServiceBond} from "../../src/ServiceBond.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
+import {BatchTree} from "./BatchTree.sol";
+import {PlainToken} from "./Tokens.sol";
+
+/// @notice All that providers, buyers and bystanders can do, with bounded choices, and a second set of
+/// books that never reads the contract's credits or bonds. What must happen follows from the books.
+contract ServiceBondHandler is Test {
+    uint256 internal constant MAX_SERVICES = 4;
+    uint256 internal constant MAX_BATCHES = 24;
+    bytes32 internal constant SECRET = keccak256("secret");
+
+    ServiceBond public immutable BOND;
+    PlainToken public immutable TOKEN;
+    uint256 internal immutable MODEL_ID;
+    bytes32 internal immutable BINDING;
+    bytes32 internal immutable WEIGHTS;
+    bytes32 internal immutable VK_HASH;
+    address internal immutable SIGNER;
+    uint256 internal immutable SIGNER_KEY;
+
+    address[] public actors;
+    bytes32[] public services;
+    bytes32[] public batches;
+
+    mapping(bytes32 serviceId => uint256) public bondOf;
+    mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
+    mapping(bytes32 id => uint256) public endings;
+    mapping(bytes32 batchId => bytes32) public terminalBatch;
+    mapping(address money => uint256) public deposited;
+    mapping(address money => uint256) public paidOut;
+    mapping(address money => uint256) public donated;
+    mapping(address money => mapping(address account => uint256)) public owed;
+    mapping(string action => uint256) public calls;
+
+    constructor(
+        IModelRegistry registry,
+        PlainToken token,
+        uint256 modelId,
+        bytes32 binding,
+        bytes32 weights,
+        bytes32 vkHash
+    ) {
+        BOND = new ServiceBond(registry, false);
+        TOKEN = token;
+        MODEL_ID = modelId;
+        BINDING = binding;
+        WEIGHTS = weights;
+        VK_HASH = vkHash;
+        (SIGNER, SIGNER_KEY) = makeAddrAndKey("receipt signer");
+        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
+    }
+
+    function openService(
+        uint256 who,
+        uint256 which,
+        uint256 penalties,
+        uint256 contestDays,
+        uint256 proofDays,
+        uint256 salt
+    ) external {
+        if (services.length == MAX_SERVICES) return;
+        address provider = _actor(who);
+        IServiceBond.Terms memory terms = IServiceBond.Terms({
+            modelId: MODEL_ID,
+            bindingHash: BINDING,
+            signer: SIGNER,
+            token: _money(which),
+            penalty: _bound(salt, 1, 5 ether),
+            proofCost: _bound(penalties, 1, 1 ether),
+            contestWindow: uint64(_bound(contestDays, 1, 30)) * 1 days,
+            proofWindow: uint64(_bound(proofDays, 1, 30)) * 1 days,
+            noticePeriod: 61 days
+        });
+        uint256 amount = terms.penalty * _bound(penalties, 1, 8);
+        bytes32 expected = BOND.serviceIdOf(provider, terms, bytes32(salt));
+        for (uint256 i = 0; i < services.length; ++i) {
+            if (services[i] == expected) return;
+        }
+        uint256 value = _pay(terms.token, provider, amount);
+        vm.prank(provider);
+        services.push(BOND.openService{value: value}(terms, amount, bytes32(salt)));
+        bondOf[expected] = amount;
+        ++calls["openService"];
+    }
+
+    function topUp(uint256 who, uint256 which, uint256 amount) external {
+        if (services.length == 0) return;
+        bytes32 id = services[which % services.length];
+        IServiceBond.Service memory service = BOND.getService(id);
+        amount = _bound(amount, 1, 10 ether);
+        if (service.state != IServiceBond.ServiceState.Active) return;
+        address actor = _actor(who);
+        uint256 value = _pay(service.token, actor, amount);
+        vm.prank(actor);
+        BOND.topUp{value: value}(id, amount);
+        bondOf[id] += amount;
+        ++calls["topUp"];
+    }
+
+    function giveNotice(uint256 which) external {
+        if (services.length == 0) return;
+        bytes32 id = services[which % services.length];
+        IServiceBond.Service memory service = BOND.getService(id);
+        vm.prank(service.provider);
+        try BOND.giveNotice(id) {
+            assertEq(uint8(service.state), uint8(IServiceBond.ServiceState.Active));
+            ++calls["giveNotice"];
+        } catch {
+            assertNotEq(uint8(service.state), uint8(IServiceBond.ServiceState.Active));
+        }
+    }
+
+    function close(uint256 who, uint256 which) external {
+        if (services.length == 0) return;
+        bytes32 id = services[which % services.length];
+        IServiceBond.Service memory service = BOND.getService(id);
+        bool expected = service.state == IServiceBond.ServiceState.Closing
+            && block.timestamp >= service.closableAt && service.openBatches == 0;
+        vm.prank(_actor(who));
+        try BOND.close(id) {
+            assertTrue(expected, "closed against the rules");
+            ++endings[id];
+            owed[service.token][service.provider] += bondOf[id];
+            bondOf[id] = 0;
+            ++calls["close"];
+        } catch {
+            assertFalse(expected, "close refused against the rules");
+        }
+    }
+
+    function post(uint256 who, uint256 which, uint256 price, uint256 count, uint256 nonce) external {
+        if (services.length == 0 || batches.length == MAX_BATCHES) return;
+        bytes32 id = services[which % services.length];
+        IServiceBond.Service memory service = BOND.getService(id);
+        count = _bound(count, 1, 20);
+        IServiceBond.Receipt memory receipt = IServiceBond.Receipt({
+            serviceId: id,
+            buyer: _actor(who),
+            root: BatchTree.root(count),
+            count: count,
+            price: _bound(price, 1, type(uint96).max),
+            nonce: nonce,
+            validUntil: block.timestamp
+        });
+        bytes32 batchId = BOND.receiptHash(receipt);
+        bool expected = service.state == IServiceBond.ServiceState.Active && receipts[batchId].count == 0
+            && bondOf[id] - service.openBatches * service.penalty >= service.penalty;
+        if (!expected) return;
+        uint256 value = _pay(service.token, receipt.buyer, receipt.price);
+        bytes memory signature = _sign(batchId);
+        vm.prank(receipt.buyer);
+        BOND.post{value: value}(receipt, signature, keccak256(abi.encode(SECRET)));
+        receipts[batchId] = receipt;
+        batches.push(batchId);
+        ++calls["post"];
+    }
+
+    /// @dev A receipt never works twice, and never for a service without free bond.
+    function replay(uint256 which) external {
+        if (batches.length == 0) return;
+        bytes32 batchId = batches[which % batches.length];
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        bytes memory signature = _sign(batchId);
+        vm.deal(receipt.buyer, receipt.price);
+        vm.prank(receipt.buyer);
+        try BOND.post{value: receipt.price}(receipt, signature, keccak256(abi.encode(SECRET))) {
+            assertTrue(false, "posted twice");
+        } catch {
+            ++calls["replay"];
+        }
+    }
+
+    function contest(uint256 which, uint256 checks) external {
+        if (batches.length == 0) return;
+        bytes32 batchId = batches[which % batches.length];
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        checks = _bound(checks, 1, batch.count < 16 ? batch.count : 16);
+        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
+            && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
+        if (!expected) {
+            vm.deal(batch.buyer, checks * service.proofCost);
+            vm.prank(batch.buyer);
+            (bool ok,) = address(BOND)
+            .call{value: service.token == address(0) ? checks * service.proofCost : 0}(
+                abi.encodeCall(BOND.contest, (batchId, checks, SECRET))
+            );
+            assertFalse(ok, "contested against the rules");
+            return;
+        }
+        uint256 value = _pay(service.token, batch.buyer, checks * service.proofCost);
+        vm.prank(batch.buyer);
+        BOND.contest{value: value}(batchId, checks, SECRET);
+        ++calls["contest"];
+    }
+
+    /// @dev Proves in any state and at any time, any position, also one that was not drawn.
+    function prove(uint256 which, uint256 position, bool valid) external {
+        if (batches.length == 0) return;
+        bytes32 batchId = batches[which % batches.length];
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        position = _bound(position, 0, batch.checks);
+        bool expected = valid && batch.state == IServiceBond.BatchState.Contested
+            && block.timestamp <= batch.deadline && position < batch.checks
+            && (batch.proven >> position) & 1 == 0;
+        (IServiceBond.Opening memory opening, bytes memory proof) =
+            _opening(batchId, batch.count, position, service.provider, valid);
+        try BOND.prove(batchId, opening, proof) {
+            assertTrue(expected, "proven against the rules");
+            owed[service.token][service.provider] += service.proofCost;
+            if (batch.proven | (1 << position) == (1 << batch.checks) - 1) {
+                owed[service.token][service.provider] += batch.price;
+                _end(batchId);
+                ++calls["upheld"];
+            }
+            ++calls["prove"];
+        } catch {
+            assertFalse(expected, "proof refused against the rules");
+        }
+    }
+
+    function settle(uint256 who, uint256 which) external {
+        if (batches.length == 0) return;
+        bytes32 batchId = batches[which % batches.length];
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
+        vm.prank(_actor(who));
+        try BOND.settle(batchId) {
+            assertTrue(expected, "settled against the rules");
+            owed[service.token][service.provider] += batch.price;
+            _end(batchId);
+            ++calls["settle"];
+        } catch {
+            assertFalse(expected, "settlement refused against the rules");
+        }
+    }
+
+    function punish(uint256 who, uint256 which) external {
+        if (batches.length == 0) return;
+        bytes32 batchId = batches[which % batches.length];
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
+        vm.prank(_actor(who));
+        try BOND.punish(batchId) {
+            assertTrue(expected, "punished against the rules");
+            uint256 due = batch.price + service.penalty;
+            for (uint256 i = 0; i < batch.checks; ++i) {
+                if ((batch.proven >> i) & 1 == 0) due += service.proofCost;
+            }
+            owed[service.token][batch.buyer] += due;
+            bondOf[batch.serviceId] -= service.penalty;
+            _end(batchId);
+            ++calls["punish"];
+        } catch {
+            assertFalse(expected, "punishment refused against the rules");
+        }
+    }
+
+    /// @dev The whole credit for a part of 0, else that part, to another account.
+    function withdraw(uint256 who, uint256 which, uint256 part) external {
+        address actor = _actor(who);
+        address money = _money(which);
+        uint256 credit = owed[money][actor];
+        part = _bound(part, 0, credit + 1);
+        bool expected = credit != 0 && part <= credit;
+        uint256 amount = part == 0 ? credit : part;
+        bytes memory call = part == 0
+            ? abi.encodeCall(BOND.withdraw, (money))
+            : abi.encodeCall(BOND.withdrawTo, (money, _actor(who + 1), part));
+        vm.prank(actor);
+        (bool ok,) = address(BOND).call(call);
+        assertEq(ok, expected, "withdrawal");
+        if (!ok) return;
+        owed[money][actor] -= amount;
+        paidOut[money] += amount;
+        ++calls["withdraw"];
+    }
+
+    function donate(uint256 which, uint256 amount) external {
+        address money = _money(which);
+        amount = _bound(amount, 1, 1 ether);
+        // Ether can be forced into any contract.
+        if (money == address(0)) vm.deal(address(BOND), address(BOND).balance + amount);
+        else TOKEN.mint(address(BOND), amount);
+        donated[money] += amount;
+    }
+
+    function pass(uint256 time, uint256 blocks) external {
+        vm.warp(block.timestamp + _bound(time, 1, 60 days));
+        vm.roll(block.number + _bound(blocks, 1, 200));
+    }
+
+    function serviceCount() external view returns (uint256) {
+        return services.length;
+    }
+
+    function batchCount() external view returns (uint256) {
+        return batches.length;
+    }
+
+    function actorCount() external view returns (uint256) {
+        return actors.length;
+    }
+
+    function fingerprint(bytes32 batchId) public view returns (bytes32) {
+        return keccak256(abi.encode(BOND.getBatch(batchId), BOND.drawnItems(batchId)));
+    }
+
+    function _end(bytes32 batchId) private {
+        ++endings[batchId];
+        terminalBatch[batchId] = fingerprint(batchId);
+    }
+
+    /// @dev Gives the actor what it is about to pay and enters it as deposited.
+    /// @return value Ether to send along.
+    function _pay(address money, address actor, uint256 amount) private returns (uint256 value) {
+        deposited[money] += amount;
+        if (money == address(0)) {
+            vm.deal(actor, amount);
+            return amount;
+        }
+        TOKEN.mint(actor, amount);
+        vm.prank(actor);
+        TOKEN.approve(address(BOND), amount);
+    }
+
+    function _opening(bytes32 batchId, uint256 count, uint256 position, address provider, bool valid)
+        private
+        view
+        returns (IServiceBond.Opening memory opening, bytes memory proof)
+    {
+        uint256[] memory items = BOND.drawnItems(batchId);
+        uint256 index = position < items.length ? items[position] : 0;
+        opening = IServiceBond.Opening({
+            position: position,
+            inputCommitment: BatchTree.inputOf(index),
+            output: BatchTree.outputOf(index),
+            path: BatchTree.path(count, index)
+        });
+        uint256[] memory publicInputs = new uint256[](3);
+        publicInputs[0] = BOND.contextOf(uint256(batchId), provider);
+        publicInputs[1] = opening.inputCommitment;
+        publicInputs[2] = valid ? opening.output : opening.output + 1;
+        proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+    }
+
+    function _sign(bytes32 digest) private view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(SIGNER_KEY, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function _actor(uint256 seed) private view returns (address) {
+        return actors[seed % actors.length];
+    }
+
+    function _money(uint256 seed) private view returns (address) {
+        return seed % 2 == 0 ? address(0) : address(TOKEN);
+    }
+}
