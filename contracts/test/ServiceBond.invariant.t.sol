@@ -17,23 +17,30 @@ contract ServiceBondInvariantTest is ServiceFixture {
         tokens = [ETHER, address(token)];
         handler = new ServiceBondHandler(registry, token, modelId, bindingHash, WEIGHTS, vk.codehash);
         bond = handler.BOND();
-        bytes4[] memory selectors = new bytes4[](16);
+        handler.openService(0, 0, 8, 2, 2, 1);
+        handler.openService(1, 1, 8, 5, 3, 1 ether);
+        bytes4[] memory selectors = new bytes4[](21);
         selectors[0] = ServiceBondHandler.openService.selector;
         selectors[1] = ServiceBondHandler.topUp.selector;
         selectors[2] = ServiceBondHandler.giveNotice.selector;
         selectors[3] = ServiceBondHandler.close.selector;
         selectors[4] = ServiceBondHandler.post.selector;
         selectors[5] = ServiceBondHandler.post.selector;
-        selectors[6] = ServiceBondHandler.contest.selector;
+        selectors[6] = ServiceBondHandler.post.selector;
         selectors[7] = ServiceBondHandler.contest.selector;
-        selectors[8] = ServiceBondHandler.prove.selector;
-        selectors[9] = ServiceBondHandler.prove.selector;
-        selectors[10] = ServiceBondHandler.settle.selector;
-        selectors[11] = ServiceBondHandler.punish.selector;
-        selectors[12] = ServiceBondHandler.withdraw.selector;
-        selectors[13] = ServiceBondHandler.donate.selector;
-        selectors[14] = ServiceBondHandler.pass.selector;
-        selectors[15] = ServiceBondHandler.replay.selector;
+        selectors[8] = ServiceBondHandler.contest.selector;
+        selectors[9] = ServiceBondHandler.contest.selector;
+        selectors[10] = ServiceBondHandler.prove.selector;
+        selectors[11] = ServiceBondHandler.prove.selector;
+        selectors[12] = ServiceBondHandler.prove.selector;
+        selectors[13] = ServiceBondHandler.prove.selector;
+        selectors[14] = ServiceBondHandler.prove.selector;
+        selectors[15] = ServiceBondHandler.settle.selector;
+        selectors[16] = ServiceBondHandler.punish.selector;
+        selectors[17] = ServiceBondHandler.withdraw.selector;
+        selectors[18] = ServiceBondHandler.donate.selector;
+        selectors[19] = ServiceBondHandler.pass.selector;
+        selectors[20] = ServiceBondHandler.replay.selector;
         targetContract(address(handler));
         targetSelector(FuzzSelector(address(handler), selectors));
     }
@@ -95,7 +102,7 @@ contract ServiceBondInvariantTest is ServiceFixture {
     /// @dev The handler reaches every action for real; else the invariants would show nothing.
     function test_HandlerReachesEveryAction() public {
         for (uint256 i = 0; i < 2; ++i) {
-            handler.openService(0, i, 8, 1, 2, i);
+            handler.openService(2, i, 8, 1, 2, 2 + i);
             handler.topUp(1, i, 5 ether);
             handler.donate(i, 3);
         }
@@ -114,7 +121,7 @@ contract ServiceBondInvariantTest is ServiceFixture {
         }
         handler.giveNotice(0);
         handler.giveNotice(1);
-        handler.pass(60 days, 10);
+        handler.pass(60 days, 9);
         for (uint256 i = 0; i < 8; ++i) {
             handler.settle(1, i);
             handler.punish(2, i);

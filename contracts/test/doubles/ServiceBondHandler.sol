@@ -104,8 +104,9 @@ contract ServiceBondHandler is Test {
         ++calls["topUp"];
     }
 
+    /// @dev Seldom: a service without new business has little to show.
     function giveNotice(uint256 which) external {
-        if (services.length == 0) return;
+        if (services.length == 0 || (which / services.length) % 3 != 0) return;
         bytes32 id = services[which % services.length];
         IServiceBond.Service memory service = BOND.getService(id);
         vm.prank(service.provider);
@@ -179,10 +180,13 @@ contract ServiceBondHandler is Test {
 
     function contest(uint256 which, uint256 checks) external {
         if (batches.length == 0) return;
-        bytes32 batchId = batches[which % batches.length];
+        bytes32 batchId = _batchIn(IServiceBond.BatchState.Posted, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
         IServiceBond.Service memory service = BOND.getService(batch.serviceId);
-        checks = _bound(checks, 1, batch.count < 16 ? batch.count : 16);
+        // Mostly after the draw, and mostly few items, so that some batches are upheld.
+        if (checks % 4 != 0 && block.number <= batch.drawBlock) vm.roll(batch.drawBlock + 1);
+        uint256 most = checks % 4 == 1 ? 16 : 2;
+        checks = _bound(checks, 1, batch.count < most ? batch.count : most);
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
             && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
         if (!expected) {
@@ -204,7 +208,7 @@ contract ServiceBondHandler is Test {
     /// @dev Proves in any state and at any time, any position, also one that was not drawn.
     function prove(uint256 which, uint256 position, bool valid) external {
         if (batches.length == 0) return;
-        bytes32 batchId = batches[which % batches.length];
+        bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
         IServiceBond.Service memory service = BOND.getService(batch.serviceId);
         position = _bound(position, 0, batch.checks);
@@ -246,7 +250,7 @@ contract ServiceBondHandler is Test {
 
     function punish(uint256 who, uint256 which) external {
         if (batches.length == 0) return;
-        bytes32 batchId = batches[which % batches.length];
+        bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
         IServiceBond.Service memory service = BOND.getService(batch.serviceId);
         bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
@@ -276,7 +280,7 @@ contract ServiceBondHandler is Test {
         uint256 amount = part == 0 ? credit : part;
         bytes memory call = part == 0
             ? abi.encodeCall(BOND.withdraw, (money))
-            : abi.encodeCall(BOND.withdrawTo, (money, _actor(who + 1), part));
+            : abi.encodeCall(BOND.withdrawTo, (money, _actor(who ^ 1), part));
         vm.prank(actor);
         (bool ok,) = address(BOND).call(call);
         assertEq(ok, expected, "withdrawal");
@@ -295,8 +299,9 @@ contract ServiceBondHandler is Test {
         donated[money] += amount;
     }
 
+    /// @dev Mostly short, so that batches live to be contested and proven.
     function pass(uint256 time, uint256 blocks) external {
-        vm.warp(block.timestamp + _bound(time, 1, 60 days));
+        vm.warp(block.timestamp + _bound(time, 1, blocks % 3 == 0 ? 60 days : 2 days));
         vm.roll(block.number + _bound(blocks, 1, 200));
     }
 
@@ -357,6 +362,16 @@ contract ServiceBondHandler is Test {
     function _sign(bytes32 digest) private view returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(SIGNER_KEY, digest);
         return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev Any batch, but mostly one in the given state, if there is one.
+    function _batchIn(IServiceBond.BatchState state, uint256 seed) private view returns (bytes32 batchId) {
+        uint256 count = batches.length;
+        for (uint256 i = 0; i < count && (seed / count) % 4 != 3; ++i) {
+            batchId = batches[addmod(seed, i, count)];
+            if (BOND.getBatch(batchId).state == state) return batchId;
+        }
+        return batches[seed % count];
     }
 
     function _actor(uint256 seed) private view returns (address) {
