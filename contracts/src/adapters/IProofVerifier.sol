@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title ERC-8274 proof verifier (draft of 2026-05-26, PR 1771 of ethereum/ERCs), ERC-165 id 0x86761e49
+interface IProofVerifier {
+    /// @notice Whether `proof` shows the answer to an input. What is hashed how is the verifier's to say.
+    function verify(bytes32 inputHash, bytes32 outputHash, bytes calldata metadata, bytes calldata proof)
+        external
+        returns (bool);
+
+    /// @notice "paradigm/variant".
+    function proofSystem() external view returns (string memory);
+
+    /// @notice Identifies this deployment.
+    function proofProfile() external view returns (bytes32);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ModelVerification} from "../ModelVerification.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {Errors} from "../libraries/Errors.sol";
+import {ProofContext} from "../libraries/ProofContext.sol";
+import {PublicInputs} from "../libraries/PublicInputs.sol";
+import {IAgenticCommerce} from "./IAgenticCommerce.sol";
+
+/// @title ERC-8183 evaluator: completes jobs on proof of a prediction
+/// @notice One evaluator stands for one order: the prediction of one model on one committed input, fixed at
+/// deployment. A client names it as the evaluator of a job, so its address tells the provider all that is
+/// asked for. It completes a job when anybody brings a valid proof, and it never rejects one: a bad proof
+/// decides nothing, and a job without a proof expires, which gives the client its budget back.
+///
+/// Public inputs of the proof: [context, inputCommitment, output], context = {contextOf}(job id, address
+/// zero). No recipient is named because the job pays its provider, whoever brings the proof.
+contract ProofEvaluator is ModelVerification {
+    IAgenticCommerce public immutable COMMERCE;
+    uint256 public immutable MODEL_ID;
+    uint256 public immutable INPUT_COMMITMENT;
+
+    /// @notice A job was completed; its prediction is `output`.
+    event JobEvaluated(uint256 indexed jobId, uint256 output);
+
+    /// @param commerce ERC-8183 contract that holds the jobs.
+    /// @param bindingHash The model's binding hash as the client computed it, see IModelRegistry.
+    constructor(
+        IModelRegistry registry_,
+        bool allowDevSetup_,
+        IAgenticCommerce commerce,
+        uint256 modelId,
+        bytes32 bindingHash,
+        uint256 inputCommitment
+    ) ModelVerification(registry_, allowDevSetup_) {
+        if (address(commerce).code.length == 0) {
+            revert Errors.NoCode(address(commerce));
+        }
+        if (inputCommitment == 0) revert Errors.ZeroValue("inputCommitment");
+        PublicInputs.requireCanonical(1, inputCommitment);
+        _admitModel(modelId, bindingHash);
+        COMMERCE = commerce;
+        MODEL_ID = modelId;
+        INPUT_COMMITMENT = inputCommitment;
+    }
+
+    /// @notice Completes a submitted job. Open to anyone; reverts unless the proof is valid and the job
+    /// waits for this evaluator. The reason given is keccak256(abi.encode(output)).
+    function evaluate(uint256 jobId, uint256 output, bytes calldata proof) external {
+        uint256[] memory publicInputs = new uint256[](3);
+        publicInputs[0] = ProofContext.bind(jobId, address(0));
+        publicInputs[1] = INPUT_COMMITMENT;
+        publicInputs[2] = output;
+        _requireProof(MODEL_ID, publicInputs, proof);
+        emit JobEvaluated(jobId, output);
+        COMMERCE.complete(jobId, keccak256(abi.encode(output)), "");
+    }
+}
