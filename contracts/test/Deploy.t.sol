@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {Deploy} from "../script/Deploy.s.sol";
+import {InferenceVerifier} from "../src/InferenceVerifier.sol";
+import {LinkRegistry} from "../src/LinkRegistry.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {PredictionEscrow} from "../src/PredictionEscrow.sol";
+import {ResultRegistry} from "../src/ResultRegistry.sol";
+import {ServiceBond} from "../src/ServiceBond.sol";
+import {ProofVerifierAdapter} from "../src/adapters/ProofVerifierAdapter.sol";
+
+contract DeployTest is Test {
+    address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
+
+    Deploy internal script;
+
+    function setUp() public {
+        script = new Deploy();
+    }
+
+    function test_ContractsAreDeployedAndWired() public {
+        script.deploy(false);
+        address registry = _at(0, "ModelRegistry");
+        assertEq(ModelRegistry(registry).modelCount(), 0);
+        assertEq(ResultRegistry(_at(1, "ResultRegistry")).registry(), registry);
+        assertEq(LinkRegistry(_at(2, "LinkRegistry")).registry(), registry);
+        address inference = _at(3, "InferenceVerifier");
+        assertEq(InferenceVerifier(inference).registry(), registry);
+        assertEq(
+            address(ProofVerifierAdapter(_at(4, "ProofVerifierAdapter")).INFERENCE_VERIFIER()), inference
+        );
+        assertEq(PredictionEscrow(_at(5, "PredictionEscrow")).registry(), registry);
+        assertEq(ServiceBond(_at(6, "ServiceBond")).registry(), registry);
+        assertFalse(LinkRegistry(_at(2, "LinkRegistry")).allowDevSetup());
+        assertFalse(InferenceVerifier(inference).allowDevSetup());
+        assertFalse(PredictionEscrow(_at(5, "PredictionEscrow")).allowDevSetup());
+        assertFalse(ServiceBond(_at(6, "ServiceBond")).allowDevSetup());
+    }
+
+    /// @dev Addresses follow from the build alone: not from the sender, nor from what it did before.
+    function test_AddressesAreDeterministic() public {
+        uint256 start = vm.snapshotState();
+        script.deploy(false);
+        address[] memory first = _addresses();
+        vm.revertToState(start);
+        script = new Deploy();
+        script = new Deploy();
+        script.deploy(false);
+        assertEq(_addresses(), first);
+        assertEq(
+            first[0],
+            vm.computeCreate2Address(
+                keccak256("assay-v1"), keccak256(type(ModelRegistry).creationCode), PROXY
+            )
+        );
+    }
+
+    function test_SecondRunFindsEverything() public {
+        script.deploy(false);
+        address[] memory first = _addresses();
+        uint64 created = vm.getNonce(PROXY);
+        script.deploy(false);
+        assertEq(_addresses(), first);
+        assertEq(vm.getNonce(PROXY), created, "deployed again");
+    }
+
+    /// @dev Contracts that admit forgeable keys have addresses of their own.
+    function test_DevSetupOnDevelopmentChainsOnly() public {
+        script.deploy(false);
+        address[] memory strict = _addresses();
+        script.deploy(true);
+        assertTrue(ServiceBond(_at(6, "ServiceBond")).allowDevSetup());
+        assertEq(_at(0, "ModelRegistry"), strict[0]);
+        assertNotEq(_at(6, "ServiceBond"), strict[6]);
+        vm.chainId(1);
+        vm.expectRevert(abi.encodeWithSelector(Deploy.DevSetupOnPublicChain.selector, 1));
+        script.deploy(true);
+        script.deploy(false);
+    }
+
+    function test_RevertWhen_ChainLacksProxy() public {
+        vm.etch(PROXY, "");
+        vm.expectRevert(abi.encodeWithSelector(Deploy.NoDeploymentProxy.selector, PROXY));
+        script.deploy(false);
+        // Something else at its address, which deploys nothing.
+        vm.etch(PROXY, hex"00");
+        vm.expectPartialRevert(Deploy.DeploymentFailed.selector);
+        script.deploy(false);
+    }
+
+    function test_AddressesAreWritten() public {
+        script.deploy(false);
+        string memory path = "contracts/cache/deploy-test.json";
+        script.write(path, false);
+        string memory json = vm.readFile(path);
+        assertEq(vm.parseJsonUint(json, ".chainId"), block.chainid);
+        assertFalse(vm.parseJsonBool(json, ".allowDevSetup"));
+        assertEq(vm.parseJsonBytes32(json, ".salt"), script.SALT());
+        assertEq(vm.parseJsonAddress(json, ".contracts.ServiceBond.address"), _at(6, "ServiceBond"));
+        assertEq(vm.parseJsonBytes32(json, ".contracts.ServiceBond.codeHash"), _at(6, "ServiceBond").codehash);
+        assertEq(vm.parseJsonKeys(json, ".contracts").length, script.deploymentCount());
+        vm.removeFile(path);
+    }
+
+    function _at(uint256 index, string memory expected) private view returns (address account) {
+        string memory name;
+        bytes32 codeHash;
+        (name, account, codeHash) = script.deployments(index);
+        assertEq(name, expected);
+        assertEq(account.codehash, codeHash);
+        assertGt(account.code.length, 0);
+    }
+
+    function _addresses() private view returns (address[] memory list) {
+        list = new address[](script.deploymentCount());
+        for (uint256 i = 0; i < list.length; ++i) {
+            (, list[i],) = script.deployments(i);
+        }
+    }
+}
