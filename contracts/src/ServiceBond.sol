@@ -206,7 +206,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         batch.proven = SafeCast.toUint16(proven);
         emit Events.ItemProven(batchId, opening.position, opening.output);
         uint256 due = service.proofCost;
-        if (proven == (1 << batch.checks) - 1) {
+        if (proven == 2 ** batch.checks - 1) {
             batch.state = BatchState.Upheld;
             _release(service);
             due += batch.price;
@@ -385,7 +385,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     {
         uint256 position = opening.position;
         if (position >= batch.checks) revert Errors.PositionOutOfRange(position, batch.checks);
-        uint256 bit = 1 << position;
+        uint256 bit = 2 ** position;
         if (batch.proven & bit != 0) revert Errors.ItemAlreadyProven(batchId, position);
         uint256 index = Sampling.at(batch.sample, position);
         bytes32 leaf =

@@ -171,7 +171,7 @@ contract InferenceVerifierTest is Fixture {
     /// @dev Threat: two encodings of one output, hence two ids.
     function test_RevertWhen_OutputIsNotOneWord() public {
         bytes memory proof = _proof(dapp, INPUT, OUTPUT);
-        bytes[3] memory refused = [bytes(""), abi.encodePacked(uint8(OUTPUT)), abi.encode(OUTPUT, 0)];
+        bytes[3] memory refused = [bytes(""), hex"07", abi.encode(OUTPUT, 0)];
         for (uint256 i = 0; i < refused.length; ++i) {
             vm.prank(dapp);
             vm.expectRevert(IERCZKMLVerifier.OutputMismatch.selector);

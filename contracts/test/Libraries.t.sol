@@ -26,7 +26,7 @@ contract SamplingTest is Test {
         uint256 sample = Sampling.draw(keccak256("seed"), 16, 16);
         uint256 seen;
         for (uint256 i = 0; i < 16; ++i) {
-            seen |= 1 << Sampling.at(sample, i);
+            seen |= 2 ** Sampling.at(sample, i);
         }
         assertEq(seen, 0xffff);
     }
@@ -72,7 +72,7 @@ contract IndexedMerkleTest is Test {
         bytes32 root = BatchTree.root(count);
         assertTrue(this.contains(root, count, index, leaf, path));
         // The tree of two equal halves would be the exception; leaves differ by their index.
-        uint256 width = 1 << path.length;
+        uint256 width = 2 ** path.length;
         if (other % width != index) assertFalse(this.contains(root, count, other, leaf, path));
     }
 

@@ -50,7 +50,7 @@ contract ResultRegistryTest is Fixture {
 
     /// @dev Threat: a long audit is pushed aside by a short one.
     function test_StrongerResultStays() public {
-        uint256 start = block.timestamp;
+        uint256 start = vm.getBlockTimestamp();
         _record(910, 1000);
         vm.warp(start + 1);
         _record(10, 10);

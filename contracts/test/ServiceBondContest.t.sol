@@ -173,7 +173,7 @@ contract ServiceBondContestTest is ServiceFixture {
         bond.contest(batchId, 4, SECRET);
         contestBatch(batchId, 3);
         uint256[] memory items = bond.drawnItems(batchId);
-        assertEq((1 << items[0]) | (1 << items[1]) | (1 << items[2]), 7, "all items");
+        assertEq(2 ** items[0] + 2 ** items[1] + 2 ** items[2], 7, "all items");
     }
 
     function test_RevertWhen_AdvanceDoesNotArrive() public {
@@ -315,15 +315,15 @@ contract ServiceBondContestTest is ServiceFixture {
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
 
-        bytes memory unknown = abi.encodeWithSelector(Errors.BatchNotFound.selector, bytes32("none"));
+        bytes memory unknown = abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE);
         vm.expectRevert(unknown);
-        bond.settle("none");
+        bond.settle(NONE);
         vm.expectRevert(unknown);
-        bond.punish("none");
+        bond.punish(NONE);
         vm.expectRevert(unknown);
-        bond.contest("none", 1, SECRET);
+        bond.contest(NONE, 1, SECRET);
         vm.expectRevert(unknown);
-        bond.prove("none", opening, "");
+        bond.prove(NONE, opening, "");
     }
 
     /// @dev Notice ends new business; what is open goes its way.

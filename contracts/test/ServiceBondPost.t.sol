@@ -194,8 +194,8 @@ contract ServiceBondPostTest is ServiceFixture {
 
     function test_RevertWhen_ServiceIsUnknownOrClosing() public {
         IServiceBond.Receipt memory receipt = receiptOf(0);
-        receipt.serviceId = "none";
-        _expectRefusal(receipt, abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
+        receipt.serviceId = NONE;
+        _expectRefusal(receipt, abi.encodeWithSelector(Errors.ServiceNotFound.selector, NONE));
         vm.prank(seller);
         bond.giveNotice(serviceId);
         _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ServiceNotActive.selector, serviceId));

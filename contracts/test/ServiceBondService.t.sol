@@ -11,12 +11,12 @@ import {ServiceFixture} from "./ServiceFixture.sol";
 contract ServiceBondServiceTest is ServiceFixture {
     function test_OpenStoresTermsAndTakesBond() public {
         IServiceBond.Terms memory terms = termsIn(address(token));
-        bytes32 expected = keccak256(abi.encode(block.chainid, address(bond), seller, terms, bytes32("salt")));
-        assertEq(bond.serviceIdOf(seller, terms, "salt"), expected);
+        bytes32 expected = keccak256(abi.encode(block.chainid, address(bond), seller, terms, SALT));
+        assertEq(bond.serviceIdOf(seller, terms, SALT), expected);
         vm.expectEmit(address(bond));
         emit Events.ServiceOpened(expected, seller, modelId, BOND);
         vm.prank(seller);
-        serviceId = bond.openService(terms, BOND, "salt");
+        serviceId = bond.openService(terms, BOND, SALT);
 
         assertEq(serviceId, expected);
         assertEq(token.balanceOf(address(bond)), BOND);
@@ -42,7 +42,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         IServiceBond.Terms memory terms = termsIn(ETHER);
         assertEq(bond.serviceIdOf(seller, terms, 0), serviceId);
         assertNotEq(bond.serviceIdOf(stranger, terms, 0), serviceId);
-        assertNotEq(bond.serviceIdOf(seller, terms, "salt"), serviceId);
+        assertNotEq(bond.serviceIdOf(seller, terms, SALT), serviceId);
         assertNotEq(new ServiceBond(registry, false).serviceIdOf(seller, terms, 0), serviceId);
         ++terms.penalty;
         assertNotEq(bond.serviceIdOf(seller, terms, 0), serviceId);
@@ -77,7 +77,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         uint256 most = type(uint96).max;
         uint256[3] memory refused = [0, PENALTY - 1, most + 1];
         for (uint256 i = 0; i < refused.length; ++i) {
-            _expectRefusal(termsIn(ETHER), refused[i], "salt", _outOfRange("bond", refused[i], PENALTY, most));
+            _expectRefusal(termsIn(ETHER), refused[i], SALT, _outOfRange("bond", refused[i], PENALTY, most));
         }
         _accept(termsIn(ETHER), PENALTY, "least");
         _accept(termsIn(ETHER), most, "most");
@@ -154,7 +154,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         vm.prank(seller);
         registry.deprecateModel(modelId);
         _expectRefusal(
-            termsIn(ETHER), BOND, "salt", abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId)
+            termsIn(ETHER), BOND, SALT, abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId)
         );
     }
 
@@ -162,11 +162,11 @@ contract ServiceBondServiceTest is ServiceFixture {
         IServiceBond.Terms memory terms = termsIn(ETHER);
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, BOND, BOND - 1));
-        bond.openService{value: BOND - 1}(terms, BOND, "salt");
+        bond.openService{value: BOND - 1}(terms, BOND, SALT);
         terms = termsIn(address(token));
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.UnexpectedEther.selector, 1));
-        bond.openService{value: 1}(terms, BOND, "salt");
+        bond.openService{value: 1}(terms, BOND, SALT);
     }
 
     function test_TopUpAddsToBond() public {
@@ -192,17 +192,17 @@ contract ServiceBondServiceTest is ServiceFixture {
         bond.topUp(serviceId, most + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, 1, 0));
         bond.topUp(serviceId, 1);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
-        bond.topUp("none", 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, NONE));
+        bond.topUp(NONE, 1);
         _giveNotice();
         vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotActive.selector, serviceId));
         bond.topUp(serviceId, 1);
     }
 
     function test_NoticeThenClose() public {
-        uint256 start = block.timestamp;
+        uint64 start = uint64(vm.getBlockTimestamp());
         vm.expectEmit(address(bond));
-        emit Events.NoticeGiven(serviceId, uint64(start + NOTICE));
+        emit Events.NoticeGiven(serviceId, start + NOTICE);
         _giveNotice();
         assertService(IServiceBond.ServiceState.Closing);
         assertEq(bond.getService(serviceId).closableAt, start + NOTICE);
@@ -297,16 +297,16 @@ contract ServiceBondServiceTest is ServiceFixture {
     }
 
     function test_RevertWhen_ReadingUnknown() public {
-        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
-        bond.getService("none");
-        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
-        bond.close("none");
-        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, bytes32("none")));
-        bond.giveNotice("none");
-        vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, bytes32("none")));
-        bond.getBatch("none");
-        vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, bytes32("none")));
-        bond.drawnItems("none");
+        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, NONE));
+        bond.getService(NONE);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, NONE));
+        bond.close(NONE);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ServiceNotFound.selector, NONE));
+        bond.giveNotice(NONE);
+        vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE));
+        bond.getBatch(NONE);
+        vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE));
+        bond.drawnItems(NONE);
     }
 
     function test_Settings() public {

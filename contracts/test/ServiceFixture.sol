@@ -15,6 +15,8 @@ abstract contract ServiceFixture is Fixture {
     uint64 internal constant PROOF_WINDOW = 2 hours;
     uint64 internal constant NOTICE = 1 days;
     uint256 internal constant COUNT = 20;
+    bytes32 internal constant NONE = "none";
+    bytes32 internal constant SALT = "salt";
     bytes32 internal constant SECRET = keccak256("secret");
 
     ServiceBond internal bond;

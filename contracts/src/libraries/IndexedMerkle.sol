@@ -9,7 +9,7 @@ import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 library IndexedMerkle {
     /// @notice Levels above the leaves of a tree of `count` items, filled up to a power of two.
     function depthOf(uint256 count) internal pure returns (uint256 depth) {
-        while (1 << depth < count) ++depth;
+        while (2 ** depth < count) ++depth;
     }
 
     /// @notice Whether `leaf` is item `index` of `count` under `root`.

@@ -220,7 +220,7 @@ contract ServiceBondHandler is Test {
         try BOND.prove(batchId, opening, proof) {
             assertTrue(expected, "proven against the rules");
             owed[service.token][service.provider] += service.proofCost;
-            if (batch.proven | (1 << position) == (1 << batch.checks) - 1) {
+            if (batch.proven | (2 ** position) == 2 ** batch.checks - 1) {
                 owed[service.token][service.provider] += batch.price;
                 _end(batchId);
                 ++calls["upheld"];
