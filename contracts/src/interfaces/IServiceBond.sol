@@ -171,7 +171,8 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @notice Posts a receipt and pays its price into escrow. The receipt's buyer only, once, while the
     /// service is active, its model is not deprecated and its free bond covers a penalty. Before that a
     /// buyer checks that the root is over its own inputs and the answers it received.
-    /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps.
+    /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps, fresh ones
+    /// for each batch: a contest publishes them.
     /// @return batchId See {receiptHash}.
     function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
         external
