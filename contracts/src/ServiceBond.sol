@@ -138,7 +138,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         uint256 bond = service.bond;
         service.state = ServiceState.Closed;
         service.bond = 0;
-        if (bond != 0) _credit(service.token, service.provider, bond);
+        _credit(service.token, service.provider, bond);
         emit Events.ServiceClosed(serviceId, bond);
     }
 
