@@ -43,7 +43,7 @@ pub struct Estimate {
 /// Largest supported `k`.
 const MAX_K: u32 = 24;
 /// Larger ones serve batches, whose images are spread over the lanes.
-const LANES: [usize; 12] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20];
+const LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 /// CPU seconds that 100,000 gas are worth to the planner.
 const SECONDS_PER_100K_GAS: f64 = 1.0;
@@ -55,11 +55,11 @@ const SECONDS_PER_100K_GAS: f64 = 1.0;
 pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
-    for lanes in LANES.into_iter().filter(|lanes| request.lanes.is_none_or(|fixed| fixed == *lanes))
-    {
-        let columns =
-            WEIGHT_COLUMNS.into_iter().filter(|c| request.weight_columns.is_none_or(|f| f == *c));
-        for weight_columns in columns {
+    let one = |fixed: &usize| vec![*fixed];
+    let all_lanes = request.lanes.as_ref().map_or_else(|| LANES.to_vec(), one);
+    let all_columns = request.weight_columns.as_ref().map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
+    for lanes in all_lanes {
+        for weight_columns in all_columns.iter().copied() {
             let options = LayoutOptions {
                 lanes,
                 weight_columns,
