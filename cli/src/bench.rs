@@ -129,7 +129,7 @@ impl Runner {
 }
 
 pub fn run(args: &BenchArgs, output: &Output) -> Result<()> {
-    let case = Case::find(&args.name, &args.data, &args.examples)?;
+    let case = Case::find(&args.name, &args.data, &args.examples, &args.cache.join(&args.name))?;
     let figures = measure(args, &case, output)?;
     output.finish(&figures, || text(&figures))
 }
