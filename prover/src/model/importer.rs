@@ -356,6 +356,12 @@ impl Importer<'_> {
     }
 }
 
+/// An order of elements as a value keeps it: none when nothing is moved.
+pub(super) fn ordered(order: Vec<u32>) -> Option<Rc<Vec<u32>>> {
+    let same = order.iter().enumerate().all(|(index, element)| index == *element as usize);
+    (!same).then(|| Rc::new(order))
+}
+
 /// Where element `i` of a channels-last image lies in `[channels, height, width]`.
 pub(super) fn channels_last_order([channels, height, width]: Shape) -> Vec<u32> {
     let plane = height * width;

@@ -112,7 +112,7 @@ pub(super) fn window(
     };
     if (0..4).any(|side| window.pads[side] >= extent[side % 2]) {
         return Err(node.error(format!(
-            "padding {:?} as large as the window {extent:?} is not supported",
+            "padding {:?} as large as the window {extent:?} is not supported; use a Pad node before it",
             window.pads
         )));
     }
@@ -149,7 +149,10 @@ pub(super) fn declared_window(
         dilation: pair(&sizes("dilations", 1)?)?,
         pads: [0; 4],
     };
-    window.pads = pads(node, &window, rank, [shape[1], shape[2]])?;
+    // SAME is meant for the padded input.
+    let size =
+        |axis: usize| shape[axis + 1].saturating_add(before[axis]).saturating_add(before[axis + 2]);
+    window.pads = pads(node, &window, rank, [size(0), size(1)])?;
     for (pad, more) in window.pads.iter_mut().zip(before) {
         *pad = pad.saturating_add(more);
     }

@@ -8,7 +8,10 @@ use std::{collections::BTreeSet, rc::Rc};
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded,
 };
-use crate::graph::{Shape, Window};
+use crate::{
+    graph::{Shape, Window},
+    model::importer::ordered,
+};
 
 /// Channels that are not neighbours are cut run by run and joined; more runs are refused.
 const MAX_RUNS: usize = 256;
@@ -69,12 +72,7 @@ fn joined_order(
             start += elements as u32;
         }
     }
-    Ok(not_identity(order))
-}
-
-fn not_identity(order: Vec<u32>) -> Option<Rc<Vec<u32>>> {
-    let same = order.iter().enumerate().all(|(index, element)| index == *element as usize);
-    (!same).then(|| Rc::new(order))
+    Ok(ordered(order))
 }
 
 /// Start, end, axis and step of each axis that Slice cuts.
@@ -213,7 +211,7 @@ fn cut(
         .collect();
     let tensor = pick_channels(importer, node, value.tensor, &axes[0])?;
     let tensor = pick_places(importer, node, tensor, &axes[1], &axes[2])?;
-    Ok(Value { tensor, shape, order: not_identity(order), ..value.clone() })
+    Ok(Value { tensor, shape, order: ordered(order), ..value.clone() })
 }
 
 /// The given channels, ascending or not.

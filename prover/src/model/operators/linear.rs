@@ -3,20 +3,24 @@
 use std::rc::Rc;
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, image,
-    optional_constant, required_constant, shapes, unpadded,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, for_window,
+    image, optional_constant, required_constant, shapes, unpadded,
 };
-use crate::graph::Window;
+use crate::{
+    graph::Window,
+    model::importer::{channels_last_order, ordered},
+};
 
 pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let value = image(importer, node, value)?;
     let weights = required_constant(importer, node, 1)?;
     let bias = optional_constant(importer, node, 2)?;
-    let shape = importer.spatial(node, &value)?;
     let [outputs, in_group, ref kernel @ ..] = *weights.shape.as_slice() else {
         return Err(node.error(format!("weights of shape {:?}", weights.shape)));
     };
+    let value = for_window(importer, node, value, kernel)?;
+    let shape = importer.spatial(node, &value)?;
     if kernel.len() + 2 != value.shape.len() {
         return Err(node.error(format!(
             "weights of shape {:?} for an input of shape {:?}",
@@ -151,8 +155,8 @@ fn dense(
     } else if shape[0] == inputs && has_channels_last_order(value, shape) {
         // The same matrix at each position: a 1x1 convolution, still stored channels last.
         let result = [outputs, shape[1], shape[2]];
-        let order = Rc::new(crate::model::importer::channels_last_order(result));
-        (Window::dense([1, 1]), floats(matrix), result, Some(order))
+        let order = ordered(channels_last_order(result));
+        (Window::dense([1, 1]), floats(matrix), result, order)
     } else {
         return Err(node.error(format!(
             "a matrix product along the last axis of {:?}; flatten to [1, n] before it",
@@ -172,8 +176,7 @@ fn dense(
 }
 
 fn has_channels_last_order(value: &Value, shape: [usize; 3]) -> bool {
-    let wanted = || crate::model::importer::channels_last_order(shape);
-    value.order.as_ref().is_some_and(|order| **order == wanted())
+    value.order == ordered(channels_last_order(shape))
 }
 
 pub(super) fn batch_normalization(

@@ -137,14 +137,28 @@ fn image(importer: &mut Importer<'_>, node: &Node<'_>, value: Value) -> Result<V
     Ok(Value { tensor, order: None, ..value })
 }
 
+/// The value with its waiting padding, unless that is too large for the window that reads it: then
+/// the padding becomes part of the tensor.
+fn for_window(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: Value,
+    kernel: &[usize],
+) -> Result<Value, ImportError> {
+    if value.pads == [0; 4] {
+        return Ok(value);
+    }
+    let shape = importer.spatial(node, &value)?;
+    let window = shapes::declared_window(node, kernel, shape, value.pads)?;
+    let fits = |extent: [usize; 2]| (0..4).all(|side| window.pads[side] < extent[side % 2]);
+    if window.extent().is_some_and(fits) { Ok(value) } else { pad::applied(importer, node, value) }
+}
+
 /// The value is an image whose channels are the last axis in the file.
 fn is_channels_last(value: &Value, shape: [usize; 3]) -> bool {
     let [channels, height, width] = shape;
     value.shape == [1, height, width, channels]
-        && match &value.order {
-            Some(order) => **order == super::importer::channels_last_order(shape),
-            None => channels == 1 || height * width == 1,
-        }
+        && value.order == super::importer::ordered(super::importer::channels_last_order(shape))
 }
 
 fn unknown(node: &Node<'_>, name: &str) -> ImportError {

@@ -1,12 +1,13 @@
 //! Zero padding.
 
-use std::rc::Rc;
-
 use super::{
     ImportError, Importer, Node, Value, activation, cut, is_channels_last, optional_constant,
     required_constant, shapes,
 };
-use crate::graph::Window;
+use crate::{
+    graph::Window,
+    model::importer::{channels_last_order, ordered},
+};
 
 /// Zero padding is kept with the value until a window applies it.
 pub(super) fn pad(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
@@ -41,15 +42,21 @@ pub(super) fn pad(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
         let pad = usize::try_from(pad).ok().filter(|pad| *pad < 1 << 16);
         pad.ok_or_else(|| node.error(format!("pads {pads:?} are negative or too large")))
     };
-    let channels_last = is_channels_last(&value, importer.shape(&value));
+    let stored = importer.shape(&value);
+    let channels_first = value.order.is_none() && value.shape.get(1..) == Some(&stored[..]);
+    let channels_last = !channels_first && is_channels_last(&value, stored);
     let added = match *pads.as_slice() {
-        [0, 0, top, left, 0, 0, bottom, right] if value.order.is_none() => {
+        [0, 0, top, left, 0, 0, bottom, right] if channels_first => {
             [size(top)?, size(left)?, size(bottom)?, size(right)?]
         }
         [0, top, left, 0, 0, bottom, right, 0] if channels_last => {
             [size(top)?, size(left)?, size(bottom)?, size(right)?]
         }
-        [0, 0, left, 0, 0, right] if value.order.is_none() => [0, size(left)?, 0, size(right)?],
+        [0, 0, left, 0, 0, right]
+            if value.order.is_none() && value.shape == [1, stored[0], stored[2]] =>
+        {
+            [0, size(left)?, 0, size(right)?]
+        }
         _ => {
             return Err(node.error(format!(
                 "pads {pads:?} of {:?}; only height and width of images can be padded",
@@ -101,14 +108,15 @@ pub(super) fn applied(
         ..Window::dense([top + bottom + 1, left + right + 1])
     };
     let tap = bottom * window.kernel[1] + right;
-    let channels_last = is_channels_last(&value, [channels, height, width]);
+    let before = [channels, height, width];
+    let channels_first = value.order.is_none() && value.shape.get(1..) == Some(&before[..]);
+    let channels_last = !channels_first && is_channels_last(&value, before);
     let tensor = cut::place(importer, node, value.tensor, window, tap, stored)
         .map_err(|problem| node.error(problem))?;
     let (shape, order) = match value.shape.len() {
         3 => (vec![1, channels, stored[2]], None),
         _ if channels_last => {
-            let order = crate::model::importer::channels_last_order(stored);
-            (vec![1, stored[1], stored[2], channels], Some(Rc::new(order)))
+            (vec![1, stored[1], stored[2], channels], ordered(channels_last_order(stored)))
         }
         _ if value.order.is_none() => (vec![1, channels, stored[1], stored[2]], None),
         _ => {

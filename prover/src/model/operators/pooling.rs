@@ -3,7 +3,7 @@
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
     broadcast::{self, Spread},
-    cut, image, shapes, unpadded,
+    cut, for_window, image, pad, shapes, unpadded,
 };
 use crate::graph::Window;
 
@@ -13,12 +13,16 @@ pub(super) fn max_pool(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(
     if node.outputs().len() > 1 {
         return Err(node.error("the indices output is not supported"));
     }
-    if value.pads != [0; 4] && !importer.is_non_negative(value.tensor) {
-        return Err(node.error(
-            "it follows a zero Pad of values that may be negative; use the pool's own padding",
-        ));
-    }
-    let window = pool_window(importer, node, &value)?;
+    // The pool's own padding is absent, a Pad node's is 0: the same if nothing is negative.
+    let value = if importer.is_non_negative(value.tensor) {
+        value
+    } else {
+        pad::applied(importer, node, value)?
+    };
+    let kernel = kernel(node, &value)?;
+    let value = for_window(importer, node, value, &kernel)?;
+    let shape = importer.spatial(node, &value)?;
+    let window = shapes::window(node, &kernel, shape, value.pads)?;
     if window.dilation != [1, 1] {
         return Err(node.error("dilated max-pooling is not supported"));
     }
@@ -31,14 +35,15 @@ pub(super) fn average_pool(
 ) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let value = image(importer, node, value)?;
-    let window = pool_window(importer, node, &value)?;
+    let kernel = kernel(node, &value)?;
+    let value = for_window(importer, node, value, &kernel)?;
+    let shape = importer.spatial(node, &value)?;
+    let window = shapes::window(node, &kernel, shape, value.pads)?;
     let [channels, height, width] = importer.shape(&value);
     // Padding asked for by a Pad node counts; the pool's own only with count_include_pad, and what
     // ceil_mode adds at the end never.
     let counted = if node.int("count_include_pad", 0) != 0 {
-        let kernel = window.kernel;
-        let kernel = if value.shape.len() == 3 { &kernel[1..] } else { &kernel[..] };
-        shapes::declared_window(node, kernel, [channels, height, width], value.pads)?.pads
+        shapes::declared_window(node, &kernel, [channels, height, width], value.pads)?.pads
     } else {
         value.pads
     };
@@ -129,21 +134,14 @@ fn border_factor(
     importer.push(node, [1, out_h, out_w], Step::Layer(op))
 }
 
-fn pool_window(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-    value: &Value,
-) -> Result<Window, ImportError> {
-    let shape = importer.spatial(node, value)?;
+/// Sizes of the window, one for each spatial axis.
+fn kernel(node: &Node<'_>, value: &Value) -> Result<Vec<usize>, ImportError> {
     let kernel = node.ints("kernel_shape").unwrap_or_default();
     let size = |size: &i64| usize::try_from(*size).ok().filter(|size| (1..1 << 16).contains(size));
     let sizes: Option<Vec<usize>> = kernel.iter().map(size).collect();
-    match sizes {
-        Some(sizes) if sizes.len() + 2 == value.shape.len() => {
-            shapes::window(node, &sizes, shape, value.pads)
-        }
-        _ => Err(node.error(format!("kernel_shape {kernel:?} for an input of {:?}", value.shape))),
-    }
+    sizes.filter(|sizes| sizes.len() + 2 == value.shape.len()).ok_or_else(|| {
+        node.error(format!("kernel_shape {kernel:?} for an input of {:?}", value.shape))
+    })
 }
 
 fn pool(

@@ -3,6 +3,7 @@
 use super::{
     FloatOp, ImportError, Importer, Node, Step, Value, integers, optional_constant, unpadded,
 };
+use crate::model::importer::{channels_last_order, ordered};
 
 /// Resize, and Upsample of older operator sets.
 pub(super) fn resize(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
@@ -16,10 +17,12 @@ pub(super) fn resize(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     let sizes = sizes(importer, node, &value)?;
     let [channels, height, width] = importer.shape(&value);
     let channels_last = super::is_channels_last(&value, [channels, height, width]);
+    // A tensor of one channel is both.
+    let channels_last = channels_last && value.shape[1..] != [channels, height, width];
     let (lead, spatial): (&[usize], &[usize]) = match *value.shape.as_slice() {
         [_, _, _] if value.order.is_none() => (&[0, 1], &[2]),
-        [_, _, _, _] if value.order.is_none() => (&[0, 1], &[2, 3]),
         [_, _, _, _] if channels_last => (&[0, 3], &[1, 2]),
+        [_, _, _, _] if value.order.is_none() => (&[0, 1], &[2, 3]),
         _ => {
             return Err(node.error(format!(
                 "an input of shape {:?}; one image [1, channels, height, width] is supported",
@@ -50,10 +53,7 @@ pub(super) fn resize(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     let shape = [channels, height.saturating_mul(factor[0]), width.saturating_mul(factor[1])];
     let op = FloatOp::Resize { input: value.tensor, factor };
     let tensor = importer.push(node, shape, Step::Layer(op))?;
-    let order = value
-        .order
-        .as_ref()
-        .map(|_| std::rc::Rc::new(crate::model::importer::channels_last_order(shape)));
+    let order = if channels_last { ordered(channels_last_order(shape)) } else { None };
     importer.bind(node, Value { tensor, shape: sizes, order, ..value })
 }
 

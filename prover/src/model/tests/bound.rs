@@ -66,8 +66,7 @@ pub(super) fn error_bounds(
                 let range = ranges.fold((0f64, 0f64), |(low, high), (min, max)| {
                     (low.min(f64::from(min)), high.max(f64::from(max)))
                 });
-                let rounding = if *function == Function::Identity { 0.0 } else { 0.5 / scale };
-                change(function, range, error) + rounding.max(0.5 / scale)
+                change(function, range, error) + 0.5 / scale
             }
         };
     }
