@@ -242,7 +242,7 @@ impl Lowering<'_> {
 
     fn integer(&self, layer: &FloatLayer, value: f64) -> Result<i64, QuantizeError> {
         let value = value.round();
-        if value.abs() >= WEIGHT_OFFSET as f64 {
+        if value.is_nan() || value.abs() >= WEIGHT_OFFSET as f64 {
             let problem = format!(
                 "a weight or bias becomes {value}, the limit is {WEIGHT_OFFSET}; use a smaller shift"
             );

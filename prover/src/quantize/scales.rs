@@ -248,5 +248,6 @@ impl Groups {
 
 /// Integers that a real range takes at `scale`, a little wider for rounding.
 pub(super) fn integer_range(range: Range, scale: f64) -> (i64, i64) {
-    ((range.min * scale).floor() as i64 - 2, (range.max * scale).ceil() as i64 + 2)
+    let (low, high) = ((range.min * scale).floor() as i64, (range.max * scale).ceil() as i64);
+    (low.saturating_sub(2), high.saturating_add(2))
 }

@@ -70,6 +70,18 @@ fn mobilenet_keeps_its_answers() {
 }
 
 #[test]
+fn mobilenet_of_full_size_keeps_its_answers() {
+    let encoding = InputEncoding::SYMMETRIC;
+    let Some((model, data)) = load("mobilenet_v2_1.0_224", "nips17_224_u8_100.npz", &encoding)
+    else {
+        return;
+    };
+    let (points, report) = loss(&model, &data, &encoding, 10, 20);
+    assert!(points.abs() <= 5.0, "{points} points on 20 images");
+    assert!(report.agree >= 19 && report.refused == 0, "{report:?}");
+}
+
+#[test]
 fn layers_share_tables_and_exact_sums_stay_exact() {
     let Some(path) = shared("data/models/resnet8_cifar10.onnx") else { return };
     let model = Model::import(&path).unwrap_or_else(|error| panic!("{error}"));

@@ -17,6 +17,7 @@ use super::network::Network;
 use crate::{
     graph::arbitrary::Random,
     model::{FloatGraph, FloatOp, importer, protobuf::Source},
+    quantize::{InputEncoding, QuantizeError, QuantizeOptions, calibrate_and_quantize},
 };
 
 /// Longest that one small file may take, on a slow and busy machine.
@@ -70,9 +71,30 @@ fn import(case: u64, source: &Source) {
                 assert!(known(layer.output), "case {case}");
                 assert!(layer.op.inputs().into_iter().all(known), "case {case}");
             }
+            if size <= 100_000 && graph.multiply_accumulates() <= 1_000_000 {
+                quantize(case, &graph);
+            }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+/// Whatever was imported is quantized and run, or refused.
+fn quantize(case: u64, graph: &FloatGraph) {
+    let start = Instant::now();
+    let mut random = Random::new(case);
+    let elements: usize = graph.input_shape().iter().product();
+    let inputs: Vec<Vec<u8>> =
+        (0..2).map(|_| (0..elements).map(|_| random.word() as u8).collect()).collect();
+    let options = QuantizeOptions::default();
+    let encoding = InputEncoding::SYMMETRIC;
+    match calibrate_and_quantize(graph, &encoding, &inputs, &options) {
+        Ok(quantized) => assert_eq!(quantized.validate(), Ok(()), "case {case}"),
+        Err(QuantizeError::Graph(error)) => panic!("case {case}: {error}"),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    let taken = start.elapsed();
+    assert!(taken < LONGEST, "case {case} took {taken:?}");
 }
 
 #[test]
