@@ -65,11 +65,16 @@ pub(super) fn share(
 /// and made least.
 fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
     layers.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let total = layers.len();
-    // A class of the layers `start..end` in order of their scales.
+    // Layers of one scale stay together: scales are few even where layers are many.
+    let alike: Vec<&[(f64, usize)]> = layers.chunk_by(|a, b| a.0 == b.0).collect();
+    let total = alike.len();
+    let mut squares = vec![0.0];
+    for (sum, layers) in alike.iter().enumerate() {
+        squares.push(squares[sum] + layers.len() as f64 * layers[0].0.powi(2));
+    }
+    // A class of the scales `start..end`.
     let cost = |start: usize, end: usize| -> f64 {
-        let least = layers[start].0;
-        layers[start..end].iter().map(|(scale, _)| (scale / least).powi(2)).sum()
+        (squares[end] - squares[start]) / alike[start][0].0.powi(2)
     };
     // best[end] for the number of classes so far, and where the last of them starts.
     let mut best: Vec<f64> =
@@ -79,8 +84,8 @@ fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
         let mut next = best.clone();
         let mut start = vec![0; total + 1];
         for end in 1..=total {
-            for cut in 0..end {
-                let sum = best[cut] + cost(cut, end);
+            for (cut, before) in best[..end].iter().enumerate() {
+                let sum = before + cost(cut, end);
                 if cut == 0 || sum < next[end] {
                     (next[end], start[end]) = (sum, cut);
                 }
@@ -96,7 +101,8 @@ fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
             break;
         }
         let from = start[end];
-        classes.push(layers[from..end].iter().map(|(_, index)| *index).collect());
+        let class = alike[from..end].iter().copied().flatten();
+        classes.push(class.map(|(_, index)| *index).collect());
         end = from;
     }
     classes
@@ -118,6 +124,7 @@ mod tests {
         assert_eq!(sorted(1), [vec![0, 1, 2, 3, 4]]);
         assert_eq!(sorted(3), [vec![0, 2], vec![1, 3], vec![4]]);
         assert_eq!(sorted(9).len(), 5);
+        assert_eq!(divide(vec![(2.0, 0), (2.0, 1), (3.0, 2)], 3).len(), 2);
         assert!(divide(Vec::new(), 3).is_empty());
     }
 }
