@@ -51,6 +51,12 @@ abstract contract ModelVerification is IModelVerification {
         if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
     }
 
+    /// @dev What admits or refuses a model by its contracts: the code hashes of its verifying key and verifier.
+    function _codeHashesOf(uint256 modelId) internal view returns (bytes32 vkHash, bytes32 verifierCodeHash) {
+        IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);
+        return (binding.vkHash, binding.verifierCodeHash);
+    }
+
     /// @dev Reverts unless `proof` is valid for the public inputs and shows the model's weights.
     function _requireProof(uint256 modelId, uint256[] memory publicInputs, bytes calldata proof)
         internal

@@ -125,4 +125,63 @@ library Errors {
     error ItemAlreadyProven(bytes32 batchId, uint256 position);
     /// @notice The opened item is not the one under the root.
     error ItemNotInRoot(bytes32 batchId, uint256 index);
+
+    // Audits and retrievals
+
+    /// @notice The terms are not those that the job was opened with.
+    error TermsMismatch(uint256 jobId, bytes32 expected, bytes32 actual);
+    /// @notice The call is another party's to make.
+    error WrongCaller(address expected, address actual);
+    /// @notice The job is not in the state (a number of its escrow's enum) that the call is made for.
+    error WrongJobState(uint256 jobId, uint256 expected, uint256 actual);
+    /// @notice The outcome of the job is not certain yet.
+    error Undecided(uint256 jobId);
+    /// @notice There is no such run: the set has `runs` of them.
+    error RunOutOfRange(uint256 run, uint256 runs);
+    /// @notice The run has been proven.
+    error RunAlreadyProven(uint256 run);
+    /// @notice The abort fee is higher than the stake that pays it.
+    error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
+    /// @notice A bond without a list of admitted keys: any entry could take it.
+    error BondWithoutKeys(uint256 bond);
+    /// @notice The number of items required is zero or above the number of items.
+    error RequiredOutOfRange(uint256 required, uint256 items);
+    /// @notice The list of admitted keys is longer than the escrow takes.
+    error KeyListTooLong(uint256 length, uint256 maximum);
+    /// @notice The list of admitted keys is not the one whose hash is in the terms.
+    error KeyListMismatch(bytes32 expected, bytes32 actual);
+    /// @notice The model's verifying key with this verifier is not at the index named in the list.
+    error KeyNotAdmitted(bytes32 vkHash, bytes32 verifierCodeHash);
+    /// @notice The job has all the entries it takes.
+    error EntriesFull(uint256 jobId, uint256 maximum);
+    /// @notice Sellers may still enter, so the test set must not be shown yet.
+    error EntriesOpen(uint256 jobId, uint256 enterBy);
+    /// @notice There is nobody to deliver to.
+    error NoEntries(uint256 jobId);
+    /// @notice An entry of the same block might have been made in view of the delivery.
+    error SameBlock(uint256 jobId);
+    /// @notice The entries are not those that the buyer has seen.
+    error EntriesMismatch(uint256 jobId, bytes32 expected, bytes32 actual);
+    /// @notice There is no such entry.
+    error EntryNotFound(uint256 jobId, uint256 entry);
+    /// @notice The entry is not in the state (a number of its escrow's enum) that the call is made for.
+    error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
+    /// @notice The entry has been ended.
+    error EntryEnded(uint256 jobId, uint256 entry);
+    /// @notice More items correct than the run has.
+    error CountOutOfRange(uint256 correct, uint256 items);
+    /// @notice The entry has no result to record (yet).
+    error NotCertifiable(uint256 jobId, uint256 entry);
+    /// @notice The entry's result has been recorded.
+    error AlreadyCertified(uint256 jobId, uint256 entry);
+    /// @notice A run of so many items does not fit the statement.
+    error BatchOutOfRange(uint256 batch, uint256 maximum);
+    /// @notice The bitmap selects items past the end of its run.
+    error BitmapOutOfRange(uint256 bitmap, uint256 items);
+    /// @notice The collection has `items` items.
+    error ItemOutOfRange(uint256 index, uint256 items);
+    /// @notice The run has not been proven.
+    error RunNotProven(uint256 jobId, uint256 run);
+    /// @notice Runs of the collection are not proven yet.
+    error NotCovered(uint256 jobId, uint256 missing);
 }

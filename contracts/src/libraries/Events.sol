@@ -2,6 +2,11 @@
 pragma solidity ^0.8.24;
 
 /// @title Events of the registries and the escrows
+
+import {IAuditEscrow} from "../interfaces/IAuditEscrow.sol";
+import {IRetrievalEscrow} from "../interfaces/IRetrievalEscrow.sol";
+
+/// @title Events of the escrows
 library Events {
     /// @notice A credit was paid out.
     event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
@@ -95,4 +100,70 @@ library Events {
     event BatchPunished(
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
     );
+
+    // Audits
+
+    /// @notice An audit was ordered. Carries all that sellers need, and what later calls repeat.
+    event AuditOpened(
+        uint256 indexed jobId, address indexed buyer, IAuditEscrow.Terms terms, bytes32[] admitted, bytes hint
+    );
+
+    /// @notice A seller entered its model. `entriesHash` covers this entry and all before it.
+    event AuditEntered(
+        uint256 indexed jobId,
+        address indexed seller,
+        uint256 indexed modelId,
+        uint256 entry,
+        bytes32 bindingHash,
+        uint256 batch,
+        bytes encryptionKey,
+        bytes32 entriesHash
+    );
+
+    /// @notice The encrypted test set was published.
+    event AuditDelivered(uint256 indexed jobId, bytes32 dataHash, bytes place);
+
+    /// @notice A seller confirmed the delivery.
+    event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
+
+    /// @notice A run of an entry was proven, with so many items correct.
+    event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
+
+    /// @notice An entry ended in `state`; its stake, with a share of a lost bond, was credited.
+    event EntrySettled(
+        uint256 indexed jobId,
+        uint256 indexed entry,
+        IAuditEscrow.EntryState state,
+        uint256 toSeller,
+        uint256 toBuyer
+    );
+
+    /// @notice A job ended in `state`; the reward was credited to `recipient`, the winner or the buyer.
+    event AuditSettled(uint256 indexed jobId, IAuditEscrow.State state, address indexed recipient);
+
+    /// @notice The result of an entry was recorded.
+    event ResultCertified(
+        uint256 indexed jobId, uint256 indexed modelId, uint256 entry, uint256 correct, uint256 total
+    );
+
+    // Retrievals
+
+    /// @notice A retrieval was ordered. Carries all that the holder needs, and what later calls repeat.
+    event RetrievalOpened(
+        uint256 indexed jobId,
+        address indexed requester,
+        address indexed holder,
+        IRetrievalEscrow.Terms terms,
+        bytes32 bindingHash,
+        bytes hint
+    );
+
+    /// @notice A run of the collection was proven: bit j of `bitmap` says whether its item j is selected.
+    event RetrievalRunProven(uint256 indexed jobId, uint256 indexed run, uint256 bitmap);
+
+    /// @notice The holder published the openings of the selected items.
+    event OpeningsPublished(uint256 indexed jobId, bytes32 dataHash, bytes place);
+
+    /// @notice A job ended in `state`; the price was credited to `recipient`, the holder or the requester.
+    event RetrievalSettled(uint256 indexed jobId, IRetrievalEscrow.State state, address indexed recipient);
 }

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+
+import {Custody} from "./Custody.sol";
+import {ModelVerification} from "./ModelVerification.sol";
+import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {IResultRegistry} from "./interfaces/IResultRegistry.sol";
+import {Deadlines} from "./libraries/Deadlines.sol";
+import {Errors} from "./libraries/Errors.sol";
+import {Events} from "./libraries/Events.sol";
+import {ProofContext} from "./libraries/ProofContext.sol";
+import {PublicInputs} from "./libraries/PublicInputs.sol";
+import {Runs} from "./libraries/Runs.sol";
+
+/// @title Escrow for accuracy audits: bounties and contests
+/// @notice See IAuditEscrow for the protocol.
+contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
+    using BitMaps for BitMaps.BitMap;
+
+    struct StoredJob {
+        bytes32 termsHash;
+        State state;
+        uint16 entries;
+        uint16 leader;
+        uint16 unanswered;
+        uint16 proving;
+        uint64 lastEntryBlock;
+        bytes32 entriesHash;
+    }
+
+    struct StoredEntry {
+        address seller;
+        uint48 modelId;
+        uint32 batch;
+        EntryState state;
+        bool certified;
+        uint32 correct;
+        uint32 missing;
+        BitMaps.BitMap proven;
+    }
+
+    /// @notice Latest deadline, counted from the opening.
+    uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
+
+    /// @notice Longest hint, encryption key or place that is logged.
+    uint256 public constant MAX_HINT_LENGTH = 4096;
+
+    /// @notice Longest list of admitted keys.
+    uint256 public constant MAX_ADMITTED_KEYS = 64;
+
+    IResultRegistry private immutable RESULTS;
+
+    /// @inheritdoc IAuditEscrow
+    uint256 public jobCount;
+
+    mapping(uint256 jobId => StoredJob) private _jobs;
+    mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) private _entries;
+
+    /// @param results_ Where {certify} records results.
+    constructor(IModelRegistry registry_, IResultRegistry results_, bool allowDevSetup_)
+        ModelVerification(registry_, allowDevSetup_)
+    {
+        if (address(results_).code.length == 0) revert Errors.NoCode(address(results_));
+        RESULTS = results_;
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function open(Terms calldata terms, bytes32[] calldata admitted, bytes calldata hint)
+        external
+        payable
+        nonReentrant
+        returns (uint256 jobId)
+    {
+        jobId = _record(terms, admitted, hint);
+        _deposit(terms.token, uint256(terms.reward) + terms.bond);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function openWithPermit(
+        Terms calldata terms,
+        bytes32[] calldata admitted,
+        bytes calldata hint,
+        Permit calldata permit
+    ) external nonReentrant returns (uint256 jobId) {
+        jobId = _record(terms, admitted, hint);
+        uint256 amount = uint256(terms.reward) + terms.bond;
+        _tryPermit(terms.token, amount, permit);
+        _deposit(terms.token, amount);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function enter(uint256 jobId, Terms calldata terms, Offer calldata offer)
+        external
+        payable
+        nonReentrant
+        returns (uint256 entry)
+    {
+        entry = _enter(jobId, terms, offer);
+        _deposit(terms.token, terms.stake);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function enterWithPermit(
+        uint256 jobId,
+        Terms calldata terms,
+        Offer calldata offer,
+        Permit calldata permit
+    ) external nonReentrant returns (uint256 entry) {
+        entry = _enter(jobId, terms, offer);
+        _tryPermit(terms.token, terms.stake, permit);
+        _deposit(terms.token, terms.stake);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function deliver(
+        uint256 jobId,
+        Terms calldata terms,
+        bytes32 entriesHash,
+        bytes32 dataHash,
+        bytes calldata place
+    ) external nonReentrant {
+        StoredJob storage job = _job(jobId, terms);
+        if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
+        _requireState(jobId, job, State.Open);
+        Deadlines.requireNotPassed(jobId, terms.deliverBy);
+        if (job.entries == 0) revert Errors.NoEntries(jobId);
+        if (job.entries != terms.maxEntries && block.timestamp <= terms.enterBy) {
+            revert Errors.EntriesOpen(jobId, terms.enterBy);
+        }
+        if (block.number <= job.lastEntryBlock) revert Errors.SameBlock(jobId);
+        if (entriesHash != job.entriesHash) {
+            revert Errors.EntriesMismatch(jobId, job.entriesHash, entriesHash);
+        }
+        if (dataHash == 0) revert Errors.ZeroValue("dataHash");
+        _requireHint(place);
+
+        job.state = State.Delivered;
+        emit Events.AuditDelivered(jobId, dataHash, place);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
+        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        stored.state = EntryState.Accepted;
+        --job.unanswered;
+        ++job.proving;
+        emit Events.EntryAccepted(jobId, entry);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function abort(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
+        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        --job.unanswered;
+        _end(jobId, terms, job, entry, stored);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function prove(
+        uint256 jobId,
+        Terms calldata terms,
+        uint256 entry,
+        uint256 run,
+        uint256 correct,
+        bytes calldata proof
+    ) external nonReentrant {
+        StoredJob storage job = _job(jobId, terms);
+        StoredEntry storage stored = _entry(jobId, entry);
+        _requireState(jobId, job, State.Delivered);
+        _requireEntryState(jobId, entry, stored, EntryState.Accepted);
+        Deadlines.requireNotPassed(jobId, terms.proveBy);
+        (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
+        if (stored.proven.get(run)) revert Errors.RunAlreadyProven(run);
+        if (correct > length) revert Errors.CountOutOfRange(correct, length);
+
+        uint256[] memory publicInputs = new uint256[](5);
+        publicInputs[0] = ProofContext.bind(jobId, stored.seller);
+        publicInputs[1] = terms.testSetRoot;
+        publicInputs[2] = first;
+        publicInputs[3] = length;
+        publicInputs[4] = correct;
+        _requireProof(stored.modelId, publicInputs, proof);
+
+        stored.proven.set(run);
+        _count(jobId, job, entry, stored, correct);
+        emit Events.AuditRunProven(jobId, entry, run, correct);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function settle(uint256 jobId, Terms calldata terms) external nonReentrant {
+        StoredJob storage job = _job(jobId, terms);
+        StoredEntry storage leader = _entries[jobId][job.leader];
+        State end;
+        uint256 toBuyer = uint256(terms.reward) + terms.bond;
+        if (job.state == State.Open) {
+            uint256 entries = job.entries;
+            Deadlines.requirePassed(jobId, entries == 0 ? terms.enterBy : terms.deliverBy);
+            if (entries == 0) {
+                end = State.Refunded;
+            } else {
+                end = State.Undelivered;
+                toBuyer -= _bondShare(job, terms) * entries;
+            }
+        } else if (job.state == State.Delivered) {
+            bool reached = leader.correct >= terms.required;
+            bool early = reached && job.entries == 1 && msg.sender == leader.seller;
+            if (!early && !_isDecided(job, terms)) revert Errors.Undecided(jobId);
+            end = reached ? State.Paid : State.Refunded;
+            if (reached) toBuyer = terms.bond;
+        } else {
+            revert Errors.JobNotOpen(jobId);
+        }
+
+        job.state = end;
+        if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
+        if (end == State.Paid) _credit(terms.token, leader.seller, terms.reward);
+        emit Events.AuditSettled(jobId, end, end == State.Paid ? leader.seller : terms.buyer);
+        if (_isLive(leader.state)) _end(jobId, terms, job, job.leader, leader);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function release(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
+        StoredJob storage job = _job(jobId, terms);
+        StoredEntry storage stored = _entry(jobId, entry);
+        if (!_isLive(stored.state)) revert Errors.EntryEnded(jobId, entry);
+        if (_isUndelivered(job)) Deadlines.requirePassed(jobId, terms.deliverBy);
+        else if (stored.state == EntryState.Entered) Deadlines.requirePassed(jobId, terms.acceptBy);
+        else if (stored.missing != 0) Deadlines.requirePassed(jobId, terms.proveBy);
+        _end(jobId, terms, job, entry, stored);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function certify(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
+        _job(jobId, terms);
+        StoredEntry storage stored = _entry(jobId, entry);
+        bool ended = !_isLive(stored.state);
+        bool complete = stored.missing == 0;
+        if (!ended || (!complete && stored.correct < terms.required)) {
+            revert Errors.NotCertifiable(jobId, entry);
+        }
+        if (stored.certified) revert Errors.AlreadyCertified(jobId, entry);
+
+        stored.certified = true;
+        emit Events.ResultCertified(jobId, stored.modelId, entry, stored.correct, terms.items);
+        RESULTS.recordResult(stored.modelId, terms.testSetRoot, terms.metric, stored.correct, terms.items);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function getJob(uint256 jobId) external view returns (Job memory) {
+        StoredJob storage job = _jobs[jobId];
+        if (job.state == State.None) revert Errors.JobNotFound(jobId);
+        return Job({
+            state: job.state,
+            entries: job.entries,
+            leader: job.leader,
+            unanswered: job.unanswered,
+            proving: job.proving,
+            lastEntryBlock: job.lastEntryBlock,
+            entriesHash: job.entriesHash,
+            termsHash: job.termsHash
+        });
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory) {
+        StoredEntry storage stored = _entry(jobId, entry);
+        return Entry({
+            state: stored.state,
+            seller: stored.seller,
+            modelId: stored.modelId,
+            batch: stored.batch,
+            correct: stored.correct,
+            missing: stored.missing,
+            certified: stored.certified
+        });
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function isProven(uint256 jobId, uint256 entry, uint256 run) external view returns (bool) {
+        return _entries[jobId][entry].proven.get(run);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function results() external view returns (address) {
+        return address(RESULTS);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function admissionHashOf(bytes32 vkHash, bytes32 verifierCodeHash) public pure returns (bytes32) {
+        return keccak256(abi.encode(vkHash, verifierCodeHash));
+    }
+
+    /// @dev Checks the terms and stores their hash. The caller takes the money right after.
+    function _record(Terms calldata terms, bytes32[] calldata admitted, bytes calldata hint)
+        private
+        returns (uint256 jobId)
+    {
+        if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
+        if (terms.reward == 0) revert Errors.ZeroValue("reward");
+        if (terms.stake == 0) revert Errors.ZeroValue("stake");
+        if (terms.abortFee > terms.stake) revert Errors.AbortFeeOutOfRange(terms.abortFee, terms.stake);
+        if (terms.testSetRoot == 0) revert Errors.ZeroValue("testSetRoot");
+        PublicInputs.requireCanonical(1, terms.testSetRoot);
+        if (terms.metric == 0) revert Errors.ZeroValue("metric");
+        // With n = 0 there is no t.
+        if (terms.required == 0 || terms.required > terms.items) {
+            revert Errors.RequiredOutOfRange(terms.required, terms.items);
+        }
+        if (terms.maxEntries == 0) revert Errors.ZeroValue("maxEntries");
+        Deadlines.requireOrder(block.timestamp, terms.enterBy);
+        Deadlines.requireOrder(terms.enterBy, terms.deliverBy);
+        Deadlines.requireOrder(terms.deliverBy, terms.acceptBy);
+        Deadlines.requireOrder(terms.acceptBy, terms.proveBy);
+        if (admitted.length > MAX_ADMITTED_KEYS) {
+            revert Errors.KeyListTooLong(admitted.length, MAX_ADMITTED_KEYS);
+        }
+        _requireList(terms, admitted);
+        if (terms.bond != 0 && admitted.length == 0) revert Errors.BondWithoutKeys(terms.bond);
+        _requireHint(hint);
+
+        jobId = ++jobCount;
+        StoredJob storage job = _jobs[jobId];
+        job.termsHash = keccak256(abi.encode(terms));
+        job.state = State.Open;
+        emit Events.AuditOpened(jobId, msg.sender, terms, admitted, hint);
+    }
+
+    /// @dev Checks and stores an entry. The caller takes the stake right after.
+    function _enter(uint256 jobId, Terms calldata terms, Offer calldata offer)
+        private
+        returns (uint256 entry)
+    {
+        StoredJob storage job = _job(jobId, terms);
+        _requireState(jobId, job, State.Open);
+        Deadlines.requireNotPassed(jobId, terms.enterBy);
+        if (terms.seller != address(0) && msg.sender != terms.seller) {
+            revert Errors.WrongCaller(terms.seller, msg.sender);
+        }
+        if (job.entries == terms.maxEntries) revert Errors.EntriesFull(jobId, terms.maxEntries);
+        if (offer.batch == 0) revert Errors.ZeroValue("batch");
+        _requireHint(offer.encryptionKey);
+        _admitModel(offer.modelId, offer.bindingHash);
+        _admitKey(terms, offer);
+
+        entry = ++job.entries;
+        // The first entry leads until another one has more.
+        if (entry == 1) job.leader = 1;
+        ++job.unanswered;
+        job.lastEntryBlock = SafeCast.toUint64(block.number);
+        bytes32 entriesHash =
+            keccak256(abi.encode(job.entriesHash, msg.sender, offer.bindingHash, offer.batch));
+        job.entriesHash = entriesHash;
+
+        StoredEntry storage stored = _entries[jobId][entry];
+        stored.seller = msg.sender;
+        stored.modelId = SafeCast.toUint48(offer.modelId);
+        stored.batch = offer.batch;
+        stored.state = EntryState.Entered;
+        stored.missing = SafeCast.toUint32(Runs.count(terms.items, offer.batch));
+        emit Events.AuditEntered(
+            jobId,
+            msg.sender,
+            offer.modelId,
+            entry,
+            offer.bindingHash,
+            offer.batch,
+            offer.encryptionKey,
+            entriesHash
+        );
+    }
+
+    /// @dev Adds a proven run to an entry's count, and lets the entry lead if that makes it the best.
+    function _count(
+        uint256 jobId,
+        StoredJob storage job,
+        uint256 entry,
+        StoredEntry storage stored,
+        uint256 correct
+    ) private {
+        uint256 total = stored.correct + correct;
+        uint256 missing = stored.missing - 1;
+        stored.correct = SafeCast.toUint32(total);
+        stored.missing = SafeCast.toUint32(missing);
+        if (missing == 0) --job.proving;
+
+        uint256 leader = job.leader;
+        if (entry == leader) return;
+        uint256 best = _entries[jobId][leader].correct;
+        if (total > best || (total == best && entry < leader)) job.leader = SafeCast.toUint16(entry);
+    }
+
+    /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more.
+    function _end(
+        uint256 jobId,
+        Terms calldata terms,
+        StoredJob storage job,
+        uint256 entry,
+        StoredEntry storage stored
+    ) private {
+        EntryState end;
+        uint256 toSeller;
+        uint256 toBuyer;
+        if (_isUndelivered(job)) {
+            end = EntryState.Returned;
+            toSeller = uint256(terms.stake) + _bondShare(job, terms);
+        } else if (stored.state == EntryState.Entered) {
+            end = EntryState.Aborted;
+            toSeller = terms.stake - terms.abortFee;
+            toBuyer = terms.abortFee;
+        } else if (stored.correct >= terms.required) {
+            end = EntryState.Returned;
+            toSeller = terms.stake;
+        } else {
+            end = EntryState.Forfeited;
+            toBuyer = terms.stake;
+        }
+
+        stored.state = end;
+        if (toSeller != 0) _credit(terms.token, stored.seller, toSeller);
+        if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
+        emit Events.EntrySettled(jobId, entry, end, toSeller, toBuyer);
+    }
+
+    /// @dev What a seller's answer to the delivery needs.
+    function _answer(uint256 jobId, Terms calldata terms, uint256 entry)
+        private
+        view
+        returns (StoredJob storage job, StoredEntry storage stored)
+    {
+        job = _job(jobId, terms);
+        stored = _entry(jobId, entry);
+        if (msg.sender != stored.seller) revert Errors.WrongCaller(stored.seller, msg.sender);
+        _requireState(jobId, job, State.Delivered);
+        _requireEntryState(jobId, entry, stored, EntryState.Entered);
+        Deadlines.requireNotPassed(jobId, terms.acceptBy);
+    }
+
+    /// @dev Whether no count of a delivered job can change any more.
+    function _isDecided(StoredJob storage job, Terms calldata terms) private view returns (bool) {
+        if (block.timestamp > terms.proveBy) return true;
+        return job.proving == 0 && (job.unanswered == 0 || block.timestamp > terms.acceptBy);
+    }
+
+    /// @dev Each entry's part of the bond if nothing is delivered. What does not divide stays the buyer's.
+    function _bondShare(StoredJob storage job, Terms calldata terms) private view returns (uint256) {
+        return terms.bond / job.entries;
+    }
+
+    function _isUndelivered(StoredJob storage job) private view returns (bool) {
+        return job.state == State.Open || job.state == State.Undelivered;
+    }
+
+    function _isLive(EntryState state) private pure returns (bool) {
+        return state == EntryState.Entered || state == EntryState.Accepted;
+    }
+
+    function _admitKey(Terms calldata terms, Offer calldata offer) private view {
+        if (terms.admittedKeys == 0) return;
+        _requireList(terms, offer.admitted);
+        (bytes32 vkHash, bytes32 verifierCodeHash) = _codeHashesOf(offer.modelId);
+        bytes32 key = admissionHashOf(vkHash, verifierCodeHash);
+        if (offer.which >= offer.admitted.length || offer.admitted[offer.which] != key) {
+            revert Errors.KeyNotAdmitted(vkHash, verifierCodeHash);
+        }
+    }
+
+    function _job(uint256 jobId, Terms calldata terms) private view returns (StoredJob storage job) {
+        job = _jobs[jobId];
+        bytes32 expected = job.termsHash;
+        if (expected == 0) revert Errors.JobNotFound(jobId);
+        bytes32 actual = keccak256(abi.encode(terms));
+        if (actual != expected) revert Errors.TermsMismatch(jobId, expected, actual);
+    }
+
+    function _entry(uint256 jobId, uint256 entry) private view returns (StoredEntry storage stored) {
+        stored = _entries[jobId][entry];
+        if (stored.state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
+    }
+
+    function _requireList(Terms calldata terms, bytes32[] calldata admitted) private pure {
+        bytes32 list = admitted.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(admitted));
+        if (list != terms.admittedKeys) revert Errors.KeyListMismatch(terms.admittedKeys, list);
+    }
+
+    function _requireState(uint256 jobId, StoredJob storage job, State expected) private view {
+        if (job.state != expected) {
+            revert Errors.WrongJobState(jobId, uint256(expected), uint256(job.state));
+        }
+    }
+
+    function _requireEntryState(uint256 jobId, uint256 entry, StoredEntry storage stored, EntryState expected)
+        private
+        view
+    {
+        if (stored.state != expected) {
+            revert Errors.WrongEntryState(jobId, entry, uint256(expected), uint256(stored.state));
+        }
+    }
+
+    function _requireHint(bytes calldata hint) private pure {
+        if (hint.length > MAX_HINT_LENGTH) revert Errors.HintTooLong(hint.length, MAX_HINT_LENGTH);
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {ICustody} from "./ICustody.sol";
+import {IModelVerification} from "./IModelVerification.sol";
+
+/// @title Accuracy audits: bounties and contests
+/// @notice A buyer pays for a model that classifies at least `required` of the `items` of a hidden,
+/// committed test set correctly. Sellers enter with a committed model and a stake, before they can know
+/// the test set; then the buyer delivers it, encrypted; then each seller accepts or aborts; then the counts
+/// are proven, run by run. With `maxEntries` = 1 this is a bounty for one seller, with more a contest: the
+/// highest proven count wins, among equal ones the earlier entry.
+///
+/// The job holds reward and bond, each entry its stake, and the two end apart from each other:
+///
+/// job:   Open -> Delivered -> Paid or Refunded; Open -> Refunded (nobody entered) or Undelivered.
+/// entry: Entered -> Accepted -> Returned or Forfeited; Entered -> Aborted, or Returned if undelivered.
+///
+/// The last of each are final. Whoever is silent at a deadline loses by it: the buyer who does not deliver
+/// loses the bond to the entries, the seller who does not answer has aborted and pays the abort fee, the
+/// seller who accepted and does not prove `required` loses the stake. After the deadlines anybody can end
+/// everything. There is no owner, no pause, no upgrade and no cancellation.
+///
+/// Public inputs of a run's proof, each below the scalar modulus r of BN254: [context, testSetRoot, first
+/// index, items, correct]; context = {contextOf}(job id, seller of the entry), so that a copied proof helps
+/// nobody else. Which statement a proof makes (top-1, top-k) is a property of the verifying key. So is
+/// everything that makes a count honest: see `admittedKeys` and {deliver}.
+///
+/// Of the terms only the hash is stored: calls on a job repeat them, and they are found in its AuditOpened
+/// event. Times are Unix seconds, amounts are in units of the token (wei for ether).
+interface IAuditEscrow is ICustody, IModelVerification {
+    enum State {
+        None,
+        Open,
+        Delivered,
+        Paid,
+        Refunded,
+        Undelivered
+    }
+
+    enum EntryState {
+        None,
+        Entered,
+        Accepted,
+        Returned,
+        Forfeited,
+        Aborted
+    }
+
+    /// @notice What the buyer offers; fixed when the job is opened.
+    /// @param buyer The caller of {open}.
+    /// @param seller Who alone may enter; zero for anyone.
+    /// @param token ERC-20 token of all amounts, or the zero address for ether.
+    /// @param reward What the best entry with at least `required` correct is paid; not zero.
+    /// @param bond The buyer's, lost to the entries if nothing is delivered. Zero unless keys are listed:
+    /// else anyone could enter with a model that no buyer can approve of, and take it.
+    /// @param stake What each seller posts; not zero.
+    /// @param abortFee What a seller loses to the buyer who sees the test set and does not accept; at most
+    /// the stake.
+    /// @param testSetRoot Poseidon Merkle root of the test set; not zero, below r.
+    /// @param metric What counts as correct, for the record; not zero.
+    /// @param items Number of items n in the test set; at least 1.
+    /// @param required Number of items t that must be correct; in [1, n].
+    /// @param maxEntries Largest number of entries; at least 1.
+    /// @param enterBy Last second in which sellers may enter; in the future.
+    /// @param deliverBy Last second for the delivery; after `enterBy`.
+    /// @param acceptBy Last second in which sellers accept or abort; after `deliverBy`.
+    /// @param proveBy Last second in which runs are proven; after `acceptBy`, at most 365 days ahead.
+    /// @param admittedKeys keccak256 of the concatenated {admissionHashOf} of each verifying key and verifier
+    /// that is admitted, or zero: then delivering is the buyer's approval of the models that entered.
+    struct Terms {
+        address buyer;
+        address seller;
+        address token;
+        uint96 reward;
+        uint96 bond;
+        uint96 stake;
+        uint96 abortFee;
+        uint256 testSetRoot;
+        bytes32 metric;
+        uint32 items;
+        uint32 required;
+        uint16 maxEntries;
+        uint64 enterBy;
+        uint64 deliverBy;
+        uint64 acceptBy;
+        uint64 proveBy;
+        bytes32 admittedKeys;
+    }
+
+    /// @notice What a seller enters with.
+    /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
+    /// @param bindingHash The model's binding hash as the seller knows it.
+    /// @param batch Items that one proof covers; not zero. A property of the verifying key: with another
+    /// value than the key's nothing can be proven.
+    /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
+    /// @param which Index of the model's key and verifier in that list.
+    /// @param encryptionKey Public key for the delivery; only logged.
+    struct Offer {
+        uint256 modelId;
+        bytes32 bindingHash;
+        uint32 batch;
+        bytes32[] admitted;
+        uint256 which;
+        bytes encryptionKey;
+    }
+
+    /// @notice A job as stored.
+    /// @param entries Number of entries; their ids run from 1 to this number.
+    /// @param leader Entry with the highest proven count, among equal ones the earlier; zero without entries.
+    /// @param unanswered Entries whose sellers have neither accepted nor aborted.
+    /// @param proving Accepted entries with runs not yet proven.
+    /// @param lastEntryBlock Block of the latest entry.
+    /// @param entriesHash See {deliver}.
+    struct Job {
+        State state;
+        uint256 entries;
+        uint256 leader;
+        uint256 unanswered;
+        uint256 proving;
+        uint256 lastEntryBlock;
+        bytes32 entriesHash;
+        bytes32 termsHash;
+    }
+
+    /// @notice An entry as stored.
+    /// @param correct Number of items proven to be classified correctly so far.
+    /// @param missing Number of runs not yet proven.
+    /// @param certified Whether the result has been recorded.
+    struct Entry {
+        EntryState state;
+        address seller;
+        uint256 modelId;
+        uint256 batch;
+        uint256 correct;
+        uint256 missing;
+        bool certified;
+    }
+
+    /// @notice Opens a job and escrows reward and bond from the caller. Ether comes with the call, exactly;
+    /// tokens are taken by allowance, and a token of which another amount arrives is refused.
+    /// @param admitted The list that `terms.admittedKeys` is the hash of, at most 64; empty for no list.
+    /// @param hint For sellers (a URI or inline bytes, at most 4096); only logged.
+    /// @return jobId Ids run from 1.
+    function open(Terms calldata terms, bytes32[] calldata admitted, bytes calldata hint)
+        external
+        payable
+        returns (uint256 jobId);
+
+    /// @notice {open} for tokens with ERC-2612. A permit that fails is ignored: what counts is the allowance.
+    function openWithPermit(
+        Terms calldata terms,
+        bytes32[] calldata admitted,
+        bytes calldata hint,
+        Permit calldata permit
+    ) external returns (uint256 jobId);
+
+    /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
+    /// The model is fixed from here on.
+    /// @return entry Id of the entry within the job, from 1.
+    function enter(uint256 jobId, Terms calldata terms, Offer calldata offer)
+        external
+        payable
+        returns (uint256 entry);
+
+    /// @notice {enter} for tokens with ERC-2612.
+    function enterWithPermit(
+        uint256 jobId,
+        Terms calldata terms,
+        Offer calldata offer,
+        Permit calldata permit
+    ) external returns (uint256 entry);
+
+    /// @notice Publishes the encrypted test set. Buyer only, up to `deliverBy`, once the job is full or
+    /// `enterBy` has passed, and in a later block than the last entry.
+    ///
+    /// Where no keys were listed this approves of every entry. A verifying key for another statement, or a
+    /// verifier that accepts anything, certifies anything, so the buyer first compares both with what the
+    /// published architecture and a trusted build give. It is free not to deliver if it disapproves.
+    /// @param entriesHash The entries that the buyer has seen, so that a reorganization cannot put others in
+    /// their place: h_0 = 0, h_i = keccak256(abi.encode(h_(i-1), seller, bindingHash, batch)) of entry i.
+    /// @param dataHash keccak256 of the ciphertext; not zero.
+    /// @param place Where the ciphertext is (a URI or inline bytes, at most 4096); only logged.
+    function deliver(
+        uint256 jobId,
+        Terms calldata terms,
+        bytes32 entriesHash,
+        bytes32 dataHash,
+        bytes calldata place
+    ) external;
+
+    /// @notice The seller confirms that it holds the items behind the root, and from here on answers for its
+    /// count with the stake. Up to `acceptBy`.
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
+
+    /// @notice The seller gives up (the delivery is not what the root commits to, or its model is too weak)
+    /// and gets its stake less the abort fee. Up to `acceptBy`; afterwards {release} does the same.
+    function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
+
+    /// @notice Shows how many items of a run an accepted entry's model classifies correctly. Open to anyone,
+    /// up to `proveBy`, once for each run, in any order. A bad proof reverts and decides nothing.
+    /// @param run Run i covers the items from i * batch up to, not including, min(items, (i + 1) * batch).
+    /// @param correct The proof's count; at most the items of the run.
+    function prove(
+        uint256 jobId,
+        Terms calldata terms,
+        uint256 entry,
+        uint256 run,
+        uint256 correct,
+        bytes calldata proof
+    ) external;
+
+    /// @notice Ends the job, and with it its leading entry. Open to anyone as soon as the outcome is certain:
+    /// nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count can change any more,
+    /// at the latest after `proveBy`. A seller alone in the job may also settle as soon as `required` is
+    /// reached. Only the seller, because a result with runs unproven is on record as that much at least.
+    function settle(uint256 jobId, Terms calldata terms) external;
+
+    /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered, after `acceptBy` if
+    /// the seller did not answer, and else when all its runs are proven or `proveBy` has passed.
+    function release(uint256 jobId, Terms calldata terms, uint256 entry) external;
+
+    /// @notice Records the result of an ended entry that reached `required` or proved all its runs. Open to
+    /// anyone, once for each entry. No money depends on it.
+    function certify(uint256 jobId, Terms calldata terms, uint256 entry) external;
+
+    /// @notice Reads a job; reverts for an unknown id.
+    function getJob(uint256 jobId) external view returns (Job memory job);
+
+    /// @notice Reads an entry; reverts for an unknown one.
+    function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory);
+
+    /// @notice Whether a run of an entry has been proven; false also for runs that do not exist.
+    function isProven(uint256 jobId, uint256 entry, uint256 run) external view returns (bool);
+
+    /// @notice Number of jobs opened so far; ids run from 1 to this number.
+    function jobCount() external view returns (uint256);
+
+    /// @notice Where results are recorded.
+    function results() external view returns (address);
+
+    /// @notice What stands for a verifying key and a verifier in a list of admitted ones:
+    /// keccak256(abi.encode(vkHash, verifierCodeHash)), both EXTCODEHASH. A key alone would admit any
+    /// verifier that its seller cares to bind.
+    function admissionHashOf(bytes32 vkHash, bytes32 verifierCodeHash) external pure returns (bytes32);
+}
