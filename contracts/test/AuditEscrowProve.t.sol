@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {AuditEscrow} from "../src/AuditEscrow.sol";
+import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
+import {Errors} from "../src/libraries/Errors.sol";
+import {Events} from "../src/libraries/Events.sol";
+import {CallingVerifier} from "./doubles/CallingVerifier.sol";
+import {CostlyVerifier, MockVerifier} from "./doubles/VerifierDoubles.sol";
+import {AuditFixture} from "./AuditFixture.sol";
+
+/// @notice From the delivery to the last proof.
+contract AuditEscrowDeliverTest is AuditFixture {
+    function test_Deliver() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        vm.expectEmit(address(audit));
+        emit Events.AuditDelivered(jobId, DATA, "ipfs://data");
+        vm.prank(buyer);
+        audit.deliver(jobId, terms, entriesHash, DATA, "ipfs://data");
+        assertJob(jobId, IAuditEscrow.State.Delivered);
+    }
+
+    function test_RevertWhen_DelivererIsNotBuyer() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongCaller.selector, buyer, seller));
+        audit.deliver(jobId, terms, 0, DATA, "");
+    }
+
+    function test_RevertWhen_NobodyEntered() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.warp(terms.enterBy + 1);
+        _expectRefusal(jobId, terms, 0, DATA, abi.encodeWithSelector(Errors.NoEntries.selector, jobId));
+    }
+
+    /// @dev Threat: a model chosen after seeing the test, by the contents of the same block.
+    function test_RevertWhen_DeliveredInBlockOfEntry() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        _expectRefusal(jobId, terms, entries, DATA, abi.encodeWithSelector(Errors.SameBlock.selector, jobId));
+        deliverTo(jobId, terms);
+    }
+
+    /// @dev Entering closes before delivery: by the deadline where there is room.
+    function test_ContestClosesBeforeDelivery() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        uint256 jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        vm.warp(terms.enterBy);
+        _expectRefusal(
+            jobId,
+            terms,
+            entries,
+            DATA,
+            abi.encodeWithSelector(Errors.EntriesOpen.selector, jobId, terms.enterBy)
+        );
+        vm.warp(terms.enterBy + 1);
+        deliverTo(jobId, terms);
+    }
+
+    function test_FullContestIsDeliveredEarly() public {
+        IAuditEscrow.Terms memory terms = contest(2);
+        uint256 jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterAs(rival, jobId, terms);
+        deliverTo(jobId, terms);
+        assertJob(jobId, IAuditEscrow.State.Delivered);
+    }
+
+    /// @dev Threat: other entries after a reorganization, of models that the buyer would not approve of.
+    function test_RevertWhen_EntriesAreNotThoseSeen() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        bytes32 seen = keccak256(abi.encode(bytes32(0), rival, rivalBinding, BATCH));
+        vm.roll(block.number + 1);
+        _expectRefusal(
+            jobId,
+            terms,
+            seen,
+            DATA,
+            abi.encodeWithSelector(Errors.EntriesMismatch.selector, jobId, entries, seen)
+        );
+    }
+
+    function test_RevertWhen_DataHashIsZero() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        _expectRefusal(
+            jobId, terms, entries, 0, abi.encodeWithSelector(Errors.ZeroValue.selector, "dataHash")
+        );
+    }
+
+    function test_PlaceLengthBound() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        vm.startPrank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.HintTooLong.selector, 4097, 4096));
+        audit.deliver(jobId, terms, entries, DATA, new bytes(4097));
+        audit.deliver(jobId, terms, entries, DATA, new bytes(4096));
+    }
+
+    function test_DeliverAtDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        vm.warp(terms.deliverBy);
+        deliverTo(jobId, terms);
+        assertJob(jobId, IAuditEscrow.State.Delivered);
+    }
+
+    function test_RevertWhen_DeliveringAfterDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        vm.warp(terms.deliverBy + 1);
+        _expectRefusal(
+            jobId,
+            terms,
+            entries,
+            DATA,
+            abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, terms.deliverBy)
+        );
+    }
+
+    function test_RevertWhen_DeliveredTwice() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        bytes32 entries = audit.getJob(jobId).entriesHash;
+        _expectRefusal(
+            jobId,
+            terms,
+            entries,
+            DATA,
+            abi.encodeWithSelector(
+                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Open, IAuditEscrow.State.Delivered
+            )
+        );
+    }
+
+    function _expectRefusal(
+        uint256 jobId,
+        IAuditEscrow.Terms memory terms,
+        bytes32 entries,
+        bytes32 dataHash,
+        bytes memory refusal
+    ) private {
+        vm.prank(buyer);
+        vm.expectRevert(refusal);
+        audit.deliver(jobId, terms, entries, dataHash, "");
+    }
+}
+
+contract AuditEscrowAnswerTest is AuditFixture {
+    function test_Accept() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        vm.expectEmit(address(audit));
+        emit Events.EntryAccepted(jobId, 1);
+        acceptAs(seller, jobId, terms, 1);
+        assertEntry(jobId, 1, IAuditEscrow.EntryState.Accepted);
+        IAuditEscrow.Job memory job = audit.getJob(jobId);
+        assertEq(job.unanswered, 0);
+        assertEq(job.proving, 1);
+    }
+
+    function test_AbortCostsTheFee() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        vm.expectEmit(address(audit));
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted, STAKE - ABORT_FEE, ABORT_FEE);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+        assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
+        assertCredits(ABORT_FEE, STAKE - ABORT_FEE, 0);
+        IAuditEscrow.Job memory job = audit.getJob(jobId);
+        assertEq(job.unanswered, 0);
+        assertEq(job.proving, 0);
+        assertJob(jobId, IAuditEscrow.State.Delivered);
+    }
+
+    function test_AbortWithoutFeeOrWithWholeStake() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint96[2] memory fees = [0, STAKE];
+        for (uint256 i = 0; i < 2; ++i) {
+            terms.abortFee = fees[i];
+            uint256 jobId = openAudit(terms);
+            enterAs(seller, jobId, terms);
+            deliverTo(jobId, terms);
+            vm.prank(seller);
+            audit.abort(jobId, terms, 1);
+            // The fees add up to one stake, and so do the rests.
+            assertCredits(i * STAKE, STAKE, 0);
+        }
+    }
+
+    function test_AnswerAtDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        vm.warp(terms.acceptBy);
+        uint256 snapshot = vm.snapshotState();
+        acceptAs(seller, jobId, terms, 1);
+        vm.revertToState(snapshot);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+    }
+
+    function test_RevertWhen_AnsweringAfterDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        vm.warp(terms.acceptBy + 1);
+        bytes memory refusal = abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, terms.acceptBy);
+        _expectRefusal(seller, jobId, terms, refusal);
+    }
+
+    function test_RevertWhen_AnswererIsNotSeller() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        _expectRefusal(
+            buyer, jobId, terms, abi.encodeWithSelector(Errors.WrongCaller.selector, seller, buyer)
+        );
+    }
+
+    function test_RevertWhen_AnsweringBeforeDelivery() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            abi.encodeWithSelector(
+                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Delivered, IAuditEscrow.State.Open
+            )
+        );
+    }
+
+    function test_RevertWhen_AnsweringTwice() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        uint256 snapshot = vm.snapshotState();
+        acceptAs(seller, jobId, terms, 1);
+        _expectAnswered(jobId, terms, IAuditEscrow.EntryState.Accepted);
+        vm.revertToState(snapshot);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+        _expectAnswered(jobId, terms, IAuditEscrow.EntryState.Aborted);
+    }
+
+    function test_RevertWhen_EntryIsUnknown() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        bytes memory refusal = abi.encodeWithSelector(Errors.EntryNotFound.selector, jobId, 2);
+        vm.startPrank(seller);
+        vm.expectRevert(refusal);
+        audit.accept(jobId, terms, 2);
+        vm.expectRevert(refusal);
+        audit.abort(jobId, terms, 2);
+        vm.expectRevert(refusal);
+        audit.release(jobId, terms, 2);
+        vm.expectRevert(refusal);
+        audit.certify(jobId, terms, 2);
+        vm.expectRevert(refusal);
+        audit.prove(jobId, terms, 2, 0, 0, "");
+    }
+
+    function _expectAnswered(uint256 jobId, IAuditEscrow.Terms memory terms, IAuditEscrow.EntryState state)
+        private
+    {
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            abi.encodeWithSelector(
+                Errors.WrongEntryState.selector, jobId, 1, IAuditEscrow.EntryState.Entered, state
+            )
+        );
+    }
+
+    function _expectRefusal(address who, uint256 jobId, IAuditEscrow.Terms memory terms, bytes memory refusal)
+        private
+    {
+        vm.startPrank(who);
+        vm.expectRevert(refusal);
+        audit.accept(jobId, terms, 1);
+        vm.expectRevert(refusal);
+        audit.abort(jobId, terms, 1);
+        vm.stopPrank();
+    }
+}
+
+contract AuditEscrowProveTest is AuditFixture {
+    function test_ProveCountsRun() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        bytes memory proof = runProof(jobId, terms, 1, 1, 3);
+        vm.expectEmit(address(audit));
+        emit Events.AuditRunProven(jobId, 1, 1, 3);
+        vm.prank(stranger);
+        audit.prove(jobId, terms, 1, 1, 3, proof);
+
+        IAuditEscrow.Entry memory entry = audit.getEntry(jobId, 1);
+        assertEq(entry.correct, 3);
+        assertEq(entry.missing, 2);
+        assertTrue(audit.isProven(jobId, 1, 1));
+        assertFalse(audit.isProven(jobId, 1, 0));
+        assertFalse(audit.isProven(jobId, 1, 2));
+        assertFalse(audit.isProven(jobId, 1, 3));
+        assertEq(audit.getJob(jobId).proving, 1);
+    }
+
+    function test_ProveInAnyOrder() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        proveRun(jobId, terms, 1, 2, 2);
+        proveRun(jobId, terms, 1, 0, 0);
+        proveRun(jobId, terms, 1, 1, 4);
+        IAuditEscrow.Entry memory entry = audit.getEntry(jobId, 1);
+        assertEq(entry.correct, 6);
+        assertEq(entry.missing, 0);
+        assertEq(audit.getJob(jobId).proving, 0);
+    }
+
+    /// @dev Threat: replay. A run is counted once, whatever the proof's bytes.
+    function test_RevertWhen_RunIsProvenTwice() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        proveRun(jobId, terms, 1, 1, 3);
+        for (uint256 correct = 3; correct < 5; ++correct) {
+            bytes memory proof = runProof(jobId, terms, 1, 1, correct);
+            vm.expectRevert(abi.encodeWithSelector(Errors.RunAlreadyProven.selector, 1));
+            audit.prove(jobId, terms, 1, 1, correct, proof);
+        }
+        assertEq(audit.getEntry(jobId, 1).correct, 3);
+    }
+
+    function test_RevertWhen_RunIsPastTheEnd() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        uint256[3] memory runs = [uint256(3), 1 << 128, type(uint256).max];
+        for (uint256 i = 0; i < runs.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(Errors.RunOutOfRange.selector, runs[i], 3));
+            audit.prove(jobId, terms, 1, runs[i], 0, "");
+        }
+    }
+
+    /// @dev The last run is short, and more than its items cannot be correct in it.
+    function test_CountIsAtMostTheItemsOfTheRun() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        uint256[2] memory run = [uint256(0), 2];
+        uint256[2] memory items = [uint256(4), 2];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory proof = runProof(jobId, terms, 1, run[i], items[i] + 1);
+            vm.expectRevert(abi.encodeWithSelector(Errors.CountOutOfRange.selector, items[i] + 1, items[i]));
+            audit.prove(jobId, terms, 1, run[i], items[i] + 1, proof);
+            proveRun(jobId, terms, 1, run[i], items[i]);
+        }
+        assertEq(audit.getEntry(jobId, 1).correct, 6);
+    }
+
+    /// @dev Threats: another count, another run's proof, another set, another number of items, another job.
+    function test_RevertWhen_PublicInputsDiffer() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        uint256 context = audit.contextOf(jobId, seller);
+        uint256[5][6] memory wrong = [
+            [context, ROOT, 4, 4, 2],
+            [context, ROOT, 0, 4, 3],
+            [context, ROOT, 4, 3, 3],
+            [context, ROOT + 1, 4, 4, 3],
+            [audit.contextOf(jobId + 1, seller), ROOT, 4, 4, 3],
+            [audit.contextOf(jobId, rival), ROOT, 4, 4, 3]
+        ];
+        for (uint256 i = 0; i < wrong.length; ++i) {
+            bytes memory proof = rawProof(WEIGHTS, wrong[i]);
+            vm.expectRevert(MockVerifier.ProofRejected.selector);
+            audit.prove(jobId, terms, 1, 1, 3, proof);
+        }
+        audit.prove(jobId, terms, 1, 1, 3, rawProof(WEIGHTS, [context, ROOT, 4, 4, 3]));
+    }
+
+    /// @dev Threat: a better model than the one that entered.
+    function test_RevertWhen_ProofShowsOtherWeights() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        bytes memory proof = rawProof(RIVAL_WEIGHTS, [audit.contextOf(jobId, seller), ROOT, 0, 4, 4]);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, RIVAL_WEIGHTS));
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    /// @dev Threat: a proof copied from the mempool for one's own entry of the same model.
+    function test_RevertWhen_ProofIsCopiedForOtherEntry() public {
+        IAuditEscrow.Terms memory terms = contest(2);
+        uint256 jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterWith(rival, jobId, terms, offerOf(seller));
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        acceptAs(rival, jobId, terms, 2);
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        vm.prank(rival);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
+        audit.prove(jobId, terms, 2, 0, 4, proof);
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    function test_RevertWhen_ProofIsOfOtherContract() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        audit = new AuditEscrow(registry, results, false);
+        (jobId, terms) = acceptedBounty();
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    /// @dev Threat: verifier swapped after the entry.
+    function test_RevertWhen_VerifierCodeChanged() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        bytes32 pinned = address(verifier).codehash;
+        vm.etch(address(verifier), abi.encodePacked(address(verifier).code, hex"00"));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.CodeHashMismatch.selector, address(verifier), pinned, address(verifier).codehash
+            )
+        );
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    function test_DeprecationDoesNotTouchEntry() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        vm.prank(seller);
+        registry.deprecateModel(modelId);
+        proveRun(jobId, terms, 1, 0, 4);
+    }
+
+    function test_ProveAtDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        vm.warp(terms.proveBy);
+        proveRun(jobId, terms, 1, 0, 4);
+    }
+
+    function test_RevertWhen_ProvingAfterDeadline() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        vm.warp(terms.proveBy + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, terms.proveBy));
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    function test_RevertWhen_ProvingBeforeAcceptance() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Delivered, IAuditEscrow.State.Open
+            )
+        );
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+        deliverTo(jobId, terms);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Errors.WrongEntryState.selector,
+                jobId,
+                1,
+                IAuditEscrow.EntryState.Accepted,
+                IAuditEscrow.EntryState.Entered
+            )
+        );
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    function test_RevertWhen_VerifierReenters() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindModel(
+            WEIGHTS, vk, address(new CallingVerifier(abi.encodeCall(audit.settle, (jobId, terms))))
+        );
+        enterWith(seller, jobId, terms, offer);
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
+        vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    /// @dev Whatever gas a caller gives, a proof is either counted or nothing happens.
+    function test_StarvedProofDecidesNothing() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, vk, address(new CostlyVerifier()));
+        enterWith(seller, jobId, terms, offer);
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        bytes memory call =
+            abi.encodeCall(audit.prove, (jobId, terms, 1, 0, 4, runProof(jobId, terms, 1, 0, 4)));
+        uint256 start = vm.snapshotState();
+        uint256 failures;
+        uint256 successes;
+        for (uint256 gas = 20_000; gas <= 480_000; gas += 5_000) {
+            (bool ok,) = address(audit).call{gas: gas}(call);
+            if (ok) ++successes;
+            else ++failures;
+            assertEq(audit.isProven(jobId, 1, 0), ok);
+            assertEq(audit.getEntry(jobId, 1).correct, ok ? 4 : 0);
+            assertEq(audit.getEntry(jobId, 1).missing, ok ? 2 : 3);
+            vm.revertToState(start);
+        }
+        // The sweep must have met both cases, or it shows nothing.
+        assertGt(failures, 50);
+        assertGt(successes, 5);
+    }
+
+    function testFuzz_RevertWhen_ProofIsArbitrary(bytes calldata proof, uint256 run, uint256 correct) public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        (bool ok,) = address(audit).call(abi.encodeCall(audit.prove, (jobId, terms, 1, run, correct, proof)));
+        assertFalse(ok);
+        assertEq(audit.getEntry(jobId, 1).missing, 3);
+    }
+
+    /// @dev For any size and batch, in any order, every item is counted once.
+    function testFuzz_RunsCoverTheSet(uint32 items, uint32 batch, uint256 seed) public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        terms.items = uint32(bound(items, 1, 600));
+        terms.required = terms.items;
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.batch = uint32(bound(batch, terms.items / 20 + 1, 700));
+        uint256 jobId = openAudit(terms);
+        enterWith(seller, jobId, terms, offer);
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        uint256 runs = audit.getEntry(jobId, 1).missing;
+        for (uint256 i = 0; i < runs; ++i) {
+            uint256 run = (i + seed % runs) % runs;
+            uint256 left = terms.items - run * offer.batch;
+            proveRun(jobId, terms, 1, run, left < offer.batch ? left : offer.batch);
+        }
+        assertEq(audit.getEntry(jobId, 1).correct, terms.items);
+        assertEq(audit.getEntry(jobId, 1).missing, 0);
+        audit.settle(jobId, terms);
+        assertJob(jobId, IAuditEscrow.State.Paid);
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
+
+/// @notice Keeps the results that are recorded, and can refuse them.
+contract ResultRecorder is IResultRegistry {
+    struct Result {
+        address certifier;
+        uint256 modelId;
+        uint256 testSetRoot;
+        bytes32 metric;
+        uint64 correct;
+        uint64 total;
+    }
+
+    error Refused();
+
+    Result[] private _results;
+    bool public refusing;
+
+    function setRefusing(bool on) external {
+        refusing = on;
+    }
+
+    function recordResult(uint256 modelId, uint256 testSetRoot, bytes32 metric, uint64 correct, uint64 total)
+        external
+    {
+        if (refusing) revert Refused();
+        _results.push(Result(msg.sender, modelId, testSetRoot, metric, correct, total));
+    }
+
+    function count() external view returns (uint256) {
+        return _results.length;
+    }
+
+    function at(uint256 index) external view returns (Result memory) {
+        return _results[index];
+    }
+}
