@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
+import {Errors} from "../src/libraries/Errors.sol";
+import {Events} from "../src/libraries/Events.sol";
+import {AuditFixture} from "./AuditFixture.sol";
+
+/// @notice Several sellers on one hidden test set.
+contract AuditContestTest is AuditFixture {
+    uint256 internal jobId;
+    IAuditEscrow.Terms internal terms;
+
+    function setUp() public override {
+        super.setUp();
+        terms = contest(2);
+        jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterAs(rival, jobId, terms);
+    }
+
+    function test_HighestCountWins() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 2, 0]);
+        proveAll(jobId, terms, 2, [uint256(4), 2, 1]);
+        assertEq(audit.getJob(jobId).leader, 2);
+        vm.expectEmit(address(audit));
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Paid, rival);
+        vm.prank(stranger);
+        audit.settle(jobId, terms);
+        assertCredits(BOND, 0, REWARD + STAKE);
+        // The other one reached the target, so its stake is its own.
+        audit.release(jobId, terms, 1);
+        assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
+        assertPaidOut(BOND, STAKE, REWARD + STAKE);
+    }
+
+    function test_EqualCountsGoToEarlierEntry() public {
+        _deliverAndAccept();
+        // The later entry is the first to reach the count.
+        proveAll(jobId, terms, 2, [uint256(4), 4, 0]);
+        assertEq(audit.getJob(jobId).leader, 2);
+        proveRun(jobId, terms, 1, 0, 4);
+        proveRun(jobId, terms, 1, 1, 2);
+        assertEq(audit.getJob(jobId).leader, 2);
+        proveRun(jobId, terms, 1, 2, 2);
+        assertEq(audit.getJob(jobId).leader, 1);
+        _endAll();
+        assertPaidOut(BOND, REWARD + STAKE, STAKE);
+    }
+
+    function test_EqualCountDoesNotOvertakeEarlierEntry() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 4, 0]);
+        proveAll(jobId, terms, 2, [uint256(4), 2, 2]);
+        assertEq(audit.getJob(jobId).leader, 1);
+    }
+
+    function test_StakeIsLostBelowTheTarget() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
+        proveAll(jobId, terms, 2, [uint256(4), 2, 0]);
+        _endAll();
+        assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
+        assertPaidOut(BOND + STAKE, 0, REWARD + STAKE);
+    }
+
+    function test_NobodyReachesTheTarget() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
+        proveAll(jobId, terms, 2, [uint256(4), 0, 0]);
+        _endAll();
+        assertJob(jobId, IAuditEscrow.State.Refunded);
+        assertPaidOut(REWARD + BOND + 2 * STAKE, 0, 0);
+    }
+
+    function test_HighestProvenCountAtDeadlineWins() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 2, 0]);
+        proveRun(jobId, terms, 2, 0, 4);
+        proveRun(jobId, terms, 2, 1, 3);
+        vm.warp(terms.proveBy + 1);
+        _endAll();
+        assertPaidOut(BOND, STAKE, REWARD + STAKE);
+    }
+
+    /// @dev The one who leads cannot end the contest while the other may still overtake.
+    function test_RevertWhen_LeaderSettlesWhileOtherProves() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
+        vm.warp(terms.proveBy);
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.Undecided.selector, jobId));
+        audit.settle(jobId, terms);
+        // Its own entry is complete, though, and its stake free.
+        audit.release(jobId, terms, 1);
+        vm.warp(terms.proveBy + 1);
+        audit.settle(jobId, terms);
+        audit.release(jobId, terms, 2);
+        assertPaidOut(BOND + STAKE, REWARD + STAKE, 0);
+    }
+
+    function test_RevertWhen_SettlingWhileOtherMayAccept() public {
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
+        vm.warp(terms.acceptBy);
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.Undecided.selector, jobId));
+        audit.settle(jobId, terms);
+        // Afterwards the silent one has aborted, and nobody is left to wait for.
+        vm.warp(terms.acceptBy + 1);
+        _endAll();
+        assertEntry(jobId, 2, IAuditEscrow.EntryState.Aborted);
+        assertPaidOut(BOND + ABORT_FEE, REWARD + STAKE, STAKE - ABORT_FEE);
+    }
+
+    function test_OneAbortsAndTheOtherWins() public {
+        deliverTo(jobId, terms);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+        acceptAs(rival, jobId, terms, 2);
+        proveAll(jobId, terms, 2, [uint256(4), 4, 2]);
+        audit.settle(jobId, terms);
+        assertPaidOut(BOND + ABORT_FEE, STAKE - ABORT_FEE, REWARD + STAKE);
+    }
+
+    function test_AllAbort() public {
+        deliverTo(jobId, terms);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(Errors.Undecided.selector, jobId));
+        audit.settle(jobId, terms);
+        vm.prank(rival);
+        audit.abort(jobId, terms, 2);
+        audit.settle(jobId, terms);
+        assertJob(jobId, IAuditEscrow.State.Refunded);
+        assertPaidOut(REWARD + BOND + 2 * ABORT_FEE, STAKE - ABORT_FEE, STAKE - ABORT_FEE);
+    }
+
+    /// @dev The entries share the bond of a silent buyer; what does not divide stays the buyer's.
+    function test_NothingIsDelivered() public {
+        terms = contest(2);
+        terms.bond = 101;
+        jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterAs(rival, jobId, terms);
+        vm.warp(terms.deliverBy + 1);
+        audit.settle(jobId, terms);
+        assertCredits(REWARD + 1, STAKE + 50, 0);
+        audit.release(jobId, terms, 2);
+        assertCredits(REWARD + 1, STAKE + 50, STAKE + 50);
+    }
+
+    function test_UndeliveredEntriesAreReleasedInAnyOrder() public {
+        vm.warp(terms.deliverBy + 1);
+        audit.release(jobId, terms, 2);
+        audit.settle(jobId, terms);
+        assertPaidOut(REWARD, STAKE + BOND / 2, STAKE + BOND / 2);
+    }
+
+    function test_SingleEntrantOfContestSettlesEarly() public {
+        terms = contest(2);
+        jobId = openAudit(terms);
+        enterAs(rival, jobId, terms);
+        vm.warp(terms.enterBy + 1);
+        deliverTo(jobId, terms);
+        acceptAs(rival, jobId, terms, 1);
+        proveRun(jobId, terms, 1, 0, 4);
+        proveRun(jobId, terms, 1, 2, 2);
+        vm.prank(rival);
+        audit.settle(jobId, terms);
+        assertCredits(BOND, 0, REWARD + STAKE);
+    }
+
+    /// @dev Only its seller answers for an entry.
+    function test_RevertWhen_AnsweringForOtherEntry() public {
+        deliverTo(jobId, terms);
+        vm.startPrank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongCaller.selector, rival, seller));
+        audit.accept(jobId, terms, 2);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongCaller.selector, rival, seller));
+        audit.abort(jobId, terms, 2);
+    }
+
+    function test_EntriesAreCountedApart() public {
+        _deliverAndAccept();
+        proveRun(jobId, terms, 1, 0, 4);
+        assertTrue(audit.isProven(jobId, 1, 0));
+        assertFalse(audit.isProven(jobId, 2, 0));
+        assertEq(audit.getEntry(jobId, 2).correct, 0);
+        assertEq(audit.getEntry(jobId, 2).missing, 3);
+        proveRun(jobId, terms, 2, 0, 3);
+        assertEq(audit.getEntry(jobId, 1).correct, 4);
+        assertEq(audit.getEntry(jobId, 2).correct, 3);
+    }
+
+    function test_EachEntryIsCertified() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 0, 0]);
+        proveAll(jobId, terms, 2, [uint256(4), 4, 2]);
+        _endAll();
+        audit.certify(jobId, terms, 2);
+        audit.certify(jobId, terms, 1);
+        assertEq(results.at(0).modelId, rivalModelId);
+        assertEq(results.at(0).correct, 10);
+        assertEq(results.at(1).modelId, modelId);
+        assertEq(results.at(1).correct, 4);
+    }
+
+    /// @dev Whatever is proven in whatever order, the leader is the best of all, the earliest among equals.
+    function testFuzz_LeaderIsTheBest(uint256 seed) public {
+        terms = contest(4);
+        jobId = openAudit(terms);
+        for (uint256 i = 0; i < 4; ++i) {
+            enterAs(i % 2 == 0 ? seller : rival, jobId, terms);
+        }
+        deliverTo(jobId, terms);
+        for (uint256 i = 0; i < 4; ++i) {
+            acceptAs(i % 2 == 0 ? seller : rival, jobId, terms, i + 1);
+        }
+        uint256[5] memory counts;
+        for (uint256 step = 0; step < 12; ++step) {
+            uint256 entry = 1 + (seed >> (step * 16)) % 4;
+            uint256 run = (seed >> (step * 16 + 4)) % 3;
+            uint256 correct = (seed >> (step * 16 + 8)) % (run == 2 ? 3 : 5);
+            if (audit.isProven(jobId, entry, run)) continue;
+            proveRun(jobId, terms, entry, run, correct);
+            counts[entry] += correct;
+            uint256 best = 1;
+            for (uint256 i = 2; i < 5; ++i) {
+                if (counts[i] > counts[best]) best = i;
+            }
+            assertEq(audit.getJob(jobId).leader, best);
+        }
+    }
+
+    function _deliverAndAccept() private {
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        acceptAs(rival, jobId, terms, 2);
+    }
+
+    /// @dev Settles, and releases what that left.
+    function _endAll() private {
+        audit.settle(jobId, terms);
+        for (uint256 entry = 1; entry <= 2; ++entry) {
+            IAuditEscrow.EntryState state = audit.getEntry(jobId, entry).state;
+            if (state == IAuditEscrow.EntryState.Entered || state == IAuditEscrow.EntryState.Accepted) {
+                audit.release(jobId, terms, entry);
+            }
+        }
+    }
+}
