@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {AuditEscrow} from "../../src/AuditEscrow.sol";
+import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
+import {PlainToken} from "../doubles/Tokens.sol";
+
+/// @notice All that buyers, sellers and bystanders can do, with bounded choices, and a second set of books:
+/// what must happen follows from these and the clock, never from what the escrow says of itself.
+contract AuditHandler is Test {
+    /// @dev An entry by the handler's own books. `stage`: 1 entered, 2 accepted, 3 ended.
+    struct BookedEntry {
+        address seller;
+        uint256 stage;
+        uint256 batch;
+        uint256 correct;
+        uint256 proven;
+        uint256 missing;
+        uint256 endings;
+        bool certified;
+        bytes32 last;
+    }
+
+    /// @dev A job by the handler's own books. `pot`: what came in for it and has not been credited.
+    struct BookedJob {
+        bool delivered;
+        uint256 endings;
+        uint256 lastBlock;
+        uint256 pot;
+        bytes32 last;
+        bytes32 entriesHash;
+    }
+
+    address internal constant ETHER = address(0);
+    uint256 internal constant ROOT = 0x5678;
+    uint256 internal constant MAX_JOBS = 8;
+
+    AuditEscrow public immutable ESCROW;
+    bytes32 internal immutable WEIGHTS;
+    bytes32 internal immutable BINDING;
+    bytes32 internal immutable VK_HASH;
+
+    address[] public actors;
+    address[] public tokens;
+    bytes32[] internal _admitted;
+
+    mapping(uint256 jobId => IAuditEscrow.Terms) internal _terms;
+    mapping(uint256 jobId => BookedJob) internal _jobs;
+    mapping(uint256 jobId => BookedEntry[]) internal _entries;
+    mapping(address token => uint256) public deposited;
+    mapping(address token => uint256) public paidOut;
+    mapping(address token => uint256) public donated;
+    mapping(address token => mapping(address account => uint256)) public owed;
+    mapping(bytes32 action => uint256) public calls;
+
+    constructor(
+        AuditEscrow escrow,
+        bytes32 weights,
+        bytes32 binding,
+        bytes32 vkHash,
+        bytes32[] memory admitted
+    ) {
+        ESCROW = escrow;
+        WEIGHTS = weights;
+        BINDING = binding;
+        VK_HASH = vkHash;
+        _admitted = admitted;
+        tokens = [ETHER, address(new PlainToken())];
+        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
+    }
+
+    function open(uint256 who, uint256 which, uint96[4] memory amounts, uint256 shape, bool listed) external {
+        if (ESCROW.jobCount() == MAX_JOBS) return;
+        IAuditEscrow.Terms memory terms;
+        terms.buyer = _actor(who);
+        terms.token = tokens[which % tokens.length];
+        terms.reward = uint96(_bound(amounts[0], 1, type(uint96).max));
+        terms.bond = listed ? amounts[1] : 0;
+        terms.stake = uint96(_bound(amounts[2], 1, type(uint96).max));
+        terms.abortFee = uint96(_bound(amounts[3], 0, terms.stake));
+        terms.testSetRoot = ROOT;
+        terms.metric = "top-1";
+        terms.items = uint32(1 + uint8(shape) % 9);
+        terms.required = uint32(1 + uint8(shape >> 8) % terms.items);
+        terms.maxEntries = uint16(1 + uint8(shape >> 16) % 3);
+        terms.enterBy = uint64(block.timestamp + 1 + uint32(shape >> 32) % 10 days);
+        terms.deliverBy = terms.enterBy + 1 + uint32(shape >> 64) % 10 days;
+        terms.acceptBy = terms.deliverBy + 1 + uint32(shape >> 96) % 10 days;
+        terms.proveBy = terms.acceptBy + 1 + uint32(shape >> 128) % 10 days;
+        terms.admittedKeys = listed ? keccak256(abi.encodePacked(_admitted)) : bytes32(0);
+
+        uint256 amount = uint256(terms.reward) + terms.bond;
+        bytes memory call = abi.encodeCall(ESCROW.open, (terms, listed ? _admitted : new bytes32[](0), ""));
+        assertTrue(_pay(terms.buyer, terms.token, amount, call), "opening refused against the rules");
+        uint256 jobId = ESCROW.jobCount();
+        _terms[jobId] = terms;
+        _jobs[jobId].pot = amount;
+        ++calls["open"];
+    }
+
+    function enter(uint256 who, uint256 which, uint256 batch) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        IAuditEscrow.Offer memory offer;
+        offer.modelId = 1;
+        offer.bindingHash = BINDING;
+        offer.batch = uint32(_bound(batch, 2, 10));
+        offer.admitted = _admitted;
+        BookedJob storage job = _jobs[jobId];
+        bool expected = job.endings == 0 && !job.delivered && block.timestamp <= terms.enterBy
+            && _entries[jobId].length < terms.maxEntries;
+        address seller = _actor(who);
+        bytes memory call = abi.encodeCall(ESCROW.enter, (jobId, terms, offer));
+        assertEq(_pay(seller, terms.token, terms.stake, call), expected, "entry");
+        if (!expected) return;
+        BookedEntry storage entry = _entries[jobId].push();
+        entry.seller = seller;
+        entry.stage = 1;
+        entry.batch = offer.batch;
+        entry.missing = (terms.items - 1) / offer.batch + 1;
+        job.pot += terms.stake;
+        job.lastBlock = block.number;
+        job.entriesHash = keccak256(abi.encode(job.entriesHash, seller, BINDING, offer.batch));
+        ++calls["enter"];
+    }
+
+    function deliver(uint256 which, bool sameBlock) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        if (!sameBlock) vm.roll(block.number + 1);
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        BookedJob storage job = _jobs[jobId];
+        uint256 entries = _entries[jobId].length;
+        bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
+        bool expected = job.endings == 0 && !job.delivered && entries != 0 && closed
+            && block.timestamp <= terms.deliverBy && block.number > job.lastBlock;
+        bytes memory call = abi.encodeCall(ESCROW.deliver, (jobId, terms, job.entriesHash, "data", ""));
+        assertEq(_call(terms.buyer, call), expected, "delivery");
+        if (!expected) return;
+        job.delivered = true;
+        ++calls["deliver"];
+    }
+
+    function answer(uint256 who, uint256 which, uint256 number, bool accepts) external {
+        (uint256 jobId, uint256 id) = _entryId(which, number);
+        if (id == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        BookedEntry storage entry = _entries[jobId][id - 1];
+        // Mostly the seller itself.
+        address caller = who % 4 == 0 ? _actor(who / 4) : entry.seller;
+        bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 1
+            && block.timestamp <= terms.acceptBy && caller == entry.seller;
+        bytes memory call = accepts
+            ? abi.encodeCall(ESCROW.accept, (jobId, terms, id))
+            : abi.encodeCall(ESCROW.abort, (jobId, terms, id));
+        assertEq(_call(caller, call), expected, "answer");
+        if (!expected) return;
+        if (accepts) entry.stage = 2;
+        else _end(jobId, id);
+        ++calls[accepts ? bytes32("accept") : bytes32("abort")];
+    }
+
+    function prove(uint256 who, uint256 which, uint256 number, uint256 run, uint256 correct) external {
+        (uint256 jobId, uint256 id) = _entryId(which, number);
+        if (id == 0) return;
+        BookedEntry storage entry = _entries[jobId][id - 1];
+        run = _run(jobId, id, run);
+        correct = _bound(correct, 0, _items(jobId, id, run));
+        bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 2
+            && block.timestamp <= _terms[jobId].proveBy && entry.proven >> run & 1 == 0;
+        assertEq(_prove(_actor(who), entry.seller, jobId, id, run, correct), expected, "proof");
+        if (!expected) return;
+        entry.correct += correct;
+        entry.proven |= 1 << run;
+        --entry.missing;
+        ++calls["prove"];
+    }
+
+    /// @dev A proof made for somebody else never works.
+    function proveWithStolenProof(uint256 which, uint256 number, uint256 run, uint256 from) external {
+        (uint256 jobId, uint256 id) = _entryId(which, number);
+        if (id == 0) return;
+        address thief = _entries[jobId][id - 1].seller;
+        address victim = _actor(from);
+        if (victim == thief) return;
+        run = _run(jobId, id, run);
+        assertFalse(_prove(thief, victim, jobId, id, run, 0), "stolen proof was counted");
+        ++calls["proveWithStolenProof"];
+    }
+
+    function settle(uint256 who, uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        BookedJob storage job = _jobs[jobId];
+        address caller = _actor(who);
+        uint256 best = _best(jobId);
+        bool expected = job.endings == 0 && _isOver(jobId, caller);
+        assertEq(_call(caller, abi.encodeCall(ESCROW.settle, (jobId, terms))), expected, "settlement");
+        if (!expected) return;
+
+        uint256 entries = _entries[jobId].length;
+        bool reached = best != 0 && _entries[jobId][best - 1].correct >= terms.required;
+        if (!job.delivered) {
+            uint256 shares = entries == 0 ? 0 : terms.bond / entries * entries;
+            _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond - shares);
+        } else {
+            _credit(jobId, terms.buyer, terms.bond);
+            _credit(jobId, reached ? _entries[jobId][best - 1].seller : terms.buyer, terms.reward);
+        }
+        ++job.endings;
+        if (best != 0 && _entries[jobId][best - 1].stage != 3) _end(jobId, best);
+        job.last = jobFingerprint(jobId);
+        ++calls[reached ? bytes32("pay") : job.delivered ? bytes32("refund") : bytes32("expire")];
+    }
+
+    function release(uint256 who, uint256 which, uint256 number) external {
+        (uint256 jobId, uint256 id) = _entryId(which, number);
+        if (id == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        bool expected = _entries[jobId][id - 1].stage != 3 && !_mayChange(jobId, id)
+            && (_jobs[jobId].delivered || block.timestamp > terms.deliverBy);
+        bytes memory call = abi.encodeCall(ESCROW.release, (jobId, terms, id));
+        assertEq(_call(_actor(who), call), expected, "release");
+        if (!expected) return;
+        _end(jobId, id);
+        ++calls["release"];
+    }
+
+    function certify(uint256 which, uint256 number) external {
+        (uint256 jobId, uint256 id) = _entryId(which, number);
+        if (id == 0) return;
+        BookedEntry storage entry = _entries[jobId][id - 1];
+        bool expected = entry.stage == 3 && !entry.certified
+            && (entry.missing == 0 || entry.correct >= _terms[jobId].required);
+        bytes memory call = abi.encodeCall(ESCROW.certify, (jobId, _terms[jobId], id));
+        assertEq(_call(address(this), call), expected, "certificate");
+        if (!expected) return;
+        entry.certified = true;
+        entry.last = entryFingerprint(jobId, id);
+        ++calls["certify"];
+    }
+
+    function withdraw(uint256 who, uint256 which, uint256 amount) external {
+        address actor = _actor(who);
+        address token = tokens[which % tokens.length];
+        uint256 credit = owed[token][actor];
+        amount = _bound(amount, 0, credit + 1);
+        bool expected = amount != 0 && amount <= credit;
+        assertEq(
+            _call(actor, abi.encodeCall(ESCROW.withdrawTo, (token, actor, amount))), expected, "withdrawal"
+        );
+        if (!expected) return;
+        owed[token][actor] -= amount;
+        paidOut[token] += amount;
+        ++calls["withdraw"];
+    }
+
+    function donate(uint256 which, uint256 amount) external {
+        address token = tokens[which % tokens.length];
+        amount = _bound(amount, 1, 1 ether);
+        // Ether can be forced into any contract.
+        if (token == ETHER) vm.deal(address(ESCROW), address(ESCROW).balance + amount);
+        else PlainToken(token).mint(address(ESCROW), amount);
+        donated[token] += amount;
+    }
+
+    function pass(uint256 time) external {
+        vm.warp(block.timestamp + _bound(time, 1, 6 days));
+        vm.roll(block.number + 1);
+    }
+
+    function tokenCount() external view returns (uint256) {
+        return tokens.length;
+    }
+
+    function actorCount() external view returns (uint256) {
+        return actors.length;
+    }
+
+    function entryCount(uint256 jobId) external view returns (uint256) {
+        return _entries[jobId].length;
+    }
+
+    function termsOf(uint256 jobId) external view returns (IAuditEscrow.Terms memory) {
+        return _terms[jobId];
+    }
+
+    function bookedJob(uint256 jobId) external view returns (BookedJob memory) {
+        return _jobs[jobId];
+    }
+
+    function bookedEntry(uint256 jobId, uint256 id) external view returns (BookedEntry memory) {
+        return _entries[jobId][id - 1];
+    }
+
+    function jobFingerprint(uint256 jobId) public view returns (bytes32) {
+        return keccak256(abi.encode(ESCROW.getJob(jobId)));
+    }
+
+    function entryFingerprint(uint256 jobId, uint256 id) public view returns (bytes32) {
+        return keccak256(abi.encode(ESCROW.getEntry(jobId, id)));
+    }
+
+    /// @dev Books the end of an entry by what it has come to.
+    function _end(uint256 jobId, uint256 id) private {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        BookedEntry storage entry = _entries[jobId][id - 1];
+        uint256 toBuyer;
+        uint256 bonus;
+        if (!_jobs[jobId].delivered) bonus = terms.bond / _entries[jobId].length;
+        else if (entry.stage == 1) toBuyer = terms.abortFee;
+        else if (entry.correct < terms.required) toBuyer = terms.stake;
+        _credit(jobId, entry.seller, terms.stake - toBuyer + bonus);
+        _credit(jobId, terms.buyer, toBuyer);
+        entry.stage = 3;
+        ++entry.endings;
+        entry.last = entryFingerprint(jobId, id);
+    }
+
+    function _credit(uint256 jobId, address to, uint256 amount) private {
+        // Underflows where a job would pay more than came in for it.
+        _jobs[jobId].pot -= amount;
+        owed[_terms[jobId].token][to] += amount;
+    }
+
+    /// @dev Whether the job's outcome is certain, or as good as that for `caller`.
+    function _isOver(uint256 jobId, address caller) private view returns (bool) {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        uint256 entries = _entries[jobId].length;
+        if (!_jobs[jobId].delivered) {
+            return block.timestamp > (entries == 0 ? terms.enterBy : terms.deliverBy);
+        }
+        BookedEntry storage first = _entries[jobId][0];
+        if (entries == 1 && first.correct >= terms.required && caller == first.seller) return true;
+        for (uint256 id = 1; id <= entries; ++id) {
+            if (_mayChange(jobId, id)) return false;
+        }
+        return true;
+    }
+
+    /// @dev Whether the count of an entry may still change.
+    function _mayChange(uint256 jobId, uint256 id) private view returns (bool) {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        BookedEntry storage entry = _entries[jobId][id - 1];
+        if (!_jobs[jobId].delivered) return block.timestamp <= terms.deliverBy;
+        if (entry.stage == 1) return block.timestamp <= terms.acceptBy;
+        return entry.stage == 2 && entry.missing != 0 && block.timestamp <= terms.proveBy;
+    }
+
+    /// @dev Entry with the highest count, the earliest among equals; zero if there is none.
+    function _best(uint256 jobId) private view returns (uint256 best) {
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            if (best == 0 || _entries[jobId][id - 1].correct > _entries[jobId][best - 1].correct) best = id;
+        }
+    }
+
+    function _run(uint256 jobId, uint256 id, uint256 seed) private view returns (uint256) {
+        return _bound(seed, 0, (_terms[jobId].items - 1) / _entries[jobId][id - 1].batch);
+    }
+
+    function _items(uint256 jobId, uint256 id, uint256 run) private view returns (uint256) {
+        uint256 batch = _entries[jobId][id - 1].batch;
+        uint256 left = _terms[jobId].items - run * batch;
+        return left < batch ? left : batch;
+    }
+
+    /// @dev Shows a proof that is made for `recipient`.
+    function _prove(
+        address caller,
+        address recipient,
+        uint256 jobId,
+        uint256 id,
+        uint256 run,
+        uint256 correct
+    ) private returns (bool ok) {
+        uint256[] memory publicInputs = new uint256[](5);
+        publicInputs[0] = ESCROW.contextOf(jobId, recipient);
+        publicInputs[1] = ROOT;
+        publicInputs[2] = run * _entries[jobId][id - 1].batch;
+        publicInputs[3] = _items(jobId, id, run);
+        publicInputs[4] = correct;
+        bytes memory proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+        return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], id, run, correct, proof)));
+    }
+
+    function _pay(address actor, address token, uint256 amount, bytes memory call) private returns (bool ok) {
+        if (token == ETHER) {
+            vm.deal(actor, amount);
+        } else {
+            PlainToken(token).mint(actor, amount);
+            vm.prank(actor);
+            PlainToken(token).approve(address(ESCROW), amount);
+        }
+        vm.prank(actor);
+        (ok,) = address(ESCROW).call{value: token == ETHER ? amount : 0}(call);
+        if (ok) deposited[token] += amount;
+    }
+
+    function _call(address actor, bytes memory call) private returns (bool ok) {
+        vm.prank(actor);
+        (ok,) = address(ESCROW).call(call);
+    }
+
+    function _actor(uint256 seed) private view returns (address) {
+        return actors[seed % actors.length];
+    }
+
+    /// @dev 0 if there is no job yet.
+    function _jobId(uint256 seed) private view returns (uint256) {
+        uint256 count = ESCROW.jobCount();
+        return count == 0 ? 0 : 1 + seed % count;
+    }
+
+    function _entryId(uint256 which, uint256 number) private view returns (uint256 jobId, uint256 id) {
+        jobId = _jobId(which);
+        uint256 count = _entries[jobId].length;
+        if (count != 0) id = 1 + number % count;
+    }
+}
