@@ -12,15 +12,15 @@ contract AuditEscrowInvariantTest is AuditFixture {
     function setUp() public override {
         super.setUp();
         handler = new AuditHandler(audit, WEIGHTS, bindingHash, vk.codehash, admitted);
-        bytes4[] memory selectors = new bytes4[](15);
+        bytes4[] memory selectors = new bytes4[](18);
         selectors[0] = AuditHandler.open.selector;
         selectors[1] = AuditHandler.enter.selector;
-        selectors[2] = AuditHandler.enter.selector;
+        selectors[2] = AuditHandler.proceed.selector;
         selectors[3] = AuditHandler.deliver.selector;
-        selectors[4] = AuditHandler.deliver.selector;
+        selectors[4] = AuditHandler.proceed.selector;
         selectors[5] = AuditHandler.answer.selector;
         selectors[6] = AuditHandler.prove.selector;
-        selectors[7] = AuditHandler.prove.selector;
+        selectors[7] = AuditHandler.proceed.selector;
         selectors[8] = AuditHandler.proveWithStolenProof.selector;
         selectors[9] = AuditHandler.settle.selector;
         selectors[10] = AuditHandler.release.selector;
@@ -28,6 +28,9 @@ contract AuditEscrowInvariantTest is AuditFixture {
         selectors[12] = AuditHandler.withdraw.selector;
         selectors[13] = AuditHandler.donate.selector;
         selectors[14] = AuditHandler.pass.selector;
+        selectors[15] = AuditHandler.proceed.selector;
+        selectors[16] = AuditHandler.proceed.selector;
+        selectors[17] = AuditHandler.proceed.selector;
         targetContract(address(handler));
         targetSelector(FuzzSelector(address(handler), selectors));
     }

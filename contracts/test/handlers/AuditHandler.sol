@@ -35,7 +35,7 @@ contract AuditHandler is Test {
 
     address internal constant ETHER = address(0);
     uint256 internal constant ROOT = 0x5678;
-    uint256 internal constant MAX_JOBS = 8;
+    uint256 internal constant MAX_JOBS = 4;
 
     AuditEscrow public immutable ESCROW;
     bytes32 internal immutable WEIGHTS;
@@ -242,6 +242,25 @@ contract AuditHandler is Test {
         entry.certified = true;
         entry.last = entryFingerprint(jobId, id);
         ++calls["certify"];
+    }
+
+    /// @dev Takes the step that is due, so that histories get far enough: alone, chance rarely does.
+    function proceed(uint256 which, uint256 number, uint256 seed) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0 || _jobs[jobId].endings != 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        uint256 entries = _entries[jobId].length;
+        if (entries < terms.maxEntries && block.timestamp <= terms.enterBy) {
+            return this.enter(seed, which, seed);
+        }
+        if (!_jobs[jobId].delivered) return this.deliver(which, false);
+        BookedEntry storage entry = _entries[jobId][number % entries];
+        if (entry.stage == 1) return this.answer(1, which, number, seed % 8 != 0);
+        if (entry.missing == 0) return this.settle(seed, which);
+        uint256 run;
+        while (entry.proven >> run & 1 != 0) ++run;
+        uint256 items = _items(jobId, 1 + number % entries, run);
+        this.prove(seed, which, number, run, seed % 4 == 0 ? seed % (items + 1) : items);
     }
 
     function withdraw(uint256 who, uint256 which, uint256 amount) external {
