@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
+import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
+import {PlainToken} from "../doubles/Tokens.sol";
+
+/// @notice All that requesters, holders and bystanders can do, with bounded choices, and a second set of books:
+/// what must happen follows from these and the clock, never from what the escrow says of itself.
+contract RetrievalHandler is Test {
+    /// @dev A job by the handler's own books. Bit i of `proven`: run i has been proven.
+    struct BookedJob {
+        uint256 proven;
+        uint256 missing;
+        bool anySelected;
+        uint256 endings;
+        bytes32 last;
+    }
+
+    address internal constant ETHER = address(0);
+    uint256 internal constant ROOT = 0x9abc;
+    uint256 internal constant MAX_JOBS = 5;
+
+    RetrievalEscrow public immutable ESCROW;
+    bytes32 internal immutable WEIGHTS;
+    bytes32 internal immutable BINDING;
+    bytes32 internal immutable VK_HASH;
+
+    address[] public actors;
+    address[] public tokens;
+
+    mapping(uint256 jobId => IRetrievalEscrow.Terms) internal _terms;
+    mapping(uint256 jobId => BookedJob) internal _jobs;
+    mapping(uint256 jobId => mapping(uint256 index => bool)) public selected;
+    mapping(address token => uint256) public deposited;
+    mapping(address token => uint256) public paidOut;
+    mapping(address token => uint256) public donated;
+    mapping(address token => mapping(address account => uint256)) public owed;
+    mapping(bytes32 action => uint256) public calls;
+
+    constructor(RetrievalEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash) {
+        ESCROW = escrow;
+        WEIGHTS = weights;
+        BINDING = binding;
+        VK_HASH = vkHash;
+        tokens = [ETHER, address(new PlainToken())];
+        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
+    }
+
+    function open(uint256 who, uint256 which, uint256 to, uint96 price, uint256 shape) external {
+        if (ESCROW.jobCount() == MAX_JOBS) return;
+        IRetrievalEscrow.Terms memory terms;
+        terms.requester = _actor(who);
+        terms.holder = _actor(to);
+        terms.token = tokens[which % tokens.length];
+        terms.price = uint96(_bound(price, 1, type(uint96).max));
+        terms.modelId = 1;
+        terms.collectionRoot = ROOT;
+        terms.items = uint32(1 + uint8(shape) % 9);
+        terms.batch = uint16(3 + uint8(shape >> 8) % 5);
+        terms.proveBy = uint64(block.timestamp + 1 + uint32(shape >> 32) % 20 days);
+        terms.openBy = terms.proveBy + 1 + uint32(shape >> 64) % 20 days;
+
+        bytes memory call = abi.encodeCall(ESCROW.open, (terms, BINDING, ""));
+        if (terms.token == ETHER) {
+            vm.deal(terms.requester, terms.price);
+        } else {
+            PlainToken(terms.token).mint(terms.requester, terms.price);
+            vm.prank(terms.requester);
+            PlainToken(terms.token).approve(address(ESCROW), terms.price);
+        }
+        vm.prank(terms.requester);
+        (bool ok,) = address(ESCROW).call{value: terms.token == ETHER ? terms.price : 0}(call);
+        assertTrue(ok, "opening refused against the rules");
+        uint256 jobId = ESCROW.jobCount();
+        _terms[jobId] = terms;
+        _jobs[jobId].missing = (terms.items - 1) / terms.batch + 1;
+        deposited[terms.token] += terms.price;
+        ++calls["open"];
+    }
+
+    function prove(uint256 who, uint256 which, uint256 run, uint256 bitmap) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IRetrievalEscrow.Terms memory terms = _terms[jobId];
+        BookedJob storage job = _jobs[jobId];
+        run = _bound(run, 0, (terms.items - 1) / terms.batch);
+        uint256 length = _items(jobId, run);
+        // Often nothing at all.
+        bitmap = bitmap % 2 == 0 ? 0 : (bitmap >> 1) % (1 << length);
+        bool expected = job.endings == 0 && block.timestamp <= terms.proveBy && job.proven >> run & 1 == 0;
+        assertEq(_prove(_actor(who), terms.holder, jobId, run, bitmap), expected, "proof");
+        if (!expected) return;
+        job.proven |= 1 << run;
+        --job.missing;
+        if (bitmap != 0) job.anySelected = true;
+        for (uint256 i = 0; i < length; ++i) {
+            selected[jobId][run * terms.batch + i] = bitmap >> i & 1 == 1;
+        }
+        ++calls["prove"];
+    }
+
+    /// @dev A proof made for somebody else never works.
+    function proveWithStolenProof(uint256 which, uint256 run, uint256 from) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        address holder = _terms[jobId].holder;
+        address victim = _actor(from);
+        if (victim == holder) return;
+        run = _bound(run, 0, (_terms[jobId].items - 1) / _terms[jobId].batch);
+        assertFalse(_prove(holder, victim, jobId, run, 0), "stolen proof was counted");
+        ++calls["proveWithStolenProof"];
+    }
+
+    function publish(uint256 who, uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IRetrievalEscrow.Terms memory terms = _terms[jobId];
+        BookedJob storage job = _jobs[jobId];
+        // Mostly the holder itself.
+        address caller = who % 4 == 0 ? _actor(who / 4) : terms.holder;
+        bool expected =
+            job.endings == 0 && job.missing == 0 && block.timestamp <= terms.openBy && caller == terms.holder;
+        assertEq(
+            _call(caller, abi.encodeCall(ESCROW.publish, (jobId, terms, "data", ""))), expected, "publishing"
+        );
+        if (!expected) return;
+        _end(jobId, terms.holder);
+        ++calls["publish"];
+    }
+
+    function settle(uint256 who, uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IRetrievalEscrow.Terms memory terms = _terms[jobId];
+        BookedJob storage job = _jobs[jobId];
+        bool empty = job.missing == 0 && !job.anySelected;
+        bool late = block.timestamp > (job.missing == 0 ? terms.openBy : terms.proveBy);
+        bool expected = job.endings == 0 && (empty || late);
+        assertEq(_call(_actor(who), abi.encodeCall(ESCROW.settle, (jobId, terms))), expected, "settlement");
+        if (!expected) return;
+        _end(jobId, empty ? terms.holder : terms.requester);
+        ++calls[empty ? bytes32("payEmpty") : bytes32("refund")];
+    }
+
+    function withdraw(uint256 who, uint256 which, uint256 amount) external {
+        address actor = _actor(who);
+        address token = tokens[which % tokens.length];
+        uint256 credit = owed[token][actor];
+        amount = _bound(amount, 0, credit + 1);
+        bool expected = amount != 0 && amount <= credit;
+        assertEq(
+            _call(actor, abi.encodeCall(ESCROW.withdrawTo, (token, actor, amount))), expected, "withdrawal"
+        );
+        if (!expected) return;
+        owed[token][actor] -= amount;
+        paidOut[token] += amount;
+        ++calls["withdraw"];
+    }
+
+    function donate(uint256 which, uint256 amount) external {
+        address token = tokens[which % tokens.length];
+        amount = _bound(amount, 1, 1 ether);
+        // Ether can be forced into any contract.
+        if (token == ETHER) vm.deal(address(ESCROW), address(ESCROW).balance + amount);
+        else PlainToken(token).mint(address(ESCROW), amount);
+        donated[token] += amount;
+    }
+
+    function pass(uint256 time) external {
+        vm.warp(block.timestamp + _bound(time, 1, 10 days));
+    }
+
+    function tokenCount() external view returns (uint256) {
+        return tokens.length;
+    }
+
+    function actorCount() external view returns (uint256) {
+        return actors.length;
+    }
+
+    function termsOf(uint256 jobId) external view returns (IRetrievalEscrow.Terms memory) {
+        return _terms[jobId];
+    }
+
+    function bookedJob(uint256 jobId) external view returns (BookedJob memory) {
+        return _jobs[jobId];
+    }
+
+    function fingerprint(uint256 jobId) public view returns (bytes32) {
+        return keccak256(abi.encode(ESCROW.getJob(jobId)));
+    }
+
+    function _end(uint256 jobId, address to) private {
+        owed[_terms[jobId].token][to] += _terms[jobId].price;
+        ++_jobs[jobId].endings;
+        _jobs[jobId].last = fingerprint(jobId);
+    }
+
+    function _items(uint256 jobId, uint256 run) private view returns (uint256) {
+        uint256 batch = _terms[jobId].batch;
+        uint256 left = _terms[jobId].items - run * batch;
+        return left < batch ? left : batch;
+    }
+
+    /// @dev Shows a proof that is made for `recipient`.
+    function _prove(address caller, address recipient, uint256 jobId, uint256 run, uint256 bitmap)
+        private
+        returns (bool ok)
+    {
+        uint256[] memory publicInputs = new uint256[](5);
+        publicInputs[0] = ESCROW.contextOf(jobId, recipient);
+        publicInputs[1] = ROOT;
+        publicInputs[2] = run * _terms[jobId].batch;
+        publicInputs[3] = _items(jobId, run);
+        publicInputs[4] = bitmap;
+        bytes memory proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+        return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], run, bitmap, proof)));
+    }
+
+    function _call(address actor, bytes memory call) private returns (bool ok) {
+        vm.prank(actor);
+        (ok,) = address(ESCROW).call(call);
+    }
+
+    function _actor(uint256 seed) private view returns (address) {
+        return actors[seed % actors.length];
+    }
+
+    /// @dev 0 if there is no job yet.
+    function _jobId(uint256 seed) private view returns (uint256) {
+        uint256 count = ESCROW.jobCount();
+        return count == 0 ? 0 : 1 + seed % count;
+    }
+}
