@@ -24,22 +24,21 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     struct StoredJob {
         bytes32 termsHash;
         State state;
-        uint16 entries;
-        uint16 leader;
-        uint16 unanswered;
-        uint16 proving;
+        uint8 entries;
         uint64 lastEntryBlock;
         bytes32 entriesHash;
     }
 
     struct StoredEntry {
+        // One slot for what changes,
         address seller;
-        uint48 modelId;
-        uint32 batch;
-        EntryState state;
-        bool certified;
         uint32 correct;
         uint32 missing;
+        EntryState state;
+        bool certified;
+        // another for what does not.
+        uint48 modelId;
+        uint32 batch;
         BitMaps.BitMap proven;
     }
 
@@ -51,6 +50,9 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
     /// @notice Longest list of admitted keys.
     uint256 public constant MAX_ADMITTED_KEYS = 64;
+
+    /// @notice Largest number of entries: settling a job looks at all of them.
+    uint256 public constant MAX_ENTRIES = 16;
 
     IResultRegistry private immutable RESULTS;
 
@@ -139,22 +141,20 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _requireHint(place);
 
         job.state = State.Delivered;
+        if (terms.bond != 0) _credit(terms.token, terms.buyer, terms.bond);
         emit Events.AuditDelivered(jobId, dataHash, place);
     }
 
     /// @inheritdoc IAuditEscrow
     function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        (, StoredEntry storage stored) = _answer(jobId, terms, entry);
         stored.state = EntryState.Accepted;
-        --job.unanswered;
-        ++job.proving;
         emit Events.EntryAccepted(jobId, entry);
     }
 
     /// @inheritdoc IAuditEscrow
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
         (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
-        --job.unanswered;
         _end(jobId, terms, job, entry, stored);
     }
 
@@ -167,9 +167,10 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         uint256 correct,
         bytes calldata proof
     ) external nonReentrant {
-        StoredJob storage job = _job(jobId, terms);
+        _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
-        _requireState(jobId, job, State.Delivered);
+        // As long as an accepted entry has runs to prove and time for it, its job is neither undelivered nor
+        // settled: settling waits for it or ends it.
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
         Deadlines.requireNotPassed(jobId, terms.proveBy);
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
@@ -185,40 +186,38 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _requireProof(stored.modelId, publicInputs, proof);
 
         stored.proven.set(run);
-        _count(jobId, job, entry, stored, correct);
+        stored.correct = SafeCast.toUint32(stored.correct + correct);
+        --stored.missing;
         emit Events.AuditRunProven(jobId, entry, run, correct);
     }
 
     /// @inheritdoc IAuditEscrow
     function settle(uint256 jobId, Terms calldata terms) external nonReentrant {
         StoredJob storage job = _job(jobId, terms);
-        StoredEntry storage leader = _entries[jobId][job.leader];
+        uint256 entries = job.entries;
+        (uint256 best, bool decided) = _rank(jobId, terms, entries);
+        StoredEntry storage leader = _entries[jobId][best];
         State end;
-        uint256 toBuyer = uint256(terms.reward) + terms.bond;
+        address recipient = terms.buyer;
+        uint256 amount = terms.reward;
         if (job.state == State.Open) {
-            uint256 entries = job.entries;
             Deadlines.requirePassed(jobId, entries == 0 ? terms.enterBy : terms.deliverBy);
-            if (entries == 0) {
-                end = State.Refunded;
-            } else {
-                end = State.Undelivered;
-                toBuyer -= _bondShare(job, terms) * entries;
-            }
+            end = entries == 0 ? State.Refunded : State.Undelivered;
+            amount += terms.bond - _bondShare(terms, entries) * entries;
         } else if (job.state == State.Delivered) {
             bool reached = leader.correct >= terms.required;
-            bool early = reached && job.entries == 1 && msg.sender == leader.seller;
-            if (!early && !_isDecided(job, terms)) revert Errors.Undecided(jobId);
+            bool early = reached && entries == 1 && msg.sender == leader.seller;
+            if (!early && !decided) revert Errors.Undecided(jobId);
             end = reached ? State.Paid : State.Refunded;
-            if (reached) toBuyer = terms.bond;
+            if (reached) recipient = leader.seller;
         } else {
             revert Errors.JobNotOpen(jobId);
         }
 
         job.state = end;
-        if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
-        if (end == State.Paid) _credit(terms.token, leader.seller, terms.reward);
-        emit Events.AuditSettled(jobId, end, end == State.Paid ? leader.seller : terms.buyer);
-        if (_isLive(leader.state)) _end(jobId, terms, job, job.leader, leader);
+        _credit(terms.token, recipient, amount);
+        emit Events.AuditSettled(jobId, end, recipient);
+        if (_isLive(leader.state)) _end(jobId, terms, job, best, leader);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -255,9 +254,6 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         return Job({
             state: job.state,
             entries: job.entries,
-            leader: job.leader,
-            unanswered: job.unanswered,
-            proving: job.proving,
             lastEntryBlock: job.lastEntryBlock,
             entriesHash: job.entriesHash,
             termsHash: job.termsHash
@@ -309,7 +305,9 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         if (terms.required == 0 || terms.required > terms.items) {
             revert Errors.RequiredOutOfRange(terms.required, terms.items);
         }
-        if (terms.maxEntries == 0) revert Errors.ZeroValue("maxEntries");
+        if (terms.maxEntries == 0 || terms.maxEntries > MAX_ENTRIES) {
+            revert Errors.MaxEntriesOutOfRange(terms.maxEntries, MAX_ENTRIES);
+        }
         Deadlines.requireOrder(block.timestamp, terms.enterBy);
         Deadlines.requireOrder(terms.enterBy, terms.deliverBy);
         Deadlines.requireOrder(terms.deliverBy, terms.acceptBy);
@@ -346,9 +344,6 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _admitKey(terms, offer);
 
         entry = ++job.entries;
-        // The first entry leads until another one has more.
-        if (entry == 1) job.leader = 1;
-        ++job.unanswered;
         job.lastEntryBlock = SafeCast.toUint64(block.number);
         bytes32 entriesHash =
             keccak256(abi.encode(job.entriesHash, msg.sender, offer.bindingHash, offer.batch));
@@ -372,26 +367,6 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         );
     }
 
-    /// @dev Adds a proven run to an entry's count, and lets the entry lead if that makes it the best.
-    function _count(
-        uint256 jobId,
-        StoredJob storage job,
-        uint256 entry,
-        StoredEntry storage stored,
-        uint256 correct
-    ) private {
-        uint256 total = stored.correct + correct;
-        uint256 missing = stored.missing - 1;
-        stored.correct = SafeCast.toUint32(total);
-        stored.missing = SafeCast.toUint32(missing);
-        if (missing == 0) --job.proving;
-
-        uint256 leader = job.leader;
-        if (entry == leader) return;
-        uint256 best = _entries[jobId][leader].correct;
-        if (total > best || (total == best && entry < leader)) job.leader = SafeCast.toUint16(entry);
-    }
-
     /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more.
     function _end(
         uint256 jobId,
@@ -405,7 +380,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         uint256 toBuyer;
         if (_isUndelivered(job)) {
             end = EntryState.Returned;
-            toSeller = uint256(terms.stake) + _bondShare(job, terms);
+            toSeller = uint256(terms.stake) + _bondShare(terms, job.entries);
         } else if (stored.state == EntryState.Entered) {
             end = EntryState.Aborted;
             toSeller = terms.stake - terms.abortFee;
@@ -438,15 +413,29 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         Deadlines.requireNotPassed(jobId, terms.acceptBy);
     }
 
-    /// @dev Whether no count of a delivered job can change any more.
-    function _isDecided(StoredJob storage job, Terms calldata terms) private view returns (bool) {
-        if (block.timestamp > terms.proveBy) return true;
-        return job.proving == 0 && (job.unanswered == 0 || block.timestamp > terms.acceptBy);
+    /// @dev The entry with the highest count, the earliest among equals, and whether no count of a delivered
+    /// job can change any more.
+    function _rank(uint256 jobId, Terms calldata terms, uint256 entries)
+        private
+        view
+        returns (uint256 best, bool decided)
+    {
+        (best, decided) = (1, true);
+        uint256 highest;
+        for (uint256 entry = 1; entry <= entries; ++entry) {
+            StoredEntry storage stored = _entries[jobId][entry];
+            EntryState state = stored.state;
+            bool mayAccept = state == EntryState.Entered && block.timestamp <= terms.acceptBy;
+            bool mayProve =
+                state == EntryState.Accepted && stored.missing != 0 && block.timestamp <= terms.proveBy;
+            if (mayAccept || mayProve) decided = false;
+            if (stored.correct > highest) (best, highest) = (entry, stored.correct);
+        }
     }
 
     /// @dev Each entry's part of the bond if nothing is delivered. What does not divide stays the buyer's.
-    function _bondShare(StoredJob storage job, Terms calldata terms) private view returns (uint256) {
-        return terms.bond / job.entries;
+    function _bondShare(Terms calldata terms, uint256 entries) private pure returns (uint256) {
+        return entries == 0 ? 0 : terms.bond / entries;
     }
 
     function _isUndelivered(StoredJob storage job) private view returns (bool) {
@@ -471,8 +460,19 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         job = _jobs[jobId];
         bytes32 expected = job.termsHash;
         if (expected == 0) revert Errors.JobNotFound(jobId);
-        bytes32 actual = keccak256(abi.encode(terms));
+        bytes32 actual = _hash(terms);
         if (actual != expected) revert Errors.TermsMismatch(jobId, expected, actual);
+    }
+
+    /// @dev keccak256(abi.encode(terms)), for less gas: static types stand like that in the call data already.
+    /// Only {_record} encodes, which refuses values that are out of their types' ranges.
+    function _hash(Terms calldata terms) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            // 17 words
+            calldatacopy(start, terms, 0x220)
+            hash := keccak256(start, 0x220)
+        }
     }
 
     function _entry(uint256 jobId, uint256 entry) private view returns (StoredEntry storage stored) {

@@ -16,6 +16,8 @@ contract AuditEscrowDeliverTest is AuditFixture {
         vm.prank(buyer);
         audit.deliver(jobId, terms, entriesHash, DATA, "ipfs://data");
         assertJob(jobId, IAuditEscrow.State.Delivered);
+        // The bond has done its work.
+        assertCredits(BOND, 0, 0);
     }
 
     function test_RevertWhen_DelivererIsNotBuyer() public {
@@ -157,9 +159,6 @@ contract AuditEscrowAnswerTest is AuditFixture {
         emit Events.EntryAccepted(jobId, 1);
         acceptAs(seller, jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Accepted);
-        IAuditEscrow.Job memory job = audit.getJob(jobId);
-        assertEq(job.unanswered, 0);
-        assertEq(job.proving, 1);
     }
 
     function test_AbortCostsTheFee() public {
@@ -169,10 +168,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
         vm.prank(seller);
         audit.abort(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertCredits(ABORT_FEE, STAKE - ABORT_FEE, 0);
-        IAuditEscrow.Job memory job = audit.getJob(jobId);
-        assertEq(job.unanswered, 0);
-        assertEq(job.proving, 0);
+        assertCredits(BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
         assertJob(jobId, IAuditEscrow.State.Delivered);
     }
 
@@ -187,7 +183,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
             vm.prank(seller);
             audit.abort(jobId, terms, 1);
             // The fees add up to one stake, and so do the rests.
-            assertCredits(i * STAKE, STAKE, 0);
+            assertCredits((i + 1) * BOND + i * STAKE, STAKE, 0);
         }
     }
 

@@ -32,9 +32,6 @@ contract AuditEscrowEnterTest is AuditFixture {
         assertEq(address(audit).balance, REWARD + BOND + STAKE);
         IAuditEscrow.Job memory job = audit.getJob(jobId);
         assertEq(job.entries, 1);
-        assertEq(job.leader, 1);
-        assertEq(job.unanswered, 1);
-        assertEq(job.proving, 0);
         assertEq(job.lastEntryBlock, 77);
         assertEq(job.entriesHash, entriesHash);
         IAuditEscrow.Entry memory entry = audit.getEntry(jobId, 1);

@@ -33,7 +33,8 @@ contract AuditEscrowOpenTest is AuditFixture {
         IAuditEscrow.Job memory job = audit.getJob(1);
         assertEq(uint8(job.state), uint8(IAuditEscrow.State.Open));
         assertEq(job.termsHash, keccak256(abi.encode(terms)));
-        assertEq(job.entries + job.leader + job.unanswered + job.proving + job.lastEntryBlock, 0);
+        assertEq(job.entries, 0);
+        assertEq(job.lastEntryBlock, 0);
         assertEq(job.entriesHash, 0);
     }
 
@@ -124,10 +125,17 @@ contract AuditEscrowOpenTest is AuditFixture {
         _expectRefusal(terms, abi.encodeWithSelector(Errors.RequiredOutOfRange.selector, 0, 0));
     }
 
-    function test_RevertWhen_NobodyMayEnter() public {
+    function test_MaxEntriesBounds() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
-        terms.maxEntries = 0;
-        _expectRefusal(terms, abi.encodeWithSelector(Errors.ZeroValue.selector, "maxEntries"));
+        uint8[3] memory refused = [0, 17, 255];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            terms.maxEntries = refused[i];
+            _expectRefusal(
+                terms, abi.encodeWithSelector(Errors.MaxEntriesOutOfRange.selector, refused[i], 16)
+            );
+        }
+        terms.maxEntries = 16;
+        openAudit(terms);
     }
 
     /// @dev Each deadline comes after the one before, and the first after now.

@@ -92,7 +92,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         vm.warp(terms.acceptBy + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertCredits(ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertCredits(BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
         audit.settle(jobId, terms);
         assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
@@ -202,7 +202,11 @@ contract AuditEscrowSettleTest is AuditFixture {
         bytes memory proof = runProof(jobId, terms, 1, 1, 4);
         vm.expectRevert(
             abi.encodeWithSelector(
-                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Delivered, IAuditEscrow.State.Paid
+                Errors.WrongEntryState.selector,
+                jobId,
+                1,
+                IAuditEscrow.EntryState.Accepted,
+                IAuditEscrow.EntryState.Returned
             )
         );
         audit.prove(jobId, terms, 1, 1, 4, proof);
@@ -214,7 +218,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         vm.prank(stranger);
         audit.release(jobId, terms, 1);
-        assertCredits(0, STAKE, 0);
+        assertCredits(BOND, STAKE, 0);
         assertJob(jobId, IAuditEscrow.State.Delivered);
         audit.settle(jobId, terms);
         assertPaidOut(BOND, REWARD + STAKE, 0);
@@ -225,7 +229,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         vm.warp(terms.proveBy + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertCredits(STAKE, 0, 0);
+        assertCredits(BOND + STAKE, 0, 0);
         audit.settle(jobId, terms);
         assertPaidOut(REWARD + BOND + STAKE, 0, 0);
     }
@@ -278,7 +282,7 @@ contract AuditEscrowSettleTest is AuditFixture {
             [uint256(REWARD) + BOND, REWARD, REWARD + BOND + ABORT_FEE, REWARD + BOND + STAKE];
         uint256[4] memory ofSeller = [uint256(0), STAKE + BOND, STAKE - ABORT_FEE, 0];
         if (ok) assertPaidOut(ofBuyer[steps], ofSeller[steps], 0);
-        else assertCredits(0, 0, 0);
+        else assertCredits(steps > 1 ? BOND : 0, 0, 0);
     }
 
     function testFuzz_AmountsAddUp(uint96[4] memory amounts, uint256 correct, bool accepts) public {

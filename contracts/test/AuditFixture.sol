@@ -73,7 +73,7 @@ abstract contract AuditFixture is Fixture {
         terms.bond = 0;
     }
 
-    function contest(uint16 maxEntries) internal view returns (IAuditEscrow.Terms memory terms) {
+    function contest(uint8 maxEntries) internal view returns (IAuditEscrow.Terms memory terms) {
         terms = bounty(ETHER);
         terms.maxEntries = maxEntries;
     }

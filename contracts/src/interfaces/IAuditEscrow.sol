@@ -11,7 +11,7 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// are proven, run by run. With `maxEntries` = 1 this is a bounty for one seller, with more a contest: the
 /// highest proven count wins, among equal ones the earlier entry.
 ///
-/// The job holds reward and bond, each entry its stake, and the two end apart from each other:
+/// The job holds reward and bond, each entry its stake, and job and entries end apart from each other:
 ///
 /// job:   Open -> Delivered -> Paid or Refunded; Open -> Refunded (nobody entered) or Undelivered.
 /// entry: Entered -> Accepted -> Returned or Forfeited; Entered -> Aborted, or Returned if undelivered.
@@ -52,8 +52,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param seller Who alone may enter; zero for anyone.
     /// @param token ERC-20 token of all amounts, or the zero address for ether.
     /// @param reward What the best entry with at least `required` correct is paid; not zero.
-    /// @param bond The buyer's, lost to the entries if nothing is delivered. Zero unless keys are listed:
-    /// else anyone could enter with a model that no buyer can approve of, and take it.
+    /// @param bond The buyer's, returned on delivery, lost to the entries if nothing is delivered. Zero unless
+    /// keys are listed: else anyone could enter with a model that no buyer can approve of, and take it.
     /// @param stake What each seller posts; not zero.
     /// @param abortFee What a seller loses to the buyer who sees the test set and does not accept; at most
     /// the stake.
@@ -61,7 +61,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param metric What counts as correct, for the record; not zero.
     /// @param items Number of items n in the test set; at least 1.
     /// @param required Number of items t that must be correct; in [1, n].
-    /// @param maxEntries Largest number of entries; at least 1.
+    /// @param maxEntries Largest number of entries; in [1, 16].
     /// @param enterBy Last second in which sellers may enter; in the future.
     /// @param deliverBy Last second for the delivery; after `enterBy`.
     /// @param acceptBy Last second in which sellers accept or abort; after `deliverBy`.
@@ -80,7 +80,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         bytes32 metric;
         uint32 items;
         uint32 required;
-        uint16 maxEntries;
+        uint8 maxEntries;
         uint64 enterBy;
         uint64 deliverBy;
         uint64 acceptBy;
@@ -107,17 +107,11 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice A job as stored.
     /// @param entries Number of entries; their ids run from 1 to this number.
-    /// @param leader Entry with the highest proven count, among equal ones the earlier; zero without entries.
-    /// @param unanswered Entries whose sellers have neither accepted nor aborted.
-    /// @param proving Accepted entries with runs not yet proven.
     /// @param lastEntryBlock Block of the latest entry.
     /// @param entriesHash See {deliver}.
     struct Job {
         State state;
         uint256 entries;
-        uint256 leader;
-        uint256 unanswered;
-        uint256 proving;
         uint256 lastEntryBlock;
         bytes32 entriesHash;
         bytes32 termsHash;
@@ -171,7 +165,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Permit calldata permit
     ) external returns (uint256 entry);
 
-    /// @notice Publishes the encrypted test set. Buyer only, up to `deliverBy`, once the job is full or
+    /// @notice Publishes the encrypted test set and returns the bond. Buyer only, up to `deliverBy`, once the job is full or
     /// `enterBy` has passed, and in a later block than the last entry.
     ///
     /// Where no keys were listed this approves of every entry. A verifying key for another statement, or a

@@ -146,6 +146,8 @@ library Errors {
     error BondWithoutKeys(uint256 bond);
     /// @notice The number of items required is zero or above the number of items.
     error RequiredOutOfRange(uint256 required, uint256 items);
+    /// @notice A job takes no entries, or more than `maximum`.
+    error MaxEntriesOutOfRange(uint256 maxEntries, uint256 maximum);
     /// @notice The list of admitted keys is longer than the escrow takes.
     error KeyListTooLong(uint256 length, uint256 maximum);
     /// @notice The list of admitted keys is not the one whose hash is in the terms.

@@ -84,7 +84,7 @@ contract AuditHandler is Test {
         terms.metric = "top-1";
         terms.items = uint32(1 + uint8(shape) % 9);
         terms.required = uint32(1 + uint8(shape >> 8) % terms.items);
-        terms.maxEntries = uint16(1 + uint8(shape >> 16) % 3);
+        terms.maxEntries = uint8(1 + uint8(shape >> 16) % 3);
         terms.enterBy = uint64(block.timestamp + 1 + uint32(shape >> 32) % 10 days);
         terms.deliverBy = terms.enterBy + 1 + uint32(shape >> 64) % 10 days;
         terms.acceptBy = terms.deliverBy + 1 + uint32(shape >> 96) % 10 days;
@@ -141,6 +141,7 @@ contract AuditHandler is Test {
         assertEq(_call(terms.buyer, call), expected, "delivery");
         if (!expected) return;
         job.delivered = true;
+        _credit(jobId, terms.buyer, terms.bond);
         ++calls["deliver"];
     }
 
@@ -208,7 +209,6 @@ contract AuditHandler is Test {
             uint256 shares = entries == 0 ? 0 : terms.bond / entries * entries;
             _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond - shares);
         } else {
-            _credit(jobId, terms.buyer, terms.bond);
             _credit(jobId, reached ? _entries[jobId][best - 1].seller : terms.buyer, terms.reward);
         }
         ++job.endings;
