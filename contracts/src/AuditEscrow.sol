@@ -147,15 +147,15 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
     /// @inheritdoc IAuditEscrow
     function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        (, StoredEntry storage stored) = _answer(jobId, terms, entry);
-        stored.state = EntryState.Accepted;
+        _answer(jobId, terms, entry).state = EntryState.Accepted;
         emit Events.EntryAccepted(jobId, entry);
     }
 
     /// @inheritdoc IAuditEscrow
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
-        _end(jobId, terms, job, entry, stored);
+        StoredEntry storage stored = _answer(jobId, terms, entry);
+        (uint256 toSeller, uint256 toBuyer) = _end(jobId, terms, entry, stored, 0);
+        _pay(terms, stored, toSeller, toBuyer);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -194,30 +194,36 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     /// @inheritdoc IAuditEscrow
     function settle(uint256 jobId, Terms calldata terms) external nonReentrant {
         StoredJob storage job = _job(jobId, terms);
+        State state = job.state;
         uint256 entries = job.entries;
-        (uint256 best, bool decided) = _rank(jobId, terms, entries);
+        (uint256 best, bool decided) = state == State.Delivered ? _rank(jobId, terms, entries) : (1, false);
         StoredEntry storage leader = _entries[jobId][best];
-        State end;
-        address recipient = terms.buyer;
-        uint256 amount = terms.reward;
-        if (job.state == State.Open) {
+        uint256 toLeader;
+        uint256 toBuyer = terms.reward;
+        if (state == State.Open) {
             Deadlines.requirePassed(jobId, entries == 0 ? terms.enterBy : terms.deliverBy);
-            end = entries == 0 ? State.Refunded : State.Undelivered;
-            amount += terms.bond - _bondShare(terms, entries) * entries;
-        } else if (job.state == State.Delivered) {
+            state = entries == 0 ? State.Refunded : State.Undelivered;
+            // The entries share the bond; what does not divide stays the buyer's.
+            toBuyer += entries == 0 ? terms.bond : terms.bond % entries;
+        } else if (state == State.Delivered) {
             bool reached = leader.correct >= terms.required;
             bool early = reached && entries == 1 && msg.sender == leader.seller;
             if (!early && !decided) revert Errors.Undecided(jobId);
-            end = reached ? State.Paid : State.Refunded;
-            if (reached) recipient = leader.seller;
+            state = reached ? State.Paid : State.Refunded;
+            if (reached) (toLeader, toBuyer) = (toBuyer, 0);
         } else {
             revert Errors.JobNotOpen(jobId);
         }
 
-        job.state = end;
-        _credit(terms.token, recipient, amount);
-        emit Events.AuditSettled(jobId, end, recipient);
-        if (_isLive(leader.state)) _end(jobId, terms, job, best, leader);
+        job.state = state;
+        emit Events.AuditSettled(jobId, state, state == State.Paid ? best : 0);
+        if (_isLive(leader.state)) {
+            uint256 sharing = state == State.Undelivered ? entries : 0;
+            (uint256 returned, uint256 forfeited) = _end(jobId, terms, best, leader, sharing);
+            toLeader += returned;
+            toBuyer += forfeited;
+        }
+        _pay(terms, leader, toLeader, toBuyer);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -225,10 +231,12 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
         if (!_isLive(stored.state)) revert Errors.EntryEnded(jobId, entry);
-        if (_isUndelivered(job)) Deadlines.requirePassed(jobId, terms.deliverBy);
+        bool delivered = job.state != State.Open && job.state != State.Undelivered;
+        if (!delivered) Deadlines.requirePassed(jobId, terms.deliverBy);
         else if (stored.state == EntryState.Entered) Deadlines.requirePassed(jobId, terms.acceptBy);
         else if (stored.missing != 0) Deadlines.requirePassed(jobId, terms.proveBy);
-        _end(jobId, terms, job, entry, stored);
+        (uint256 toSeller, uint256 toBuyer) = _end(jobId, terms, entry, stored, delivered ? 0 : job.entries);
+        _pay(terms, stored, toSeller, toBuyer);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -367,45 +375,45 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         );
     }
 
-    /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more.
+    /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more, and
+    /// pay.
+    /// @param sharing Number of entries that share the bond because nothing was delivered; else zero.
     function _end(
         uint256 jobId,
         Terms calldata terms,
-        StoredJob storage job,
         uint256 entry,
-        StoredEntry storage stored
-    ) private {
-        EntryState end;
-        uint256 toSeller;
-        uint256 toBuyer;
-        if (_isUndelivered(job)) {
-            end = EntryState.Returned;
-            toSeller = uint256(terms.stake) + _bondShare(terms, job.entries);
+        StoredEntry storage stored,
+        uint256 sharing
+    ) private returns (uint256 toSeller, uint256 toBuyer) {
+        EntryState end = EntryState.Returned;
+        toSeller = terms.stake;
+        if (sharing != 0) {
+            toSeller += terms.bond / sharing;
         } else if (stored.state == EntryState.Entered) {
-            end = EntryState.Aborted;
-            toSeller = terms.stake - terms.abortFee;
-            toBuyer = terms.abortFee;
-        } else if (stored.correct >= terms.required) {
-            end = EntryState.Returned;
-            toSeller = terms.stake;
-        } else {
-            end = EntryState.Forfeited;
-            toBuyer = terms.stake;
+            (end, toBuyer) = (EntryState.Aborted, terms.abortFee);
+        } else if (stored.correct < terms.required) {
+            (end, toBuyer) = (EntryState.Forfeited, toSeller);
         }
+        toSeller -= toBuyer;
 
         stored.state = end;
+        emit Events.EntrySettled(jobId, entry, end);
+    }
+
+    function _pay(Terms calldata terms, StoredEntry storage stored, uint256 toSeller, uint256 toBuyer)
+        private
+    {
         if (toSeller != 0) _credit(terms.token, stored.seller, toSeller);
         if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
-        emit Events.EntrySettled(jobId, entry, end, toSeller, toBuyer);
     }
 
     /// @dev What a seller's answer to the delivery needs.
     function _answer(uint256 jobId, Terms calldata terms, uint256 entry)
         private
         view
-        returns (StoredJob storage job, StoredEntry storage stored)
+        returns (StoredEntry storage stored)
     {
-        job = _job(jobId, terms);
+        StoredJob storage job = _job(jobId, terms);
         stored = _entry(jobId, entry);
         if (msg.sender != stored.seller) revert Errors.WrongCaller(stored.seller, msg.sender);
         _requireState(jobId, job, State.Delivered);
@@ -424,22 +432,14 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         uint256 highest;
         for (uint256 entry = 1; entry <= entries; ++entry) {
             StoredEntry storage stored = _entries[jobId][entry];
-            EntryState state = stored.state;
-            bool mayAccept = state == EntryState.Entered && block.timestamp <= terms.acceptBy;
-            bool mayProve =
-                state == EntryState.Accepted && stored.missing != 0 && block.timestamp <= terms.proveBy;
-            if (mayAccept || mayProve) decided = false;
-            if (stored.correct > highest) (best, highest) = (entry, stored.correct);
+            (EntryState state, uint256 correct) = (stored.state, stored.correct);
+            if (state == EntryState.Entered) {
+                if (block.timestamp <= terms.acceptBy) decided = false;
+            } else if (state == EntryState.Accepted) {
+                if (stored.missing != 0 && block.timestamp <= terms.proveBy) decided = false;
+            }
+            if (correct > highest) (best, highest) = (entry, correct);
         }
-    }
-
-    /// @dev Each entry's part of the bond if nothing is delivered. What does not divide stays the buyer's.
-    function _bondShare(Terms calldata terms, uint256 entries) private pure returns (uint256) {
-        return entries == 0 ? 0 : terms.bond / entries;
-    }
-
-    function _isUndelivered(StoredJob storage job) private view returns (bool) {
-        return job.state == State.Open || job.state == State.Undelivered;
     }
 
     function _isLive(EntryState state) private pure returns (bool) {

@@ -24,7 +24,7 @@ contract AuditContestTest is AuditFixture {
         proveAll(jobId, terms, 1, [uint256(4), 2, 0]);
         proveAll(jobId, terms, 2, [uint256(4), 2, 1]);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Paid, rival);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Paid, 2);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertCredits(BOND, 0, REWARD + STAKE);
@@ -247,7 +247,7 @@ contract AuditContestTest is AuditFixture {
         address winner = best == 0 ? buyer : address(uint160(0x1000 + best));
         vm.expectEmit(address(audit));
         emit Events.AuditSettled(
-            jobId, best == 0 ? IAuditEscrow.State.Refunded : IAuditEscrow.State.Paid, winner
+            jobId, best == 0 ? IAuditEscrow.State.Refunded : IAuditEscrow.State.Paid, best
         );
         audit.settle(jobId, terms);
         if (best != 0) assertEq(ether_(winner), REWARD + STAKE);

@@ -164,7 +164,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
     function test_AbortCostsTheFee() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
-        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted, STAKE - ABORT_FEE, ABORT_FEE);
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);
         vm.prank(seller);
         audit.abort(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);

@@ -14,7 +14,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         uint256 jobId = openAudit(terms);
         vm.warp(terms.enterBy + 1);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, buyer);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
@@ -33,9 +33,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
         vm.warp(terms.deliverBy + 1);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Undelivered, buyer);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Undelivered, 0);
         vm.expectEmit(address(audit));
-        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned, STAKE + BOND, 0);
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Undelivered);
@@ -76,9 +76,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.acceptBy + 1);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, buyer);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
-        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted, STAKE - ABORT_FEE, ABORT_FEE);
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);
         audit.settle(jobId, terms);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
         assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
@@ -116,9 +116,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 2, 0]);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Paid, seller);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Paid, 1);
         vm.expectEmit(address(audit));
-        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned, STAKE, 0);
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Paid);
@@ -130,9 +130,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
         vm.expectEmit(address(audit));
-        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, buyer);
+        emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
-        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Forfeited, 0, STAKE);
+        emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Forfeited);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);

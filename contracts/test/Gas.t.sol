@@ -164,6 +164,39 @@ contract AuditGasTest is AuditFixture {
         _assertBelow("settle, seller silent", SETTLE_LIMIT);
     }
 
+    /// @dev Neither side has credit: the buyer has taken its bond already.
+    /// forge-config: default.isolate = true
+    function test_GasOfSettlingAbortedWithoutCredits() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        vm.prank(buyer);
+        audit.withdraw(ETHER);
+        vm.warp(terms.acceptBy + 1);
+        audit.settle(jobId, terms);
+        _assertBelow("settle, seller silent, no credits", SETTLE_LIMIT);
+    }
+
+    /// @dev Settling looks at each entry.
+    /// forge-config: default.isolate = true
+    function test_GasOfSettlingContests() public {
+        uint8[3] memory sizes = [2, 4, 8];
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            IAuditEscrow.Terms memory terms = contest(sizes[i]);
+            uint256 jobId = openAudit(terms);
+            for (uint256 entry = 1; entry <= sizes[i]; ++entry) {
+                enterAs(seller, jobId, terms);
+            }
+            deliverTo(jobId, terms);
+            acceptAs(seller, jobId, terms, sizes[i]);
+            proveAll(jobId, terms, sizes[i], [uint256(4), 4, 2]);
+            vm.warp(terms.proveBy + 1);
+            audit.settle(jobId, terms);
+            emit log_named_uint("entries", sizes[i]);
+            _assertBelow("settle, contest", SETTLE_LIMIT);
+            vm.prank(seller);
+            audit.withdraw(ETHER);
+        }
+    }
+
     /// forge-config: default.isolate = true
     function test_GasOfSettlingUndelivered() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();

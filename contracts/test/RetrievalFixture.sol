@@ -10,7 +10,7 @@ import {Fixture} from "./Fixture.sol";
 abstract contract RetrievalFixture is Fixture {
     uint32 internal constant ITEMS = 10;
     uint16 internal constant BATCH = 4;
-    uint256 internal constant ROOT = 0x9abc;
+    uint256 internal constant ROOT = uint256(keccak256("collection")) >> 8;
     bytes32 internal constant DATA = keccak256("openings");
 
     RetrievalEscrow internal retrieval;

@@ -129,17 +129,14 @@ library Events {
     /// @notice A run of an entry was proven, with so many items correct.
     event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
 
-    /// @notice An entry ended in `state`; its stake, with a share of a lost bond, was credited.
-    event EntrySettled(
-        uint256 indexed jobId,
-        uint256 indexed entry,
-        IAuditEscrow.EntryState state,
-        uint256 toSeller,
-        uint256 toBuyer
-    );
+    /// @notice An entry ended in `state`, which says who was credited its stake: the seller if Returned (with a
+    /// share of the bond if nothing was delivered), the buyer if Forfeited, and if Aborted the buyer the abort
+    /// fee and the seller the rest.
+    event EntrySettled(uint256 indexed jobId, uint256 indexed entry, IAuditEscrow.EntryState state);
 
-    /// @notice A job ended in `state`; the reward was credited to `recipient`, the winner or the buyer.
-    event AuditSettled(uint256 indexed jobId, IAuditEscrow.State state, address indexed recipient);
+    /// @notice A job ended in `state`. The reward was credited to the seller of entry `winner`, or to the buyer
+    /// if that is zero.
+    event AuditSettled(uint256 indexed jobId, IAuditEscrow.State state, uint256 winner);
 
     /// @notice The result of an entry was recorded.
     event ResultCertified(
@@ -165,5 +162,5 @@ library Events {
     event OpeningsPublished(uint256 indexed jobId, bytes32 dataHash, bytes place);
 
     /// @notice A job ended in `state`; the price was credited to `recipient`, the holder or the requester.
-    event RetrievalSettled(uint256 indexed jobId, IRetrievalEscrow.State state, address indexed recipient);
+    event RetrievalSettled(uint256 indexed jobId, IRetrievalEscrow.State state, address recipient);
 }

@@ -34,7 +34,7 @@ contract AuditHandler is Test {
     }
 
     address internal constant ETHER = address(0);
-    uint256 internal constant ROOT = 0x5678;
+    uint256 internal constant ROOT = uint256(keccak256("test set")) >> 8;
     uint256 internal constant MAX_JOBS = 4;
 
     AuditEscrow public immutable ESCROW;

@@ -20,7 +20,7 @@ contract RetrievalHandler is Test {
     }
 
     address internal constant ETHER = address(0);
-    uint256 internal constant ROOT = 0x9abc;
+    uint256 internal constant ROOT = uint256(keccak256("collection")) >> 8;
     uint256 internal constant MAX_JOBS = 5;
 
     RetrievalEscrow public immutable ESCROW;
