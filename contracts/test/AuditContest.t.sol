@@ -212,14 +212,15 @@ contract AuditContestTest is AuditFixture {
         terms.required = 1;
         jobId = openAudit(terms);
         uint256[17] memory counts;
+        address[17] memory sellers;
         for (uint256 i = 1; i <= 16; ++i) {
-            address who = address(uint160(0x1000 + i));
-            vm.deal(who, STAKE);
-            enterWith(who, jobId, terms, offerOf(seller));
+            sellers[i] = vm.addr(i);
+            vm.deal(sellers[i], STAKE);
+            enterWith(sellers[i], jobId, terms, offerOf(seller));
         }
         deliverTo(jobId, terms);
         for (uint256 i = 1; i <= 16; ++i) {
-            if (seed >> i & 1 == 1) acceptAs(address(uint160(0x1000 + i)), jobId, terms, i);
+            if (seed >> i & 1 == 1) acceptAs(sellers[i], jobId, terms, i);
         }
         uint256 best;
         for (uint256 step = 0; step < 24; ++step) {
@@ -229,13 +230,7 @@ contract AuditContestTest is AuditFixture {
             if (seed >> entry & 1 == 0 || audit.isProven(jobId, entry, run)) continue;
             bytes memory proof = rawProof(
                 WEIGHTS,
-                [
-                    audit.contextOf(jobId, address(uint160(0x1000 + entry))),
-                    ROOT,
-                    run * BATCH,
-                    run == 2 ? 2 : 4,
-                    correct
-                ]
+                [audit.contextOf(jobId, sellers[entry]), ROOT, run * BATCH, run == 2 ? 2 : 4, correct]
             );
             audit.prove(jobId, terms, entry, run, correct, proof);
             counts[entry] += correct;
@@ -244,7 +239,7 @@ contract AuditContestTest is AuditFixture {
             if (counts[i] > counts[best]) best = i;
         }
         vm.warp(terms.proveBy + 1);
-        address winner = best == 0 ? buyer : address(uint160(0x1000 + best));
+        address winner = best == 0 ? buyer : sellers[best];
         vm.expectEmit(address(audit));
         emit Events.AuditSettled(
             jobId, best == 0 ? IAuditEscrow.State.Refunded : IAuditEscrow.State.Paid, best

@@ -73,14 +73,14 @@ contract AuditEscrowInvariantTest is AuditFixture {
     function test_HandlerReachesEveryAction() public {
         uint96[4] memory amounts = [uint96(10), 3, 2, 1];
         // Nine items, five required, two entries; a day between the deadlines.
-        uint256 day = 1 days - 1;
-        uint256 shape = 8 | 4 << 8 | 1 << 16 | day << 32 | day << 64 | day << 96 | day << 128;
+        uint8[3] memory sizes = [8, 4, 1];
+        uint32[4] memory gaps = [uint32(1 days), 1 days, 1 days, 1 days];
         for (uint256 i = 0; i < 4; ++i) {
-            handler.open(0, i, amounts, shape, i != 2);
+            handler.open(0, i + 2, amounts, sizes, gaps);
         }
         for (uint256 job = 0; job < 3; ++job) {
-            handler.enter(1, job, 4);
-            handler.enter(2, job, 10);
+            handler.enter(1, job, 2);
+            handler.enter(2, job, 8);
         }
         handler.deliver(0, true);
         handler.deliver(0, false);

@@ -57,10 +57,10 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture {
     /// @dev The handler reaches every action for real; else the invariants would show nothing.
     function test_HandlerReachesEveryAction() public {
         // Nine items in runs of five; a day between the deadlines.
-        uint256 day = 1 days - 1;
-        uint256 shape = 8 | 2 << 8 | day << 32 | day << 64;
+        uint8[2] memory sizes = [8, 2];
+        uint32[2] memory gaps = [uint32(1 days), 1 days];
         for (uint256 i = 0; i < 4; ++i) {
-            handler.open(0, i, 1, 10, shape);
+            handler.open(4, i, 10, sizes, gaps);
         }
         for (uint256 run = 0; run < 2; ++run) {
             handler.prove(3, 0, run, 3);

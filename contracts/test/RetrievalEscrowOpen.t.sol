@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {RetrievalEscrow} from "../src/RetrievalEscrow.sol";
 import {ICustody} from "../src/interfaces/ICustody.sol";
 import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
@@ -96,22 +98,22 @@ contract RetrievalEscrowOpenTest is RetrievalFixture {
 
     function test_DeadlineBounds() public {
         IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
-        uint256 now_ = block.timestamp;
-        uint256 latest = now_ + 365 days;
-        uint64[3] memory refused = [0, uint64(now_ - 1), uint64(now_)];
+        uint64 now_ = SafeCast.toUint64(block.timestamp);
+        uint64 latest = now_ + 365 days;
+        uint64[3] memory refused = [0, now_ - 1, now_];
         for (uint256 i = 0; i < refused.length; ++i) {
             terms.proveBy = refused[i];
             _expectDeadlineRefused(terms, refused[i], now_ + 1, latest);
         }
-        terms.proveBy = uint64(now_ + 1);
-        refused = [uint64(now_), uint64(now_ + 1), uint64(latest + 1)];
+        terms.proveBy = now_ + 1;
+        refused = [now_, now_ + 1, latest + 1];
         for (uint256 i = 0; i < refused.length; ++i) {
             terms.openBy = refused[i];
             _expectDeadlineRefused(terms, refused[i], now_ + 2, latest);
         }
-        terms.openBy = uint64(now_ + 2);
+        terms.openBy = now_ + 2;
         openRetrieval(terms);
-        terms.openBy = uint64(latest);
+        terms.openBy = latest;
         openRetrieval(terms);
     }
 

@@ -60,7 +60,7 @@ contract RetrievalEscrowProveTest is RetrievalFixture {
         uint256[2] memory run = [uint256(1), 2];
         uint256[2] memory items = [uint256(4), 2];
         for (uint256 i = 0; i < 2; ++i) {
-            uint256 limit = 1 << items[i];
+            uint256 limit = 2 ** items[i];
             bytes memory proof = runProof(jobId, terms, run[i], limit);
             vm.expectRevert(abi.encodeWithSelector(Errors.BitmapOutOfRange.selector, limit, items[i]));
             retrieval.prove(jobId, terms, run[i], limit, proof);

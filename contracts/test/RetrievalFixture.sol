@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {RetrievalEscrow} from "../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../src/interfaces/IRetrievalEscrow.sol";
 import {Fixture} from "./Fixture.sol";
@@ -27,7 +29,7 @@ abstract contract RetrievalFixture is Fixture {
             requester: buyer,
             holder: seller,
             token: token_,
-            price: uint96(PRICE),
+            price: SafeCast.toUint96(PRICE),
             modelId: modelId,
             collectionRoot: ROOT,
             items: ITEMS,

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
@@ -71,24 +72,31 @@ contract AuditHandler is Test {
         actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
     }
 
-    function open(uint256 who, uint256 which, uint96[4] memory amounts, uint256 shape, bool listed) external {
+    function open(
+        uint256 who,
+        uint256 which,
+        uint96[4] memory amounts,
+        uint8[3] memory sizes,
+        uint32[4] memory gaps
+    ) external {
         if (ESCROW.jobCount() == MAX_JOBS) return;
+        bool listed = which % 4 != 0;
         IAuditEscrow.Terms memory terms;
         terms.buyer = _actor(who);
-        terms.token = tokens[which % tokens.length];
-        terms.reward = uint96(_bound(amounts[0], 1, type(uint96).max));
+        terms.token = tokens[which / 4 % tokens.length];
+        terms.reward = amounts[0] == 0 ? 1 : amounts[0];
         terms.bond = listed ? amounts[1] : 0;
-        terms.stake = uint96(_bound(amounts[2], 1, type(uint96).max));
-        terms.abortFee = uint96(_bound(amounts[3], 0, terms.stake));
+        terms.stake = amounts[2] == 0 ? 1 : amounts[2];
+        terms.abortFee = amounts[3] < terms.stake ? amounts[3] : terms.stake;
         terms.testSetRoot = ROOT;
         terms.metric = "top-1";
-        terms.items = uint32(1 + uint8(shape) % 9);
-        terms.required = uint32(1 + uint8(shape >> 8) % terms.items);
-        terms.maxEntries = uint8(1 + uint8(shape >> 16) % 3);
-        terms.enterBy = uint64(block.timestamp + 1 + uint32(shape >> 32) % 10 days);
-        terms.deliverBy = terms.enterBy + 1 + uint32(shape >> 64) % 10 days;
-        terms.acceptBy = terms.deliverBy + 1 + uint32(shape >> 96) % 10 days;
-        terms.proveBy = terms.acceptBy + 1 + uint32(shape >> 128) % 10 days;
+        terms.items = 1 + sizes[0] % 9;
+        terms.required = 1 + sizes[1] % terms.items;
+        terms.maxEntries = 1 + sizes[2] % 3;
+        terms.enterBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 10 days;
+        terms.deliverBy = terms.enterBy + 1 + gaps[1] % 10 days;
+        terms.acceptBy = terms.deliverBy + 1 + gaps[2] % 10 days;
+        terms.proveBy = terms.acceptBy + 1 + gaps[3] % 10 days;
         terms.admittedKeys = listed ? keccak256(abi.encodePacked(_admitted)) : bytes32(0);
 
         uint256 amount = uint256(terms.reward) + terms.bond;
@@ -100,14 +108,14 @@ contract AuditHandler is Test {
         ++calls["open"];
     }
 
-    function enter(uint256 who, uint256 which, uint256 batch) external {
+    function enter(uint256 who, uint256 which, uint8 batch) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IAuditEscrow.Terms memory terms = _terms[jobId];
         IAuditEscrow.Offer memory offer;
         offer.modelId = 1;
         offer.bindingHash = BINDING;
-        offer.batch = uint32(_bound(batch, 2, 10));
+        offer.batch = 2 + batch % 9;
         offer.admitted = _admitted;
         BookedJob storage job = _jobs[jobId];
         bool expected = job.endings == 0 && !job.delivered && block.timestamp <= terms.enterBy
@@ -161,7 +169,8 @@ contract AuditHandler is Test {
         if (!expected) return;
         if (accepts) entry.stage = 2;
         else _end(jobId, id);
-        ++calls[accepts ? bytes32("accept") : bytes32("abort")];
+        if (accepts) ++calls["accept"];
+        else ++calls["abort"];
     }
 
     function prove(uint256 who, uint256 which, uint256 number, uint256 run, uint256 correct) external {
@@ -175,7 +184,7 @@ contract AuditHandler is Test {
         assertEq(_prove(_actor(who), entry.seller, jobId, id, run, correct), expected, "proof");
         if (!expected) return;
         entry.correct += correct;
-        entry.proven |= 1 << run;
+        entry.proven |= 2 ** run;
         --entry.missing;
         ++calls["prove"];
     }
@@ -214,7 +223,9 @@ contract AuditHandler is Test {
         ++job.endings;
         if (best != 0 && _entries[jobId][best - 1].stage != 3) _end(jobId, best);
         job.last = jobFingerprint(jobId);
-        ++calls[reached ? bytes32("pay") : job.delivered ? bytes32("refund") : bytes32("expire")];
+        if (reached) ++calls["pay"];
+        else if (job.delivered) ++calls["refund"];
+        else ++calls["expire"];
     }
 
     function release(uint256 who, uint256 which, uint256 number) external {
@@ -251,7 +262,7 @@ contract AuditHandler is Test {
         IAuditEscrow.Terms memory terms = _terms[jobId];
         uint256 entries = _entries[jobId].length;
         if (entries < terms.maxEntries && block.timestamp <= terms.enterBy) {
-            return this.enter(seed, which, seed);
+            return this.enter(seed, which, uint8(bytes1(keccak256(abi.encode(seed)))));
         }
         if (!_jobs[jobId].delivered) return this.deliver(which, false);
         BookedEntry storage entry = _entries[jobId][number % entries];

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
@@ -49,31 +50,23 @@ contract RetrievalHandler is Test {
         actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
     }
 
-    function open(uint256 who, uint256 which, uint256 to, uint96 price, uint256 shape) external {
+    function open(uint256 who, uint256 which, uint96 price, uint8[2] memory sizes, uint32[2] memory gaps)
+        external
+    {
         if (ESCROW.jobCount() == MAX_JOBS) return;
         IRetrievalEscrow.Terms memory terms;
         terms.requester = _actor(who);
-        terms.holder = _actor(to);
+        terms.holder = _actor(who / 4);
         terms.token = tokens[which % tokens.length];
-        terms.price = uint96(_bound(price, 1, type(uint96).max));
+        terms.price = price == 0 ? 1 : price;
         terms.modelId = 1;
         terms.collectionRoot = ROOT;
-        terms.items = uint32(1 + uint8(shape) % 9);
-        terms.batch = uint16(3 + uint8(shape >> 8) % 5);
-        terms.proveBy = uint64(block.timestamp + 1 + uint32(shape >> 32) % 20 days);
-        terms.openBy = terms.proveBy + 1 + uint32(shape >> 64) % 20 days;
+        terms.items = 1 + sizes[0] % 9;
+        terms.batch = 3 + sizes[1] % 5;
+        terms.proveBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 20 days;
+        terms.openBy = terms.proveBy + 1 + gaps[1] % 20 days;
+        assertTrue(_open(terms), "opening refused against the rules");
 
-        bytes memory call = abi.encodeCall(ESCROW.open, (terms, BINDING, ""));
-        if (terms.token == ETHER) {
-            vm.deal(terms.requester, terms.price);
-        } else {
-            PlainToken(terms.token).mint(terms.requester, terms.price);
-            vm.prank(terms.requester);
-            PlainToken(terms.token).approve(address(ESCROW), terms.price);
-        }
-        vm.prank(terms.requester);
-        (bool ok,) = address(ESCROW).call{value: terms.token == ETHER ? terms.price : 0}(call);
-        assertTrue(ok, "opening refused against the rules");
         uint256 jobId = ESCROW.jobCount();
         _terms[jobId] = terms;
         _jobs[jobId].missing = (terms.items - 1) / terms.batch + 1;
@@ -89,11 +82,11 @@ contract RetrievalHandler is Test {
         run = _bound(run, 0, (terms.items - 1) / terms.batch);
         uint256 length = _items(jobId, run);
         // Often nothing at all.
-        bitmap = bitmap % 2 == 0 ? 0 : (bitmap >> 1) % (1 << length);
+        bitmap = bitmap % 2 == 0 ? 0 : (bitmap >> 1) % 2 ** length;
         bool expected = job.endings == 0 && block.timestamp <= terms.proveBy && job.proven >> run & 1 == 0;
         assertEq(_prove(_actor(who), terms.holder, jobId, run, bitmap), expected, "proof");
         if (!expected) return;
-        job.proven |= 1 << run;
+        job.proven |= 2 ** run;
         --job.missing;
         if (bitmap != 0) job.anySelected = true;
         for (uint256 i = 0; i < length; ++i) {
@@ -142,7 +135,8 @@ contract RetrievalHandler is Test {
         assertEq(_call(_actor(who), abi.encodeCall(ESCROW.settle, (jobId, terms))), expected, "settlement");
         if (!expected) return;
         _end(jobId, empty ? terms.holder : terms.requester);
-        ++calls[empty ? bytes32("payEmpty") : bytes32("refund")];
+        if (empty) ++calls["payEmpty"];
+        else ++calls["refund"];
     }
 
     function withdraw(uint256 who, uint256 which, uint256 amount) external {
@@ -191,6 +185,20 @@ contract RetrievalHandler is Test {
 
     function fingerprint(uint256 jobId) public view returns (bytes32) {
         return keccak256(abi.encode(ESCROW.getJob(jobId)));
+    }
+
+    function _open(IRetrievalEscrow.Terms memory terms) private returns (bool ok) {
+        uint256 value;
+        if (terms.token == ETHER) {
+            value = terms.price;
+            vm.deal(terms.requester, value);
+        } else {
+            PlainToken(terms.token).mint(terms.requester, terms.price);
+            vm.prank(terms.requester);
+            PlainToken(terms.token).approve(address(ESCROW), terms.price);
+        }
+        vm.prank(terms.requester);
+        (ok,) = address(ESCROW).call{value: value}(abi.encodeCall(ESCROW.open, (terms, BINDING, "")));
     }
 
     function _end(uint256 jobId, address to) private {
