@@ -25,6 +25,7 @@ const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 // Tests that a source's name calls for; sources without a line here get all tests.
 const TESTS = {
   AuditEscrow: "contracts/test/{Audit,EscrowHostile}*.t.sol",
+  Deadlines: "contracts/test/{AuditEscrow,RetrievalEscrow}*.t.sol",
   Custody: "contracts/test/Custody*.t.sol",
   ModelRegistry: "contracts/test/ModelRegistry*.t.sol",
   PredictionEscrow: "contracts/test/PredictionEscrow*.t.sol",

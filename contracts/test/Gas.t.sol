@@ -213,6 +213,8 @@ contract AuditGasTest is AuditFixture {
         enterAs(rival, jobId, terms);
         deliverTo(jobId, terms);
         acceptAs(rival, jobId, terms, 2);
+        vm.prank(buyer);
+        audit.withdraw(ETHER);
         vm.warp(terms.proveBy + 1);
         audit.release(jobId, terms, 1);
         _assertBelow("release, aborted", SETTLE_LIMIT);
