@@ -215,7 +215,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     function release(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Records the result of an ended entry that reached `required` or proved all its runs. Open to
-    /// anyone, once for each entry. No money depends on it.
+    /// anyone, once for each entry. No money depends on it. Set, metric and admitted keys are the buyer's
+    /// choice: whoever relies on a record asks for a root that it knows and checks the model's binding hash.
     function certify(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Reads a job; reverts for an unknown id.
