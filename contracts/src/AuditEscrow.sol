@@ -175,7 +175,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         Deadlines.requireNotPassed(jobId, terms.proveBy);
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
         if (stored.proven.get(run)) revert Errors.RunAlreadyProven(run);
-        if (correct > length) revert Errors.CountOutOfRange(correct, length);
+        if (correct > length) revert Errors.CorrectOutOfRange(correct, length);
 
         uint256[] memory publicInputs = new uint256[](5);
         publicInputs[0] = ProofContext.bind(jobId, stored.seller);

@@ -208,7 +208,7 @@ contract AuditEscrowEnterTest is AuditFixture {
     }
 
     function test_RevertWhen_ModelIdDoesNotFit() public {
-        audit = new AuditEscrow(IModelRegistry(address(new AnyModelRegistry())), results, false);
+        audit = new AuditEscrow(IModelRegistry(address(new AnyModelRegistry())), resultRegistry(), false);
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);

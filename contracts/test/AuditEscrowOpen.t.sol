@@ -14,7 +14,7 @@ contract AuditEscrowOpenTest is AuditFixture {
         assertEq(audit.registry(), address(registry));
         assertEq(audit.results(), address(results));
         assertFalse(audit.allowDevSetup());
-        assertTrue(new AuditEscrow(registry, results, true).allowDevSetup());
+        assertTrue(new AuditEscrow(registry, resultRegistry(), true).allowDevSetup());
     }
 
     function test_RevertWhen_ResultRegistryHasNoCode() public {

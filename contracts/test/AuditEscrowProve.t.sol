@@ -67,7 +67,7 @@ contract AuditEscrowProveTest is AuditFixture {
         uint256[2] memory items = [uint256(4), 2];
         for (uint256 i = 0; i < 2; ++i) {
             bytes memory proof = runProof(jobId, terms, 1, run[i], items[i] + 1);
-            vm.expectRevert(abi.encodeWithSelector(Errors.CountOutOfRange.selector, items[i] + 1, items[i]));
+            vm.expectRevert(abi.encodeWithSelector(Errors.CorrectOutOfRange.selector, items[i] + 1, items[i]));
             audit.prove(jobId, terms, 1, run[i], items[i] + 1, proof);
             proveRun(jobId, terms, 1, run[i], items[i]);
         }
@@ -121,7 +121,7 @@ contract AuditEscrowProveTest is AuditFixture {
     function test_RevertWhen_ProofIsOfOtherContract() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         bytes memory proof = runProof(jobId, terms, 1, 0, 4);
-        audit = new AuditEscrow(registry, results, false);
+        audit = new AuditEscrow(registry, resultRegistry(), false);
         (jobId, terms) = acceptedBounty();
         vm.expectRevert(MockVerifier.ProofRejected.selector);
         audit.prove(jobId, terms, 1, 0, 4, proof);

@@ -4,6 +4,9 @@ pragma solidity 0.8.30;
 import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
 import {Errors} from "../src/libraries/Errors.sol";
 import {Events} from "../src/libraries/Events.sol";
+import {AuditEscrow} from "../src/AuditEscrow.sol";
+import {ResultRegistry} from "../src/ResultRegistry.sol";
+import {IResultRegistry} from "../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "./doubles/ResultRecorder.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 
@@ -441,6 +444,24 @@ contract AuditEscrowCertifyTest is AuditFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.AlreadyCertified.selector, jobId, 1));
         audit.certify(jobId, terms, 1);
         assertEq(results.count(), 1);
+    }
+
+    /// @dev The registry of results itself: what a consumer of certified accuracy reads.
+    function test_CertifiedResultIsReadable() public {
+        ResultRegistry registryOfResults = new ResultRegistry(registry);
+        audit = new AuditEscrow(registry, registryOfResults, false);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(i == 0 ? buyer : seller);
+            token.approve(address(audit), type(uint256).max);
+        }
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
+        proveAll(jobId, terms, 1, [uint256(4), 3, 2]);
+        audit.settle(jobId, terms);
+        audit.certify(jobId, terms, 1);
+        IResultRegistry.Result memory result =
+            registryOfResults.resultOf(address(audit), modelId, ROOT, METRIC);
+        assertEq(result.correct, 9);
+        assertEq(result.total, ITEMS);
     }
 
     /// @dev A result registry that fails blocks nobody's money, and can be asked again.

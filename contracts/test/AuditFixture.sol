@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {AuditEscrow} from "../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
+import {IResultRegistry} from "../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "./doubles/ResultRecorder.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -31,7 +32,7 @@ abstract contract AuditFixture is Fixture {
     function setUp() public virtual override {
         super.setUp();
         results = new ResultRecorder();
-        audit = new AuditEscrow(registry, results, false);
+        audit = new AuditEscrow(registry, resultRegistry(), false);
         (rivalModelId, rivalBinding) = bindModel(RIVAL_WEIGHTS, vk, address(verifier));
         admitted.push(audit.admissionHashOf(vk.codehash, address(verifier).codehash));
         address[3] memory parties = [buyer, seller, rival];
@@ -41,6 +42,10 @@ abstract contract AuditFixture is Fixture {
             vm.prank(parties[i]);
             token.approve(address(audit), type(uint256).max);
         }
+    }
+
+    function resultRegistry() internal view returns (IResultRegistry) {
+        return IResultRegistry(address(results));
     }
 
     /// @dev A bounty for anyone with an admitted key.

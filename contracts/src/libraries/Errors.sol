@@ -171,7 +171,7 @@ library Errors {
     /// @notice The entry has been ended.
     error EntryEnded(uint256 jobId, uint256 entry);
     /// @notice More items correct than the run has.
-    error CountOutOfRange(uint256 correct, uint256 items);
+    error CorrectOutOfRange(uint256 correct, uint256 items);
     /// @notice The entry has no result to record (yet).
     error NotCertifiable(uint256 jobId, uint256 entry);
     /// @notice The entry's result has been recorded.
