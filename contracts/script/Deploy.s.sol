@@ -7,7 +7,9 @@ import {InferenceVerifier} from "../src/InferenceVerifier.sol";
 import {LinkRegistry} from "../src/LinkRegistry.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {PredictionEscrow} from "../src/PredictionEscrow.sol";
+import {AuditEscrow} from "../src/AuditEscrow.sol";
 import {ResultRegistry} from "../src/ResultRegistry.sol";
+import {RetrievalEscrow} from "../src/RetrievalEscrow.sol";
 import {ServiceBond} from "../src/ServiceBond.sol";
 import {ProofVerifierAdapter} from "../src/adapters/ProofVerifierAdapter.sol";
 
@@ -59,14 +61,19 @@ contract Deploy is Script {
         if (CREATE2_FACTORY.code.length == 0) revert NoDeploymentProxy(CREATE2_FACTORY);
         delete deployments;
 
-        bytes memory registry = abi.encode(_deploy("ModelRegistry", type(ModelRegistry).creationCode, ""));
+        address modelRegistry = _deploy("ModelRegistry", type(ModelRegistry).creationCode, "");
+        bytes memory registry = abi.encode(modelRegistry);
         bytes memory verification = bytes.concat(registry, abi.encode(allowDevSetup));
-        _deploy("ResultRegistry", type(ResultRegistry).creationCode, registry);
+        address results = _deploy("ResultRegistry", type(ResultRegistry).creationCode, registry);
         _deploy("LinkRegistry", type(LinkRegistry).creationCode, verification);
         address inference = _deploy("InferenceVerifier", type(InferenceVerifier).creationCode, verification);
         _deploy("ProofVerifierAdapter", type(ProofVerifierAdapter).creationCode, abi.encode(inference));
         _deploy("PredictionEscrow", type(PredictionEscrow).creationCode, verification);
         _deploy("ServiceBond", type(ServiceBond).creationCode, verification);
+        _deploy(
+            "AuditEscrow", type(AuditEscrow).creationCode, abi.encode(modelRegistry, results, allowDevSetup)
+        );
+        _deploy("RetrievalEscrow", type(RetrievalEscrow).creationCode, verification);
     }
 
     /// @notice Writes names, addresses and code hashes as JSON.
