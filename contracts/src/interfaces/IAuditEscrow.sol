@@ -58,7 +58,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param abortFee What a seller loses to the buyer who sees the test set and does not accept; at most
     /// the stake.
     /// @param testSetRoot Poseidon Merkle root of the test set; not zero, below r.
-    /// @param metric What counts as correct, for the record; not zero.
+    /// @param metric What counts as correct, for the record, as a short string ("top-1"); not zero.
     /// @param items Number of items n in the test set; at least 1.
     /// @param required Number of items t that must be correct; in [1, n].
     /// @param maxEntries Largest number of entries; in [1, 16].

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Events of the registries and the escrows
-
 import {IAuditEscrow} from "../interfaces/IAuditEscrow.sol";
 import {IRetrievalEscrow} from "../interfaces/IRetrievalEscrow.sol";
 
-/// @title Events of the escrows
+/// @title Events of the registries and the escrows
 library Events {
     /// @notice A credit was paid out.
     event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
