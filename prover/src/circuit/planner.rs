@@ -42,8 +42,9 @@ pub struct Estimate {
 
 /// Largest supported `k`.
 const MAX_K: u32 = 24;
-/// Larger ones serve batches, whose images are spread over the lanes.
-const LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
+const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
+/// With the gates of batches, the verifier of more lanes is larger than a contract may be (EIP-170).
+const MOST_BATCH_LANES: usize = 12;
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 /// CPU seconds that 100,000 gas are worth to the planner.
 const SECONDS_PER_100K_GAS: f64 = 1.0;
@@ -56,7 +57,9 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
     let one = |fixed: &usize| vec![*fixed];
-    let all_lanes = request.lanes.as_ref().map_or_else(|| LANES.to_vec(), one);
+    let most = if request.statement.run().is_some() { MOST_BATCH_LANES } else { usize::MAX };
+    let fitting = || LANES.into_iter().filter(|lanes| *lanes <= most).collect();
+    let all_lanes = request.lanes.as_ref().map_or_else(fitting, one);
     let all_columns = request.weight_columns.as_ref().map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
     for lanes in all_lanes {
         for weight_columns in all_columns.iter().copied() {
