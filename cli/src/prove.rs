@@ -228,7 +228,7 @@ pub struct VerifyArgs {
     commitment: Option<B256>,
 }
 
-fn parse_hash(text: &str) -> Result<B256, String> {
+pub fn parse_hash(text: &str) -> Result<B256, String> {
     text.parse().map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
 }
 

@@ -26,6 +26,7 @@ use crate::{
     input::parse_word,
     keygen::{KeyFolder, ModelSource},
     output::{Output, hex, table},
+    prove::parse_hash,
     resources::Stopwatch,
 };
 
@@ -72,7 +73,7 @@ pub struct VerifyRunsArgs {
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     root: B256,
     /// The model that the proofs must be for: the hash of its weight commitments
-    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
     model_hash: Option<B256>,
     /// The context that the proofs must have
     #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word)]

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# An accuracy audit without a chain: the buyer commits to a hidden test set, the seller proves how
+# many of its items the model classifies correctly, the buyer checks the proofs.
+#
+#   examples/audit/audit.sh [FOLDER]
+#
+# FOLDER (default .cache/audit) takes what the two make, each in a folder of its own.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+assay=target/release/assay
+[ -x "$assay" ] || cargo build --release --workspace --quiet
+folder=${1:-.cache/audit}
+buyer=$folder/buyer seller=$folder/seller public=$folder/public
+rm -rf "$folder"
+mkdir -p "$buyer" "$seller" "$public"
+say() { printf '\n%s\n' "$1"; }
+field() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }
+
+say "seller: quantizes the network, publishes what others need in order to commit inputs for it"
+"$assay" model import examples/digits/lenet.onnx --calibrate examples/digits/calibration.npz -o "$seller/model.bundle" >/dev/null
+"$assay" model architecture "$seller/model.bundle" -o "$public/model.json"
+
+say "buyer: commits to a hidden test set; the root is public"
+set_json=$("$assay" dataset commit examples/digits/images --architecture "$public/model.json" -o "$buyer/test.set" --json)
+root=$(field root <<<"$set_json") items=$(field items <<<"$set_json") depth=$(field depth <<<"$set_json")
+echo "root $root, $items items, tree of depth $depth"
+
+say "seller: puts the model into a circuit that audits 16 items at a time, makes keys"
+"$assay" model derive "$seller/model.bundle" --statement audit --items 16 --depth "$depth" -o "$seller/audit.bundle"
+"$assay" model architecture "$seller/audit.bundle" -o "$public/audit.json" >/dev/null
+k=$("$assay" model inspect "$seller/audit.bundle" --json | field k)
+"$assay" setup --dev -k "$k" -o "$public/dev.srs" >/dev/null
+keys_json=$("$assay" keygen "$seller/audit.bundle" --setup "$public/dev.srs" -o "$seller/keys" --json)
+model=$(field model_hash <<<"$keys_json")
+echo "model $model: published before the test set is handed over"
+
+say "buyer: makes the verifying key from the published architecture; it must be the seller's"
+"$assay" keygen --architecture "$public/audit.json" --setup "$public/dev.srs" -o "$buyer/keys" --json | field vk_hash
+field vk_hash <<<"$keys_json"
+
+say "seller: gets the test set, proves run by run; what is proven already is not proven again"
+cp "$buyer/test.set" "$seller/test.set"
+"$assay" audit prove "$seller/audit.bundle" --set "$seller/test.set" --setup "$public/dev.srs" --keys "$seller/keys" -o "$public/proofs"
+
+say "buyer: checks the proofs, and that they are of this model and this test set"
+verified=$("$assay" audit verify "$public/proofs" --architecture "$public/audit.json" --keys "$buyer/keys" \
+  --items "$items" --root "$root" --model-hash "$model" --json)
+echo "$(field counted <<<"$verified") of $(field covered <<<"$verified") items are classified correctly"
+[ "$(field covered <<<"$verified")" = "$items" ] || { echo "audit: not all items are covered" >&2; exit 1; }
+
+say "a proof that was changed is refused"
+cp -r "$public/proofs" "$folder/forged"
+node -e '
+  const fs = require("fs"), file = process.argv[1], bytes = fs.readFileSync(file);
+  bytes[bytes.length - 100] ^= 1;
+  fs.writeFileSync(file, bytes);
+' "$folder/forged/run-00000.proof"
+if "$assay" audit verify "$folder/forged" --architecture "$public/audit.json" --keys "$buyer/keys" \
+  --items "$items" --root "$root" 2>"$folder/refusal"; then
+  echo "audit: a forged proof was accepted" >&2
+  exit 1
+fi
+cat "$folder/refusal"
