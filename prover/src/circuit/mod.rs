@@ -2,6 +2,7 @@
 
 mod claims;
 mod config;
+mod cost;
 mod evaluations;
 mod hash_gates;
 mod hashing;
@@ -26,6 +27,7 @@ mod tests;
 pub(crate) use tests::mixed_network as test_network;
 
 pub use config::ModelConfig;
+pub use cost::{Cost, CostPart, PartCost, TableCost};
 pub use layout::{ChannelView, HashRows, Layout, LayoutOptions, RowUse};
 pub use model_circuit::ModelCircuit;
 #[cfg(any(test, feature = "test-support"))]
