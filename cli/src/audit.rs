@@ -284,7 +284,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A count with commas between thousands.
-fn grouped(count: f64) -> String {
+pub fn grouped(count: f64) -> String {
     let digits = format!("{count:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -8,7 +8,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    thread::available_parallelism,
 };
 
 use anyhow::{Context, Result, bail};
@@ -83,6 +82,9 @@ struct Figures {
     proven_class: u64,
     predicted_wall_s: f64,
     predicted_rss_mb: f64,
+    /// Parts of the predicted time to prove; they add up to 1.
+    linear_share: f64,
+    nonlinear_share: f64,
 }
 
 /// The JSON object that a command printed.
@@ -208,7 +210,6 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
         .run("verifier call", &[&proof, &"--verifier", &address, &"--vk", &vk, &"--rpc", &rpc])?;
     drop(steps);
 
-    let threads = available_parallelism().map_or(1, usize::from) as f64;
     let figures = Figures {
         model: args.name.clone(),
         k,
@@ -231,8 +232,10 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
         vk_deploy_gas: deployed.get("/vk_gas")?,
         float_class: predicted.get("/float_class")?,
         proven_class: proven.get("/class")?,
-        predicted_wall_s: imported.get::<f64>("/estimate/prove_cpu_s")? / threads,
-        predicted_rss_mb: imported.get("/estimate/peak_rss_mb")?,
+        predicted_wall_s: proven.get("/predicted/wall_s")?,
+        predicted_rss_mb: proven.get("/predicted/rss_mb")?,
+        linear_share: proven.get("/predicted/linear_share")?,
+        nonlinear_share: proven.get("/predicted/nonlinear_share")?,
     };
     let quantized: u64 = predicted.get("/class")?;
     if quantized != figures.proven_class {
@@ -266,7 +269,13 @@ fn text(figures: &Figures) -> String {
         ),
         (
             "predicted",
-            format!("{:.2} s, {:.0} MB", figures.predicted_wall_s, figures.predicted_rss_mb),
+            format!(
+                "{:.2} s ({:.0} % linear, {:.0} % non-linear), {:.0} MB",
+                figures.predicted_wall_s,
+                100.0 * figures.linear_share,
+                100.0 * figures.nonlinear_share,
+                figures.predicted_rss_mb
+            ),
         ),
         ("verify", format!("{:.1} ms", figures.verify_ms)),
         ("proof", format!("{} bytes", figures.proof_bytes)),

@@ -10,6 +10,7 @@ mod input;
 mod keygen;
 mod model;
 mod output;
+mod predicted;
 mod prove;
 mod relayer;
 mod resources;

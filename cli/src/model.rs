@@ -5,6 +5,7 @@ mod import;
 mod inspect;
 mod predict;
 mod register;
+mod report;
 
 use std::{fs, path::PathBuf};
 
@@ -20,6 +21,7 @@ pub use import::ImportArgs;
 pub use inspect::InspectArgs;
 pub use predict::PredictArgs;
 pub use register::RegisterArgs;
+pub use report::ReportArgs;
 
 #[derive(Subcommand)]
 pub enum ModelCommand {
@@ -31,6 +33,8 @@ pub enum ModelCommand {
     Inspect(InspectArgs),
     /// Write the public part of a model: everything but its weights
     Architecture(ArchitectureArgs),
+    /// Write a page about accuracy, error by layer and cost by layer
+    Report(ReportArgs),
     /// Run a model on an input without a proof
     Predict(PredictArgs),
     /// Register a model on chain
@@ -54,6 +58,7 @@ pub fn run(command: ModelCommand, output: &Output) -> Result<()> {
         ModelCommand::Derive(args) => derive::run(&args, output),
         ModelCommand::Inspect(args) => inspect::run(&args, output),
         ModelCommand::Architecture(args) => architecture(&args, output),
+        ModelCommand::Report(args) => report::run(&args, output),
         ModelCommand::Predict(args) => predict::run(&args, output),
         ModelCommand::Register(args) => register::run(&args, output),
     }

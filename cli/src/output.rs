@@ -107,6 +107,13 @@ impl Spinner {
         }
     }
 
+    /// A line on stderr that stays.
+    pub fn note(&self, text: &str) {
+        if let Some(bar) = &self.0 {
+            bar.suspend(|| eprintln!("{text}"));
+        }
+    }
+
     /// One step of a bar is done; the next has this message.
     pub fn step(&self, message: impl Into<String>) {
         if let Some(bar) = &self.0 {

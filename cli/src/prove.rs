@@ -20,6 +20,7 @@ use crate::{
     input::{InputArgs, Salt, parse_word},
     keygen::{KeyFolder, ModelSource},
     output::{Decimal, Output, hex, table},
+    predicted::Predicted,
     resources::Stopwatch,
 };
 
@@ -91,6 +92,8 @@ struct Proven {
     verify_ms: f64,
     openings_used: usize,
     openings: usize,
+    /// By the planner, before proving.
+    predicted: Predicted,
 }
 
 pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
@@ -123,6 +126,8 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         input: &input,
         salt: field_from_bytes(&salt.0).context("the salt is not a field element")?,
     };
+    let predicted = Predicted::new(&layout, &bundle.graph);
+    spinner.note(&format!("predicted: {}", predicted.text()));
     spinner.message(format!("proving, 2^{} rows", layout.k));
     let stopwatch = Stopwatch::start();
     let prediction = prediction::prove(
@@ -158,6 +163,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         verify_ms,
         openings_used: prediction.openings.0,
         openings: prediction.openings.1,
+        predicted,
     };
     output.finish(&report, || {
         table(&[
@@ -172,6 +178,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                     report.witness_s, report.prove_wall_s, report.prove_cpu_s
                 ),
             ),
+            ("predicted", report.predicted.text()),
             ("openings", format!("{} of {} used", report.openings_used, report.openings)),
         ])
     })

@@ -11,7 +11,10 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
-use crate::output::{Output, hex, table};
+use crate::{
+    output::{Output, hex, table},
+    predicted::Predicted,
+};
 
 #[derive(Args)]
 #[command(after_help = "Example:
@@ -37,6 +40,8 @@ struct Report {
     rows: RowUse,
     public_inputs: usize,
     estimate: Estimate,
+    /// The estimate for a proof on this machine.
+    predicted: Predicted,
     openings_used: usize,
 }
 
@@ -75,6 +80,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         rows: layout.rows,
         public_inputs: layout.public_inputs,
         estimate: layout.estimate(),
+        predicted: Predicted::new(&layout, graph),
         openings_used: Bundle::openings_used(&args.bundle)?,
     };
     output.finish(&report, || text(&report, &layout))
@@ -168,7 +174,15 @@ fn text(report: &Report, layout: &Layout) -> String {
             ),
         ),
         ("openings", format!("{} of {} used", report.openings_used, report.options.openings)),
-        ("estimate", estimate_text(&report.estimate)),
+        ("predicted", report.predicted.text()),
+        (
+            "shares",
+            format!(
+                "{:.0} % of the time to prove is linear, {:.0} % non-linear",
+                100.0 * report.predicted.linear_share,
+                100.0 * report.predicted.nonlinear_share
+            ),
+        ),
     ]));
     text
 }

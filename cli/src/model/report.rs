@@ -1,0 +1,328 @@
+//! `assay model report`: what quantization and the circuit do to a network, as one HTML page.
+
+mod page;
+mod svg;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use assay_prover::{
+    bundle::Bundle,
+    circuit::{Cost, RowUse},
+    data::Dataset,
+    model::Model,
+    quantize::{
+        AccuracyReport, InputEncoding, compare,
+        report::{ErrorReport, error_by_layer},
+    },
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::inspect::describe;
+use crate::{
+    keygen::KeyFolder,
+    output::{Output, hex, table},
+    predicted::Predicted,
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay model report lenet.bundle --float lenet.onnx --inputs test.npz -o report.html")]
+pub struct ReportArgs {
+    /// Model bundle
+    bundle: PathBuf,
+    /// The network that the bundle was imported from
+    #[arg(long, value_name = "ONNX")]
+    float: PathBuf,
+    /// Inputs to compare on, with labels where there are any: an .npz archive or a folder of images
+    #[arg(long, value_name = "PATH")]
+    inputs: PathBuf,
+    /// Most inputs that are used
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    limit: usize,
+    /// Folder of keys, to report the verifying key too
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// HTML file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// All that the page shows.
+#[derive(Serialize)]
+struct Report {
+    output: PathBuf,
+    model: String,
+    input_shape: [usize; 3],
+    classes: usize,
+    parameters: usize,
+    multiply_accumulates: u64,
+    statement: String,
+    /// Inputs that have a label.
+    labelled: usize,
+    accuracy: AccuracyReport,
+    errors: ErrorReport,
+    cost: Cost,
+    rows: RowUse,
+    lanes: usize,
+    weight_columns: usize,
+    predicted: Predicted,
+    key: Option<Key>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    vk_hash: String,
+    proof_bytes: usize,
+    dev_setup: bool,
+}
+
+pub fn run(args: &ReportArgs, output: &Output) -> Result<()> {
+    let report = measure(args, output)?;
+    fs::write(&args.output, page::render(&report))
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    output.finish(&report, || text(&report))
+}
+
+fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
+    let steps = output.bar(6, "reading the bundle");
+    let bundle = Bundle::read(&args.bundle)?;
+    let layout = bundle.layout()?;
+    let quantized = &bundle.graph;
+    let key = args
+        .keys
+        .as_deref()
+        .map(|folder| KeyFolder(folder).verifying_key(&layout))
+        .transpose()?
+        .map(|key| Key {
+            vk_hash: hex(key.hash()),
+            proof_bytes: key.info().profile().proof_bytes(),
+            dev_setup: key.info().is_dev(),
+        });
+    steps.step("reading the float network");
+    let model = Model::import(&args.float)?;
+    let graph = &model.graph;
+    steps.step("reading the inputs");
+    let encoding =
+        InputEncoding { scale: quantized.input.byte_scale, offset: quantized.input.byte_offset };
+    let input_shape = quantized.tensors[quantized.input.tensor].shape;
+    let data = Dataset::open(&args.inputs, input_shape, &encoding, args.limit)?;
+    let other =
+        || format!("cannot compare {} with {}", args.bundle.display(), args.float.display());
+    steps.step(format!("comparing classes on {} inputs", data.inputs.len()));
+    let accuracy = compare(graph, quantized, &data.inputs, &data.labels).with_context(other)?;
+    steps.step(format!("comparing layers on {} inputs", data.inputs.len()));
+    let errors = error_by_layer(graph, quantized, &data.inputs).with_context(other)?;
+    steps.step("adding up the circuit");
+    Ok(Report {
+        output: args.output.clone(),
+        model: quantized.name.clone(),
+        input_shape,
+        classes: quantized.tensors[quantized.output].shape[0],
+        parameters: quantized.parameters(),
+        multiply_accumulates: graph.multiply_accumulates(),
+        statement: describe(layout.options.statement),
+        labelled: data.labels.len().min(data.inputs.len()),
+        accuracy,
+        errors,
+        cost: layout.cost(quantized),
+        rows: layout.rows,
+        lanes: layout.options.lanes,
+        weight_columns: layout.options.weight_columns,
+        predicted: Predicted::new(&layout, quantized),
+        key,
+    })
+}
+
+impl Report {
+    /// The layer with the least signal to noise, in dB.
+    fn noisiest(&self) -> Option<(&str, f64)> {
+        let layers = self.errors.layers.iter();
+        layers
+            .filter_map(|layer| Some((layer.layer.as_str(), layer.signal_to_noise_db?)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+fn text(report: &Report) -> String {
+    let accuracy = &report.accuracy;
+    let percent = |count: usize| format!("{:.2} %", accuracy.percent(count));
+    let mut rows = vec![("report", report.output.display().to_string())];
+    if report.labelled > 0 {
+        rows.push((
+            "accuracy",
+            format!(
+                "float {} / {}, quantized {} / {} (top-1 / top-5, {} inputs)",
+                percent(accuracy.float_top1),
+                percent(accuracy.float_top5),
+                percent(accuracy.quantized_top1),
+                percent(accuracy.quantized_top5),
+                accuracy.inputs
+            ),
+        ));
+    }
+    rows.push(("same class", format!("{} of {}", accuracy.agree, accuracy.inputs)));
+    if accuracy.refused > 0 {
+        rows.push(("refused", format!("{} inputs out of range", accuracy.refused)));
+    }
+    if let Some((layer, noise)) = report.noisiest() {
+        rows.push(("most noise", format!("{layer}, {noise:.1} dB")));
+    }
+    rows.push(("predicted", report.predicted.text()));
+    rows.push((
+        "shares",
+        format!(
+            "{:.0} % of the time to prove is linear, {:.0} % non-linear",
+            100.0 * report.cost.linear_share,
+            100.0 * report.cost.nonlinear_share
+        ),
+    ));
+    table(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::output::OutputArgs;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(flatten)]
+        report: ReportArgs,
+    }
+
+    #[derive(Parser)]
+    struct Import {
+        #[command(flatten)]
+        import: super::super::ImportArgs,
+    }
+
+    /// A folder of its own that goes away, whatever the test finds.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("assay-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).expect("folder");
+            Self(path)
+        }
+
+        fn file(&self, name: &str) -> String {
+            self.0.join(name).to_string_lossy().into_owned()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn example(name: &str) -> String {
+        let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits");
+        digits.join(name).to_string_lossy().into_owned()
+    }
+
+    fn lenet(folder: &Folder) -> String {
+        let bundle = folder.file("lenet.bundle");
+        let (model, samples) = (example("lenet.onnx"), example("calibration.npz"));
+        let line = ["import", &model, "--calibrate", &samples, "-o", &bundle, "--lanes=2"];
+        let import = Import::try_parse_from(line).expect("arguments").import;
+        super::super::import::run(&import, &quiet()).expect("import");
+        bundle
+    }
+
+    fn quiet() -> Output {
+        let line = Line::try_parse_from([
+            "report",
+            "b",
+            "--float",
+            "f",
+            "--inputs",
+            "i",
+            "-o",
+            "o",
+            "--progress=never",
+        ]);
+        Output::new(&line.expect("arguments").output)
+    }
+
+    fn report(bundle: &str, float: &str, page: &str) -> Result<Report> {
+        let samples = example("calibration.npz");
+        let line =
+            ["report", bundle, "--float", float, "--inputs", &samples, "--limit=6", "-o", page];
+        measure(&Line::try_parse_from(line).expect("arguments").report, &quiet())
+    }
+
+    #[test]
+    fn lenet_is_reported() {
+        let folder = Folder::new("report");
+        let (bundle, float) = (lenet(&folder), example("lenet.onnx"));
+        let page = folder.file("report.html");
+        let found = report(&bundle, &float, &page).expect("report");
+        assert_eq!((found.accuracy.inputs, found.errors.inputs), (6, 6));
+        assert_eq!(found.accuracy.agree, 6);
+        assert_eq!(found.cost.parts.len(), found.errors.layers.len() + 3);
+        assert!((found.cost.linear_share + found.cost.nonlinear_share - 1.0).abs() < 1e-9);
+        let html = page::render(&found);
+        for layer in &found.errors.layers {
+            assert!(html.contains(&svg::escape(&layer.layer)), "{}", layer.layer);
+        }
+        assert!(text(&found).contains("6 of 6"));
+        // Another network, and none, are refused by name.
+        let fault = report(&bundle, &folder.file("missing.onnx"), &page);
+        let fault = fault.err().map(|fault| fault.to_string()).unwrap_or_default();
+        assert!(fault.contains("missing.onnx"), "{fault}");
+    }
+
+    #[test]
+    fn names_cannot_break_the_page() {
+        let folder = Folder::new("report-names");
+        let float = example("lenet.onnx");
+        let bundle = lenet(&folder);
+        let mut report = report(&bundle, &float, "unused").expect("report");
+        let clean = page::render(&report);
+        let hostile = "</title><b onload=\"x\">'&<script>";
+        report.model = hostile.to_owned();
+        report.statement = hostile.to_owned();
+        for layer in &mut report.errors.layers {
+            layer.layer = hostile.to_owned();
+            layer.operator = hostile.to_owned();
+            layer.tensor = hostile.to_owned();
+        }
+        for part in &mut report.cost.parts {
+            part.name = hostile.to_owned();
+        }
+        for table in &mut report.cost.tables {
+            table.name = hostile.to_owned();
+        }
+        let html = page::render(&report);
+        assert!(!html.contains("<b onload") && !html.contains("<script"));
+        // Names make no tags, and end none.
+        assert_eq!(html.matches('<').count(), clean.matches('<').count());
+        assert_eq!(html.matches('"').count(), clean.matches('"').count());
+    }
+
+    #[test]
+    fn the_page_stands_alone() {
+        let folder = Folder::new("report-alone");
+        let float = example("lenet.onnx");
+        let mut report = report(&lenet(&folder), &float, "unused").expect("report");
+        // No input was taken, and nothing has labels.
+        report.errors = ErrorReport { refused: 6, ..ErrorReport::default() };
+        report.labelled = 0;
+        let html = page::render(&report);
+        for outside in ["<script", "<link", "<img", "@import", "url(", "http:", "https:"] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+        assert!(!html.contains("NaN") && html.contains("every input"), "{html}");
+        assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    }
+}
