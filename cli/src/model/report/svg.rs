@@ -55,7 +55,7 @@ pub fn stack(parts: &[(f64, &'static str)]) -> Vec<Mark> {
     let mut from = 0.0;
     parts
         .iter()
-        .map(|(length, class)| {
+        .map(|&(length, class)| {
             let mark = Mark { from, to: from + length, class };
             from = mark.to;
             mark
