@@ -329,7 +329,7 @@ fn circuit(page: &mut String, report: &Report) {
         ("tiles", rows.tiles, "a"),
         ("hashes", rows.hash, "a"),
         ("scalar program", rows.scalars.saturating_sub(rows.hash), "a"),
-        ("tiles to blinding, together", rows.lanes, "d"),
+        ("lanes: tiles, hashes, scalars", rows.lanes, "d"),
         ("weights", rows.weights, "b"),
         ("rest grids", rows.rest, "c"),
         ("lookup table", rows.table, "b"),
