@@ -4,7 +4,8 @@
 //   node scripts/collection-root.mjs FOLDER
 //
 // FOLDER holds an opening of every item, `0.json` onwards, as `assay dataset open --all` writes
-// them. Prints the root. Fails when an opening's own path leads elsewhere. See docs/collections.md.
+// them. Prints the root. Fails when an opening's own path leads elsewhere or it claims
+// another root. See docs/collections.md.
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -95,7 +96,8 @@ openings.forEach((opening, i) => {
 const leaves = openings.map(leaf);
 const depth = openings[0].path.length;
 const root = rootOf(leaves, depth);
-for (const { index, path } of openings) {
+for (const { index, path, root: claimed } of openings) {
+  if (BigInt(claimed) !== root) fail(`the opening of item ${index} is of another root`);
   const found = path.reduce((below, sibling, height) => {
     const right = Math.floor(index / 2 ** height) % 2 === 1;
     return right ? node(BigInt(sibling), below) : node(below, BigInt(sibling));

@@ -117,8 +117,9 @@ impl Layout {
         let transforms = 2.4 * (small + full + permuted) as f64;
         let quotient = 0.9 * columns;
         let prove_cpu_s = scale * (commitments + transforms + quotient);
-        let per_row = 32.0 * (3.2 * (small + full) as f64 + 4.0 * (fixed + 2 * permuted) as f64);
-        let peak_rss_mb = 60.0 + per_row * f64::from(1u32 << self.k) / 1e6;
+        // Bytes a row, fitted to networks from 2^14 to 2^20 rows.
+        let per_row = 87.0 * (small + full) as f64 + 95.0 * fixed as f64 + 1400.0;
+        let peak_rss_mb = 20.0 + per_row * f64::from(1u32 << self.k) / f64::from(1 << 20);
         let proof_points = (small + full + permuted + extra) as f64;
         let verify_gas = 150_000.0 + 7_800.0 * (proof_points + (fixed + permuted) as f64);
         Estimate {
