@@ -13,8 +13,8 @@ use super::{
 
 /// The chains of a program with the parts they belong to. The program does not say; but claims
 /// stand in the order of the layers, and a claim reads the accumulators or the weights of its
-/// layer. Such a chain is *anchored*; one that is not belongs where its result is first read, and
-/// one that nothing reads ends the claim that it stands in.
+/// layer. Such a chain is *anchored*; one that is not belongs where its result is first read or
+/// compared, and one that nothing reads later ends the claim that it stands in.
 pub(super) struct Owners<'a> {
     layout: &'a Layout,
     chains: Vec<&'a Chain>,
@@ -65,10 +65,20 @@ impl<'a> Owners<'a> {
                 read[source] |= source != index;
             }
         }
+        // Of two sides of a claim the later one counts as a reader of the first.
+        let mut compared = BTreeMap::<usize, Vec<usize>>::new();
         for (a, b) in &self.layout.program.equalities {
             for (result, other) in [(a, b), (b, a)] {
-                if let (Some(index), Some(part)) = (self.chain_at(*result), self.tile(*other)) {
-                    self.owners[index].get_or_insert(part);
+                let Some(index) = self.chain_at(*result) else { continue };
+                match self.chain_at(*other) {
+                    Some(later) if later > index => {
+                        compared.entry(later).or_default().push(index);
+                        read[index] = true;
+                    }
+                    Some(_) => {}
+                    None => {
+                        self.owners[index] = self.owners[index].or(self.tile(*other));
+                    }
                 }
             }
         }
@@ -94,7 +104,8 @@ impl<'a> Owners<'a> {
         for (index, chain) in self.chains.iter().enumerate().rev() {
             let reader = factors.get(&index).copied().or(first_reader[index]);
             self.owners[index] = self.owners[index].or(reader);
-            for source in cells(chain).filter_map(|cell| self.chain_at(cell)) {
+            let sources = cells(chain).filter_map(|cell| self.chain_at(cell));
+            for source in sources.chain(compared.remove(&index).unwrap_or_default()) {
                 if source != index && self.owners[index].is_some() {
                     first_reader[source] = self.owners[index];
                 }

@@ -87,7 +87,10 @@ fn scalar_rows_go_to_the_layer_that_claims_them() {
                 let taps = window.kernel[0] * window.kernel[1];
                 graph.tensors[*input].shape[0] * taps / if *groups == 4 { 3 } else { 1 }
             }
-            Op::SumPool { input, .. } | Op::MaxPool { input, .. } => graph.tensors[*input].shape[0],
+            // Both sides of the claim: the channels that are read, those that are written.
+            Op::SumPool { .. } | Op::Pointwise { .. } | Op::MaxPool { .. } => {
+                2 * graph.tensors[layer.output].shape[0]
+            }
             _ => 0,
         };
         assert!(rows >= least, "{}: {rows} rows, at least {least}", layer.name);
