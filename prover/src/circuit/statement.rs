@@ -149,14 +149,14 @@ impl StatementKind {
 
     /// What is wrong with the statement for a network of so many classes.
     pub fn fault(&self, classes: usize) -> Option<String> {
-        if let Some(run) = self.run() {
-            if run.log_items > MAX_LOG_ITEMS || run.depth > MAX_DEPTH || run.log_items > run.depth {
-                return Some(format!(
-                    "a run of 2^{} items in a tree of depth {} (at most 2^{MAX_LOG_ITEMS} items, \
-                     depth at most {MAX_DEPTH} and not below the run's)",
-                    run.log_items, run.depth
-                ));
-            }
+        if let Some(run) = self.run()
+            && (run.log_items > MAX_LOG_ITEMS || run.depth > MAX_DEPTH || run.log_items > run.depth)
+        {
+            return Some(format!(
+                "a run of 2^{} items in a tree of depth {} (at most 2^{MAX_LOG_ITEMS} items, depth at \
+                 most {MAX_DEPTH} and not below the run's)",
+                run.log_items, run.depth
+            ));
         }
         match self {
             Self::Prediction { output: OutputMode::Best(count), .. }

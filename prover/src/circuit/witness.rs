@@ -300,7 +300,7 @@ impl Assignment<'_> {
                 .and_then(|index| place.masked_leaves.get(index).copied())
                 .unwrap_or(Fr::ZERO),
             FreeValue::PathBit(height) => {
-                Fr::from((place.first / self.inputs.len() >> height & 1) as u64)
+                Fr::from(((place.first / self.inputs.len()) >> height & 1) as u64)
             }
             FreeValue::Sibling(height) => place.siblings.get(height).copied().unwrap_or(Fr::ZERO),
         }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
+    field::field_to_bytes,
     poseidon::{hash_node, input_domain, leaf_domain, node_domain},
-    prediction::field_to_bytes,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/collections.md");

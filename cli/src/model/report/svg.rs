@@ -140,7 +140,8 @@ impl Chart {
         let span = self.max - self.min;
         let part = if span > 0.0 { (value - self.min) / span } else { 0.0 };
         // Not `clamp`: a value that is no number stands at the start.
-        LEFT + (RIGHT - LEFT) * part.max(0.0).min(1.0)
+        let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
+        LEFT + (RIGHT - LEFT) * part
     }
 }
 

@@ -169,10 +169,10 @@ impl Claims<'_, '_> {
     fn evaluation(&mut self, tensor: TensorId, channel: usize) -> Cell {
         let view = &self.parts.views[tensor][channel];
         let plain = |tile: usize| self.parts.tiles[tile].repeat == [1, 1];
-        if let ([(tile, source)], 0) = (view.terms.as_slice(), view.constant) {
-            if plain(*tile) {
-                return self.consumed(*tile, *source);
-            }
+        if let ([(tile, source)], 0) = (view.terms.as_slice(), view.constant)
+            && plain(*tile)
+        {
+            return self.consumed(*tile, *source);
         }
         if let Some(cell) = self.sums.get(&(tensor, channel)) {
             return *cell;
