@@ -333,9 +333,9 @@ fn permutation(profile: &Profile, memory: &Memory, tables: &Tables) -> String {
     } else {
         let _ = writeln!(
             code,
-            "let stop := add(column, {:#x})\n\
-             if gt(stop, {end:#x}) {{ stop := {end:#x} }}\n\
-             for {{ }} lt(column, stop) {{ }} {{\n{step}}}",
+            "let last := add(column, {:#x})\n\
+             if gt(last, {end:#x}) {{ last := {end:#x} }}\n\
+             for {{ }} lt(column, last) {{ }} {{\n{step}}}",
             2 * chunk
         );
     }

@@ -139,7 +139,7 @@ impl Chart {
     fn x(&self, value: f64) -> f64 {
         let span = self.max - self.min;
         let part = if span > 0.0 { (value - self.min) / span } else { 0.0 };
-        // Not `clamp`: a value that is no number stands at the start.
+        // What is no number stands at the start.
         let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
         LEFT + (RIGHT - LEFT) * part
     }
