@@ -220,3 +220,48 @@ fn random_networks_satisfy_the_circuit() {
         assert!(!refused.is_empty(), "seed {seed}: another class was accepted");
     }
 }
+
+/// A repeated tensor, a product of two tensors and a gate, one value a channel.
+#[test]
+fn tampered_products_and_repetitions_are_refused() {
+    let mut builder = Builder::new([2, 4, 4]);
+    let small = builder.conv(0, [3, 3], [2, 2], [1; 4], 2, 1, true);
+    let repeated = builder.push([2, 4, 4], Op::Resize { input: small, factor: [2, 2] });
+    let large = builder.conv(0, [3, 3], [1, 1], [1; 4], 2, 1, false);
+    let scaled = |shift| Rescale { shift, function: 1 };
+    let inputs = [large, repeated];
+    let product = builder.push([2, 4, 4], Op::Multiply { inputs, rescale: scaled(6) });
+    let mean = |input| Op::SumPool {
+        input,
+        window: Window::dense([4, 4]),
+        multiplier: 1,
+        rescale: scaled(4),
+    };
+    let gate = builder.push([2, 1, 1], mean(product));
+    let inputs = [large, gate];
+    let gated = builder.push([2, 4, 4], Op::Multiply { inputs, rescale: scaled(6) });
+    let pooled = builder.push([2, 1, 1], mean(gated));
+    let logits = builder.conv(pooled, [1, 1], [1, 1], [0; 4], 3, 1, false);
+    let graph = builder.finish(logits);
+    let input = (0..32u32).map(|i| (i * 37 % 256) as u8).collect::<Vec<_>>();
+    let options = options(3, 1, prediction(InputMode::Committed));
+    let fails = |attack: Attack<'_>| !failures(&graph, &input, options, attack).is_empty();
+    assert!(!fails(Attack::None));
+    for source in [TileSource::Repeated(1), TileSource::Layer(3), TileSource::Layer(5)] {
+        for by in [-1, 1] {
+            let change = |layout: &Layout, first: &mut FirstPhase| {
+                let row = first_row(layout, source);
+                look_up_again(layout, first, 0, row, 0, by);
+            };
+            assert!(fails(Attack::FirstPhase(&change)), "{source:?}, {by}: accepted");
+        }
+    }
+    for source in [TileSource::Factors(3), TileSource::Factors(5)] {
+        for cell in [0, 1] {
+            let change = |layout: &Layout, first: &mut FirstPhase| {
+                first.lanes[1][cell][first_row(layout, source)] += Fr::one();
+            };
+            assert!(fails(Attack::FirstPhase(&change)), "{source:?}, cell {cell}: accepted");
+        }
+    }
+}
