@@ -142,7 +142,7 @@ pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
     }
     let profile = info.profile();
     let model_hash = match &bundle {
-        Some(bundle) => Some(hex(model_hash(bundle, &layout, &srs, profile.blinding_factors)?)),
+        Some(bundle) => Some(hex(model_hash(bundle, &layout, &srs)?)),
         None => None,
     };
     drop(spinner);

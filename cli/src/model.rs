@@ -3,6 +3,7 @@
 mod derive;
 mod import;
 mod inspect;
+mod link;
 mod predict;
 mod register;
 mod report;
@@ -19,6 +20,7 @@ use crate::output::{Output, hex, table};
 pub use derive::DeriveArgs;
 pub use import::ImportArgs;
 pub use inspect::InspectArgs;
+pub use link::LinkArgs;
 pub use predict::PredictArgs;
 pub use register::RegisterArgs;
 pub use report::ReportArgs;
@@ -29,6 +31,8 @@ pub enum ModelCommand {
     Import(ImportArgs),
     /// The same network in a circuit for another statement: audits, retrieval, other outputs
     Derive(Box<DeriveArgs>),
+    /// Tell whether two circuits are circuits of one model
+    Link(LinkArgs),
     /// Show layers, ranges, and the planned circuit
     Inspect(InspectArgs),
     /// Write the public part of a model: everything but its weights
@@ -56,6 +60,7 @@ pub fn run(command: ModelCommand, output: &Output) -> Result<()> {
     match command {
         ModelCommand::Import(args) => import::run(&args, output),
         ModelCommand::Derive(args) => derive::run(&args, output),
+        ModelCommand::Link(args) => link::run(&args, output),
         ModelCommand::Inspect(args) => inspect::run(&args, output),
         ModelCommand::Architecture(args) => architecture(&args, output),
         ModelCommand::Report(args) => report::run(&args, output),

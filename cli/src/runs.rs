@@ -276,7 +276,7 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         model_hash: B256::ZERO,
         vk_hash: B256::from(key.info().hash()),
         openings_used: Bundle::openings_used(&args.bundle)?,
-        openings: bundle.options.openings,
+        openings: bundle.budget,
         output: args.output.clone(),
     };
     for place in &all {

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use halo2_proofs::halo2curves::bn256::Fr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 
-const BUNDLE: Kind = Kind { magic: *b"ASSAYBDL", version: 1, name: "model bundle" };
+const BUNDLE: Kind = Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle" };
 
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +47,18 @@ pub enum BundleError {
          could reveal the weights. Import the model again: a new seed gives it a new commitment"
     )]
     BudgetSpent { budget: usize },
+    #[error("{asked} openings of the weights are asked for, the bundle has {left} left")]
+    BudgetTooSmall { asked: usize, left: usize },
 }
 
 /// A model as its owner keeps it. Secret: it holds the weights and the blinding seed.
 pub struct Bundle {
     pub graph: QuantizedGraph,
     pub options: LayoutOptions,
+    /// One for all circuits of the model.
     pub seed: BlindingSeed,
+    /// Proofs that may be made with this bundle: its share of the openings that the seed allows.
+    pub budget: usize,
 }
 
 /// What the verifying key depends on: the network without its weights, and the layout's options.
@@ -67,6 +73,7 @@ struct Body {
     graph: QuantizedGraph,
     options: LayoutOptions,
     seed: [u8; 32],
+    budget: usize,
 }
 
 impl Bundle {
@@ -77,15 +84,45 @@ impl Bundle {
     pub fn new(graph: QuantizedGraph, request: PlanRequest) -> Result<Self, BundleError> {
         graph.validate()?;
         let options = plan(&graph, request)?.options;
-        Ok(Self { graph, options, seed: BlindingSeed::random() })
+        Ok(Self { graph, options, seed: BlindingSeed::random(), budget: options.openings })
+    }
+
+    /// The same model in a circuit for another statement. Its weights lie where this bundle's
+    /// circuit has them, so both commit to them with the same points: one model, one hash. `path`
+    /// is where this bundle lies; `budget` of its openings go to the new one.
+    ///
+    /// # Errors
+    /// [`BundleError::Layout`]; [`BundleError::BudgetTooSmall`] when fewer openings are left.
+    pub fn derive(
+        &self,
+        path: &Path,
+        request: PlanRequest,
+        budget: usize,
+    ) -> Result<Self, BundleError> {
+        let request = PlanRequest { place: Some(self.layout()?.weights_place()), ..request };
+        let options = plan(&self.graph, request)?.options;
+        self.count_openings(path, budget)?;
+        Ok(Self { graph: self.graph.clone(), options, seed: self.seed, budget })
     }
 
     /// # Errors
     /// [`BundleError::File`].
     pub fn write(&self, path: &Path) -> Result<(), BundleError> {
-        let body = Body { graph: self.graph.clone(), options: self.options, seed: self.seed.0 };
+        let body = Body {
+            graph: self.graph.clone(),
+            options: self.options,
+            seed: self.seed.0,
+            budget: self.budget,
+        };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Ok(file::write(path, BUNDLE, &[0; 32], &bytes)?)
+    }
+
+    /// Whether a file says that it is a bundle.
+    pub fn is_bundle(path: &Path) -> bool {
+        let mut magic = [0; BUNDLE.magic.len()];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        read.is_ok() && magic == BUNDLE.magic
     }
 
     /// # Errors
@@ -95,7 +132,8 @@ impl Bundle {
         let (_, bytes) = file::read(path, BUNDLE)?;
         let body: Body = postcard::from_bytes(&bytes).map_err(|error| content(path, error))?;
         body.graph.validate()?;
-        Ok(Self { graph: body.graph, options: body.options, seed: BlindingSeed(body.seed) })
+        let (graph, options, budget) = (body.graph, body.options, body.budget);
+        Ok(Self { graph, options, seed: BlindingSeed(body.seed), budget })
     }
 
     /// # Errors
@@ -116,18 +154,25 @@ impl Bundle {
         Architecture { graph, options: self.options }
     }
 
-    /// The generator of the random values that fill the weight columns' opening rows.
-    pub fn opening_values(&self) -> ChaCha20Rng {
-        ChaCha20Rng::from_seed(keccak256(&[b"assay.opening-values.v1", &self.seed.0]))
+    /// The weight columns by rows of their domain; see [`Layout::weight_columns`]. The opening rows
+    /// are drawn from the seed too.
+    pub fn weight_columns(&self, layout: &Layout) -> Vec<Vec<Fr>> {
+        let values = keccak256(&[b"assay.opening-values.v1", &self.seed.0]);
+        layout.weight_columns(&self.graph, &self.seed, ChaCha20Rng::from_seed(values))
     }
 
     /// Counts one more proof, on disk, before it is made. The count lies beside the bundle, in
     /// `<bundle>.openings`.
     ///
     /// # Errors
-    /// [`BundleError::BudgetSpent`] when the seed's budget is used up; [`BundleError::Counter`]
+    /// [`BundleError::BudgetSpent`] when the bundle's budget is used up; [`BundleError::Counter`]
     /// when the count cannot be kept.
     pub fn count_opening(&self, bundle: &Path) -> Result<usize, BundleError> {
+        self.count_openings(bundle, 1)
+    }
+
+    /// Counts openings that are used or given away.
+    fn count_openings(&self, bundle: &Path, count: usize) -> Result<usize, BundleError> {
         let path = counter_path(bundle);
         let fail = |source| BundleError::Counter { path: path.clone(), source };
         let mut file = OpenOptions::new()
@@ -139,17 +184,21 @@ impl Bundle {
             .map_err(fail)?;
         file.lock().map_err(fail)?;
         let used = read_count(&mut file, &path)?;
-        if used >= self.options.openings {
-            return Err(BundleError::BudgetSpent { budget: self.options.openings });
+        let left = self.budget.saturating_sub(used);
+        if left == 0 {
+            return Err(BundleError::BudgetSpent { budget: self.budget });
+        }
+        if count > left {
+            return Err(BundleError::BudgetTooSmall { asked: count, left });
         }
         file.seek(SeekFrom::Start(0)).map_err(fail)?;
         // Of fixed width, so that a torn write cannot make the count smaller.
-        writeln!(file, "{:08}", used + 1).map_err(fail)?;
+        writeln!(file, "{:08}", used + count).map_err(fail)?;
         file.sync_all().map_err(fail)?;
-        Ok(used + 1)
+        Ok(used + count)
     }
 
-    /// Proofs made so far.
+    /// Openings used so far: proofs made, and the shares of derived bundles.
     ///
     /// # Errors
     /// As [`Bundle::count_opening`].
@@ -260,7 +309,7 @@ mod tests {
     fn openings_are_counted_and_end() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
-        let request = PlanRequest { openings: 2, ..PlanRequest::default() };
+        let request = PlanRequest { openings: Some(2), ..PlanRequest::default() };
         let bundle = Bundle::new(test_network().0, request).expect("bundle");
         assert_eq!(Bundle::openings_used(&path).expect("count"), 0);
         assert_eq!(bundle.count_opening(&path).expect("first"), 1);

@@ -12,6 +12,7 @@ pub mod data;
 pub mod field;
 pub mod graph;
 pub mod model;
+pub mod model_link;
 pub mod model_proof;
 pub mod poseidon;
 pub mod prediction;

@@ -9,10 +9,10 @@ use rand_core::OsRng;
 
 use crate::{
     bundle::{Bundle, BundleError},
-    circuit::{Assignment, Layout, ModelCircuit, WitnessError},
+    circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError},
     graph::{ExecuteError, GraphError},
     proof::{
-        KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, commit_weights,
+        KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, WeightTails, commit_columns,
         create_proof_self_blinded, weights_hash,
     },
 };
@@ -104,7 +104,7 @@ pub fn read_verifying_key(path: &Path, layout: &Layout) -> Result<VerifierKey, K
     VerifierKey::read::<ModelCircuit<'_>>(path, ModelCircuit::without_witness(layout).params())
 }
 
-/// The model's hash: that of the weight points that each of its proofs carries.
+/// The model's hash: that of the weight points that each of its proofs carries, whatever the circuit.
 ///
 /// # Errors
 /// [`ModelProofError::SetupSize`] when the parameters are for another size.
@@ -112,14 +112,12 @@ pub fn model_hash(
     bundle: &Bundle,
     layout: &Layout,
     srs: &Srs,
-    blinding_factors: usize,
 ) -> Result<[u8; 32], ModelProofError> {
     if srs.k() != layout.k {
         return Err(ModelProofError::SetupSize { found: srs.k(), needed: layout.k });
     }
-    let columns = layout.weight_columns(&bundle.graph, bundle.opening_values());
-    let points = commit_weights(srs, &columns, blinding_factors, &bundle.seed)
-        .ok_or(ModelProofError::Weights)?;
+    let columns = bundle.weight_columns(layout);
+    let points = commit_columns(srs, &columns).ok_or(ModelProofError::Weights)?;
     Ok(weights_hash(&points))
 }
 
@@ -134,8 +132,9 @@ impl ModelProver<'_> {
         context: Fr,
     ) -> Result<ModelProof, ModelProofError> {
         let start = Instant::now();
-        let weights = self.layout.weight_columns(&self.bundle.graph, self.bundle.opening_values());
+        let weights = self.bundle.weight_columns(self.layout);
         let first = assignment.first_phase(weights, OsRng)?;
+        let tails = self.weight_tails(&first)?;
         let witness_time = start.elapsed();
         let mut public_inputs = vec![context];
         public_inputs.extend(assignment.public_values());
@@ -148,15 +147,25 @@ impl ModelProver<'_> {
             self.key,
             circuit,
             &public_inputs,
-            &self.bundle.seed,
+            &tails,
             self.layout.options.lanes,
         )?;
         Ok(ModelProof {
             proof: ProofFile { vk_hash: self.key.info().hash(), public_inputs, proof },
             witness_time,
             prove_time: start.elapsed(),
-            openings: (used, self.bundle.options.openings),
+            openings: (used, self.bundle.budget),
         })
+    }
+
+    /// The last rows of the weight columns; in a circuit of more rows than the weights' domain these
+    /// columns are full of large values, but their commitments are those of the small domain.
+    fn weight_tails(&self, first: &FirstPhase) -> Result<WeightTails, ModelProofError> {
+        let commitments = match self.layout.weight_stride() {
+            1 => None,
+            _ => commit_columns(self.srs, &first.weights),
+        };
+        Ok(WeightTails { commitments, ..first.weight_tails() })
     }
 
     pub(crate) fn check_input(&self, bytes: &[u8]) -> Result<(), ModelProofError> {

@@ -43,11 +43,9 @@ pub struct DeriveArgs {
     /// Values in one row of the circuit [default: chosen by a cost model]
     #[arg(long)]
     lanes: Option<usize>,
-    /// Columns that hold the weights [default: chosen by a cost model]
-    #[arg(long)]
-    weight_columns: Option<usize>,
-    /// Proofs that may be made before the weights' commitment has to be renewed
-    #[arg(long, default_value_t = PlanRequest::default().openings)]
+    /// Proofs that may be made with the new bundle. All bundles of a model share its openings: these
+    /// are taken from the source's
+    #[arg(long, default_value_t = 64)]
     openings: usize,
     /// Bundle to write. It holds the weights: keep it secret
     #[arg(short, long, value_name = "FILE")]
@@ -72,6 +70,7 @@ struct Derived {
     rows_used: usize,
     lanes: usize,
     weight_columns: usize,
+    openings: usize,
     estimate: Estimate,
     circuit_hash: String,
 }
@@ -102,13 +101,12 @@ impl DeriveArgs {
 pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     let source = Bundle::read(&args.bundle)?;
     let steps = output.bar(1, "planning the circuit");
-    let request = PlanRequest {
-        statement: args.kind()?,
-        openings: args.openings,
-        lanes: args.lanes,
-        weight_columns: args.weight_columns,
-    };
-    let bundle = Bundle::new(source.graph, request)?;
+    let request =
+        PlanRequest { statement: args.kind()?, lanes: args.lanes, ..PlanRequest::default() };
+    let bundle = source.derive(&args.bundle, request, args.openings).map_err(|error| {
+        let told = anyhow::Error::new(error);
+        told.context(format!("cannot derive from {}", args.bundle.display()))
+    })?;
     let layout = bundle.layout()?;
     bundle.write(&args.output)?;
     drop(steps);
@@ -119,6 +117,7 @@ pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
         rows_used: layout.rows_used(),
         lanes: layout.options.lanes,
         weight_columns: layout.options.weight_columns,
+        openings: bundle.budget,
         estimate: layout.estimate(),
         circuit_hash: hex(bundle.architecture().circuit_hash()),
     };
@@ -129,6 +128,7 @@ pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
             ("rows", format!("{} of 2^{}", report.rows_used, report.k)),
             ("lanes", report.lanes.to_string()),
             ("expected", format!("{:.0} CPU-s a proof", report.estimate.prove_cpu_s)),
+            ("openings", format!("{} proofs, taken from the source's", report.openings)),
             ("circuit", report.circuit_hash.clone()),
         ])
     })

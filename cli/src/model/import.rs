@@ -113,8 +113,9 @@ struct PlanArgs {
     #[arg(long, help_heading = "Circuit")]
     weight_columns: Option<usize>,
     /// Proofs that may be made before the weights' commitment has to be renewed
-    #[arg(long, help_heading = "Circuit", default_value_t = PlanRequest::default().openings)]
-    openings: usize,
+    /// [default: what there is room for, from 256 to 1,024]
+    #[arg(long, help_heading = "Circuit")]
+    openings: Option<usize>,
     /// Make the input public instead of its commitment
     #[arg(long, help_heading = "Circuit")]
     public_input: bool,
@@ -228,6 +229,7 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
         openings: args.plan.openings,
         lanes: args.plan.lanes,
         weight_columns: args.plan.weight_columns,
+        place: None,
     };
     let bundle = Bundle::new(quantized, request)?;
     let layout = bundle.layout()?;

@@ -43,6 +43,7 @@ struct Report {
     /// The estimate for a proof on this machine.
     predicted: Predicted,
     openings_used: usize,
+    openings: usize,
 }
 
 #[derive(Serialize)]
@@ -82,6 +83,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         estimate: layout.estimate(),
         predicted: Predicted::new(&layout, graph),
         openings_used: Bundle::openings_used(&args.bundle)?,
+        openings: bundle.budget,
     };
     output.finish(&report, || text(&report, &layout))
 }
@@ -173,7 +175,7 @@ fn text(report: &Report, layout: &Layout) -> String {
                 report.estimate.fixed_columns
             ),
         ),
-        ("openings", format!("{} of {} used", report.openings_used, report.options.openings)),
+        ("openings", format!("{} of {} used", report.openings_used, report.openings)),
         ("predicted", report.predicted.text()),
         (
             "shares",

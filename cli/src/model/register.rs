@@ -71,7 +71,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     if info.srs_id() != srs.id() {
         bail!("{} was made with another setup than {}", args.keys.display(), args.setup.display());
     }
-    let model_hash = model_hash(&bundle, &layout, &srs, info.profile().blinding_factors)?;
+    let model_hash = model_hash(&bundle, &layout, &srs)?;
     let commitment = ModelCommitment {
         modelHash: B256::from(model_hash),
         circuitHash: B256::from(bundle.architecture().circuit_hash()),

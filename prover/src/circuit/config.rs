@@ -3,7 +3,8 @@
 //! The rows fall into three families that use different columns, so they overlap freely:
 //! * lanes (`pre`, `out`, `rem`, `s0`, `s1`, `produced`, `consumed`): tile rows, hash rows, and
 //!   rows of the scalar program (`s0`, `s1`, `product`);
-//! * weights (`weight`, `rest`, `weight_sum`): kernel rows, rest rows;
+//! * weights (`weight`, `rest`, `weight_sum`): kernel rows, rest rows, each `weight_stride` rows after
+//!   the one before;
 //! * the lookup table (`table_*`, `multiplicity`).
 //!
 //! The library fills the last rows of each advice column with random values and applies gates
@@ -308,7 +309,8 @@ impl ModelConfig {
                 (kind.clone() + kind.clone() + kind.clone() - square.clone()) * half.clone();
             let live = (square - kind) * half;
             let cur = meta.query_advice(self.weight_sum, Rotation::cur());
-            let next = meta.query_advice(self.weight_sum, Rotation::next());
+            let next = Rotation(self.profile.weight_stride as i32);
+            let next = meta.query_advice(self.weight_sum, next);
             let rest = meta.query_advice(self.rest, Rotation::cur());
             // Horner's rule over the row's cells with the next row as the highest coefficient.
             let mut terms = cells.clone();

@@ -24,8 +24,8 @@ pub(super) fn third_phase(
     let layout = assignment.layout;
     let rows = assignment.rows();
     let (lookups, lookup_sum) = lookups(assignment, first, challenges);
-    let mut scalars = ScalarColumns::new(rows);
-    scalars.weight_sum = weight_sums(assignment, first, rest, challenges.v, z);
+    let sums = weight_sums(assignment, first, rest, challenges.v, z);
+    let mut scalars = ScalarColumns::new(rows, sums);
     scalars.load(&layout.program.loads, instances, [challenges.v, z, challenges.u]);
     if let Some(hash) = &layout.hash {
         for (index, [s0, s1]) in first.hash_scalars.iter().enumerate() {
@@ -94,6 +94,7 @@ fn lookups(
     (columns, running)
 }
 
+/// By rows of the weights' domain.
 fn weight_sums(
     assignment: &Assignment<'_>,
     first: &FirstPhase,
@@ -101,7 +102,7 @@ fn weight_sums(
     v: Fr,
     z: Fr,
 ) -> Vec<Fr> {
-    let mut sums = vec![Fr::ZERO; assignment.rows()];
+    let mut sums = vec![Fr::ZERO; assignment.layout.weight_domain()];
     let zero = Fr::from(WEIGHT_OFFSET as u64);
     let columns = assignment.layout.options.weight_columns;
     for kernel in &assignment.layout.kernels {

@@ -27,6 +27,12 @@ pub struct LayoutOptions {
     pub statement: StatementKind,
     /// Openings of the weight columns that one blinding seed allows: rows of random values.
     pub openings: usize,
+    /// First of the weights' rows.
+    pub weights_row: usize,
+    /// The weights' rows are those of the subgroup of `2^weights_k`; [`None`]: of this circuit's own
+    /// domain. All circuits of a model share the weights' place, so that they commit to them with
+    /// the same points.
+    pub weights_k: Option<u32>,
 }
 
 /// One channel of a tensor: a sum of tile channels and a constant.
@@ -66,7 +72,8 @@ impl HashRows {
     }
 }
 
-/// Rows in use, by family of columns; they overlap.
+/// Rows in use, by family of columns; they overlap. Those of the weights and of `rest` are rows of the
+/// weights' own domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RowUse {
     pub tiles: usize,
@@ -98,7 +105,7 @@ pub struct Layout {
     pub program: Program,
     /// Rows of the `rem` columns that hold our own blinding.
     pub blinding_row: usize,
-    /// First row of the weight columns' random values.
+    /// First row of the weight columns' random values, in the weights' domain.
     pub openings_row: usize,
     pub rows: RowUse,
 }
@@ -108,8 +115,13 @@ const MOST_LANES: usize = 64;
 const MOST_WEIGHT_COLUMNS: usize = 64;
 const MOST_OPENINGS: usize = 1 << 20;
 
+/// Largest `k`.
+pub const MAX_K: u32 = 24;
 /// Rows for constants and challenges, beyond those of the public inputs.
 const LOAD_ROWS: usize = 64;
+/// Least first row of the weights: clear of the load rows of every statement but those that show
+/// very many values.
+const WEIGHTS_ROW: usize = 128;
 /// Rows of the `rem` columns that carry our blinding: more than the points they are opened at.
 pub const BLINDING_ROWS: usize = 8;
 /// Rows that the library keeps for itself, one more than the blinding factors at most in use.
@@ -119,8 +131,15 @@ impl LayoutOptions {
     fn check(&self) -> Result<(), LayoutError> {
         let good = (2..=MOST_LANES).contains(&self.lanes)
             && (1..=MOST_WEIGHT_COLUMNS).contains(&self.weight_columns)
-            && self.openings <= MOST_OPENINGS;
+            && self.openings <= MOST_OPENINGS
+            && self.weights_row <= MOST_OPENINGS
+            && self.weights_k.is_none_or(|k| k <= MAX_K);
         if good { Ok(()) } else { Err(LayoutError::Options) }
+    }
+
+    /// First row of the weights in a circuit that is not bound to another's place for them.
+    pub fn own_weights_row(graph: &QuantizedGraph, statement: StatementKind) -> usize {
+        (statement.public_inputs(graph) + LOAD_ROWS).max(WEIGHTS_ROW)
     }
 }
 
@@ -155,9 +174,10 @@ impl Layout {
         let shifts = tiles.iter().map(|tile| tile.shift).collect::<BTreeSet<_>>();
         let shifts = shifts.into_iter().collect::<Vec<_>>();
         let tables = Tables::new(functions.tables, &shifts, load_rows);
+        let weights_row = options.weights_row;
         let (kernels, rests, weights_end) =
-            kernels::place(graph, &readings, options.weight_columns, load_rows);
-        let weight_rows = kernels.last().map_or(load_rows, Kernel::end);
+            kernels::place(graph, &readings, options.weight_columns, weights_row);
+        let weight_rows = kernels.last().map_or(weights_row, Kernel::end);
 
         let hash =
             hash_gates(&options).map(|gates| hash_rows(statement, gates, packed, tiles_end + 1));
@@ -181,19 +201,22 @@ impl Layout {
         let blinding_row = program.end.max(hash_end);
         // Rest rows do not use the weight columns.
         let openings_row = weight_rows;
-        let needed = (blinding_row + BLINDING_ROWS)
-            .max(weights_end)
-            .max(openings_row + options.openings)
-            .max(tables.end())
-            + RESERVED_ROWS;
-        let k = needed.next_power_of_two().ilog2();
-        let profile = profile(&options, &tiles, &kernels);
+        let bits = |rows: usize| (rows + RESERVED_ROWS).next_power_of_two().ilog2();
+        let weight_bits = bits(weights_end.max(openings_row + options.openings));
+        let other_bits = bits((blinding_row + BLINDING_ROWS).max(tables.end()));
+        let weights_k = options.weights_k.unwrap_or(weight_bits.max(other_bits));
+        let k = weights_k.max(other_bits);
+        let weight_stride = 1 << (k - weights_k);
+        if weight_bits > weights_k || weights_row * weight_stride < load_rows {
+            return Err(LayoutError::WeightsPlace);
+        }
+        let profile = profile(&options, weight_stride, &tiles, &kernels);
         let rows = RowUse {
             tiles: tiles_end - load_rows - 1,
             hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),
             lanes: blinding_row + BLINDING_ROWS,
             scalars: program.end - tiles_end,
-            weights: weight_rows - load_rows,
+            weights: weight_rows - weights_row,
             rest: weights_end - weight_rows,
             table: tables.end() - load_rows,
         };
@@ -217,7 +240,7 @@ impl Layout {
         })
     }
 
-    /// First row of convolution `index`'s weights.
+    /// First row of convolution `index`'s weights, in the weights' domain.
     #[cfg(any(test, feature = "test-support"))]
     pub fn kernel_first_row(&self, index: usize) -> usize {
         self.kernels[index].first_row
@@ -229,10 +252,20 @@ impl Layout {
         self.tables.first_row
     }
 
-    /// First row of the first rest grid.
+    /// First row of the first rest grid, in the weights' domain.
     #[cfg(any(test, feature = "test-support"))]
     pub fn rests_first_row(&self) -> Option<usize> {
         self.rests.first().map(|rest| rest.first_row)
+    }
+
+    /// Rows from one row of the weights to the next.
+    pub fn weight_stride(&self) -> usize {
+        self.profile.weight_stride
+    }
+
+    /// Rows of the weights' domain.
+    pub fn weight_domain(&self) -> usize {
+        (1 << self.k) / self.weight_stride()
     }
 
     /// One past the last tile row.
@@ -242,10 +275,8 @@ impl Layout {
 
     /// Rows that hold data in the fullest column family.
     pub fn rows_used(&self) -> usize {
-        self.rows
-            .lanes
-            .max(self.openings_row + self.rows.rest.max(self.options.openings))
-            .max(self.tables.end())
+        let weights = self.openings_row + self.rows.rest.max(self.options.openings);
+        self.rows.lanes.max(self.tables.end()).max(weights * self.weight_stride())
     }
 }
 
@@ -259,12 +290,18 @@ fn blocked_rows(hash: &HashRows, lanes: usize) -> Vec<std::ops::Range<usize>> {
         .collect()
 }
 
-fn profile(options: &LayoutOptions, tiles: &[Tile], kernels: &[Kernel]) -> ColumnProfile {
+fn profile(
+    options: &LayoutOptions,
+    weight_stride: usize,
+    tiles: &[Tile],
+    kernels: &[Kernel],
+) -> ColumnProfile {
     let patterns = tiles.iter().flat_map(Tile::patterns).collect::<BTreeSet<TilePattern>>();
     let kernel_rows = kernels.iter().flat_map(Kernel::kernel_rows).collect::<BTreeSet<KernelRow>>();
     ColumnProfile {
         lanes: options.lanes,
         weight_columns: options.weight_columns,
+        weight_stride,
         patterns: patterns.into_iter().collect(),
         kernel_rows: kernel_rows.into_iter().collect(),
         hash: hash_gates(options),

@@ -32,7 +32,7 @@ pub use layout::{ChannelView, HashRows, Layout, LayoutOptions, RowUse};
 pub use model_circuit::ModelCircuit;
 #[cfg(any(test, feature = "test-support"))]
 pub use model_circuit::Tampering;
-pub use planner::{Estimate, PlanRequest, plan};
+pub use planner::{Estimate, PlanRequest, WeightsPlace, plan};
 pub use profile::{ColumnProfile, HashGates, KernelRow, LaneBase, TileCells, TilePattern};
 pub use program::field;
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
@@ -43,7 +43,8 @@ pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     #[error(
-        "from 2 to 64 lanes, from 1 to 64 weight columns and at most 2^20 openings are allowed"
+        "from 2 to 64 lanes, from 1 to 64 weight columns, at most 2^20 openings, and weights that start \
+         within 2^20 rows of at most 2^24 are allowed"
     )]
     Options,
     #[error("no circuit proves a statement about {0}")]
@@ -57,6 +58,11 @@ pub enum LayoutError {
     Empty(String),
     #[error("the network uses more distinct constants than the circuit has load rows for")]
     TooManyConstants,
+    #[error(
+        "the weights do not fit the place that another circuit of this model keeps for them; import \
+         the model with the statement that shows the most values first, and derive the others"
+    )]
+    WeightsPlace,
     #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]
     TooLarge { k: u32, max: u32 },
 }

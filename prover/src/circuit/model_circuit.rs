@@ -68,7 +68,19 @@ impl<'a> ModelCircuit<'a> {
     }
 
     fn assign(&self, region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
-        for (row, value) in values.iter().take(self.rows()).enumerate() {
+        self.assign_strided(region, column, values, 1);
+    }
+
+    /// Row `i * stride` takes value `i`.
+    fn assign_strided(
+        &self,
+        region: &mut Region<'_, Fr>,
+        column: Column<Advice>,
+        values: &[Fr],
+        stride: usize,
+    ) {
+        let rows = (0..self.rows()).step_by(stride);
+        for (row, value) in rows.zip(values) {
             #[cfg(any(test, feature = "test-support"))]
             let value = &self
                 .tampering
@@ -83,7 +95,8 @@ impl<'a> ModelCircuit<'a> {
 
     fn assign_witness(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
         let Some((assignment, first, instances)) = self.witness else { return };
-        for (column, values) in config.weights.iter().zip(&first.weights) {
+        let stride = self.layout.weight_stride();
+        for (column, values) in config.weights.iter().zip(first.extended_weights()) {
             self.assign(region, *column, values);
         }
         for (lane, [pre, out, rem]) in config.lanes.iter().zip(&first.lanes) {
@@ -101,7 +114,7 @@ impl<'a> ModelCircuit<'a> {
             u: config.u.map_or(Fr::ONE, |u| challenge(region, u)),
         };
         let rest = assignment.second_phase(challenges.v, challenges.u);
-        self.assign(region, config.rest, &rest);
+        self.assign_strided(region, config.rest, &rest, stride);
         region.next_phase();
 
         let z = challenge(region, config.z);
@@ -112,7 +125,7 @@ impl<'a> ModelCircuit<'a> {
         self.assign(region, config.lookup_sum, &third.lookup_sum);
         self.assign(region, config.produced, &third.produced);
         self.assign(region, config.consumed, &third.consumed);
-        self.assign(region, config.weight_sum, &third.scalars.weight_sum);
+        self.assign_strided(region, config.weight_sum, &third.scalars.weight_sum, stride);
         self.assign(region, config.product, &third.scalars.product);
         self.assign(region, config.s0, &third.scalars.s0);
         self.assign(region, config.s1, &third.scalars.s1);
@@ -171,19 +184,20 @@ impl<'a> ModelCircuit<'a> {
             });
         }
         set(config.channel_start, layout.tiles_end(), one);
+        let stride = layout.weight_stride();
         for kernel in &layout.kernels {
-            kernel.for_each_dense_row(|row| set(config.dense, row, one));
+            kernel.for_each_dense_row(|row| set(config.dense, row * stride, one));
             kernel.for_each_kernel_row(|row, kind| {
                 if let Ok(index) = layout.profile.kernel_rows.binary_search(&kind) {
-                    set(config.kernels[index], row, one);
+                    set(config.kernels[index], row * stride, one);
                 }
             });
         }
         for rest in &layout.rests {
             for row in rest.first_row..rest.first_row + rest.rows() {
-                set(config.rest_kind, row, one);
+                set(config.rest_kind, row * stride, one);
             }
-            rest.for_each_cell(|row, _, _| set(config.rest_kind, row, two));
+            rest.for_each_cell(|row, _, _| set(config.rest_kind, row * stride, two));
         }
         if let (Some(hash), Some(columns)) = (&layout.hash, &config.hash) {
             let rounds = columns.round_rows();
@@ -289,10 +303,10 @@ fn challenge(region: &Region<'_, Fr>, challenge: Challenge) -> Fr {
 }
 
 fn library_cell(config: &ModelConfig, cell: Cell) -> halo2_proofs::circuit::Cell {
-    let column = match cell.column {
-        ScalarColumn::S0 => config.s0,
-        ScalarColumn::S1 => config.s1,
-        ScalarColumn::WeightSum => config.weight_sum,
+    let (column, row_offset) = match cell.column {
+        ScalarColumn::S0 => (config.s0, cell.row),
+        ScalarColumn::S1 => (config.s1, cell.row),
+        ScalarColumn::WeightSum => (config.weight_sum, cell.row * config.profile.weight_stride),
     };
-    halo2_proofs::circuit::Cell { row_offset: cell.row, column: column.into() }
+    halo2_proofs::circuit::Cell { row_offset, column: column.into() }
 }

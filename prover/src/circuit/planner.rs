@@ -2,29 +2,33 @@
 
 use crate::graph::QuantizedGraph;
 
+use super::layout::{MAX_K, RESERVED_ROWS};
 use super::{HashGates, Layout, LayoutError, LayoutOptions, StatementKind};
 
 /// What a plan is made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PlanRequest {
     pub statement: StatementKind,
-    /// Openings that one blinding seed must allow.
-    pub openings: usize,
+    /// Openings that one blinding seed must allow [default: what there is room for, from 256 to
+    /// 1,024].
+    pub openings: Option<usize>,
     /// Fixes the number of lanes.
     pub lanes: Option<usize>,
     /// Fixes the number of weight columns.
     pub weight_columns: Option<usize>,
+    /// Keeps the weights where another circuit of the model has them; then the number of weight
+    /// columns and of openings are that circuit's.
+    pub place: Option<WeightsPlace>,
 }
 
-impl Default for PlanRequest {
-    fn default() -> Self {
-        Self {
-            statement: StatementKind::default(),
-            openings: 256,
-            lanes: None,
-            weight_columns: None,
-        }
-    }
+/// Where the circuits of one model keep its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightsPlace {
+    pub columns: usize,
+    pub first_row: usize,
+    /// The rows are those of the subgroup of `2^k`.
+    pub k: u32,
+    pub openings: usize,
 }
 
 /// Predicted size and cost of proving with a layout.
@@ -40,11 +44,11 @@ pub struct Estimate {
     pub verify_gas: f64,
 }
 
-/// Largest supported `k`.
-const MAX_K: u32 = 24;
 const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
 /// With the gates of batches, the verifier of more lanes is larger than a contract may be (EIP-170).
 const MOST_BATCH_LANES: usize = 12;
+/// Openings by default, at least and at most.
+const OPENINGS: [usize; 2] = [256, 1024];
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 /// CPU seconds that 100,000 gas are worth to the planner.
 const SECONDS_PER_100K_GAS: f64 = 1.0;
@@ -60,19 +64,26 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
     let most = if request.statement.run().is_some() { MOST_BATCH_LANES } else { usize::MAX };
     let fitting = || LANES.into_iter().filter(|lanes| *lanes <= most).collect();
     let all_lanes = request.lanes.as_ref().map_or_else(fitting, one);
-    let all_columns = request.weight_columns.as_ref().map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
+    let place = request.place.as_ref();
+    let fixed_columns = place.map(|place| &place.columns).or(request.weight_columns.as_ref());
+    let all_columns = fixed_columns.map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
+    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
     for lanes in all_lanes {
         for weight_columns in all_columns.iter().copied() {
             let options = LayoutOptions {
                 lanes,
                 weight_columns,
                 statement: request.statement,
-                openings: request.openings,
+                openings: match place {
+                    Some(place) => place.openings,
+                    None => request.openings.unwrap_or(OPENINGS[0]),
+                },
+                weights_row: place.map_or(own_row, |place| place.first_row),
+                weights_k: place.map(|place| place.k),
             };
             let layout = Layout::new(graph, options)?;
             smallest = smallest.min(layout.k);
-            let weights_decide =
-                layout.weight_rows_needed() + super::layout::RESERVED_ROWS > 1 << (layout.k - 1);
+            let weights_decide = layout.weight_rows_needed() + RESERVED_ROWS > 1 << (layout.k - 1);
             if layout.k <= MAX_K {
                 let estimate = layout.estimate();
                 let score = estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
@@ -86,10 +97,26 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             }
         }
     }
-    best.map(|(_, layout)| layout).ok_or(LayoutError::TooLarge { k: smallest, max: MAX_K })
+    let (_, layout) = best.ok_or(LayoutError::TooLarge { k: smallest, max: MAX_K })?;
+    if request.openings.is_some() || place.is_some() {
+        return Ok(layout);
+    }
+    let room = layout.weight_domain() - RESERVED_ROWS - layout.openings_row;
+    let openings = room.clamp(OPENINGS[0], OPENINGS[1]);
+    Layout::new(graph, LayoutOptions { openings, ..layout.options })
 }
 
 impl Layout {
+    /// Where this circuit keeps the weights.
+    pub fn weights_place(&self) -> WeightsPlace {
+        WeightsPlace {
+            columns: self.options.weight_columns,
+            first_row: self.options.weights_row,
+            k: self.weight_domain().ilog2(),
+            openings: self.options.openings,
+        }
+    }
+
     fn weight_rows_needed(&self) -> usize {
         self.openings_row + self.rows.rest.max(self.options.openings)
     }

@@ -89,6 +89,8 @@ pub struct ColumnProfile {
     pub lanes: usize,
     /// Columns of weights, the first advice columns.
     pub weight_columns: usize,
+    /// Rows from one row of the weights to the next.
+    pub weight_stride: usize,
     /// Sorted, without repetition.
     pub patterns: Vec<TilePattern>,
     /// Rows of depthwise kernels; sorted, without repetition.
@@ -105,6 +107,7 @@ impl Default for ColumnProfile {
         Self {
             lanes: 2,
             weight_columns: 1,
+            weight_stride: 1,
             patterns: Vec::new(),
             kernel_rows: Vec::new(),
             hash: None,

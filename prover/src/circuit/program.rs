@@ -23,6 +23,7 @@ pub enum ScalarColumn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cell {
     pub column: ScalarColumn,
+    /// In [`ScalarColumn::WeightSum`] a row of the weights' domain.
     pub row: usize,
 }
 
@@ -408,16 +409,17 @@ pub struct ScalarColumns {
     pub s0: Vec<Fr>,
     pub s1: Vec<Fr>,
     pub product: Vec<Fr>,
+    /// By rows of the weights' domain.
     pub weight_sum: Vec<Fr>,
 }
 
 impl ScalarColumns {
-    pub fn new(rows: usize) -> Self {
+    pub fn new(rows: usize, weight_sum: Vec<Fr>) -> Self {
         Self {
             s0: vec![Fr::ZERO; rows],
             s1: vec![Fr::ZERO; rows],
             product: vec![Fr::ZERO; rows],
-            weight_sum: vec![Fr::ZERO; rows],
+            weight_sum,
         }
     }
 

@@ -21,8 +21,9 @@ struct Folded {
     least: i32,
 }
 
+/// The column, by rows of the weights' domain.
 pub(super) fn column(assignment: &Assignment<'_>, v: Fr, u: Fr) -> Vec<Fr> {
-    let mut column = vec![Fr::ZERO; assignment.rows()];
+    let mut column = vec![Fr::ZERO; assignment.layout.weight_domain()];
     for rest in &assignment.layout.rests {
         let folded = fold(assignment, rest, v);
         let values = fold_images(assignment, &folded, u);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::graph::{ACTIVATION_OFFSET, Execution, Op, QuantizedGraph, WEIGHT_OFFSET};
 use crate::poseidon;
+use crate::proof::{BlindingSeed, WeightTails, extend_column};
 
 use super::{
     WitnessError, evaluations, hashing,
@@ -67,10 +68,12 @@ pub struct FirstChallenges {
     pub u: Fr,
 }
 
-/// First-phase columns, each of the layout's usable length.
+/// First-phase columns, each of the layout's length.
 pub struct FirstPhase {
-    /// `weights[column][row]`.
+    /// `weights[column][row]`, by rows of the weights' domain.
     pub weights: Vec<Vec<Fr>>,
+    /// The same by rows of the circuit, where these differ.
+    extended: Vec<Vec<Fr>>,
     /// `[pre, out, rem]` for each lane.
     pub lanes: Vec<[Vec<Fr>; 3]>,
     pub multiplicity: Vec<Fr>,
@@ -88,6 +91,29 @@ pub struct ThirdPhase {
     pub produced: Vec<Fr>,
     pub consumed: Vec<Fr>,
     pub scalars: ScalarColumns,
+}
+
+impl FirstPhase {
+    /// Computes the weight columns by rows of the circuit from those by rows of their domain.
+    pub fn extend_weights(&mut self, layout: &Layout) {
+        let stride = layout.weight_stride();
+        if stride > 1 {
+            let columns = self.weights.iter();
+            self.extended = columns.map(|column| extend_column(column, stride)).collect();
+        }
+    }
+
+    /// The weight columns by rows of the circuit.
+    pub fn extended_weights(&self) -> &[Vec<Fr>] {
+        if self.extended.is_empty() { &self.weights } else { &self.extended }
+    }
+
+    /// The rows of the weight columns that a circuit does not assign.
+    pub fn weight_tails(&self) -> WeightTails {
+        let tail = |column: &Vec<Fr>| column[column.len() - RESERVED_ROWS..].to_vec();
+        let rows = self.extended_weights().iter().map(tail).collect();
+        WeightTails { rows, commitments: None }
+    }
 }
 
 impl Assignment<'_> {
@@ -159,13 +185,16 @@ impl Assignment<'_> {
                 *cell = Fr::random(&mut blinding);
             }
         }
-        Ok(FirstPhase {
+        let mut phase = FirstPhase {
             weights,
+            extended: Vec::new(),
             lanes: columns,
             multiplicity: counts.into_iter().map(Fr::from).collect(),
             looked_up,
             hash_scalars,
-        })
+        };
+        phase.extend_weights(self.layout);
+        Ok(phase)
     }
 
     /// The `rest` column.
@@ -331,16 +360,26 @@ impl Assignment<'_> {
 }
 
 impl Layout {
-    /// The weight columns: weights, biases, and `opening_values` (uniform, seeded), which fill the
-    /// rows kept for openings. Each holds the rows that the circuit assigns.
+    /// The weight columns, by rows of the weights' domain: weights, biases, `opening_values` (uniform,
+    /// seeded), which fill the rows kept for openings, and at the end the seed's rows. They are the
+    /// same for all circuits of a model.
     pub fn weight_columns(
         &self,
         graph: &QuantizedGraph,
+        seed: &BlindingSeed,
         mut opening_values: impl RngCore,
     ) -> Vec<Vec<Fr>> {
         let zero = Fr::from(WEIGHT_OFFSET as u64);
-        let rows = (1 << self.k) - RESERVED_ROWS;
-        let mut cells = vec![vec![zero; rows]; self.options.weight_columns];
+        let rows = self.weight_domain();
+        let mut cells = seed
+            .rows(self.options.weight_columns, RESERVED_ROWS)
+            .into_iter()
+            .map(|tail| {
+                let mut column = vec![zero; rows - RESERVED_ROWS];
+                column.extend(tail);
+                column
+            })
+            .collect::<Vec<_>>();
         for kernel in &self.kernels {
             if let Op::Conv { weights, bias, .. } = &graph.layers[kernel.layer].op {
                 kernel.for_each_cell(weights, bias, |row, column, value| {

@@ -1,24 +1,27 @@
-//! The random generator behind the constant commitments of a model's weight columns.
+//! Where the last rows of the advice columns come from.
 //!
 //! The last `blinding_factors() + 1` rows of every advice column are random. They are drawn column
 //! after column, in the order of the columns' indices within a phase ([`super::witness`]); the
 //! library draws in the same order, and is given the same words again. A scalar takes eight
-//! `next_u64` calls (`Fr::random`). The weight columns are the first columns of the first phase, so
-//! the first `8 * (blinding_factors() + 1) * weight_columns` words are theirs: those come from the
-//! model's seed, all later ones from the operating system's randomness. (The library also draws a
-//! `Blind` for each commitment, which KZG ignores, and the vanishing argument's random polynomial
-//! from a thread-local generator of its own.)
+//! `next_u64` calls (`Fr::random`). The weight columns come with rows of their own
+//! ([`WeightTails`]), so that the commitments to them are the same in every proof of a model; all
+//! other rows come from the operating system's randomness. (The library also draws a `Blind` for
+//! each commitment, which KZG ignores, and the vanishing argument's random polynomial from a
+//! thread-local generator of its own.)
 //!
 //! Tests recompute the commitments without the prover, so a change of that order shows.
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use halo2_proofs::halo2curves::{
+    bn256::{Fr, G1Affine},
+    ff::{Field, PrimeField},
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, Error, RngCore, SeedableRng};
 
 /// `next_u64` calls that one random scalar takes.
-pub(super) const WORDS_PER_SCALAR: u64 = 8;
+pub(super) const WORDS_PER_SCALAR: usize = 8;
 
-/// Secret kept with a model: fixes the blinding rows of its weight columns.
+/// Secret kept with a model: fixes the last rows of its weight columns.
 ///
 /// One seed belongs to one set of weights. Two different sets of weights under one seed would let
 /// everybody compute the commitment to their difference, which is not blinded.
@@ -39,40 +42,53 @@ impl BlindingSeed {
         Self(seed)
     }
 
-    /// The blinding rows of the weight columns: `columns` vectors of `blinding_factors + 1`
-    /// scalars, as the prover will draw them.
-    pub fn rows(&self, columns: usize, blinding_factors: usize) -> Vec<Vec<Fr>> {
+    /// The last `count` rows of each of `columns` columns.
+    pub fn rows(&self, columns: usize, count: usize) -> Vec<Vec<Fr>> {
         let mut rng = ChaCha20Rng::from_seed(self.0);
-        (0..columns)
-            .map(|_| (0..=blinding_factors).map(|_| Fr::random(&mut rng)).collect())
-            .collect()
+        (0..columns).map(|_| (0..count).map(|_| Fr::random(&mut rng)).collect()).collect()
     }
 }
 
-/// Seeded for the weight columns' blinding rows, zero for those of the columns that the circuit
-/// blinds itself, fresh afterwards.
+/// What a proof holds in the weight columns beyond the rows that the circuit assigns.
+#[derive(Clone, Debug)]
+pub struct WeightTails {
+    /// The last rows of each weight column: all that the library would blind, and any number of
+    /// rows before those.
+    pub rows: Vec<Vec<Fr>>,
+    /// The commitments to the whole columns, where they are known already. Wrong ones make an
+    /// invalid proof.
+    pub commitments: Option<Vec<G1Affine>>,
+}
+
+impl WeightTails {
+    /// Rows drawn from a seed.
+    pub fn seeded(seed: &BlindingSeed, columns: usize, count: usize) -> Self {
+        Self { rows: seed.rows(columns, count), commitments: None }
+    }
+}
+
+/// The words from which [`Fr::random`] makes `value`: it reduces a 512-bit number.
+pub(super) fn words_of(value: &Fr) -> [u64; WORDS_PER_SCALAR] {
+    let mut words = [0; WORDS_PER_SCALAR];
+    for (word, bytes) in words.iter_mut().zip(value.to_repr().as_ref().chunks_exact(8)) {
+        *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    words
+}
+
+/// Zero for the last rows of the columns that the circuit blinds itself, which come first; fresh
+/// afterwards.
 pub struct BlindingRng {
-    seeded: ChaCha20Rng,
-    seeded_words: u64,
-    zero_words: u64,
+    zero_words: usize,
     fresh: ChaCha20Rng,
 }
 
 impl BlindingRng {
-    /// For a proof whose first `weight_columns` advice columns hold the weights and whose next
-    /// `self_blinded` columns carry random values of their own in usable rows.
-    pub fn new(
-        seed: &BlindingSeed,
-        weight_columns: usize,
-        self_blinded: usize,
-        blinding_factors: usize,
-    ) -> Self {
-        let words =
-            |columns: usize| WORDS_PER_SCALAR * (blinding_factors as u64 + 1) * columns as u64;
+    /// For a proof whose first `self_blinded` columns after the weight columns carry random values
+    /// of their own in usable rows.
+    pub fn new(self_blinded: usize, blinding_factors: usize) -> Self {
         Self {
-            seeded: ChaCha20Rng::from_seed(seed.0),
-            seeded_words: words(weight_columns),
-            zero_words: words(self_blinded),
+            zero_words: WORDS_PER_SCALAR * (blinding_factors + 1) * self_blinded,
             fresh: ChaCha20Rng::from_entropy(),
         }
     }
@@ -84,10 +100,6 @@ impl RngCore for BlindingRng {
     }
 
     fn next_u64(&mut self) -> u64 {
-        if let Some(left) = self.seeded_words.checked_sub(1) {
-            self.seeded_words = left;
-            return self.seeded.next_u64();
-        }
         if let Some(left) = self.zero_words.checked_sub(1) {
             self.zero_words = left;
             return 0;

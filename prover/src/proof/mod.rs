@@ -16,10 +16,11 @@ pub mod verify;
 pub mod vk_data;
 mod witness;
 
-pub use blinding::BlindingSeed;
+pub use blinding::{BlindingSeed, WeightTails};
 pub use keys::{KeyError, KeyInfo, ProverKey, VerifierKey};
 pub use prove::{
-    ProofFile, ProveError, commit_weights, create_proof, create_proof_self_blinded, weights_hash,
+    ProofFile, ProveError, commit_columns, create_proof, create_proof_self_blinded, extend_column,
+    weights_hash,
 };
 pub use srs::{Srs, SrsError};
 pub use verify::{VerifyError, public_inputs};

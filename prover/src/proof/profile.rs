@@ -29,7 +29,9 @@ pub enum ProfileError {
     #[error("advice columns and challenges must be declared phase by phase")]
     PhaseOrder,
     /// A column is read too far away.
-    #[error("a column is read at rotation {rotation}; between {lowest} and 32 is supported")]
+    #[error(
+        "a column is read at rotation {rotation}; {lowest} to 1 and powers of two are supported"
+    )]
     Rotation {
         /// The rotation.
         rotation: i32,
@@ -180,8 +182,9 @@ impl Profile {
             cs.fixed_queries().iter().map(|(column, at)| (column.index(), at.0)).collect();
         let lowest = -(cs.blinding_factors() as i32 + 1);
         for (_, rotation) in advice_queries.iter().chain(&fixed_queries) {
-            if !(lowest..=32).contains(rotation) {
-                let rotation = *rotation;
+            let rotation = *rotation;
+            let power = u32::try_from(rotation).is_ok_and(u32::is_power_of_two);
+            if !power && !(lowest..=1).contains(&rotation) {
                 return Err(ProfileError::Rotation { rotation, lowest });
             }
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use halo2_proofs::{
+    arithmetic::{best_fft, best_multiexp},
     halo2curves::{
         bn256::{Fr, G1Affine},
         ff::Field,
@@ -11,12 +12,12 @@ use halo2_proofs::{
     plonk::{self, Circuit},
     poly::{
         EvaluationDomain,
-        commitment::{Blind, Params},
+        commitment::{Blind, Params, ParamsProver},
     },
 };
 
 use super::{
-    blinding::{BlindingRng, BlindingSeed},
+    blinding::{BlindingRng, WeightTails},
     commit::{KnownKzg, KnownParams, KnownShplonk},
     file::{self, FileError, hex_id},
     keys::{ProverKey, matches_srs},
@@ -54,6 +55,14 @@ pub enum ProveError {
         /// Number expected.
         expected: usize,
     },
+    /// The weight columns' last rows do not fit the circuit.
+    #[error("the last {rows} rows of {columns} weight columns are needed")]
+    WeightTails {
+        /// Number of weight columns.
+        columns: usize,
+        /// Least number of rows.
+        rows: usize,
+    },
     /// The library failed.
     #[error("proving failed: {0}")]
     Library(plonk::Error),
@@ -67,16 +76,16 @@ pub enum ProveError {
 
 /// Proves a circuit.
 ///
-/// `public_inputs` is the content of the instance column. `seed` fixes the commitments of the
-/// weight columns; everything else is blinded with fresh randomness. The result is the bare proof.
+/// `public_inputs` is the content of the instance column. `tails` fix the commitments of the weight
+/// columns; everything else is blinded with fresh randomness. The result is the bare proof.
 pub fn create_proof<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,
     circuit: C,
     public_inputs: &[Fr],
-    seed: &BlindingSeed,
+    tails: &WeightTails,
 ) -> Result<Vec<u8>, ProveError> {
-    create_proof_self_blinded(srs, key, circuit, public_inputs, seed, 0)
+    create_proof_self_blinded(srs, key, circuit, public_inputs, tails, 0)
 }
 
 /// As [`create_proof`], for a circuit that blinds some columns itself.
@@ -89,7 +98,7 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     key: &ProverKey,
     circuit: C,
     public_inputs: &[Fr],
-    seed: &BlindingSeed,
+    tails: &WeightTails,
     self_blinded: usize,
 ) -> Result<Vec<u8>, ProveError> {
     let info = key.info();
@@ -108,6 +117,14 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
             expected: profile.public_inputs,
         });
     }
+    let complete = |rows: &Vec<Fr>| rows.len() > profile.blinding_factors;
+    let columns = profile.weight_columns;
+    if tails.rows.len() != columns
+        || !tails.rows.iter().all(complete)
+        || tails.commitments.as_ref().is_some_and(|points| points.len() != columns)
+    {
+        return Err(ProveError::WeightTails { columns, rows: profile.blinding_factors + 1 });
+    }
     let rounds = Rounds {
         srs,
         domain: key.vk().get_domain(),
@@ -115,9 +132,9 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
         blinding_factors: profile.blinding_factors,
         public_inputs,
         transcript_repr: key.vk().transcript_repr(),
+        tails,
     };
-    let mut rng =
-        BlindingRng::new(seed, profile.weight_columns, self_blinded, profile.blinding_factors);
+    let mut rng = BlindingRng::new(self_blinded, profile.blinding_factors);
     let work = || rounds.run(&circuit, &mut rng);
     let witness = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(witness) => witness?,
@@ -152,37 +169,41 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     }
 }
 
-/// Commits to weight columns without making a proof: the points that every proof of a model with
-/// this seed starts with.
+/// Commits to columns without making a proof: for the weight columns, the points that every proof
+/// of a model starts with.
 ///
-/// `columns` hold the usable rows of each weight column (shorter ones are zero-extended);
-/// `blinding_factors` is [`super::profile::Profile::blinding_factors`]. Returns `None` if a
-/// column is longer than the usable rows.
-pub fn commit_weights(
-    srs: &Srs,
-    columns: &[Vec<Fr>],
-    blinding_factors: usize,
-    seed: &BlindingSeed,
-) -> Option<Vec<G1Affine>> {
-    let n = 1usize << srs.k();
-    let usable = n.checked_sub(blinding_factors + 1)?;
-    let domain = EvaluationDomain::<Fr>::new(1, srs.k());
-    let blinding = seed.rows(columns.len(), blinding_factors);
-    columns
-        .iter()
-        .zip(blinding)
-        .map(|(column, tail)| {
-            if column.len() > usable {
-                return None;
-            }
-            let mut values = column.clone();
-            values.resize(usable, Fr::ZERO);
-            values.extend(tail);
-            let polynomial = domain.lagrange_from_vec(values);
-            let commitment = srs.params().commit_lagrange(&polynomial, Blind::default());
-            Some(commitment.to_affine())
-        })
-        .collect()
+/// A column of `2^h` values, `h <= k`, stands for the polynomial of degree below `2^h` with these
+/// values on the subgroup of that size. Returns `None` for a column of another length.
+pub fn commit_columns(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<G1Affine>> {
+    let (params, n) = (srs.params(), 1usize << srs.k());
+    let k = columns.first()?.len().checked_ilog2()?;
+    if k > srs.k() || columns.iter().any(|column| column.len() != 1 << k) {
+        return None;
+    }
+    let domain = EvaluationDomain::<Fr>::new(1, k);
+    let commit = |column: &Vec<Fr>| {
+        let polynomial = domain.lagrange_from_vec(column.clone());
+        if column.len() == n {
+            return params.commit_lagrange(&polynomial, Blind::default()).to_affine();
+        }
+        let coefficients = domain.lagrange_to_coeff(polynomial);
+        best_multiexp(&coefficients, &params.get_g()[..column.len()]).to_affine()
+    };
+    Some(columns.iter().map(commit).collect())
+}
+
+/// The values of a column's polynomial on a subgroup that is `stride` times as large; row `i` of the
+/// column is row `i * stride` there. The length and `stride` are powers of two.
+pub fn extend_column(column: &[Fr], stride: usize) -> Vec<Fr> {
+    let (k, factor) = (column.len().ilog2(), stride.ilog2());
+    let domain = EvaluationDomain::<Fr>::new(1, k);
+    let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(column.to_vec()));
+    let mut extended = vec![Fr::ZERO; column.len() << factor];
+    extended[..column.len()].copy_from_slice(&coefficients);
+    let large = EvaluationDomain::<Fr>::new(1, k + factor);
+    let data = large.get_fft_data(extended.len());
+    best_fft(&mut extended, large.get_omega(), k + factor, data, false);
+    extended
 }
 
 /// The model's hash: Keccak-256 of the weight points, 64 bytes each.

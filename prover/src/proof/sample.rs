@@ -5,7 +5,7 @@
 use halo2_proofs::{
     circuit::{Cell, Layouter, SimpleFloorPlanner, Value},
     halo2curves::{
-        bn256::Fr,
+        bn256::{Fr, G1Affine},
         ff::{BatchInvert, Field},
     },
     plonk::{
@@ -15,7 +15,7 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use super::{BlindingSeed, ProverKey, Srs};
+use super::{BlindingSeed, ProverKey, Srs, WeightTails};
 
 /// Size of the circuit.
 #[derive(Debug, Clone, Default)]
@@ -386,6 +386,21 @@ pub fn setup(params: SampleParams) -> Setup {
 }
 
 impl Setup {
+    pub fn tails(&self, seed: &BlindingSeed) -> WeightTails {
+        let rows = self.key.info().profile().blinding_factors + 1;
+        WeightTails::seeded(seed, self.params.weights, rows)
+    }
+
+    /// The points of the weight columns, without the prover.
+    pub fn weight_points(&self, weight_salt: u64, seed: &BlindingSeed) -> Vec<G1Affine> {
+        let mut columns = Sample::new(self.params.clone(), weight_salt, 1).weight_values();
+        for (column, tail) in columns.iter_mut().zip(self.tails(seed).rows) {
+            column.resize((1 << self.params.k) - tail.len(), Fr::ZERO);
+            column.extend(tail);
+        }
+        super::commit_columns(&self.srs, &columns).unwrap()
+    }
+
     /// Proof and public inputs.
     pub fn prove(
         &self,
@@ -395,7 +410,8 @@ impl Setup {
     ) -> (Vec<u8>, Vec<Fr>) {
         let circuit = Sample::new(self.params.clone(), weight_salt, input_salt);
         let inputs = circuit.public_inputs();
-        let proof = super::create_proof(&self.srs, &self.key, circuit, &inputs, seed).unwrap();
+        let tails = self.tails(seed);
+        let proof = super::create_proof(&self.srs, &self.key, circuit, &inputs, &tails).unwrap();
         (proof, inputs)
     }
 }

@@ -22,7 +22,7 @@ use rand_core::RngCore;
 use rayon::prelude::*;
 
 use super::{
-    blinding::{BlindingRng, WORDS_PER_SCALAR},
+    blinding::{BlindingRng, WORDS_PER_SCALAR, WeightTails, words_of},
     phases::Schedule,
     prove::ProveError,
     srs::Srs,
@@ -47,6 +47,8 @@ pub(super) struct Rounds<'a> {
     pub blinding_factors: usize,
     pub public_inputs: &'a [Fr],
     pub transcript_repr: Fr,
+    /// At least as many rows a column as the library blinds.
+    pub tails: &'a WeightTails,
 }
 
 impl Rounds<'_> {
@@ -115,6 +117,15 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn blind(&mut self, column: usize) {
+        if let Some(tail) = self.rounds.tails.rows.get(column) {
+            let values = &mut self.columns[column];
+            let start = values.len() - tail.len();
+            values[start..].copy_from_slice(tail);
+            for value in &values[self.usable..] {
+                self.words.extend(words_of(value));
+            }
+            return;
+        }
         for row in self.usable..self.columns[column].len() {
             let start = self.words.len();
             for _ in 0..WORDS_PER_SCALAR {
@@ -222,8 +233,14 @@ impl Assignment<Fr> for Run<'_> {
             self.blind(column);
         }
         let (domain, params) = (self.rounds.domain, self.rounds.srs.params());
-        self.commitments[start..end].par_iter_mut().zip(&mut self.columns[start..end]).for_each(
-            |(commitment, column)| {
+        let known = self.rounds.tails.commitments.as_deref().unwrap_or_default();
+        let columns = self.columns[start..end].par_iter_mut().enumerate();
+        self.commitments[start..end].par_iter_mut().zip(columns).for_each(
+            |(commitment, (index, column))| {
+                if let Some(point) = known.get(start + index) {
+                    *commitment = point.to_curve();
+                    return;
+                }
                 let polynomial = domain.lagrange_from_vec(std::mem::take(column));
                 *commitment = params.commit_lagrange(&polynomial, Blind::default());
                 *column = polynomial.into_values();

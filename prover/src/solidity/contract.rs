@@ -234,7 +234,17 @@ fn opening_points(profile: &Profile, memory: &Memory) -> String {
         let difference = memory.difference(*rotation);
         let value = match rotation {
             0 => "x".to_owned(),
-            _ => format!("mulmod(x, mload({power:#x}), r)"),
+            ..=1 => format!("mulmod(x, mload({power:#x}), r)"),
+            _ => {
+                // A power of two: by squaring.
+                let _ = writeln!(code, "point := mload({:#x})", memory.header(header::OMEGA));
+                let squarings = rotation.unsigned_abs().ilog2();
+                let _ = writeln!(
+                    code,
+                    "for {{ let i := {squarings} }} i {{ i := sub(i, 1) }} {{ point := mulmod(point, point, r) }}"
+                );
+                "mulmod(x, point, r)".to_owned()
+            }
         };
         let _ = writeln!(code, "point := {value} // rotation {rotation}");
         let _ = writeln!(code, "mstore({point:#x}, point)");

@@ -100,8 +100,8 @@ impl Memory {
         let [instance_eval, quotient_eval] = [(); 2].map(|()| take(1));
         let [l_0, l_last, l_active] = [(); 3].map(|()| take(1));
         let [quotient, total] = [(); 2].map(|()| take(2));
-        let highest = rotations.iter().max().copied().unwrap_or_default().max(0) as usize;
-        let powers = profile.blinding_factors + 1 + profile.public_inputs.max(highest + 1);
+        // Up to rotation 1 at least.
+        let powers = profile.blinding_factors + 1 + profile.public_inputs.max(2);
         let omegas = take(powers);
         let denominators = take(powers);
         let more_denominators = take(1 + more);

@@ -113,10 +113,9 @@ impl LocalProver {
         if key.info().srs_id() != srs.id() {
             return Err(LocalProverError::OtherSetup { path: keys.to_owned() });
         }
-        let blinding_factors = key.info().profile().blinding_factors;
         let identity = ModelIdentity {
             vk_hash: B256::from(key.info().hash()),
-            model_hash: B256::from(model_hash(&bundle, &layout, &srs, blinding_factors)?),
+            model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
         };
         Ok(Self {
             model: Arc::new(LoadedModel { bundle, bundle_path, layout, srs, key, identity }),

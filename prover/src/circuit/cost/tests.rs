@@ -6,7 +6,14 @@ use crate::graph::{Op, arbitrary::random_graph};
 
 fn layout(graph: &QuantizedGraph, input: InputMode, lanes: usize) -> Layout {
     let statement = StatementKind::Prediction { input, output: OutputMode::Class };
-    let options = LayoutOptions { lanes, weight_columns: 2, statement, openings: 16 };
+    let options = LayoutOptions {
+        lanes,
+        weight_columns: 2,
+        statement,
+        openings: 16,
+        weights_row: 128,
+        weights_k: None,
+    };
     Layout::new(graph, options).expect("layout")
 }
 

@@ -13,6 +13,7 @@ use super::*;
 use crate::graph::{
     Execution, Executor, FunctionTable, Input, Layer, Op, QuantizedGraph, Rescale, Tensor, Window,
 };
+use crate::proof::BlindingSeed;
 
 /// A network with every kind of layer, 2 x 6 x 5 input.
 pub(crate) fn mixed_network() -> (QuantizedGraph, Vec<u8>) {
@@ -172,7 +173,7 @@ fn failures(
     let execution = Executor::new(graph).expect("valid graph").run(input).expect("in range");
     let assignment =
         Assignment { graph, layout: &layout, inputs: vec![proven(input, &execution)], place: None };
-    let weights = layout.weight_columns(graph, OsRng);
+    let weights = layout.weight_columns(graph, &BlindingSeed([7; 32]), OsRng);
     let mut first = assignment.first_phase(weights, OsRng).expect("witness");
     let mut public = vec![Fr::from(123)];
     public.extend(assignment.public_values());
@@ -210,8 +211,23 @@ fn check(
     }
 }
 
+/// The options with the weights where the circuit of a single prediction has them.
+fn beside_a_prediction(graph: &QuantizedGraph, options: LayoutOptions) -> LayoutOptions {
+    let statement = StatementKind::default();
+    let single = Layout::new(graph, LayoutOptions { statement, lanes: 2, ..options });
+    let place = single.expect("layout").weights_place();
+    LayoutOptions { weights_k: Some(place.k), ..options }
+}
+
 fn options(lanes: usize, weight_columns: usize, statement: StatementKind) -> LayoutOptions {
-    LayoutOptions { lanes, weight_columns, statement, openings: 16 }
+    LayoutOptions {
+        lanes,
+        weight_columns,
+        statement,
+        openings: 16,
+        weights_row: 128,
+        weights_k: None,
+    }
 }
 
 fn prediction(input: InputMode) -> StatementKind {

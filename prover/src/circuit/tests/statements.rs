@@ -1,5 +1,7 @@
 //! Outputs other than the class, and statements about collections.
 
+use rand_core::SeedableRng;
+
 use super::*;
 use crate::circuit::tile::TileSource;
 use crate::graph::arbitrary::random_graph;
@@ -77,7 +79,7 @@ impl Items {
         let mut public = vec![Fr::from(9)];
         public.extend(assignment.public_values());
         change(&mut assignment, &mut public);
-        let weights = layout.weight_columns(&self.graph, OsRng);
+        let weights = layout.weight_columns(&self.graph, &BlindingSeed([7; 32]), OsRng);
         let first = assignment.first_phase(weights, OsRng).expect("witness");
         check(&assignment, &first, &public, Vec::new())
     }
@@ -272,7 +274,7 @@ fn tampered_wide_hashes_are_refused() {
     };
     let mut public = vec![Fr::from(9)];
     public.extend(assignment.public_values());
-    let weights = layout.weight_columns(&items.graph, OsRng);
+    let weights = layout.weight_columns(&items.graph, &BlindingSeed([7; 32]), OsRng);
     let hash = layout.hash.as_ref().expect("hashed");
     let honest = assignment.first_phase(weights.clone(), OsRng).expect("witness");
     assert!(check(&assignment, &honest, &public, Vec::new()).is_empty());
@@ -303,7 +305,7 @@ fn tampered_rankings_are_refused() {
     };
     let mut public = vec![Fr::from(9)];
     public.extend(assignment.public_values());
-    let weights = layout.weight_columns(&items.graph, OsRng);
+    let weights = layout.weight_columns(&items.graph, &BlindingSeed([7; 32]), OsRng);
     for source in [TileSource::RankedClass, TileSource::Comparisons, TileSource::Verdict] {
         let tile = layout.tiles.iter().find(|tile| tile.source == source).expect("tile");
         for (row, by) in [(0, 1), (0, -1), (tile.rows() - 1, 1), (tile.rows() - 1, -1)] {
@@ -343,6 +345,10 @@ fn random_networks_are_audited() {
         }
         let items = Items::new(graph, &usable, run, count);
         let options = options(2 + seed as usize % 4, 1 + seed as usize % 2, statement);
+        let options = match seed % 4 {
+            0 => options,
+            _ => beside_a_prediction(&items.graph, options),
+        };
         let honest = items.failures(options, |_, public| {
             assert_eq!(public[4], Fr::from(items.correct(top) as u64), "seed {seed}");
         });
@@ -350,4 +356,62 @@ fn random_networks_are_audited() {
         let refused = items.failures(options, |_, public| public[4] += Fr::one());
         assert!(!refused.is_empty(), "seed {seed}: one more was accepted");
     }
+}
+
+/// The weights of a model lie in one place in all its circuits; between their rows in a larger circuit
+/// nothing is read.
+#[test]
+fn circuits_of_a_model_share_its_weights() {
+    let (graph, input) = mixed_network();
+    let statement = audit(4, 4, 1);
+    let items = Items::new(graph, &[input], statement.run().expect("a run"), 16);
+    let options = beside_a_prediction(&items.graph, options(2, 2, statement));
+    let layout = Layout::new(&items.graph, options).expect("layout");
+    let stride = layout.weight_stride();
+    assert!(stride > 1, "{:?} of 2^{}", layout.rows, layout.k);
+
+    let single =
+        LayoutOptions { statement: StatementKind::default(), lanes: 3, weights_k: None, ..options };
+    let single = Layout::new(&items.graph, single).expect("layout");
+    let columns = |layout: &Layout| {
+        let openings = rand_chacha::ChaCha20Rng::from_seed([8; 32]);
+        layout.weight_columns(&items.graph, &BlindingSeed([7; 32]), openings)
+    };
+    assert_eq!(columns(&single), columns(&layout));
+
+    let assignment = Assignment {
+        graph: &items.graph,
+        layout: &layout,
+        inputs: items.inputs(|item| items.labels[item], true),
+        place: Some(items.place.clone()),
+    };
+    let mut public = vec![Fr::from(9)];
+    public.extend(assignment.public_values());
+    let first = assignment.first_phase(columns(&layout), OsRng).expect("witness");
+    for (index, column) in first.weights.iter().enumerate() {
+        let extended = &first.extended_weights()[index];
+        assert!(column.iter().enumerate().all(|(row, value)| extended[row * stride] == *value));
+    }
+    let row = layout.kernels[0].first_row * stride;
+    for (row, refused) in [(row, true), (row + 1, false), (row + stride - 1, false)] {
+        let tampering = vec![Tampering { column: 0, row, delta: Fr::one() }];
+        let failures = check(&assignment, &first, &public, tampering);
+        assert_eq!(!failures.is_empty(), refused, "row {row}: {:?}", failures.first());
+    }
+}
+
+#[test]
+fn weights_out_of_place_are_refused() {
+    let (graph, _) = mixed_network();
+    let fits = options(2, 2, StatementKind::default());
+    let k = Layout::new(&graph, fits).expect("layout").k;
+    for wrong in [
+        LayoutOptions { weights_k: Some(7), ..fits },
+        LayoutOptions { weights_row: 8, ..fits },
+        LayoutOptions { weights_row: 1 << 19, weights_k: Some(k), ..fits },
+    ] {
+        assert!(matches!(Layout::new(&graph, wrong), Err(LayoutError::WeightsPlace)), "{wrong:?}");
+    }
+    let beyond = LayoutOptions { weights_k: Some(40), ..fits };
+    assert!(matches!(Layout::new(&graph, beyond), Err(LayoutError::Options)));
 }

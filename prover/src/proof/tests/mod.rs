@@ -25,13 +25,7 @@ fn proves_and_verifies() {
     let (proof, inputs) = setup.prove(1, 1, &SEED);
     assert_eq!(proof.len(), setup.key.info().profile().proof_bytes());
     let hash = setup.key.verify(&inputs, &proof).unwrap();
-    let points = commit_weights(
-        &setup.srs,
-        &Sample::new(setup.params.clone(), 1, 1).weight_values(),
-        setup.key.info().profile().blinding_factors,
-        &SEED,
-    )
-    .unwrap();
+    let points = setup.weight_points(1, &SEED);
     assert_eq!(hash, weights_hash(&points));
 }
 
@@ -66,11 +60,9 @@ fn weight_points_are_constant_per_seed_and_differ_between_seeds() {
 #[test]
 fn weight_points_match_the_plain_commitment() {
     let setup = small();
-    let profile = setup.key.info().profile();
     for (salt, seed) in [(1, SEED), (7, BlindingSeed([5; 32]))] {
         let (proof, _) = setup.prove(salt, 3, &seed);
-        let columns = Sample::new(setup.params.clone(), salt, 3).weight_values();
-        let points = commit_weights(&setup.srs, &columns, profile.blinding_factors, &seed).unwrap();
+        let points = setup.weight_points(salt, &seed);
         let bytes: Vec<u8> = points.iter().flat_map(|p: &G1Affine| point_to_bytes(p)).collect();
         assert_eq!(proof[..bytes.len()], bytes);
     }
@@ -82,7 +74,8 @@ fn tampered_witness_is_refused() {
     let mut circuit = Sample::new(setup.params.clone(), 1, 1);
     circuit.tamper = true;
     let inputs = circuit.public_inputs();
-    let proof = create_proof(&setup.srs, &setup.key, circuit, &inputs, &SEED).unwrap();
+    let proof =
+        create_proof(&setup.srs, &setup.key, circuit, &inputs, &setup.tails(&SEED)).unwrap();
     assert!(matches!(setup.key.verify(&inputs, &proof), Err(VerifyError::Invalid)));
 }
 
@@ -112,7 +105,7 @@ fn wrong_public_inputs_are_refused() {
 #[test]
 fn self_blinded_columns_keep_their_last_rows() {
     let setup = small();
-    let (weights, factors) = (setup.params.weights, setup.key.info().profile().blinding_factors);
+    let weights = setup.params.weights;
     let lane: Vec<Fr> = Sample::new(setup.params.clone(), 1, 1).lanes()[0].clone();
     let column = {
         let mut rows = lane;
@@ -134,16 +127,14 @@ fn self_blinded_columns_keep_their_last_rows() {
             &setup.key,
             circuit,
             &inputs,
-            &SEED,
+            &setup.tails(&SEED),
             self_blinded,
         )
         .unwrap();
         assert_eq!(proof[range.clone()] == point_to_bytes(&column), same);
         // The weights' blinding does not depend on it.
         let hash = setup.key.verify(&inputs, &proof).unwrap();
-        let columns = Sample::new(setup.params.clone(), 1, 1).weight_values();
-        let points = commit_weights(&setup.srs, &columns, factors, &SEED).unwrap();
-        assert_eq!(hash, weights_hash(&points));
+        assert_eq!(hash, weights_hash(&setup.weight_points(1, &SEED)));
     }
 }
 
@@ -153,12 +144,15 @@ fn misuse_is_reported() {
     let circuit = || Sample::new(setup.params.clone(), 1, 1);
     let inputs = circuit().public_inputs();
     let other = Srs::dev(setup.params.k, [10; 32]).unwrap();
-    let error = create_proof(&other, &setup.key, circuit(), &inputs, &SEED).unwrap_err();
+    let error =
+        create_proof(&other, &setup.key, circuit(), &inputs, &setup.tails(&SEED)).unwrap_err();
     assert!(matches!(error, ProveError::OtherSrs { .. }));
     let smaller = Srs::dev(setup.params.k - 1, [9; 32]).unwrap();
-    let error = create_proof(&smaller, &setup.key, circuit(), &inputs, &SEED).unwrap_err();
+    let error =
+        create_proof(&smaller, &setup.key, circuit(), &inputs, &setup.tails(&SEED)).unwrap_err();
     assert!(matches!(error, ProveError::OtherSrs { .. }));
-    let error = create_proof(&setup.srs, &setup.key, circuit(), &inputs[1..], &SEED).unwrap_err();
+    let error = create_proof(&setup.srs, &setup.key, circuit(), &inputs[1..], &setup.tails(&SEED))
+        .unwrap_err();
     assert!(matches!(error, ProveError::PublicInputs { found: 2, expected: 3 }));
     // More weight columns than the first phase has.
     let error = ProverKey::generate(&setup.srs, &circuit(), 99, 3).unwrap_err();

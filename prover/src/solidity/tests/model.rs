@@ -53,8 +53,7 @@ impl Model {
     }
 
     fn model_hash(&self, bundle: &Bundle) -> [u8; 32] {
-        let blinding = self.key.info().profile().blinding_factors;
-        model_proof::model_hash(bundle, &self.layout, &self.srs, blinding).unwrap()
+        model_proof::model_hash(bundle, &self.layout, &self.srs).unwrap()
     }
 
     /// A proof after changes of the witness, and its public inputs.
@@ -77,16 +76,17 @@ impl Model {
             }],
             place: None,
         };
-        let weights = self.layout.weight_columns(graph, self.bundle.opening_values());
+        let weights = self.bundle.weight_columns(&self.layout);
         let mut first = assignment.first_phase(weights, OsRng).unwrap();
         change(&self.layout, &mut first);
         let mut public = vec![Fr::from(1)];
         public.extend(assignment.public_values());
         let circuit = ModelCircuit::new(&assignment, &first, &public).tampered(tampering);
         let lanes = self.layout.options.lanes;
-        let seed = &self.bundle.seed;
+        let tails = first.weight_tails();
         let proof =
-            create_proof_self_blinded(&self.srs, &self.key, circuit, &public, seed, lanes).unwrap();
+            create_proof_self_blinded(&self.srs, &self.key, circuit, &public, &tails, lanes)
+                .unwrap();
         (proof, public)
     }
 }
@@ -107,12 +107,14 @@ fn predictions_verify_natively_and_on_chain() {
         graph: model.bundle.graph.clone(),
         options: model.bundle.options,
         seed: BlindingSeed([9; 32]),
+        budget: 1,
     };
     assert_ne!(model.model_hash(&reseeded), hash, "another seed, another commitment");
     let mut other = Bundle {
         graph: model.bundle.graph.clone(),
         options: model.bundle.options,
         seed: model.bundle.seed,
+        budget: 1,
     };
     if let Op::Conv { weights, .. } = &mut other.graph.layers[0].op {
         weights[0] += 1;
@@ -189,21 +191,24 @@ fn native_and_contract_agree_on_a_models_malformed_proofs() {
     Corpus { key, deployed, proof: proof.proof, inputs, cases: 0 }.refuse_all();
 }
 
-/// A batch with its own challenge, tree and counts: natively and on chain.
+/// A batch with its own challenge, tree and counts: natively and on chain. Its weights are committed
+/// to with the points of the circuit for single predictions.
 #[test]
 fn audits_verify_natively_and_on_chain() {
-    let (graph, input) = test_network();
-    let run = Run { log_items: 2, depth: 3 };
+    let model = Model::new();
+    let input = &model.input;
+    let run = Run { log_items: 4, depth: 5 };
     let request = PlanRequest {
         statement: StatementKind::Audit { run, top: 1 },
         lanes: Some(3),
         ..PlanRequest::default()
     };
-    let bundle = Bundle::new(graph, request).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = model.bundle.derive(&folder.path().join("single"), request, 8).unwrap();
     let layout = bundle.layout().unwrap();
+    assert!(layout.weight_stride() > 1);
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
     let key = model_proof::generate_key(&srs, &layout).unwrap();
-    let folder = tempfile::tempdir().unwrap();
     let inputs = (0..3u8).map(|item| {
         let mut input = input.clone();
         input.rotate_left(usize::from(item));
@@ -227,7 +232,9 @@ fn audits_verify_natively_and_on_chain() {
     let correct = run_proof::reference(prover, &opening).unwrap();
     let correct = correct.into_iter().filter(|correct| *correct).count();
     assert_eq!(public, [Fr::from(6), set.root(), number(0), number(3), number(correct)]);
-    assert!(key.verifier().verify(&public, &proven.proof.proof).is_ok());
+    let hash = key.verifier().verify(&public, &proven.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle), "one model in both circuits");
+    assert_eq!(hash, model_proof::model_hash(&bundle, &layout, &srs).unwrap());
     let Some(mut deployed) = deploy(key.info()) else { return };
     assert!(deployed.verify(&proven.proof.proof, &words(&public)).result.is_ok());
     for index in 0..5 {
