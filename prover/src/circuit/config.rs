@@ -243,17 +243,34 @@ impl ModelConfig {
                 };
                 [cells.iter().map(produced).collect(), cells.iter().map(consumed).collect()]
             };
-            let mut produced_sum = Expression::Constant(Fr::zero());
-            let mut consumed_sum = Expression::Constant(Fr::zero());
-            for (pattern, flag) in self.profile.patterns.iter().zip(&self.patterns) {
-                let flag = meta.query_fixed(*flag, Rotation::cur());
-                let [produced, consumed] = lane_values(pattern.cells);
-                let base = lane_base(pattern.produced, &z, u.as_ref());
-                produced_sum =
-                    produced_sum + flag.clone() * horner(&produced[..pattern.live], &base);
-                let base = lane_base(pattern.consumed, &z, u.as_ref());
-                consumed_sum = consumed_sum + flag * horner(&consumed[..pattern.live], &base);
-            }
+            let patterns = self.profile.patterns.iter().zip(&self.patterns);
+            let sides: [fn(&TilePattern) -> LaneBase; 2] = [|p| p.produced, |p| p.consumed];
+            let [produced_sum, consumed_sum] = [0, 1].map(|side| {
+                let mut total = Expression::Constant(Fr::zero());
+                // Patterns that differ in the live lanes only share the sum over the lanes of both.
+                let mut before: Option<((TileCells, LaneBase), usize, Expression<Fr>)> = None;
+                let mut sorted = patterns.clone().collect::<Vec<_>>();
+                sorted.sort_by_key(|(pattern, _)| {
+                    (pattern.cells, sides[side](pattern), pattern.live)
+                });
+                for (pattern, flag) in sorted {
+                    let flag = meta.query_fixed(*flag, Rotation::cur());
+                    let kind = (pattern.cells, sides[side](pattern));
+                    let base = lane_base(kind.1, &z, u.as_ref());
+                    let values = &lane_values(pattern.cells)[side];
+                    let sum = match before {
+                        Some((other, live, sum)) if other == kind && live < pattern.live => {
+                            sum + power(&base, live as u32)
+                                * horner(&values[live..pattern.live], &base)
+                        }
+                        Some((other, live, sum)) if other == kind && live == pattern.live => sum,
+                        _ => horner(&values[..pattern.live], &base),
+                    };
+                    before = Some((kind, pattern.live, sum.clone()));
+                    total = total + flag * sum;
+                }
+                total
+            });
             let mut constraints = Vec::new();
             for (column, factor, sum) in
                 [(self.produced, self.s1, produced_sum), (self.consumed, self.s0, consumed_sum)]
@@ -383,8 +400,16 @@ fn lane_base(base: LaneBase, z: &Expression<Fr>, u: Option<&Expression<Fr>>) -> 
     }
 }
 
+/// `base^exponent`, `exponent` at least 1, by squaring.
 fn power(base: &Expression<Fr>, exponent: u32) -> Expression<Fr> {
-    (1..exponent).fold(base.clone(), |product, _| product * base.clone())
+    let mut result = base.clone();
+    for bit in (0..exponent.max(1).ilog2()).rev() {
+        result = result.clone() * result;
+        if exponent >> bit & 1 == 1 {
+            result = result * base.clone();
+        }
+    }
+    result
 }
 
 /// `sum terms[i] * base^i`.

@@ -45,8 +45,7 @@ pub struct Estimate {
 }
 
 const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
-/// With the gates of batches, the verifier of more lanes is larger than a contract may be (EIP-170).
-const MOST_BATCH_LANES: usize = 12;
+const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 /// Openings by default, at least and at most.
 const OPENINGS: [usize; 2] = [256, 1024];
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
@@ -61,9 +60,9 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
     let one = |fixed: &usize| vec![*fixed];
-    let most = if request.statement.run().is_some() { MOST_BATCH_LANES } else { usize::MAX };
-    let fitting = || LANES.into_iter().filter(|lanes| *lanes <= most).collect();
-    let all_lanes = request.lanes.as_ref().map_or_else(fitting, one);
+    let batch = request.statement.run().is_some();
+    let lanes = if batch { BATCH_LANES.as_slice() } else { LANES.as_slice() };
+    let all_lanes = request.lanes.as_ref().map_or_else(|| lanes.to_vec(), one);
     let place = request.place.as_ref();
     let fixed_columns = place.map(|place| &place.columns).or(request.weight_columns.as_ref());
     let all_columns = fixed_columns.map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);

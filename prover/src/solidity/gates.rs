@@ -13,8 +13,12 @@ use halo2_proofs::{
 
 use crate::proof::transcript::scalar_to_bytes;
 
+use super::loops::roll;
+
 /// Largest number of terms below r whose sum fits a word.
 const MAX_TERMS: u32 = 5;
+/// Terms from which on Horner's rule is a sequence of statements.
+const LEAST_HORNER: usize = 5;
 /// Stack slots that one Yul expression may take; more are spilled to memory.
 const MAX_DEPTH: u32 = 9;
 
@@ -175,6 +179,52 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// `sum terms[i] * base^i` by Horner's rule, if the node is one of enough terms.
+    fn horner(&self, id: Id) -> Option<(Id, Vec<Id>)> {
+        let Node::Add(a, b) = self.nodes[id] else { return None };
+        let factors = |id: Id| match self.nodes[id] {
+            Node::Multiply(a, b) => vec![a, b],
+            _ => Vec::new(),
+        };
+        [a, b]
+            .into_iter()
+            .flat_map(factors)
+            .map(|base| (base, self.horner_terms(id, base)))
+            .filter(|(_, terms)| terms.len() >= LEAST_HORNER)
+            .max_by_key(|(_, terms)| terms.len())
+    }
+
+    fn horner_terms(&self, id: Id, base: Id) -> Vec<Id> {
+        let mut terms = Vec::new();
+        let mut at = id;
+        // Sums that something else needs as well are kept whole.
+        while let (Node::Add(a, b), true) = (&self.nodes[at], at == id || self.uses[at] < 2) {
+            let rest = |id: Id| match self.nodes[id] {
+                Node::Multiply(a, b) if self.uses[id] < 2 => match (a == base, b == base) {
+                    (true, _) => Some(b),
+                    (_, true) => Some(a),
+                    _ => None,
+                },
+                _ => None,
+            };
+            match (rest(*a), rest(*b)) {
+                (Some(next), _) => {
+                    terms.push(*b);
+                    at = next;
+                }
+                (_, Some(next)) => {
+                    terms.push(*a);
+                    at = next;
+                }
+                _ => break,
+            }
+        }
+        terms.push(at);
+        terms
+    }
+}
+
 /// Text of a Yul expression, the number of terms below r that bound it, its stack need.
 #[derive(Clone)]
 struct Term {
@@ -205,6 +255,11 @@ impl Emitter<'_> {
     fn term(&mut self, id: Id) -> Term {
         if let Some(term) = self.stored.get(&id) {
             return term.clone();
+        }
+        if let Some((base, terms)) = self.graph.horner(id) {
+            let term = self.horner(base, &terms);
+            self.stored.insert(id, term.clone());
+            return term;
         }
         let term = match self.graph.nodes[id] {
             Node::Constant(bytes) => constant(&bytes),
@@ -245,6 +300,33 @@ impl Emitter<'_> {
         let term = self.store(&term.text, term.terms);
         self.stored.insert(id, term.clone());
         term
+    }
+
+    /// Horner's rule statement by statement, so that it can become a loop.
+    fn horner(&mut self, base: Id, terms: &[Id]) -> Term {
+        let base = self.term(base);
+        let base = self.shallow(base, 1);
+        let terms = terms.iter().map(|id| self.term(*id)).collect::<Vec<_>>();
+        let terms = terms.into_iter().map(|term| self.addend(term)).collect::<Vec<_>>();
+        for (index, term) in terms.iter().rev().enumerate() {
+            let _ = match index {
+                0 => writeln!(self.code, "sum := {}", term.text),
+                _ => {
+                    writeln!(self.code, "sum := add(mulmod(sum, {}, r), {})", base.text, term.text)
+                }
+            };
+        }
+        let most = terms.iter().map(|term| term.terms).max().unwrap_or(0);
+        self.store("sum", 1 + most)
+    }
+
+    /// A term that one more can be added to.
+    fn addend(&mut self, term: Term) -> Term {
+        let term = self.shallow(term, MAX_DEPTH - 2);
+        if term.terms < MAX_TERMS {
+            return term;
+        }
+        Term { text: format!("mod({}, r)", term.text), terms: 1, depth: term.depth + 1 }
     }
 
     /// As `term`, at most r.
@@ -328,5 +410,6 @@ pub(super) fn fold_constraints(
         let _ = writeln!(emitter.code, "mstore(opaque, h)");
     }
     let count = (emitter.next_word - first_word) / 0x20;
-    (emitter.code, count)
+    let code = roll(&emitter.code);
+    if code.contains("sum := ") { (format!("let sum\n{code}"), count) } else { (code, count) }
 }

@@ -7,6 +7,7 @@
 mod compile;
 mod contract;
 mod gates;
+mod loops;
 mod memory;
 mod tables;
 mod text;
