@@ -7,7 +7,7 @@ use assay_prover::{
 };
 
 /// Lanes that are tried; the verifier of more is larger than a contract may be.
-pub const MOST_LANES: usize = 12;
+pub const MOST_LANES: usize = 20;
 const FEWEST_LANES: usize = 2;
 const MOST_LOG_ITEMS: u32 = 12;
 /// Gas that is worth a CPU second, as to the planner.

@@ -117,16 +117,16 @@ impl Claims<'_, '_> {
         active
     }
 
+    /// The items' leaves. Without `labels` a leaf may hold any label: the root binds it, and the
+    /// statement does not speak of it.
     fn leaves(&mut self, hash: &HashRows, labels: Option<&[Cell]>) -> Vec<Cell> {
         let input = &self.parts.graph.tensors[self.parts.graph.input.tensor];
         let bytes = input.shape.iter().product();
         let domain = self.builder.constant(poseidon::leaf_domain(bytes));
-        let zero = self.builder.integer(0);
         (0..self.parts.statement.images())
             .map(|item| {
-                let label = labels.map_or(Some(zero), |labels| labels.get(item).copied());
-                let mut elements = vec![label.unwrap_or(zero)];
-                elements.extend(self.packed_exports(item));
+                let mut elements = vec![labels.and_then(|labels| labels.get(item).copied())];
+                elements.extend(self.packed_exports(item).into_iter().map(Some));
                 self.chain(hash, item, domain, &elements)
             })
             .collect()

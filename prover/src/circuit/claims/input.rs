@@ -35,7 +35,7 @@ impl Claims<'_, '_> {
         match self.parts.hash {
             Some(hash) => {
                 let bytes = channels * height * width;
-                let exports = self.packed_exports(0);
+                let exports = self.packed_exports(0).into_iter().map(Some).collect::<Vec<_>>();
                 let domain = self.builder.constant(poseidon::input_domain(bytes));
                 let commitment = self.chain(hash, 0, domain, &exports);
                 let instance = self.builder.instance(1);
@@ -85,13 +85,14 @@ impl Claims<'_, '_> {
         }
     }
 
-    /// The chain over an image: the salt, which nothing else names, then `elements`, then zeros.
+    /// The chain over an image: the salt, which nothing else names, then `elements`, of which those
+    /// that nothing else names are [`None`], then zeros.
     pub(super) fn chain(
         &mut self,
         hash: &HashRows,
         image: usize,
         domain: Cell,
-        elements: &[Cell],
+        elements: &[Option<Cell>],
     ) -> Cell {
         let zero = self.builder.integer(0);
         let mut previous = domain;
@@ -99,7 +100,7 @@ impl Claims<'_, '_> {
             let block = hash.chain_block(image, index);
             let inputs: [Option<Cell>; RATE] = std::array::from_fn(|position| {
                 let element = (index * RATE + position).checked_sub(1)?;
-                Some(elements.get(element).copied().unwrap_or(zero))
+                elements.get(element).copied().unwrap_or(Some(zero))
             });
             previous = self.absorb(hash, block, previous, inputs);
         }

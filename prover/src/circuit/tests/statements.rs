@@ -12,6 +12,8 @@ struct Items {
     bytes: Vec<Vec<u8>>,
     executions: Vec<Execution>,
     labels: Vec<usize>,
+    /// Whether the items of a retrieval have labels.
+    labelled: bool,
     place: TreePlace,
 }
 
@@ -44,7 +46,7 @@ impl Items {
             siblings: (0..run.path()).map(|height| Fr::from(1000 + height as u64)).collect(),
         };
         drop(executor);
-        Self { graph, bytes, executions, labels, place }
+        Self { graph, bytes, executions, labels, labelled: false, place }
     }
 
     fn inputs(&self, class: impl Fn(usize) -> usize, labelled: bool) -> Vec<ProvenInput<'_>> {
@@ -67,7 +69,7 @@ impl Items {
     ) -> Vec<VerifyFailure> {
         let layout = Layout::new(&self.graph, options).expect("layout");
         let inputs = match options.statement {
-            StatementKind::Retrieval { class, .. } => self.inputs(|_| class, false),
+            StatementKind::Retrieval { class, .. } => self.inputs(|_| class, self.labelled),
             _ => self.inputs(|item| self.labels[item], true),
         };
         let mut assignment = Assignment {
@@ -176,9 +178,10 @@ fn audits_count_what_the_reference_counts() {
 fn retrieval_shows_the_selected_items() {
     let (graph, input) = mixed_network();
     let run = Run { log_items: 2, depth: 3 };
-    let items = Items::new(graph, &[input], run, 3);
+    let mut items = Items::new(graph, &[input], run, 3);
     let class = first_of_largest(&items.executions[0].tensors[items.graph.output]);
-    for class in [class, (class + 1) % 5] {
+    for (class, labelled) in [(class, false), ((class + 1) % 5, false), (class, true)] {
+        items.labelled = labelled;
         let options = options(4, 1, StatementKind::Retrieval { run, class });
         let honest = items.failures(options, |_, public| {
             let expected = (0..3)
@@ -197,6 +200,8 @@ fn retrieval_shows_the_selected_items() {
             });
             assert!(!refused.is_empty(), "another bitmap, bit {bit}");
         }
+        let refused = items.failures(options, |assignment, _| assignment.inputs[0].label += 1);
+        assert!(!refused.is_empty(), "a label that is not the leaf's");
     }
 }
 
