@@ -4,7 +4,6 @@ pragma solidity 0.8.30;
 import {Script} from "forge-std/Script.sol";
 
 import {InferenceVerifier} from "../src/InferenceVerifier.sol";
-import {LinkRegistry} from "../src/LinkRegistry.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {PredictionEscrow} from "../src/PredictionEscrow.sol";
 import {AuditEscrow} from "../src/AuditEscrow.sol";
@@ -65,7 +64,6 @@ contract Deploy is Script {
         bytes memory registry = abi.encode(modelRegistry);
         bytes memory verification = bytes.concat(registry, abi.encode(allowDevSetup));
         address results = _deploy("ResultRegistry", type(ResultRegistry).creationCode, registry);
-        _deploy("LinkRegistry", type(LinkRegistry).creationCode, verification);
         address inference = _deploy("InferenceVerifier", type(InferenceVerifier).creationCode, verification);
         _deploy("ProofVerifierAdapter", type(ProofVerifierAdapter).creationCode, abi.encode(inference));
         _deploy("PredictionEscrow", type(PredictionEscrow).creationCode, verification);

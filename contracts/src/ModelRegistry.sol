@@ -159,6 +159,14 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     }
 
     /// @inheritdoc IModelRegistry
+    function sameWeights(uint256 modelA, uint256 modelB) external view returns (bool) {
+        Model storage a = _models[modelA];
+        Model storage b = _models[modelB];
+        // What is bound is registered, and what is registered has a hash.
+        return a.bindingHash != 0 && b.bindingHash != 0 && a.modelHash == b.modelHash;
+    }
+
+    /// @inheritdoc IModelRegistry
     function bindingHashOf(
         bytes32 modelHash,
         bytes32 circuitHash,

@@ -5,7 +5,6 @@ import {Test} from "forge-std/Test.sol";
 
 import {Deploy} from "../script/Deploy.s.sol";
 import {InferenceVerifier} from "../src/InferenceVerifier.sol";
-import {LinkRegistry} from "../src/LinkRegistry.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {PredictionEscrow} from "../src/PredictionEscrow.sol";
 import {ResultRegistry} from "../src/ResultRegistry.sol";
@@ -26,18 +25,16 @@ contract DeployTest is Test {
         address registry = _at(0, "ModelRegistry");
         assertEq(ModelRegistry(registry).modelCount(), 0);
         assertEq(ResultRegistry(_at(1, "ResultRegistry")).registry(), registry);
-        assertEq(LinkRegistry(_at(2, "LinkRegistry")).registry(), registry);
-        address inference = _at(3, "InferenceVerifier");
+        address inference = _at(2, "InferenceVerifier");
         assertEq(InferenceVerifier(inference).registry(), registry);
         assertEq(
-            address(ProofVerifierAdapter(_at(4, "ProofVerifierAdapter")).INFERENCE_VERIFIER()), inference
+            address(ProofVerifierAdapter(_at(3, "ProofVerifierAdapter")).INFERENCE_VERIFIER()), inference
         );
-        assertEq(PredictionEscrow(_at(5, "PredictionEscrow")).registry(), registry);
-        assertEq(ServiceBond(_at(6, "ServiceBond")).registry(), registry);
-        assertFalse(LinkRegistry(_at(2, "LinkRegistry")).allowDevSetup());
+        assertEq(PredictionEscrow(_at(4, "PredictionEscrow")).registry(), registry);
+        assertEq(ServiceBond(_at(5, "ServiceBond")).registry(), registry);
         assertFalse(InferenceVerifier(inference).allowDevSetup());
-        assertFalse(PredictionEscrow(_at(5, "PredictionEscrow")).allowDevSetup());
-        assertFalse(ServiceBond(_at(6, "ServiceBond")).allowDevSetup());
+        assertFalse(PredictionEscrow(_at(4, "PredictionEscrow")).allowDevSetup());
+        assertFalse(ServiceBond(_at(5, "ServiceBond")).allowDevSetup());
     }
 
     /// @dev Addresses follow from the build alone: not from the sender, nor from what it did before.
@@ -72,9 +69,9 @@ contract DeployTest is Test {
         script.deploy(false);
         address[] memory strict = _addresses();
         script.deploy(true);
-        assertTrue(ServiceBond(_at(6, "ServiceBond")).allowDevSetup());
+        assertTrue(ServiceBond(_at(5, "ServiceBond")).allowDevSetup());
         assertEq(_at(0, "ModelRegistry"), strict[0]);
-        assertNotEq(_at(6, "ServiceBond"), strict[6]);
+        assertNotEq(_at(5, "ServiceBond"), strict[5]);
         vm.chainId(1);
         vm.expectRevert(abi.encodeWithSelector(Deploy.DevSetupOnPublicChain.selector, 1));
         script.deploy(true);
@@ -99,8 +96,8 @@ contract DeployTest is Test {
         assertEq(vm.parseJsonUint(json, ".chainId"), block.chainid);
         assertFalse(vm.parseJsonBool(json, ".allowDevSetup"));
         assertEq(vm.parseJsonBytes32(json, ".salt"), script.SALT());
-        assertEq(vm.parseJsonAddress(json, ".contracts.ServiceBond.address"), _at(6, "ServiceBond"));
-        assertEq(vm.parseJsonBytes32(json, ".contracts.ServiceBond.codeHash"), _at(6, "ServiceBond").codehash);
+        assertEq(vm.parseJsonAddress(json, ".contracts.ServiceBond.address"), _at(5, "ServiceBond"));
+        assertEq(vm.parseJsonBytes32(json, ".contracts.ServiceBond.codeHash"), _at(5, "ServiceBond").codehash);
         assertEq(vm.parseJsonKeys(json, ".contracts").length, script.deploymentCount());
         vm.removeFile(path);
     }

@@ -7,6 +7,7 @@ import {InferenceVerifier} from "../src/InferenceVerifier.sol";
 import {ResultRegistry} from "../src/ResultRegistry.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {Fixture} from "./Fixture.sol";
+import {SilentVerifier} from "./doubles/VerifierDoubles.sol";
 
 contract ProvenSwitchTest is Fixture {
     InferenceVerifier internal inference;
@@ -65,47 +66,95 @@ contract AccuracyGateTest is Fixture {
     ResultRegistry internal results;
     AccuracyGate internal gate;
     address internal certifier = makeAddr("certifier");
+    address internal auditKey;
+    uint256 internal auditedId;
 
     function setUp() public override {
         super.setUp();
         results = new ResultRegistry(registry);
-        gate = new AccuracyGate(results, certifier, ROOT, 1000);
+        auditKey = makeKey("audit key", 0x00);
+        (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
+        bytes32 codeHash = address(verifier).codehash;
+        gate = new AccuracyGate(
+            results,
+            certifier,
+            ROOT,
+            1000,
+            AccuracyGate.Circuit(auditKey.codehash, codeHash),
+            AccuracyGate.Circuit(vk.codehash, codeHash)
+        );
     }
 
-    function test_GoodModelPasses() public {
-        _certify(950, 1000);
-        gate.use(modelId);
+    function test_AuditAdmitsServingModel() public {
+        _certify(auditedId, 950, 1000);
+        gate.use(auditedId, modelId);
         assertEq(gate.modelInUse(), modelId);
     }
 
     function test_RevertWhen_ModelIsTooWeak() public {
-        _certify(949, 1000);
-        _expectRefusal(949, 1000);
+        _certify(auditedId, 949, 1000);
+        _expectTooWeak(949, 1000);
     }
 
     function test_RevertWhen_TestIsTooShort() public {
-        _certify(999, 999);
-        _expectRefusal(999, 999);
+        _certify(auditedId, 999, 999);
+        _expectTooWeak(999, 999);
     }
 
     function test_RevertWhen_NobodyCertifies() public {
-        _expectRefusal(0, 0);
+        _expectTooWeak(0, 0);
     }
 
     function test_RevertWhen_SomebodyElseCertifies() public {
-        results.recordResult(modelId, ROOT, "top-1", 1000, 1000);
-        _expectRefusal(0, 0);
+        results.recordResult(auditedId, ROOT, "top-1", 1000, 1000);
+        _expectTooWeak(0, 0);
     }
 
-    function _certify(uint64 correct, uint64 total) private {
+    function test_RevertWhen_ServingModelHasOtherWeights() public {
+        _certify(auditedId, 1000, 1000);
+        (uint256 other,) = bindModel(keccak256("other weights"), vk, address(verifier));
+        vm.expectRevert(abi.encodeWithSelector(AccuracyGate.OtherWeights.selector, auditedId, other));
+        gate.use(auditedId, other);
+    }
+
+    /// @dev The same weights in a circuit that nobody has looked at: it could read them as another network.
+    function test_RevertWhen_CircuitIsAnotherOne() public {
+        (uint256 other,) = bindModel(WEIGHTS, makeKey("other key", 0x00), address(verifier));
+        _certify(auditedId, 1000, 1000);
+        _certify(other, 1000, 1000);
+        _expectOtherCircuit(auditedId, other, other);
+        _expectOtherCircuit(other, modelId, other);
+        // Nor does either circuit stand in for the other.
+        _certify(modelId, 1000, 1000);
+        _expectOtherCircuit(modelId, modelId, modelId);
+        _expectOtherCircuit(auditedId, auditedId, auditedId);
+    }
+
+    /// @dev The certifier lets anybody audit a model that is bound to a verifier of its own.
+    function test_RevertWhen_VerifierIsAnotherOne() public {
+        address other = address(new SilentVerifier());
+        (uint256 audited,) = bindModel(WEIGHTS, auditKey, other);
+        (uint256 serving,) = bindModel(WEIGHTS, vk, other);
+        _certify(auditedId, 1000, 1000);
+        _certify(audited, 1000, 1000);
+        _expectOtherCircuit(audited, modelId, audited);
+        _expectOtherCircuit(auditedId, serving, serving);
+    }
+
+    function _certify(uint256 id, uint64 correct, uint64 total) private {
         vm.prank(certifier);
-        results.recordResult(modelId, ROOT, "top-1", correct, total);
+        results.recordResult(id, ROOT, "top-1", correct, total);
     }
 
-    function _expectRefusal(uint256 correct, uint256 total) private {
+    function _expectTooWeak(uint256 correct, uint256 total) private {
         vm.expectRevert(
-            abi.encodeWithSelector(AccuracyGate.NotAccurateEnough.selector, modelId, correct, total)
+            abi.encodeWithSelector(AccuracyGate.NotAccurateEnough.selector, auditedId, correct, total)
         );
-        gate.use(modelId);
+        gate.use(auditedId, modelId);
+    }
+
+    function _expectOtherCircuit(uint256 audited, uint256 serving, uint256 refused) private {
+        vm.expectRevert(abi.encodeWithSelector(AccuracyGate.NotThisCircuit.selector, refused));
+        gate.use(audited, serving);
     }
 }

@@ -288,6 +288,40 @@ contract ModelRegistryTest is Fixture {
         assertEq(admitted, bytes32(0));
     }
 
+    function test_SameWeightsInTwoCircuits() public {
+        (uint256 other,) = bindModel(WEIGHTS, makeKey("audit key", 0x00), address(verifier));
+        assertTrue(registry.sameWeights(modelId, other));
+        assertTrue(registry.sameWeights(other, modelId));
+        assertTrue(registry.sameWeights(modelId, modelId));
+        // What a commitment says does not depend on its owner's plans.
+        vm.prank(seller);
+        registry.deprecateModel(other);
+        assertTrue(registry.sameWeights(modelId, other));
+    }
+
+    function test_OtherWeightsAreNotTheSame() public {
+        (uint256 other,) = bindModel(keccak256("other weights"), vk, address(verifier));
+        assertFalse(registry.sameWeights(modelId, other));
+        assertFalse(registry.sameWeights(other, modelId));
+    }
+
+    function test_UnboundModelHasNotTheSameWeights() public {
+        uint256 id = registry.registerModel(commitmentTo(WEIGHTS, vk));
+        assertFalse(registry.sameWeights(modelId, id));
+        assertFalse(registry.sameWeights(id, modelId));
+        assertFalse(registry.sameWeights(id, id));
+        registry.bindVerifier(id, vk, address(verifier));
+        assertTrue(registry.sameWeights(modelId, id));
+    }
+
+    /// @dev Unknown models share the hash zero, which is no commitment.
+    function test_UnknownModelHasNotTheSameWeights() public view {
+        assertFalse(registry.sameWeights(modelId, 9));
+        assertFalse(registry.sameWeights(9, modelId));
+        assertFalse(registry.sameWeights(8, 9));
+        assertFalse(registry.sameWeights(0, 0));
+    }
+
     function test_Erc165Ids() public view {
         assertEq(type(IERCZKMLRegistry).interfaceId, bytes4(0xd28519b1));
         assertTrue(registry.supportsInterface(0xd28519b1));

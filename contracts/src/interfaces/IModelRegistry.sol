@@ -68,6 +68,18 @@ interface IModelRegistry is IERCZKMLRegistry {
     /// @notice The proof system of a model's proofs; reverts for an unknown model.
     function proofSystemOf(uint256 modelId) external view returns (bytes4 proofSystemId);
 
+    /// @notice Whether two models are committed to with the same points: both are registered and bound, and
+    /// their `modelHash` is the same. All circuits of one model (predictions, batches, audits, retrieval)
+    /// commit to the weights with the same points, so what is proven about the weights of one is about the
+    /// weights of the other. Never reverts; a model has the same weights as itself once it is bound.
+    ///
+    /// It says that the commitments are equal, and no more. That both circuits read the committed columns as
+    /// the same network is what the two `vkHash` say: a consumer recomputes them from the published
+    /// architectures (`assay circuit vk`, `assay model link`) and compares them, and the verifiers' code
+    /// hashes, with {bindingOf}. It says nothing about who registered the models either: anybody may
+    /// register a hash, but only a proof shows that its prover knows the weights.
+    function sameWeights(uint256 modelA, uint256 modelB) external view returns (bool);
+
     /// @notice The hash that stands for everything a buyer relies on:
     /// keccak256(abi.encode(modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)).
     function bindingHashOf(

@@ -68,12 +68,8 @@ library Errors {
     /// @notice Too early for a refund.
     error DeadlineNotPassed(uint256 jobId, uint256 deadline);
 
-    // Links and certified results
+    // Certified results
 
-    /// @notice The two models of a link are the same, or not in the order of their ids.
-    error PairNotOrdered(uint256 modelA, uint256 modelB);
-    /// @notice This link of these two models under these keys is recorded.
-    error AlreadyLinked(bytes32 linkId);
     /// @notice A result over no items, or with more correct ones than there are.
     error ResultOutOfRange(uint256 correct, uint256 total);
 

@@ -30,19 +30,7 @@ library Events {
     /// @notice Nobody proved the prediction in time; the price was credited back to `buyer`.
     event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer);
 
-    // Links and certified results
-
-    /// @notice Two models were shown to hold the same weights, by the contracts with these code hashes.
-    event ModelsLinked(
-        uint256 indexed modelA,
-        uint256 indexed modelB,
-        bytes32 indexed linkId,
-        bytes32 vkHashA,
-        bytes32 verifierCodeHashA,
-        bytes32 vkHashB,
-        bytes32 verifierCodeHashB,
-        bool devSetup
-    );
+    // Certified results
 
     /// @notice `certifier` states that `correct` of `total` items of the test set were proven correct.
     event ResultRecorded(
