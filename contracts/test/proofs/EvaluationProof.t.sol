@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ProofEvaluator} from "../../src/adapters/ProofEvaluator.sol";
+import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
+import {VerifierErrors} from "./ProofFixture.sol";
+import {ProofRefusals} from "./ProofRefusals.sol";
+
+/// @notice An ERC-8183 job that a real proof completes. It names no recipient: the job pays its provider.
+contract EvaluationProofTest is ProofRefusals {
+    uint256 internal class;
+
+    function setUp() public override {
+        super.setUp();
+        class = classOf(0);
+        commerce.create(JOB, address(evaluator), AgenticCommerceDouble.Status.Submitted);
+    }
+
+    function test_RevertWhen_JobIsAnother() public {
+        commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+        evaluator.evaluate(JOB + 1, class, proof);
+        _accept();
+    }
+
+    /// @dev An evaluator of the same job, for the same input and for another.
+    function test_RevertWhen_ContractIsAnother() public {
+        for (uint256 item = 0; item < 2; ++item) {
+            ProofEvaluator other = new ProofEvaluator(
+                registry, true, commerce, prediction.modelId, prediction.bindingHash, inputOf(item)
+            );
+            vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+            other.evaluate(JOB, class, proof);
+        }
+        _accept();
+    }
+
+    function _name() internal pure override returns (string memory) {
+        return "evaluation";
+    }
+
+    function _circuit() internal view override returns (Circuit memory) {
+        return prediction;
+    }
+
+    function _show(bytes memory shown) internal override {
+        evaluator.evaluate(JOB, class, shown);
+    }
+
+    function _isAccepted() internal view override returns (bool) {
+        (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB);
+        return status == AgenticCommerceDouble.Status.Completed;
+    }
+}

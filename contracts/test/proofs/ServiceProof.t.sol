@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ServiceBond} from "../../src/ServiceBond.sol";
+import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
+import {Errors} from "../../src/libraries/Errors.sol";
+import {VerifierErrors} from "./ProofFixture.sol";
+import {ProofRefusals} from "./ProofRefusals.sol";
+
+/// @notice A batch of two answers, both contested, upheld by real proofs. The refusals are about the first item.
+contract ServiceProofTest is ProofRefusals {
+    uint256 internal constant BOND = 20 ether;
+
+    bytes32 internal batchId;
+    IServiceBond.Opening internal opening;
+
+    function setUp() public override {
+        super.setUp();
+        vm.deal(stranger, 1_000 ether);
+        _openService(bond, seller);
+        batchId = _contested(bond, receipt());
+        opening = _opening(batchId, 0);
+    }
+
+    function test_ProvenBatchIsUpheld() public {
+        uint256 price = receipt().price;
+        uint256 proofCost = serviceTerms().proofCost;
+        _accept();
+        assertEq(bond.creditOf(ETHER, seller), proofCost);
+        bond.prove(batchId, _opening(batchId, 1), proofOf("service1"));
+        assertEq(uint8(bond.getBatch(batchId).state), uint8(IServiceBond.BatchState.Upheld));
+        assertEq(bond.creditOf(ETHER, seller), price + 2 * proofCost);
+    }
+
+    /// @dev A proof of the other item does not help the provider that cannot prove this one.
+    function test_UnprovenItemIsPunished() public {
+        IServiceBond.Terms memory terms = serviceTerms();
+        IServiceBond.Opening memory second = _opening(batchId, 1);
+        bytes memory secondProof = proofOf("service1");
+        bond.prove(batchId, second, secondProof);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+        bond.prove(batchId, opening, secondProof);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), block.timestamp - 1)
+        );
+        bond.prove(batchId, opening, proof);
+        bond.punish(batchId);
+        assertEq(bond.creditOf(ETHER, buyer), PRICE + terms.proofCost + terms.penalty);
+        assertEq(bond.creditOf(ETHER, seller), terms.proofCost);
+    }
+
+    function test_RevertWhen_BatchIsAnother() public {
+        IServiceBond.Receipt memory other = receipt();
+        other.nonce = 1;
+        bytes32 otherId = _contested(bond, other);
+        IServiceBond.Opening memory otherOpening = _opening(otherId, 0);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+        bond.prove(otherId, otherOpening, proof);
+        _accept();
+    }
+
+    /// @dev Threat: another provider with the same model and terms shows the proof for its own batch.
+    function test_RevertWhen_RecipientIsAnother() public {
+        IServiceBond.Receipt memory other = receipt();
+        other.serviceId = _openService(bond, stranger);
+        bytes32 otherId = _contested(bond, other);
+        IServiceBond.Opening memory otherOpening = _opening(otherId, 0);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+        bond.prove(otherId, otherOpening, proof);
+        _accept();
+    }
+
+    function test_RevertWhen_ContractIsAnother() public {
+        ServiceBond other =
+            ServiceBond(place("other bond", type(ServiceBond).creationCode, abi.encode(registry, true)));
+        IServiceBond.Receipt memory there = receipt();
+        there.serviceId = _openService(other, seller);
+        bytes32 otherId = _contested(other, there);
+        IServiceBond.Opening memory otherOpening = opening;
+        otherOpening.position = other.drawnItems(otherId)[0] == 0 ? 0 : 1;
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
+        other.prove(otherId, otherOpening, proof);
+        _accept();
+    }
+
+    function test_RevertWhen_AnswerIsAnother() public {
+        uint256 class = opening.output;
+        uint256[2] memory others = [class + 1, class + R];
+        for (uint256 i = 0; i < others.length; ++i) {
+            opening.output = others[i];
+            vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, 0));
+            bond.prove(batchId, opening, proof);
+        }
+        opening.output = class;
+        _accept();
+    }
+
+    function _openService(ServiceBond target, address provider) private returns (bytes32) {
+        IServiceBond.Terms memory terms = serviceTerms();
+        vm.prank(provider);
+        return target.openService{value: BOND}(terms, BOND, 0);
+    }
+
+    /// @dev Posts a receipt and contests both items.
+    function _contested(ServiceBond target, IServiceBond.Receipt memory posted) private returns (bytes32 id) {
+        uint256 advance = 2 * serviceTerms().proofCost;
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(signerKey, target.receiptHash(posted));
+        vm.prank(buyer);
+        id = target.post{value: posted.price}(
+            posted, abi.encodePacked(r, s, v), keccak256(abi.encode(SECRET))
+        );
+        vm.roll(target.getBatch(id).drawBlock + 1);
+        vm.prank(buyer);
+        target.contest{value: advance}(id, 2, SECRET);
+    }
+
+    function _opening(bytes32 id, uint256 item) private view returns (IServiceBond.Opening memory result) {
+        result.position = bond.drawnItems(id)[0] == item ? 0 : 1;
+        result.inputCommitment = inputOf(item);
+        result.output = classOf(item);
+        result.path = new bytes32[](1);
+        result.path[0] = leafOf(1 - item);
+    }
+
+    function _name() internal pure override returns (string memory) {
+        return "service0";
+    }
+
+    function _circuit() internal view override returns (Circuit memory) {
+        return prediction;
+    }
+
+    function _show(bytes memory shown) internal override {
+        bond.prove(batchId, opening, shown);
+    }
+
+    function _isAccepted() internal view override returns (bool) {
+        return bond.getBatch(batchId).proven >> opening.position & 1 != 0;
+    }
+}
