@@ -35,7 +35,9 @@ abstract contract ProofFixture is Test {
     bytes4 internal constant PROOF_SYSTEM = 0x301c92ec;
     uint256 internal constant R =
         21888242871839275222246405745257275088548364400416034343698204186575808495617;
-    uint256 internal constant PRICE = 1 ether;
+    /// @dev The chain that the proofs are bound to.
+    uint256 internal constant CHAIN = 31337;
+    uint96 internal constant PRICE = 1 ether;
     string private constant FOLDER = "contracts/test/fixtures/";
 
     ModelRegistry internal registry;
@@ -47,6 +49,7 @@ abstract contract ProofFixture is Test {
     address internal stranger = makeAddr("stranger");
 
     function setUp() public virtual {
+        vm.chainId(CHAIN);
         vm.warp(1_800_000_000);
         vm.roll(1_000);
         vm.deal(buyer, 1_000 ether);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
@@ -65,7 +67,7 @@ abstract contract ProofRefusals is ProofScenarios {
     function testFuzz_RevertWhen_BitIsFlipped(uint256 bit) public {
         bit = bound(bit, 0, 8 * proof.length - 1);
         bytes memory changed = proof;
-        changed[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
+        changed[bit / 8] ^= bytes1(SafeCast.toUint8(2 ** (bit % 8)));
         vm.expectRevert();
         _show(changed);
         assertFalse(_isAccepted());
@@ -94,10 +96,9 @@ abstract contract ProofRefusals is ProofScenarios {
     }
 
     function test_RevertWhen_ChainIsAnother() public {
-        uint256 chain = block.chainid;
         vm.chainId(1);
         _refuse(proof, abi.encodeWithSelector(VerifierErrors.ProofInvalid.selector));
-        vm.chainId(chain);
+        vm.chainId(CHAIN);
         _accept();
     }
 

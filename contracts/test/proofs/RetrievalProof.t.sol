@@ -22,7 +22,7 @@ contract RetrievalProofTest is ProofRefusals {
             requester: buyer,
             holder: seller,
             token: ETHER,
-            price: uint96(PRICE),
+            price: PRICE,
             modelId: retrieval.modelId,
             collectionRoot: vm.parseJsonUint(json, ".root"),
             items: uint32(vm.parseJsonUint(json, ".items")),

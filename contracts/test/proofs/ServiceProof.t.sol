@@ -40,10 +40,9 @@ contract ServiceProofTest is ProofRefusals {
         bond.prove(batchId, second, secondProof);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         bond.prove(batchId, opening, secondProof);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), block.timestamp - 1)
-        );
+        uint256 deadline = bond.getBatch(batchId).deadline;
+        vm.warp(deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
         bond.prove(batchId, opening, proof);
         bond.punish(batchId);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + terms.proofCost + terms.penalty);
