@@ -75,8 +75,8 @@ interface IModelRegistry is IERCZKMLRegistry {
     ///
     /// It says that the commitments are equal, and no more. That both circuits read the committed columns as
     /// the same network is what the two `vkHash` say: a consumer recomputes them from the published
-    /// architectures (`assay circuit vk`, `assay model link`) and compares them, and the verifiers' code
-    /// hashes, with {bindingOf}. It says nothing about who registered the models either: anybody may
+    /// architectures (`assay keygen --architecture`; `assay model link` says whether these are of one network)
+    /// and compares them, and the verifiers' code hashes, with {bindingOf}. It says nothing about who registered the models either: anybody may
     /// register a hash, but only a proof shows that its prover knows the weights.
     function sameWeights(uint256 modelA, uint256 modelB) external view returns (bool);
 
