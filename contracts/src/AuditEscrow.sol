@@ -62,11 +62,14 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     mapping(uint256 jobId => StoredJob) private _jobs;
     mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) private _entries;
 
-    /// @param results_ Where {certify} records results.
+    /// @param results_ Where {certify} records results; a registry of results on the models of `registry_`.
     constructor(IModelRegistry registry_, IResultRegistry results_, bool allowDevSetup_)
         ModelVerification(registry_, allowDevSetup_)
     {
         if (address(results_).code.length == 0) revert Errors.NoCode(address(results_));
+        // Results name models by their ids, which mean something in one registry only.
+        address resultsOf = results_.registry();
+        if (resultsOf != address(registry_)) revert Errors.RegistryMismatch(address(registry_), resultsOf);
         RESULTS = results_;
     }
 

@@ -9,6 +9,7 @@ import {ICustody} from "../src/interfaces/ICustody.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../src/libraries/Errors.sol";
 import {Events} from "../src/libraries/Events.sol";
+import {ResultRecorder} from "./doubles/ResultRecorder.sol";
 import {MockVerifier} from "./doubles/VerifierDoubles.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 
@@ -208,7 +209,9 @@ contract AuditEscrowEnterTest is AuditFixture {
     }
 
     function test_RevertWhen_ModelIdDoesNotFit() public {
-        audit = new AuditEscrow(IModelRegistry(address(new AnyModelRegistry())), resultRegistry(), false);
+        address any = address(new AnyModelRegistry());
+        results = new ResultRecorder(any);
+        audit = new AuditEscrow(IModelRegistry(any), resultRegistry(), false);
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);

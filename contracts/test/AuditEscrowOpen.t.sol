@@ -2,6 +2,8 @@
 pragma solidity 0.8.30;
 
 import {AuditEscrow} from "../src/AuditEscrow.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {ResultRegistry} from "../src/ResultRegistry.sol";
 import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
 import {ICustody} from "../src/interfaces/ICustody.sol";
 import {IResultRegistry} from "../src/interfaces/IResultRegistry.sol";
@@ -20,6 +22,17 @@ contract AuditEscrowOpenTest is AuditFixture {
     function test_RevertWhen_ResultRegistryHasNoCode() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
         new AuditEscrow(registry, IResultRegistry(stranger), false);
+    }
+
+    /// @dev A model id stands for another model there.
+    function test_RevertWhen_ResultRegistryIsOfOtherModels() public {
+        ModelRegistry otherModels = new ModelRegistry();
+        ResultRegistry other = new ResultRegistry(otherModels);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.RegistryMismatch.selector, address(registry), address(otherModels))
+        );
+        new AuditEscrow(registry, other, false);
+        assertEq(new AuditEscrow(otherModels, other, false).results(), address(other));
     }
 
     function test_OpenWithEther() public {

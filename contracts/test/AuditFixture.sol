@@ -31,7 +31,7 @@ abstract contract AuditFixture is Fixture {
 
     function setUp() public virtual override {
         super.setUp();
-        results = new ResultRecorder();
+        results = new ResultRecorder(address(registry));
         audit = new AuditEscrow(registry, resultRegistry(), false);
         (rivalModelId, rivalBinding) = bindModel(RIVAL_WEIGHTS, vk, address(verifier));
         admitted.push(audit.admissionHashOf(vk.codehash, address(verifier).codehash));

@@ -70,6 +70,8 @@ library Errors {
 
     // Certified results
 
+    /// @notice The registry of results is about the models of another registry.
+    error RegistryMismatch(address expected, address actual);
     /// @notice A result over no items, or with more correct ones than there are.
     error ResultOutOfRange(uint256 correct, uint256 total);
 

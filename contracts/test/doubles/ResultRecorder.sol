@@ -14,8 +14,13 @@ contract ResultRecorder {
 
     error Refused();
 
+    address public immutable registry;
     Result[] private _results;
     bool public refusing;
+
+    constructor(address registry_) {
+        registry = registry_;
+    }
 
     function setRefusing(bool on) external {
         refusing = on;
