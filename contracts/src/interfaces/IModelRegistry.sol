@@ -73,11 +73,13 @@ interface IModelRegistry is IERCZKMLRegistry {
     /// commit to the weights with the same points, so what is proven about the weights of one is about the
     /// weights of the other. Never reverts; a model has the same weights as itself once it is bound.
     ///
-    /// It says that the commitments are equal, and no more. That both circuits read the committed columns as
-    /// the same network is what the two `vkHash` say: a consumer recomputes them from the published
-    /// architectures (`assay keygen --architecture`; `assay model link` says whether these are of one network)
-    /// and compares them, and the verifiers' code hashes, with {bindingOf}. It says nothing about who registered the models either: anybody may
-    /// register a hash, but only a proof shows that its prover knows the weights.
+    /// It says that the commitments are equal, and no more. That they are commitments under the same KZG
+    /// parameters, and that both circuits read the committed columns as the same network, is what the two
+    /// `vkHash` say: a consumer recomputes them from the published architectures and one set of parameters
+    /// (`assay keygen --architecture`; `assay model link` says whether the architectures are of one network)
+    /// and compares them, and the verifiers' code hashes, with {bindingOf}. It says nothing about who
+    /// registered the models either: anybody may register a hash, but only a proof shows that its prover
+    /// knows the weights.
     function sameWeights(uint256 modelA, uint256 modelB) external view returns (bool);
 
     /// @notice The hash that stands for everything a buyer relies on:
