@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes the real proofs of the Solidity tests: contracts/test/fixtures/*.json.
 #
-#   scripts/contract-fixtures.sh
+#   scripts/contract-fixtures.sh [--check]
 #
 # Three circuits of examples/digits (predictions, audits, retrieval) with verifier, verifying key and
 # proofs. Proofs are bound to chain, contract, job and recipient, so forge computes their contexts in
 # the scenarios of contracts/test/proofs. To be run again whenever the circuit, the verifier or a
-# context changes; keys and blinding are fresh each time, so all files change together.
+# context changes; keys and blinding are fresh each time, so all files change together. --check only
+# says whether the files are of the circuits and verifiers that the program makes now.
 #
 # Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
 set -euo pipefail
@@ -17,6 +18,12 @@ fail() {
   exit 1
 }
 
+check=''
+case ${1:-} in
+  '') ;;
+  --check) check=1 ;;
+  *) fail "unknown option $1" ;;
+esac
 assay=${ASSAY_BIN:-target/release/assay}
 [ -x "$assay" ] || fail "$assay is missing; run cargo build --release --workspace"
 export ASSAY_SOLC=scripts/solc
@@ -25,9 +32,11 @@ fixtures=contracts/test/fixtures
 digits=examples/digits/images
 contexts=contracts/cache/proof-contexts.json
 work=$(mktemp -d)
-mkdir -p "$fixtures" contracts/cache
+mkdir -p "$fixtures" contracts/cache "$work/made"
+made=$fixtures
+[ -z "$check" ] || made=$work/made
 cp -r "$fixtures" "$work/before"
-finished=''
+finished=$check
 
 clean_up() { # The files belong together: all of them are new, or none is.
   [ -n "$finished" ] || cp -r "$work/before/." "$fixtures"
@@ -70,7 +79,7 @@ circuit() {
       vkCode: vk_code, verifierInitCode: init_code,
     };
     fs.writeFileSync(output, JSON.stringify(fixture, null, 2) + "\n");
-  ' "$work/$1.verifier/verifier.json" "$key_report" "$2" "$fixtures/$1.json"
+  ' "$work/$1.verifier/verifier.json" "$key_report" "$2" "$made/$1.json"
 }
 
 context() { field "$1" <"$contexts"; }
@@ -120,6 +129,23 @@ done
 circuit prediction "{\"inputs\": [\"${inputs[0]}\", \"${inputs[1]}\"], \"classes\": [${classes[0]}, ${classes[1]}]}"
 circuit audit "$(cat "$work/audit.json")"
 circuit retrieval "$(cat "$work/retrieval.json")"
+
+if [ -n "$check" ]; then
+  node -e '
+    const fs = require("fs"), [fixtures, made, ...names] = process.argv.slice(1);
+    const read = (folder, name) => JSON.parse(fs.readFileSync(`${folder}/${name}.json`, "utf8"));
+    for (const name of names) {
+      const [then, now] = [read(fixtures, name), read(made, name)];
+      for (const part of ["circuitHash", "verifierInitCode", "root", "inputs", "classes"]) {
+        if (JSON.stringify(then[part]) === JSON.stringify(now[part])) continue;
+        console.error(`contract-fixtures: ${name}: ${part} has changed; run scripts/contract-fixtures.sh`);
+        process.exitCode = 1;
+      }
+    }
+  ' "$fixtures" "$made" prediction audit retrieval
+  echo "the fixtures are of these circuits and verifiers"
+  exit
+fi
 
 echo "what the proofs are bound to"
 rm -f "$contexts"

@@ -37,6 +37,7 @@ check "Solidity build" "$forge" build
 check "Solidity tests" "$forge" test
 check "Rust format" cargo fmt --all --check
 check "Rust build" cargo build --release --workspace
+check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
 check "Rust tests" cargo test --release --workspace
