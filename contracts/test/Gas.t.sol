@@ -85,7 +85,6 @@ contract AuditGasTest is AuditFixture {
     uint256 internal constant OPEN_LIMIT = 150_000;
     uint256 internal constant SETTLE_LIMIT = 90_000;
     uint256 internal constant RUN_LIMIT = 60_000;
-    uint256 internal constant ENTER_LIMIT = 200_000;
 
     function setUp() public override {
         super.setUp();
@@ -109,7 +108,7 @@ contract AuditGasTest is AuditFixture {
     /// forge-config: default.isolate = true
     function test_GasOfEnterDeliverAndAccept() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
-        _assertBelow("enter, ether", ENTER_LIMIT);
+        _assertBelow("enter, ether", OPEN_LIMIT);
         deliverTo(jobId, terms);
         _assertBelow("deliver", SETTLE_LIMIT);
         acceptAs(seller, jobId, terms, 1);
@@ -175,18 +174,15 @@ contract AuditGasTest is AuditFixture {
         _assertBelow("settle, seller silent, no credits", SETTLE_LIMIT);
     }
 
-    /// @dev Settling looks at each entry.
+    /// @dev Settling looks at each entry's tally. The winner is the last one.
     /// forge-config: default.isolate = true
     function test_GasOfSettlingContests() public {
-        uint8[3] memory sizes = [2, 4, 8];
+        uint8[4] memory sizes = [2, 4, 8, 16];
         for (uint256 i = 0; i < sizes.length; ++i) {
-            IAuditEscrow.Terms memory terms = contest(sizes[i]);
-            uint256 jobId = openAudit(terms);
+            (uint256 jobId, IAuditEscrow.Terms memory terms) = _deliveredContest(sizes[i]);
             for (uint256 entry = 1; entry <= sizes[i]; ++entry) {
-                enterAs(seller, jobId, terms);
+                acceptAs(seller, jobId, terms, entry);
             }
-            deliverTo(jobId, terms);
-            acceptAs(seller, jobId, terms, sizes[i]);
             proveAll(jobId, terms, sizes[i], [uint256(4), 4, 2]);
             vm.warp(terms.proveBy + 1);
             audit.settle(jobId, terms);
@@ -195,6 +191,24 @@ contract AuditGasTest is AuditFixture {
             vm.prank(seller);
             audit.withdraw(ETHER);
         }
+    }
+
+    /// @dev The largest contest in each other way that it can end; the buyer has no credit.
+    /// forge-config: default.isolate = true
+    function test_GasOfSettlingLargestContestWithoutWinner() public {
+        (uint256 failed, IAuditEscrow.Terms memory terms) = _deliveredContest(16);
+        (uint256 silent, IAuditEscrow.Terms memory silentTerms) = _deliveredContest(16);
+        (uint256 undelivered, IAuditEscrow.Terms memory undeliveredTerms) = _enteredContest(16);
+        for (uint256 entry = 1; entry < 16; ++entry) {
+            acceptAs(seller, failed, terms, entry);
+        }
+        vm.prank(seller);
+        audit.abort(silent, silentTerms, 16);
+        vm.warp(terms.proveBy + 1);
+        _settleWithoutCredit(failed, terms);
+        _settleWithoutCredit(silent, silentTerms);
+        _settleWithoutCredit(undelivered, undeliveredTerms);
+        assertJob(undelivered, IAuditEscrow.State.Undelivered);
     }
 
     /// forge-config: default.isolate = true
@@ -220,6 +234,28 @@ contract AuditGasTest is AuditFixture {
         _assertBelow("release, aborted", SETTLE_LIMIT);
         audit.release(jobId, terms, 2);
         _assertBelow("release, forfeited", SETTLE_LIMIT);
+    }
+
+    function _settleWithoutCredit(uint256 jobId, IAuditEscrow.Terms memory terms) private {
+        if (ether_(buyer) != 0) {
+            vm.prank(buyer);
+            audit.withdraw(ETHER);
+        }
+        audit.settle(jobId, terms);
+        _assertBelow("settle, 16 entries, no winner", SETTLE_LIMIT);
+    }
+
+    function _deliveredContest(uint8 size) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
+        (jobId, terms) = _enteredContest(size);
+        deliverTo(jobId, terms);
+    }
+
+    function _enteredContest(uint8 size) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
+        terms = contest(size);
+        jobId = openAudit(terms);
+        for (uint256 entry = 1; entry <= size; ++entry) {
+            enterAs(seller, jobId, terms);
+        }
     }
 
     function _assertBelow(string memory name, uint256 limit) private {

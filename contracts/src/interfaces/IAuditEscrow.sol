@@ -92,7 +92,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
     /// @param batch Items that one proof covers; not zero. A property of the verifying key: with another
-    /// value than the key's nothing can be proven.
+    /// value than the key's nothing can be proven. Not zero, and not so small that there are 2^31 runs.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
     /// @param encryptionKey Public key for the delivery; only logged.
@@ -204,7 +204,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         bytes calldata proof
     ) external;
 
-    /// @notice Ends the job, and with it its leading entry. Open to anyone as soon as the outcome is certain:
+    /// @notice Ends the job, and with it the entry that wins, or that is alone in it. Open to anyone as soon as the outcome is certain:
     /// nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count can change any more,
     /// at the latest after `proveBy`. A seller alone in the job may also settle as soon as `required` is
     /// reached. Only the seller, because a result with runs unproven is on record as that much at least.
