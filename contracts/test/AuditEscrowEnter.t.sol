@@ -176,11 +176,7 @@ contract AuditEscrowEnterTest is AuditFixture {
         offer.batch = 1;
         uint256 most = 2 ** 31 - 1;
         _expectRefusal(
-            seller,
-            jobId,
-            terms,
-            offer,
-            abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
+            seller, jobId, terms, offer, abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
         );
         offer.batch = 2;
         assertEq(enterWith(seller, jobId, terms, offer), 1);
