@@ -15,6 +15,7 @@ import {Events} from "./libraries/Events.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
+import {Tallies, Tally} from "./libraries/Tally.sol";
 
 /// @title Escrow for accuracy audits: bounties and contests
 /// @notice See IAuditEscrow for the protocol.
@@ -25,20 +26,18 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         bytes32 termsHash;
         State state;
         uint8 entries;
+        // Entries whose sellers have neither accepted nor aborted.
+        uint8 unanswered;
         uint64 lastEntryBlock;
         bytes32 entriesHash;
     }
 
     struct StoredEntry {
-        // One slot for what changes,
         address seller;
-        uint32 correct;
-        uint32 missing;
-        EntryState state;
-        bool certified;
-        // another for what does not.
         uint48 modelId;
         uint32 batch;
+        EntryState state;
+        bool certified;
         BitMaps.BitMap proven;
     }
 
@@ -51,7 +50,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     /// @notice Longest list of admitted keys.
     uint256 public constant MAX_ADMITTED_KEYS = 64;
 
-    /// @notice Largest number of entries: settling a job looks at all of them.
+    /// @notice Largest number of entries: settling a job looks at the tallies of all of them.
     uint256 public constant MAX_ENTRIES = 16;
 
     IResultRegistry private immutable RESULTS;
@@ -61,6 +60,9 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
     mapping(uint256 jobId => StoredJob) private _jobs;
     mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) private _entries;
+
+    /// @dev Apart from the entries, four to a slot, so that settling reads four slots at most.
+    mapping(uint256 jobId => Tally[MAX_ENTRIES]) private _tallies;
 
     /// @param results_ Where {certify} records results; a registry of results on the models of `registry_`.
     constructor(IModelRegistry registry_, IResultRegistry results_, bool allowDevSetup_)
@@ -151,6 +153,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     /// @inheritdoc IAuditEscrow
     function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
         _answer(jobId, terms, entry).state = EntryState.Accepted;
+        _tallies[jobId][entry - 1] = _tallies[jobId][entry - 1].accepted();
         emit Events.EntryAccepted(jobId, entry);
     }
 
@@ -189,8 +192,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _requireProof(stored.modelId, publicInputs, proof);
 
         stored.proven.set(run);
-        stored.correct = SafeCast.toUint32(stored.correct + correct);
-        --stored.missing;
+        _tallies[jobId][entry - 1] = _tallies[jobId][entry - 1].withRun(correct);
         emit Events.AuditRunProven(jobId, entry, run, correct);
     }
 
@@ -199,9 +201,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         State state = job.state;
         uint256 entries = job.entries;
-        (uint256 best, bool decided) = state == State.Delivered ? _rank(jobId, terms, entries) : (1, false);
-        StoredEntry storage leader = _entries[jobId][best];
-        uint256 toLeader;
+        uint256 winner;
         uint256 toBuyer = terms.reward;
         if (state == State.Open) {
             Deadlines.requirePassed(jobId, entries == 0 ? terms.enterBy : terms.deliverBy);
@@ -209,24 +209,25 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
             // The entries share the bond; what does not divide stays the buyer's.
             toBuyer += entries == 0 ? terms.bond : terms.bond % entries;
         } else if (state == State.Delivered) {
-            bool reached = leader.correct >= terms.required;
-            bool early = reached && entries == 1 && msg.sender == leader.seller;
-            if (!early && !decided) revert Errors.Undecided(jobId);
-            state = reached ? State.Paid : State.Refunded;
-            if (reached) (toLeader, toBuyer) = (toBuyer, 0);
+            winner = _winner(jobId, terms, job);
+            state = winner == 0 ? State.Refunded : State.Paid;
         } else {
             revert Errors.JobNotOpen(jobId);
         }
 
         job.state = state;
-        emit Events.AuditSettled(jobId, state, state == State.Paid ? best : 0);
-        if (_isLive(leader.state)) {
+        emit Events.AuditSettled(jobId, state, winner);
+        uint256 toSeller;
+        if (winner != 0) (toSeller, toBuyer) = (toBuyer, 0);
+        uint256 ending = entries == 1 ? 1 : winner;
+        StoredEntry storage stored = _entries[jobId][ending];
+        if (_isLive(stored.state)) {
             uint256 sharing = state == State.Undelivered ? entries : 0;
-            (uint256 returned, uint256 forfeited) = _end(jobId, terms, best, leader, sharing);
-            toLeader += returned;
+            (uint256 returned, uint256 forfeited) = _end(jobId, terms, ending, stored, sharing);
+            toSeller += returned;
             toBuyer += forfeited;
         }
-        _pay(terms, leader, toLeader, toBuyer);
+        _pay(terms, stored, toSeller, toBuyer);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -237,7 +238,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         bool delivered = job.state != State.Open && job.state != State.Undelivered;
         if (!delivered) Deadlines.requirePassed(jobId, terms.deliverBy);
         else if (stored.state == EntryState.Entered) Deadlines.requirePassed(jobId, terms.acceptBy);
-        else if (stored.missing != 0) Deadlines.requirePassed(jobId, terms.proveBy);
+        else if (_tallies[jobId][entry - 1].missing() != 0) Deadlines.requirePassed(jobId, terms.proveBy);
         (uint256 toSeller, uint256 toBuyer) = _end(jobId, terms, entry, stored, delivered ? 0 : job.entries);
         _pay(terms, stored, toSeller, toBuyer);
     }
@@ -246,16 +247,16 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     function certify(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
         _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
-        bool ended = !_isLive(stored.state);
-        bool complete = stored.missing == 0;
-        if (!ended || (!complete && stored.correct < terms.required)) {
+        Tally tally = _tallies[jobId][entry - 1];
+        uint64 correct = tally.correct();
+        if (_isLive(stored.state) || (tally.missing() != 0 && correct < terms.required)) {
             revert Errors.NotCertifiable(jobId, entry);
         }
         if (stored.certified) revert Errors.AlreadyCertified(jobId, entry);
 
         stored.certified = true;
-        emit Events.ResultCertified(jobId, stored.modelId, entry, stored.correct, terms.items);
-        RESULTS.recordResult(stored.modelId, terms.testSetRoot, terms.metric, stored.correct, terms.items);
+        emit Events.ResultCertified(jobId, stored.modelId, entry, correct, terms.items);
+        RESULTS.recordResult(stored.modelId, terms.testSetRoot, terms.metric, correct, terms.items);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -274,13 +275,14 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     /// @inheritdoc IAuditEscrow
     function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory) {
         StoredEntry storage stored = _entry(jobId, entry);
+        Tally tally = _tallies[jobId][entry - 1];
         return Entry({
             state: stored.state,
             seller: stored.seller,
             modelId: stored.modelId,
             batch: stored.batch,
-            correct: stored.correct,
-            missing: stored.missing,
+            correct: tally.correct(),
+            missing: tally.missing(),
             certified: stored.certified
         });
     }
@@ -355,6 +357,8 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _admitKey(terms, offer);
 
         entry = ++job.entries;
+        ++job.unanswered;
+        _tallies[jobId][entry - 1] = Tallies.ofRuns(Runs.count(terms.items, offer.batch));
         job.lastEntryBlock = SafeCast.toUint64(block.number);
         bytes32 entriesHash =
             keccak256(abi.encode(job.entriesHash, msg.sender, offer.bindingHash, offer.batch));
@@ -365,7 +369,6 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         stored.modelId = SafeCast.toUint48(offer.modelId);
         stored.batch = offer.batch;
         stored.state = EntryState.Entered;
-        stored.missing = SafeCast.toUint32(Runs.count(terms.items, offer.batch));
         emit Events.AuditEntered(
             jobId,
             msg.sender,
@@ -394,7 +397,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
             toSeller += terms.bond / sharing;
         } else if (stored.state == EntryState.Entered) {
             (end, toBuyer) = (EntryState.Aborted, terms.abortFee);
-        } else if (stored.correct < terms.required) {
+        } else if (_tallies[jobId][entry - 1].correct() < terms.required) {
             (end, toBuyer) = (EntryState.Forfeited, toSeller);
         }
         toSeller -= toBuyer;
@@ -410,10 +413,9 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
     }
 
-    /// @dev What a seller's answer to the delivery needs.
+    /// @dev What both answers of a seller to the delivery need and do.
     function _answer(uint256 jobId, Terms calldata terms, uint256 entry)
         private
-        view
         returns (StoredEntry storage stored)
     {
         StoredJob storage job = _job(jobId, terms);
@@ -422,27 +424,28 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _requireState(jobId, job, State.Delivered);
         _requireEntryState(jobId, entry, stored, EntryState.Entered);
         Deadlines.requireNotPassed(jobId, terms.acceptBy);
+        --job.unanswered;
     }
 
-    /// @dev The entry with the highest count, the earliest among equals, and whether no count of a delivered
-    /// job can change any more.
-    function _rank(uint256 jobId, Terms calldata terms, uint256 entries)
+    /// @dev The entry of a delivered job that gets the reward, zero for none. Reverts as long as a count may
+    /// change that matters.
+    function _winner(uint256 jobId, Terms calldata terms, StoredJob storage job)
         private
         view
-        returns (uint256 best, bool decided)
+        returns (uint256 winner)
     {
-        (best, decided) = (1, true);
-        uint256 highest;
-        for (uint256 entry = 1; entry <= entries; ++entry) {
-            StoredEntry storage stored = _entries[jobId][entry];
-            (EntryState state, uint256 correct) = (stored.state, stored.correct);
-            if (state == EntryState.Entered) {
-                if (block.timestamp <= terms.acceptBy) decided = false;
-            } else if (state == EntryState.Accepted) {
-                if (stored.missing != 0 && block.timestamp <= terms.proveBy) decided = false;
-            }
-            if (correct > highest) (best, highest) = (entry, correct);
+        (uint256 entries, uint256 unanswered) = (job.entries, job.unanswered);
+        bool decided = unanswered == 0 || block.timestamp > terms.acceptBy;
+        // No seller that has not answered has a count, and the highest that is too low is no count either.
+        uint256 highest = terms.required - 1;
+        for (uint256 entry = 1; unanswered != entries && entry <= entries; ++entry) {
+            Tally tally = _tallies[jobId][entry - 1];
+            if (tally.isProving() && block.timestamp <= terms.proveBy) decided = false;
+            uint64 correct = tally.correct();
+            if (correct > highest) (winner, highest) = (entry, correct);
         }
+        bool early = entries == 1 && winner != 0 && msg.sender == _entries[jobId][1].seller;
+        if (!early && !decided) revert Errors.Undecided(jobId);
     }
 
     function _isLive(EntryState state) private pure returns (bool) {

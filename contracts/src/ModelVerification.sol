@@ -51,6 +51,12 @@ abstract contract ModelVerification is IModelVerification {
         if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
     }
 
+    /// @dev Reverts if a model that was admitted before has been deprecated since; its binding is the same.
+    function _requireCurrent(uint256 modelId) internal view {
+        (,, bool deprecated) = REGISTRY.admissionOf(modelId);
+        if (deprecated) revert Errors.DeprecatedModel(modelId);
+    }
+
     /// @dev What admits or refuses a model by its contracts: the code hashes of its verifying key and verifier.
     function _codeHashesOf(uint256 modelId) internal view returns (bytes32 vkHash, bytes32 verifierCodeHash) {
         IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);

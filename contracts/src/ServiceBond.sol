@@ -19,36 +19,30 @@ import {Signatures} from "./libraries/Signatures.sol";
 /// @title Bonded prediction service with spot checks
 /// @notice See IServiceBond for the protocol.
 contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
-    /// @dev Packed by what is read together. Times and windows in seconds.
+    /// @dev Four slots. Times and windows in seconds.
     struct StoredService {
         address provider;
         uint40 closableAt;
         ServiceState state;
+        uint24 contestWindow;
+        uint24 proofWindow;
         address signer;
-        uint32 contestWindow;
-        uint32 proofWindow;
-        uint32 noticePeriod;
+        uint96 penalty;
         address token;
+        uint96 proofCost;
+        uint128 bond;
         uint48 modelId;
         uint48 openBatches;
-        uint128 bond;
-        uint128 reserved;
-        uint96 penalty;
-        uint96 proofCost;
-        bytes32 bindingHash;
+        uint32 noticePeriod;
     }
 
+    /// @dev What is not in the receipt, whose hash is the key.
     struct StoredBatch {
-        address buyer;
-        uint40 deadline;
         BatchState state;
+        uint40 deadline;
         uint8 checks;
         uint16 proven;
-        uint96 price;
         uint64 drawBlock;
-        uint24 count;
-        bytes32 serviceId;
-        bytes32 root;
         bytes32 secretHash;
         uint256 sample;
     }
@@ -94,15 +88,14 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         service.provider = msg.sender;
         service.state = ServiceState.Active;
         service.signer = terms.signer;
-        service.contestWindow = SafeCast.toUint32(terms.contestWindow);
-        service.proofWindow = SafeCast.toUint32(terms.proofWindow);
+        service.contestWindow = SafeCast.toUint24(terms.contestWindow);
+        service.proofWindow = SafeCast.toUint24(terms.proofWindow);
         service.noticePeriod = SafeCast.toUint32(terms.noticePeriod);
         service.token = terms.token;
         service.modelId = SafeCast.toUint48(terms.modelId);
         service.bond = SafeCast.toUint128(bond);
         service.penalty = SafeCast.toUint96(terms.penalty);
         service.proofCost = SafeCast.toUint96(terms.proofCost);
-        service.bindingHash = terms.bindingHash;
         emit Events.ServiceOpened(serviceId, msg.sender, terms.modelId, bond);
         _deposit(terms.token, bond);
     }
@@ -152,25 +145,25 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredService storage service = _activeService(receipt.serviceId);
         _requireReceipt(receipt);
         if (secretHash == 0) revert Errors.ZeroValue("secretHash");
-        batchId = receiptHash(receipt);
+        batchId = batchIdOf(receipt);
         if (_batches[batchId].state != BatchState.None) revert Errors.ReceiptUsed(batchId);
-        if (!Signatures.isValid(service.signer, batchId, signature)) {
+        if (!Signatures.isValid(service.signer, receiptHash(receipt), signature)) {
             revert Errors.SignatureRejected(service.signer);
         }
-        _admitModel(service.modelId, service.bindingHash);
+        _requireCurrent(service.modelId);
         _reserve(service);
         _record(batchId, receipt, secretHash, service.contestWindow);
         _deposit(service.token, receipt.price);
     }
 
     /// @inheritdoc IServiceBond
-    function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable nonReentrant {
-        StoredBatch storage batch = _postedBatch(batchId);
-        if (batch.buyer != msg.sender) revert Errors.NotBatchBuyer(batch.buyer, msg.sender);
+    function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable nonReentrant {
+        (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
+        if (receipt.buyer != msg.sender) revert Errors.NotBatchBuyer(receipt.buyer, msg.sender);
         if (block.timestamp > batch.deadline) {
             revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
         }
-        uint256 count = batch.count;
+        uint256 count = receipt.count;
         uint256 maximum = count < MAX_CHECKS ? count : MAX_CHECKS;
         if (checks == 0 || checks > maximum) revert Errors.ChecksOutOfRange(checks, maximum);
         bytes32 secretHash = keccak256(abi.encode(secret));
@@ -178,25 +171,28 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         bytes32 blockHash = Blockhash.blockHash(batch.drawBlock);
         if (blockHash == 0) revert Errors.BlockHashUnavailable(batch.drawBlock);
 
-        StoredService storage service = _services[batch.serviceId];
+        StoredService storage service = _services[receipt.serviceId];
         uint40 deadline = SafeCast.toUint40(block.timestamp + service.proofWindow);
         batch.state = BatchState.Contested;
         batch.deadline = deadline;
         batch.checks = SafeCast.toUint8(checks);
         batch.sample = Sampling.draw(keccak256(abi.encode(blockHash, secret, batchId)), count, checks);
-        emit Events.BatchContested(batchId, batch.serviceId, drawnItems(batchId), deadline);
+        emit Events.BatchContested(batchId, receipt.serviceId, drawnItems(batchId), deadline);
         _deposit(service.token, checks * service.proofCost);
     }
 
     /// @inheritdoc IServiceBond
-    function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external nonReentrant {
-        StoredBatch storage batch = _contestedBatch(batchId);
+    function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof)
+        external
+        nonReentrant
+    {
+        (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
         if (block.timestamp > batch.deadline) {
             revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
         }
-        StoredService storage service = _services[batch.serviceId];
+        StoredService storage service = _services[receipt.serviceId];
         address provider = service.provider;
-        uint256 proven = _requireOpening(batchId, batch, opening);
+        uint256 proven = _requireOpening(batchId, receipt, batch, opening);
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = ProofContext.bind(uint256(batchId), provider);
         publicInputs[1] = opening.inputCommitment;
@@ -209,42 +205,42 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         if (proven == 2 ** batch.checks - 1) {
             batch.state = BatchState.Upheld;
             _release(service);
-            due += batch.price;
-            emit Events.BatchPaid(batchId, batch.serviceId, batch.price);
+            due += receipt.price;
+            emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
         }
         _credit(service.token, provider, due);
     }
 
     /// @inheritdoc IServiceBond
-    function settle(bytes32 batchId) external nonReentrant {
-        StoredBatch storage batch = _postedBatch(batchId);
+    function settle(Receipt calldata receipt) external nonReentrant {
+        (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
         if (block.timestamp <= batch.deadline) {
             revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
         }
-        StoredService storage service = _services[batch.serviceId];
+        StoredService storage service = _services[receipt.serviceId];
         batch.state = BatchState.Paid;
         _release(service);
-        _credit(service.token, service.provider, batch.price);
-        emit Events.BatchPaid(batchId, batch.serviceId, batch.price);
+        _credit(service.token, service.provider, receipt.price);
+        emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
     }
 
     /// @inheritdoc IServiceBond
-    function punish(bytes32 batchId) external nonReentrant {
-        StoredBatch storage batch = _contestedBatch(batchId);
+    function punish(Receipt calldata receipt) external nonReentrant {
+        (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
         if (block.timestamp <= batch.deadline) {
             revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
         }
-        StoredService storage service = _services[batch.serviceId];
+        StoredService storage service = _services[receipt.serviceId];
         uint256 unproven;
         for (uint256 i = 0; i < batch.checks; ++i) {
             if ((batch.proven >> i) & 1 == 0) ++unproven;
         }
-        uint256 compensation = batch.price + unproven * service.proofCost + service.penalty;
+        uint256 compensation = receipt.price + unproven * service.proofCost + service.penalty;
         batch.state = BatchState.Punished;
         _release(service);
         service.bond -= service.penalty;
-        _credit(service.token, batch.buyer, compensation);
-        emit Events.BatchPunished(batchId, batch.serviceId, unproven, compensation);
+        _credit(service.token, receipt.buyer, compensation);
+        emit Events.BatchPunished(batchId, receipt.serviceId, unproven, compensation);
     }
 
     /// @inheritdoc IServiceBond
@@ -256,9 +252,8 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
             signer: service.signer,
             token: service.token,
             modelId: service.modelId,
-            bindingHash: service.bindingHash,
             bond: service.bond,
-            reserved: service.reserved,
+            reserved: _reserved(service),
             openBatches: service.openBatches,
             penalty: service.penalty,
             proofCost: service.proofCost,
@@ -274,12 +269,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredBatch storage batch = _batch(batchId);
         return Batch({
             state: batch.state,
-            serviceId: batch.serviceId,
-            buyer: batch.buyer,
             deadline: batch.deadline,
-            root: batch.root,
-            count: batch.count,
-            price: batch.price,
             drawBlock: batch.drawBlock,
             secretHash: batch.secretHash,
             checks: batch.checks,
@@ -298,8 +288,13 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     }
 
     /// @inheritdoc IServiceBond
-    function receiptHash(Receipt calldata receipt) public view returns (bytes32 batchId) {
-        return _hashTypedDataV4(keccak256(abi.encode(RECEIPT_TYPEHASH, receipt)));
+    function receiptHash(Receipt calldata receipt) public view returns (bytes32 digest) {
+        return _hashTypedDataV4(batchIdOf(receipt));
+    }
+
+    /// @inheritdoc IServiceBond
+    function batchIdOf(Receipt calldata receipt) public pure returns (bytes32 batchId) {
+        return keccak256(abi.encode(RECEIPT_TYPEHASH, receipt));
     }
 
     /// @inheritdoc IServiceBond
@@ -313,17 +308,13 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
 
     /// @dev Sets a penalty aside for one more batch.
     function _reserve(StoredService storage service) private {
-        uint128 bond = service.bond;
-        uint128 reserved = service.reserved;
-        uint96 penalty = service.penalty;
-        if (bond - reserved < penalty) revert Errors.BondTooSmall(bond - reserved, penalty);
-        service.reserved = reserved + penalty;
+        uint256 free = service.bond - _reserved(service);
+        if (free < service.penalty) revert Errors.BondTooSmall(free, service.penalty);
         ++service.openBatches;
     }
 
     /// @dev Undoes {_reserve} when a batch ends.
     function _release(StoredService storage service) private {
-        service.reserved -= service.penalty;
         --service.openBatches;
     }
 
@@ -333,14 +324,9 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         uint40 deadline = SafeCast.toUint40(block.timestamp + contestWindow);
         uint64 drawBlock = SafeCast.toUint64(block.number + 1);
         StoredBatch storage batch = _batches[batchId];
-        batch.buyer = msg.sender;
-        batch.deadline = deadline;
         batch.state = BatchState.Posted;
-        batch.price = SafeCast.toUint96(receipt.price);
+        batch.deadline = deadline;
         batch.drawBlock = drawBlock;
-        batch.count = SafeCast.toUint24(receipt.count);
-        batch.serviceId = receipt.serviceId;
-        batch.root = receipt.root;
         batch.secretHash = secretHash;
         emit Events.BatchPosted(
             batchId,
@@ -378,11 +364,12 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
 
     /// @dev Reverts unless the opening is that of a drawn item which is still to be proven.
     /// @return proven The proven items, with this one among them.
-    function _requireOpening(bytes32 batchId, StoredBatch storage batch, Opening calldata opening)
-        private
-        view
-        returns (uint256 proven)
-    {
+    function _requireOpening(
+        bytes32 batchId,
+        Receipt calldata receipt,
+        StoredBatch storage batch,
+        Opening calldata opening
+    ) private view returns (uint256 proven) {
         uint256 position = opening.position;
         if (position >= batch.checks) revert Errors.PositionOutOfRange(position, batch.checks);
         uint256 bit = 2 ** position;
@@ -390,7 +377,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         uint256 index = Sampling.at(batch.sample, position);
         bytes32 leaf =
             keccak256(abi.encode(index, opening.inputCommitment, keccak256(abi.encode(opening.output))));
-        if (!IndexedMerkle.contains(batch.root, batch.count, index, leaf, opening.path)) {
+        if (!IndexedMerkle.contains(receipt.root, receipt.count, index, leaf, opening.path)) {
             revert Errors.ItemNotInRoot(batchId, index);
         }
         return batch.proven | bit;
@@ -411,14 +398,29 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         if (batch.state == BatchState.None) revert Errors.BatchNotFound(batchId);
     }
 
-    function _postedBatch(bytes32 batchId) private view returns (StoredBatch storage batch) {
+    function _postedBatch(Receipt calldata receipt)
+        private
+        view
+        returns (bytes32 batchId, StoredBatch storage batch)
+    {
+        batchId = batchIdOf(receipt);
         batch = _batch(batchId);
         if (batch.state != BatchState.Posted) revert Errors.BatchNotPosted(batchId);
     }
 
-    function _contestedBatch(bytes32 batchId) private view returns (StoredBatch storage batch) {
+    function _contestedBatch(Receipt calldata receipt)
+        private
+        view
+        returns (bytes32 batchId, StoredBatch storage batch)
+    {
+        batchId = batchIdOf(receipt);
         batch = _batch(batchId);
         if (batch.state != BatchState.Contested) revert Errors.BatchNotContested(batchId);
+    }
+
+    /// @dev The part of the bond that is set aside: a penalty for each open batch.
+    function _reserved(StoredService storage service) private view returns (uint256) {
+        return uint256(service.openBatches) * service.penalty;
     }
 
     function _requireRange(string memory field, uint256 value, uint256 minimum, uint256 maximum)

@@ -122,6 +122,45 @@ contract AuditContestTest is AuditFixture {
         assertPaidOut(BOND + ABORT_FEE, STAKE - ABORT_FEE, REWARD + STAKE);
     }
 
+    /// @dev Settling pays one entry only, so that it costs the same whatever the others have done.
+    function test_SettlingEndsTheWinnerOnly() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
+        proveAll(jobId, terms, 2, [uint256(4), 4, 0]);
+        audit.settle(jobId, terms);
+        assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
+        assertEntry(jobId, 2, IAuditEscrow.EntryState.Accepted);
+        audit.release(jobId, terms, 2);
+        assertPaidOut(BOND, REWARD + STAKE, STAKE);
+    }
+
+    function test_SettlingWithoutWinnerEndsNoEntry() public {
+        _deliverAndAccept();
+        proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
+        proveAll(jobId, terms, 2, [uint256(0), 0, 0]);
+        audit.settle(jobId, terms);
+        assertCredits(REWARD + BOND, 0, 0);
+        for (uint256 entry = 1; entry <= 2; ++entry) {
+            assertEntry(jobId, entry, IAuditEscrow.EntryState.Accepted);
+            audit.release(jobId, terms, entry);
+        }
+        assertPaidOut(REWARD + BOND + 2 * STAKE, 0, 0);
+    }
+
+    /// @dev An abort is an answer; one that is still to come is waited for.
+    function test_RevertWhen_SettlingWhileOneMayAnswer() public {
+        deliverTo(jobId, terms);
+        vm.prank(rival);
+        audit.abort(jobId, terms, 2);
+        vm.warp(terms.acceptBy);
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.Undecided.selector, jobId));
+        audit.settle(jobId, terms);
+        vm.warp(terms.acceptBy + 1);
+        audit.settle(jobId, terms);
+        assertJob(jobId, IAuditEscrow.State.Refunded);
+    }
+
     function test_AllAbort() public {
         deliverTo(jobId, terms);
         vm.prank(seller);
@@ -145,6 +184,8 @@ contract AuditContestTest is AuditFixture {
         enterAs(rival, jobId, terms);
         vm.warp(terms.deliverBy + 1);
         audit.settle(jobId, terms);
+        assertCredits(REWARD + 1, 0, 0);
+        audit.release(jobId, terms, 1);
         assertCredits(REWARD + 1, STAKE + 50, 0);
         audit.release(jobId, terms, 2);
         assertCredits(REWARD + 1, STAKE + 50, STAKE + 50);
@@ -154,6 +195,7 @@ contract AuditContestTest is AuditFixture {
         vm.warp(terms.deliverBy + 1);
         audit.release(jobId, terms, 2);
         audit.settle(jobId, terms);
+        audit.release(jobId, terms, 1);
         assertPaidOut(REWARD, STAKE + BOND / 2, STAKE + BOND / 2);
     }
 

@@ -113,7 +113,7 @@ contract AuditEscrowInvariantTest is AuditFixture {
         assertEq(handler.calls("pay"), 1);
         assertEq(handler.calls("refund"), 1);
         assertEq(handler.calls("expire"), 2);
-        assertEq(handler.calls("release"), 3);
+        assertEq(handler.calls("release"), 4);
         assertEq(handler.calls("certify"), 2);
         assertEq(handler.calls("withdraw"), 1);
         invariant_SolventAndBooksAgree();

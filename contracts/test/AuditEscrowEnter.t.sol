@@ -169,6 +169,20 @@ contract AuditEscrowEnterTest is AuditFixture {
         }
     }
 
+    function test_RevertWhen_ThereAreTooManyRuns() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        terms.items = 2 ** 31;
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.batch = 1;
+        uint256 most = 2 ** 31 - 1;
+        _expectRefusal(
+            seller, jobId, terms, offer, abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
+        );
+        offer.batch = 2;
+        assertEq(enterWith(seller, jobId, terms, offer), 1);
+    }
+
     function test_EncryptionKeyLengthBound() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         uint256 jobId = openAudit(terms);

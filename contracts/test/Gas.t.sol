@@ -6,14 +6,11 @@ import {IPredictionEscrow} from "../src/interfaces/IPredictionEscrow.sol";
 import {IRetrievalEscrow} from "../src/interfaces/IRetrievalEscrow.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 import {Fixture} from "./Fixture.sol";
+import {GasMeter} from "./GasMeter.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
 
-/// @notice What whole transactions cost: 21,000, call data and execution from cold storage. `isolate`
-/// makes every call of a test a transaction of its own.
-contract GasTest is Fixture {
-    uint256 internal constant OPEN_LIMIT = 150_000;
-    uint256 internal constant CLAIM_LIMIT = 90_000;
-
+/// @notice Predictions.
+contract GasTest is Fixture, GasMeter {
     function setUp() public override {
         super.setUp();
         // The first job ever pays for slots that all later ones find in use.
@@ -24,13 +21,13 @@ contract GasTest is Fixture {
     /// forge-config: default.isolate = true
     function test_GasOfOpenInEther() public {
         openEther();
-        _assertBelow("open, ether", OPEN_LIMIT);
+        assertGas("prediction: open, ether", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
     function test_GasOfOpenInToken() public {
         openIn(address(token));
-        _assertBelow("open, ERC-20", OPEN_LIMIT);
+        assertGas("prediction: open, ERC-20", OPEN_LIMIT);
     }
 
     /// @dev What a claim costs above checking its proof: the difference to a transaction that only calls the
@@ -42,15 +39,9 @@ contract GasTest is Fixture {
         publicInputs[0] = escrow.contextOf(1, seller);
         publicInputs[1] = INPUT;
         publicInputs[2] = OUTPUT;
-        // A plain call: forge makes no transactions of calls to view functions.
-        (bool valid,) = address(verifier).call(abi.encodeCall(verifier.verify, (vk, proof, publicInputs)));
-        assertTrue(valid);
-        uint256 verification = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint("verification by a mock", verification);
+        measureVerification(verifier, vk, proof, publicInputs);
         escrow.claim(1, seller, OUTPUT, proof);
-        uint256 total = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint("claim, above verification", total - verification);
-        assertLe(total - verification, CLAIM_LIMIT);
+        assertGasAboveVerification("prediction: claim, above verification", CLAIM_LIMIT);
     }
 
     /// @dev The same for a seller with unspent credit.
@@ -61,7 +52,7 @@ contract GasTest is Fixture {
         claimFor(1, seller);
         bytes memory proof = proofFor(3, seller, OUTPUT);
         escrow.claim(3, seller, OUTPUT, proof);
-        _assertBelow("claim, whole transaction, recipient has credit", CLAIM_LIMIT);
+        assertGas("prediction: claim, whole transaction, recipient has credit", CLAIM_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -69,24 +60,12 @@ contract GasTest is Fixture {
         IPredictionEscrow.Job memory job = escrow.getJob(1);
         vm.warp(job.deadline + 1);
         escrow.refund(1);
-        _assertBelow("refund", CLAIM_LIMIT);
-    }
-
-    function _assertBelow(string memory name, uint256 limit) private {
-        uint256 used = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint(name, used);
-        assertGt(used, 21_000, "not measured as a transaction");
-        assertLe(used, limit, name);
+        assertGas("prediction: refund", CLAIM_LIMIT);
     }
 }
 
-/// @notice The same for audits. Accounts have no credit yet and slots are first written: the dearest cases.
-contract AuditGasTest is AuditFixture {
-    uint256 internal constant OPEN_LIMIT = 150_000;
-    uint256 internal constant SETTLE_LIMIT = 90_000;
-    uint256 internal constant RUN_LIMIT = 60_000;
-    uint256 internal constant ENTER_LIMIT = 200_000;
-
+/// @notice Audits. Accounts have no credit yet and slots are first written: the dearest cases.
+contract AuditGasTest is AuditFixture, GasMeter {
     function setUp() public override {
         super.setUp();
         // The first job ever pays for slots that all later ones find in use.
@@ -97,23 +76,23 @@ contract AuditGasTest is AuditFixture {
     /// forge-config: default.isolate = true
     function test_GasOfOpenInEther() public {
         openAudit(bounty(ETHER));
-        _assertBelow("open, ether", OPEN_LIMIT);
+        assertGas("audit: open, ether", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
     function test_GasOfOpenInToken() public {
         openAudit(bounty(address(token)));
-        _assertBelow("open, ERC-20", OPEN_LIMIT);
+        assertGas("audit: open, ERC-20", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
     function test_GasOfEnterDeliverAndAccept() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
-        _assertBelow("enter, ether", ENTER_LIMIT);
+        assertGas("audit: enter, ether", OPEN_LIMIT);
         deliverTo(jobId, terms);
-        _assertBelow("deliver", SETTLE_LIMIT);
+        assertGas("audit: deliver", CLAIM_LIMIT);
         acceptAs(seller, jobId, terms, 1);
-        _assertBelow("accept", SETTLE_LIMIT);
+        assertGas("audit: accept", CLAIM_LIMIT);
     }
 
     /// @dev Above a transaction that only verifies the proof; the first run of an entry, one between, the last.
@@ -128,13 +107,12 @@ contract AuditGasTest is AuditFixture {
             publicInputs[2] = run * BATCH;
             publicInputs[3] = run == 2 ? 2 : 4;
             publicInputs[4] = 2;
-            (bool valid,) = address(verifier).call(abi.encodeCall(verifier.verify, (vk, proof, publicInputs)));
-            assertTrue(valid);
-            uint256 verification = vm.lastCallGas().gasTotalUsed;
+            measureVerification(verifier, vk, proof, publicInputs);
             audit.prove(jobId, terms, 1, run, 2, proof);
-            uint256 above = vm.lastCallGas().gasTotalUsed - verification;
-            emit log_named_uint("run, above verification", above);
-            assertLe(above, RUN_LIMIT);
+            string memory name = run == 0 ? "first" : run == 1 ? "second" : "last";
+            assertGasAboveVerification(
+                string.concat("audit: prove, ", name, " run, above verification"), RUN_LIMIT
+            );
         }
     }
 
@@ -143,9 +121,9 @@ contract AuditGasTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         audit.settle(jobId, terms);
-        _assertBelow("settle, paid", SETTLE_LIMIT);
+        assertGas("audit: settle, paid", CLAIM_LIMIT);
         audit.certify(jobId, terms, 1);
-        emit log_named_uint("certify, with a mock registry", vm.lastCallGas().gasTotalUsed);
+        assertGas("audit: certify, with a mock registry", 2 * CLAIM_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -153,7 +131,7 @@ contract AuditGasTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 0, 0]);
         audit.settle(jobId, terms);
-        _assertBelow("settle, failed", SETTLE_LIMIT);
+        assertGas("audit: settle, failed", CLAIM_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -161,7 +139,7 @@ contract AuditGasTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.acceptBy + 1);
         audit.settle(jobId, terms);
-        _assertBelow("settle, seller silent", SETTLE_LIMIT);
+        assertGas("audit: settle, seller silent", CLAIM_LIMIT);
     }
 
     /// @dev Neither side has credit: the buyer has taken its bond already.
@@ -172,29 +150,43 @@ contract AuditGasTest is AuditFixture {
         audit.withdraw(ETHER);
         vm.warp(terms.acceptBy + 1);
         audit.settle(jobId, terms);
-        _assertBelow("settle, seller silent, no credits", SETTLE_LIMIT);
+        assertGas("audit: settle, seller silent, no credits", CLAIM_LIMIT);
     }
 
-    /// @dev Settling looks at each entry.
+    /// @dev Settling looks at each entry's tally. The winner is the last one.
     /// forge-config: default.isolate = true
     function test_GasOfSettlingContests() public {
-        uint8[3] memory sizes = [2, 4, 8];
+        uint8[4] memory sizes = [2, 4, 8, 16];
         for (uint256 i = 0; i < sizes.length; ++i) {
-            IAuditEscrow.Terms memory terms = contest(sizes[i]);
-            uint256 jobId = openAudit(terms);
+            (uint256 jobId, IAuditEscrow.Terms memory terms) = _deliveredContest(sizes[i]);
             for (uint256 entry = 1; entry <= sizes[i]; ++entry) {
-                enterAs(seller, jobId, terms);
+                acceptAs(seller, jobId, terms, entry);
             }
-            deliverTo(jobId, terms);
-            acceptAs(seller, jobId, terms, sizes[i]);
             proveAll(jobId, terms, sizes[i], [uint256(4), 4, 2]);
             vm.warp(terms.proveBy + 1);
             audit.settle(jobId, terms);
-            emit log_named_uint("entries", sizes[i]);
-            _assertBelow("settle, contest", SETTLE_LIMIT);
+            assertGas(string.concat("audit: settle, contest of ", vm.toString(sizes[i])), CLAIM_LIMIT);
             vm.prank(seller);
             audit.withdraw(ETHER);
         }
+    }
+
+    /// @dev The largest contest in each other way that it can end; the buyer has no credit.
+    /// forge-config: default.isolate = true
+    function test_GasOfSettlingLargestContestWithoutWinner() public {
+        (uint256 failed, IAuditEscrow.Terms memory terms) = _deliveredContest(16);
+        (uint256 silent, IAuditEscrow.Terms memory silentTerms) = _deliveredContest(16);
+        (uint256 undelivered, IAuditEscrow.Terms memory undeliveredTerms) = _enteredContest(16);
+        for (uint256 entry = 1; entry < 16; ++entry) {
+            acceptAs(seller, failed, terms, entry);
+        }
+        vm.prank(seller);
+        audit.abort(silent, silentTerms, 16);
+        vm.warp(terms.proveBy + 1);
+        _settleWithoutCredit("audit: settle, 16 entries failed", failed, terms);
+        _settleWithoutCredit("audit: settle, 16 entries silent", silent, silentTerms);
+        _settleWithoutCredit("audit: settle, 16 entries, nothing delivered", undelivered, undeliveredTerms);
+        assertJob(undelivered, IAuditEscrow.State.Undelivered);
     }
 
     /// forge-config: default.isolate = true
@@ -202,7 +194,7 @@ contract AuditGasTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
         vm.warp(terms.deliverBy + 1);
         audit.settle(jobId, terms);
-        _assertBelow("settle, buyer silent", SETTLE_LIMIT);
+        assertGas("audit: settle, buyer silent", CLAIM_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -217,25 +209,38 @@ contract AuditGasTest is AuditFixture {
         audit.withdraw(ETHER);
         vm.warp(terms.proveBy + 1);
         audit.release(jobId, terms, 1);
-        _assertBelow("release, aborted", SETTLE_LIMIT);
+        assertGas("audit: release, aborted", CLAIM_LIMIT);
         audit.release(jobId, terms, 2);
-        _assertBelow("release, forfeited", SETTLE_LIMIT);
+        assertGas("audit: release, forfeited", CLAIM_LIMIT);
     }
 
-    function _assertBelow(string memory name, uint256 limit) private {
-        uint256 used = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint(name, used);
-        assertGt(used, 21_000, "not measured as a transaction");
-        assertLe(used, limit, name);
+    function _settleWithoutCredit(string memory name, uint256 jobId, IAuditEscrow.Terms memory terms)
+        private
+    {
+        if (ether_(buyer) != 0) {
+            vm.prank(buyer);
+            audit.withdraw(ETHER);
+        }
+        audit.settle(jobId, terms);
+        assertGas(name, CLAIM_LIMIT);
+    }
+
+    function _deliveredContest(uint8 size) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
+        (jobId, terms) = _enteredContest(size);
+        deliverTo(jobId, terms);
+    }
+
+    function _enteredContest(uint8 size) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
+        terms = contest(size);
+        jobId = openAudit(terms);
+        for (uint256 entry = 1; entry <= size; ++entry) {
+            enterAs(seller, jobId, terms);
+        }
     }
 }
 
-/// @notice The same for retrievals.
-contract RetrievalGasTest is RetrievalFixture {
-    uint256 internal constant OPEN_LIMIT = 150_000;
-    uint256 internal constant SETTLE_LIMIT = 90_000;
-    uint256 internal constant RUN_LIMIT = 60_000;
-
+/// @notice Retrievals.
+contract RetrievalGasTest is RetrievalFixture, GasMeter {
     function setUp() public override {
         super.setUp();
         openRetrieval(retrievalIn(ETHER));
@@ -245,13 +250,13 @@ contract RetrievalGasTest is RetrievalFixture {
     /// forge-config: default.isolate = true
     function test_GasOfOpenInEther() public {
         openRetrieval(retrievalIn(ETHER));
-        _assertBelow("open, ether", OPEN_LIMIT);
+        assertGas("retrieval: open, ether", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
     function test_GasOfOpenInToken() public {
         openRetrieval(retrievalIn(address(token)));
-        _assertBelow("open, ERC-20", OPEN_LIMIT);
+        assertGas("retrieval: open, ERC-20", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -265,13 +270,9 @@ contract RetrievalGasTest is RetrievalFixture {
             publicInputs[2] = run * BATCH;
             publicInputs[3] = run == 2 ? 2 : 4;
             publicInputs[4] = 3;
-            (bool valid,) = address(verifier).call(abi.encodeCall(verifier.verify, (vk, proof, publicInputs)));
-            assertTrue(valid);
-            uint256 verification = vm.lastCallGas().gasTotalUsed;
+            measureVerification(verifier, vk, proof, publicInputs);
             retrieval.prove(jobId, terms, run, 3, proof);
-            uint256 above = vm.lastCallGas().gasTotalUsed - verification;
-            emit log_named_uint("run, above verification", above);
-            assertLe(above, RUN_LIMIT);
+            assertGasAboveVerification("retrieval: prove, above verification", RUN_LIMIT);
         }
     }
 
@@ -280,7 +281,7 @@ contract RetrievalGasTest is RetrievalFixture {
         (uint256 jobId, IRetrievalEscrow.Terms memory terms) = coveredRetrieval(true);
         vm.prank(seller);
         retrieval.publish(jobId, terms, DATA, "ipfs://openings");
-        _assertBelow("publish", SETTLE_LIMIT);
+        assertGas("retrieval: publish", CLAIM_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -288,13 +289,6 @@ contract RetrievalGasTest is RetrievalFixture {
         (uint256 jobId, IRetrievalEscrow.Terms memory terms) = openedRetrieval();
         vm.warp(terms.proveBy + 1);
         retrieval.settle(jobId, terms);
-        _assertBelow("settle, refunded", SETTLE_LIMIT);
-    }
-
-    function _assertBelow(string memory name, uint256 limit) private {
-        uint256 used = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint(name, used);
-        assertGt(used, 21_000, "not measured as a transaction");
-        assertLe(used, limit, name);
+        assertGas("retrieval: settle, refunded", CLAIM_LIMIT);
     }
 }

@@ -3,8 +3,10 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {Errors} from "../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../src/libraries/IndexedMerkle.sol";
 import {Sampling} from "../src/libraries/Sampling.sol";
+import {Tallies, Tally} from "../src/libraries/Tally.sol";
 import {BatchTree} from "./doubles/BatchTree.sol";
 
 contract SamplingTest is Test {
@@ -92,5 +94,40 @@ contract IndexedMerkleTest is Test {
         returns (bool)
     {
         return IndexedMerkle.contains(root, count, index, leaf, path);
+    }
+}
+
+contract TallyTest is Test {
+    uint256 internal constant MAX_RUNS = 2 ** 31 - 1;
+
+    /// @dev No part runs over into another, from the first run to the last of the longest audits.
+    function testFuzz_PartsStayApart(uint256 runs, uint256 items, bool accepted) public pure {
+        runs = bound(runs, 1, MAX_RUNS);
+        items = bound(items, 0, type(uint32).max);
+        Tally tally = Tallies.ofRuns(runs);
+        assertFalse(tally.isProving());
+        if (accepted) tally = tally.accepted();
+        assertEq(tally.missing(), runs);
+        assertEq(tally.correct(), 0);
+        assertEq(tally.isProving(), accepted);
+        tally = tally.withRun(items);
+        assertEq(tally.missing(), runs - 1);
+        assertEq(tally.correct(), items);
+        assertEq(tally.isProving(), accepted && runs > 1);
+        if (runs == 1) return;
+        tally = tally.withRun(type(uint32).max - items);
+        assertEq(tally.missing(), runs - 2);
+        assertEq(tally.correct(), type(uint32).max);
+        assertEq(Tally.unwrap(tally) >> 31 & 1, accepted ? 1 : 0);
+    }
+
+    function test_RevertWhen_ThereAreTooManyRuns() public {
+        assertEq(Tallies.ofRuns(MAX_RUNS).missing(), MAX_RUNS);
+        vm.expectRevert(abi.encodeWithSelector(Errors.RunOutOfRange.selector, MAX_RUNS + 1, MAX_RUNS));
+        this.ofRuns(MAX_RUNS + 1);
+    }
+
+    function ofRuns(uint256 runs) external pure returns (Tally) {
+        return Tallies.ofRuns(runs);
     }
 }

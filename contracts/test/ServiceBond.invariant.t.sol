@@ -69,8 +69,10 @@ contract ServiceBondInvariantTest is ServiceFixture {
             IServiceBond.Service memory service = bond.getService(id);
             uint256 open;
             for (uint256 j = 0; j < handler.batchCount(); ++j) {
-                IServiceBond.Batch memory batch = bond.getBatch(handler.batches(j));
-                if (batch.serviceId == id && _isOpen(batch.state)) ++open;
+                bytes32 batchId = handler.batches(j);
+                if (handler.receiptOf(batchId).serviceId == id && _isOpen(bond.getBatch(batchId).state)) {
+                    ++open;
+                }
             }
             assertEq(service.openBatches, open, "open batches");
             assertEq(service.reserved, open * service.penalty, "reserved");
@@ -155,8 +157,8 @@ contract ServiceBondInvariantTest is ServiceFixture {
         for (uint256 i = 0; i < handler.batchCount(); ++i) {
             bytes32 batchId = handler.batches(i);
             IServiceBond.BatchState state = bond.getBatch(batchId).state;
-            if (state == IServiceBond.BatchState.Posted) bond.settle(batchId);
-            if (state == IServiceBond.BatchState.Contested) bond.punish(batchId);
+            if (state == IServiceBond.BatchState.Posted) bond.settle(handler.receiptOf(batchId));
+            if (state == IServiceBond.BatchState.Contested) bond.punish(handler.receiptOf(batchId));
         }
         for (uint256 i = 0; i < handler.serviceCount(); ++i) {
             bytes32 id = handler.services(i);
@@ -196,10 +198,12 @@ contract ServiceBondInvariantTest is ServiceFixture {
     /// @dev Prices of open batches, and advances for items that are neither proven nor forfeited.
     function _openBatches(address money) private view returns (uint256 sum) {
         for (uint256 i = 0; i < handler.batchCount(); ++i) {
-            IServiceBond.Batch memory batch = bond.getBatch(handler.batches(i));
-            IServiceBond.Service memory service = bond.getService(batch.serviceId);
+            bytes32 batchId = handler.batches(i);
+            IServiceBond.Batch memory batch = bond.getBatch(batchId);
+            IServiceBond.Receipt memory receipt = handler.receiptOf(batchId);
+            IServiceBond.Service memory service = bond.getService(receipt.serviceId);
             if (service.token != money || !_isOpen(batch.state)) continue;
-            sum += batch.price;
+            sum += receipt.price;
             for (uint256 j = 0; j < batch.checks; ++j) {
                 if ((batch.proven >> j) & 1 == 0) sum += service.proofCost;
             }

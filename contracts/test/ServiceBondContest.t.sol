@@ -13,12 +13,12 @@ contract ServiceBondContestTest is ServiceFixture {
         uint256 deadline = bond.getBatch(batchId).deadline;
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
         vm.warp(deadline + 1);
         vm.expectEmit(address(bond));
         emit Events.BatchPaid(batchId, serviceId, PRICE);
         vm.prank(stranger);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
 
         assertBatch(batchId, IServiceBond.BatchState.Paid);
         assertEq(bond.creditOf(ETHER, seller), PRICE);
@@ -90,9 +90,10 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes32 secret = keccak256("other secret");
         vm.prank(buyer);
         assertEq(bond.post{value: PRICE}(receipt, signature, keccak256(abi.encode(secret))), other);
+        receipts[other] = receipt;
         vm.roll(block.number + 2);
         vm.prank(buyer);
-        bond.contest{value: 16 * PROOF_COST}(other, 16, secret);
+        bond.contest{value: 16 * PROOF_COST}(receipts[other], 16, secret);
         assertNotEq(bond.drawnItems(other), otherItems, "secret");
     }
 
@@ -102,7 +103,7 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.warp(deadline + 1);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
-        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
         vm.warp(deadline);
         contestBatch(batchId, 1);
         assertBatch(batchId, IServiceBond.BatchState.Contested);
@@ -117,7 +118,7 @@ contract ServiceBondContestTest is ServiceFixture {
             vm.roll(refused[i]);
             vm.prank(buyer);
             vm.expectRevert(abi.encodeWithSelector(Errors.BlockHashUnavailable.selector, drawBlock));
-            bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+            bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
         }
         vm.roll(drawBlock + 256);
         contestBatch(batchId, 1);
@@ -142,7 +143,7 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.deal(stranger, 1 ether);
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
-        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
     }
 
     /// @dev Threat: the buyer tries secrets until it likes the draw.
@@ -153,7 +154,7 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.expectRevert(
             abi.encodeWithSelector(Errors.SecretMismatch.selector, secretHash(), keccak256(abi.encode(other)))
         );
-        bond.contest{value: PROOF_COST}(batchId, 1, other);
+        bond.contest{value: PROOF_COST}(receipts[batchId], 1, other);
     }
 
     function test_ChecksBounds() public {
@@ -162,7 +163,7 @@ contract ServiceBondContestTest is ServiceFixture {
         for (uint256 i = 0; i < refused.length; ++i) {
             vm.prank(buyer);
             vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, refused[i], 16));
-            bond.contest(batchId, refused[i], SECRET);
+            bond.contest(receipts[batchId], refused[i], SECRET);
         }
         IServiceBond.Receipt memory receipt = receiptOf(1);
         receipt.count = 3;
@@ -170,7 +171,7 @@ contract ServiceBondContestTest is ServiceFixture {
         waitForDraw(batchId);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, 4, 3));
-        bond.contest(batchId, 4, SECRET);
+        bond.contest(receipts[batchId], 4, SECRET);
         contestBatch(batchId, 3);
         uint256[] memory items = bond.drawnItems(batchId);
         assertEq(2 ** items[0] + 2 ** items[1] + 2 ** items[2], 7, "all items");
@@ -180,7 +181,7 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes32 batchId = postAndWait(0);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, 2 * PROOF_COST, PROOF_COST));
-        bond.contest{value: PROOF_COST}(batchId, 2, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], 2, SECRET);
     }
 
     function test_GoodProofsPayProviderAndUphold() public {
@@ -190,7 +191,7 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.expectEmit(address(bond));
         emit Events.ItemProven(batchId, 1, opening.output);
         vm.prank(stranger);
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
         assertEq(bond.creditOf(ETHER, seller), PROOF_COST);
         assertEq(bond.getBatch(batchId).proven, 2);
         assertBatch(batchId, IServiceBond.BatchState.Contested);
@@ -201,7 +202,7 @@ contract ServiceBondContestTest is ServiceFixture {
         proof = proofOf(batchId, opening);
         vm.expectEmit(address(bond));
         emit Events.BatchPaid(batchId, serviceId, PRICE);
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
         assertBatch(batchId, IServiceBond.BatchState.Upheld);
         assertEq(bond.creditOf(ETHER, seller), PRICE + 3 * PROOF_COST);
         assertEq(bond.creditOf(ETHER, buyer), 0);
@@ -224,13 +225,13 @@ contract ServiceBondContestTest is ServiceFixture {
         uint256 deadline = bond.getBatch(batchId).deadline;
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         vm.warp(deadline + 1);
         uint256 compensation = PRICE + 2 * PROOF_COST + PENALTY;
         vm.expectEmit(address(bond));
         emit Events.BatchPunished(batchId, serviceId, 2, compensation);
         vm.prank(stranger);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
 
         assertBatch(batchId, IServiceBond.BatchState.Punished);
         assertEq(bond.creditOf(ETHER, buyer), compensation);
@@ -241,7 +242,7 @@ contract ServiceBondContestTest is ServiceFixture {
     function test_PunishWithNothingProven() public {
         bytes32 batchId = contested(16);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + 16 * PROOF_COST + PENALTY);
         assertEq(bond.creditOf(ETHER, seller), 0);
     }
@@ -251,7 +252,7 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes32 batchId = contested(2);
         proveItem(batchId, 0);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(address(token), buyer), PRICE + PROOF_COST + PENALTY);
         assertEq(bond.creditOf(address(token), seller), PROOF_COST);
         assertEq(bond.creditOf(ETHER, buyer), 0);
@@ -264,7 +265,7 @@ contract ServiceBondContestTest is ServiceFixture {
         uint256 deadline = bond.getBatch(batchId).deadline;
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function test_RevertWhen_ProvenTwice() public {
@@ -273,7 +274,7 @@ contract ServiceBondContestTest is ServiceFixture {
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         bytes memory proof = proofOf(batchId, opening);
         vm.expectRevert(abi.encodeWithSelector(Errors.ItemAlreadyProven.selector, batchId, 0));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function test_RevertWhen_PositionIsOutOfRange() public {
@@ -284,7 +285,7 @@ contract ServiceBondContestTest is ServiceFixture {
         for (uint256 i = 0; i < refused.length; ++i) {
             opening.position = refused[i];
             vm.expectRevert(abi.encodeWithSelector(Errors.PositionOutOfRange.selector, refused[i], 2));
-            bond.prove(batchId, opening, proof);
+            bond.prove(receipts[batchId], opening, proof);
         }
     }
 
@@ -305,25 +306,57 @@ contract ServiceBondContestTest is ServiceFixture {
 
         vm.revertToState(start);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
 
         batchId = postAndWait(1);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
 
-        bytes memory unknown = abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE);
+        IServiceBond.Receipt memory none = receiptOf(2);
+        bytes memory unknown = abi.encodeWithSelector(Errors.BatchNotFound.selector, bond.batchIdOf(none));
         vm.expectRevert(unknown);
-        bond.settle(NONE);
+        bond.settle(none);
         vm.expectRevert(unknown);
-        bond.punish(NONE);
+        bond.punish(none);
         vm.expectRevert(unknown);
-        bond.contest(NONE, 1, SECRET);
+        bond.contest(none, 1, SECRET);
         vm.expectRevert(unknown);
-        bond.prove(NONE, opening, "");
+        bond.prove(none, opening, "");
+    }
+
+    /// @dev A chain that splits may get a new id. Nothing is stuck on either side.
+    function test_BatchEndsUnderAnotherChainId() public {
+        bytes32 batchId = postAndWait(0);
+        bytes32 second = postAndWait(1);
+        vm.chainId(block.chainid + 1);
+        contestBatch(second, 1);
+        proveItem(second, 0);
+        assertBatch(second, IServiceBond.BatchState.Upheld);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.settle(receipts[batchId]);
+        assertBatch(batchId, IServiceBond.BatchState.Paid);
+    }
+
+    /// @dev A batch is called by its whole receipt: with any term changed it is unknown.
+    function test_RevertWhen_ReceiptIsNotThePostedOne() public {
+        bytes32 batchId = contested(1);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        for (uint256 i = 0; i < 7; ++i) {
+            IServiceBond.Receipt memory receipt = receipts[batchId];
+            if (i == 0) receipt.serviceId = "another";
+            if (i == 1) receipt.buyer = stranger;
+            if (i == 2) receipt.root = "another";
+            if (i == 3) ++receipt.count;
+            if (i == 4) ++receipt.price;
+            if (i == 5) ++receipt.nonce;
+            if (i == 6) ++receipt.validUntil;
+            vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, bond.batchIdOf(receipt)));
+            bond.punish(receipt);
+        }
     }
 
     /// @dev Notice ends new business; what is open goes its way.
@@ -334,7 +367,7 @@ contract ServiceBondContestTest is ServiceFixture {
         contestBatch(batchId, 2);
         proveItem(batchId, 0);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
     }
 
@@ -360,16 +393,17 @@ contract ServiceBondContestTest is ServiceFixture {
             IServiceBond.Opening memory opening = openingOf(batchId, 0);
             bytes memory proof = proofOf(batchId, opening);
             uint256 start = vm.snapshotState();
-            (early,) = address(bond).call(abi.encodeCall(bond.prove, (batchId, opening, proof)));
+            (early,) = address(bond).call(abi.encodeCall(bond.prove, (receipts[batchId], opening, proof)));
             vm.revertToState(start);
-            (late,) = address(bond).call(abi.encodeCall(bond.punish, (batchId)));
+            (late,) = address(bond).call(abi.encodeCall(bond.punish, (receipts[batchId])));
         } else {
             uint256 start = vm.snapshotState();
             vm.prank(buyer);
-            (early,) =
-                address(bond).call{value: PROOF_COST}(abi.encodeCall(bond.contest, (batchId, 1, SECRET)));
+            (early,) = address(bond).call{value: PROOF_COST}(
+                abi.encodeCall(bond.contest, (receipts[batchId], 1, SECRET))
+            );
             vm.revertToState(start);
-            (late,) = address(bond).call(abi.encodeCall(bond.settle, (batchId)));
+            (late,) = address(bond).call(abi.encodeCall(bond.settle, (receipts[batchId])));
         }
         assertEq(early, inTime);
         assertEq(late, !inTime);
@@ -397,7 +431,7 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes32 batchId = postReceipt(receipt);
         waitForDraw(batchId);
         vm.prank(buyer);
-        bond.contest(batchId, checks, SECRET);
+        bond.contest(receipts[batchId], checks, SECRET);
         uint256 proven;
         for (uint256 i = 0; i < checks; ++i) {
             if ((mask >> i) & 1 == 0) continue;
@@ -409,7 +443,7 @@ contract ServiceBondContestTest is ServiceFixture {
             toSeller += receipt.price;
         } else {
             vm.warp(bond.getBatch(batchId).deadline + 1);
-            bond.punish(batchId);
+            bond.punish(receipts[batchId]);
             assertEq(
                 bond.creditOf(address(token), buyer),
                 receipt.price + (checks - proven) * terms.proofCost + terms.penalty
@@ -434,16 +468,16 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes memory reason = abi.encodeWithSelector(Errors.BatchNotPosted.selector, batchId);
         vm.prank(buyer);
         vm.expectRevert(reason);
-        bond.contest{value: PROOF_COST}(batchId, 1, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
         vm.expectRevert(reason);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
     }
 
     function _expectNotContested(bytes32 batchId, IServiceBond.Opening memory opening) private {
         bytes memory reason = abi.encodeWithSelector(Errors.BatchNotContested.selector, batchId);
         vm.expectRevert(reason);
-        bond.prove(batchId, opening, "");
+        bond.prove(receipts[batchId], opening, "");
         vm.expectRevert(reason);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
     }
 }

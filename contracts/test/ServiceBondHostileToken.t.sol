@@ -43,10 +43,10 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         bond.post(receipt, signature, secretHash());
         vm.prank(buyer);
         vm.expectRevert(_wrongAmount(address(fee), PROOF_COST));
-        bond.contest(batchId, 1, SECRET);
+        bond.contest(receipts[batchId], 1, SECRET);
         // The batch that was posted before ends all the same.
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
         vm.prank(seller);
         bond.withdraw(address(fee));
     }
@@ -83,7 +83,7 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         serviceId = openIn(address(silent), 0);
         bytes32 batchId = contested(1);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         vm.prank(buyer);
         assertEq(bond.withdraw(address(silent)), PRICE + PROOF_COST + PENALTY);
     }
@@ -107,10 +107,10 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
             abi.encodeCall(bond.giveNotice, (serviceId)),
             abi.encodeCall(bond.close, (serviceId)),
             abi.encodeCall(bond.post, (receipt, "", secretHash())),
-            abi.encodeCall(bond.contest, (batchId, 1, SECRET)),
-            abi.encodeCall(bond.prove, (batchId, opening, "")),
-            abi.encodeCall(bond.settle, (batchId)),
-            abi.encodeCall(bond.punish, (batchId))
+            abi.encodeCall(bond.contest, (receipts[batchId], 1, SECRET)),
+            abi.encodeCall(bond.prove, (receipts[batchId], opening, "")),
+            abi.encodeCall(bond.settle, (receipts[batchId])),
+            abi.encodeCall(bond.punish, (receipts[batchId]))
         ];
         uint256 start = vm.snapshotState();
         for (uint256 i = 0; i < calls.length; ++i) {
@@ -130,7 +130,7 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         bytes32 batchId = contested(1);
         blocking.setBlocked(buyer, true);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(BlockingToken.Blocked.selector, buyer));
         bond.withdraw(address(blocking));
@@ -148,8 +148,8 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         contestBatch(inToken, 1);
         rebasing.rebase(10);
         vm.warp(bond.getBatch(inToken).deadline + 1);
-        bond.punish(inToken);
-        bond.punish(inEther);
+        bond.punish(receipts[inToken]);
+        bond.punish(receipts[inEther]);
         vm.prank(buyer);
         assertEq(bond.withdraw(ETHER), PRICE + PROOF_COST + PENALTY);
     }
@@ -159,7 +159,7 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         bytes32 batchId = postBatch(0);
         vm.etch(seller, address(new RefusingReceiver()).code);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.EtherTransferFailed.selector, seller, PRICE));
         bond.withdraw(ETHER);

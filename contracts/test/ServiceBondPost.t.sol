@@ -12,7 +12,7 @@ contract ServiceBondPostTest is ServiceFixture {
     function test_PostStoresBatchAndTakesPrice() public {
         IServiceBond.Receipt memory receipt = receiptOf(0);
         bytes memory signature = sign(receipt);
-        bytes32 expected = bond.receiptHash(receipt);
+        bytes32 expected = bond.batchIdOf(receipt);
         uint64 deadline = uint64(block.timestamp) + CONTEST_WINDOW;
         vm.expectEmit(address(bond));
         emit Events.BatchPosted(
@@ -25,12 +25,7 @@ contract ServiceBondPostTest is ServiceFixture {
         assertEq(address(bond).balance, BOND + PRICE);
         IServiceBond.Batch memory batch = bond.getBatch(batchId);
         assertEq(uint8(batch.state), uint8(IServiceBond.BatchState.Posted));
-        assertEq(batch.serviceId, serviceId);
-        assertEq(batch.buyer, buyer);
         assertEq(batch.deadline, deadline);
-        assertEq(batch.root, receipt.root);
-        assertEq(batch.count, COUNT);
-        assertEq(batch.price, PRICE);
         assertEq(batch.drawBlock, block.number + 1);
         assertEq(batch.secretHash, secretHash());
         assertEq(batch.checks, 0);
@@ -70,7 +65,7 @@ contract ServiceBondPostTest is ServiceFixture {
         bytes32 batchId = postBatch(0);
         _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.settle(batchId);
+        bond.settle(receipts[batchId]);
         vm.warp(block.timestamp - CONTEST_WINDOW - 1);
         _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
         assertNotEq(postBatch(1), batchId);
@@ -153,9 +148,9 @@ contract ServiceBondPostTest is ServiceFixture {
             );
         }
         receipt.count = 65_536;
-        assertEq(bond.getBatch(postReceipt(receipt)).count, 65_536);
+        assertBatch(postReceipt(receipt), IServiceBond.BatchState.Posted);
         receipt.count = 1;
-        assertEq(bond.getBatch(postReceipt(receipt)).count, 1);
+        assertBatch(postReceipt(receipt), IServiceBond.BatchState.Posted);
     }
 
     function test_PriceBounds() public {
@@ -225,7 +220,7 @@ contract ServiceBondPostTest is ServiceFixture {
         _expectRefusal(receiptOf(4), abi.encodeWithSelector(Errors.BondTooSmall.selector, 0, PENALTY));
 
         vm.warp(bond.getBatch(last).deadline + 1);
-        bond.settle(last);
+        bond.settle(receipts[last]);
         postBatch(4);
     }
 

@@ -66,7 +66,7 @@ contract ServiceBondProofTest is ServiceFixture {
         opening.path[0] = sold;
         bytes memory proof = proofOf(batchId, opening);
         vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, 0));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function test_SingleItemIsItsRoot() public {
@@ -82,7 +82,7 @@ contract ServiceBondProofTest is ServiceFixture {
             output: BatchTree.outputOf(0),
             path: new bytes32[](0)
         });
-        bond.prove(batchId, opening, proofOf(batchId, opening));
+        bond.prove(receipts[batchId], opening, proofOf(batchId, opening));
         assertBatch(batchId, IServiceBond.BatchState.Upheld);
     }
 
@@ -126,7 +126,7 @@ contract ServiceBondProofTest is ServiceFixture {
             mstore(add(proof, 32), other)
         }
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, other));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     /// @dev Threat: malleable inputs. The leaf and the proof are made for the very values.
@@ -144,7 +144,7 @@ contract ServiceBondProofTest is ServiceFixture {
             });
             bytes memory proof = proofOf(batchId, opening);
             vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, i + 1, R));
-            bond.prove(batchId, opening, proof);
+            bond.prove(receipts[batchId], opening, proof);
         }
     }
 
@@ -159,7 +159,7 @@ contract ServiceBondProofTest is ServiceFixture {
                 Errors.CodeHashMismatch.selector, address(verifier), pinned, address(verifier).codehash
             )
         );
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function test_RevertWhen_VerifierAnswersNothing() public {
@@ -169,7 +169,7 @@ contract ServiceBondProofTest is ServiceFixture {
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         bytes memory proof = proofOf(batchId, opening);
         vm.expectRevert(bytes(""));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function testFuzz_RevertWhen_ProofIsArbitrary(bytes calldata proof) public {
@@ -183,7 +183,8 @@ contract ServiceBondProofTest is ServiceFixture {
         serviceId = openIn(ETHER, "costly");
         bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
-        bytes memory call = abi.encodeCall(bond.prove, (batchId, opening, proofOf(batchId, opening)));
+        bytes memory call =
+            abi.encodeCall(bond.prove, (receipts[batchId], opening, proofOf(batchId, opening)));
         uint256 start = vm.snapshotState();
         uint256 failures;
         uint256 successes;
@@ -203,13 +204,13 @@ contract ServiceBondProofTest is ServiceFixture {
         bytes memory proof = proofOf(batchId, opening);
         uint256 index = bond.drawnItems(batchId)[opening.position];
         vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, index));
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 
     function _expectRejected(bytes32 batchId, IServiceBond.Opening memory opening, bytes memory proof)
         private
     {
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        bond.prove(batchId, opening, proof);
+        bond.prove(receipts[batchId], opening, proof);
     }
 }

@@ -26,7 +26,6 @@ contract ServiceBondServiceTest is ServiceFixture {
         assertEq(service.signer, signer);
         assertEq(service.token, address(token));
         assertEq(service.modelId, modelId);
-        assertEq(service.bindingHash, bindingHash);
         assertEq(service.bond, BOND);
         assertEq(service.reserved, 0);
         assertEq(service.openBatches, 0);
@@ -258,10 +257,10 @@ contract ServiceBondServiceTest is ServiceFixture {
         vm.warp(bond.getService(serviceId).closableAt);
         vm.expectRevert(abi.encodeWithSelector(Errors.BatchesOpen.selector, serviceId, 2));
         bond.close(serviceId);
-        bond.settle(posted);
+        bond.settle(receipts[posted]);
         vm.expectRevert(abi.encodeWithSelector(Errors.BatchesOpen.selector, serviceId, 1));
         bond.close(serviceId);
-        bond.punish(unproven);
+        bond.punish(receipts[unproven]);
         bond.close(serviceId);
         assertEq(bond.creditOf(ETHER, seller), PRICE + BOND - PENALTY);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
@@ -277,7 +276,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         vm.warp(bond.getBatch(batchId).deadline);
         contestBatch(batchId, 1);
         vm.warp(bond.getService(serviceId).closableAt);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         bond.close(serviceId);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
     }
@@ -288,7 +287,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         serviceId = openWith(terms, "all");
         bytes32 batchId = contested(1);
         vm.warp(bond.getBatch(batchId).deadline + 1);
-        bond.punish(batchId);
+        bond.punish(receipts[batchId]);
         _giveNotice();
         vm.warp(block.timestamp + NOTICE);
         bond.close(serviceId);

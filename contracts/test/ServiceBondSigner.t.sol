@@ -102,7 +102,7 @@ contract ServiceBondSignerTest is ServiceFixture {
         _useSigner(address(new ThoughtfulWallet(90_000)));
         IServiceBond.Receipt memory receipt = receiptOf(0);
         bytes memory call = abi.encodeCall(bond.post, (receipt, "", secretHash()));
-        bytes32 batchId = bond.receiptHash(receipt);
+        bytes32 batchId = bond.batchIdOf(receipt);
         uint256 start = vm.snapshotState();
         uint256 failures;
         uint256 successes;

@@ -23,6 +23,8 @@ abstract contract ServiceFixture is Fixture {
     address internal signer;
     uint256 internal signerKey;
     bytes32 internal serviceId;
+    /// @dev What calls on a posted batch repeat.
+    mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
 
     function setUp() public virtual override {
         super.setUp();
@@ -86,11 +88,12 @@ abstract contract ServiceFixture is Fixture {
         return keccak256(abi.encode(SECRET));
     }
 
-    function postReceipt(IServiceBond.Receipt memory receipt) internal returns (bytes32) {
+    function postReceipt(IServiceBond.Receipt memory receipt) internal returns (bytes32 batchId) {
         bytes memory signature = sign(receipt);
         uint256 value = bond.getService(receipt.serviceId).token == ETHER ? receipt.price : 0;
         vm.prank(buyer);
-        return bond.post{value: value}(receipt, signature, secretHash());
+        batchId = bond.post{value: value}(receipt, signature, secretHash());
+        receipts[batchId] = receipt;
     }
 
     function postBatch(uint256 nonce) internal returns (bytes32) {
@@ -109,10 +112,9 @@ abstract contract ServiceFixture is Fixture {
     }
 
     function contestBatch(bytes32 batchId, uint256 checks) internal {
-        IServiceBond.Batch memory batch = bond.getBatch(batchId);
-        uint256 value = bond.getService(batch.serviceId).token == ETHER ? checks * PROOF_COST : 0;
+        uint256 value = bond.getService(receipts[batchId].serviceId).token == ETHER ? checks * PROOF_COST : 0;
         vm.prank(buyer);
-        bond.contest{value: value}(batchId, checks, SECRET);
+        bond.contest{value: value}(receipts[batchId], checks, SECRET);
     }
 
     function contested(uint256 checks) internal returns (bytes32 batchId) {
@@ -148,7 +150,7 @@ abstract contract ServiceFixture is Fixture {
 
     function proveItem(bytes32 batchId, uint256 position) internal {
         IServiceBond.Opening memory opening = openingOf(batchId, position);
-        bond.prove(batchId, opening, proofOf(batchId, opening));
+        bond.prove(receipts[batchId], opening, proofOf(batchId, opening));
     }
 
     function assertBatch(bytes32 batchId, IServiceBond.BatchState expected) internal view {

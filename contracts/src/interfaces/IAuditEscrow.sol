@@ -91,8 +91,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice What a seller enters with.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
-    /// @param batch Items that one proof covers; not zero. A property of the verifying key: with another
-    /// value than the key's nothing can be proven.
+    /// @param batch Items that one proof covers; not zero, and not so few that there are 2^31 runs. A property of
+    /// the verifying key: with another value than the key's nothing can be proven.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
     /// @param encryptionKey Public key for the delivery; only logged.
@@ -165,8 +165,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Permit calldata permit
     ) external returns (uint256 entry);
 
-    /// @notice Publishes the encrypted test set and returns the bond. Buyer only, up to `deliverBy`, once the job is full or
-    /// `enterBy` has passed, and in a later block than the last entry.
+    /// @notice Publishes the encrypted test set and returns the bond. Buyer only, up to `deliverBy`, once the
+    /// job is full or `enterBy` has passed, and in a later block than the last entry.
     ///
     /// Where no keys were listed this approves of every entry. A verifying key for another statement, or a
     /// verifier that accepts anything, certifies anything, so the buyer first compares both with what the
@@ -204,10 +204,11 @@ interface IAuditEscrow is ICustody, IModelVerification {
         bytes calldata proof
     ) external;
 
-    /// @notice Ends the job, and with it its leading entry. Open to anyone as soon as the outcome is certain:
-    /// nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count can change any more,
-    /// at the latest after `proveBy`. A seller alone in the job may also settle as soon as `required` is
-    /// reached. Only the seller, because a result with runs unproven is on record as that much at least.
+    /// @notice Ends the job, and with it the entry that wins, or that is alone in it. Open to anyone as soon as
+    /// the outcome is certain: nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count
+    /// can change any more, at the latest after `proveBy`. A seller alone in the job may also settle as soon as
+    /// `required` is reached. Only the seller, because a result with runs unproven is on record as that much at
+    /// least.
     function settle(uint256 jobId, Terms calldata terms) external;
 
     /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered, after `acceptBy` if

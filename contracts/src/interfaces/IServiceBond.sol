@@ -36,6 +36,9 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
 /// nothing else can touch it. The rest of the bond promises nothing.
 ///
+/// Of a receipt only the hash is stored: calls on a batch repeat it, and it is found in the call that
+/// posted it.
+///
 /// The signer's ERC-1271 contract may use 100,000 gas. Times are Unix seconds, amounts are in units of the
 /// token (wei for ether).
 interface IServiceBond is ICustody, IModelVerification {
@@ -119,7 +122,6 @@ interface IServiceBond is ICustody, IModelVerification {
         address signer;
         address token;
         uint256 modelId;
-        bytes32 bindingHash;
         uint256 bond;
         uint256 reserved;
         uint256 openBatches;
@@ -131,19 +133,14 @@ interface IServiceBond is ICustody, IModelVerification {
         uint64 closableAt;
     }
 
-    /// @notice A batch as stored.
+    /// @notice A batch as stored: what its receipt does not say.
     /// @param deadline Last second for a contest (Posted) or for proofs (Contested and later).
     /// @param drawBlock Block whose hash decides which items are drawn.
     /// @param checks Number of items drawn; 0 before a contest.
     /// @param proven Bit i is set when the item at position i is proven.
     struct Batch {
         BatchState state;
-        bytes32 serviceId;
-        address buyer;
         uint64 deadline;
-        bytes32 root;
-        uint256 count;
-        uint256 price;
         uint256 drawBlock;
         bytes32 secretHash;
         uint256 checks;
@@ -173,7 +170,7 @@ interface IServiceBond is ICustody, IModelVerification {
     /// buyer checks that the root is over its own inputs and the answers it received.
     /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps, fresh ones
     /// for each batch: a contest publishes them.
-    /// @return batchId See {receiptHash}.
+    /// @return batchId See {batchIdOf}.
     function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
         external
         payable
@@ -183,19 +180,19 @@ interface IServiceBond is ICustody, IModelVerification {
     /// only, once, up to and including the contest's deadline, from the second block after posting on. The
     /// buyer pays `checks` times the cost of a proof into escrow.
     /// @param checks 1 to 16, not more than there are items.
-    function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable;
+    function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable;
 
     /// @notice Opens one drawn item and proves it; credits the provider the cost of the proof, and after the
     /// last one the price. Open to anyone, up to and including the deadline. A bad proof reverts and decides
     /// nothing.
-    function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external;
+    function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof) external;
 
     /// @notice Credits the price of a batch that was not contested. Open to anyone, after the deadline.
-    function settle(bytes32 batchId) external;
+    function settle(Receipt calldata receipt) external;
 
     /// @notice Credits the buyer of a contested batch with unproven items: the price, its advances for the
     /// unproven items, the penalty. Open to anyone, after the deadline.
-    function punish(bytes32 batchId) external;
+    function punish(Receipt calldata receipt) external;
 
     /// @notice Reads a service; reverts for an unknown id.
     function getService(bytes32 serviceId) external view returns (Service memory service);
@@ -206,8 +203,12 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @notice Indices of the drawn items, by position; empty before a contest.
     function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
 
-    /// @notice EIP-712 digest of a receipt, which is also the id of its batch.
-    function receiptHash(Receipt calldata receipt) external view returns (bytes32 batchId);
+    /// @notice EIP-712 digest of a receipt: what the service's signer signs.
+    function receiptHash(Receipt calldata receipt) external view returns (bytes32 digest);
+
+    /// @notice EIP-712 struct hash of a receipt. It covers chain and contract by the service's id, but does not
+    /// follow the chain's id: should a chain split and get a new one, open batches can still be ended.
+    function batchIdOf(Receipt calldata receipt) external pure returns (bytes32 batchId);
 
     /// @notice keccak256(abi.encode(chain id, this contract, provider, terms, salt)).
     function serviceIdOf(address provider, Terms calldata terms, bytes32 salt)

@@ -150,12 +150,12 @@ contract ServiceBondHandler is Test {
             nonce: nonce,
             validUntil: block.timestamp
         });
-        bytes32 batchId = BOND.receiptHash(receipt);
+        bytes32 batchId = BOND.batchIdOf(receipt);
         bool expected = service.state == IServiceBond.ServiceState.Active && receipts[batchId].count == 0
             && bondOf[id] - service.openBatches * service.penalty >= service.penalty;
         if (!expected) return;
         uint256 value = _pay(service.token, receipt.buyer, receipt.price);
-        bytes memory signature = _sign(batchId);
+        bytes memory signature = _sign(BOND.receiptHash(receipt));
         vm.prank(receipt.buyer);
         BOND.post{value: value}(receipt, signature, keccak256(abi.encode(SECRET)));
         receipts[batchId] = receipt;
@@ -168,7 +168,7 @@ contract ServiceBondHandler is Test {
         if (batches.length == 0) return;
         bytes32 batchId = batches[which % batches.length];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        bytes memory signature = _sign(batchId);
+        bytes memory signature = _sign(BOND.receiptHash(receipt));
         vm.deal(receipt.buyer, receipt.price);
         vm.prank(receipt.buyer);
         try BOND.post{value: receipt.price}(receipt, signature, keccak256(abi.encode(SECRET))) {
@@ -182,26 +182,27 @@ contract ServiceBondHandler is Test {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Posted, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
         // Mostly after the draw, and mostly few items, so that some batches are upheld.
         if (checks % 4 != 0 && block.number <= batch.drawBlock) vm.roll(batch.drawBlock + 1);
         uint256 most = checks % 4 == 1 ? 16 : 2;
-        checks = _bound(checks, 1, batch.count < most ? batch.count : most);
+        checks = _bound(checks, 1, receipt.count < most ? receipt.count : most);
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
             && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
         if (!expected) {
-            vm.deal(batch.buyer, checks * service.proofCost);
-            vm.prank(batch.buyer);
+            vm.deal(receipt.buyer, checks * service.proofCost);
+            vm.prank(receipt.buyer);
             (bool ok,) = address(BOND)
             .call{value: service.token == address(0) ? checks * service.proofCost : 0}(
-                abi.encodeCall(BOND.contest, (batchId, checks, SECRET))
+                abi.encodeCall(BOND.contest, (receipt, checks, SECRET))
             );
             assertFalse(ok, "contested against the rules");
             return;
         }
-        uint256 value = _pay(service.token, batch.buyer, checks * service.proofCost);
-        vm.prank(batch.buyer);
-        BOND.contest{value: value}(batchId, checks, SECRET);
+        uint256 value = _pay(service.token, receipt.buyer, checks * service.proofCost);
+        vm.prank(receipt.buyer);
+        BOND.contest{value: value}(receipt, checks, SECRET);
         ++calls["contest"];
     }
 
@@ -210,18 +211,19 @@ contract ServiceBondHandler is Test {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
         position = _bound(position, 0, batch.checks);
         bool expected = valid && batch.state == IServiceBond.BatchState.Contested
             && block.timestamp <= batch.deadline && position < batch.checks
             && (batch.proven >> position) & 1 == 0;
         (IServiceBond.Opening memory opening, bytes memory proof) =
-            _opening(batchId, batch.count, position, service.provider, valid);
-        try BOND.prove(batchId, opening, proof) {
+            _opening(batchId, receipt.count, position, service.provider, valid);
+        try BOND.prove(receipt, opening, proof) {
             assertTrue(expected, "proven against the rules");
             owed[service.token][service.provider] += service.proofCost;
             if (batch.proven | (2 ** position) == 2 ** batch.checks - 1) {
-                owed[service.token][service.provider] += batch.price;
+                owed[service.token][service.provider] += receipt.price;
                 _end(batchId);
                 ++calls["upheld"];
             }
@@ -235,12 +237,13 @@ contract ServiceBondHandler is Test {
         if (batches.length == 0) return;
         bytes32 batchId = batches[which % batches.length];
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
         vm.prank(_actor(who));
-        try BOND.settle(batchId) {
+        try BOND.settle(receipt) {
             assertTrue(expected, "settled against the rules");
-            owed[service.token][service.provider] += batch.price;
+            owed[service.token][service.provider] += receipt.price;
             _end(batchId);
             ++calls["settle"];
         } catch {
@@ -252,17 +255,18 @@ contract ServiceBondHandler is Test {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
         IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Service memory service = BOND.getService(batch.serviceId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
         bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
         vm.prank(_actor(who));
-        try BOND.punish(batchId) {
+        try BOND.punish(receipt) {
             assertTrue(expected, "punished against the rules");
-            uint256 due = batch.price + service.penalty;
+            uint256 due = receipt.price + service.penalty;
             for (uint256 i = 0; i < batch.checks; ++i) {
                 if ((batch.proven >> i) & 1 == 0) due += service.proofCost;
             }
-            owed[service.token][batch.buyer] += due;
-            bondOf[batch.serviceId] -= service.penalty;
+            owed[service.token][receipt.buyer] += due;
+            bondOf[receipt.serviceId] -= service.penalty;
             _end(batchId);
             ++calls["punish"];
         } catch {
@@ -315,6 +319,10 @@ contract ServiceBondHandler is Test {
 
     function actorCount() external view returns (uint256) {
         return actors.length;
+    }
+
+    function receiptOf(bytes32 batchId) external view returns (IServiceBond.Receipt memory) {
+        return receipts[batchId];
     }
 
     function fingerprint(bytes32 batchId) public view returns (bytes32) {

@@ -221,7 +221,9 @@ contract AuditHandler is Test {
             _credit(jobId, reached ? _entries[jobId][best - 1].seller : terms.buyer, terms.reward);
         }
         ++job.endings;
-        if (best != 0 && _entries[jobId][best - 1].stage != 3) _end(jobId, best);
+        // The entry that wins ends with the job, or the only one.
+        uint256 ending = entries == 1 ? 1 : best;
+        if ((reached || entries == 1) && _entries[jobId][ending - 1].stage != 3) _end(jobId, ending);
         job.last = jobFingerprint(jobId);
         if (reached) ++calls["pay"];
         else if (job.delivered) ++calls["refund"];

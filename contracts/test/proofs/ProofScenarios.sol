@@ -82,7 +82,7 @@ abstract contract ProofScenarios is ProofFixture {
             return retrievalEscrow.contextOf(JOB, seller);
         }
         assertTrue(key == keccak256("service0") || key == keccak256("service1"), name);
-        return bond.contextOf(uint256(bond.receiptHash(receipt())), seller);
+        return bond.contextOf(uint256(bond.batchIdOf(receipt())), seller);
     }
 
     function serviceTerms() internal view returns (IServiceBond.Terms memory) {

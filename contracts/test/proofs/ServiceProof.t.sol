@@ -12,13 +12,15 @@ contract ServiceProofTest is ProofRefusals {
     uint256 internal constant BOND = 20 ether;
 
     bytes32 internal batchId;
+    IServiceBond.Receipt internal posted;
     IServiceBond.Opening internal opening;
 
     function setUp() public override {
         super.setUp();
         vm.deal(stranger, 1_000 ether);
         _openService(bond, seller);
-        batchId = _contested(bond, receipt());
+        posted = receipt();
+        batchId = _contested(bond, posted);
         opening = _opening(batchId, 0);
     }
 
@@ -27,7 +29,7 @@ contract ServiceProofTest is ProofRefusals {
         uint256 proofCost = serviceTerms().proofCost;
         _accept();
         assertEq(bond.creditOf(ETHER, seller), proofCost);
-        bond.prove(batchId, _opening(batchId, 1), proofOf("service1"));
+        bond.prove(posted, _opening(batchId, 1), proofOf("service1"));
         assertEq(uint8(bond.getBatch(batchId).state), uint8(IServiceBond.BatchState.Upheld));
         assertEq(bond.creditOf(ETHER, seller), price + 2 * proofCost);
     }
@@ -37,14 +39,14 @@ contract ServiceProofTest is ProofRefusals {
         IServiceBond.Terms memory terms = serviceTerms();
         IServiceBond.Opening memory second = _opening(batchId, 1);
         bytes memory secondProof = proofOf("service1");
-        bond.prove(batchId, second, secondProof);
+        bond.prove(posted, second, secondProof);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        bond.prove(batchId, opening, secondProof);
+        bond.prove(posted, opening, secondProof);
         uint256 deadline = bond.getBatch(batchId).deadline;
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
-        bond.prove(batchId, opening, proof);
-        bond.punish(batchId);
+        bond.prove(posted, opening, proof);
+        bond.punish(posted);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + terms.proofCost + terms.penalty);
         assertEq(bond.creditOf(ETHER, seller), terms.proofCost);
     }
@@ -55,7 +57,7 @@ contract ServiceProofTest is ProofRefusals {
         bytes32 otherId = _contested(bond, other);
         IServiceBond.Opening memory otherOpening = _opening(otherId, 0);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        bond.prove(otherId, otherOpening, proof);
+        bond.prove(other, otherOpening, proof);
         _accept();
     }
 
@@ -66,7 +68,7 @@ contract ServiceProofTest is ProofRefusals {
         bytes32 otherId = _contested(bond, other);
         IServiceBond.Opening memory otherOpening = _opening(otherId, 0);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        bond.prove(otherId, otherOpening, proof);
+        bond.prove(other, otherOpening, proof);
         _accept();
     }
 
@@ -79,7 +81,7 @@ contract ServiceProofTest is ProofRefusals {
         IServiceBond.Opening memory otherOpening = opening;
         otherOpening.position = other.drawnItems(otherId)[0] == 0 ? 0 : 1;
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        other.prove(otherId, otherOpening, proof);
+        other.prove(there, otherOpening, proof);
         _accept();
     }
 
@@ -89,7 +91,7 @@ contract ServiceProofTest is ProofRefusals {
         for (uint256 i = 0; i < others.length; ++i) {
             opening.output = others[i];
             vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, 0));
-            bond.prove(batchId, opening, proof);
+            bond.prove(posted, opening, proof);
         }
         opening.output = class;
         _accept();
@@ -102,16 +104,14 @@ contract ServiceProofTest is ProofRefusals {
     }
 
     /// @dev Posts a receipt and contests both items.
-    function _contested(ServiceBond target, IServiceBond.Receipt memory posted) private returns (bytes32 id) {
+    function _contested(ServiceBond target, IServiceBond.Receipt memory sold) private returns (bytes32 id) {
         uint256 advance = 2 * serviceTerms().proofCost;
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(signerKey, target.receiptHash(posted));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(signerKey, target.receiptHash(sold));
         vm.prank(buyer);
-        id = target.post{value: posted.price}(
-            posted, abi.encodePacked(r, s, v), keccak256(abi.encode(SECRET))
-        );
+        id = target.post{value: sold.price}(sold, abi.encodePacked(r, s, v), keccak256(abi.encode(SECRET)));
         vm.roll(target.getBatch(id).drawBlock + 1);
         vm.prank(buyer);
-        target.contest{value: advance}(id, 2, SECRET);
+        target.contest{value: advance}(sold, 2, SECRET);
     }
 
     function _opening(bytes32 id, uint256 item) private view returns (IServiceBond.Opening memory result) {
@@ -131,7 +131,7 @@ contract ServiceProofTest is ProofRefusals {
     }
 
     function _show(bytes memory shown) internal override {
-        bond.prove(batchId, opening, shown);
+        bond.prove(posted, opening, shown);
     }
 
     function _isAccepted() internal view override returns (bool) {
