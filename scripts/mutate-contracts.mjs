@@ -27,10 +27,16 @@ const TESTS = {
   AuditEscrow: "contracts/test/{Audit,EscrowHostile}*.t.sol",
   Deadlines: "contracts/test/{AuditEscrow,RetrievalEscrow}*.t.sol",
   Custody: "contracts/test/Custody*.t.sol",
+  IndexedMerkle: "contracts/test/{Libraries,ServiceBondProof}.t.sol",
   ModelRegistry: "contracts/test/ModelRegistry*.t.sol",
+  ModelVerification: "contracts/test/{PredictionEscrow,AuditEscrowEnter,ServiceBond}*.t.sol",
   PredictionEscrow: "contracts/test/PredictionEscrow*.t.sol",
   Runs: "contracts/test/{AuditEscrow,RetrievalEscrow}{Open,Enter,Prove}.t.sol",
   RetrievalEscrow: "contracts/test/{Retrieval,EscrowHostile}*.t.sol",
+  Sampling: "contracts/test/{Libraries,ServiceBondContest}.t.sol",
+  ServiceBond: "contracts/test/ServiceBond*.t.sol",
+  Signatures: "contracts/test/ServiceBond{Post,Signer}.t.sol",
+  Tally: "contracts/test/{Libraries,AuditContest,AuditEscrow*}.t.sol",
 };
 
 // Operators, longest first, and what each becomes. Those that become nothing are only there to be skipped.
@@ -92,7 +98,7 @@ function readAccepted() {
 
 function makeCopy() {
   const folder = mkdtempSync(join(tmpdir(), "mutants-"));
-  for (const part of ["contracts/src", "contracts/test", "foundry.toml"]) {
+  for (const part of ["contracts/src", "contracts/test", "contracts/examples", "contracts/script", "foundry.toml"]) {
     if (existsSync(join(ROOT, part))) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   }
   for (const part of ["node_modules", "scripts"]) symlinkSync(join(ROOT, part), join(folder, part));
