@@ -24,13 +24,19 @@ const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 
 // Tests that a source's name calls for; sources without a line here get all tests.
 const TESTS = {
-  AuditEscrow: "contracts/test/{Audit,EscrowHostile}*.t.sol",
+  AuditEscrow: "contracts/test/Audit*.t.sol",
   Deadlines: "contracts/test/{AuditEscrow,RetrievalEscrow}*.t.sol",
-  Custody: "contracts/test/Custody*.t.sol",
+  Custody: "contracts/test/{Custody,PredictionEscrowOpen}.t.sol",
+  IndexedMerkle: "contracts/test/{Libraries,ServiceBondProof}.t.sol",
   ModelRegistry: "contracts/test/ModelRegistry*.t.sol",
+  ModelVerification: "contracts/test/{PredictionEscrowOpen,PredictionEscrowClaim,AuditEscrowEnter,ServiceBondPost}.t.sol",
   PredictionEscrow: "contracts/test/PredictionEscrow*.t.sol",
   Runs: "contracts/test/{AuditEscrow,RetrievalEscrow}{Open,Enter,Prove}.t.sol",
-  RetrievalEscrow: "contracts/test/{Retrieval,EscrowHostile}*.t.sol",
+  RetrievalEscrow: "contracts/test/Retrieval*.t.sol",
+  Sampling: "contracts/test/{Libraries,ServiceBondContest}.t.sol",
+  ServiceBond: "contracts/test/ServiceBond*.t.sol",
+  Signatures: "contracts/test/ServiceBond{Post,Signer}.t.sol",
+  Tally: "contracts/test/{Libraries,AuditContest}.t.sol",
 };
 
 // Operators, longest first, and what each becomes. Those that become nothing are only there to be skipped.
@@ -50,11 +56,10 @@ const options = parse(process.argv.slice(2));
 let unexplained = 0;
 const accepted = readAccepted();
 const copy = options.list ? null : makeCopy();
-try {
-  for (const file of options.files) unexplained += check(file);
-} finally {
-  if (copy) rmSync(copy, { recursive: true, force: true });
-}
+// Also where something fails half-way.
+process.on("exit", () => copy && rmSync(copy, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(2));
+for (const file of options.files) unexplained += check(file);
 process.exit(unexplained === 0 ? 0 : 1);
 
 function parse(args) {
@@ -92,7 +97,7 @@ function readAccepted() {
 
 function makeCopy() {
   const folder = mkdtempSync(join(tmpdir(), "mutants-"));
-  for (const part of ["contracts/src", "contracts/test", "foundry.toml"]) {
+  for (const part of ["contracts/src", "contracts/test", "contracts/examples", "contracts/script", "foundry.toml"]) {
     if (existsSync(join(ROOT, part))) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   }
   for (const part of ["node_modules", "scripts"]) symlinkSync(join(ROOT, part), join(folder, part));

@@ -36,6 +36,7 @@ check "Solidity format" "$forge" fmt --check
 check "Solidity build" "$forge" build
 check "Solidity tests" "$forge" test
 check "gas snapshot" bash scripts/gas-snapshot.sh --check
+check "Solidity coverage" bash scripts/coverage.sh
 check "Rust format" cargo fmt --all --check
 check "Rust build" cargo build --release --workspace
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check

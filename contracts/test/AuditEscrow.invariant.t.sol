@@ -2,11 +2,11 @@
 pragma solidity 0.8.30;
 
 import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
-import {PlainToken} from "./doubles/Tokens.sol";
 import {AuditHandler} from "./handlers/AuditHandler.sol";
 import {AuditFixture} from "./AuditFixture.sol";
+import {CustodyInvariants} from "./CustodyInvariants.sol";
 
-contract AuditEscrowInvariantTest is AuditFixture {
+contract AuditEscrowInvariantTest is AuditFixture, CustodyInvariants {
     AuditHandler internal handler;
 
     function setUp() public override {
@@ -25,48 +25,13 @@ contract AuditEscrowInvariantTest is AuditFixture {
         selectors[9] = AuditHandler.settle.selector;
         selectors[10] = AuditHandler.release.selector;
         selectors[11] = AuditHandler.certify.selector;
-        selectors[12] = AuditHandler.withdraw.selector;
-        selectors[13] = AuditHandler.donate.selector;
+        selectors[12] = handler.withdrawTo.selector;
+        selectors[13] = handler.donate.selector;
         selectors[14] = AuditHandler.pass.selector;
         selectors[15] = AuditHandler.proceed.selector;
         selectors[16] = AuditHandler.proceed.selector;
         selectors[17] = AuditHandler.proceed.selector;
-        targetContract(address(handler));
-        targetSelector(FuzzSelector(address(handler), selectors));
-    }
-
-    /// @dev What the escrow holds is what it owes, live jobs and credits, gifts apart. Payouts and debts
-    /// equal deposits, and each credit is as it should be.
-    function invariant_SolventAndBooksAgree() public view {
-        for (uint256 i = 0; i < handler.tokenCount(); ++i) {
-            address token_ = handler.tokens(i);
-            uint256 debts = _pots(token_);
-            for (uint256 j = 0; j < handler.actorCount(); ++j) {
-                address actor = handler.actors(j);
-                uint256 credit = audit.creditOf(token_, actor);
-                assertEq(credit, handler.owed(token_, actor), "credit");
-                debts += credit;
-            }
-            assertEq(_holdings(token_), debts + handler.donated(token_), "holdings");
-            assertEq(handler.paidOut(token_) + debts, handler.deposited(token_), "payouts and debts");
-        }
-    }
-
-    /// @dev A job and each of its entries end once and stay as they are; together they pay out all that
-    /// came in.
-    function invariant_EndedOnceAndForGood() public view {
-        for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
-            AuditHandler.BookedJob memory job = handler.bookedJob(jobId);
-            IAuditEscrow.State state = audit.getJob(jobId).state;
-            bool live = state == IAuditEscrow.State.Open || state == IAuditEscrow.State.Delivered;
-            assertEq(job.endings, live ? 0 : 1, "job's endings");
-            if (!live) assertEq(handler.jobFingerprint(jobId), job.last, "job changed after its end");
-            uint256 ended = live ? 0 : 1;
-            for (uint256 id = 1; id <= handler.entryCount(jobId); ++id) {
-                ended += _assertEntryBooked(jobId, id);
-            }
-            if (ended == 1 + handler.entryCount(jobId)) assertEq(job.pot, 0, "left in the pot");
-        }
+        _target(handler, selectors);
     }
 
     /// @dev The handler reaches every action for real; else the invariants would show nothing.
@@ -102,7 +67,7 @@ contract AuditEscrowInvariantTest is AuditFixture {
         handler.certify(0, 0);
         handler.certify(0, 1);
         handler.donate(0, 1);
-        handler.withdraw(0, 0, 1);
+        handler.withdrawTo(0, 0, 1, 1);
         assertEq(handler.calls("open"), 4);
         assertEq(handler.calls("enter"), 6);
         assertEq(handler.calls("deliver"), 2);
@@ -116,32 +81,50 @@ contract AuditEscrowInvariantTest is AuditFixture {
         assertEq(handler.calls("release"), 4);
         assertEq(handler.calls("certify"), 2);
         assertEq(handler.calls("withdraw"), 1);
-        invariant_SolventAndBooksAgree();
-        invariant_EndedOnceAndForGood();
+        invariant_SolventPaidOnceAndFinal();
+        afterInvariant();
     }
 
-    /// @dev Nothing is ever stuck: after the last deadline anybody can end everything, and all is paid out.
-    function afterInvariant() public {
-        vm.warp(block.timestamp + 366 days);
+    /// @dev A job and each of its entries end once and stay as they are; together they pay out all that
+    /// came in.
+    function _assertEndedOnceAndForGood() internal view override {
+        for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
+            AuditHandler.BookedJob memory job = handler.bookedJob(jobId);
+            IAuditEscrow.State state = audit.getJob(jobId).state;
+            bool live = state == IAuditEscrow.State.Open || state == IAuditEscrow.State.Delivered;
+            assertEq(job.endings, live ? 0 : 1, "job's endings");
+            if (!live) assertEq(handler.jobFingerprint(jobId), job.last, "job changed after its end");
+            uint256 ended = live ? 0 : 1;
+            for (uint256 id = 1; id <= handler.entryCount(jobId); ++id) {
+                ended += _assertEntryBooked(jobId, id);
+            }
+            if (ended == 1 + handler.entryCount(jobId)) assertEq(job.pot, 0, "left in the pot");
+        }
+    }
+
+    function _heldByJobs(address money) internal view override returns (uint256 sum) {
+        for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
+            if (handler.termsOf(jobId).token == money) sum += handler.bookedJob(jobId).pot;
+        }
+    }
+
+    function _endEverything() internal override {
         for (uint256 job = 0; job < audit.jobCount(); ++job) {
+            _passDeadline(_lastDeadline(job + 1));
             for (uint256 entry = 0; entry < handler.entryCount(job + 1); ++entry) {
-                handler.release(0, job, entry);
+                handler.release(3, job, entry);
+                assertEq(handler.bookedEntry(job + 1, entry + 1).endings, 1, "entry stuck");
             }
-            handler.settle(0, job);
-            assertEq(handler.bookedJob(job + 1).endings, 1, "stuck");
+            handler.settle(3, job);
+            assertEq(handler.bookedJob(job + 1).endings, 1, "job stuck");
         }
-        invariant_SolventAndBooksAgree();
-        invariant_EndedOnceAndForGood();
-        for (uint256 i = 0; i < handler.tokenCount(); ++i) {
-            address token_ = handler.tokens(i);
-            for (uint256 j = 0; j < handler.actorCount(); ++j) {
-                address actor = handler.actors(j);
-                if (audit.creditOf(token_, actor) == 0) continue;
-                vm.prank(actor);
-                audit.withdraw(token_);
-            }
-            assertEq(_holdings(token_), handler.donated(token_), "money left behind");
-        }
+    }
+
+    /// @dev The deadline after which a job and its entries can be ended, whatever state they are in.
+    function _lastDeadline(uint256 jobId) private view returns (uint256) {
+        IAuditEscrow.Terms memory terms = handler.termsOf(jobId);
+        if (handler.bookedJob(jobId).delivered) return terms.proveBy;
+        return handler.entryCount(jobId) == 0 ? terms.enterBy : terms.deliverBy;
     }
 
     function _assertEntryBooked(uint256 jobId, uint256 id) private view returns (uint256 ended) {
@@ -154,15 +137,5 @@ contract AuditEscrowInvariantTest is AuditFixture {
         assertEq(entry.endings, 1, "not ended once");
         assertEq(handler.entryFingerprint(jobId, id), entry.last, "entry changed after its end");
         return 1;
-    }
-
-    function _holdings(address token_) private view returns (uint256) {
-        return token_ == ETHER ? address(audit).balance : PlainToken(token_).balanceOf(address(audit));
-    }
-
-    function _pots(address token_) private view returns (uint256 sum) {
-        for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
-            if (handler.termsOf(jobId).token == token_) sum += handler.bookedJob(jobId).pot;
-        }
     }
 }

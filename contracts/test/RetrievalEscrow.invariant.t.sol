@@ -2,11 +2,11 @@
 pragma solidity 0.8.30;
 
 import {IRetrievalEscrow} from "../src/interfaces/IRetrievalEscrow.sol";
-import {PlainToken} from "./doubles/Tokens.sol";
 import {RetrievalHandler} from "./handlers/RetrievalHandler.sol";
+import {CustodyInvariants} from "./CustodyInvariants.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
 
-contract RetrievalEscrowInvariantTest is RetrievalFixture {
+contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
     RetrievalHandler internal handler;
 
     function setUp() public override {
@@ -21,37 +21,10 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture {
         selectors[5] = RetrievalHandler.publish.selector;
         selectors[6] = RetrievalHandler.publish.selector;
         selectors[7] = RetrievalHandler.settle.selector;
-        selectors[8] = RetrievalHandler.withdraw.selector;
-        selectors[9] = RetrievalHandler.donate.selector;
+        selectors[8] = handler.withdrawTo.selector;
+        selectors[9] = handler.donate.selector;
         selectors[10] = RetrievalHandler.pass.selector;
-        targetContract(address(handler));
-        targetSelector(FuzzSelector(address(handler), selectors));
-    }
-
-    /// @dev What the escrow holds is what it owes, open jobs and credits, gifts apart. Payouts and debts
-    /// equal deposits, and each credit is as it should be.
-    function invariant_SolventAndBooksAgree() public view {
-        for (uint256 i = 0; i < handler.tokenCount(); ++i) {
-            address token_ = handler.tokens(i);
-            uint256 debts = _openJobs(token_);
-            for (uint256 j = 0; j < handler.actorCount(); ++j) {
-                address actor = handler.actors(j);
-                uint256 credit = retrieval.creditOf(token_, actor);
-                assertEq(credit, handler.owed(token_, actor), "credit");
-                debts += credit;
-            }
-            assertEq(_holdings(token_), debts + handler.donated(token_), "holdings");
-            assertEq(handler.paidOut(token_) + debts, handler.deposited(token_), "payouts and debts");
-        }
-    }
-
-    function invariant_EndedOnceAndForGood() public view {
-        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
-            RetrievalHandler.BookedJob memory job = handler.bookedJob(jobId);
-            bool live = retrieval.getJob(jobId).state == IRetrievalEscrow.State.Open;
-            assertEq(job.endings, live ? 0 : 1, "job's endings");
-            if (!live) assertEq(handler.fingerprint(jobId), job.last, "job changed after its end");
-        }
+        _target(handler, selectors);
     }
 
     /// @dev The handler reaches every action for real; else the invariants would show nothing.
@@ -75,7 +48,7 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture {
         handler.settle(2, 2);
         handler.settle(2, 3);
         handler.donate(0, 1);
-        handler.withdraw(0, 0, 1);
+        handler.withdrawTo(0, 0, 1, 1);
         assertEq(handler.calls("open"), 4);
         assertEq(handler.calls("prove"), 6);
         assertEq(handler.calls("proveWithStolenProof"), 1);
@@ -83,30 +56,37 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture {
         assertEq(handler.calls("payEmpty"), 1);
         assertEq(handler.calls("refund"), 2);
         assertEq(handler.calls("withdraw"), 1);
-        invariant_SolventAndBooksAgree();
-        invariant_EndedOnceAndForGood();
-        _assertSelectionIsWhatWasProven();
+        invariant_SolventPaidOnceAndFinal();
+        afterInvariant();
     }
 
-    /// @dev Nothing is ever stuck: after the last deadline anybody can end everything, and all is paid out.
-    function afterInvariant() public {
+    function afterInvariant() public override {
         _assertSelectionIsWhatWasProven();
-        vm.warp(block.timestamp + 366 days);
-        for (uint256 job = 0; job < retrieval.jobCount(); ++job) {
-            handler.settle(0, job);
-            assertEq(handler.bookedJob(job + 1).endings, 1, "stuck");
+        super.afterInvariant();
+    }
+
+    function _assertEndedOnceAndForGood() internal view override {
+        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
+            RetrievalHandler.BookedJob memory job = handler.bookedJob(jobId);
+            bool live = retrieval.getJob(jobId).state == IRetrievalEscrow.State.Open;
+            assertEq(job.endings, live ? 0 : 1, "job's endings");
+            if (!live) assertEq(handler.fingerprint(jobId), job.last, "job changed after its end");
         }
-        invariant_SolventAndBooksAgree();
-        invariant_EndedOnceAndForGood();
-        for (uint256 i = 0; i < handler.tokenCount(); ++i) {
-            address token_ = handler.tokens(i);
-            for (uint256 j = 0; j < handler.actorCount(); ++j) {
-                address actor = handler.actors(j);
-                if (retrieval.creditOf(token_, actor) == 0) continue;
-                vm.prank(actor);
-                retrieval.withdraw(token_);
-            }
-            assertEq(_holdings(token_), handler.donated(token_), "money left behind");
+    }
+
+    function _heldByJobs(address money) internal view override returns (uint256 sum) {
+        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
+            IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
+            if (terms.token == money && handler.bookedJob(jobId).endings == 0) sum += terms.price;
+        }
+    }
+
+    function _endEverything() internal override {
+        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
+            IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
+            _passDeadline(handler.bookedJob(jobId).missing == 0 ? terms.openBy : terms.proveBy);
+            handler.settle(3, jobId - 1);
+            assertEq(handler.bookedJob(jobId).endings, 1, "stuck");
         }
     }
 
@@ -123,18 +103,6 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture {
                     assertEq(proven >> (index / terms.batch) & 1, 0, "proven, not readable");
                 }
             }
-        }
-    }
-
-    function _holdings(address token_) private view returns (uint256) {
-        address held = address(retrieval);
-        return token_ == ETHER ? held.balance : PlainToken(token_).balanceOf(held);
-    }
-
-    function _openJobs(address token_) private view returns (uint256 sum) {
-        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
-            IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
-            if (terms.token == token_ && handler.bookedJob(jobId).endings == 0) sum += terms.price;
         }
     }
 }

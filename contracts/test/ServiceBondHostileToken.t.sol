@@ -6,16 +6,18 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 
 import {IServiceBond} from "../src/interfaces/IServiceBond.sol";
 import {Errors} from "../src/libraries/Errors.sol";
-import {ReenteringReceiver, RefusingReceiver} from "./doubles/Receivers.sol";
+import {GasBurner, ReenteringReceiver, RefusingReceiver} from "./doubles/Receivers.sol";
 import {
     BlockingToken,
     FalseToken,
     FeeToken,
     HookToken,
     LyingToken,
+    NonZeroToken,
     PlainToken,
     RebasingToken,
-    SilentToken
+    SilentToken,
+    SurchargeToken
 } from "./doubles/Tokens.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 
@@ -166,6 +168,68 @@ contract ServiceBondHostileTokenTest is ServiceFixture {
         vm.prank(seller);
         bond.withdrawTo(ETHER, stranger, PRICE);
         assertEq(stranger.balance, PRICE);
+    }
+
+    function test_TokenRevertingOnZeroWorks() public {
+        NonZeroToken odd = new NonZeroToken();
+        _fund(odd);
+        serviceId = openIn(address(odd), 0);
+        bytes32 batchId = contested(1);
+        proveItem(batchId, 0);
+        vm.startPrank(seller);
+        assertEq(bond.withdraw(address(odd)), PRICE + PROOF_COST);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InsufficientCredit.selector, odd, 0, 0));
+        bond.withdraw(address(odd));
+    }
+
+    /// @dev A surcharge would be paid out of bonds and open batches: refused.
+    function test_RevertWhen_TokenTakesSurchargeOnWithdrawal() public {
+        SurchargeToken odd = new SurchargeToken();
+        _fund(odd);
+        serviceId = openIn(address(odd), 0);
+        bytes32 batchId = postBatch(0);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.settle(receipts[batchId]);
+        odd.setFee(true);
+        vm.prank(seller);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.WrongTokenAmount.selector, odd, PRICE, PRICE + PRICE / 100)
+        );
+        bond.withdraw(address(odd));
+        assertEq(odd.balanceOf(address(bond)), BOND + PRICE);
+    }
+
+    function test_ProviderReenteringOnEther() public {
+        bytes32 batchId = postBatch(0);
+        bytes32 other = postBatch(1);
+        vm.etch(seller, address(new ReenteringReceiver()).code);
+        ReenteringReceiver provider = ReenteringReceiver(payable(seller));
+        uint256 before = seller.balance;
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.settle(receipts[batchId]);
+        provider.prepare(address(bond), abi.encodeCall(bond.settle, (receipts[other])));
+        provider.execute(address(bond), abi.encodeCall(bond.withdraw, (ETHER)));
+        assertEq(provider.calls(), 1);
+        assertEq(
+            provider.answer(),
+            abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
+        );
+        assertEq(seller.balance - before, PRICE);
+        assertBatch(other, IServiceBond.BatchState.Posted);
+    }
+
+    function test_ProviderBurningGasHarmsItselfOnly() public {
+        bytes32 batchId = contested(1);
+        vm.etch(seller, address(new GasBurner()).code);
+        bytes32 other = postBatch(1);
+        vm.warp(bond.getBatch(other).deadline + 1);
+        bond.settle(receipts[other]);
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        bond.punish(receipts[batchId]);
+        (bool ok,) = seller.call{gas: 1_000_000}(abi.encodeCall(GasBurner.withdraw, (bond, ETHER)));
+        assertFalse(ok);
+        vm.prank(buyer);
+        assertEq(bond.withdraw(ETHER), PRICE + PROOF_COST + PENALTY);
     }
 
     function _fund(PlainToken money) private {

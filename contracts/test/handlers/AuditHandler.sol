@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Test} from "forge-std/Test.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
-import {PlainToken} from "../doubles/Tokens.sol";
+import {CustodyHandler} from "./CustodyHandler.sol";
 
 /// @notice All that buyers, sellers and bystanders can do, with bounded choices, and a second set of books:
 /// what must happen follows from these and the clock, never from what the escrow says of itself.
-contract AuditHandler is Test {
+contract AuditHandler is CustodyHandler {
     /// @dev An entry by the handler's own books. `stage`: 1 entered, 2 accepted, 3 ended.
     struct BookedEntry {
         address seller;
@@ -34,7 +33,6 @@ contract AuditHandler is Test {
         bytes32 entriesHash;
     }
 
-    address internal constant ETHER = address(0);
     uint256 internal constant ROOT = uint256(keccak256("test set")) >> 8;
     uint256 internal constant MAX_JOBS = 4;
 
@@ -43,18 +41,11 @@ contract AuditHandler is Test {
     bytes32 internal immutable BINDING;
     bytes32 internal immutable VK_HASH;
 
-    address[] public actors;
-    address[] public tokens;
     bytes32[] internal _admitted;
 
     mapping(uint256 jobId => IAuditEscrow.Terms) internal _terms;
     mapping(uint256 jobId => BookedJob) internal _jobs;
     mapping(uint256 jobId => BookedEntry[]) internal _entries;
-    mapping(address token => uint256) public deposited;
-    mapping(address token => uint256) public paidOut;
-    mapping(address token => uint256) public donated;
-    mapping(address token => mapping(address account => uint256)) public owed;
-    mapping(bytes32 action => uint256) public calls;
 
     constructor(
         AuditEscrow escrow,
@@ -62,14 +53,12 @@ contract AuditHandler is Test {
         bytes32 binding,
         bytes32 vkHash,
         bytes32[] memory admitted
-    ) {
+    ) CustodyHandler(escrow) {
         ESCROW = escrow;
         WEIGHTS = weights;
         BINDING = binding;
         VK_HASH = vkHash;
         _admitted = admitted;
-        tokens = [ETHER, address(new PlainToken())];
-        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
     }
 
     function open(
@@ -83,7 +72,7 @@ contract AuditHandler is Test {
         bool listed = which % 4 != 0;
         IAuditEscrow.Terms memory terms;
         terms.buyer = _actor(who);
-        terms.token = tokens[which / 4 % tokens.length];
+        terms.token = _token(which / 4);
         terms.reward = amounts[0] == 0 ? 1 : amounts[0];
         terms.bond = listed ? amounts[1] : 0;
         terms.stake = amounts[2] == 0 ? 1 : amounts[2];
@@ -276,41 +265,9 @@ contract AuditHandler is Test {
         this.prove(seed, which, number, run, seed % 4 == 0 ? seed % (items + 1) : items);
     }
 
-    function withdraw(uint256 who, uint256 which, uint256 amount) external {
-        address actor = _actor(who);
-        address token = tokens[which % tokens.length];
-        uint256 credit = owed[token][actor];
-        amount = _bound(amount, 0, credit + 1);
-        bool expected = amount != 0 && amount <= credit;
-        assertEq(
-            _call(actor, abi.encodeCall(ESCROW.withdrawTo, (token, actor, amount))), expected, "withdrawal"
-        );
-        if (!expected) return;
-        owed[token][actor] -= amount;
-        paidOut[token] += amount;
-        ++calls["withdraw"];
-    }
-
-    function donate(uint256 which, uint256 amount) external {
-        address token = tokens[which % tokens.length];
-        amount = _bound(amount, 1, 1 ether);
-        // Ether can be forced into any contract.
-        if (token == ETHER) vm.deal(address(ESCROW), address(ESCROW).balance + amount);
-        else PlainToken(token).mint(address(ESCROW), amount);
-        donated[token] += amount;
-    }
-
     function pass(uint256 time) external {
         vm.warp(block.timestamp + _bound(time, 1, 6 days));
         vm.roll(block.number + 1);
-    }
-
-    function tokenCount() external view returns (uint256) {
-        return tokens.length;
-    }
-
-    function actorCount() external view returns (uint256) {
-        return actors.length;
     }
 
     function entryCount(uint256 jobId) external view returns (uint256) {
@@ -419,37 +376,13 @@ contract AuditHandler is Test {
         return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], id, run, correct, proof)));
     }
 
-    function _pay(address actor, address token, uint256 amount, bytes memory call) private returns (bool ok) {
-        if (token == ETHER) {
-            vm.deal(actor, amount);
-        } else {
-            PlainToken(token).mint(actor, amount);
-            vm.prank(actor);
-            PlainToken(token).approve(address(ESCROW), amount);
-        }
-        vm.prank(actor);
-        (ok,) = address(ESCROW).call{value: token == ETHER ? amount : 0}(call);
-        if (ok) deposited[token] += amount;
-    }
-
-    function _call(address actor, bytes memory call) private returns (bool ok) {
-        vm.prank(actor);
-        (ok,) = address(ESCROW).call(call);
-    }
-
-    function _actor(uint256 seed) private view returns (address) {
-        return actors[seed % actors.length];
-    }
-
     /// @dev 0 if there is no job yet.
     function _jobId(uint256 seed) private view returns (uint256) {
-        uint256 count = ESCROW.jobCount();
-        return count == 0 ? 0 : 1 + seed % count;
+        return _oneOf(ESCROW.jobCount(), seed);
     }
 
     function _entryId(uint256 which, uint256 number) private view returns (uint256 jobId, uint256 id) {
         jobId = _jobId(which);
-        uint256 count = _entries[jobId].length;
-        if (count != 0) id = 1 + number % count;
+        id = _oneOf(_entries[jobId].length, number);
     }
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Test} from "forge-std/Test.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
-import {PlainToken} from "../doubles/Tokens.sol";
+import {CustodyHandler} from "./CustodyHandler.sol";
 
 /// @notice All that requesters, holders and bystanders can do, with bounded choices, and a second set of books:
 /// what must happen follows from these and the clock, never from what the escrow says of itself.
-contract RetrievalHandler is Test {
+contract RetrievalHandler is CustodyHandler {
     /// @dev A job by the handler's own books. Bit i of `proven`: run i has been proven.
     struct BookedJob {
         uint256 proven;
@@ -20,7 +19,6 @@ contract RetrievalHandler is Test {
         bytes32 last;
     }
 
-    address internal constant ETHER = address(0);
     uint256 internal constant ROOT = uint256(keccak256("collection")) >> 8;
     uint256 internal constant MAX_JOBS = 5;
 
@@ -29,25 +27,17 @@ contract RetrievalHandler is Test {
     bytes32 internal immutable BINDING;
     bytes32 internal immutable VK_HASH;
 
-    address[] public actors;
-    address[] public tokens;
-
     mapping(uint256 jobId => IRetrievalEscrow.Terms) internal _terms;
     mapping(uint256 jobId => BookedJob) internal _jobs;
     mapping(uint256 jobId => mapping(uint256 index => bool)) public selected;
-    mapping(address token => uint256) public deposited;
-    mapping(address token => uint256) public paidOut;
-    mapping(address token => uint256) public donated;
-    mapping(address token => mapping(address account => uint256)) public owed;
-    mapping(bytes32 action => uint256) public calls;
 
-    constructor(RetrievalEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash) {
+    constructor(RetrievalEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash)
+        CustodyHandler(escrow)
+    {
         ESCROW = escrow;
         WEIGHTS = weights;
         BINDING = binding;
         VK_HASH = vkHash;
-        tokens = [ETHER, address(new PlainToken())];
-        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
     }
 
     function open(uint256 who, uint256 which, uint96 price, uint8[2] memory sizes, uint32[2] memory gaps)
@@ -57,7 +47,7 @@ contract RetrievalHandler is Test {
         IRetrievalEscrow.Terms memory terms;
         terms.requester = _actor(who);
         terms.holder = _actor(who / 4);
-        terms.token = tokens[which % tokens.length];
+        terms.token = _token(which);
         terms.price = price == 0 ? 1 : price;
         terms.modelId = 1;
         terms.collectionRoot = ROOT;
@@ -65,12 +55,12 @@ contract RetrievalHandler is Test {
         terms.batch = 3 + sizes[1] % 5;
         terms.proveBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 20 days;
         terms.openBy = terms.proveBy + 1 + gaps[1] % 20 days;
-        assertTrue(_open(terms), "opening refused against the rules");
+        bytes memory call = abi.encodeCall(ESCROW.open, (terms, BINDING, ""));
+        assertTrue(_pay(terms.requester, terms.token, terms.price, call), "opening refused against the rules");
 
         uint256 jobId = ESCROW.jobCount();
         _terms[jobId] = terms;
         _jobs[jobId].missing = (terms.items - 1) / terms.batch + 1;
-        deposited[terms.token] += terms.price;
         ++calls["open"];
     }
 
@@ -139,40 +129,8 @@ contract RetrievalHandler is Test {
         else ++calls["refund"];
     }
 
-    function withdraw(uint256 who, uint256 which, uint256 amount) external {
-        address actor = _actor(who);
-        address token = tokens[which % tokens.length];
-        uint256 credit = owed[token][actor];
-        amount = _bound(amount, 0, credit + 1);
-        bool expected = amount != 0 && amount <= credit;
-        assertEq(
-            _call(actor, abi.encodeCall(ESCROW.withdrawTo, (token, actor, amount))), expected, "withdrawal"
-        );
-        if (!expected) return;
-        owed[token][actor] -= amount;
-        paidOut[token] += amount;
-        ++calls["withdraw"];
-    }
-
-    function donate(uint256 which, uint256 amount) external {
-        address token = tokens[which % tokens.length];
-        amount = _bound(amount, 1, 1 ether);
-        // Ether can be forced into any contract.
-        if (token == ETHER) vm.deal(address(ESCROW), address(ESCROW).balance + amount);
-        else PlainToken(token).mint(address(ESCROW), amount);
-        donated[token] += amount;
-    }
-
     function pass(uint256 time) external {
         vm.warp(block.timestamp + _bound(time, 1, 10 days));
-    }
-
-    function tokenCount() external view returns (uint256) {
-        return tokens.length;
-    }
-
-    function actorCount() external view returns (uint256) {
-        return actors.length;
     }
 
     function termsOf(uint256 jobId) external view returns (IRetrievalEscrow.Terms memory) {
@@ -185,20 +143,6 @@ contract RetrievalHandler is Test {
 
     function fingerprint(uint256 jobId) public view returns (bytes32) {
         return keccak256(abi.encode(ESCROW.getJob(jobId)));
-    }
-
-    function _open(IRetrievalEscrow.Terms memory terms) private returns (bool ok) {
-        uint256 value;
-        if (terms.token == ETHER) {
-            value = terms.price;
-            vm.deal(terms.requester, value);
-        } else {
-            PlainToken(terms.token).mint(terms.requester, terms.price);
-            vm.prank(terms.requester);
-            PlainToken(terms.token).approve(address(ESCROW), terms.price);
-        }
-        vm.prank(terms.requester);
-        (ok,) = address(ESCROW).call{value: value}(abi.encodeCall(ESCROW.open, (terms, BINDING, "")));
     }
 
     function _end(uint256 jobId, address to) private {
@@ -228,18 +172,8 @@ contract RetrievalHandler is Test {
         return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], run, bitmap, proof)));
     }
 
-    function _call(address actor, bytes memory call) private returns (bool ok) {
-        vm.prank(actor);
-        (ok,) = address(ESCROW).call(call);
-    }
-
-    function _actor(uint256 seed) private view returns (address) {
-        return actors[seed % actors.length];
-    }
-
     /// @dev 0 if there is no job yet.
     function _jobId(uint256 seed) private view returns (uint256) {
-        uint256 count = ESCROW.jobCount();
-        return count == 0 ? 0 : 1 + seed % count;
+        return _oneOf(ESCROW.jobCount(), seed);
     }
 }

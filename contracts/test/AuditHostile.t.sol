@@ -6,22 +6,21 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 
 import {IAuditEscrow} from "../src/interfaces/IAuditEscrow.sol";
 import {ICustody} from "../src/interfaces/ICustody.sol";
-import {IRetrievalEscrow} from "../src/interfaces/IRetrievalEscrow.sol";
 import {Errors} from "../src/libraries/Errors.sol";
-import {ReenteringReceiver, RefusingReceiver} from "./doubles/Receivers.sol";
+import {GasBurner, ReenteringReceiver, RefusingReceiver} from "./doubles/Receivers.sol";
 import {
     BlockingToken,
     FalseToken,
     FeeToken,
     HookToken,
     LyingToken,
+    NonZeroToken,
     PlainToken,
     RebasingToken,
     SilentToken,
     SurchargeToken
 } from "./doubles/Tokens.sol";
 import {AuditFixture} from "./AuditFixture.sol";
-import {RetrievalFixture} from "./RetrievalFixture.sol";
 
 /// @notice Odd tokens and receivers in audits. What custody does by itself is tested in Custody.t.sol.
 contract AuditHostileTest is AuditFixture {
@@ -194,6 +193,57 @@ contract AuditHostileTest is AuditFixture {
         assertEq(stranger.balance, STAKE + BOND);
     }
 
+    /// @dev Nothing of which there is none is ever moved: no bond, no fee, no share.
+    function test_TokenRevertingOnZeroWorks() public {
+        NonZeroToken odd = new NonZeroToken();
+        _fund(odd);
+        IAuditEscrow.Terms memory terms = bounty(address(odd));
+        terms.bond = 0;
+        terms.abortFee = 0;
+        uint256 jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        deliverTo(jobId, terms);
+        vm.prank(seller);
+        audit.abort(jobId, terms, 1);
+        audit.settle(jobId, terms);
+        vm.prank(seller);
+        assertEq(audit.withdraw(address(odd)), STAKE);
+        vm.prank(buyer);
+        assertEq(audit.withdraw(address(odd)), REWARD);
+        assertEq(odd.balanceOf(address(audit)), 0);
+    }
+
+    function test_SellerReenteringOnEther() public {
+        ReenteringReceiver contractSeller = new ReenteringReceiver();
+        vm.deal(address(contractSeller), STAKE);
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        enterWith(address(contractSeller), jobId, terms, offerOf(seller));
+        vm.warp(terms.deliverBy + 1);
+        contractSeller.prepare(address(audit), abi.encodeCall(audit.settle, (jobId, terms)));
+        audit.release(jobId, terms, 1);
+        contractSeller.execute(address(audit), abi.encodeCall(audit.withdraw, (ETHER)));
+        _assertGuarded(contractSeller, 1);
+        audit.settle(jobId, terms);
+        assertEq(address(contractSeller).balance, STAKE + BOND);
+        assertEq(address(audit).balance, REWARD);
+    }
+
+    /// @dev A seller that burns all gas when it is paid keeps nobody from settling.
+    function test_SellerBurningGasHarmsItselfOnly() public {
+        GasBurner burner = new GasBurner();
+        vm.deal(address(burner), STAKE);
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        enterWith(address(burner), jobId, terms, offerOf(seller));
+        vm.warp(terms.deliverBy + 1);
+        audit.settle(jobId, terms);
+        (bool ok,) = address(burner).call{gas: 1_000_000}(abi.encodeCall(burner.withdraw, (audit, ETHER)));
+        assertFalse(ok);
+        vm.prank(buyer);
+        assertEq(audit.withdraw(ETHER), REWARD);
+    }
+
     function test_StarvedEntryDecidesNothing() public {
         IAuditEscrow.Terms memory terms = bounty(address(token));
         uint256 jobId = openAudit(terms);
@@ -241,79 +291,5 @@ contract AuditHostileTest is AuditFixture {
         assertEq(
             answer, abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
         );
-    }
-}
-
-/// @notice The same for retrievals.
-contract RetrievalHostileTest is RetrievalFixture {
-    function test_RevertWhen_TokenTakesFee() public {
-        FeeToken odd = new FeeToken();
-        odd.mint(buyer, PRICE);
-        vm.startPrank(buyer);
-        odd.approve(address(retrieval), PRICE);
-        IRetrievalEscrow.Terms memory terms = retrievalIn(address(odd));
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.WrongTokenAmount.selector, odd, PRICE, PRICE - PRICE / 100)
-        );
-        retrieval.open(terms, bindingHash, "");
-    }
-
-    function test_HookReentryIsRefused() public {
-        HookToken odd = new HookToken();
-        odd.mint(buyer, 10 * PRICE);
-        vm.prank(buyer);
-        odd.approve(address(retrieval), type(uint256).max);
-        ReenteringReceiver hook = new ReenteringReceiver();
-        odd.setHook(address(hook));
-        IRetrievalEscrow.Terms memory terms = retrievalIn(address(odd));
-        ICustody.Permit memory permit;
-        bytes[6] memory calls = [
-            abi.encodeCall(retrieval.open, (terms, bindingHash, "")),
-            abi.encodeCall(retrieval.openWithPermit, (terms, bindingHash, "", permit)),
-            abi.encodeCall(retrieval.prove, (1, terms, 0, 0, "")),
-            abi.encodeCall(retrieval.publish, (1, terms, DATA, "")),
-            abi.encodeCall(retrieval.settle, (1, terms)),
-            abi.encodeCall(retrieval.withdraw, (address(odd)))
-        ];
-        for (uint256 i = 0; i < calls.length; ++i) {
-            hook.prepare(address(retrieval), calls[i]);
-            openRetrieval(terms);
-            assertEq(hook.calls(), i + 1, "hook did not run");
-            assertEq(
-                hook.answer(),
-                abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector)
-            );
-        }
-    }
-
-    /// @dev No token can keep a job from ending: settling asks none.
-    function test_FailingTokenDoesNotBlockSettling() public {
-        FalseToken odd = new FalseToken();
-        odd.mint(buyer, PRICE);
-        vm.prank(buyer);
-        odd.approve(address(retrieval), PRICE);
-        IRetrievalEscrow.Terms memory terms = retrievalIn(address(odd));
-        uint256 jobId = openRetrieval(terms);
-        odd.setFailing(true);
-        vm.warp(terms.proveBy + 1);
-        retrieval.settle(jobId, terms);
-        odd.setFailing(false);
-        vm.prank(buyer);
-        assertEq(retrieval.withdraw(address(odd)), PRICE);
-    }
-
-    function test_HolderRefusingEther() public {
-        RefusingReceiver holder = new RefusingReceiver();
-        IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
-        terms.holder = address(holder);
-        uint256 jobId = openRetrieval(terms);
-        for (uint256 run = 0; run < 3; ++run) {
-            proveRun(jobId, terms, run, 0);
-        }
-        retrieval.settle(jobId, terms);
-        vm.expectRevert(abi.encodeWithSelector(Errors.EtherTransferFailed.selector, holder, PRICE));
-        holder.withdraw(retrieval, ETHER);
-        holder.withdrawTo(retrieval, ETHER, stranger, PRICE);
-        assertEq(stranger.balance, PRICE);
     }
 }

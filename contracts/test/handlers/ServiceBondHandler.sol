@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Test} from "forge-std/Test.sol";
-
 import {ServiceBond} from "../../src/ServiceBond.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
-import {BatchTree} from "./BatchTree.sol";
-import {PlainToken} from "./Tokens.sol";
+import {BatchTree} from "../doubles/BatchTree.sol";
+import {CustodyHandler} from "./CustodyHandler.sol";
 
 /// @notice All that providers, buyers and bystanders can do, with bounded choices, and a second set of
 /// books that never reads the contract's credits or bonds. What must happen follows from the books.
-contract ServiceBondHandler is Test {
+contract ServiceBondHandler is CustodyHandler {
     uint256 internal constant MAX_SERVICES = 4;
-    uint256 internal constant MAX_BATCHES = 24;
+    uint256 internal constant MAX_BATCHES = 12;
     bytes32 internal constant SECRET = keccak256("secret");
 
     ServiceBond public immutable BOND;
-    PlainToken public immutable TOKEN;
     uint256 internal immutable MODEL_ID;
     bytes32 internal immutable BINDING;
     bytes32 internal immutable WEIGHTS;
@@ -25,7 +22,6 @@ contract ServiceBondHandler is Test {
     address internal immutable SIGNER;
     uint256 internal immutable SIGNER_KEY;
 
-    address[] public actors;
     bytes32[] public services;
     bytes32[] public batches;
 
@@ -33,28 +29,16 @@ contract ServiceBondHandler is Test {
     mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
     mapping(bytes32 id => uint256) public endings;
     mapping(bytes32 batchId => bytes32) public terminalBatch;
-    mapping(address money => uint256) public deposited;
-    mapping(address money => uint256) public paidOut;
-    mapping(address money => uint256) public donated;
-    mapping(address money => mapping(address account => uint256)) public owed;
-    mapping(string action => uint256) public calls;
 
-    constructor(
-        IModelRegistry registry,
-        PlainToken token,
-        uint256 modelId,
-        bytes32 binding,
-        bytes32 weights,
-        bytes32 vkHash
-    ) {
-        BOND = new ServiceBond(registry, false);
-        TOKEN = token;
+    constructor(ServiceBond bond, uint256 modelId, bytes32 binding, bytes32 weights, bytes32 vkHash)
+        CustodyHandler(bond)
+    {
+        BOND = bond;
         MODEL_ID = modelId;
         BINDING = binding;
         WEIGHTS = weights;
         VK_HASH = vkHash;
         (SIGNER, SIGNER_KEY) = makeAddrAndKey("receipt signer");
-        actors = [makeAddr("ann"), makeAddr("bob"), makeAddr("cleo"), makeAddr("dan")];
     }
 
     function openService(
@@ -71,7 +55,7 @@ contract ServiceBondHandler is Test {
             modelId: MODEL_ID,
             bindingHash: BINDING,
             signer: SIGNER,
-            token: _money(which),
+            token: _token(which),
             penalty: _bound(salt, 1, 5 ether),
             proofCost: _bound(penalties, 1, 1 ether),
             contestWindow: uint64(_bound(contestDays, 1, 30)) * 1 days,
@@ -83,9 +67,9 @@ contract ServiceBondHandler is Test {
         for (uint256 i = 0; i < services.length; ++i) {
             if (services[i] == expected) return;
         }
-        uint256 value = _pay(terms.token, provider, amount);
-        vm.prank(provider);
-        services.push(BOND.openService{value: value}(terms, amount, bytes32(salt)));
+        bytes memory call = abi.encodeCall(BOND.openService, (terms, amount, bytes32(salt)));
+        assertTrue(_pay(provider, terms.token, amount, call), "opening refused against the rules");
+        services.push(expected);
         bondOf[expected] = amount;
         ++calls["openService"];
     }
@@ -95,11 +79,10 @@ contract ServiceBondHandler is Test {
         bytes32 id = services[which % services.length];
         IServiceBond.Service memory service = BOND.getService(id);
         amount = _bound(amount, 1, 10 ether);
-        if (service.state != IServiceBond.ServiceState.Active) return;
-        address actor = _actor(who);
-        uint256 value = _pay(service.token, actor, amount);
-        vm.prank(actor);
-        BOND.topUp{value: value}(id, amount);
+        bool expected = service.state == IServiceBond.ServiceState.Active;
+        bytes memory call = abi.encodeCall(BOND.topUp, (id, amount));
+        assertEq(_pay(_actor(who), service.token, amount, call), expected, "top-up");
+        if (!expected) return;
         bondOf[id] += amount;
         ++calls["topUp"];
     }
@@ -153,11 +136,10 @@ contract ServiceBondHandler is Test {
         bytes32 batchId = BOND.batchIdOf(receipt);
         bool expected = service.state == IServiceBond.ServiceState.Active && receipts[batchId].count == 0
             && bondOf[id] - service.openBatches * service.penalty >= service.penalty;
-        if (!expected) return;
-        uint256 value = _pay(service.token, receipt.buyer, receipt.price);
         bytes memory signature = _sign(BOND.receiptHash(receipt));
-        vm.prank(receipt.buyer);
-        BOND.post{value: value}(receipt, signature, keccak256(abi.encode(SECRET)));
+        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
+        assertEq(_pay(receipt.buyer, service.token, receipt.price, call), expected, "posting");
+        if (!expected) return;
         receipts[batchId] = receipt;
         batches.push(batchId);
         ++calls["post"];
@@ -169,13 +151,10 @@ contract ServiceBondHandler is Test {
         bytes32 batchId = batches[which % batches.length];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         bytes memory signature = _sign(BOND.receiptHash(receipt));
-        vm.deal(receipt.buyer, receipt.price);
-        vm.prank(receipt.buyer);
-        try BOND.post{value: receipt.price}(receipt, signature, keccak256(abi.encode(SECRET))) {
-            assertTrue(false, "posted twice");
-        } catch {
-            ++calls["replay"];
-        }
+        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
+        address token = BOND.getService(receipt.serviceId).token;
+        assertFalse(_pay(receipt.buyer, token, receipt.price, call), "posted twice");
+        ++calls["replay"];
     }
 
     function contest(uint256 which, uint256 checks) external {
@@ -190,19 +169,9 @@ contract ServiceBondHandler is Test {
         checks = _bound(checks, 1, receipt.count < most ? receipt.count : most);
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
             && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
-        if (!expected) {
-            vm.deal(receipt.buyer, checks * service.proofCost);
-            vm.prank(receipt.buyer);
-            (bool ok,) = address(BOND)
-            .call{value: service.token == address(0) ? checks * service.proofCost : 0}(
-                abi.encodeCall(BOND.contest, (receipt, checks, SECRET))
-            );
-            assertFalse(ok, "contested against the rules");
-            return;
-        }
-        uint256 value = _pay(service.token, receipt.buyer, checks * service.proofCost);
-        vm.prank(receipt.buyer);
-        BOND.contest{value: value}(receipt, checks, SECRET);
+        bytes memory call = abi.encodeCall(BOND.contest, (receipt, checks, SECRET));
+        assertEq(_pay(receipt.buyer, service.token, checks * service.proofCost, call), expected, "contest");
+        if (!expected) return;
         ++calls["contest"];
     }
 
@@ -235,72 +204,18 @@ contract ServiceBondHandler is Test {
 
     function settle(uint256 who, uint256 which) external {
         if (batches.length == 0) return;
-        bytes32 batchId = batches[which % batches.length];
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
-        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
-        vm.prank(_actor(who));
-        try BOND.settle(receipt) {
-            assertTrue(expected, "settled against the rules");
-            owed[service.token][service.provider] += receipt.price;
-            _end(batchId);
-            ++calls["settle"];
-        } catch {
-            assertFalse(expected, "settlement refused against the rules");
-        }
+        _settle(_actor(who), batches[which % batches.length]);
     }
 
     function punish(uint256 who, uint256 which) external {
         if (batches.length == 0) return;
-        bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
-        IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
-        bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
-        vm.prank(_actor(who));
-        try BOND.punish(receipt) {
-            assertTrue(expected, "punished against the rules");
-            uint256 due = receipt.price + service.penalty;
-            for (uint256 i = 0; i < batch.checks; ++i) {
-                if ((batch.proven >> i) & 1 == 0) due += service.proofCost;
-            }
-            owed[service.token][receipt.buyer] += due;
-            bondOf[receipt.serviceId] -= service.penalty;
-            _end(batchId);
-            ++calls["punish"];
-        } catch {
-            assertFalse(expected, "punishment refused against the rules");
-        }
+        _punish(_actor(who), _batchIn(IServiceBond.BatchState.Contested, which));
     }
 
-    /// @dev The whole credit for a part of 0, else that part, to another account.
-    function withdraw(uint256 who, uint256 which, uint256 part) external {
-        address actor = _actor(who);
-        address money = _money(which);
-        uint256 credit = owed[money][actor];
-        part = _bound(part, 0, credit + 1);
-        bool expected = credit != 0 && part <= credit;
-        uint256 amount = part == 0 ? credit : part;
-        bytes memory call = part == 0
-            ? abi.encodeCall(BOND.withdraw, (money))
-            : abi.encodeCall(BOND.withdrawTo, (money, _actor(who ^ 1), part));
-        vm.prank(actor);
-        (bool ok,) = address(BOND).call(call);
-        assertEq(ok, expected, "withdrawal");
-        if (!ok) return;
-        owed[money][actor] -= amount;
-        paidOut[money] += amount;
-        ++calls["withdraw"];
-    }
-
-    function donate(uint256 which, uint256 amount) external {
-        address money = _money(which);
-        amount = _bound(amount, 1, 1 ether);
-        // Ether can be forced into any contract.
-        if (money == address(0)) vm.deal(address(BOND), address(BOND).balance + amount);
-        else TOKEN.mint(address(BOND), amount);
-        donated[money] += amount;
+    /// @dev Ends a batch whose deadline has passed, as a bystander.
+    function end(bytes32 batchId) external {
+        _settle(actors[3], batchId);
+        _punish(actors[3], batchId);
     }
 
     /// @dev Mostly short, so that batches live to be contested and proven.
@@ -317,10 +232,6 @@ contract ServiceBondHandler is Test {
         return batches.length;
     }
 
-    function actorCount() external view returns (uint256) {
-        return actors.length;
-    }
-
     function receiptOf(bytes32 batchId) external view returns (IServiceBond.Receipt memory) {
         return receipts[batchId];
     }
@@ -329,22 +240,46 @@ contract ServiceBondHandler is Test {
         return keccak256(abi.encode(BOND.getBatch(batchId), BOND.drawnItems(batchId)));
     }
 
+    function _settle(address caller, bytes32 batchId) private {
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
+        vm.prank(caller);
+        try BOND.settle(receipt) {
+            assertTrue(expected, "settled against the rules");
+            owed[service.token][service.provider] += receipt.price;
+            _end(batchId);
+            ++calls["settle"];
+        } catch {
+            assertFalse(expected, "settlement refused against the rules");
+        }
+    }
+
+    function _punish(address caller, bytes32 batchId) private {
+        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        IServiceBond.Receipt memory receipt = receipts[batchId];
+        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
+        vm.prank(caller);
+        try BOND.punish(receipt) {
+            assertTrue(expected, "punished against the rules");
+            uint256 due = receipt.price + service.penalty;
+            for (uint256 i = 0; i < batch.checks; ++i) {
+                if ((batch.proven >> i) & 1 == 0) due += service.proofCost;
+            }
+            owed[service.token][receipt.buyer] += due;
+            bondOf[receipt.serviceId] -= service.penalty;
+            _end(batchId);
+            ++calls["punish"];
+        } catch {
+            assertFalse(expected, "punishment refused against the rules");
+        }
+    }
+
     function _end(bytes32 batchId) private {
         ++endings[batchId];
         terminalBatch[batchId] = fingerprint(batchId);
-    }
-
-    /// @dev Gives the actor what it is about to pay and enters it as deposited.
-    /// @return value Ether to send along.
-    function _pay(address money, address actor, uint256 amount) private returns (uint256 value) {
-        deposited[money] += amount;
-        if (money == address(0)) {
-            vm.deal(actor, amount);
-            return amount;
-        }
-        TOKEN.mint(actor, amount);
-        vm.prank(actor);
-        TOKEN.approve(address(BOND), amount);
     }
 
     function _opening(bytes32 batchId, uint256 count, uint256 position, address provider, bool valid)
@@ -380,13 +315,5 @@ contract ServiceBondHandler is Test {
             if (BOND.getBatch(batchId).state == state) return batchId;
         }
         return batches[seed % count];
-    }
-
-    function _actor(uint256 seed) private view returns (address) {
-        return actors[seed % actors.length];
-    }
-
-    function _money(uint256 seed) private view returns (address) {
-        return seed % 2 == 0 ? address(0) : address(TOKEN);
     }
 }

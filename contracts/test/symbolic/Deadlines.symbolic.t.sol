@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {Deadlines} from "../../src/libraries/Deadlines.sol";
+import {Tallies, Tally} from "../../src/libraries/Tally.sol";
+
+/// @notice Windows and tallies, for all times and counts (scripts/symbolic-tests.sh).
+contract DeadlinesSymbolicTest is Test {
+    /// @dev At any time exactly one side of a deadline is open.
+    function check_WindowsExclude(uint64 time, uint64 deadline) public {
+        vm.warp(time);
+        (bool before,) = address(this).call(abi.encodeCall(this.requireNotPassed, (deadline)));
+        (bool later,) = address(this).call(abi.encodeCall(this.requirePassed, (deadline)));
+        assertTrue(before != later);
+        assertEq(before, time <= deadline);
+    }
+
+    /// @dev Deadlines that are accepted one after the other leave each window a second at least, and end within a
+    /// year of the opening.
+    function check_WindowsFollowEachOther(uint64 time, uint64 first, uint64 second) public {
+        vm.warp(time);
+        (bool one,) = address(this).call(abi.encodeCall(this.requireOrder, (time, first)));
+        (bool two,) = address(this).call(abi.encodeCall(this.requireOrder, (first, second)));
+        uint256 latest = uint256(time) + 365 days;
+        assertEq(one, first > time && first <= latest);
+        assertEq(two, second > first && second <= latest);
+    }
+
+    /// @dev No part of a tally runs over into another.
+    function check_TallyPartsStayApart(uint64 start, uint32 correct, bool accepted) public pure {
+        Tally tally = Tally.wrap(start);
+        vm.assume(tally.missing() > 0);
+        vm.assume(uint256(tally.correct()) + correct <= type(uint32).max);
+        if (accepted) tally = tally.accepted();
+        (uint256 had, uint256 missing, bool flag) =
+            (tally.correct(), tally.missing(), Tally.unwrap(tally) >> 31 & 1 == 1);
+        tally = tally.withRun(correct);
+        assertEq(tally.correct(), had + correct);
+        assertEq(tally.missing(), missing - 1);
+        assertEq(tally.isProving(), flag && missing > 1);
+    }
+
+    function requireNotPassed(uint256 deadline) external view {
+        Deadlines.requireNotPassed(1, deadline);
+    }
+
+    function requirePassed(uint256 deadline) external view {
+        Deadlines.requirePassed(1, deadline);
+    }
+
+    function requireOrder(uint256 earlier, uint256 deadline) external view {
+        Deadlines.requireOrder(earlier, deadline);
+    }
+}
