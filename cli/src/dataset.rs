@@ -64,7 +64,10 @@ pub struct CommitArgs {
     /// one]
     #[arg(long, value_name = "NAME")]
     inputs: Option<String>,
-    /// Take the first N items only
+    /// Leave out the first N items of the file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: usize,
+    /// Take N items only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Depth of the tree [default: the smallest that holds the items]
@@ -233,6 +236,7 @@ fn commit(args: &CommitArgs, output: &Output) -> Result<()> {
         values: args.values.choose(encoding)?,
         inputs: args.inputs.as_deref(),
         labels,
+        skip: args.skip,
         limit: args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     })?;
     drop(reading);

@@ -218,7 +218,7 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &encoding, &samples.inputs, &options)?;
     steps.step("comparing with the float network");
-    let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels)?;
+    let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels, &|| {})?;
     steps.step("planning the circuit");
     let request = PlanRequest {
         statement: StatementKind::Prediction {

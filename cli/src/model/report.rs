@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Cost, RowUse},
-    data::Dataset,
+    data::{Dataset, Labels, Source, Values},
     model::Model,
     quantize::{
         AccuracyReport, InputEncoding, compare,
@@ -38,6 +38,9 @@ pub struct ReportArgs {
     /// Inputs to compare on, with labels where there are any: an .npz archive or a folder of images
     #[arg(long, value_name = "PATH")]
     inputs: PathBuf,
+    /// Leave out the first N inputs, such as those of the calibration
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    skip: usize,
     /// Most inputs that are used
     #[arg(long, default_value_t = 64, value_name = "N")]
     limit: usize,
@@ -86,7 +89,7 @@ pub fn run(args: &ReportArgs, output: &Output) -> Result<()> {
 }
 
 fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
-    let steps = output.bar(6, "reading the bundle");
+    let steps = output.spinner("reading the bundle");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
     let quantized = &bundle.graph;
@@ -100,21 +103,34 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
             proof_bytes: key.info().profile().proof_bytes(),
             dev_setup: key.info().is_dev(),
         });
-    steps.step("reading the float network");
+    steps.message("reading the float network");
     let model = Model::import(&args.float)?;
     let graph = &model.graph;
-    steps.step("reading the inputs");
+    steps.message("reading the inputs");
     let encoding =
         InputEncoding { scale: quantized.input.byte_scale, offset: quantized.input.byte_offset };
     let input_shape = quantized.tensors[quantized.input.tensor].shape;
-    let data = Dataset::open(&args.inputs, input_shape, &encoding, args.limit)?;
+    let data = Dataset::read(&Source {
+        path: &args.inputs,
+        shape: input_shape,
+        values: Values::Reals(encoding),
+        inputs: None,
+        labels: Labels::Find,
+        skip: args.skip,
+        limit: args.limit,
+    })?;
+    drop(steps);
     let other =
         || format!("cannot compare {} with {}", args.bundle.display(), args.float.display());
-    steps.step(format!("comparing classes on {} inputs", data.inputs.len()));
-    let accuracy = compare(graph, quantized, &data.inputs, &data.labels).with_context(other)?;
-    steps.step(format!("comparing layers on {} inputs", data.inputs.len()));
-    let errors = error_by_layer(graph, quantized, &data.inputs).with_context(other)?;
-    steps.step("adding up the circuit");
+    let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
+    let done = || bar.step("inputs: comparing classes");
+    let accuracy =
+        compare(graph, quantized, &data.inputs, &data.labels, &done).with_context(other)?;
+    drop(bar);
+    let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
+    let done = || bar.step("inputs: comparing layers");
+    let errors = error_by_layer(graph, quantized, &data.inputs, &done).with_context(other)?;
+    bar.message("adding up the circuit");
     Ok(Report {
         output: args.output.clone(),
         model: quantized.name.clone(),

@@ -44,6 +44,8 @@ pub enum DataError {
     Labels { path: PathBuf, problem: String },
     #[error("`{path}` is no npz archive, so it has no array {name:?}")]
     NoArrays { path: PathBuf, name: String },
+    #[error("`{path}` holds {inputs} inputs; none is left after the first {skip}")]
+    Skipped { path: PathBuf, inputs: usize, skip: usize },
 }
 
 /// Inputs, and labels where there are any.
@@ -65,7 +67,9 @@ pub struct Source<'a> {
     /// Name of the array of inputs in an archive; by default it is found as [`Dataset::open`] says.
     pub inputs: Option<&'a str>,
     pub labels: Labels<'a>,
-    /// Inputs to read at most.
+    /// Inputs to leave out at the beginning.
+    pub skip: usize,
+    /// Inputs to read at most, after those.
     pub limit: usize,
 }
 
@@ -113,6 +117,22 @@ impl Dataset {
     /// # Errors
     /// [`DataError`], naming the file, and the row and the column where there are any.
     pub fn read(source: &Source<'_>) -> Result<Self, DataError> {
+        let Source { path, skip, limit, .. } = *source;
+        let mut dataset = Self::read_from_first(&Source {
+            skip: 0,
+            limit: limit.saturating_add(skip),
+            ..*source
+        })?;
+        let inputs = dataset.inputs.len();
+        if inputs <= skip && skip > 0 {
+            return Err(DataError::Skipped { path: path.to_owned(), inputs, skip });
+        }
+        dataset.inputs.drain(..skip);
+        dataset.labels.drain(..skip.min(dataset.labels.len()));
+        Ok(dataset)
+    }
+
+    fn read_from_first(source: &Source<'_>) -> Result<Self, DataError> {
         let Source { path, inputs, .. } = *source;
         let has_extension =
             |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
@@ -156,7 +176,15 @@ impl Dataset {
         limit: usize,
     ) -> Result<Self, DataError> {
         let values = Values::Reals(*encoding);
-        Self::read(&Source { path, shape, values, inputs: None, labels: Labels::Find, limit })
+        Self::read(&Source {
+            path,
+            shape,
+            values,
+            inputs: None,
+            labels: Labels::Find,
+            skip: 0,
+            limit,
+        })
     }
 }
 

@@ -123,7 +123,15 @@ fn broken_archives_are_refused() {
 }
 
 fn source(path: &Path, shape: Shape) -> Source<'_> {
-    Source { path, shape, values: Values::Bytes, inputs: None, labels: Labels::Find, limit: 10 }
+    Source {
+        path,
+        shape,
+        values: Values::Bytes,
+        inputs: None,
+        labels: Labels::Find,
+        skip: 0,
+        limit: 10,
+    }
 }
 
 #[test]
@@ -154,6 +162,9 @@ fn arrays_are_chosen_by_name() {
     assert_eq!(data.labels, [4, 5]);
     let first = Source { labels: Labels::File(&labels), limit: 1, ..usual };
     assert_eq!(read(first).expect("one").labels, [4]);
+    let second = Source { labels: Labels::File(&labels), skip: 1, limit: 1, ..usual };
+    let data = read(second).expect("the second");
+    assert_eq!((data.inputs, data.labels), (vec![vec![3, 4]], vec![5]));
     fs::write(&labels, "4\n").expect("written");
     let refused = |source: Source<'_>, part: &str| {
         let error = read(source).expect_err(part).to_string();
@@ -162,6 +173,7 @@ fn arrays_are_chosen_by_name() {
     refused(Source { labels: Labels::File(&labels), ..usual }, "1 labels for 2 inputs");
     fs::write(&labels, "a.png,4\n").expect("written");
     refused(Source { labels: Labels::File(&labels), ..usual }, "names of files");
+    refused(Source { skip: 2, ..usual }, "holds 2 inputs; none is left after the first 2");
     refused(Source { inputs: Some("nothing"), ..usual }, "no array `nothing`, but `bad`");
     refused(Source { labels: Labels::Named("bad"), ..usual }, "array `bad`: row 1: -2 is not");
     refused(Source { labels: Labels::Named("one"), ..usual }, "array `one`: 1 labels for 2");

@@ -47,7 +47,8 @@ impl AccuracyReport {
     }
 }
 
-/// Runs both networks on `inputs`; `labels` may be shorter, or empty.
+/// Runs both networks on `inputs`; `labels` may be shorter, or empty. `progress` is called after each
+/// input, from several threads.
 ///
 /// # Errors
 /// [`QuantizeError::Graph`] for a broken quantized graph, [`QuantizeError::OtherNetwork`] when the
@@ -57,6 +58,7 @@ pub fn compare<T: AsRef<[u8]> + Sync>(
     quantized: &QuantizedGraph,
     inputs: &[T],
     labels: &[usize],
+    progress: &(dyn Fn() + Sync),
 ) -> Result<AccuracyReport, QuantizeError> {
     let executor = Executor::new(quantized)?;
     let float = FloatExecutor::new(graph);
@@ -110,6 +112,7 @@ pub fn compare<T: AsRef<[u8]> + Sync>(
             });
             Ok(report)
         })
+        .inspect(|_| progress())
         .try_reduce(AccuracyReport::default, |a, b| Ok(a.join(b)))
 }
 

@@ -46,7 +46,8 @@ pub struct ErrorReport {
     pub layers: Vec<LayerError>,
 }
 
-/// Runs both networks on `inputs` and compares each layer.
+/// Runs both networks on `inputs` and compares each layer. `progress` is called after each input,
+/// from several threads.
 ///
 /// # Errors
 /// [`QuantizeError::Graph`] for a broken quantized graph, [`QuantizeError::OtherNetwork`] when the
@@ -55,6 +56,7 @@ pub fn error_by_layer<T: AsRef<[u8]> + Sync>(
     graph: &FloatGraph,
     quantized: &QuantizedGraph,
     inputs: &[T],
+    progress: &(dyn Fn() + Sync),
 ) -> Result<ErrorReport, QuantizeError> {
     let executor = Executor::new(quantized)?;
     let float = FloatExecutor::new(graph);
@@ -95,6 +97,7 @@ pub fn error_by_layer<T: AsRef<[u8]> + Sync>(
             });
             Ok(Sums { inputs: 1, refused: 0, layers: layers.collect() })
         })
+        .inspect(|_| progress())
         .try_reduce(Sums::default, |a, b| Ok::<_, QuantizeError>(a.join(b)))?;
     let layers = graph.layers.iter().zip(&quantized.layers).zip(total.layers);
     let layers = layers.map(|((float, integer), sum)| {

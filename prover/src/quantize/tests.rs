@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::{
     data::{Dataset, shared::shared},
@@ -29,7 +31,7 @@ fn loss(
 ) -> (f64, AccuracyReport) {
     let (rest, calibration) = data.inputs.split_at(data.inputs.len() - calibrate);
     let graph = quantized(model, calibration, encoding);
-    let report = compare(&model.graph, &graph, &rest[..count], &data.labels)
+    let report = compare(&model.graph, &graph, &rest[..count], &data.labels, &|| {})
         .unwrap_or_else(|error| panic!("{error}"));
     println!("{}: {report:?}, {} table rows", graph.name, graph.table_rows());
     (report.percent(report.float_top1) - report.percent(report.quantized_top1), report)
@@ -256,7 +258,7 @@ fn calibration_methods_saturate_what_they_leave_out() {
     assert!(least.tensors[1].scale >= max.tensors[1].scale);
     assert_eq!(part.tensors[1].max, 31);
     let saturated = |quantized: &QuantizedGraph| {
-        let report = report::error_by_layer(&graph, quantized, &inputs)
+        let report = report::error_by_layer(&graph, quantized, &inputs, &|| {})
             .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((report.inputs, report.refused, report.layers.len()), (20, 0, 2));
         report.layers[0].saturated as f64 / report.layers[0].values as f64
@@ -275,7 +277,14 @@ fn errors_by_layer() {
         let options = QuantizeOptions { activation_bits: bits, ..QuantizeOptions::default() };
         let quantized = calibrate_and_quantize(&graph, &encoding, &inputs, &options)
             .unwrap_or_else(|error| panic!("{error}"));
-        report::error_by_layer(&graph, &quantized, &inputs).unwrap_or_else(|e| panic!("{e}"))
+        let done = AtomicUsize::new(0);
+        let progress = || {
+            done.fetch_add(1, Ordering::Relaxed);
+        };
+        let report = report::error_by_layer(&graph, &quantized, &inputs, &progress)
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(done.into_inner(), inputs.len());
+        report
     };
     let (coarse, fine) = (report(6), report(12));
     let layer = &fine.layers[0];
@@ -297,7 +306,7 @@ fn errors_by_layer() {
         ..calibrate_and_quantize(&graph, &encoding, &inputs, &QuantizeOptions::default())
             .unwrap_or_else(|error| panic!("{error}"))
     };
-    assert!(report::error_by_layer(&graph, &other, &inputs).is_err());
+    assert!(report::error_by_layer(&graph, &other, &inputs, &|| {}).is_err());
 }
 
 #[test]
