@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, thread::available_parallelism};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use assay_prover::{
     audit_plan::{
         Cost, GasPrice, PUBLISHED_CHECKS, PUBLISHED_CHECKS_CONFIDENCE, PUBLISHED_ITEMS,
         PUBLISHED_POPULATION, ProofRate, accuracy_error, accuracy_items, cost, spot_checks,
     },
     bundle::Bundle,
+    circuit::{Layout, PlanRequest, Run, StatementKind, plan as plan_circuit},
+    collection::smallest_depth,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -17,6 +19,9 @@ use crate::{
     output::{Output, table},
     runs::{self, ProveRunsArgs, VerifyRunsArgs},
 };
+
+/// Items in one proof.
+const DEFAULT_BATCH: u64 = 64;
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
@@ -63,10 +68,11 @@ pub struct PlanArgs {
     /// without an end
     #[arg(long, default_value_t = PUBLISHED_POPULATION, value_name = "N", requires = "cheat")]
     population: u64,
-    /// Items in one proof of the audit
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    batch: u64,
-    /// Estimate time and gas for this model, on as many cores as this machine has
+    /// Items in one proof of the audit [default: those of an audit's --bundle, else 64]
+    #[arg(long, value_name = "N")]
+    batch: Option<u64>,
+    /// Estimate time and gas for this model, on as many cores as this machine has: for a bundle of an
+    /// audit in its own circuit, for others in the one that `assay model derive` would choose
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// Seconds that the proof of one batch takes [default: the estimate for --bundle]
@@ -103,6 +109,8 @@ struct Plan {
     gas_per_proof: Option<f64>,
     /// Where the two come from: `given`, `estimated` or nothing.
     rates_from: Option<&'static str>,
+    /// Planned for --bundle.
+    circuit: Option<PlannedCircuit>,
     batch: u64,
     machines: u64,
     gas_price_gwei: f64,
@@ -135,32 +143,74 @@ struct Tampering {
     cost: Cost,
 }
 
+/// The circuit of an audit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct PlannedCircuit {
+    k: u32,
+    rows: usize,
+    lanes: usize,
+    depth: u32,
+    /// Largest resident set of the process that proves.
+    rss_mb: f64,
+}
+
 /// Seconds and gas of a proof of one item and of a proof of a batch.
 struct Rates {
     single: ProofRate,
     batch: ProofRate,
     from: Option<&'static str>,
+    circuit: Option<PlannedCircuit>,
+}
+
+/// Items of an audit, and the bound they satisfy.
+struct Size {
+    items: u64,
+    bound: Option<f64>,
+    eps: f64,
 }
 
 fn plan(args: &PlanArgs, output: &Output) -> Result<()> {
-    let report = make_plan(args, &rates(args)?)?;
+    let spinner = output.spinner("planning the circuit");
+    let size = size(args)?;
+    let report = make_plan(args, &size, &rates(args, size.items)?)?;
+    drop(spinner);
     output.finish(&report, || text(&report))
 }
 
-fn rates(args: &PlanArgs) -> Result<Rates> {
+fn size(args: &PlanArgs) -> Result<Size> {
+    Ok(match args.items {
+        Some(items) => {
+            let eps = accuracy_error(items, args.confidence, args.models)?;
+            Size { items, bound: None, eps }
+        }
+        None => {
+            let size = accuracy_items(args.eps, args.confidence, args.models)?;
+            Size { items: size.items, bound: Some(size.exact), eps: args.eps }
+        }
+    })
+}
+
+fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
     let unknown = ProofRate { batch: 1, seconds: None, gas: None };
-    let mut rates =
-        Rates { single: unknown, batch: ProofRate { batch: args.batch, ..unknown }, from: None };
-    if let Some(bundle) = &args.bundle {
-        let estimate = Bundle::read(bundle)?.layout()?.estimate();
-        let cores = available_parallelism().map_or(1, |cores| cores.get()) as f64;
-        let seconds = estimate.prove_cpu_s / cores;
-        rates.single.seconds = Some(seconds);
-        rates.single.gas = Some(estimate.verify_gas);
-        // An upper bound: the images of a batch share the evaluations of the weights.
-        rates.batch.seconds = Some(seconds * args.batch as f64);
-        rates.batch.gas = Some(estimate.verify_gas);
+    let batch = ProofRate { batch: args.batch.unwrap_or(DEFAULT_BATCH), ..unknown };
+    let mut rates = Rates { single: unknown, batch, from: None, circuit: None };
+    if let Some(path) = &args.bundle {
+        let bundle = Bundle::read(path)?;
+        let single = match bundle.options.statement {
+            StatementKind::Prediction { .. } => bundle.layout()?,
+            _ => plan_circuit(&bundle.graph, PlanRequest::default())?,
+        };
+        let audit = audit_layout(&bundle, args.batch, items)?;
+        rates.single = rate(&single);
+        rates.batch = rate(&audit);
         rates.from = Some("estimated");
+        rates.circuit = Some(PlannedCircuit {
+            k: audit.k,
+            rows: audit.rows_used(),
+            lanes: audit.options.lanes,
+            depth: audit.options.statement.run().map_or(0, |run| run.depth),
+            rss_mb: audit.estimate().peak_rss_mb,
+        });
     }
     if args.seconds_per_proof.is_some() || args.gas_per_proof.is_some() {
         rates.batch.seconds = args.seconds_per_proof.or(rates.batch.seconds);
@@ -170,15 +220,36 @@ fn rates(args: &PlanArgs) -> Result<Rates> {
     Ok(rates)
 }
 
-fn make_plan(args: &PlanArgs, rates: &Rates) -> Result<Plan> {
+/// The circuit of an audit of `items` items: the bundle's own when it is one, else the planner's.
+fn audit_layout(bundle: &Bundle, batch: Option<u64>, items: u64) -> Result<Layout> {
+    if let StatementKind::Audit { run, .. } = bundle.options.statement
+        && batch.is_none_or(|batch| batch == run.items() as u64)
+    {
+        return Ok(bundle.layout()?);
+    }
+    let batch = batch.unwrap_or(DEFAULT_BATCH);
+    if !batch.is_power_of_two() {
+        bail!("--batch {batch} is not a power of two; circuits take such runs only");
+    }
+    let log_items = batch.ilog2();
+    let depth = smallest_depth(usize::try_from(items).unwrap_or(usize::MAX)).max(log_items);
+    let statement = StatementKind::Audit { run: Run { log_items, depth }, top: 1 };
+    Ok(plan_circuit(&bundle.graph, PlanRequest { statement, ..PlanRequest::default() })?)
+}
+
+fn rate(layout: &Layout) -> ProofRate {
+    let cores = available_parallelism().map_or(1, |cores| cores.get()) as f64;
+    let estimate = layout.estimate();
+    ProofRate {
+        batch: layout.options.statement.images() as u64,
+        seconds: Some(estimate.prove_cpu_s / cores),
+        gas: Some(estimate.verify_gas),
+    }
+}
+
+fn make_plan(args: &PlanArgs, size: &Size, rates: &Rates) -> Result<Plan> {
     let price = GasPrice { gwei: args.gas_price, ether: args.ether_price };
-    let (items, bound, eps) = match args.items {
-        Some(items) => (items, None, accuracy_error(items, args.confidence, args.models)?),
-        None => {
-            let size = accuracy_items(args.eps, args.confidence, args.models)?;
-            (size.items, Some(size.exact), args.eps)
-        }
-    };
+    let Size { items, bound, eps } = *size;
     let as_published = args.items.is_none() && args.models == 1 && args.confidence == 0.95;
     let accuracy = Accuracy {
         items,
@@ -208,7 +279,8 @@ fn make_plan(args: &PlanArgs, rates: &Rates) -> Result<Plan> {
         seconds_per_proof: rates.batch.seconds,
         gas_per_proof: rates.batch.gas,
         rates_from: rates.from,
-        batch: args.batch,
+        circuit: rates.circuit,
+        batch: rates.batch.batch,
         machines: args.machines,
         gas_price_gwei: args.gas_price,
         ether_price: args.ether_price,
@@ -229,6 +301,13 @@ fn text(plan: &Plan) -> String {
     let bound = plan.accuracy.bound.map(|bound| format!("bound {bound:.2}"));
     rows.push(("items", counted(items, bound, plan.accuracy.published)));
     rows.extend(cost_rows(&plan.accuracy.cost, &format!("of up to {} items", plan.batch)));
+    rows.extend(plan.circuit.map(|circuit| {
+        let PlannedCircuit { k, rows, lanes, depth, rss_mb } = circuit;
+        let text = format!(
+            "{rows} rows of 2^{k}, {lanes} lanes, tree of depth {depth}; {rss_mb:.0} MB to prove"
+        );
+        ("circuit", text)
+    }));
     if let Some(tampering) = &plan.tampering {
         let of = tampering.population.map_or_else(
             || "of a stream".to_owned(),
@@ -319,7 +398,8 @@ mod tests {
     fn planned(line: &str) -> Plan {
         let args =
             Line::try_parse_from(["plan"].into_iter().chain(line.split_whitespace())).unwrap().plan;
-        make_plan(&args, &rates(&args).unwrap()).unwrap()
+        let size = size(&args).unwrap();
+        make_plan(&args, &size, &rates(&args, size.items).unwrap()).unwrap()
     }
 
     #[test]
@@ -353,6 +433,58 @@ mod tests {
         let plan = planned("");
         assert_eq!((plan.accuracy.cost.gas, plan.rates_from), (None, None));
         assert!(text(&plan).contains("give --bundle"));
+    }
+
+    #[test]
+    fn a_models_audit_is_planned_in_a_circuit_for_batches() {
+        let bundle = Folder::new();
+        let lenet = bundle.lenet(PlanRequest::default());
+        let plan = planned(&format!("--items 256 --batch 16 --cheat 0.05 --bundle {lenet}"));
+        let circuit = plan.circuit.unwrap();
+        let one = Bundle::read(lenet.as_ref()).unwrap().layout().unwrap();
+        let single = rate(&one).seconds.unwrap();
+        assert_eq!((plan.batch, plan.accuracy.cost.proofs, circuit.depth), (16, 16, 8));
+        assert!(circuit.k > one.k && circuit.rss_mb > one.estimate().peak_rss_mb);
+        // A batch costs more than one item, and less than its items one by one.
+        let seconds = plan.seconds_per_proof.unwrap();
+        assert!(single < seconds && seconds < 16.0 * single, "{single} {seconds}");
+        let checks = plan.tampering.as_ref().unwrap();
+        assert_eq!(checks.cost.seconds, Some(single * checks.checks as f64));
+        assert!(text(&plan).contains("tree of depth 8"));
+        // The bundle of an audit speaks for itself.
+        let run = Run { log_items: 2, depth: 9 };
+        let statement = StatementKind::Audit { run, top: 1 };
+        let request = PlanRequest { statement, lanes: Some(3), ..PlanRequest::default() };
+        let audit = bundle.lenet(request);
+        let plan = planned(&format!("--items 256 --bundle {audit}"));
+        let circuit = plan.circuit.unwrap();
+        assert_eq!((plan.batch, circuit.depth, circuit.lanes), (4, 9, 3));
+        let args = Line::try_parse_from(["plan", "--bundle", &lenet, "--batch", "10"]).unwrap();
+        assert!(rates(&args.plan, 100).is_err_and(|error| error.to_string().contains("power")));
+    }
+
+    /// A folder for bundles of the repository's network; it goes away, whatever the test finds.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("assay-plan-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn lenet(&self, request: PlanRequest) -> String {
+            let graph = crate::lenet::quantized();
+            let path = self.0.join(format!("{}.bundle", request.statement.name()));
+            Bundle::new(graph, request).unwrap().write(&path).unwrap();
+            path.to_string_lossy().into_owned()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]

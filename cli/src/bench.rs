@@ -1,5 +1,6 @@
-//! `assay bench`: one proof measured, each step in a process of its own.
+//! `assay bench`: one proof measured, or the proofs of an audit, each step in a process of its own.
 
+mod audit;
 mod cases;
 mod node;
 
@@ -20,12 +21,36 @@ use cases::Case;
 use node::LocalNode;
 
 #[derive(Args)]
-#[command(after_help = "Example:
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Example:
   assay bench lenet
-  assay bench mobilenet_v2_1.0_224 --data ../shared/data --json")]
+  assay bench mobilenet_v2_1.0_224 --data ../shared/data --json
+  assay bench audit lenet 1024"
+)]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    audit: Option<audit::AuditBench>,
     /// `lenet` (examples/digits), or a model of the data folder by its file's stem
-    name: String,
+    #[arg(required = true)]
+    name: Option<String>,
+    #[command(flatten)]
+    places: Places,
+    /// Another input than the model's usual one
+    #[arg(long, value_name = "FILE")]
+    input: Option<String>,
+    /// Fix the number of lanes
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Fix the number of weight columns
+    #[arg(long)]
+    weight_columns: Option<usize>,
+}
+
+/// Where things are.
+#[derive(Args)]
+struct Places {
     /// Folder with `models/` and `images/`
     #[arg(long, default_value = "../shared/data", value_name = "DIR")]
     data: PathBuf,
@@ -41,15 +66,29 @@ pub struct BenchArgs {
     /// Solidity compiler
     #[arg(long, env = "ASSAY_SOLC", default_value = "scripts/solc", value_name = "PROGRAM")]
     solc: PathBuf,
-    /// Another input than the model's usual one
-    #[arg(long, value_name = "FILE")]
-    input: Option<String>,
-    /// Fix the number of lanes
-    #[arg(long)]
-    lanes: Option<usize>,
-    /// Fix the number of weight columns
-    #[arg(long)]
-    weight_columns: Option<usize>,
+}
+
+impl Places {
+    fn case(&self, name: &str) -> Result<Case> {
+        Case::find(name, &self.data, &self.examples, &self.cache.join(name))
+    }
+
+    /// A folder of the cache.
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.cache.join(name);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// A development setup for `2^k` rows, kept for the next time.
+    fn setup(&self, k: u64, runner: &Runner) -> Result<PathBuf> {
+        let setup = self.cache.join(format!("dev-{k}.srs"));
+        if !setup.exists() {
+            runner.run("setup", &[&"--dev", &"-k", &k.to_string(), &"-o", &setup])?;
+        }
+        Ok(setup)
+    }
 }
 
 /// The figures of one proof with hidden weights and hidden input.
@@ -108,6 +147,29 @@ struct Runner {
 }
 
 impl Runner {
+    fn new() -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        Ok(Self { program, key: None })
+    }
+
+    /// Imports a model of which nothing is proven yet.
+    fn import(&self, case: &Case, bundle: &Path, options: &[String]) -> Result<Answer> {
+        forget(&openings_counter(bundle))?;
+        let limit = case.calibration_limit.to_string();
+        let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
+            &case.model,
+            &"--calibrate",
+            &case.calibration,
+            &"--calibration-limit",
+            &limit,
+            &"-o",
+            &bundle,
+        ];
+        arguments.extend(case.encoding.iter().map(|option| option as &dyn AsRef<OsStr>));
+        arguments.extend(options.iter().map(|option| option as &dyn AsRef<OsStr>));
+        self.run("model import", &arguments)
+    }
+
     fn run(&self, name: &'static str, arguments: &[&dyn AsRef<OsStr>]) -> Result<Answer> {
         let mut command = Command::new(&self.program);
         command.args(name.split(' ')).args(["--json", "--progress", "never"]);
@@ -131,52 +193,34 @@ impl Runner {
 }
 
 pub fn run(args: &BenchArgs, output: &Output) -> Result<()> {
-    let case = Case::find(&args.name, &args.data, &args.examples, &args.cache.join(&args.name))?;
-    let figures = measure(args, &case, output)?;
+    let name = match (&args.audit, &args.name) {
+        (Some(bench), _) => return audit::run(bench, output),
+        (None, Some(name)) => name,
+        (None, None) => bail!("give the name of a model"),
+    };
+    let figures = measure(args, name, output)?;
     output.finish(&figures, || text(&figures))
 }
 
-fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
-    let folder = args.cache.join(&args.name);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let mut runner = Runner { program, key: None };
+fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
+    let case = args.places.case(name)?;
+    let folder = args.places.folder(name)?;
+    let mut runner = Runner::new()?;
     let bundle = folder.join("model.bundle");
     let (keys, proof, verifier) =
         (folder.join("keys"), folder.join("proof"), folder.join("verifier"));
     let input = args.input.as_ref().unwrap_or(&case.input);
 
     let steps = output.bar(8, "importing the model");
-    let counter = folder.join("model.bundle.openings");
-    if counter.exists() {
-        // The seed that it counts for is replaced.
-        fs::remove_file(&counter)
-            .with_context(|| format!("cannot remove {}", counter.display()))?;
-    }
-    let limit = case.calibration_limit.to_string();
-    let mut options: Vec<String> = case.encoding.iter().map(|word| (*word).to_owned()).collect();
+    let mut options: Vec<String> = Vec::new();
     for (option, value) in [("--lanes", args.lanes), ("--weight-columns", args.weight_columns)] {
         options.extend(value.map(|value| format!("{option}={value}")));
     }
-    let mut import: Vec<&dyn AsRef<OsStr>> = vec![
-        &case.model,
-        &"--calibrate",
-        &case.calibration,
-        &"--calibration-limit",
-        &limit,
-        &"-o",
-        &bundle,
-    ];
-    import.extend(options.iter().map(|option| option as &dyn AsRef<OsStr>));
-    let imported = runner.run("model import", &import)?;
+    let imported = runner.import(&case, &bundle, &options)?;
     let k: u64 = imported.get("/k")?;
 
     steps.step("making a development setup");
-    let setup = args.cache.join(format!("dev-{k}.srs"));
-    if !setup.exists() {
-        runner.run("setup", &[&"--dev", &"-k", &k.to_string(), &"-o", &setup])?;
-    }
+    let setup = args.places.setup(k, &runner)?;
 
     steps.step("making keys");
     let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
@@ -197,11 +241,11 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     steps.step("compiling the verifier contract");
     let generated = runner.run(
         "verifier generate",
-        &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &args.solc, &"-o", &verifier],
+        &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &args.places.solc, &"-o", &verifier],
     )?;
 
     steps.step("verifying on a local chain");
-    let node = LocalNode::start(&args.anvil)?;
+    let node = LocalNode::start(&args.places.anvil)?;
     runner.key = Some(node.key().to_owned());
     let rpc = node.url();
     let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;
@@ -211,7 +255,7 @@ fn measure(args: &BenchArgs, case: &Case, output: &Output) -> Result<Figures> {
     drop(steps);
 
     let figures = Figures {
-        model: args.name.clone(),
+        model: name.to_owned(),
         k,
         rows_used: keygen.get("/rows_used")?,
         lanes: keygen.get("/lanes")?,
@@ -291,6 +335,21 @@ fn text(figures: &Figures) -> String {
         ),
         ("class", format!("{} (float network {})", figures.proven_class, figures.float_class)),
     ])
+}
+
+/// Where `bundle`'s proofs are counted.
+fn openings_counter(bundle: &Path) -> PathBuf {
+    let mut name = bundle.as_os_str().to_owned();
+    name.push(".openings");
+    PathBuf::from(name)
+}
+
+/// Removes a file of an earlier measurement.
+fn forget(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 fn existing(path: &Path, what: &str) -> Result<()> {

@@ -3,15 +3,19 @@
 mod audit;
 mod bench;
 mod chain;
+mod circuit;
 mod dataset;
 mod deploy;
 mod escrow;
 mod input;
 mod keygen;
+#[cfg(test)]
+mod lenet;
 mod model;
 mod output;
 mod predicted;
 mod prove;
+mod public_inputs;
 mod relayer;
 mod resources;
 mod retrieve;
@@ -50,6 +54,9 @@ enum Command {
     Model(model::ModelCommand),
     /// Make or import the parameters of the proof system (KZG powers of tau)
     Setup(setup::SetupArgs),
+    /// Make a circuit's verifying key from the published architecture, compare it with one in use
+    #[command(subcommand)]
+    Circuit(circuit::CircuitCommand),
     /// Make the proving and the verifying key of a model
     Keygen(keygen::KeygenArgs),
     /// Commit to inputs, look at them
@@ -79,7 +86,7 @@ enum Command {
     /// Follow an escrow, prove its jobs, claim the payment
     #[command(subcommand)]
     Relayer(relayer::RelayerCommand),
-    /// Measure the proof of one prediction
+    /// Measure the proof of one prediction, or an audit
     Bench(bench::BenchArgs),
 }
 
@@ -99,6 +106,7 @@ fn run(command: Command, output: &Output) -> Result<()> {
     match command {
         Command::Model(command) => model::run(command, output),
         Command::Setup(args) => setup::run(&args, output),
+        Command::Circuit(command) => circuit::run(command, output),
         Command::Keygen(args) => keygen::run(&args, output),
         Command::Input(command) => input::run(command, output),
         Command::Dataset(command) => dataset::run(command, output),

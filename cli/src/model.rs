@@ -18,7 +18,7 @@ use crate::output::{Output, hex, table};
 
 pub use derive::DeriveArgs;
 pub use import::ImportArgs;
-pub use inspect::InspectArgs;
+pub use inspect::{InspectArgs, describe};
 pub use predict::PredictArgs;
 pub use register::RegisterArgs;
 pub use report::ReportArgs;

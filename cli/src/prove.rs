@@ -6,6 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
+    circuit::{InputMode, OutputMode, StatementKind},
     field::{field_from_bytes, field_to_bytes},
     model_proof::ModelProver,
     prediction::{self, Statement},
@@ -19,8 +20,10 @@ use crate::{
     chain::{NodeArgs, block_on, guard_dev_setup},
     input::{InputArgs, Salt, parse_word},
     keygen::{KeyFolder, ModelSource},
+    model::describe,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
+    public_inputs::{PublicInput, named},
     resources::Stopwatch,
 };
 
@@ -242,9 +245,13 @@ pub fn parse_hash(text: &str) -> Result<B256, String> {
 #[derive(Serialize)]
 struct Verified {
     valid: bool,
-    class: Decimal,
+    statement: String,
+    /// The class of a prediction that shows just that.
+    class: Option<Decimal>,
     context: B256,
     public_inputs: Vec<B256>,
+    /// The same by name.
+    named_inputs: Vec<PublicInput>,
     model_hash: B256,
     vk_hash: B256,
     dev_setup: bool,
@@ -252,7 +259,14 @@ struct Verified {
 }
 
 pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
-    let layout = args.model.architecture()?.layout()?;
+    let architecture = args.model.architecture()?;
+    let layout = architecture.layout()?;
+    let statement = layout.options.statement;
+    let is_committed =
+        matches!(statement, StatementKind::Prediction { input: InputMode::Committed, .. });
+    if args.commitment.is_some() && !is_committed {
+        bail!("--commitment: a proof of this model has no input commitment");
+    }
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let file = ProofFile::read(&args.proof)?;
     if file.vk_hash != key.hash() {
@@ -273,10 +287,12 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
     let public_inputs: Vec<B256> =
         file.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
-    let (Some(context), Some(class)) = (public_inputs.first().copied(), public_inputs.last())
-    else {
+    let Some(context) = public_inputs.first().copied() else {
         bail!("{} has no public inputs", args.proof.display());
     };
+    let shows_class =
+        matches!(statement, StatementKind::Prediction { output: OutputMode::Class, .. });
+    let class = public_inputs.last().filter(|_| shows_class);
     let demands = [
         ("model", args.model_hash, Some(model_hash)),
         ("context", args.context, Some(context)),
@@ -291,8 +307,10 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     }
     let report = Verified {
         valid: true,
-        class: Decimal(U256::from_be_bytes(class.0)),
+        statement: describe(statement),
+        class: class.map(|class| Decimal(U256::from_be_bytes(class.0))),
         context,
+        named_inputs: named(statement, &architecture.graph, &public_inputs),
         model_hash,
         vk_hash: B256::from(file.vk_hash),
         dev_setup: key.info().is_dev(),
@@ -302,15 +320,25 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     output.finish(&report, || {
         let mut rows = vec![
             ("valid", format!("yes, checked in {:.1} ms", report.verify_ms)),
-            ("class", report.class.to_string()),
+            ("statement", report.statement.clone()),
             ("model", report.model_hash.to_string()),
-            ("context", report.context.to_string()),
         ];
-        if report.public_inputs.len() == 3
-            && let Some(commitment) = report.public_inputs.get(1)
-        {
-            rows.push(("input commitment", commitment.to_string()));
+        // A public input has too many elements for a table.
+        let packed = match statement {
+            StatementKind::Prediction { input: InputMode::Public, .. } => {
+                1..statement.first_output(&architecture.graph)
+            }
+            _ => 0..0,
+        };
+        if !packed.is_empty() {
+            rows.push(("input", format!("{} packed elements, see --json", packed.len())));
         }
+        let named = report.named_inputs.iter().enumerate();
+        rows.extend(
+            named
+                .filter(|(index, _)| !packed.contains(index))
+                .map(|(_, input)| (input.name.as_str(), input.value.clone())),
+        );
         if report.dev_setup {
             rows.push(("setup", "development: its maker can forge proofs".to_owned()));
         }

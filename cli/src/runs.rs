@@ -136,7 +136,7 @@ fn places(items: usize, batch: usize) -> Vec<Place> {
         .collect()
 }
 
-fn proof_path(folder: &Path, index: usize) -> PathBuf {
+pub fn proof_path(folder: &Path, index: usize) -> PathBuf {
     folder.join(format!("run-{index:05}.proof"))
 }
 

@@ -18,6 +18,17 @@ pub struct Case {
     pub input: String,
     /// Arguments of `assay model import`.
     pub encoding: &'static [&'static str],
+    /// What an audit is about.
+    pub audited: Audited,
+}
+
+/// Inputs to audit on, apart from those of the calibration.
+pub struct Audited {
+    pub inputs: PathBuf,
+    /// Inputs at the beginning that the calibration took.
+    pub skip: usize,
+    /// Without labels they are made up: counts then mean nothing, the costs are the same.
+    pub labelled: bool,
 }
 
 struct Entry {
@@ -26,6 +37,8 @@ struct Entry {
     index: usize,
     encoding: &'static [&'static str],
     calibration_limit: usize,
+    /// Whether the labels of the images are classes of the model.
+    labelled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -65,6 +78,7 @@ const ENTRIES: &[Entry] = &[
         index: 0,
         encoding: AROUND_ZERO,
         calibration_limit: MADE_UP,
+        labelled: false,
     },
     Entry {
         name: "ad01_autoencoder",
@@ -72,8 +86,10 @@ const ENTRIES: &[Entry] = &[
         index: 0,
         encoding: AROUND_ZERO,
         calibration_limit: MADE_UP,
+        labelled: false,
     },
-    entry("vww_96", "nips17_96_u8_500.npz", 64, UNIT, 64),
+    // Photographs labelled with ImageNet's classes, not with whether a person is seen.
+    Entry { labelled: false, ..entry("vww_96", "nips17_96_u8_500.npz", 64, UNIT, 64) },
     entry("breast_cancer", "breast_cancer_test.npz", 100, RANGE, 100),
     entry("credit_default", "credit_default_test6000.npz", 1000, RANGE, 1000),
     entry("digits_mlp", "digits_mlp_test.npz", 300, RANGE, 300),
@@ -86,7 +102,7 @@ const fn entry(
     encoding: &'static [&'static str],
     calibration_limit: usize,
 ) -> Entry {
-    Entry { name, images: Images::File(images), index, encoding, calibration_limit }
+    Entry { name, images: Images::File(images), index, encoding, calibration_limit, labelled: true }
 }
 
 impl Case {
@@ -95,12 +111,15 @@ impl Case {
     pub fn find(name: &str, data: &Path, examples: &Path, made: &Path) -> Result<Self> {
         let case = if name == "lenet" {
             let folder = examples.join("digits");
+            let test_set = data.join("images/mnist_test10k.npz");
+            let inputs = if test_set.exists() { test_set } else { folder.join("images") };
             Self {
                 model: folder.join("lenet.onnx"),
                 calibration: folder.join("calibration.npz"),
                 calibration_limit: 64,
                 input: folder.join("images/00_7.png").to_string_lossy().into_owned(),
                 encoding: UNIT,
+                audited: Audited { inputs, skip: 0, labelled: true },
             }
         } else {
             let Some(entry) = ENTRIES.iter().find(|entry| entry.name == name) else {
@@ -116,12 +135,18 @@ impl Case {
                 Images::File(file) => from_file(&data.join("images").join(file), entry.index)?,
                 Images::MadeUp(numbers) => make_up(made, numbers)?,
             };
+            let skip = match entry.images {
+                Images::File(_) => entry.calibration_limit,
+                Images::MadeUp(_) => 0,
+            };
+            let audited = Audited { inputs: calibration.clone(), skip, labelled: entry.labelled };
             Self {
                 model,
                 input,
                 calibration,
                 calibration_limit: entry.calibration_limit,
                 encoding: entry.encoding,
+                audited,
             }
         };
         existing(&case.model, "the model")?;

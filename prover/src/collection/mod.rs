@@ -27,7 +27,8 @@ use crate::{
     poseidon::{BYTES_PER_ELEMENT, pack_bytes},
     proof::{file::FileError, transcript::keccak256},
 };
-use merkle::{MAX_DEPTH, Tree, smallest_depth};
+pub use merkle::smallest_depth;
+use merkle::{MAX_DEPTH, Tree};
 
 const SALT_DOMAIN: &[u8] = b"assay.item-salt.v1";
 

@@ -1,0 +1,551 @@
+//! `assay bench audit` and `assay bench audit-table`: audits measured, each proof in a process of its
+//! own, its gas on a local chain.
+
+mod choice;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Places, Runner, cases::Case, forget, node::LocalNode, openings_counter};
+use crate::{
+    audit::grouped,
+    output::{Output, Spinner, table},
+    predicted::Predicted,
+};
+use choice::Choice;
+
+/// Largest runtime code of a contract, in bytes (EIP-170).
+const MAX_CODE: u64 = 24_576;
+
+#[derive(Subcommand)]
+pub enum AuditBench {
+    /// Measure an audit: all its proofs, and their verification on a chain
+    Audit(AuditArgs),
+    /// Measure one proof for each of several batch sizes: seconds and gas an item
+    AuditTable(TableArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay bench audit lenet 1024 --json
+  assay bench audit resnet8_cifar10 256 --batch 32 --lanes 8")]
+pub struct AuditArgs {
+    /// `lenet` (examples/digits), or a model of the data folder by its file's stem
+    name: String,
+    /// Items of the hidden test set
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    items: u32,
+    /// Items in one proof, a power of two [default: what the cost model finds cheapest]
+    #[arg(long)]
+    batch: Option<usize>,
+    #[command(flatten)]
+    circuit: CircuitArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay bench audit-table lenet
+  assay bench audit-table resnet8_cifar10 --batches 1,2,4,8 --json")]
+pub struct TableArgs {
+    /// `lenet` (examples/digits), or a model of the data folder by its file's stem
+    name: String,
+    /// Items in a proof, powers of two
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16, 64], value_name = "N,...")]
+    batches: Vec<usize>,
+    #[command(flatten)]
+    circuit: CircuitArgs,
+}
+
+#[derive(Args)]
+struct CircuitArgs {
+    /// Fix the number of lanes [default: what the cost model finds cheapest]
+    #[arg(long)]
+    lanes: Option<usize>,
+    /// Largest circuit that is chosen: 2^K rows
+    #[arg(long, default_value_t = 20, value_name = "K")]
+    max_k: u32,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// The figures of a whole audit.
+#[derive(Debug, Serialize)]
+struct Figures {
+    model: String,
+    items: usize,
+    /// By the proofs, and by the integer network's own run.
+    correct: u64,
+    reference_correct: u64,
+    /// Whether the labels are those of the images; made-up ones cost the same and mean nothing.
+    labelled: bool,
+    proofs: usize,
+    batch: usize,
+    lanes: u64,
+    k: u64,
+    rows: u64,
+    /// Advice and fixed.
+    columns: u64,
+    keygen_wall_s: f64,
+    /// Of all proofs, one after another, without reading keys.
+    prove_wall_s: f64,
+    prove_cpu_s: f64,
+    /// Largest of the processes that prove, keys included.
+    peak_rss_mb: f64,
+    /// Of all proofs together.
+    verify_ms: f64,
+    /// Of one proof.
+    proof_bytes: u64,
+    /// Of the transactions that verify the proofs.
+    total_verify_gas: u64,
+    verifier_code_bytes: u64,
+    verifier_deploy_gas: u64,
+    vk_deploy_gas: u64,
+    /// By the planner, for all proofs.
+    predicted_wall_s: f64,
+    predicted_cpu_s: f64,
+    predicted_rss_mb: f64,
+    predicted_verify_gas: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Comparison {
+    model: String,
+    rows: Vec<Figures>,
+    /// Batches that do not fit the largest circuit.
+    left_out: Vec<usize>,
+}
+
+pub fn run(command: &AuditBench, output: &Output) -> Result<()> {
+    match command {
+        AuditBench::Audit(args) => {
+            let figures = measure(args, output)?;
+            output.finish(&figures, || text(&figures))
+        }
+        AuditBench::AuditTable(args) => {
+            let comparison = compare(args, output)?;
+            output.finish(&comparison, || comparison_text(&comparison))
+        }
+    }
+}
+
+fn measure(args: &AuditArgs, output: &Output) -> Result<Figures> {
+    let items = args.items as usize;
+    let steps = output.spinner("importing the model");
+    let audited = TestSet::prepare(&args.name, items, &args.circuit.places, &steps)?;
+    let mut most_lanes = choice::MOST_LANES;
+    loop {
+        steps.message("choosing a circuit");
+        let choice = choice::choose(
+            &audited.source.graph,
+            items,
+            audited.depth,
+            args.batch,
+            args.circuit.lanes,
+            most_lanes,
+            args.circuit.max_k,
+        )?;
+        let Some(choice) = choice else {
+            bail!(
+                "no batch of {} fits 2^{} rows and a contract of {MAX_CODE} bytes; another \
+                 --batch, --lanes or --max-k may",
+                args.name,
+                args.circuit.max_k
+            )
+        };
+        let circuit = Circuit::make(&audited, choice, &args.circuit.places, &steps)?;
+        if circuit.code_bytes <= MAX_CODE {
+            let runs = items.div_ceil(choice.batch);
+            return circuit.audit(&audited, runs, &args.circuit.places, &steps);
+        }
+        if args.circuit.lanes.is_some() || choice.lanes <= 2 {
+            bail!(
+                "the verifier for {} lanes has {} bytes of code, a contract may have {MAX_CODE}; \
+                 choose fewer --lanes",
+                choice.lanes,
+                circuit.code_bytes
+            );
+        }
+        most_lanes = choice.lanes - 1;
+    }
+}
+
+fn compare(args: &TableArgs, output: &Output) -> Result<Comparison> {
+    let Some(items) = args.batches.iter().copied().max() else { bail!("give --batches") };
+    let steps = output.spinner("importing the model");
+    let audited = TestSet::prepare(&args.name, items, &args.circuit.places, &steps)?;
+    let mut comparison =
+        Comparison { model: args.name.clone(), rows: Vec::new(), left_out: Vec::new() };
+    for batch in args.batches.iter().copied() {
+        let choice = choice::choose(
+            &audited.source.graph,
+            batch,
+            audited.depth,
+            Some(batch),
+            args.circuit.lanes,
+            choice::MOST_LANES,
+            args.circuit.max_k,
+        )?;
+        let Some(choice) = choice else {
+            comparison.left_out.push(batch);
+            continue;
+        };
+        let circuit = Circuit::make(&audited, choice, &args.circuit.places, &steps)?;
+        comparison.rows.push(circuit.audit(&audited, 1, &args.circuit.places, &steps)?);
+    }
+    Ok(comparison)
+}
+
+/// A model and the committed test set on which it is audited.
+struct TestSet {
+    name: String,
+    runner: Runner,
+    /// Bundle of the model, as it is for single predictions.
+    bundle: PathBuf,
+    source: Bundle,
+    set: PathBuf,
+    root: String,
+    depth: u32,
+    /// For each item whether the integer network classifies it correctly.
+    reference: Vec<bool>,
+    labelled: bool,
+}
+
+impl TestSet {
+    fn prepare(name: &str, items: usize, places: &Places, steps: &Spinner) -> Result<Self> {
+        let case = places.case(name)?;
+        let folder = places.folder(&format!("audit-{name}"))?;
+        let runner = Runner::new()?;
+        let (bundle, set) = (folder.join("model.bundle"), folder.join("test.set"));
+        let imported = runner.import(&case, &bundle, &[])?;
+        steps.message("committing to the test set");
+        forget(&set)?;
+        let (limit, skip) = (items.to_string(), case.audited.skip.to_string());
+        let labels = folder.join("made-up-labels.txt");
+        let mut commit: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
+            &case.audited.inputs,
+            &"--bundle",
+            &bundle,
+            &"--skip",
+            &skip,
+            &"--limit",
+            &limit,
+            &"-o",
+            &set,
+        ];
+        if !case.audited.labelled {
+            make_up_labels(&labels, &case, items, imported.get("/classes")?)?;
+            commit.extend([&"--labels-file" as &dyn AsRef<std::ffi::OsStr>, &labels]);
+        }
+        let committed = runner.run("dataset commit", &commit)?;
+        let found: usize = committed.get("/items")?;
+        if found < items {
+            let inputs = case.audited.inputs.display();
+            bail!("{inputs} has {found} items beside those of the calibration, not {items}");
+        }
+        let (root, depth) = (committed.get("/root")?, committed.get("/depth")?);
+        steps.message("running the integer network");
+        let source = Bundle::read(&bundle)?;
+        let reference = reference(&source, &set)?;
+        let (name, labelled) = (name.to_owned(), case.audited.labelled);
+        Ok(Self { name, runner, bundle, source, set, root, depth, reference, labelled })
+    }
+}
+
+/// As many labels as inputs, classes in turn.
+fn make_up_labels(path: &Path, case: &Case, items: usize, classes: usize) -> Result<()> {
+    let lines = (0..case.audited.skip + items).map(|item| format!("{}\n", item % classes.max(1)));
+    fs::write(path, lines.collect::<String>())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The count that the proofs must have, without the circuit.
+fn reference(bundle: &Bundle, set: &Path) -> Result<Vec<bool>> {
+    let set = Collection::read(set, &|_| {})?;
+    let executor = Executor::new(&bundle.graph)?;
+    (0..set.len())
+        .map(|index| {
+            let item = set.item(index)?;
+            let run = executor
+                .run(&item.input)
+                .with_context(|| format!("item {index} of the test set cannot be classified"))?;
+            Ok(run.class() == item.label as usize)
+        })
+        .collect()
+}
+
+/// A circuit for runs of the test set, with its keys and its verifier.
+struct Circuit {
+    choice: Choice,
+    folder: PathBuf,
+    bundle: PathBuf,
+    setup: PathBuf,
+    keygen: super::Answer,
+    code_bytes: u64,
+    proof_bytes: u64,
+}
+
+impl Circuit {
+    fn make(audited: &TestSet, choice: Choice, places: &Places, steps: &Spinner) -> Result<Self> {
+        let Choice { batch, lanes } = choice;
+        let note = |what: &str| steps.message(format!("batch {batch}, {lanes} lanes: {what}"));
+        let runner = &audited.runner;
+        let folder = places.folder(&format!("audit-{}/{batch}", audited.name))?;
+        let bundle = folder.join("audit.bundle");
+        forget(&openings_counter(&bundle))?;
+        note("planning");
+        let openings = audited.reference.len().div_ceil(batch).max(256).to_string();
+        runner.run(
+            "model derive",
+            &[
+                &audited.bundle,
+                &"--statement",
+                &"audit",
+                &"--items",
+                &batch.to_string(),
+                &"--depth",
+                &audited.depth.to_string(),
+                &"--lanes",
+                &lanes.to_string(),
+                &"--openings",
+                &openings,
+                &"-o",
+                &bundle,
+            ],
+        )?;
+        let k = Bundle::read(&bundle)?.layout()?.k;
+        note("making a development setup");
+        let setup = places.setup(u64::from(k), runner)?;
+        note("making keys");
+        let keys = folder.join("keys");
+        let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
+        note("compiling the verifier contract");
+        let verifier = folder.join("verifier");
+        let generated = runner.run(
+            "verifier generate",
+            &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &places.solc, &"-o", &verifier],
+        )?;
+        Ok(Self {
+            choice,
+            folder,
+            bundle,
+            setup,
+            keygen,
+            code_bytes: generated.get("/verifier_code_bytes")?,
+            proof_bytes: generated.get("/proof_bytes")?,
+        })
+    }
+
+    /// Proves the first `runs` runs, and verifies them here and on a chain.
+    fn audit(
+        &self,
+        audited: &TestSet,
+        runs: usize,
+        places: &Places,
+        steps: &Spinner,
+    ) -> Result<Figures> {
+        let Choice { batch, .. } = self.choice;
+        let items = audited.reference.len().min(runs * batch);
+        let (keys, proofs) = (self.folder.join("keys"), self.folder.join("proofs"));
+        if proofs.exists() {
+            fs::remove_dir_all(&proofs)
+                .with_context(|| format!("cannot remove {}", proofs.display()))?;
+        }
+        let (mut wall, mut cpu, mut memory) = (0.0, 0.0, 0f64);
+        for run in 0..runs {
+            steps.message(format!("batch {batch}: proof {} of {runs}", run + 1));
+            let (from, to) = (run.to_string(), (run + 1).to_string());
+            let proven = audited.runner.run(
+                "audit prove",
+                &[
+                    &self.bundle,
+                    &"--set",
+                    &audited.set,
+                    &"--setup",
+                    &self.setup,
+                    &"--keys",
+                    &keys,
+                    &"--runs",
+                    &from,
+                    &to,
+                    &"-o",
+                    &proofs,
+                ],
+            )?;
+            wall += proven.get::<f64>("/prove_wall_s")?;
+            cpu += proven.get::<f64>("/prove_cpu_s")?;
+            memory = memory.max(proven.get("/resources/peak_rss_mb")?);
+        }
+        steps.message(format!("batch {batch}: verifying"));
+        let verified = audited.runner.run(
+            "audit verify",
+            &[
+                &proofs,
+                &"--bundle",
+                &self.bundle,
+                &"--keys",
+                &keys,
+                &"--items",
+                &audited.reference.len().to_string(),
+                &"--root",
+                &audited.root,
+            ],
+        )?;
+        let correct: u64 = verified.get("/counted")?;
+        let counted = audited.reference.iter().take(items).filter(|correct| **correct).count();
+        if correct != counted as u64 {
+            bail!("the proofs count {correct} of {items}, the integer network {counted}");
+        }
+        steps.message(format!("batch {batch}: verifying on a local chain"));
+        let gas = on_chain(&self.folder, runs, places)?;
+        let bundle = Bundle::read(&self.bundle)?;
+        let predicted = Predicted::new(&bundle.layout()?, &bundle.graph);
+        let advice: u64 = self.keygen.get("/advice_columns")?;
+        let fixed: u64 = self.keygen.get("/fixed_columns")?;
+        Ok(Figures {
+            model: audited.name.clone(),
+            items,
+            correct,
+            reference_correct: counted as u64,
+            labelled: audited.labelled,
+            proofs: runs,
+            batch,
+            lanes: self.keygen.get("/lanes")?,
+            k: self.keygen.get("/k")?,
+            rows: self.keygen.get("/rows_used")?,
+            columns: advice + fixed,
+            keygen_wall_s: self.keygen.get("/keygen_wall_s")?,
+            prove_wall_s: wall,
+            prove_cpu_s: cpu,
+            peak_rss_mb: memory,
+            verify_ms: verified.get("/verify_ms")?,
+            proof_bytes: self.proof_bytes,
+            total_verify_gas: gas.verify,
+            verifier_code_bytes: self.code_bytes,
+            verifier_deploy_gas: gas.deploy_verifier,
+            vk_deploy_gas: gas.deploy_key,
+            predicted_wall_s: predicted.wall_s * runs as f64,
+            predicted_cpu_s: predicted.cpu_s * runs as f64,
+            predicted_rss_mb: predicted.rss_mb,
+            predicted_verify_gas: predicted.verify_gas * runs as f64,
+        })
+    }
+}
+
+struct Gas {
+    deploy_verifier: u64,
+    deploy_key: u64,
+    verify: u64,
+}
+
+/// Has a chain of its own verify the proofs, each in a transaction.
+fn on_chain(folder: &Path, runs: usize, places: &Places) -> Result<Gas> {
+    let node = LocalNode::start(&places.anvil)?;
+    let runner = Runner { key: Some(node.key().to_owned()), ..Runner::new()? };
+    let rpc = node.url();
+    let verifier = folder.join("verifier");
+    let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;
+    let (address, vk): (String, String) = (deployed.get("/verifier")?, deployed.get("/vk")?);
+    let mut verify = 0;
+    for run in 0..runs {
+        let proof = crate::runs::proof_path(&folder.join("proofs"), run);
+        let called = runner.run(
+            "verifier call",
+            &[&proof, &"--verifier", &address, &"--vk", &vk, &"--rpc", &rpc],
+        )?;
+        verify += called.get::<u64>("/gas_used")?;
+    }
+    Ok(Gas {
+        deploy_verifier: deployed.get("/verifier_gas")?,
+        deploy_key: deployed.get("/vk_gas")?,
+        verify,
+    })
+}
+
+fn text(figures: &Figures) -> String {
+    let labels = if figures.labelled { "" } else { "; the labels are made up" };
+    table(&[
+        ("model", figures.model.clone()),
+        (
+            "correct",
+            format!(
+                "{} of {} (integer network {}){labels}",
+                figures.correct, figures.items, figures.reference_correct
+            ),
+        ),
+        (
+            "circuit",
+            format!(
+                "{} proofs of up to {} items; {} rows of 2^{}, {} lanes, {} columns",
+                figures.proofs,
+                figures.batch,
+                figures.rows,
+                figures.k,
+                figures.lanes,
+                figures.columns
+            ),
+        ),
+        (
+            "prove",
+            format!(
+                "{:.1} s, {:.1} CPU seconds, {:.0} MiB",
+                figures.prove_wall_s, figures.prove_cpu_s, figures.peak_rss_mb
+            ),
+        ),
+        (
+            "predicted",
+            format!(
+                "{:.1} s, {:.1} CPU seconds, {:.0} MB, {} gas",
+                figures.predicted_wall_s,
+                figures.predicted_cpu_s,
+                figures.predicted_rss_mb,
+                grouped(figures.predicted_verify_gas)
+            ),
+        ),
+        ("verify", format!("{:.1} ms", figures.verify_ms)),
+        ("proof", format!("{} bytes each", figures.proof_bytes)),
+        (
+            "on chain",
+            format!(
+                "{} gas for all proofs; verifier {} bytes",
+                grouped(figures.total_verify_gas as f64),
+                figures.verifier_code_bytes
+            ),
+        ),
+    ])
+}
+
+/// A table in Markdown.
+fn comparison_text(comparison: &Comparison) -> String {
+    let mut text =
+        "| batch | k | lanes | prove s | CPU s | s an item | CPU s an item | peak MiB | \
+         gas | gas an item | code bytes |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
+    for row in &comparison.rows {
+        let items = row.items.max(1) as f64;
+        text.push_str(&format!(
+            "| {} | {} | {} | {:.1} | {:.1} | {:.2} | {:.2} | {:.0} | {} | {} | {} |\n",
+            row.batch,
+            row.k,
+            row.lanes,
+            row.prove_wall_s,
+            row.prove_cpu_s,
+            row.prove_wall_s / items,
+            row.prove_cpu_s / items,
+            row.peak_rss_mb,
+            grouped(row.total_verify_gas as f64),
+            grouped(row.total_verify_gas as f64 / items),
+            row.verifier_code_bytes
+        ));
+    }
+    for batch in &comparison.left_out {
+        text.push_str(&format!("a batch of {batch} does not fit the largest circuit\n"));
+    }
+    text
+}

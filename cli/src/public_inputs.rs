@@ -1,0 +1,142 @@
+//! The public inputs of a proof by their names, which depend on the statement.
+
+use alloy::primitives::{B256, U256};
+use assay_prover::{
+    circuit::{InputMode, OutputMode, StatementKind},
+    graph::QuantizedGraph,
+};
+use serde::Serialize;
+
+/// Logits are shown as integer + 2^15.
+const LOGIT_OFFSET: i64 = 1 << 15;
+
+/// One public input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PublicInput {
+    pub name: String,
+    /// As people read it: a decimal number, or hexadecimal for hashes and packed bytes.
+    pub value: String,
+}
+
+/// How the value of a public input is read.
+#[derive(Clone, Copy)]
+enum Form {
+    Word,
+    Number,
+    Logit,
+}
+
+/// The public inputs of a proof of `statement`, in order.
+pub fn named(statement: StatementKind, graph: &QuantizedGraph, words: &[B256]) -> Vec<PublicInput> {
+    let names = names(statement, graph);
+    words
+        .iter()
+        .zip(names)
+        .map(|(word, (name, form))| PublicInput { name, value: value(word, form) })
+        .collect()
+}
+
+fn names(statement: StatementKind, graph: &QuantizedGraph) -> Vec<(String, Form)> {
+    let fixed = |names: &[(&str, Form)]| -> Vec<(String, Form)> {
+        names.iter().map(|(name, form)| ((*name).to_owned(), *form)).collect()
+    };
+    let run = |result: &str, form| {
+        fixed(&[
+            ("context", Form::Word),
+            ("root", Form::Word),
+            ("first item", Form::Number),
+            ("items", Form::Number),
+            (result, form),
+        ])
+    };
+    match statement {
+        StatementKind::Audit { .. } => run("correct", Form::Number),
+        StatementKind::Retrieval { .. } => run("bitmap of the selected", Form::Word),
+        StatementKind::Prediction { input, output } => {
+            let mut names = fixed(&[("context", Form::Word)]);
+            match input {
+                InputMode::Committed => names.push(("input commitment".to_owned(), Form::Word)),
+                InputMode::Public => {
+                    let packed = 0..statement.first_output(graph).saturating_sub(1);
+                    names.extend(packed.map(|index| (format!("packed input {index}"), Form::Word)));
+                }
+            }
+            match output {
+                OutputMode::Class => names.push(("class".to_owned(), Form::Number)),
+                OutputMode::Best(count) => {
+                    let ranks = 1..=count;
+                    names.extend(ranks.map(|rank| (format!("best class {rank}"), Form::Number)));
+                }
+                OutputMode::Logits => {
+                    let logits = statement.public_inputs(graph) - statement.first_output(graph);
+                    let classes = 0..logits;
+                    names.extend(classes.map(|class| (format!("logit {class}"), Form::Logit)));
+                }
+            }
+            names
+        }
+    }
+}
+
+fn value(word: &B256, form: Form) -> String {
+    let number = U256::from_be_bytes(word.0);
+    match form {
+        Form::Word => word.to_string(),
+        Form::Number => number.to_string(),
+        Form::Logit => match i64::try_from(number) {
+            Ok(shifted) => (shifted - LOGIT_OFFSET).to_string(),
+            // Not what a circuit shows.
+            Err(_) => word.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_prover::circuit::Run;
+
+    use super::*;
+    use crate::lenet::quantized;
+
+    fn word(number: u64) -> B256 {
+        B256::from(U256::from(number))
+    }
+
+    #[test]
+    fn every_statement_names_all_its_inputs() {
+        let graph = quantized();
+        let run = Run { log_items: 2, depth: 3 };
+        let mut statements =
+            vec![StatementKind::Audit { run, top: 1 }, StatementKind::Retrieval { run, class: 3 }];
+        for input in [InputMode::Committed, InputMode::Public] {
+            for output in [OutputMode::Class, OutputMode::Best(3), OutputMode::Logits] {
+                statements.push(StatementKind::Prediction { input, output });
+            }
+        }
+        for statement in statements {
+            let count = statement.public_inputs(&graph);
+            assert_eq!(names(statement, &graph).len(), count, "{statement:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_what_they_are() {
+        let graph = quantized();
+        let show = |statement, words: &[B256]| {
+            let named = named(statement, &graph, words);
+            named.into_iter().map(|one| format!("{}={}", one.name, one.value)).collect::<Vec<_>>()
+        };
+        let prediction = |output| StatementKind::Prediction { input: InputMode::Committed, output };
+        let best = show(prediction(OutputMode::Best(2)), &[word(0), word(9), word(7), word(2)]);
+        assert_eq!(best[2..], ["best class 1=7", "best class 2=2"]);
+        assert!(best[1].starts_with("input commitment=0x"));
+        let mut words = vec![word(0), word(9)];
+        words.extend((0..10).map(|class| word((1 << 15) - 5 + class)));
+        let logits = show(prediction(OutputMode::Logits), &words);
+        assert_eq!((logits[2].as_str(), logits[11].as_str()), ("logit 0=-5", "logit 9=4"));
+        let run = Run { log_items: 2, depth: 3 };
+        let audit = StatementKind::Audit { run, top: 1 };
+        let audit = show(audit, &[word(0), word(9), word(4), word(3), word(2)]);
+        assert_eq!(audit[2..], ["first item=4", "items=3", "correct=2"]);
+    }
+}

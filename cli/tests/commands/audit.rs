@@ -1,0 +1,193 @@
+//! Audits that are interrupted, and audits by several workers.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
+
+use serde_json::Value;
+
+use crate::world::{BATCH, Folder, ITEMS, RUNS, World, digits, json, refusal, start};
+
+/// Longest that one run may take, on a slow and busy machine.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// One seller's files.
+struct Seller {
+    folder: Folder,
+    set: PathBuf,
+}
+
+impl Seller {
+    fn new(name: &str) -> Self {
+        let folder = Folder::new(name);
+        // A bundle of its own: bundles count their openings.
+        fs::copy(World::get().file("audit.bundle"), folder.file("audit.bundle")).expect("copied");
+        Self { folder, set: World::get().file("test.set") }
+    }
+
+    fn line(&self, more: &[&str]) -> Vec<OsString> {
+        let world = World::get();
+        let files: [(&str, PathBuf); 4] = [
+            ("--set", self.set.clone()),
+            ("--setup", world.file("dev.srs")),
+            ("--keys", world.file("audit-keys")),
+            ("-o", self.folder.file("proofs")),
+        ];
+        let mut line: Vec<OsString> = vec!["audit".into(), "prove".into()];
+        line.push(self.folder.file("audit.bundle").into());
+        for (option, file) in files {
+            line.extend([option.into(), file.into()]);
+        }
+        line.extend(more.iter().map(OsString::from));
+        line
+    }
+
+    fn prove(&self, more: &[&str]) -> Value {
+        json(&views(&self.line(more)))
+    }
+
+    fn proof(&self, run: usize) -> PathBuf {
+        self.folder.file("proofs").join(format!("run-{run:05}.proof"))
+    }
+
+    /// The runs that are proven, with the time of each file.
+    fn proven(&self) -> Vec<(usize, SystemTime)> {
+        let time = |run| fs::metadata(self.proof(run)).and_then(|found| found.modified()).ok();
+        (0..RUNS).filter_map(|run| Some((run, time(run)?))).collect()
+    }
+
+    /// What a buyer finds.
+    fn verified(&self) -> Value {
+        let world = World::get();
+        json(&[
+            &"audit",
+            &"verify",
+            &self.folder.file("proofs"),
+            &"--architecture",
+            &world.file("audit.json"),
+            &"--keys",
+            &world.file("audit-keys"),
+            &"--items",
+            &ITEMS.to_string(),
+            &"--root",
+            &world.root,
+        ])
+    }
+
+    /// All items are covered, each run by one proof, and the buyer counts what the network says.
+    fn is_whole(&self, report: &Value, made: usize) {
+        let fields = ["proofs", "made", "batch", "covered", "counted"].map(|name| &report[name]);
+        assert_eq!(fields, [RUNS, made, BATCH, ITEMS, correct()], "{report}");
+        let verified = self.verified();
+        let fields = ["proofs", "covered", "counted"].map(|name| &verified[name]);
+        assert_eq!(fields, [RUNS, ITEMS, correct()], "{verified}");
+    }
+}
+
+fn views(line: &[OsString]) -> Vec<&dyn AsRef<OsStr>> {
+    line.iter().map(|argument| argument as &dyn AsRef<OsStr>).collect()
+}
+
+/// Items that the network classifies correctly, image by image; labels are in the images' names.
+fn correct() -> usize {
+    let mut images = fs::read_dir(digits("images"))
+        .expect("images")
+        .map(|entry| entry.expect("an image").path())
+        .collect::<Vec<_>>();
+    images.sort();
+    let model = World::get().file("model.bundle");
+    let is_right = |image: &PathBuf| {
+        let stem = image.file_stem().expect("name").to_string_lossy();
+        let label: u64 = stem.rsplit('_').next().expect("label").parse().expect("a number");
+        json(&[&"model", &"predict", &model, &"--input", image])["class"] == label
+    };
+    images.iter().take(ITEMS).filter(|image| is_right(image)).count()
+}
+
+#[test]
+fn finished_runs_are_not_proven_again() {
+    let seller = Seller::new("between");
+    let first = seller.prove(&["--runs", "0", "2"]);
+    assert_eq!((&first["made"], &first["covered"]), (&2.into(), &(2 * BATCH).into()), "{first}");
+    let before = seller.proven();
+    assert_eq!(before.len(), 2);
+    let rest = seller.prove(&[]);
+    seller.is_whole(&rest, RUNS - 2);
+    assert_eq!(seller.proven()[..2], before);
+    assert_eq!(rest["openings_used"], RUNS);
+    // A file that is no proof of its run does not count as finished.
+    let other = fs::read(seller.proof(1)).expect("proof");
+    fs::write(seller.proof(0), other).expect("written");
+    let content = fs::read(seller.proof(3)).expect("proof");
+    fs::write(seller.proof(3), &content[..content.len() / 2]).expect("written");
+    let mended = seller.prove(&[]);
+    seller.is_whole(&mended, 2);
+}
+
+#[test]
+fn a_killed_audit_goes_on_where_it_was() {
+    let seller = Seller::new("killed");
+    let mut process = start(&views(&seller.line(&[])));
+    let since = Instant::now();
+    while seller.proven().is_empty() {
+        assert!(since.elapsed() < LONGEST, "no run is proven");
+        assert_eq!(process.try_wait().expect("a process"), None, "it ended too early");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Into the next run.
+    std::thread::sleep(Duration::from_millis(300));
+    process.kill().expect("killed");
+    process.wait().expect("ended");
+    let before = seller.proven();
+    assert!((1..RUNS).contains(&before.len()), "{before:?}");
+    let report = seller.prove(&[]);
+    seller.is_whole(&report, RUNS - before.len());
+    let after = seller.proven();
+    assert!(before.iter().all(|run| after.contains(run)), "{before:?} {after:?}");
+    // The run that was interrupted may have opened the weights once more.
+    let openings = report["openings_used"].as_u64().expect("a count") as usize;
+    assert!((RUNS..=RUNS + 1).contains(&openings), "{report}");
+    assert_eq!(seller.prove(&[])["made"], 0);
+    assert_eq!(seller.proven(), after);
+}
+
+#[test]
+fn workers_share_the_runs() {
+    let seller = Seller::new("workers");
+    let report = seller.prove(&["--workers", "3"]);
+    seller.is_whole(&report, RUNS);
+    assert_eq!(report["openings_used"], RUNS);
+}
+
+#[test]
+fn a_run_that_cannot_be_proven_is_named() {
+    let mut seller = Seller::new("fault");
+    seller.set = seller.folder.file("wrong.set");
+    // The third item has a label that is no class: the second run fails.
+    let labels = seller.folder.file("labels.txt");
+    let lines = (0..ITEMS).map(|item| if item == 2 { "99\n" } else { "1\n" });
+    fs::write(&labels, lines.collect::<String>()).expect("written");
+    let images = seller.folder.file("images");
+    fs::create_dir_all(&images).expect("folder");
+    for item in 0..ITEMS {
+        fs::copy(digits("images/00_7.png"), images.join(format!("{item}.png"))).expect("copied");
+    }
+    let model = World::get().file("model.bundle");
+    json(&[
+        &"dataset",
+        &"commit",
+        &images,
+        &"--bundle",
+        &model,
+        &"--labels-file",
+        &labels,
+        &"-o",
+        &seller.set,
+    ]);
+    let fault = refusal(&views(&seller.line(&["--workers", "2"])));
+    assert!(fault.contains("run 1 ") && fault.contains("label 99"), "{fault}");
+    assert!(!seller.proof(1).exists());
+}

@@ -1,0 +1,6 @@
+//! The program as its users run it, on the repository's own network.
+
+mod audit;
+mod circuit;
+mod verify;
+mod world;

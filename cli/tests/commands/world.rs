@@ -1,0 +1,161 @@
+//! A folder with a model, its circuits and their keys, made once for all tests.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+
+/// Items of the test set, and of each proof.
+pub const ITEMS: usize = 8;
+pub const BATCH: usize = 2;
+pub const RUNS: usize = ITEMS / BATCH;
+
+/// A folder of one test; it goes away, whatever the test finds.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("assay-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("folder");
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub struct World {
+    pub folder: PathBuf,
+    pub root: String,
+}
+
+/// Paths of the world's files.
+impl World {
+    pub fn get() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(Self::make)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Tests run in one process, which has no end that could be awaited: the folder is that of the
+    /// build, replaced by the next run.
+    fn make() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("world");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("folder");
+        let mut world = Self { folder, root: String::new() };
+        let (model, audit) = (world.file("model.bundle"), world.file("audit.bundle"));
+        let setup = world.file("dev.srs");
+        let imported = json(&[
+            &"model",
+            &"import",
+            &digits("lenet.onnx"),
+            &"--calibrate",
+            &digits("calibration.npz"),
+            &"-o",
+            &model,
+        ]);
+        json(&[
+            &"model",
+            &"derive",
+            &model,
+            &"--statement",
+            &"audit",
+            &"--items",
+            &BATCH.to_string(),
+            &"--depth",
+            &"3",
+            &"-o",
+            &audit,
+        ]);
+        let best = world.file("best.bundle");
+        json(&[
+            &"model",
+            &"derive",
+            &model,
+            &"--statement",
+            &"prediction",
+            &"--outputs",
+            &"best:3",
+            &"-o",
+            &best,
+        ]);
+        let k = json(&[&"model", &"inspect", &audit])["k"].as_u64().expect("k");
+        let most = k.max(imported["k"].as_u64().expect("k"));
+        json(&[&"setup", &"--dev", &"-k", &most.to_string(), &"-o", &setup]);
+        for (bundle, architecture, keys) in
+            [(&audit, "audit.json", "audit-keys"), (&best, "best.json", "best-keys")]
+        {
+            json(&[&"model", &"architecture", bundle, &"-o", &world.file(architecture)]);
+            json(&[&"keygen", bundle, &"--setup", &setup, &"-o", &world.file(keys)]);
+        }
+        let set = world.file("test.set");
+        let committed = json(&[
+            &"dataset",
+            &"commit",
+            &digits("images"),
+            &"--bundle",
+            &model,
+            &"--limit",
+            &ITEMS.to_string(),
+            &"-o",
+            &set,
+        ]);
+        world.root = committed["root"].as_str().expect("root").to_owned();
+        world
+    }
+}
+
+pub fn digits(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits").join(name)
+}
+
+fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
+    command.args(["--json", "--progress", "never"]);
+    command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));
+    command.env_remove("ASSAY_RPC").env_remove("ASSAY_PRIVATE_KEY").stdin(Stdio::null());
+    command
+}
+
+pub fn run(arguments: &[&dyn AsRef<OsStr>]) -> Output {
+    command(arguments).output().expect("the program runs")
+}
+
+/// Starts a command that the test ends.
+pub fn start(arguments: &[&dyn AsRef<OsStr>]) -> Child {
+    let mut command = command(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+}
+
+/// What a command that succeeds prints.
+pub fn json(arguments: &[&dyn AsRef<OsStr>]) -> Value {
+    let done = run(arguments);
+    let fault = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{fault}");
+    serde_json::from_slice(&done.stdout).expect("JSON")
+}
+
+/// The message of a command that fails, with exit code 1.
+pub fn refusal(arguments: &[&dyn AsRef<OsStr>]) -> String {
+    let done = run(arguments);
+    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stdout));
+    assert!(done.stdout.is_empty());
+    String::from_utf8(done.stderr).expect("text")
+}
