@@ -1,0 +1,107 @@
+//! `assay dataset verify`.
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::B256;
+use anyhow::{Context, Result, bail};
+use assay_prover::{collection::OpeningFile, field::field_to_bytes};
+use clap::Args;
+use serde::Serialize;
+
+use super::{read, root};
+use crate::{
+    input::parse_word,
+    output::{Output, table},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay dataset verify test.set --root 0x1f...
+  assay dataset verify openings/0.json openings/7.json --root 0x1f... --depth 10")]
+pub struct VerifyArgs {
+    /// Set files, or openings (`.json`)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The root that they must have. Without it, openings are checked against what they claim
+    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    root: Option<B256>,
+    /// The depth that the tree must have
+    #[arg(long, value_name = "LEVELS")]
+    depth: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    valid: bool,
+    files: Vec<VerifiedFile>,
+}
+
+#[derive(Serialize)]
+struct VerifiedFile {
+    file: PathBuf,
+    root: B256,
+    depth: u32,
+    /// Items of a set; nothing for an opening.
+    items: Option<usize>,
+    /// Item that an opening opens.
+    index: Option<usize>,
+    label: Option<u32>,
+}
+
+pub fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
+    let files = args.files.iter().map(|file| check(file, args, output));
+    let report = Verified { files: files.collect::<Result<_>>()?, valid: true };
+    output.finish(&report, || {
+        let rows: Vec<(String, String)> = report
+            .files
+            .iter()
+            .map(|found| {
+                let what = match (found.items, found.index, found.label) {
+                    (Some(items), ..) => format!("{items} items"),
+                    (None, Some(index), Some(label)) => format!("item {index}, label {label}"),
+                    _ => String::new(),
+                };
+                let text = format!("holds: {what}, depth {}, root {}", found.depth, found.root);
+                (found.file.display().to_string(), text)
+            })
+            .collect();
+        let mut text = table(&rows);
+        if args.root.is_none() {
+            text.push_str("no --root given: compare the root with the one you know\n");
+        }
+        text
+    })
+}
+
+fn check(file: &Path, args: &VerifyArgs, output: &Output) -> Result<VerifiedFile> {
+    let is_opening = file.extension().is_some_and(|found| found.eq_ignore_ascii_case("json"));
+    let found = if is_opening {
+        let opened = OpeningFile::read(file)?;
+        opened.verify().with_context(|| format!("{} does not hold", file.display()))?;
+        VerifiedFile {
+            file: file.to_owned(),
+            root: B256::from(field_to_bytes(&opened.root)),
+            depth: u32::try_from(opened.opening.siblings.len())?,
+            items: None,
+            index: Some(opened.opening.index),
+            label: Some(opened.opening.item.label),
+        }
+    } else {
+        let set = read(file, output)?;
+        VerifiedFile {
+            file: file.to_owned(),
+            root: root(&set),
+            depth: set.depth(),
+            items: Some(set.len()),
+            index: None,
+            label: None,
+        }
+    };
+    if let Some(root) = args.root.filter(|root| *root != found.root) {
+        bail!("{} has root {}, not {root}", file.display(), found.root);
+    }
+    if let Some(depth) = args.depth.filter(|depth| *depth != found.depth) {
+        bail!("the tree of {} is {} deep, not {depth}", file.display(), found.depth);
+    }
+    Ok(found)
+}
