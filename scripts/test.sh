@@ -39,7 +39,8 @@ check "Rust format" cargo fmt --all --check
 check "Rust build" cargo build --release --workspace
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
-check "Rust tests" cargo test --release --workspace
+# A minute of damaged files for the importer, see prover/src/model/tests/fuzz.rs.
+check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 
 printf '\n'
