@@ -48,16 +48,21 @@ verified=$("$assay" audit verify "$public/proofs" --architecture "$public/audit.
 echo "$(field counted <<<"$verified") of $(field covered <<<"$verified") items are classified correctly"
 [ "$(field covered <<<"$verified")" = "$items" ] || { echo "audit: not all items are covered" >&2; exit 1; }
 
-say "a proof that was changed is refused"
-cp -r "$public/proofs" "$folder/forged"
-node -e '
-  const fs = require("fs"), file = process.argv[1], bytes = fs.readFileSync(file);
-  bytes[bytes.length - 100] ^= 1;
-  fs.writeFileSync(file, bytes);
-' "$folder/forged/run-00000.proof"
-if "$assay" audit verify "$folder/forged" --architecture "$public/audit.json" --keys "$buyer/keys" \
-  --items "$items" --root "$root" 2>"$folder/refusal"; then
-  echo "audit: a forged proof was accepted" >&2
-  exit 1
-fi
-cat "$folder/refusal"
+refused() { # FORGERY REASON: the buyer must refuse it, for that reason
+  rm -rf "$folder/forged"
+  cp -r "$public/proofs" "$folder/forged"
+  node examples/audit/forge.mjs "$1" "$public/proofs/run-00000.proof" "$folder/forged/run-00000.proof"
+  if "$assay" audit verify "$folder/forged" --architecture "$public/audit.json" --keys "$buyer/keys" \
+    --items "$items" --root "$root" 2>"$folder/refusal"; then
+    echo "audit: a forged proof was accepted" >&2
+    exit 1
+  fi
+  cat "$folder/refusal"
+  grep -q "$2" "$folder/refusal" || { echo "audit: refused, but not by the proof's own check" >&2; exit 1; }
+}
+
+say "seller: claims one more correct item, in a file whose integrity hash is made again"
+refused count "run-00000.proof is refused: "
+
+say "seller: changes the proof itself, in a file whose integrity hash is made again"
+refused proof "run-00000.proof is refused: "
