@@ -12,7 +12,7 @@ use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Layout, StatementKind},
+    circuit::StatementKind,
     collection::Collection,
     field::{Fr, field_from_bytes, field_to_bytes},
     model_proof::ModelProver,
@@ -26,6 +26,7 @@ use crate::{
     input::parse_word,
     keygen::{KeyFolder, ModelSource},
     output::{Output, hex, table},
+    predicted::Predicted,
     prove::parse_hash,
     resources::Stopwatch,
 };
@@ -100,6 +101,8 @@ struct Proven {
     openings_used: usize,
     openings: usize,
     output: PathBuf,
+    /// By the planner for one proof, before proving.
+    predicted: Predicted,
 }
 
 #[derive(Serialize)]
@@ -199,10 +202,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Whether a good proof of the run is there.
-    fn is_proven(&self, place: Place) -> bool {
+    /// Whether a good proof of the run is there. A file that an interruption left damaged is none; a
+    /// proof of something else is not overwritten, as it cost an opening.
+    fn is_proven(&self, place: Place) -> Result<bool> {
         let path = proof_path(self.folder, place.index);
-        path.exists() && check(&path, &self.verifier, place, self.words[0], self.words[1]).is_ok()
+        if !path.exists() || ProofFile::read(&path).is_err() {
+            return Ok(false);
+        }
+        check(&path, &self.verifier, place, self.words[0], self.words[1])
+            .context("this is no proof of this run; give another folder, or remove the file")?;
+        Ok(true)
     }
 }
 
@@ -235,6 +244,8 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     fs::create_dir_all(&args.output)
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    let predicted = Predicted::new(&layout, &bundle.graph);
+    spinner.note(&format!("predicted for each proof: {}", predicted.text()));
     drop(spinner);
     let root = B256::from(field_to_bytes(&set.root()));
     let work = Work {
@@ -257,9 +268,14 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         Some(_) => bail!("--runs takes two numbers, from 0 to {}", all.len()),
         None => &all[..],
     };
-    let todo = chosen.iter().copied().filter(|place| !work.is_proven(*place)).collect::<Vec<_>>();
+    let mut todo = Vec::new();
+    for place in chosen {
+        if !work.is_proven(*place)? {
+            todo.push(*place);
+        }
+    }
     let stopwatch = Stopwatch::start();
-    prove_all(&work, &todo, args.workers.max(1), &layout, output)?;
+    prove_all(&work, &todo, args.workers.max(1), predicted.wall_s, output)?;
     let used = stopwatch.read();
 
     let mut report = Proven {
@@ -278,6 +294,7 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         openings_used: Bundle::openings_used(&args.bundle)?,
         openings: bundle.options.openings,
         output: args.output.clone(),
+        predicted,
     };
     for place in &all {
         let path = proof_path(&args.output, place.index);
@@ -302,16 +319,15 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
     })
 }
 
-/// Proves the runs, `workers` at a time; stops handing out runs at the first fault.
+/// Proves the runs, `workers` at a time, each expected to take so many seconds; stops handing out runs
+/// at the first fault.
 fn prove_all(
     work: &Work<'_>,
     todo: &[Place],
     workers: usize,
-    layout: &Layout,
+    expected: f64,
     output: &Output,
 ) -> Result<()> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    let expected = layout.estimate().prove_cpu_s / threads;
     let bar = output.bar(todo.len() as u64, remaining(todo.len(), expected));
     let next = Mutex::new(todo.iter());
     let done = Mutex::new((0usize, Instant::now()));

@@ -2,6 +2,7 @@
 //! own, its gas on a local chain.
 
 mod choice;
+mod figures;
 
 use std::{
     fs,
@@ -11,15 +12,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use super::{Places, Runner, cases::Case, forget, node::LocalNode, openings_counter};
 use crate::{
-    audit::grouped,
-    output::{Output, Spinner, table},
+    output::{Output, Spinner},
     predicted::Predicted,
 };
 use choice::Choice;
+use figures::{Comparison, Figures, comparison_text, text};
 
 /// Largest runtime code of a contract, in bytes (EIP-170).
 const MAX_CODE: u64 = 24_576;
@@ -73,53 +73,6 @@ struct CircuitArgs {
     max_k: u32,
     #[command(flatten)]
     places: Places,
-}
-
-/// The figures of a whole audit.
-#[derive(Debug, Serialize)]
-struct Figures {
-    model: String,
-    items: usize,
-    /// By the proofs, and by the integer network's own run.
-    correct: u64,
-    reference_correct: u64,
-    /// Whether the labels are those of the images; made-up ones cost the same and mean nothing.
-    labelled: bool,
-    proofs: usize,
-    batch: usize,
-    lanes: u64,
-    k: u64,
-    rows: u64,
-    /// Advice and fixed.
-    columns: u64,
-    keygen_wall_s: f64,
-    /// Of all proofs, one after another, without reading keys.
-    prove_wall_s: f64,
-    prove_cpu_s: f64,
-    /// Largest of the processes that prove, keys included.
-    peak_rss_mb: f64,
-    /// Of all proofs together.
-    verify_ms: f64,
-    /// Of one proof.
-    proof_bytes: u64,
-    /// Of the transactions that verify the proofs.
-    total_verify_gas: u64,
-    verifier_code_bytes: u64,
-    verifier_deploy_gas: u64,
-    vk_deploy_gas: u64,
-    /// By the planner, for all proofs.
-    predicted_wall_s: f64,
-    predicted_cpu_s: f64,
-    predicted_rss_mb: f64,
-    predicted_verify_gas: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Comparison {
-    model: String,
-    rows: Vec<Figures>,
-    /// Batches that do not fit the largest circuit.
-    left_out: Vec<usize>,
 }
 
 pub fn run(command: &AuditBench, output: &Output) -> Result<()> {
@@ -466,86 +419,4 @@ fn on_chain(folder: &Path, runs: usize, places: &Places) -> Result<Gas> {
         deploy_key: deployed.get("/vk_gas")?,
         verify,
     })
-}
-
-fn text(figures: &Figures) -> String {
-    let labels = if figures.labelled { "" } else { "; the labels are made up" };
-    table(&[
-        ("model", figures.model.clone()),
-        (
-            "correct",
-            format!(
-                "{} of {} (integer network {}){labels}",
-                figures.correct, figures.items, figures.reference_correct
-            ),
-        ),
-        (
-            "circuit",
-            format!(
-                "{} proofs of up to {} items; {} rows of 2^{}, {} lanes, {} columns",
-                figures.proofs,
-                figures.batch,
-                figures.rows,
-                figures.k,
-                figures.lanes,
-                figures.columns
-            ),
-        ),
-        (
-            "prove",
-            format!(
-                "{:.1} s, {:.1} CPU seconds, {:.0} MiB",
-                figures.prove_wall_s, figures.prove_cpu_s, figures.peak_rss_mb
-            ),
-        ),
-        (
-            "predicted",
-            format!(
-                "{:.1} s, {:.1} CPU seconds, {:.0} MB, {} gas",
-                figures.predicted_wall_s,
-                figures.predicted_cpu_s,
-                figures.predicted_rss_mb,
-                grouped(figures.predicted_verify_gas)
-            ),
-        ),
-        ("verify", format!("{:.1} ms", figures.verify_ms)),
-        ("proof", format!("{} bytes each", figures.proof_bytes)),
-        (
-            "on chain",
-            format!(
-                "{} gas for all proofs; verifier {} bytes",
-                grouped(figures.total_verify_gas as f64),
-                figures.verifier_code_bytes
-            ),
-        ),
-    ])
-}
-
-/// A table in Markdown.
-fn comparison_text(comparison: &Comparison) -> String {
-    let mut text =
-        "| batch | k | lanes | prove s | CPU s | s an item | CPU s an item | peak MiB | \
-         gas | gas an item | code bytes |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
-            .to_owned();
-    for row in &comparison.rows {
-        let items = row.items.max(1) as f64;
-        text.push_str(&format!(
-            "| {} | {} | {} | {:.1} | {:.1} | {:.2} | {:.2} | {:.0} | {} | {} | {} |\n",
-            row.batch,
-            row.k,
-            row.lanes,
-            row.prove_wall_s,
-            row.prove_cpu_s,
-            row.prove_wall_s / items,
-            row.prove_cpu_s / items,
-            row.peak_rss_mb,
-            grouped(row.total_verify_gas as f64),
-            grouped(row.total_verify_gas as f64 / items),
-            row.verifier_code_bytes
-        ));
-    }
-    for batch in &comparison.left_out {
-        text.push_str(&format!("a batch of {batch} does not fit the largest circuit\n"));
-    }
-    text
 }

@@ -4,6 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::PathBuf,
+    sync::OnceLock,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -93,6 +94,11 @@ fn views(line: &[OsString]) -> Vec<&dyn AsRef<OsStr>> {
 
 /// Items that the network classifies correctly, image by image; labels are in the images' names.
 fn correct() -> usize {
+    static CORRECT: OnceLock<usize> = OnceLock::new();
+    *CORRECT.get_or_init(count_correct)
+}
+
+fn count_correct() -> usize {
     let mut images = fs::read_dir(digits("images"))
         .expect("images")
         .map(|entry| entry.expect("an image").path())
@@ -118,13 +124,19 @@ fn finished_runs_are_not_proven_again() {
     seller.is_whole(&rest, RUNS - 2);
     assert_eq!(seller.proven()[..2], before);
     assert_eq!(rest["openings_used"], RUNS);
-    // A file that is no proof of its run does not count as finished.
+    // A proof of another run is neither taken for finished nor overwritten.
+    let own = fs::read(seller.proof(0)).expect("proof");
     let other = fs::read(seller.proof(1)).expect("proof");
-    fs::write(seller.proof(0), other).expect("written");
-    let content = fs::read(seller.proof(3)).expect("proof");
-    fs::write(seller.proof(3), &content[..content.len() / 2]).expect("written");
+    fs::write(seller.proof(0), &other).expect("written");
+    let fault = refusal(&views(&seller.line(&[])));
+    assert!(fault.contains("run-00000") && fault.contains("first index"), "{fault}");
+    assert_eq!(fs::read(seller.proof(0)).expect("kept"), other);
+    fs::write(seller.proof(0), own).expect("written");
+    // A damaged file is made again.
+    let content = fs::read(seller.proof(RUNS - 1)).expect("proof");
+    fs::write(seller.proof(RUNS - 1), &content[..content.len() / 2]).expect("written");
     let mended = seller.prove(&[]);
-    seller.is_whole(&mended, 2);
+    seller.is_whole(&mended, 1);
 }
 
 #[test]
