@@ -149,10 +149,10 @@ seller=$(account 1) buyer=$(account 2) thief=$(account 3)
 as() { echo "--private-key-file=$run/$1.key"; }
 balance() { node_modules/.bin/cast balance "$1" --rpc-url "$rpc"; }
 
-step "deploy registry and escrow" "$run/report/deploy.json" \
-  deploy --allow-dev-setup "$(as deployer)"
-registry=$(value "$run/report/deploy.json" registry)
-escrow=$(value "$run/report/deploy.json" escrow)
+step "deploy the contracts" "$run/report/deploy.json" \
+  deploy --allow-dev-setup -o "$run/addresses.json" "$(as deployer)"
+registry=$(value "$run/report/deploy.json" contracts.ModelRegistry.address)
+escrow=$(value "$run/report/deploy.json" contracts.PredictionEscrow.address)
 step "deploy verifier and verifying key" "$run/report/verifier.json" \
   verifier deploy "$cache/verifier" "$(as seller)"
 vk=$(value "$run/report/verifier.json" vk)
@@ -219,8 +219,8 @@ line "proof" "$(printf '%.2f s' "$(proof proof.prove_wall_s)")"
 line "memory of the relayer" "$(printf '%.0f MiB' "$(proof resources.peak_rss_mb)")"
 line "size" "$(proof proof.proof_bytes) bytes"
 say "Gas"
-line "deploy registry" "$(value "$run/report/deploy.json" registry_gas)"
-line "deploy escrow" "$(value "$run/report/deploy.json" escrow_gas)"
+line "deploy registry" "$(value "$run/report/deploy.json" contracts.ModelRegistry.gas_used)"
+line "deploy escrow" "$(value "$run/report/deploy.json" contracts.PredictionEscrow.gas_used)"
 line "deploy verifier" "$(value "$run/report/verifier.json" verifier_gas) ($(value "$run/report/verifier.json" verifier_code_bytes) bytes)"
 line "deploy verifying key" "$(value "$run/report/verifier.json" vk_gas) ($(value "$run/report/verifier.json" vk_bytes) bytes)"
 line "register model" "$(value "$run/report/register.json" gas_used)"
