@@ -54,14 +54,13 @@ fs.writeFileSync(ciphertext, "what a seller's key opens");
 /** Opens an audit that admits both networks; options are those of the command. */
 function openAudit(...options) {
   const opened = buyer.send(
-    "escrow", "audit", "open", "--set", found.testSet,
+    "escrow", "audit", "open", "--set", found.test.set,
     "--admit", found.models.audit.verifier, "--admit", found.models.coarseAudit.verifier,
     "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
     "--abort-fee", String(FEE), "--enter-within", String(HOUR), "--deliver-within", String(HOUR),
     "--accept-within", String(HOUR), "--prove-within", String(HOUR), ...options,
   );
-  assert.equal(opened.root, found.root);
-  assert.equal(opened.items, ITEMS);
+  assert.deepEqual([opened.root, opened.items], [found.test.root, ITEMS]);
   return opened.job;
 }
 
@@ -69,13 +68,13 @@ const enter = (actor, job, model) =>
   audit(actor, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture);
 const deliver = (job) =>
   audit(buyer, "deliver", job, "--data", ciphertext, "--place", "https://example.org/test.set.enc");
-const accept = (actor, job) => audit(actor, "accept", job, "--set", found.testSet);
+const accept = (actor, job, { set } = found.test) => audit(actor, "accept", job, "--set", set);
 
 /** Proves runs of an entry's model for its context, and hands them in. */
-function prove(actor, job, model, entered, ...runs) {
+function prove(actor, job, model, entered, { set = found.test.set, runs = [] } = {}) {
   const proofs = stage.file(`${model}-${job}`);
   const proving = assay([
-    "audit", "prove", found.models[model].bundle, "--set", found.testSet, "--setup", found.setup,
+    "audit", "prove", found.models[model].bundle, "--set", set, "--setup", found.setup,
     "--keys", found.models[model].keys, "--context", entered.context, "-o", proofs, ...runs,
   ]);
   return { proofs, proving, submitted: audit(actor, "submit", job, "--proofs", proofs) };
@@ -109,7 +108,7 @@ async function settled(job, state, expected) {
     "--limit", String(ITEMS), "-o", other]);
   refused("not the test set", () => audit(seller, "accept", job, "--set", other));
   accept(seller, job);
-  const first = prove(seller, job, "audit", entered, "--runs", "0", "1");
+  const first = prove(seller, job, "audit", entered, { runs: ["--runs", "0", "1"] });
   assert.equal(first.submitted.submitted, 1);
   refused("Undecided", () => audit(seller, "settle", job));
   // A proof that was changed, and one of another use.
@@ -140,10 +139,6 @@ async function settled(job, state, expected) {
 {
   await stage.pass(4 * HOUR + 1);
   const job = "2";
-  refused("DeadlinePassed", () => {
-    const context = show(job).entries[0].context;
-    prove(seller, job, "audit", { context }, "--runs", "0", "1");
-  });
   audit(deployer, "settle", job);
   assert.equal(show(job).entries[0].state, "forfeited");
   await settled(job, "refunded", [[buyer, REWARD + BOND + STAKE]]);
@@ -202,7 +197,7 @@ for (const silent of [false, true]) {
   audit(buyer, "settle", job);
   await settled(job, "refunded", [[buyer, REWARD + BOND]]);
   const open = buyer.send(
-    "escrow", "audit", "open", "--set", found.testSet, "--required", "1", "--reward", String(REWARD),
+    "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", String(REWARD),
     "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
     "--prove-within", "60",
   );
@@ -221,15 +216,19 @@ for (const silent of [false, true]) {
 
 // A contest: the better of two is paid, the other gets its stake back.
 {
-  const job = openAudit("--required", String(found.coarseCorrect), "--max-entries", "2");
+  const { job } = buyer.send(
+    "escrow", "audit", "open", "--set", found.short.set, "--required", "1", "--max-entries", "2",
+    "--admit", found.models.audit.verifier, "--admit", found.models.coarseAudit.verifier,
+    "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
+  );
   const [coarse, good] = [enter(rival, job, "coarseAudit"), enter(seller, job, "audit")];
   assert.deepEqual([coarse.entry, good.entry], ["1", "2"]);
   deliver(job);
-  accept(rival, job);
-  accept(seller, job);
-  prove(rival, job, "coarseAudit", coarse);
+  accept(rival, job, found.short);
+  accept(seller, job, found.short);
+  assert.equal(prove(rival, job, "coarseAudit", coarse, found.short).submitted.correct, "1");
   refused("Undecided", () => audit(rival, "settle", job));
-  prove(seller, job, "audit", good);
+  assert.equal(prove(seller, job, "audit", good, found.short).submitted.correct, "2");
   const end = audit(deployer, "settle", job);
   assert.deepEqual([end.state, end.winner], ["paid", "2"]);
   audit(deployer, "release", job, "--entry", "1");
@@ -339,15 +338,17 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
   const open = () => buyer.send(
     "escrow", "retrieval", "open", "--model", ids.retrieval,
     "--architecture", found.models.retrieval.architecture, "--holder", seller.address,
-    "--root", found.root, "--items", String(ITEMS), "--price", String(PRICE),
+    "--root", found.collection.root, "--items", String(ITEMS), "--price", String(PRICE),
     "--prove-within", "3600", "--open-within", "3600",
   );
   const job = open();
   const proofs = stage.file("retrieval");
-  assay([
-    "retrieve", "prove", found.models.retrieval.bundle, "--set", found.testSet, "--setup", found.setup,
+  const prove = (set) => assay([
+    "retrieve", "prove", found.models.retrieval.bundle, "--set", set, "--setup", found.setup,
     "--keys", found.models.retrieval.keys, "--context", job.context, "-o", proofs,
   ]);
+  refused("--no-labels", () => prove(found.test.set));
+  prove(found.collection.set);
   const publishing = ["--data", ciphertext, "--place", "https://example.org/openings.enc"];
   refused("NotCovered", () => retrieval(seller, "publish", job.job, ...publishing));
   assert.equal(retrieval(seller, "submit", job.job, "--proofs", proofs).missing, "0");

@@ -153,8 +153,9 @@ export class Stage {
 
 /**
  * The networks as bundles with keys and verifiers: a good one and one that was quantized too coarsely,
- * each for single predictions and for audits, the good one for retrieval too. And committed sets of
- * digits: `testSet`, with two items that the coarse network gets wrong.
+ * each for audits, the good one for single predictions and for retrieval too. And committed digits: the
+ * test set with two items that the coarse network gets wrong, one in each run; a short one, its first
+ * run; a collection for the retrieval, the same without labels.
  */
 export function models(say = () => {}) {
   const inputs = [ASSAY, `${DIGITS}/lenet.onnx`, `${DIGITS}/calibration.npz`, "scripts/stage.mjs"];
@@ -219,22 +220,26 @@ export function models(say = () => {}) {
   if (wrong.length < 2) throw new Error("the coarse network reads every digit; choose fewer bits");
   const right = images.filter((image) => !wrong.includes(image));
   const wanted = right.filter((image) => label(image) === WANTED_CLASS).slice(0, 1);
-  const chosen = [...wrong, ...wanted, ...right.filter((image) => label(image) !== WANTED_CLASS)]
-    .slice(0, ITEMS).sort();
+  const rest = right.filter((image) => label(image) !== WANTED_CLASS);
+  // One that is read wrongly in each run.
+  const chosen = [wrong[0], wanted[0], wrong[1], ...rest].slice(0, ITEMS);
+  const place = (image, index) => at(`digits/${index}_${label(image)}.png`);
   fs.mkdirSync(at("digits"));
-  for (const image of chosen) fs.copyFileSync(`${DIGITS}/images/${image}`, at(`digits/${image}`));
-  const testSet = at("test.set");
-  const committed = assay(
-    ["dataset", "commit", at("digits"), "--architecture", made.audit.architecture,
-      "--depth", String(DEPTH), "-o", testSet],
-  );
+  chosen.forEach((image, index) => fs.copyFileSync(`${DIGITS}/images/${image}`, place(image, index)));
+  const commit = (name, ...options) => {
+    const set = at(`${name}.set`);
+    const { root } = assay(["dataset", "commit", at("digits"), "--architecture", made.audit.architecture,
+      "--depth", String(DEPTH), ...options, "-o", set]);
+    return { set, root };
+  };
   const found = {
     setup,
     models: made,
-    images: chosen.map((image) => at(`digits/${image}`)),
+    images: chosen.map(place),
     labels: chosen.map(label),
-    testSet,
-    root: committed.root,
+    test: commit("test"),
+    short: commit("short", "--limit", String(BATCH)),
+    collection: commit("collection", "--no-labels"),
     coarseCorrect: chosen.filter((image) => !wrong.includes(image)).length,
   };
   fs.writeFileSync(description, JSON.stringify(found, null, 2));

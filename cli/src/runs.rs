@@ -231,6 +231,7 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
             set.depth()
         );
     }
+    refuse_labels(&set, statement, &args.set)?;
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     fs::create_dir_all(&args.output)
@@ -300,6 +301,21 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
             ("openings", format!("{} of {} used", report.openings_used, report.openings)),
         ])
     })
+}
+
+/// The circuit of a retrieval opens items without labels; those of an audit have one.
+fn refuse_labels(set: &Collection, statement: StatementKind, path: &Path) -> Result<()> {
+    match (statement, set.labels().is_empty()) {
+        (StatementKind::Retrieval { .. }, false) => bail!(
+            "{} has labels, and a retrieval is about items without; commit to the collection with \
+             `assay dataset commit --no-labels`",
+            path.display()
+        ),
+        (StatementKind::Audit { .. }, true) => {
+            bail!("{} has no labels; an audit needs one for each item", path.display())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Proves the runs, `workers` at a time; stops handing out runs at the first fault.
