@@ -8,6 +8,7 @@
 // Needs the release build, `forge build` and the packages of package-lock.json.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 
 import { BATCH, ITEMS, Stage, WANTED_CLASS, assay, ether, etherText, models, register } from "./stage.mjs";
@@ -43,7 +44,16 @@ refused("does not hold this build", () => stage.ask("deploy", "--check", "-o", s
 const again = deployer.send("deploy", "--allow-dev-setup", "-o", stage.deployment);
 assert.deepEqual(Object.values(again.contracts).map((contract) => contract.gas_used), Array(8).fill(0));
 assert.equal(again.block, stage.deployed.block, "the file keeps its block");
-say("deployed; a second deployment finds everything, the check agrees");
+// forge's script, not broadcast: it writes the addresses that it would use.
+execFileSync("node_modules/.bin/forge", ["script", "contracts/script/Deploy.s.sol", "--rpc-url", stage.url], {
+  env: { ...process.env, ALLOW_DEV_SETUP: "true" },
+  stdio: "pipe",
+});
+const forge = JSON.parse(fs.readFileSync("contracts/deployments/31337.json", "utf8"));
+for (const [name, { address, code_hash }] of Object.entries(stage.deployed.contracts)) {
+  assert.deepEqual(forge.contracts[name], { address, codeHash: code_hash }, `${name}, as forge has it`);
+}
+say("deployed; a second deployment finds everything, forge's script has the same addresses");
 
 // --- audits -------------------------------------------------------------------------------------------
 const audit = (actor, command, job, ...args) => actor.send("escrow", "audit", command, job, ...args);

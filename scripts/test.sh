@@ -41,6 +41,7 @@ check "collections in JavaScript" bash scripts/check-collections.sh
 check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
 check "Rust tests" cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
+check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
 
 printf '\n'
 printf 'passed: %s\n' "${passed[@]}"

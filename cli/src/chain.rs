@@ -78,7 +78,7 @@ pub struct ContractArgs {
     #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
     pub deployment: Option<PathBuf>,
     /// First block to look for events in [default: the deployment's, else 0]
-    #[arg(long, value_name = "BLOCK", help_heading = "Chain")]
+    #[arg(long, visible_alias = "start-block", value_name = "BLOCK", help_heading = "Chain")]
     pub from_block: Option<u64>,
 }
 
@@ -153,12 +153,12 @@ impl NodeArgs {
         &self,
         output: &Output,
         message: &str,
-        work: impl AsyncFnOnce(&Session) -> Result<T>,
+        work: impl AsyncFnOnce(Session) -> Result<T>,
     ) -> Result<T> {
         let spinner = output.spinner(message);
         block_on(async {
             let (chain, timeout) = (self.connect().await?, self.timeout());
-            work(&Session { chain, timeout, spinner }).await
+            work(Session { chain, timeout, spinner }).await
         })
     }
 
@@ -210,12 +210,12 @@ impl SenderArgs {
         &self,
         output: &Output,
         message: &str,
-        work: impl AsyncFnOnce(&Session) -> Result<T>,
+        work: impl AsyncFnOnce(Session) -> Result<T>,
     ) -> Result<T> {
         let spinner = output.spinner(message);
         block_on(async {
             let (chain, timeout) = (self.connect().await?, self.node.timeout());
-            work(&Session { chain, timeout, spinner }).await
+            work(Session { chain, timeout, spinner }).await
         })
     }
 

@@ -215,7 +215,7 @@ struct OpenReport {
 fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the job", async |session| {
         let chain = &session.chain;
-        let escrow = args.contract.prediction_escrow(session)?;
+        let escrow = args.contract.prediction_escrow(&session)?;
         let registry = escrow.registry().await?;
         let Some(binding) = registry.binding(args.model).await? else {
             bail!("model {} is not bound to a verifier yet", args.model);
@@ -297,7 +297,7 @@ fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         let chain = &session.chain;
         let account = chain.account()?;
         let recipient = args.recipient.unwrap_or(account);
-        let escrow = args.contract.prediction_escrow(session)?;
+        let escrow = args.contract.prediction_escrow(&session)?;
         let outcome = if args.dry_run {
             chain.code_hash(escrow.address()).await?;
             let request = escrow.claim_request(args.job, recipient, &artifact).with_from(account);
@@ -338,7 +338,7 @@ struct RefundReport {
 
 fn refund(args: &RefundArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "refunding", async |session| {
-        let outcome = args.contract.prediction_escrow(session)?.refund(args.job).await?;
+        let outcome = args.contract.prediction_escrow(&session)?.refund(args.job).await?;
         Ok(RefundReport { job: Decimal(args.job), sent: Sent::from(&outcome) })
     })?;
     output.finish(&report, || {
@@ -385,7 +385,7 @@ impl From<OnChainJob> for JobReport {
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
-        let escrow = args.contract.prediction_escrow(session)?;
+        let escrow = args.contract.prediction_escrow(&session)?;
         let started = tokio::time::Instant::now();
         loop {
             let Some(job) = escrow.job(args.job).await? else {

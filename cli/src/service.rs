@@ -144,7 +144,7 @@ fn step(
     work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome, ChainError>,
 ) -> Result<()> {
     let report = args.sender.run(output, "sending", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let sent = Sent::from(&work(&bond, args.id).await?);
         Ok(StepReport { id: args.id, sent })
     })?;
@@ -179,7 +179,7 @@ struct Report {
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let service = bond.service(args.service).await?;
         let service = service.with_context(|| {
             format!("contract {} has no service {}", bond.contract().address(), args.service)

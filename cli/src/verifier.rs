@@ -371,3 +371,50 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
         ])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use assay_prover::solidity::error_signatures;
+    use assay_relayer::bindings::VerifierErrors;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_verifiers_are_those_that_are_decoded() {
+        let written: BTreeSet<String> = error_signatures().map(ToOwned::to_owned).collect();
+        let contract = VerifierErrors::abi::contract();
+        let decoded: BTreeSet<String> = contract.errors().map(|error| error.signature()).collect();
+        assert_eq!(written, decoded);
+        assert!(!written.is_empty());
+    }
+
+    #[test]
+    fn descriptions_without_a_compiled_verifier_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = BuiltVerifier::read(folder.path()).unwrap_err().to_string();
+        assert!(missing.contains("assay verifier generate"), "{missing}");
+        let description = Description {
+            contract_name: "Halo2Verifier".into(),
+            profile: B256::ZERO,
+            proof_bytes: 1,
+            vk_hash: B256::with_last_byte(1),
+            dev_setup: true,
+            vk_code: Bytes::new(),
+            init_code: None,
+            runtime_bytes: None,
+            verifier_code_hash: None,
+        };
+        let write = |description: &Description| {
+            let text = serde_json::to_string(description).unwrap();
+            fs::write(folder.path().join(DESCRIPTION), text).unwrap();
+        };
+        write(&description);
+        assert!(BuiltVerifier::read(folder.path()).is_err());
+        let code_hash = B256::with_last_byte(2);
+        write(&Description { verifier_code_hash: Some(code_hash), ..description });
+        let built = BuiltVerifier::read(folder.path()).unwrap();
+        assert_eq!((built.vk_hash, built.code_hash), (B256::with_last_byte(1), code_hash));
+    }
+}

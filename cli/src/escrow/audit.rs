@@ -193,7 +193,7 @@ fn step(
     work: impl AsyncFnOnce(&Job, U256) -> Result<TransactionOutcome>,
 ) -> Result<()> {
     let report = args.job.sender.run(output, "sending", async |session| {
-        let job = Job::find(&args.job.contract, args.job.job, session).await?;
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         let entry = job.entry(args.entry).await?;
         let sent = Sent::from(&work(&job, entry).await?);
         Ok(StepReport { job: Decimal(args.job.job), entry: Decimal(entry), sent })
@@ -247,7 +247,7 @@ struct SettleReport {
 
 fn settle(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "settling", async |session| {
-        let job = Job::find(&args.contract, args.job, session).await?;
+        let job = Job::find(&args.contract, args.job, &session).await?;
         let sent = Sent::from(&job.escrow.settle(&job.order).await?);
         let end = job.escrow.settlement(&job.order).await?.context("the job was not settled")?;
         Ok(SettleReport {
@@ -284,7 +284,7 @@ struct SubmitReport {
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
     let (id, contract) = (args.entry.job.job, &args.entry.job.contract);
     let report = args.entry.job.sender.run(output, "reading the job", async |session| {
-        let job = Job::find(contract, id, session).await?;
+        let job = Job::find(contract, id, &session).await?;
         let entry = job.entry(args.entry.entry).await?;
         let stored = job.escrow.entry(id, entry).await?;
         let expected = Expected {

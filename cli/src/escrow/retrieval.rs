@@ -159,7 +159,7 @@ struct SubmitReport {
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
     let id = args.job.job;
     let report = args.job.sender.run(output, "reading the job", async |session| {
-        let job = Job::find(&args.job.contract, id, session).await?;
+        let job = Job::find(&args.job.contract, id, &session).await?;
         let model = job.terms().modelId;
         let binding = job.escrow.registry().await?.binding(model).await?;
         let expected = Expected {
@@ -228,7 +228,7 @@ fn publish(args: &PublishArgs, output: &Output) -> Result<()> {
     let data = std::fs::read(&args.data)
         .with_context(|| format!("cannot read {}", args.data.display()))?;
     let report = args.job.sender.run(output, "publishing", async |session| {
-        let job = Job::find(&args.job.contract, args.job.job, session).await?;
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         let place = args.place.clone().into_bytes().into();
         let outcome = job.escrow.publish(&job.order, keccak256(&data), place).await?;
         let (sent, state) = (Sent::from(&outcome), job.state().await?);
@@ -239,7 +239,7 @@ fn publish(args: &PublishArgs, output: &Output) -> Result<()> {
 
 fn settle(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "settling", async |session| {
-        let job = Job::find(&args.contract, args.job, session).await?;
+        let job = Job::find(&args.contract, args.job, &session).await?;
         let outcome = job.escrow.settle(&job.order).await?;
         let (sent, state) = (Sent::from(&outcome), job.state().await?);
         Ok(StepReport { job: Decimal(args.job), state, sent })
@@ -280,7 +280,7 @@ struct Publication {
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
-        let job = Job::find(&args.contract, args.job, session).await?;
+        let job = Job::find(&args.contract, args.job, &session).await?;
         let terms = job.terms();
         let (mut missing, mut selected) = (Vec::new(), Vec::new());
         for run in 0..job.runs() {

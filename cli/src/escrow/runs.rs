@@ -1,9 +1,6 @@
 //! The proofs of `assay audit prove` and `assay retrieve prove`, handed to an escrow.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
@@ -50,7 +47,7 @@ pub fn read(folder: &Path, expected: &Expected) -> Result<Vec<RunArtifact>> {
     Ok(runs)
 }
 
-fn read_one(path: &PathBuf, expected: &Expected) -> Result<RunArtifact> {
+fn read_one(path: &Path, expected: &Expected) -> Result<RunArtifact> {
     let file = ProofFile::read(path)?;
     if file.vk_hash != expected.vk_hash {
         bail!(

@@ -67,7 +67,7 @@ struct Contested {
 pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let secret = read_secret(&args.secret)?;
     let report = args.sender.run(output, "contesting", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let missing = || format!("there is no batch {}", args.batch);
         let batch = bond.batch(args.batch).await?.with_context(missing)?;
         let head = U256::from(session.chain.head().await?.number);
@@ -124,7 +124,7 @@ struct Drawn {
 
 pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let address = bond.contract().address();
         let batch = bond.batch(args.batch).await?;
         let batch =

@@ -109,7 +109,7 @@ struct Opened {
 
 pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the service", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let binding = bond.registry().await?.binding(args.model).await?;
         let binding = binding
             .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
@@ -167,7 +167,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?
     };
     let report = args.sender.run(output, "reading the batch", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let batch = bond.batch(args.batch).await?;
         let batch = batch.with_context(|| format!("there is no batch {}", args.batch))?;
         if batch.root != tree.root() || batch.count != U256::from(answers.len()) {

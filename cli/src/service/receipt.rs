@@ -194,7 +194,7 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let contract = bond.contract().address();
         let service = bond.service(args.service).await?;
         let service = service
@@ -283,7 +283,7 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
         bail!("the receipt asks for {}, more than {limit}", receipt.price);
     }
     let report = args.sender.run(output, "posting the receipt", async |session| {
-        let bond = args.contract.service_bond(session)?;
+        let bond = args.contract.service_bond(&session)?;
         let contract = bond.contract().address();
         let chain_id = session.chain.chain_id();
         if (signed.chain_id, signed.contract) != (chain_id, contract) {

@@ -24,6 +24,7 @@ sol! {
             Aborted
         }
 
+        #[derive(Default)]
         struct Terms {
             address buyer;
             address seller;

@@ -35,7 +35,7 @@ sol! {
         }
 
         /// What a provider signs (EIP-712).
-        #[derive(serde::Serialize, serde::Deserialize)]
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
         struct Receipt {
             bytes32 serviceId;
             address buyer;

@@ -61,7 +61,7 @@ pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
     let trusted: Vec<BuiltVerifier> =
         args.verifier.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
     let report = args.job.sender.run(output, "delivering", async |session| {
-        let job = Job::find(&args.job.contract, args.job.job, session).await?;
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         let entered = job.escrow.entered(&job.order).await?;
         let entries: Vec<AuditEntered> = entered.into_iter().map(|logged| logged.event).collect();
         if entries.is_empty() {

@@ -67,7 +67,7 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
         None => Vec::new(),
     };
     let (report, token) = args.job.sender.run(output, "entering", async |session| {
-        let job = Job::find(&args.job.contract, args.job.job, session).await?;
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         check_model(&job, args.model, &architecture).await?;
         let binding = job.binding(args.model).await?;
         guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;

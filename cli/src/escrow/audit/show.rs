@@ -107,7 +107,7 @@ fn entry_name(state: EntryState) -> &'static str {
 
 pub fn run(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
-        let job = Job::find(&args.contract, args.job, session).await?;
+        let job = Job::find(&args.contract, args.job, &session).await?;
         report(&job, session.chain.head().await?.timestamp).await
     })?;
     output.finish(&report, || text(&report))
