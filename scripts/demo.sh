@@ -3,7 +3,9 @@
 # handwritten digit, the seller's relayer proves it, the contract checks the proof and pays.
 #
 #   scripts/demo.sh [--image FILE] [--fresh] [--test]
+#   scripts/demo.sh audit [--fresh]
 #
+# audit    another story: two bounties for a proven accuracy on a hidden test set, one earned, one lost
 # --image  another picture (default: one of examples/digits/images, another each time)
 # --fresh  forget what earlier runs made
 # --test   always the same picture, plain output, and the refund of an expired job too
@@ -18,13 +20,14 @@ fail() {
   exit 1
 }
 
-image='' fresh='' test_mode=''
+image='' fresh='' test_mode='' story=prediction
 while [ $# -gt 0 ]; do
   case $1 in
     --image) [ $# -gt 1 ] || fail "--image needs a file"; image=$2; shift ;;
     --fresh) fresh=1 ;;
     --test) test_mode=1 ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    audit) story=audit ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown option $1; see --help" ;;
   esac
   shift
@@ -50,9 +53,13 @@ cargo build --release --workspace
 say "Contracts"
 mkdir -p .cache
 node_modules/.bin/forge build --skip test >.cache/forge.log 2>&1 || { cat .cache/forge.log >&2; fail "forge build failed"; }
-echo "registry and escrow are compiled"
+echo "the contracts are compiled"
 assay=target/release/assay
 export ASSAY_SOLC=scripts/solc
+if [ "$story" = audit ]; then
+  [ -z "$fresh" ] || rm -rf .cache/escrows
+  exec node scripts/demo-audit.mjs
+fi
 
 # --- helpers over JSON --------------------------------------------------------------------------
 cache=.cache/demo
@@ -149,10 +156,10 @@ seller=$(account 1) buyer=$(account 2) thief=$(account 3)
 as() { echo "--private-key-file=$run/$1.key"; }
 balance() { node_modules/.bin/cast balance "$1" --rpc-url "$rpc"; }
 
-step "deploy registry and escrow" "$run/report/deploy.json" \
-  deploy --allow-dev-setup "$(as deployer)"
-registry=$(value "$run/report/deploy.json" registry)
-escrow=$(value "$run/report/deploy.json" escrow)
+step "deploy the contracts" "$run/report/deploy.json" \
+  deploy --allow-dev-setup -o "$run/addresses.json" "$(as deployer)"
+registry=$(value "$run/report/deploy.json" contracts.ModelRegistry.address)
+escrow=$(value "$run/report/deploy.json" contracts.PredictionEscrow.address)
 step "deploy verifier and verifying key" "$run/report/verifier.json" \
   verifier deploy "$cache/verifier" "$(as seller)"
 vk=$(value "$run/report/verifier.json" vk)
@@ -219,8 +226,8 @@ line "proof" "$(printf '%.2f s' "$(proof proof.prove_wall_s)")"
 line "memory of the relayer" "$(printf '%.0f MiB' "$(proof resources.peak_rss_mb)")"
 line "size" "$(proof proof.proof_bytes) bytes"
 say "Gas"
-line "deploy registry" "$(value "$run/report/deploy.json" registry_gas)"
-line "deploy escrow" "$(value "$run/report/deploy.json" escrow_gas)"
+line "deploy registry" "$(value "$run/report/deploy.json" contracts.ModelRegistry.gas_used)"
+line "deploy escrow" "$(value "$run/report/deploy.json" contracts.PredictionEscrow.gas_used)"
 line "deploy verifier" "$(value "$run/report/verifier.json" verifier_gas) ($(value "$run/report/verifier.json" verifier_code_bytes) bytes)"
 line "deploy verifying key" "$(value "$run/report/verifier.json" vk_gas) ($(value "$run/report/verifier.json" vk_bytes) bytes)"
 line "register model" "$(value "$run/report/register.json" gas_used)"

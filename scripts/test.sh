@@ -45,6 +45,7 @@ check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnin
 # A minute of damaged files for the importer, see prover/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
+check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
 
 printf '\n'
 printf 'passed: %s\n' "${passed[@]}"

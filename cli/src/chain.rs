@@ -2,11 +2,17 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use alloy::primitives::{Address, U256, utils::parse_units};
+use alloy::{
+    primitives::{Address, B256, U256, utils::parse_units},
+    signers::local::PrivateKeySigner,
+};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, ChainConfig, SignerSource};
+use assay_relayer::{Chain, ChainConfig, Deployment, SignerSource, chain::TransactionOutcome};
 use clap::Args;
+use serde::Serialize;
 use tokio::runtime::Runtime;
+
+use crate::output::{Output, Spinner};
 
 /// Environment variable with a private key.
 const KEY_VARIABLE: &str = "ASSAY_PRIVATE_KEY";
@@ -56,7 +62,106 @@ pub struct SenderArgs {
     pub key: KeyArgs,
 }
 
+/// Where a contract is.
+#[derive(Args, Clone)]
+pub struct ContractArgs {
+    /// The contract [default: the one in --deployment]
+    #[arg(
+        long = "escrow",
+        visible_alias = "contract",
+        value_name = "ADDRESS",
+        required_unless_present = "deployment",
+        help_heading = "Chain"
+    )]
+    pub address: Option<Address>,
+    /// File of addresses that `assay deploy` wrote
+    #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
+    pub deployment: Option<PathBuf>,
+    /// First block to look for events in [default: the deployment's, else 0]
+    #[arg(long, visible_alias = "start-block", value_name = "BLOCK", help_heading = "Chain")]
+    pub from_block: Option<u64>,
+}
+
+/// A contract's address, and the first block that can hold its events.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub address: Address,
+    pub from_block: u64,
+}
+
+impl ContractArgs {
+    /// The contract `name` on the chain of a connection.
+    ///
+    /// # Errors
+    /// If the file of addresses is not readable, of another chain, or lacks the contract.
+    pub fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
+        let (address, block) = match (self.address, &self.deployment) {
+            (Some(address), _) => (address, 0),
+            (None, Some(path)) => {
+                let deployment = Deployment::read(path)?;
+                if deployment.chain_id != chain.chain_id() {
+                    bail!(
+                        "{} is about chain {}, the node serves chain {}; run `assay deploy` there, or give \
+                         --escrow",
+                        path.display(),
+                        deployment.chain_id,
+                        chain.chain_id()
+                    );
+                }
+                let placed = deployment.contracts.get(name).with_context(|| {
+                    format!("{} has no {name}; run `assay deploy` again", path.display())
+                })?;
+                (placed.address, deployment.block)
+            }
+            (None, None) => bail!("give --escrow, or --deployment with a file of `assay deploy`"),
+        };
+        Ok(Place { address, from_block: self.from_block.unwrap_or(block) })
+    }
+}
+
+/// A connection, how long its transactions are waited for, and a line of progress.
+pub struct Session {
+    pub chain: Chain,
+    pub timeout: Duration,
+    pub spinner: Spinner,
+}
+
+impl Session {
+    /// The chain's time that many seconds from now.
+    pub async fn after(&self, seconds: u64) -> Result<u64> {
+        let now = self.chain.head().await?.timestamp;
+        now.checked_add(seconds).context("the deadline is too far")
+    }
+}
+
+/// What a transaction came to; part of every report on one.
+#[derive(Clone, Copy, Serialize)]
+pub struct Sent {
+    pub transaction: B256,
+    pub gas_used: u64,
+}
+
+impl From<&TransactionOutcome> for Sent {
+    fn from(outcome: &TransactionOutcome) -> Self {
+        Self { transaction: outcome.hash, gas_used: outcome.gas_used }
+    }
+}
+
 impl NodeArgs {
+    /// Connects without a key and does `work`, showing `message` meanwhile.
+    pub fn run<T>(
+        &self,
+        output: &Output,
+        message: &str,
+        work: impl AsyncFnOnce(Session) -> Result<T>,
+    ) -> Result<T> {
+        let spinner = output.spinner(message);
+        block_on(async {
+            let (chain, timeout) = (self.connect().await?, self.timeout());
+            work(Session { chain, timeout, spinner }).await
+        })
+    }
+
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.transaction_timeout)
     }
@@ -76,6 +181,11 @@ impl NodeArgs {
 }
 
 impl KeyArgs {
+    /// The key itself, to sign something else than a transaction.
+    pub fn load(&self) -> Result<PrivateKeySigner> {
+        Ok(self.source()?.load()?)
+    }
+
     fn source(&self) -> Result<SignerSource> {
         match (&self.private_key_file, &self.keystore, &self.password_file) {
             (Some(path), _, _) => Ok(SignerSource::KeyFile(path.clone())),
@@ -95,9 +205,23 @@ impl KeyArgs {
 }
 
 impl SenderArgs {
+    /// Connects with the key given and does `work`, showing `message` meanwhile.
+    pub fn run<T>(
+        &self,
+        output: &Output,
+        message: &str,
+        work: impl AsyncFnOnce(Session) -> Result<T>,
+    ) -> Result<T> {
+        let spinner = output.spinner(message);
+        block_on(async {
+            let (chain, timeout) = (self.connect().await?, self.node.timeout());
+            work(Session { chain, timeout, spinner }).await
+        })
+    }
+
     /// A connection that signs with the key given.
     pub async fn connect(&self) -> Result<Chain> {
-        let signer = self.key.source()?.load()?;
+        let signer = self.key.load()?;
         Ok(Chain::connect(self.node.config(), Some(signer)).await?)
     }
 }

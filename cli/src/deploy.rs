@@ -1,96 +1,205 @@
 //! `assay deploy`.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy::primitives::Address;
-use anyhow::Result;
-use assay_relayer::{Artifact, ModelRegistry, PredictionEscrow};
+use alloy::primitives::{Address, B256};
+use anyhow::{Result, bail};
+use assay_relayer::deployment::{Deployment, DeploymentPlan, Found, Placed, Planned, Step, salt};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{SenderArgs, block_on, guard_dev_setup},
+    chain::{KeyArgs, NodeArgs, SenderArgs, guard_dev_setup},
     output::{Output, table},
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay deploy --artifacts contracts/out --rpc http://127.0.0.1:8545 --private-key-file deployer.key
-  assay deploy --registry 0x... --artifacts contracts/out ...      another escrow for a registry")]
+  assay deploy --rpc http://127.0.0.1:8545 --private-key-file deployer.key
+  assay deploy --check --rpc http://127.0.0.1:8545       compare what is there with this build
+  assay deploy --registry 0x... ...                      escrows for another registry
+
+Every contract has an address that follows from the build (CREATE2), the same on every chain. What is
+there already is left alone, so the command can be repeated. Other commands read the file of addresses
+with --deployment, or from the environment variable ASSAY_DEPLOYMENT.")]
 pub struct DeployArgs {
     /// forge's output folder
     #[arg(long, default_value = "contracts/out", value_name = "DIR")]
     artifacts: PathBuf,
-    /// Use this registry instead of a new one
+    /// File of addresses to write [default: contracts/deployments/CHAIN.json]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Deploy nothing: compare the code at every address, and the file if it is there, with the build
+    #[arg(long)]
+    check: bool,
+    /// Have the escrows take their models from this registry
     #[arg(long, value_name = "ADDRESS")]
     registry: Option<Address>,
-    /// Have the escrow admit models with a development setup, whose maker can forge proofs
+    /// Have the escrows admit models with a development setup, whose maker can forge proofs. Such
+    /// escrows have addresses of their own
     #[arg(long)]
     allow_dev_setup: bool,
     /// Allow --allow-dev-setup on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
-    sender: SenderArgs,
+    node: NodeArgs,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 #[derive(Serialize)]
 struct Report {
     chain_id: u64,
-    registry: Address,
-    registry_gas: u64,
-    escrow: Address,
-    escrow_gas: u64,
-    /// Block of the escrow: where a relayer starts to read.
+    output: PathBuf,
+    /// Where a relayer starts to read.
     block: u64,
     allows_dev_setup: bool,
+    contracts: BTreeMap<&'static str, Contract>,
+}
+
+#[derive(Serialize)]
+struct Contract {
+    address: Address,
+    code_hash: B256,
+    /// 0 for what was there already.
+    gas_used: u64,
+}
+
+impl DeployArgs {
+    fn file(&self, chain_id: u64) -> PathBuf {
+        let default = || PathBuf::from(format!("contracts/deployments/{chain_id}.json"));
+        self.output.clone().unwrap_or_else(default)
+    }
 }
 
 pub fn run(args: &DeployArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("deploying the registry");
-    let report = block_on(async {
-        let registry_artifact = Artifact::load(&args.artifacts, "ModelRegistry")?;
-        let escrow_artifact = Artifact::load(&args.artifacts, "PredictionEscrow")?;
-        let chain = args.sender.connect().await?;
+    let plan = DeploymentPlan::new(&args.artifacts, args.allow_dev_setup, args.registry)?;
+    if args.check { check(args, &plan, output) } else { deploy(args, &plan, output) }
+}
+
+fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()> {
+    let sender = SenderArgs { node: args.node.clone(), key: args.key.clone() };
+    let report = sender.run(output, "deploying", async |session| {
+        let chain = &session.chain;
         guard_dev_setup(args.allow_dev_setup, chain.chain_id(), args.dev)?;
-        let timeout = args.sender.node.timeout();
-        let (registry, registry_gas) = match args.registry {
-            Some(address) => {
-                chain.code_hash(address).await?;
-                (address, 0)
-            }
-            None => {
-                let (registry, deployed) =
-                    ModelRegistry::deploy(&chain, &registry_artifact, timeout).await?;
-                (registry.address(), deployed.gas_used)
-            }
+        let progress = |name: &str| session.spinner.message(format!("deploying {name}"));
+        let steps = plan.deploy(chain, session.timeout, progress).await?;
+        let path = args.file(chain.chain_id());
+        let deployment = deployment(args, chain.chain_id(), &steps);
+        // A file of another registry's or kind's escrows is replaced, one of these keeps its block.
+        let known = Deployment::read(&path).ok();
+        let block = match known.filter(|known| known.contracts == deployment.contracts) {
+            Some(known) => known.block,
+            None => deployment.block,
         };
-        spinner.message("deploying the escrow");
-        let (escrow, deployed) = PredictionEscrow::deploy(
-            &chain,
-            &escrow_artifact,
-            registry,
-            args.allow_dev_setup,
-            timeout,
-        )
-        .await?;
+        let deployment = Deployment { block, ..deployment };
+        deployment.write(&path)?;
         Ok(Report {
             chain_id: chain.chain_id(),
-            registry,
-            registry_gas,
-            escrow: escrow.address(),
-            escrow_gas: deployed.gas_used,
-            block: deployed.block,
+            output: path,
+            block,
             allows_dev_setup: args.allow_dev_setup,
+            contracts: steps.iter().map(|step| (step.name, Contract::from(step))).collect(),
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
-        table(&[
-            ("chain", report.chain_id.to_string()),
-            ("registry", format!("{} ({} gas)", report.registry, report.registry_gas)),
-            ("escrow", format!("{} ({} gas)", report.escrow, report.escrow_gas)),
-            ("from block", report.block.to_string()),
-        ])
+        let mut rows = vec![("chain".to_owned(), report.chain_id.to_string())];
+        rows.extend(report.contracts.iter().map(|(name, contract)| {
+            let gas = match contract.gas_used {
+                0 => "was there".to_owned(),
+                gas => format!("{gas} gas"),
+            };
+            ((*name).to_owned(), format!("{} ({gas})", contract.address))
+        }));
+        rows.push(("from block".to_owned(), report.block.to_string()));
+        rows.push(("addresses".to_owned(), report.output.display().to_string()));
+        table(&rows)
     })
+}
+
+impl From<&Step> for Contract {
+    fn from(step: &Step) -> Self {
+        let Placed { address, code_hash } = step.placed;
+        Self { address, code_hash, gas_used: step.deployed.map_or(0, |(gas, _)| gas) }
+    }
+}
+
+/// The file for what was just deployed or found. Of contracts that were all there already nobody knows
+/// since when: it then starts with block 0.
+fn deployment(args: &DeployArgs, chain_id: u64, steps: &[Step]) -> Deployment {
+    let blocks = steps.iter().map(|step| step.deployed.map_or(0, |(_, block)| block));
+    let mut contracts: BTreeMap<_, _> =
+        steps.iter().map(|step| (step.name.to_owned(), step.placed)).collect();
+    if let Some(address) = args.registry {
+        contracts.insert("ModelRegistry".to_owned(), Placed { address, code_hash: B256::ZERO });
+    }
+    Deployment {
+        chain_id,
+        block: blocks.min().unwrap_or(0),
+        allow_dev_setup: args.allow_dev_setup,
+        salt: salt(),
+        contracts,
+    }
+}
+
+#[derive(Serialize)]
+struct Checked {
+    chain_id: u64,
+    /// Whether every contract is there with this build's code, and the file says so.
+    complete: bool,
+    contracts: BTreeMap<&'static str, CheckedContract>,
+}
+
+#[derive(Serialize)]
+struct CheckedContract {
+    address: Address,
+    code_hash: Option<B256>,
+    state: &'static str,
+}
+
+fn check(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()> {
+    let report = args.node.run(output, "comparing the code", async |session| {
+        let chain_id = session.chain.chain_id();
+        let path = args.file(chain_id);
+        let file = if path.exists() { Some(Deployment::read(&path)?) } else { None };
+        let checked = plan.check(&session.chain).await?;
+        let contracts: BTreeMap<_, _> = checked
+            .into_iter()
+            .map(|(planned, found)| (planned.name, judge(planned, found, file.as_ref())))
+            .collect();
+        let complete = contracts.values().all(|contract| contract.state == BUILT);
+        Ok(Checked { chain_id, complete, contracts })
+    })?;
+    output.finish(&report, || {
+        let rows: Vec<_> = report
+            .contracts
+            .iter()
+            .map(|(name, contract)| (*name, format!("{}  {}", contract.address, contract.state)))
+            .collect();
+        table(&rows)
+    })?;
+    if !report.complete {
+        bail!(
+            "chain {} does not hold this build; `assay deploy` adds what is missing",
+            report.chain_id
+        );
+    }
+    Ok(())
+}
+
+const BUILT: &str = "this build";
+
+fn judge(planned: &Planned, found: Found, file: Option<&Deployment>) -> CheckedContract {
+    let (code_hash, state) = match found {
+        Found::Built { code_hash } => (Some(code_hash), BUILT),
+        Found::Other { code_hash } => (Some(code_hash), "other code"),
+        Found::Nothing => (None, "not deployed"),
+    };
+    let listed = file.and_then(|file| file.contracts.get(planned.name));
+    let agrees = listed.is_none_or(|placed| {
+        placed.address == planned.address && Some(placed.code_hash) == code_hash
+    });
+    let state = if state == BUILT && !agrees { "another one in the file" } else { state };
+    CheckedContract { address: planned.address, code_hash, state }
 }

@@ -1,5 +1,9 @@
 //! `assay escrow`.
 
+mod audit;
+mod retrieval;
+mod runs;
+
 use std::{path::PathBuf, time::Duration};
 
 use alloy::{
@@ -9,14 +13,17 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_to_bytes, proof::ProofFile};
 use assay_relayer::{
-    PredictionEscrow, ProofArtifact,
+    Contract, PredictionEscrow, ProofArtifact,
     escrow::{OnChainJob, OnChainState, Order},
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::{
-    chain::{NodeArgs, SenderArgs, amount_text, block_on, guard_dev_setup, parse_amount},
+    chain::{
+        ContractArgs, NodeArgs, SenderArgs, Sent, Session, amount_text, guard_dev_setup,
+        parse_amount,
+    },
     input::parse_word,
     output::{Decimal, Output, table},
 };
@@ -31,8 +38,14 @@ pub enum EscrowCommand {
     Refund(RefundArgs),
     /// Show a job
     Show(ShowArgs),
-    /// Withdraw what this account was credited
+    /// Withdraw what this account was credited, in any contract that holds money
     Withdraw(WithdrawArgs),
+    /// Pay for a proven accuracy on a hidden test set, to one seller or the best of several
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Pay for the proven selection of items from a committed collection
+    #[command(subcommand)]
+    Retrieval(retrieval::RetrievalCommand),
 }
 
 #[derive(Args)]
@@ -40,9 +53,8 @@ pub enum EscrowCommand {
   assay escrow open --escrow 0x... --model 1 --commitment 0x... --price 1ether --deadline 3600 \\
     --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
 pub struct OpenArgs {
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     /// Id of the model in the escrow's registry
     #[arg(long, value_name = "ID")]
     model: U256,
@@ -77,9 +89,8 @@ pub struct OpenArgs {
 pub struct ClaimArgs {
     /// Id of the job
     job: U256,
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     /// Proof file that was made for this job and recipient
     #[arg(long, value_name = "FILE", required_unless_present = "raw_proof")]
     proof: Option<PathBuf>,
@@ -105,9 +116,8 @@ pub struct ClaimArgs {
 pub struct RefundArgs {
     /// Id of the job
     job: U256,
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     #[command(flatten)]
     sender: SenderArgs,
 }
@@ -118,9 +128,8 @@ pub struct RefundArgs {
 pub struct ShowArgs {
     /// Id of the job
     job: U256,
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     /// Wait up to this long until the job is claimed or refunded
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
@@ -130,19 +139,53 @@ pub struct ShowArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow withdraw --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+  assay escrow withdraw --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key
+  assay escrow withdraw --deployment contracts/deployments/31337.json --from audit ...")]
 pub struct WithdrawArgs {
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     /// Token to withdraw [default: the chain's own coin]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Pay out to another address
     #[arg(long, value_name = "ADDRESS")]
     to: Option<Address>,
+    /// Pay out a part [default: everything]
+    #[arg(long, value_parser = parse_amount)]
+    amount: Option<U256>,
+    /// Which contract of --deployment holds the credit
+    #[arg(long, value_enum, default_value = "prediction")]
+    from: Holder,
     #[command(flatten)]
     sender: SenderArgs,
+}
+
+/// The contracts that hold credits.
+#[derive(Clone, Copy, ValueEnum)]
+enum Holder {
+    Prediction,
+    Audit,
+    Retrieval,
+    Service,
+}
+
+impl Holder {
+    fn contract(self) -> &'static str {
+        match self {
+            Self::Prediction => "PredictionEscrow",
+            Self::Audit => "AuditEscrow",
+            Self::Retrieval => "RetrievalEscrow",
+            Self::Service => "ServiceBond",
+        }
+    }
+}
+
+impl ContractArgs {
+    fn prediction_escrow(&self, session: &Session) -> Result<PredictionEscrow> {
+        let address = self.find("PredictionEscrow", &session.chain)?.address;
+        let escrow = PredictionEscrow::at(session.chain.clone(), address);
+        Ok(escrow.with_timeout(session.timeout))
+    }
 }
 
 pub fn run(command: EscrowCommand, output: &Output) -> Result<()> {
@@ -152,6 +195,8 @@ pub fn run(command: EscrowCommand, output: &Output) -> Result<()> {
         EscrowCommand::Refund(args) => refund(&args, output),
         EscrowCommand::Show(args) => show(&args, output),
         EscrowCommand::Withdraw(args) => withdraw(&args, output),
+        EscrowCommand::Audit(command) => audit::run(command, output),
+        EscrowCommand::Retrieval(command) => retrieval::run(command, output),
     }
 }
 
@@ -163,16 +208,14 @@ struct OpenReport {
     price: Decimal,
     token: Address,
     deadline: u64,
-    transaction: B256,
-    gas_used: u64,
+    #[serde(flatten)]
+    sent: Sent,
 }
 
 fn open(args: &OpenArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("opening the job");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
-        let escrow = PredictionEscrow::at(chain.clone(), args.escrow)
-            .with_timeout(args.sender.node.timeout());
+    let report = args.sender.run(output, "opening the job", async |session| {
+        let chain = &session.chain;
+        let escrow = args.contract.prediction_escrow(&session)?;
         let registry = escrow.registry().await?;
         let Some(binding) = registry.binding(args.model).await? else {
             bail!("model {} is not bound to a verifier yet", args.model);
@@ -183,12 +226,7 @@ fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         {
             bail!("model {} has binding {}, not {wanted}", args.model, binding.binding_hash);
         }
-        let deadline = chain
-            .head()
-            .await?
-            .timestamp
-            .checked_add(args.deadline)
-            .context("the deadline is too far")?;
+        let deadline = session.after(args.deadline).await?;
         let order = Order {
             modelId: args.model,
             bindingHash: binding.binding_hash,
@@ -206,18 +244,16 @@ fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             price: Decimal(args.price),
             token: args.token,
             deadline,
-            transaction: opened.outcome.hash,
-            gas_used: opened.outcome.gas_used,
+            sent: Sent::from(&opened.outcome),
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             ("job", report.job.to_string()),
             ("escrowed", amount_text(report.price.0, report.token)),
             ("claims until", format!("{} (Unix time)", report.deadline)),
             ("binding", report.binding_hash.to_string()),
-            ("gas", report.gas_used.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
         ])
     })
 }
@@ -257,15 +293,13 @@ impl ClaimArgs {
 
 fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
     let artifact = args.artifact()?;
-    let spinner = output.spinner("claiming");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
+    let report = args.sender.run(output, "claiming", async |session| {
+        let chain = &session.chain;
         let account = chain.account()?;
         let recipient = args.recipient.unwrap_or(account);
-        let escrow = PredictionEscrow::at(chain.clone(), args.escrow)
-            .with_timeout(args.sender.node.timeout());
+        let escrow = args.contract.prediction_escrow(&session)?;
         let outcome = if args.dry_run {
-            chain.code_hash(args.escrow).await?;
+            chain.code_hash(escrow.address()).await?;
             let request = escrow.claim_request(args.job, recipient, &artifact).with_from(account);
             chain.call(request).await.context("the escrow would refuse this claim")?;
             None
@@ -281,7 +315,6 @@ fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
             gas_used: outcome.map(|outcome| outcome.gas_used),
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         let result = match report.gas_used {
             Some(gas) => format!("claimed, {gas} gas"),
@@ -299,28 +332,19 @@ fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
 #[derive(Serialize)]
 struct RefundReport {
     job: Decimal,
-    transaction: B256,
-    gas_used: u64,
+    #[serde(flatten)]
+    sent: Sent,
 }
 
 fn refund(args: &RefundArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("refunding");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
-        let escrow =
-            PredictionEscrow::at(chain, args.escrow).with_timeout(args.sender.node.timeout());
-        let outcome = escrow.refund(args.job).await?;
-        Ok(RefundReport {
-            job: Decimal(args.job),
-            transaction: outcome.hash,
-            gas_used: outcome.gas_used,
-        })
+    let report = args.sender.run(output, "refunding", async |session| {
+        let outcome = args.contract.prediction_escrow(&session)?.refund(args.job).await?;
+        Ok(RefundReport { job: Decimal(args.job), sent: Sent::from(&outcome) })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             ("job", format!("{} refunded; its buyer can withdraw the price", report.job)),
-            ("gas", report.gas_used.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
         ])
     })
 }
@@ -360,13 +384,12 @@ impl From<OnChainJob> for JobReport {
 }
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("asking the escrow");
-    let report = block_on(async {
-        let escrow = PredictionEscrow::at(args.node.connect().await?, args.escrow);
+    let report = args.node.run(output, "asking the escrow", async |session| {
+        let escrow = args.contract.prediction_escrow(&session)?;
         let started = tokio::time::Instant::now();
         loop {
             let Some(job) = escrow.job(args.job).await? else {
-                bail!("escrow {} has no job {}", args.escrow, args.job);
+                bail!("escrow {} has no job {}", escrow.address(), args.job);
             };
             let open = job.state == OnChainState::Open;
             match args.wait.map(Duration::from_secs) {
@@ -374,14 +397,13 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
                     bail!("job {} is still open after {} s", args.job, limit.as_secs());
                 }
                 Some(_) if open => {
-                    spinner.message("waiting for the proof");
+                    session.spinner.message("waiting for the proof");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 _ => return Ok(JobReport::from(job)),
             }
         }
     })?;
-    drop(spinner);
     output.finish(&report, || {
         let state = match report.class {
             Some(class) => format!("claimed: class {class}"),
@@ -404,38 +426,38 @@ struct WithdrawReport {
     account: Address,
     token: Address,
     amount: Decimal,
-    transaction: B256,
-    gas_used: u64,
+    #[serde(flatten)]
+    sent: Sent,
 }
 
 fn withdraw(args: &WithdrawArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("withdrawing");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
-        let account = chain.account()?;
-        let escrow =
-            PredictionEscrow::at(chain, args.escrow).with_timeout(args.sender.node.timeout());
-        let amount = escrow.credit(args.token, account).await?;
-        if amount.is_zero() {
-            bail!("account {account} has no credit in escrow {}", args.escrow);
+    let report = args.sender.run(output, "withdrawing", async |session| {
+        let account = session.chain.account()?;
+        let address = args.contract.find(args.from.contract(), &session.chain)?.address;
+        let escrow = Contract::at(session.chain.clone(), address).with_timeout(session.timeout);
+        let credit = escrow.credit(args.token, account).await?;
+        let amount = args.amount.unwrap_or(credit);
+        if credit.is_zero() || amount > credit {
+            bail!(
+                "account {account} has a credit of {} in contract {address}",
+                amount_text(credit, args.token)
+            );
         }
-        let outcome = match args.to {
-            Some(to) => escrow.withdraw_to(args.token, to, amount).await?,
-            None => escrow.withdraw(args.token).await?,
+        let outcome = match (args.to, args.amount) {
+            (None, None) => escrow.withdraw(args.token).await?,
+            (to, _) => escrow.withdraw_to(args.token, to.unwrap_or(account), amount).await?,
         };
         Ok(WithdrawReport {
             account,
             token: args.token,
             amount: Decimal(amount),
-            transaction: outcome.hash,
-            gas_used: outcome.gas_used,
+            sent: Sent::from(&outcome),
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             ("withdrawn", amount_text(report.amount.0, report.token)),
-            ("gas", report.gas_used.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
         ])
     })
 }

@@ -20,6 +20,7 @@ mod relayer;
 mod resources;
 mod retrieve;
 mod runs;
+mod service;
 mod setup;
 mod verifier;
 
@@ -78,11 +79,14 @@ enum Command {
     /// Generate, deploy and call the verifier contract
     #[command(subcommand)]
     Verifier(verifier::VerifierCommand),
-    /// Deploy the model registry and the prediction escrow
+    /// Deploy all contracts at addresses that follow from the build, or check them
     Deploy(deploy::DeployArgs),
-    /// Buy and sell predictions
+    /// Buy and sell predictions, audits and retrievals
     #[command(subcommand)]
     Escrow(escrow::EscrowCommand),
+    /// Answer without proofs behind a bond, and have samples proven
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Follow an escrow, prove its jobs, claim the payment
     #[command(subcommand)]
     Relayer(relayer::RelayerCommand),
@@ -117,6 +121,7 @@ fn run(command: Command, output: &Output) -> Result<()> {
         Command::Verifier(command) => verifier::run(command, output),
         Command::Deploy(args) => deploy::run(&args, output),
         Command::Escrow(command) => escrow::run(command, output),
+        Command::Service(command) => service::run(command, output),
         Command::Relayer(command) => relayer::run(command, output),
         Command::Bench(args) => bench::run(&args, output),
     }

@@ -15,7 +15,9 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    chain::{NodeArgs, SenderArgs, amount_text, block_on, guard_dev_setup, parse_amount},
+    chain::{
+        ContractArgs, NodeArgs, SenderArgs, Session, amount_text, guard_dev_setup, parse_amount,
+    },
     output::{Output, table},
 };
 
@@ -33,11 +35,11 @@ pub enum RelayerCommand {
     --inputs openings --store jobs.redb --rpc http://127.0.0.1:8545 --private-key-file seller.key
 
 Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs.
+On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
 pub struct RunArgs {
-    /// Escrow contract
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     /// Model bundle
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
@@ -53,15 +55,15 @@ pub struct RunArgs {
     /// The relayer's memory; a restart goes on from it
     #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
     store: PathBuf,
-    /// First block to read on a fresh store: that of the escrow
-    #[arg(long, default_value_t = 0, value_name = "BLOCK")]
-    start_block: u64,
     /// Blocks that must hold a claim before it counts as paid, its own included
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
     /// Least price of a job in the chain's own coin
     #[arg(long, default_value = "1", value_parser = parse_amount, value_name = "AMOUNT")]
     minimum_price: U256,
+    /// Take jobs in this token too, from this price on in its smallest unit; may be repeated
+    #[arg(long, value_name = "ADDRESS=PRICE", value_parser = parse_token)]
+    token: Vec<(Address, U256)>,
     /// Who is paid [default: the signing account]
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<Address>,
@@ -94,11 +96,18 @@ pub struct StatusArgs {
     /// The relayer's memory
     #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
     store: PathBuf,
-    /// Escrow contract that the store belongs to
-    #[arg(long, value_name = "ADDRESS")]
-    escrow: Address,
+    #[command(flatten)]
+    contract: ContractArgs,
     #[command(flatten)]
     node: NodeArgs,
+}
+
+/// A token and the least price in it.
+fn parse_token(text: &str) -> Result<(Address, U256), String> {
+    let parsed = text
+        .split_once('=')
+        .and_then(|(token, price)| Some((token.trim().parse().ok()?, price.trim().parse().ok()?)));
+    parsed.ok_or_else(|| format!("{text:?} is not ADDRESS=PRICE"))
 }
 
 pub fn run(command: RelayerCommand, output: &Output) -> Result<()> {
@@ -150,18 +159,20 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     let inputs = InputStore::new(&args.inputs);
     let prover = Arc::new(LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?);
     let mut config = RelayerConfig::new(&args.store);
-    config.start_block = args.start_block;
     config.submit.confirmations = args.confirmations;
     config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
+    config.minimum_prices.extend(args.token.iter().copied());
     config.recipient = args.recipient;
     config.withdraw = !args.no_withdraw;
     config.poll_interval = Duration::from_millis(args.poll.max(10));
-    block_on(async {
-        let chain = args.sender.connect().await?;
-        guard_dev_setup(prover.is_dev_setup(), chain.chain_id(), args.dev)?;
+    drop(spinner);
+    args.sender.run(output, "looking at the escrow", async |session| {
+        let Session { chain, timeout, spinner } = session;
         let chain_id = chain.chain_id();
-        let escrow =
-            PredictionEscrow::at(chain, args.escrow).with_timeout(args.sender.node.timeout());
+        guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
+        let place = args.contract.find("PredictionEscrow", &chain)?;
+        config.start_block = place.from_block;
+        let escrow = PredictionEscrow::at(chain, place.address).with_timeout(timeout);
         let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
@@ -187,7 +198,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             _ => (None, None),
         };
         if let (Some(path), Some(_)) = (&args.save_proof, transaction) {
-            save_proof(&relayer, &job, chain_id, args.escrow, path)?;
+            save_proof(&relayer, &job, chain_id, place.address, path)?;
         }
         let report = SettledReport {
             settled_as: job.state.name(),
@@ -283,8 +294,11 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
     if !args.store.exists() {
         bail!("there is no store {}", args.store.display());
     }
-    let chain_id = block_on(async { Ok(args.node.connect().await?.chain_id()) })?;
-    let jobs = JobStore::open(&args.store, chain_id, args.escrow)?.jobs()?;
+    let (chain_id, escrow) = args.node.run(output, "asking the node", async |session| {
+        let place = args.contract.find("PredictionEscrow", &session.chain)?;
+        Ok((session.chain.chain_id(), place.address))
+    })?;
+    let jobs = JobStore::open(&args.store, chain_id, escrow)?.jobs()?;
     let report = StatusReport::new(jobs);
     output.finish(&report, || {
         if report.jobs.is_empty() {
@@ -301,4 +315,18 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
             .collect();
         table(&rows)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_have_a_least_price() {
+        let token = Address::with_last_byte(7);
+        assert_eq!(parse_token(&format!("{token}=12")), Ok((token, U256::from(12))));
+        for bad in ["", "0x07=1", &format!("{token}"), &format!("{token}=")] {
+            assert!(parse_token(bad).is_err(), "{bad}");
+        }
+    }
 }

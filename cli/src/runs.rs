@@ -240,6 +240,7 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
             set.depth()
         );
     }
+    require_labels(&set, statement, &args.set)?;
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     fs::create_dir_all(&args.output)
@@ -317,6 +318,14 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
             ("openings", format!("{} of {} used", report.openings_used, report.openings)),
         ])
     })
+}
+
+/// The items of an audit need labels.
+fn require_labels(set: &Collection, statement: StatementKind, path: &Path) -> Result<()> {
+    if matches!(statement, StatementKind::Audit { .. }) && set.labels().is_empty() {
+        bail!("{} has no labels; an audit needs one for each item", path.display());
+    }
+    Ok(())
 }
 
 /// Proves the runs, `workers` at a time, each expected to take so many seconds; stops handing out runs

@@ -7,7 +7,7 @@ use std::{
 
 use alloy::{
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     rpc::types::TransactionRequest,
     sol,
     sol_types::SolCall,
@@ -23,7 +23,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{SenderArgs, block_on, guard_dev_setup},
+    chain::{SenderArgs, Sent, guard_dev_setup},
     keygen::{KeyFolder, ModelSource},
     output::{Output, hex, table},
 };
@@ -122,6 +122,44 @@ struct Description {
     /// Absent without a compiler.
     init_code: Option<Bytes>,
     runtime_bytes: Option<usize>,
+    /// EXTCODEHASH of the verifier; absent without a compiler.
+    #[serde(default)]
+    verifier_code_hash: Option<B256>,
+}
+
+/// A verifying key and a verifier, by their code hashes, as a build made them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltVerifier {
+    pub vk_hash: B256,
+    pub code_hash: B256,
+    pub dev_setup: bool,
+}
+
+impl BuiltVerifier {
+    /// Reads what `assay verifier generate` left in a folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let description = Description::read(folder)?;
+        let code_hash = description.verifier_code_hash.with_context(|| {
+            format!(
+                "{} has no compiled verifier; run `assay verifier generate` again",
+                folder.display()
+            )
+        })?;
+        let Description { vk_hash, dev_setup, .. } = description;
+        Ok(Self { vk_hash, code_hash, dev_setup })
+    }
+}
+
+impl Description {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(DESCRIPTION);
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}; `assay verifier generate` writes it", path.display())
+        })?;
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} was not written by `assay verifier generate`", path.display())
+        })
+    }
 }
 
 pub fn run(command: VerifierCommand, output: &Output) -> Result<()> {
@@ -141,6 +179,7 @@ struct Generated {
     vk_bytes: usize,
     dev_setup: bool,
     verifier_code_bytes: Option<usize>,
+    verifier_code_hash: Option<B256>,
 }
 
 fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
@@ -175,6 +214,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         dev_setup: info.is_dev(),
         vk_code: vk_code.into(),
         runtime_bytes: compiled.as_ref().map(|compiled| compiled.runtime_code.len()),
+        verifier_code_hash: compiled.as_ref().map(|compiled| keccak256(&compiled.runtime_code)),
         init_code: compiled.map(|compiled| compiled.init_code.into()),
     };
     write(&args.output.join(DESCRIPTION), serde_json::to_string_pretty(&description)?.as_bytes())?;
@@ -187,6 +227,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         vk_bytes: description.vk_code.len(),
         dev_setup: description.dev_setup,
         verifier_code_bytes: description.runtime_bytes,
+        verifier_code_hash: description.verifier_code_hash,
     };
     output.finish(&report, || {
         let code = match report.verifier_code_bytes {
@@ -211,6 +252,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 struct DeployedPair {
     verifier: Address,
     verifier_code_bytes: usize,
+    verifier_code_hash: B256,
     /// 0 for a verifier that was there.
     verifier_gas: u64,
     vk: Address,
@@ -221,20 +263,13 @@ struct DeployedPair {
 
 fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
     let path = args.folder.join(DESCRIPTION);
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!("cannot read {}; `assay verifier generate` writes it", path.display())
-    })?;
-    let description: Description = serde_json::from_str(&text).with_context(|| {
-        format!("{} was not written by `assay verifier generate`", path.display())
-    })?;
+    let description = Description::read(&args.folder)?;
     let Some((0, vk_bytes)) = description.vk_code.split_first() else {
         bail!("the verifying key in {} does not start with a zero byte", path.display());
     };
-    let spinner = output.spinner("deploying the verifier");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
+    let report = args.sender.run(output, "deploying the verifier", async |session| {
+        let (chain, timeout) = (&session.chain, session.timeout);
         guard_dev_setup(description.dev_setup, chain.chain_id(), args.dev)?;
-        let timeout = args.sender.node.timeout();
         let (verifier, verifier_gas) = match (args.verifier, &description.init_code) {
             (Some(address), _) => (address, 0),
             (None, Some(code)) => {
@@ -246,11 +281,16 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
                 path.display()
             ),
         };
-        let verifier_code_bytes = chain.code(verifier).await?.len();
-        if verifier_code_bytes == 0 {
-            bail!("there is no contract at {verifier}");
+        let verifier_code_hash = chain.code_hash(verifier).await?;
+        if let Some(expected) = description.verifier_code_hash
+            && expected != verifier_code_hash
+        {
+            bail!(
+                "the verifier at {verifier} has code hash {verifier_code_hash}, expected {expected}"
+            );
         }
-        spinner.message("deploying the verifying key");
+        let verifier_code_bytes = chain.code(verifier).await?.len();
+        session.spinner.message("deploying the verifying key");
         let vk = chain.deploy_data(vk_bytes, timeout).await?;
         if vk.code_hash != description.vk_hash {
             bail!(
@@ -263,6 +303,7 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
         Ok(DeployedPair {
             verifier,
             verifier_code_bytes,
+            verifier_code_hash,
             verifier_gas,
             vk: vk.address,
             vk_hash: vk.code_hash,
@@ -270,7 +311,6 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
             vk_gas: vk.gas_used,
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             (
@@ -292,9 +332,9 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
 #[derive(Serialize)]
 struct Called {
     weights_hash: B256,
-    transaction: B256,
-    /// Of the whole transaction.
-    gas_used: u64,
+    /// The gas is that of the whole transaction.
+    #[serde(flatten)]
+    sent: Sent,
 }
 
 fn call(args: &CallArgs, output: &Output) -> Result<()> {
@@ -308,9 +348,8 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
             .map(|input| U256::from_be_bytes(field_to_bytes(input)))
             .collect(),
     };
-    let spinner = output.spinner("verifying on chain");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
+    let report = args.sender.run(output, "verifying on chain", async |session| {
+        let chain = &session.chain;
         let vk_hash = chain.code_hash(args.vk).await?;
         if vk_hash.0 != file.vk_hash {
             bail!(
@@ -322,14 +361,60 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
         let weights_hash = chain.query(args.verifier, &call).await?;
         let request =
             TransactionRequest::default().with_to(args.verifier).with_input(call.abi_encode());
-        let outcome = chain.send(request, args.sender.node.timeout()).await?;
-        Ok(Called { weights_hash, transaction: outcome.hash, gas_used: outcome.gas_used })
+        let outcome = chain.send(request, session.timeout).await?;
+        Ok(Called { weights_hash, sent: Sent::from(&outcome) })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             ("accepted for model", report.weights_hash.to_string()),
-            ("gas", report.gas_used.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
         ])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use assay_prover::solidity::error_signatures;
+    use assay_relayer::bindings::VerifierErrors;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_verifiers_are_those_that_are_decoded() {
+        let written: BTreeSet<String> = error_signatures().map(ToOwned::to_owned).collect();
+        let contract = VerifierErrors::abi::contract();
+        let decoded: BTreeSet<String> = contract.errors().map(|error| error.signature()).collect();
+        assert_eq!(written, decoded);
+        assert!(!written.is_empty());
+    }
+
+    #[test]
+    fn descriptions_without_a_compiled_verifier_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = BuiltVerifier::read(folder.path()).unwrap_err().to_string();
+        assert!(missing.contains("assay verifier generate"), "{missing}");
+        let description = Description {
+            contract_name: "Halo2Verifier".into(),
+            profile: B256::ZERO,
+            proof_bytes: 1,
+            vk_hash: B256::with_last_byte(1),
+            dev_setup: true,
+            vk_code: Bytes::new(),
+            init_code: None,
+            runtime_bytes: None,
+            verifier_code_hash: None,
+        };
+        let write = |description: &Description| {
+            let text = serde_json::to_string(description).unwrap();
+            fs::write(folder.path().join(DESCRIPTION), text).unwrap();
+        };
+        write(&description);
+        assert!(BuiltVerifier::read(folder.path()).is_err());
+        let code_hash = B256::with_last_byte(2);
+        write(&Description { verifier_code_hash: Some(code_hash), ..description });
+        let built = BuiltVerifier::read(folder.path()).unwrap();
+        assert_eq!((built.vk_hash, built.code_hash), (B256::with_last_byte(1), code_hash));
+    }
 }

@@ -7,6 +7,10 @@
 // The constructors that `sol!` makes for events take every field.
 #![allow(clippy::too_many_arguments)]
 
+mod audit;
+mod retrieval;
+mod service;
+
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use alloy::{
@@ -15,6 +19,10 @@ use alloy::{
     primitives::{FixedBytes, hex},
     sol,
 };
+
+pub use audit::IAuditEscrow;
+pub use retrieval::IRetrievalEscrow;
+pub use service::IServiceBond;
 
 sol! {
     #[sol(rpc, abi)]
@@ -114,14 +122,10 @@ sol! {
             uint256 indexed jobId, uint256 indexed modelId, address indexed recipient, uint256 output
         );
         event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer);
-        event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
 
         function open(Order calldata order) external payable returns (uint256 jobId);
         function claim(uint256 jobId, address recipient, uint256 output, bytes calldata proof) external;
         function refund(uint256 jobId) external;
-        function withdraw(address token) external returns (uint256 amount);
-        function withdrawTo(address token, address to, uint256 amount) external;
-        function creditOf(address token, address account) external view returns (uint256 amount);
         function getJob(uint256 jobId) external view returns (Job memory job);
         function contextOf(uint256 jobId, address recipient) external view returns (uint256 context);
         function jobCount() external view returns (uint256);
@@ -129,7 +133,18 @@ sol! {
         function allowDevSetup() external view returns (bool);
     }
 
-    /// Custom errors of the registry, the escrow and their libraries.
+    /// What every contract that holds money offers.
+    #[sol(abi)]
+    #[derive(Debug, PartialEq, Eq)]
+    interface ICustody {
+        event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
+
+        function withdraw(address token) external returns (uint256 amount);
+        function withdrawTo(address token, address to, uint256 amount) external;
+        function creditOf(address token, address account) external view returns (uint256 amount);
+    }
+
+    /// Custom errors of the registries, the escrows and their libraries.
     #[sol(abi)]
     #[derive(Debug, PartialEq, Eq)]
     interface ContractErrors {
@@ -163,6 +178,61 @@ sol! {
         error HintTooLong(uint256 length, uint256 maximum);
         error DeadlinePassed(uint256 jobId, uint256 deadline);
         error DeadlineNotPassed(uint256 jobId, uint256 deadline);
+        error ResultOutOfRange(uint256 correct, uint256 total);
+        error ServiceNotFound(bytes32 serviceId);
+        error ServiceExists(bytes32 serviceId);
+        error ServiceNotActive(bytes32 serviceId);
+        error ServiceNotClosing(bytes32 serviceId);
+        error NotServiceProvider(bytes32 serviceId, address caller);
+        error NoticeNotPassed(bytes32 serviceId, uint256 closableAt);
+        error BatchesOpen(bytes32 serviceId, uint256 openBatches);
+        error TermOutOfRange(string field, uint256 value, uint256 minimum, uint256 maximum);
+        error BondTooSmall(uint256 free, uint256 needed);
+        error BatchNotFound(bytes32 batchId);
+        error BatchNotPosted(bytes32 batchId);
+        error BatchNotContested(bytes32 batchId);
+        error NotBatchBuyer(address buyer, address caller);
+        error ReceiptUsed(bytes32 batchId);
+        error ReceiptExpired(uint256 validUntil);
+        error SignatureRejected(address signer);
+        error CountOutOfRange(uint256 count, uint256 maximum);
+        error ChecksOutOfRange(uint256 checks, uint256 maximum);
+        error SecretMismatch(bytes32 expected, bytes32 actual);
+        error BlockHashUnavailable(uint256 blockNumber);
+        error PositionOutOfRange(uint256 position, uint256 checks);
+        error ItemAlreadyProven(bytes32 batchId, uint256 position);
+        error ItemNotInRoot(bytes32 batchId, uint256 index);
+        error TermsMismatch(uint256 jobId, bytes32 expected, bytes32 actual);
+        error WrongCaller(address expected, address actual);
+        error WrongJobState(uint256 jobId, uint256 expected, uint256 actual);
+        error Undecided(uint256 jobId);
+        error RunOutOfRange(uint256 run, uint256 runs);
+        error RunAlreadyProven(uint256 run);
+        error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
+        error BondWithoutKeys(uint256 bond);
+        error RequiredOutOfRange(uint256 required, uint256 items);
+        error MaxEntriesOutOfRange(uint256 maxEntries, uint256 maximum);
+        error KeyListTooLong(uint256 length, uint256 maximum);
+        error KeyListMismatch(bytes32 expected, bytes32 actual);
+        error KeyNotAdmitted(bytes32 vkHash, bytes32 verifierCodeHash);
+        error EntriesFull(uint256 jobId, uint256 maximum);
+        error EntriesOpen(uint256 jobId, uint256 enterBy);
+        error NoEntries(uint256 jobId);
+        error SameBlock(uint256 jobId);
+        error EntriesMismatch(uint256 jobId, bytes32 expected, bytes32 actual);
+        error EntryNotFound(uint256 jobId, uint256 entry);
+        error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
+        error EntryEnded(uint256 jobId, uint256 entry);
+        error CorrectOutOfRange(uint256 correct, uint256 items);
+        error NotCertifiable(uint256 jobId, uint256 entry);
+        error AlreadyCertified(uint256 jobId, uint256 entry);
+        error BatchOutOfRange(uint256 batch, uint256 maximum);
+        error BitmapOutOfRange(uint256 bitmap, uint256 items);
+        error ItemOutOfRange(uint256 index, uint256 items);
+        error RunNotProven(uint256 jobId, uint256 run);
+        error NotCovered(uint256 jobId, uint256 missing);
+        error InvalidShortString();
+        error StringTooLong(string str);
         error ReentrancyGuardReentrantCall();
         error SafeERC20FailedOperation(address token);
         error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value);

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, U256},
     rpc::types::{Log, TransactionRequest},
     sol_types::SolEvent,
 };
 
 use crate::{
-    bindings::{ContractErrors, IERC20, IPredictionEscrow},
+    bindings::{ContractErrors, IPredictionEscrow},
     chain::{
         Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, contract,
     },
+    contract::Contract,
     error::RelayerError,
     proving::ProofArtifact,
-    registry::{ModelRegistry, escrow_constructor, find_event},
+    registry::{ModelRegistry, escrow_constructor},
 };
 
 pub use crate::bindings::IPredictionEscrow::Order;
@@ -23,9 +24,7 @@ pub use crate::bindings::IPredictionEscrow::Order;
 /// A prediction escrow contract.
 #[derive(Clone, Debug)]
 pub struct PredictionEscrow {
-    chain: Chain,
-    address: Address,
-    timeout: Duration,
+    contract: Contract,
 }
 
 /// Where a job stands on chain.
@@ -87,7 +86,7 @@ pub struct Opened {
 impl PredictionEscrow {
     /// The escrow at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self { chain, address, timeout: Duration::from_secs(180) }
+        Self { contract: Contract::at(chain, address) }
     }
 
     /// Deploys an escrow from forge's artifact. `allow_dev_setup` admits models whose trusted
@@ -106,16 +105,21 @@ impl PredictionEscrow {
 
     /// How long transactions are waited for; 3 minutes unless set.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.contract = self.contract.with_timeout(timeout);
         self
     }
 
     pub fn address(&self) -> Address {
-        self.address
+        self.contract.address()
     }
 
     pub fn chain(&self) -> &Chain {
-        &self.chain
+        self.contract.chain()
+    }
+
+    /// Credits and withdrawals.
+    pub fn custody(&self) -> &Contract {
+        &self.contract
     }
 
     /// The registry that this escrow takes its models from.
@@ -123,37 +127,31 @@ impl PredictionEscrow {
     /// # Errors
     /// [`RelayerError::NotAnEscrow`] if there is another contract, or none, at the address.
     pub async fn registry(&self) -> Result<ModelRegistry, RelayerError> {
-        match self.chain.query(self.address, &IPredictionEscrow::registryCall {}).await {
-            Ok(address) => Ok(ModelRegistry::at(self.chain.clone(), address)),
+        match self.contract.query(&IPredictionEscrow::registryCall {}).await {
+            Ok(address) => Ok(ModelRegistry::at(self.chain().clone(), address)),
             Err(
                 error @ (ChainError::Reverted(_)
                 | ChainError::BadAnswer { .. }
                 | ChainError::NoCode { .. }),
-            ) => {
-                Err(RelayerError::NotAnEscrow { address: self.address, reason: error.to_string() })
-            }
+            ) => Err(RelayerError::NotAnEscrow {
+                address: self.address(),
+                reason: error.to_string(),
+            }),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Whether models with a locally made trusted setup are admitted.
     pub async fn allows_dev_setup(&self) -> Result<bool, ChainError> {
-        self.chain.query(self.address, &IPredictionEscrow::allowDevSetupCall {}).await
+        self.contract.query(&IPredictionEscrow::allowDevSetupCall {}).await
     }
 
     /// Opens a job and escrows its price from the signing account. A token's allowance is given
     /// first where it is too small, for exactly the price.
     pub async fn open(&self, order: Order) -> Result<Opened, ChainError> {
-        let value = if order.token == Address::ZERO {
-            order.price
-        } else {
-            self.allow(order.token, order.price).await?;
-            U256::ZERO
-        };
-        let call = IPredictionEscrow::openCall { order };
-        let outcome = self.chain.transact(self.address, &call, value, self.timeout).await?;
-        let event =
-            find_event::<IPredictionEscrow::JobOpened>(&self.chain, self.address, &outcome)?;
+        let value = self.contract.payment(order.token, order.price).await?;
+        let outcome = self.contract.transact(&IPredictionEscrow::openCall { order }, value).await?;
+        let event = self.contract.event::<IPredictionEscrow::JobOpened>(&outcome)?;
         Ok(Opened { job_id: event.jobId, outcome })
     }
 
@@ -165,7 +163,8 @@ impl PredictionEscrow {
         recipient: Address,
         artifact: &ProofArtifact,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.chain.send(self.claim_request(job_id, recipient, artifact), self.timeout).await
+        let call = claim_call(job_id, recipient, artifact);
+        self.contract.transact(&call, U256::ZERO).await
     }
 
     /// The call that claims, unsigned.
@@ -175,56 +174,19 @@ impl PredictionEscrow {
         recipient: Address,
         artifact: &ProofArtifact,
     ) -> TransactionRequest {
-        let call = IPredictionEscrow::claimCall {
-            jobId: job_id,
-            recipient,
-            output: artifact.output,
-            proof: artifact.proof.clone(),
-        };
-        contract::request(self.address, &call)
+        contract::request(self.address(), &claim_call(job_id, recipient, artifact))
     }
 
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.
     pub async fn refund(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IPredictionEscrow::refundCall { jobId: job_id };
-        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
-    }
-
-    /// What `account` can withdraw in `token` (zero for the chain's own coin).
-    pub async fn credit(&self, token: Address, account: Address) -> Result<U256, ChainError> {
-        self.chain.query(self.address, &IPredictionEscrow::creditOfCall { token, account }).await
-    }
-
-    /// Pays the signing account's whole credit out to it.
-    pub async fn withdraw(&self, token: Address) -> Result<TransactionOutcome, ChainError> {
-        self.chain
-            .transact(
-                self.address,
-                &IPredictionEscrow::withdrawCall { token },
-                U256::ZERO,
-                self.timeout,
-            )
-            .await
-    }
-
-    /// Pays a part of the signing account's credit out to another address.
-    pub async fn withdraw_to(
-        &self,
-        token: Address,
-        to: Address,
-        amount: U256,
-    ) -> Result<TransactionOutcome, ChainError> {
-        let call = IPredictionEscrow::withdrawToCall { token, to, amount };
-        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
+        self.contract.transact(&call, U256::ZERO).await
     }
 
     /// Reads a job; `None` if there is none with this id.
     pub async fn job(&self, job_id: U256) -> Result<Option<OnChainJob>, ChainError> {
-        let job = match self
-            .chain
-            .query(self.address, &IPredictionEscrow::getJobCall { jobId: job_id })
-            .await
-        {
+        let call = IPredictionEscrow::getJobCall { jobId: job_id };
+        let job = match self.contract.query(&call).await {
             Ok(job) => job,
             Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::JobNotFound>() => {
                 return Ok(None);
@@ -251,14 +213,12 @@ impl PredictionEscrow {
 
     /// Number of jobs; ids run from 1 to it.
     pub async fn count(&self) -> Result<U256, ChainError> {
-        self.chain.query(self.address, &IPredictionEscrow::jobCountCall {}).await
+        self.contract.query(&IPredictionEscrow::jobCountCall {}).await
     }
 
     /// Public input 0 as the contract computes it; equal to [`crate::proof_context`].
     pub async fn context(&self, job_id: U256, recipient: Address) -> Result<U256, ChainError> {
-        self.chain
-            .query(self.address, &IPredictionEscrow::contextOfCall { jobId: job_id, recipient })
-            .await
+        self.contract.query(&IPredictionEscrow::contextOfCall { jobId: job_id, recipient }).await
     }
 
     /// A reader of this escrow's job events.
@@ -268,17 +228,17 @@ impl PredictionEscrow {
             IPredictionEscrow::JobClaimed::SIGNATURE_HASH,
             IPredictionEscrow::JobRefunded::SIGNATURE_HASH,
         ];
-        LogScanner::new(self.address, topics, max_range)
+        LogScanner::new(self.address(), topics, max_range)
     }
 
     /// All job events from block `from` to the head, in chain order.
     pub async fn events(&self, from: u64) -> Result<Vec<EscrowEvent>, RelayerError> {
-        let head = self.chain.head().await?.number;
+        let head = self.chain().head().await?.number;
         let mut scanner = self.scanner(10_000);
         let mut events = Vec::new();
         let mut next = from;
         while next <= head {
-            let (logs, to) = scanner.scan(&self.chain, next, head).await?;
+            let (logs, to) = scanner.scan(self.chain(), next, head).await?;
             for log in &logs {
                 events.push(self.decode_event(log)?);
             }
@@ -290,7 +250,7 @@ impl PredictionEscrow {
     /// Decodes a log of this escrow.
     pub fn decode_event(&self, log: &Log) -> Result<EscrowEvent, RelayerError> {
         let fault = |reason: String| RelayerError::BadEvent {
-            escrow: self.address,
+            escrow: self.address(),
             block: log.block_number.unwrap_or_default(),
             reason,
         };
@@ -324,25 +284,17 @@ impl PredictionEscrow {
         let block = BlockRef { number, hash, timestamp: log.block_timestamp.unwrap_or_default() };
         Ok(EscrowEvent { block, transaction, log_index, kind })
     }
-
-    async fn allow(&self, token: Address, amount: U256) -> Result<(), ChainError> {
-        let owner = self.chain.account()?;
-        let allowance = self
-            .chain
-            .query(token, &IERC20::allowanceCall { owner, spender: self.address })
-            .await?;
-        if allowance < amount {
-            let call = IERC20::approveCall { spender: self.address, amount };
-            self.chain.transact(token, &call, U256::ZERO, self.timeout).await?;
-        }
-        Ok(())
-    }
 }
 
-/// Bytes of a job's hint as text where they are text, else in hexadecimal.
-pub fn hint_text(hint: &Bytes) -> String {
-    match std::str::from_utf8(hint) {
-        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
-        _ => hint.to_string(),
+fn claim_call(
+    job_id: U256,
+    recipient: Address,
+    artifact: &ProofArtifact,
+) -> IPredictionEscrow::claimCall {
+    IPredictionEscrow::claimCall {
+        jobId: job_id,
+        recipient,
+        output: artifact.output,
+        proof: artifact.proof.clone(),
     }
 }

@@ -1,16 +1,22 @@
-//! Follows a prediction escrow on an Ethereum chain, has its jobs proven, and claims the payment.
+//! Assay's contracts on an Ethereum chain, and a relayer that follows the prediction escrow, has its
+//! jobs proven, and claims the payment.
 //!
-//! * [`chain`]: connection to a node, transactions, deployment.
-//! * [`registry`] and [`escrow`]: the two contracts, typed.
+//! * [`chain`]: connection to a node, transactions, deployment of code.
+//! * [`deployment`]: all contracts at addresses that follow from the build.
+//! * [`contract`]: what the typed contracts share; [`registry`], [`escrow`], [`audit_escrow`],
+//!   [`retrieval_escrow`], [`service_bond`]: one module for each contract.
 //! * [`follower`], [`store`], [`submitter`] and [`service`]: the relayer.
 //! * [`proving`]: the border to whatever makes proofs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod audit_escrow;
 pub mod bindings;
 pub mod chain;
 mod clock;
 pub mod config;
+pub mod contract;
+pub mod deployment;
 pub mod error;
 pub mod escrow;
 pub mod follower;
@@ -18,17 +24,24 @@ pub mod job;
 mod proof_pool;
 pub mod proving;
 pub mod registry;
+pub mod retrieval_escrow;
 pub mod service;
+pub mod service_bond;
 pub mod store;
 pub mod submitter;
 
+pub use audit_escrow::AuditEscrow;
 pub use chain::{Artifact, Chain, ChainConfig, ChainError, Deployed, SignerSource};
 pub use config::RelayerConfig;
+pub use contract::Contract;
+pub use deployment::{Deployment, DeploymentError};
 pub use error::{RelayerError, StoreError};
 pub use escrow::PredictionEscrow;
 pub use job::{JobState, ModelIdentity, PredictionJob, PredictionTerms, SkipReason};
 pub use proving::{ProofArtifact, ProofRequest, ProveError, Prover, proof_context};
 pub use registry::ModelRegistry;
+pub use retrieval_escrow::RetrievalEscrow;
 pub use service::Relayer;
+pub use service_bond::ServiceBond;
 pub use store::JobStore;
 pub use tokio_util::sync::CancellationToken;

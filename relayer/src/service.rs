@@ -407,9 +407,9 @@ impl Relayer {
             return Ok(());
         }
         for token in self.earned.clone() {
-            let credit = self.escrow.credit(token, account).await?;
+            let credit = self.escrow.custody().credit(token, account).await?;
             if !credit.is_zero() {
-                match self.escrow.withdraw(token).await {
+                match self.escrow.custody().withdraw(token).await {
                     Ok(outcome) => {
                         tracing::info!(%token, amount = %credit, transaction = %outcome.hash, "earnings withdrawn");
                     }

@@ -47,6 +47,11 @@ const ERRORS: [(&str, &str, &str); 10] = [
     ("INVALID", "ProofInvalid()", "The proof does not hold for this key and these public inputs."),
 ];
 
+/// Signatures of the contract's custom errors, such as `ScalarNotInField(uint256)`.
+pub fn error_signatures() -> impl Iterator<Item = &'static str> {
+    ERRORS.iter().map(|(_, signature, _)| *signature)
+}
+
 /// Delta of the permutation argument (`Fr::DELTA`), the generator of the cosets of its columns.
 fn delta() -> String {
     use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};

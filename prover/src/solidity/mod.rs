@@ -15,6 +15,7 @@ mod text;
 use crate::proof::{KeyInfo, profile::Profile, transcript::keccak256};
 
 pub use compile::{CompileError, Compiled, compile};
+pub use contract::error_signatures;
 
 /// How the contract is written.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! Rust build does not depend on a Solidity build.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -30,6 +31,15 @@ pub struct Artifact {
     pub path: PathBuf,
     /// Init code without constructor arguments.
     pub init_code: Bytes,
+    /// Runtime code, with zeros for immutable variables; `None` if the artifact has none.
+    runtime: Option<Runtime>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Runtime {
+    code: Vec<u8>,
+    /// Start and length of each place that the constructor fills in.
+    immutables: Vec<(usize, usize)>,
 }
 
 /// A deployed contract.
@@ -46,13 +56,34 @@ pub struct Deployed {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ArtifactFile {
     bytecode: Option<Bytecode>,
+    deployed_bytecode: Option<Bytecode>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Bytecode {
     object: String,
+    #[serde(default)]
+    immutable_references: BTreeMap<String, Vec<Place>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Place {
+    start: usize,
+    length: usize,
+}
+
+impl Bytecode {
+    fn runtime(self) -> Option<Runtime> {
+        let places = self.immutable_references.into_values().flatten();
+        Some(Runtime {
+            code: hex::decode(&self.object).ok().filter(|code| !code.is_empty())?,
+            immutables: places.map(|place| (place.start, place.length)).collect(),
+        })
+    }
 }
 
 impl Artifact {
@@ -85,7 +116,33 @@ impl Artifact {
                 "has no bytecode: it is an interface or an abstract contract".into(),
             ));
         }
-        Ok(Self { name: name.to_owned(), path: path.to_owned(), init_code: init_code.into() })
+        Ok(Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            init_code: init_code.into(),
+            runtime: file.deployed_bytecode.and_then(Bytecode::runtime),
+        })
+    }
+
+    /// Whether `code` is this contract's runtime code, whatever its immutable variables are.
+    ///
+    /// # Errors
+    /// [`ChainError::Artifact`] if the artifact does not say what the runtime code is.
+    pub fn built(&self, code: &[u8]) -> Result<bool, ChainError> {
+        let fault = || ChainError::Artifact {
+            path: self.path.clone(),
+            reason: "has no runtime code to compare with; build the contracts with `forge build`"
+                .into(),
+        };
+        let runtime = self.runtime.as_ref().ok_or_else(fault)?;
+        let mut code = code.to_vec();
+        for (start, length) in &runtime.immutables {
+            let end = start.saturating_add(*length);
+            if let Some(place) = code.get_mut(*start..end) {
+                place.fill(0);
+            }
+        }
+        Ok(code == runtime.code)
     }
 
     /// Init code followed by ABI-encoded constructor arguments.
@@ -196,6 +253,18 @@ mod tests {
         fs::write(&path, r#"{"bytecode":{"object":"0x6001"}}"#).unwrap();
         let artifact = Artifact::load(dir.path(), "A").unwrap();
         assert_eq!(artifact.with_arguments(&[2]).as_ref(), [0x60, 1, 2]);
+        assert!(artifact.built(&[1]).is_err(), "no runtime code");
+        fs::write(
+            &path,
+            r#"{"bytecode":{"object":"0x6001"},"deployedBytecode":{"object":"0xaa0000bb",
+                "immutableReferences":{"7":[{"start":1,"length":2}]}}}"#,
+        )
+        .unwrap();
+        let artifact = Artifact::load(dir.path(), "A").unwrap();
+        assert!(artifact.built(&[0xaa, 5, 6, 0xbb]).unwrap(), "immutables may differ");
+        for other in [&[0xaa, 5, 6, 0xbc][..], &[0xaa, 5, 6], &[0xaa, 5, 6, 0xbb, 0], &[]] {
+            assert!(!artifact.built(other).unwrap());
+        }
     }
 
     #[test]

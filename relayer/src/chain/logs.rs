@@ -17,6 +17,8 @@ use super::{Chain, ChainError};
 pub struct LogScanner {
     address: Address,
     topics: Vec<B256>,
+    /// Second topic, if only logs of one are wanted.
+    subject: Option<B256>,
     range: u64,
     max_range: u64,
     /// Queries that went well since the range last changed.
@@ -30,7 +32,13 @@ impl LogScanner {
     /// Logs of `address` whose first topic is among `topics`, at most `max_range` blocks a query.
     pub fn new(address: Address, topics: Vec<B256>, max_range: u64) -> Self {
         let max_range = max_range.max(1);
-        Self { address, topics, range: max_range, max_range, successes: 0 }
+        Self { address, topics, subject: None, range: max_range, max_range, successes: 0 }
+    }
+
+    /// Only logs whose first indexed field has this value.
+    pub fn about(mut self, subject: B256) -> Self {
+        self.subject = Some(subject);
+        self
     }
 
     /// The last block of the next query from `from` towards `head`.
@@ -51,11 +59,14 @@ impl LogScanner {
     ) -> Result<(Vec<Log>, u64), ChainError> {
         loop {
             let to = self.next_end(from, head);
-            let filter = Filter::new()
+            let mut filter = Filter::new()
                 .address(self.address)
                 .event_signature(self.topics.clone())
                 .from_block(from)
                 .to_block(to);
+            if let Some(subject) = self.subject {
+                filter = filter.topic1(subject);
+            }
             match chain.provider().get_logs(&filter).await {
                 Ok(mut logs) => {
                     self.successes += 1;

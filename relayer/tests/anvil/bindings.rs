@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use alloy::json_abi::JsonAbi;
-use assay_relayer::bindings::{ContractErrors, IModelRegistry, IPredictionEscrow};
+use assay_relayer::bindings::{
+    ContractErrors, IAuditEscrow, ICustody, IModelRegistry, IPredictionEscrow, IRetrievalEscrow,
+    IServiceBond,
+};
 
 use crate::{node::artifacts, require_anvil};
 
@@ -39,6 +42,13 @@ fn interfaces_are_those_of_the_contracts() {
     let pairs = [
         (IModelRegistry::abi::contract(), built("ModelRegistry")),
         (IPredictionEscrow::abi::contract(), built("PredictionEscrow")),
+        (IAuditEscrow::abi::contract(), built("AuditEscrow")),
+        (IRetrievalEscrow::abi::contract(), built("RetrievalEscrow")),
+        (IServiceBond::abi::contract(), built("ServiceBond")),
+        (ICustody::abi::contract(), built("PredictionEscrow")),
+        (ICustody::abi::contract(), built("AuditEscrow")),
+        (ICustody::abi::contract(), built("RetrievalEscrow")),
+        (ICustody::abi::contract(), built("ServiceBond")),
     ];
     let known: BTreeSet<String> =
         ContractErrors::abi::contract().errors().map(|e| e.signature()).collect();

@@ -1,0 +1,340 @@
+//! `assay escrow audit`.
+
+mod deliver;
+mod enter;
+mod open;
+mod show;
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_prover::{collection::Collection, field::field_to_bytes};
+use assay_relayer::{
+    AuditEscrow,
+    audit_escrow::{AuditOrder, Terms},
+    chain::TransactionOutcome,
+    proof_context,
+    registry::ModelBinding,
+};
+use clap::{ArgGroup, Args, Subcommand};
+use serde::Serialize;
+
+use super::runs::{self, Expected};
+use crate::{
+    chain::{ContractArgs, SenderArgs, Sent, Session},
+    output::{Decimal, Output, table},
+};
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Buyer: escrow a reward for a proven accuracy on a committed test set
+    Open(Box<open::OpenArgs>),
+    /// Seller: enter a model and put up the stake
+    Enter(enter::EnterArgs),
+    /// Buyer: publish the encrypted test set, get the bond back
+    Deliver(deliver::DeliverArgs),
+    /// Seller: confirm the delivery, and answer for the count from now on
+    Accept(AcceptArgs),
+    /// Seller: give up for the abort fee
+    #[command(after_help = "Example:
+  assay escrow audit abort 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+    Abort(EntryArgs),
+    /// Seller: hand in the proofs of the runs
+    Submit(SubmitArgs),
+    /// Anybody: end a job whose outcome is certain, and with it its leading entry
+    #[command(after_help = "Example:
+  assay escrow audit settle 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Settle(JobArgs),
+    /// Anybody: end another entry of a job
+    #[command(after_help = "Example:
+  assay escrow audit release 1 --entry 2 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Release(EntryArgs),
+    /// Anybody: have the result of an ended entry recorded in the registry of results
+    #[command(after_help = "Example:
+  assay escrow audit certify 1 --entry 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Certify(EntryArgs),
+    /// Show a job and its entries
+    Show(show::ShowArgs),
+}
+
+#[derive(Args)]
+pub struct JobArgs {
+    /// Id of the job
+    job: U256,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+pub struct EntryArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Id of the entry [default: the signing account's]
+    #[arg(long, value_name = "ID")]
+    entry: Option<U256>,
+}
+
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("checked").required(true).args(["set", "unchecked"]),
+    after_help = "Example:
+  assay escrow audit accept 1 --set test.set --escrow 0x... --rpc http://127.0.0.1:8545 \\
+    --private-key-file seller.key"
+)]
+pub struct AcceptArgs {
+    #[command(flatten)]
+    entry: EntryArgs,
+    /// The decrypted test set. Whether it is the committed one is checked first
+    #[arg(long, value_name = "FILE")]
+    set: Option<PathBuf>,
+    /// Accept without a look at the test set
+    #[arg(long)]
+    unchecked: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay audit prove audit.bundle --set test.set --setup dev.srs --keys keys --context 0x... -o proofs
+  assay escrow audit submit 1 --proofs proofs --escrow 0x... --rpc http://127.0.0.1:8545 \\
+    --private-key-file seller.key
+
+The context is shown by `assay escrow audit enter` and `show`. Runs that are proven on chain already
+are left out, so the command can be repeated.")]
+pub struct SubmitArgs {
+    #[command(flatten)]
+    entry: EntryArgs,
+    /// Folder of proofs, made by `assay audit prove`
+    #[arg(long, value_name = "DIR")]
+    proofs: PathBuf,
+}
+
+pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
+    match command {
+        AuditCommand::Open(args) => open::run(&args, output),
+        AuditCommand::Enter(args) => enter::run(&args, output),
+        AuditCommand::Deliver(args) => deliver::run(&args, output),
+        AuditCommand::Accept(args) => accept(&args, output),
+        AuditCommand::Abort(args) => step(&args, output, "aborted", async |job, entry| {
+            Ok(job.escrow.abort(&job.order, entry).await?)
+        }),
+        AuditCommand::Submit(args) => submit(&args, output),
+        AuditCommand::Settle(args) => settle(&args, output),
+        AuditCommand::Release(args) => step(&args, output, "released", async |job, entry| {
+            Ok(job.escrow.release(&job.order, entry).await?)
+        }),
+        AuditCommand::Certify(args) => step(&args, output, "certified", async |job, entry| {
+            Ok(job.escrow.certify(&job.order, entry).await?)
+        }),
+        AuditCommand::Show(args) => show::run(&args, output),
+    }
+}
+
+/// A job of an escrow, with its terms.
+struct Job {
+    escrow: AuditEscrow,
+    order: AuditOrder,
+}
+
+impl Job {
+    async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
+        let place = contract.find("AuditEscrow", &session.chain)?;
+        let escrow = AuditEscrow::at(session.chain.clone(), place.address);
+        let escrow = escrow.with_timeout(session.timeout);
+        let order = escrow.order(id, place.from_block).await?;
+        Ok(Self { escrow, order })
+    }
+
+    fn terms(&self) -> &Terms {
+        &self.order.terms
+    }
+
+    /// Public input 0 of proofs that pay `seller`.
+    fn context(&self, seller: Address) -> U256 {
+        let contract = self.escrow.contract();
+        let chain_id = contract.chain().chain_id();
+        proof_context(chain_id, contract.address(), self.order.job_id, seller)
+    }
+
+    /// The entry that was named, or the signing account's first.
+    async fn entry(&self, named: Option<U256>) -> Result<U256> {
+        if let Some(entry) = named {
+            return Ok(entry);
+        }
+        let account = self.escrow.contract().chain().account()?;
+        let entered = self.escrow.entered(&self.order).await?;
+        let own = entered.iter().find(|logged| logged.event.seller == account);
+        own.map(|logged| logged.event.entry).with_context(|| {
+            format!("account {account} has no entry in job {}; give --entry", self.order.job_id)
+        })
+    }
+
+    async fn binding(&self, model_id: U256) -> Result<ModelBinding> {
+        let binding = self.escrow.registry().await?.binding(model_id).await?;
+        binding.with_context(|| format!("model {model_id} is not bound to a verifier yet"))
+    }
+}
+
+#[derive(Serialize)]
+struct StepReport {
+    job: Decimal,
+    entry: Decimal,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+/// One transaction about an entry.
+fn step(
+    args: &EntryArgs,
+    output: &Output,
+    done: &str,
+    work: impl AsyncFnOnce(&Job, U256) -> Result<TransactionOutcome>,
+) -> Result<()> {
+    let report = args.job.sender.run(output, "sending", async |session| {
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
+        let entry = job.entry(args.entry).await?;
+        let sent = Sent::from(&work(&job, entry).await?);
+        Ok(StepReport { job: Decimal(args.job.job), entry: Decimal(entry), sent })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", report.job.to_string()),
+            ("entry", format!("{} {done}", report.entry)),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+fn accept(args: &AcceptArgs, output: &Output) -> Result<()> {
+    let set = match &args.set {
+        Some(path) => {
+            let _spinner = output.spinner("hashing the test set");
+            Some(Collection::read(path, &|_| {})?)
+        }
+        None => None,
+    };
+    step(&args.entry, output, "accepted", async |job, entry| {
+        let (wanted, items) = (job.terms().testSetRoot, job.terms().items);
+        if let Some(set) = set {
+            let root = U256::from_be_bytes(field_to_bytes(&set.root()));
+            if root != wanted || set.len() != items as usize || set.labels().is_empty() {
+                bail!(
+                    "this is not the test set that the job is about: it has root {} and {} items{}, the \
+                     job's has root {} and {items} items; do not accept, `assay escrow audit abort` \
+                     gives up",
+                    B256::from(root),
+                    set.len(),
+                    if set.labels().is_empty() { " without labels" } else { "" },
+                    B256::from(wanted),
+                );
+            }
+        }
+        Ok(job.escrow.accept(&job.order, entry).await?)
+    })
+}
+
+#[derive(Serialize)]
+struct SettleReport {
+    job: Decimal,
+    state: &'static str,
+    /// The entry that was paid.
+    winner: Option<Decimal>,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+fn settle(args: &JobArgs, output: &Output) -> Result<()> {
+    let report = args.sender.run(output, "settling", async |session| {
+        let job = Job::find(&args.contract, args.job, &session).await?;
+        let sent = Sent::from(&job.escrow.settle(&job.order).await?);
+        let end = job.escrow.settlement(&job.order).await?.context("the job was not settled")?;
+        Ok(SettleReport {
+            job: Decimal(args.job),
+            state: show::state_name(end.event.state),
+            winner: Some(Decimal(end.event.winner)).filter(|winner| !winner.0.is_zero()),
+            sent,
+        })
+    })?;
+    output.finish(&report, || {
+        let winner = report.winner.map(|winner| format!(", to entry {winner}")).unwrap_or_default();
+        table(&[
+            ("job", format!("{} {}{winner}", report.job, report.state)),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct SubmitReport {
+    job: Decimal,
+    entry: Decimal,
+    /// Runs shown now, and before.
+    submitted: usize,
+    proven_before: usize,
+    /// Of the entry: items proven correct, and runs still missing.
+    correct: Decimal,
+    missing: Decimal,
+    required: u32,
+    transactions: Vec<Sent>,
+    gas_used: u64,
+}
+
+fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
+    let (id, contract) = (args.entry.job.job, &args.entry.job.contract);
+    let report = args.entry.job.sender.run(output, "reading the job", async |session| {
+        let job = Job::find(contract, id, &session).await?;
+        let entry = job.entry(args.entry.entry).await?;
+        let stored = job.escrow.entry(id, entry).await?;
+        let expected = Expected {
+            vk_hash: job.binding(stored.modelId).await?.model.vk_hash,
+            context: job.context(stored.seller),
+            root: job.terms().testSetRoot,
+            items: u64::from(job.terms().items),
+            batch: u64::try_from(stored.batch)
+                .ok()
+                .filter(|batch| *batch > 0)
+                .context("no batch")?,
+            command: "assay audit prove",
+        };
+        let runs = runs::read(&args.proofs, &expected)?;
+        let (mut transactions, mut proven_before) = (Vec::new(), 0);
+        for (done, run) in runs.iter().enumerate() {
+            session.spinner.message(format!("run {}: {done} of {} done", run.run, runs.len()));
+            if job.escrow.is_proven(id, entry, run.run).await? {
+                proven_before += 1;
+                continue;
+            }
+            let sent = job.escrow.prove(&job.order, entry, run).await;
+            let sent = sent.with_context(|| format!("the escrow refuses run {}", run.run))?;
+            transactions.push(Sent::from(&sent));
+        }
+        let stored = job.escrow.entry(id, entry).await?;
+        Ok(SubmitReport {
+            job: Decimal(id),
+            entry: Decimal(entry),
+            submitted: transactions.len(),
+            proven_before,
+            correct: Decimal(stored.correct),
+            missing: Decimal(stored.missing),
+            required: job.terms().required,
+            gas_used: transactions.iter().map(|sent| sent.gas_used).sum(),
+            transactions,
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", format!("{}, entry {}", report.job, report.entry)),
+            (
+                "runs",
+                format!(
+                    "{} shown now, {} before, {} missing",
+                    report.submitted, report.proven_before, report.missing
+                ),
+            ),
+            ("correct", format!("{}, {} required", report.correct, report.required)),
+            ("gas", report.gas_used.to_string()),
+        ])
+    })
+}

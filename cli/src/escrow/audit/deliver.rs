@@ -1,0 +1,125 @@
+//! `assay escrow audit deliver`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{B256, keccak256};
+use anyhow::{Context, Result, bail};
+use assay_relayer::audit_escrow::{AuditEntered, entries_hash};
+use clap::Args;
+use serde::Serialize;
+
+use super::{Job, JobArgs};
+use crate::{
+    chain::Sent,
+    output::{Decimal, Output, table},
+    prove::parse_hash,
+    verifier::BuiltVerifier,
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow audit deliver 1 --data test.set.enc --place https://example.org/test.set.enc \\
+    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key
+
+Encrypt the test set to the keys that the sellers entered with (`assay escrow audit show`). In a job
+without a list of admitted keys the delivery approves of all entries: name the builds that you trust with
+--verifier, and an entry of another key or verifier is refused.")]
+pub struct DeliverArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// The encrypted test set; its hash goes on chain
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Where sellers find it, for example a URI
+    #[arg(long)]
+    place: String,
+    /// Folder of `assay verifier generate` that entries may use; may be repeated
+    #[arg(long, value_name = "DIR")]
+    verifier: Vec<PathBuf>,
+    /// Approve of entries whatever keys and verifiers they use
+    #[arg(long, conflicts_with = "verifier")]
+    approve: bool,
+    /// Hash of the entries that you have looked at, from `assay escrow audit show` [default: that of
+    /// those on chain now]
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
+    entries: Option<B256>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: Decimal,
+    entries: usize,
+    entries_hash: B256,
+    data_hash: B256,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
+    let data = std::fs::read(&args.data)
+        .with_context(|| format!("cannot read {}", args.data.display()))?;
+    let trusted: Vec<BuiltVerifier> =
+        args.verifier.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
+    let report = args.job.sender.run(output, "delivering", async |session| {
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
+        let entered = job.escrow.entered(&job.order).await?;
+        let entries: Vec<AuditEntered> = entered.into_iter().map(|logged| logged.event).collect();
+        if entries.is_empty() {
+            bail!("nobody has entered job {} yet", args.job.job);
+        }
+        if job.order.admitted.is_empty() && trusted.is_empty() && !args.approve {
+            bail!(
+                "job {} lists no keys, so delivering approves of its entries: name the builds that you trust \
+                 with --verifier, or give --approve",
+                args.job.job
+            );
+        }
+        if !trusted.is_empty() {
+            check(&job, &entries, &trusted).await?;
+        }
+        let seen = entries_hash(&entries);
+        if let Some(wanted) = args.entries
+            && wanted != seen
+        {
+            bail!("the entries are no longer those that you looked at: their hash is {seen}");
+        }
+        let data_hash = keccak256(&data);
+        let place = args.place.clone().into_bytes().into();
+        let outcome = job.escrow.deliver(&job.order, seen, data_hash, place).await?;
+        Ok(Report {
+            job: Decimal(args.job.job),
+            entries: entries.len(),
+            entries_hash: seen,
+            data_hash,
+            sent: Sent::from(&outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", format!("{} delivered, entries: {}", report.job, report.entries)),
+            ("data", report.data_hash.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+/// Whether every entry's key and verifier are of a trusted build.
+async fn check(job: &Job, entries: &[AuditEntered], trusted: &[BuiltVerifier]) -> Result<()> {
+    for entry in entries {
+        let binding = job.binding(entry.modelId).await?;
+        let known = trusted.iter().any(|built| {
+            built.vk_hash == binding.model.vk_hash && built.code_hash == binding.verifier_code_hash
+        });
+        if binding.binding_hash != entry.bindingHash || !known {
+            bail!(
+                "entry {} of {} uses verifying key {} and a verifier with code hash {}, which none of the \
+                 folders has; do not deliver if you do not know them",
+                entry.entry,
+                entry.seller,
+                binding.model.vk_hash,
+                binding.verifier_code_hash
+            );
+        }
+    }
+    Ok(())
+}

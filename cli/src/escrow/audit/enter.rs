@@ -1,0 +1,135 @@
+//! `assay escrow audit enter`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_prover::bundle::Architecture;
+use assay_relayer::audit_escrow::{AuditOrder, Offer, admission_hash};
+use clap::Args;
+use serde::Serialize;
+
+use super::{Job, JobArgs};
+use crate::{
+    chain::{Sent, amount_text, guard_dev_setup},
+    keygen::ModelSource,
+    output::{Decimal, Output, table},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow audit enter 1 --model 2 --bundle audit.bundle --escrow 0x... \\
+    --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+pub struct EnterArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Id of the model in the escrow's registry
+    #[arg(long, value_name = "ID")]
+    model: U256,
+    #[command(flatten)]
+    source: ModelSource,
+    /// File with the public key to which the test set shall be encrypted; logged as it is
+    #[arg(long, value_name = "FILE")]
+    encryption_key: Option<PathBuf>,
+    /// Allow a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: Decimal,
+    entry: Decimal,
+    model: Decimal,
+    batch: usize,
+    stake: Decimal,
+    /// For `assay audit prove --context`.
+    context: B256,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
+    let architecture = args.source.architecture()?;
+    let statement = architecture.layout()?.options.statement;
+    let batch = match statement.run() {
+        Some(run) if statement.name() == "audit" => run.items(),
+        _ => bail!(
+            "the bundle proves statements of kind {}; `assay model derive --statement audit` makes one for \
+             audits",
+            statement.name()
+        ),
+    };
+    let encryption_key = match &args.encryption_key {
+        Some(path) => {
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
+        None => Vec::new(),
+    };
+    let (report, token) = args.job.sender.run(output, "entering", async |session| {
+        let job = Job::find(&args.job.contract, args.job.job, &session).await?;
+        check_model(&job, args.model, &architecture).await?;
+        let binding = job.binding(args.model).await?;
+        guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
+        let which = place_in_list(
+            &job.order,
+            admission_hash(binding.model.vk_hash, binding.verifier_code_hash),
+        )?;
+        let offer = Offer {
+            modelId: args.model,
+            bindingHash: binding.binding_hash,
+            batch: u32::try_from(batch).context("the runs are too long")?,
+            admitted: job.order.admitted.clone(),
+            which: U256::from(which),
+            encryptionKey: encryption_key.clone().into(),
+        };
+        let (entry, outcome) = job.escrow.enter(&job.order, offer).await?;
+        let report = Report {
+            job: Decimal(args.job.job),
+            entry: Decimal(entry),
+            model: Decimal(args.model),
+            batch,
+            stake: Decimal(U256::from(job.terms().stake)),
+            context: B256::from(job.context(session.chain.account()?)),
+            sent: Sent::from(&outcome),
+        };
+        Ok((report, job.terms().token))
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", report.job.to_string()),
+            ("entry", report.entry.to_string()),
+            ("staked", amount_text(report.stake.0, token)),
+            ("items of a proof", report.batch.to_string()),
+            ("context", report.context.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+/// With another architecture than the model's nothing could be proven, and the stake were lost.
+async fn check_model(job: &Job, model_id: U256, architecture: &Architecture) -> Result<()> {
+    let record = job.escrow.registry().await?.get(model_id).await?;
+    let circuit = B256::from(architecture.circuit_hash());
+    if record.commitment.circuitHash != circuit {
+        bail!(
+            "model {model_id} is registered with circuit {}, this one has {circuit}",
+            record.commitment.circuitHash
+        );
+    }
+    Ok(())
+}
+
+/// Index of the model's key and verifier in the list of those admitted; 0 where there is no list.
+fn place_in_list(order: &AuditOrder, key: B256) -> Result<usize> {
+    if order.admitted.is_empty() {
+        return Ok(0);
+    }
+    order.admitted.iter().position(|admitted| *admitted == key).with_context(|| {
+        format!(
+            "the buyer of job {} does not admit the model's verifying key with its verifier; it takes \
+             models of another architecture, statement or build",
+            order.job_id
+        )
+    })
+}

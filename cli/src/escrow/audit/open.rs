@@ -1,0 +1,241 @@
+//! `assay escrow audit open`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256, U256, aliases::U96};
+use anyhow::{Context, Result, bail};
+use assay_prover::{collection::Collection, field::field_to_bytes};
+use assay_relayer::{
+    AuditEscrow,
+    audit_escrow::{Terms, admission_hash, admitted_keys},
+};
+use clap::{ArgGroup, Args};
+use serde::Serialize;
+
+use crate::{
+    chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
+    input::parse_word,
+    output::{Decimal, Output, table},
+    verifier::BuiltVerifier,
+};
+
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("test").required(true).args(["set", "root"]),
+    after_help = "Example:
+  assay escrow audit open --set test.set --required 950 --reward 1ether --bond 0.1ether --stake 0.5ether \\
+    --abort-fee 0.05ether --admit verifier --escrow 0x... --rpc http://127.0.0.1:8545 \\
+    --private-key-file buyer.key
+
+--admit takes a folder that `assay verifier generate` wrote: make it from the seller's published
+architecture, and the job takes models of that architecture and statement only, checked by that
+verifier. Without --admit, `assay escrow audit deliver` is the approval of the models that entered."
+)]
+pub struct OpenArgs {
+    /// Committed test set
+    #[arg(long, value_name = "FILE", conflicts_with = "items")]
+    set: Option<PathBuf>,
+    /// Root of the test set, in place of --set
+    #[arg(long, value_name = "HEX", value_parser = parse_word, requires = "items")]
+    root: Option<B256>,
+    /// Items of the test set, with --root
+    #[arg(long, value_name = "N", requires = "root")]
+    items: Option<u32>,
+    /// Items that must be classified correctly
+    #[arg(long, value_name = "N")]
+    required: u32,
+    /// What counts as correct, for the record
+    #[arg(long, default_value = "top-1", value_name = "NAME", value_parser = parse_metric)]
+    metric: B256,
+    /// What the best entry with enough correct items is paid
+    #[arg(long, value_parser = parse_amount)]
+    reward: U256,
+    /// What each seller puts up, and loses by proving too few items
+    #[arg(long, value_parser = parse_amount)]
+    stake: U256,
+    /// What the buyer puts up, and loses by not delivering the test set; needs --admit
+    #[arg(long, default_value = "0", value_parser = parse_amount)]
+    bond: U256,
+    /// What a seller loses by giving up when it has seen the test set; at most the stake
+    #[arg(long, default_value = "0", value_parser = parse_amount)]
+    abort_fee: U256,
+    /// Token of all amounts [default: the chain's own coin]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
+    token: Address,
+    /// Who alone may enter [default: anybody]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
+    seller: Address,
+    /// Sellers that may enter; with more than one this is a contest
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    max_entries: u8,
+    /// Folder of `assay verifier generate` whose key and verifier are admitted; may be repeated
+    #[arg(long, value_name = "DIR")]
+    admit: Vec<PathBuf>,
+    /// Seconds in which sellers may enter
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    enter_within: u64,
+    /// Seconds after that in which the test set is delivered
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    deliver_within: u64,
+    /// Seconds after that in which sellers accept or give up
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    accept_within: u64,
+    /// Seconds after that in which the runs are proven
+    #[arg(long, default_value_t = 604_800, value_name = "SECONDS")]
+    prove_within: u64,
+    /// Public note to sellers
+    #[arg(long, default_value = "")]
+    hint: String,
+    /// Admit a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+/// A short string as a word: its bytes, then zeros.
+fn parse_metric(text: &str) -> Result<B256, String> {
+    if text.is_empty() || text.len() > 32 {
+        return Err(format!("{text:?} is not a name of 1 to 32 bytes"));
+    }
+    Ok(B256::right_padding_from(text.as_bytes()))
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: Decimal,
+    root: B256,
+    items: u32,
+    required: u32,
+    reward: Decimal,
+    bond: Decimal,
+    token: Address,
+    admitted: Vec<B256>,
+    enter_by: u64,
+    deliver_by: u64,
+    accept_by: u64,
+    prove_by: u64,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
+    let (root, items) = args.test_set(output)?;
+    let built: Vec<BuiltVerifier> =
+        args.admit.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
+    let admitted: Vec<B256> =
+        built.iter().map(|built| admission_hash(built.vk_hash, built.code_hash)).collect();
+    if admitted.is_empty() && !args.bond.is_zero() {
+        bail!("a bond needs --admit: else anybody could enter with a model of its own and take it");
+    }
+    let report = args.sender.run(output, "opening the job", async |session| {
+        let is_dev = built.iter().any(|built| built.dev_setup);
+        guard_dev_setup(is_dev, session.chain.chain_id(), args.dev)?;
+        let place = args.contract.find("AuditEscrow", &session.chain)?;
+        let escrow = AuditEscrow::at(session.chain.clone(), place.address);
+        let enter_by = session.after(args.enter_within).await?;
+        let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");
+        let deliver_by = later(enter_by, args.deliver_within)?;
+        let accept_by = later(deliver_by, args.accept_within)?;
+        let prove_by = later(accept_by, args.prove_within)?;
+        let terms = Terms {
+            buyer: session.chain.account()?,
+            seller: args.seller,
+            token: args.token,
+            reward: small(args.reward)?,
+            bond: small(args.bond)?,
+            stake: small(args.stake)?,
+            abortFee: small(args.abort_fee)?,
+            testSetRoot: root.into(),
+            metric: args.metric,
+            items,
+            required: args.required,
+            maxEntries: args.max_entries,
+            enterBy: enter_by,
+            deliverBy: deliver_by,
+            acceptBy: accept_by,
+            proveBy: prove_by,
+            admittedKeys: admitted_keys(&admitted),
+        };
+        let hint = args.hint.clone().into_bytes().into();
+        let escrow = escrow.with_timeout(session.timeout);
+        let (job, outcome) = escrow.open(terms, admitted.clone(), hint).await?;
+        Ok(Report {
+            job: Decimal(job),
+            root,
+            items,
+            required: args.required,
+            reward: Decimal(args.reward),
+            bond: Decimal(args.bond),
+            token: args.token,
+            admitted: admitted.clone(),
+            enter_by,
+            deliver_by,
+            accept_by,
+            prove_by,
+            sent: Sent::from(&outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        let escrowed = report.reward.0.saturating_add(report.bond.0);
+        table(&[
+            ("job", report.job.to_string()),
+            ("escrowed", amount_text(escrowed, report.token)),
+            ("wanted", format!("{} of {} items correct", report.required, report.items)),
+            ("test set", report.root.to_string()),
+            ("enter until", format!("{} (Unix time)", report.enter_by)),
+            ("deliver until", report.deliver_by.to_string()),
+            ("accept until", report.accept_by.to_string()),
+            ("prove until", report.prove_by.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+impl OpenArgs {
+    /// Root and number of items.
+    fn test_set(&self, output: &Output) -> Result<(B256, u32)> {
+        match (&self.set, self.root, self.items) {
+            (Some(path), ..) => {
+                let _spinner = output.spinner("hashing the test set");
+                let set = Collection::read(path, &|_| {})?;
+                if set.labels().is_empty() {
+                    bail!("{} has no labels; an audit needs one for each item", path.display());
+                }
+                let items = u32::try_from(set.len()).context("the test set is too large")?;
+                Ok((B256::from(field_to_bytes(&set.root())), items))
+            }
+            (None, Some(root), Some(items)) => Ok((root, items)),
+            _ => bail!("give --set, or --root and --items"),
+        }
+    }
+}
+
+/// An amount of the escrow's terms.
+fn small(amount: U256) -> Result<U96> {
+    if amount.bit_len() > 96 {
+        bail!("{amount} is too much; amounts are below 2^96");
+    }
+    Ok(amount.to())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_short_strings() {
+        let word = parse_metric("top-1").unwrap();
+        assert_eq!((&word[..5], word[5]), (&b"top-1"[..], 0));
+        assert!(parse_metric("").is_err() && parse_metric(&"x".repeat(33)).is_err());
+    }
+
+    #[test]
+    fn amounts_fit_their_type() {
+        assert_eq!(small(U256::from(7)).unwrap(), U96::from(7));
+        assert!(small(U256::MAX >> 159).is_err());
+        assert!(small(U256::MAX >> 160).is_ok());
+    }
+}

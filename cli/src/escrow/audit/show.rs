@@ -1,0 +1,222 @@
+//! `assay escrow audit show`.
+
+use std::fmt::Write as _;
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::Result;
+use assay_relayer::{
+    audit_escrow::{EntryState, State, entries_hash},
+    contract::text_or_hex,
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::Job;
+use crate::{
+    chain::{ContractArgs, NodeArgs, amount_text},
+    output::{Decimal, Output, table},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow audit show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
+pub struct ShowArgs {
+    /// Id of the job
+    job: U256,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: Decimal,
+    state: &'static str,
+    /// The chain's time.
+    now: u64,
+    buyer: Address,
+    seller: Option<Address>,
+    token: Address,
+    reward: Decimal,
+    bond: Decimal,
+    stake: Decimal,
+    abort_fee: Decimal,
+    root: B256,
+    metric: String,
+    items: u32,
+    required: u32,
+    max_entries: u8,
+    enter_by: u64,
+    deliver_by: u64,
+    accept_by: u64,
+    prove_by: u64,
+    admitted: Vec<B256>,
+    hint: String,
+    entries: Vec<EntryReport>,
+    entries_hash: B256,
+    delivery: Option<Delivery>,
+    /// The entry that was paid.
+    winner: Option<Decimal>,
+}
+
+#[derive(Serialize)]
+struct EntryReport {
+    entry: Decimal,
+    state: &'static str,
+    seller: Address,
+    model: Decimal,
+    binding_hash: B256,
+    batch: Decimal,
+    correct: Decimal,
+    /// Runs not proven yet.
+    missing: Decimal,
+    certified: bool,
+    /// For `assay audit prove --context`.
+    context: B256,
+    encryption_key: String,
+}
+
+#[derive(Serialize)]
+struct Delivery {
+    data_hash: B256,
+    place: String,
+}
+
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Delivered => "delivered",
+        State::Paid => "paid",
+        State::Refunded => "refunded",
+        State::Undelivered => "undelivered",
+        _ => "unknown",
+    }
+}
+
+fn entry_name(state: EntryState) -> &'static str {
+    match state {
+        EntryState::Entered => "entered",
+        EntryState::Accepted => "accepted",
+        EntryState::Returned => "returned",
+        EntryState::Forfeited => "forfeited",
+        EntryState::Aborted => "aborted",
+        _ => "unknown",
+    }
+}
+
+pub fn run(args: &ShowArgs, output: &Output) -> Result<()> {
+    let report = args.node.run(output, "asking the escrow", async |session| {
+        let job = Job::find(&args.contract, args.job, &session).await?;
+        report(&job, session.chain.head().await?.timestamp).await
+    })?;
+    output.finish(&report, || text(&report))
+}
+
+async fn report(job: &Job, now: u64) -> Result<Report> {
+    let (escrow, order, terms) = (&job.escrow, &job.order, job.terms());
+    let stored = escrow.job(order.job_id).await?;
+    let entered = escrow.entered(order).await?;
+    let mut entries = Vec::new();
+    for logged in &entered {
+        let event = &logged.event;
+        let entry = escrow.entry(order.job_id, event.entry).await?;
+        entries.push(EntryReport {
+            entry: Decimal(event.entry),
+            state: entry_name(entry.state),
+            seller: entry.seller,
+            model: Decimal(entry.modelId),
+            binding_hash: event.bindingHash,
+            batch: Decimal(entry.batch),
+            correct: Decimal(entry.correct),
+            missing: Decimal(entry.missing),
+            certified: entry.certified,
+            context: B256::from(job.context(entry.seller)),
+            encryption_key: text_or_hex(&event.encryptionKey),
+        });
+    }
+    let delivery = escrow.delivery(order).await?.map(|logged| Delivery {
+        data_hash: logged.event.dataHash,
+        place: text_or_hex(&logged.event.place),
+    });
+    let settlement = escrow.settlement(order).await?;
+    let metric = terms.metric.as_slice();
+    let metric = metric.split(|byte| *byte == 0).next().unwrap_or(metric);
+    Ok(Report {
+        job: Decimal(order.job_id),
+        state: stored.map_or("unknown", |stored| state_name(stored.state)),
+        now,
+        buyer: terms.buyer,
+        seller: Some(terms.seller).filter(|seller| *seller != Address::ZERO),
+        token: terms.token,
+        reward: Decimal(U256::from(terms.reward)),
+        bond: Decimal(U256::from(terms.bond)),
+        stake: Decimal(U256::from(terms.stake)),
+        abort_fee: Decimal(U256::from(terms.abortFee)),
+        root: B256::from(terms.testSetRoot),
+        metric: text_or_hex(metric),
+        items: terms.items,
+        required: terms.required,
+        max_entries: terms.maxEntries,
+        enter_by: terms.enterBy,
+        deliver_by: terms.deliverBy,
+        accept_by: terms.acceptBy,
+        prove_by: terms.proveBy,
+        admitted: order.admitted.clone(),
+        hint: text_or_hex(&order.hint),
+        entries_hash: entries_hash(entered.iter().map(|logged| &logged.event)),
+        entries,
+        delivery,
+        winner: settlement
+            .map(|logged| Decimal(logged.event.winner))
+            .filter(|winner| !winner.0.is_zero()),
+    })
+}
+
+fn text(report: &Report) -> String {
+    let money = |amount: Decimal| amount_text(amount.0, report.token);
+    let until = |deadline: u64| {
+        let passed = if report.now > deadline { ", passed" } else { "" };
+        format!("{deadline} (Unix time{passed})")
+    };
+    let mut rows = vec![
+        ("job", report.job.to_string()),
+        ("state", report.state.to_owned()),
+        (
+            "wanted",
+            format!("{} of {} items correct ({})", report.required, report.items, report.metric),
+        ),
+        ("test set", report.root.to_string()),
+        ("buyer", report.buyer.to_string()),
+        ("reward", money(report.reward)),
+        ("buyer's bond", money(report.bond)),
+        ("stake", money(report.stake)),
+        ("abort fee", money(report.abort_fee)),
+        ("enter until", until(report.enter_by)),
+        ("deliver until", until(report.deliver_by)),
+        ("accept until", until(report.accept_by)),
+        ("prove until", until(report.prove_by)),
+        ("admitted keys", report.admitted.len().to_string()),
+        ("entries", format!("{} of {}", report.entries.len(), report.max_entries)),
+        ("hash of entries", report.entries_hash.to_string()),
+    ];
+    rows.extend(report.delivery.as_ref().map(|delivery| ("delivered", delivery.place.clone())));
+    rows.extend(report.winner.map(|winner| ("paid to entry", winner.to_string())));
+    let mut text = table(&rows);
+    for entry in &report.entries {
+        let _ = write!(
+            text,
+            "\nentry {}: {}, {} correct, {} runs missing\n{}",
+            entry.entry,
+            entry.state,
+            entry.correct,
+            entry.missing,
+            table(&[
+                ("  seller", entry.seller.to_string()),
+                ("  model", entry.model.to_string()),
+                ("  context", entry.context.to_string()),
+            ])
+        );
+    }
+    text
+}

@@ -1,0 +1,240 @@
+//! `assay service`.
+
+mod batch;
+mod provider;
+mod receipt;
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, Result};
+use assay_relayer::{
+    ChainError, ServiceBond, chain::TransactionOutcome, service_bond::ServiceState,
+};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::{
+    chain::{ContractArgs, NodeArgs, SenderArgs, Sent, Session, amount_text, parse_amount},
+    output::{Decimal, Output, table},
+    prove::parse_hash,
+};
+
+#[derive(Subcommand)]
+pub enum ServiceCommand {
+    /// Provider: offer a service, and put up its bond
+    Open(provider::OpenArgs),
+    /// Add to the bond of a service
+    TopUp(TopUpArgs),
+    /// Provider: take no new business, and start the notice period
+    #[command(after_help = "Example:
+  assay service notice 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file provider.key")]
+    Notice(IdArgs),
+    /// Anybody: give the bond back to the provider, after the notice period
+    #[command(after_help = "Example:
+  assay service close 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Close(IdArgs),
+    /// Show a service
+    Show(ShowArgs),
+    /// Provider: answer inputs, without proofs
+    Answer(receipt::AnswerArgs),
+    /// Provider: sign a receipt over answers (EIP-712)
+    Sign(receipt::SignArgs),
+    /// Buyer: check a receipt against the answers, post it and pay into escrow
+    Post(receipt::PostArgs),
+    /// Buyer: have items drawn at random and proven
+    Contest(batch::ContestArgs),
+    /// Provider: prove the drawn items of a contested batch
+    Prove(provider::ProveArgs),
+    /// Anybody: pay a batch that was not contested
+    #[command(after_help = "Example:
+  assay service settle 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Settle(IdArgs),
+    /// Anybody: pay the buyer of a contested batch whose items were not proven in time
+    #[command(after_help = "Example:
+  assay service punish 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+    Punish(IdArgs),
+    /// Show a batch
+    Batch(batch::ShowArgs),
+}
+
+#[derive(Args)]
+pub struct IdArgs {
+    /// Id of the service or the batch
+    #[arg(value_parser = parse_hash)]
+    id: B256,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service top-up 0x... --amount 1ether --escrow 0x... --rpc http://127.0.0.1:8545 \\
+    --private-key-file provider.key")]
+pub struct TopUpArgs {
+    #[command(flatten)]
+    service: IdArgs,
+    /// What is added to the bond, in the service's token
+    #[arg(long, value_parser = parse_amount)]
+    amount: U256,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service show 0x... --escrow 0x... --rpc http://127.0.0.1:8545")]
+pub struct ShowArgs {
+    /// Id of the service
+    #[arg(value_parser = parse_hash)]
+    service: B256,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
+    match command {
+        ServiceCommand::Open(args) => provider::open(&args, output),
+        ServiceCommand::TopUp(args) => {
+            step(&args.service, output, "bond increased", async |bond, id| {
+                bond.top_up(id, args.amount).await
+            })
+        }
+        ServiceCommand::Notice(args) => {
+            step(&args, output, "notice given", async |bond, id| bond.give_notice(id).await)
+        }
+        ServiceCommand::Close(args) => {
+            step(&args, output, "closed", async |bond, id| bond.close(id).await)
+        }
+        ServiceCommand::Show(args) => show(&args, output),
+        ServiceCommand::Answer(args) => receipt::answer(&args, output),
+        ServiceCommand::Sign(args) => receipt::sign(&args, output),
+        ServiceCommand::Post(args) => receipt::post(&args, output),
+        ServiceCommand::Contest(args) => batch::contest(&args, output),
+        ServiceCommand::Prove(args) => provider::prove(&args, output),
+        ServiceCommand::Settle(args) => {
+            step(&args, output, "paid", async |bond, id| bond.settle(id).await)
+        }
+        ServiceCommand::Punish(args) => {
+            step(&args, output, "punished", async |bond, id| bond.punish(id).await)
+        }
+        ServiceCommand::Batch(args) => batch::show(&args, output),
+    }
+}
+
+impl ContractArgs {
+    fn service_bond(&self, session: &Session) -> Result<ServiceBond> {
+        let address = self.find("ServiceBond", &session.chain)?.address;
+        Ok(ServiceBond::at(session.chain.clone(), address).with_timeout(session.timeout))
+    }
+}
+
+#[derive(Serialize)]
+struct StepReport {
+    id: B256,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+/// One transaction about a service or a batch.
+fn step(
+    args: &IdArgs,
+    output: &Output,
+    done: &str,
+    work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome, ChainError>,
+) -> Result<()> {
+    let report = args.sender.run(output, "sending", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let sent = Sent::from(&work(&bond, args.id).await?);
+        Ok(StepReport { id: args.id, sent })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("done", format!("{}: {done}", report.id)),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct Report {
+    service: B256,
+    state: &'static str,
+    provider: Address,
+    signer: Address,
+    token: Address,
+    model: Decimal,
+    binding_hash: B256,
+    bond: Decimal,
+    /// The part of the bond that is set aside for open batches.
+    reserved: Decimal,
+    open_batches: Decimal,
+    penalty: Decimal,
+    proof_cost: Decimal,
+    contest_window: u64,
+    proof_window: u64,
+    notice_period: u64,
+    closable_at: Option<u64>,
+}
+
+fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+    let report = args.node.run(output, "asking the contract", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let service = bond.service(args.service).await?;
+        let service = service.with_context(|| {
+            format!("contract {} has no service {}", bond.contract().address(), args.service)
+        })?;
+        Ok(Report {
+            service: args.service,
+            state: match service.state {
+                ServiceState::Active => "active",
+                ServiceState::Closing => "closing",
+                ServiceState::Closed => "closed",
+                _ => "unknown",
+            },
+            provider: service.provider,
+            signer: service.signer,
+            token: service.token,
+            model: Decimal(service.modelId),
+            binding_hash: service.bindingHash,
+            bond: Decimal(service.bond),
+            reserved: Decimal(service.reserved),
+            open_batches: Decimal(service.openBatches),
+            penalty: Decimal(service.penalty),
+            proof_cost: Decimal(service.proofCost),
+            contest_window: service.contestWindow,
+            proof_window: service.proofWindow,
+            notice_period: service.noticePeriod,
+            closable_at: Some(service.closableAt).filter(|time| *time > 0),
+        })
+    })?;
+    output.finish(&report, || {
+        let money = |amount: Decimal| amount_text(amount.0, report.token);
+        let mut rows = vec![
+            ("service", report.service.to_string()),
+            ("state", report.state.to_owned()),
+            ("provider", report.provider.to_string()),
+            ("signer", report.signer.to_string()),
+            ("model", report.model.to_string()),
+            ("binding", report.binding_hash.to_string()),
+            (
+                "bond",
+                format!(
+                    "{}, of it {} for open batches",
+                    money(report.bond),
+                    money(report.reserved)
+                ),
+            ),
+            ("open batches", report.open_batches.to_string()),
+            ("penalty", money(report.penalty)),
+            ("cost of a proof", money(report.proof_cost)),
+            ("contest window", format!("{} s", report.contest_window)),
+            ("proof window", format!("{} s", report.proof_window)),
+            ("notice period", format!("{} s", report.notice_period)),
+        ];
+        rows.extend(
+            report.closable_at.map(|time| ("closable from", format!("{time} (Unix time)"))),
+        );
+        table(&rows)
+    })
+}

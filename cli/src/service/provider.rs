@@ -1,0 +1,246 @@
+//! `assay service open` and `assay service prove`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_relayer::{
+    ProofRequest, Prover, proof_context,
+    proving::{InputStore, LocalProver},
+    service_bond::{Answer, AnswerTree, Opening, Terms},
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::receipt::read_answers;
+use crate::{
+    chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
+    output::{Decimal, Output, table},
+    prove::parse_hash,
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service open --model 1 --bond 10ether --penalty 1ether --proof-cost 0.01ether --escrow 0x... \\
+    --rpc http://127.0.0.1:8545 --private-key-file provider.key")]
+pub struct OpenArgs {
+    /// Id of the model in the contract's registry
+    #[arg(long, value_name = "ID")]
+    model: U256,
+    /// What is put up; at least one penalty. Each open batch sets one penalty aside
+    #[arg(long, value_parser = parse_amount)]
+    bond: U256,
+    /// What a buyer gets, besides its money back, when a batch fails
+    #[arg(long, value_parser = parse_amount)]
+    penalty: U256,
+    /// What a buyer advances for each contested item
+    #[arg(long, value_parser = parse_amount)]
+    proof_cost: U256,
+    /// Account that signs receipts: a key's, or a contract with ERC-1271 [default: the signing
+    /// account]
+    #[arg(long, value_name = "ADDRESS")]
+    signer: Option<Address>,
+    /// Token of all amounts [default: the chain's own coin]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
+    token: Address,
+    /// Seconds after posting in which a batch can be contested
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    contest_window: u64,
+    /// Seconds after a contest in which the items must be proven
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    proof_window: u64,
+    /// Seconds between notice and the bond's return; more than both windows together
+    #[arg(long, default_value_t = 604_800, value_name = "SECONDS")]
+    notice_period: u64,
+    /// Makes services of equal terms different
+    #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_hash)]
+    salt: B256,
+    /// Allow a model with a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service prove 0x... --answers answers.json --inputs openings --bundle lenet.bundle --setup dev.srs \\
+    --keys keys --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file provider.key
+
+Items that are proven on chain already are left out, so the command can be repeated.")]
+pub struct ProveArgs {
+    /// Id of the batch
+    #[arg(value_parser = parse_hash)]
+    batch: B256,
+    /// The answers of the batch
+    #[arg(long, value_name = "FILE")]
+    answers: PathBuf,
+    /// Folder of openings of the batch's inputs
+    #[arg(long, value_name = "DIR")]
+    inputs: PathBuf,
+    /// Model bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys; the proving key is made where there is none
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Serialize)]
+struct Opened {
+    service: B256,
+    model: Decimal,
+    binding_hash: B256,
+    signer: Address,
+    bond: Decimal,
+    token: Address,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let report = args.sender.run(output, "opening the service", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let binding = bond.registry().await?.binding(args.model).await?;
+        let binding = binding
+            .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
+        guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
+        let signer = args.signer.map_or_else(|| session.chain.account(), Ok)?;
+        let terms = Terms {
+            modelId: args.model,
+            bindingHash: binding.binding_hash,
+            signer,
+            token: args.token,
+            penalty: args.penalty,
+            proofCost: args.proof_cost,
+            contestWindow: args.contest_window,
+            proofWindow: args.proof_window,
+            noticePeriod: args.notice_period,
+        };
+        let (service, outcome) = bond.open_service(terms, args.bond, args.salt).await?;
+        Ok(Opened {
+            service,
+            model: Decimal(args.model),
+            binding_hash: binding.binding_hash,
+            signer,
+            bond: Decimal(args.bond),
+            token: args.token,
+            sent: Sent::from(&outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("service", report.service.to_string()),
+            ("bond", amount_text(report.bond.0, report.token)),
+            ("signer", report.signer.to_string()),
+            ("binding", report.binding_hash.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct Proven {
+    batch: B256,
+    /// Indices of the items proven now.
+    proven: Vec<usize>,
+    proven_before: usize,
+    transactions: Vec<Sent>,
+    gas_used: u64,
+}
+
+pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+    let answers = read_answers(&args.answers)?;
+    let tree = AnswerTree::new(&answers).context("a batch has 1 to 65,536 answers")?;
+    let prover = {
+        let _spinner = output.spinner("reading the model and its keys");
+        let inputs = InputStore::new(&args.inputs);
+        LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?
+    };
+    let report = args.sender.run(output, "reading the batch", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let batch = bond.batch(args.batch).await?;
+        let batch = batch.with_context(|| format!("there is no batch {}", args.batch))?;
+        if batch.root != tree.root() || batch.count != U256::from(answers.len()) {
+            bail!("{} is not about the answers in {}", args.batch, args.answers.display());
+        }
+        let service = bond.service(batch.serviceId).await?.context("the batch has no service")?;
+        let drawn = bond.drawn_items(args.batch).await?;
+        if drawn.is_empty() {
+            bail!("batch {} is not contested; there is nothing to prove", args.batch);
+        }
+        let batch_id = U256::from_be_bytes(args.batch.0);
+        let contract = bond.contract().address();
+        let context = proof_context(session.chain.chain_id(), contract, batch_id, service.provider);
+        let mut report = Proven {
+            batch: args.batch,
+            proven: Vec::new(),
+            proven_before: 0,
+            transactions: Vec::new(),
+            gas_used: 0,
+        };
+        for (position, index) in drawn.iter().enumerate() {
+            if batch.proven.bit(position) {
+                report.proven_before += 1;
+                continue;
+            }
+            let index = usize::try_from(*index).context("an index is too large")?;
+            session
+                .spinner
+                .message(format!("item {index}: {position} of {} done, proving", drawn.len()));
+            let answer = answers.get(index).context("an item is not among the answers")?;
+            let request = ProofRequest {
+                job_id: batch_id,
+                context,
+                model: prover.model(),
+                input_commitment: U256::from_be_bytes(answer.commitment.0),
+                recipient: service.provider,
+                hint: Default::default(),
+            };
+            let proof = prover.prove(&request).await?;
+            refuse_other_class(index, answer, proof.output)?;
+            let opening = Opening {
+                position: U256::from(position),
+                inputCommitment: request.input_commitment,
+                output: proof.output,
+                path: tree.path(index).context("an item is not in the tree")?,
+            };
+            let outcome = bond.prove(args.batch, opening, proof.proof.to_vec()).await;
+            let outcome = outcome
+                .with_context(|| format!("the contract refuses the proof of item {index}"))?;
+            report.proven.push(index);
+            report.gas_used += outcome.gas_used;
+            report.transactions.push(Sent::from(&outcome));
+        }
+        Ok(report)
+    })?;
+    output.finish(&report, || {
+        let proven: Vec<String> = report.proven.iter().map(ToString::to_string).collect();
+        table(&[
+            ("batch", report.batch.to_string()),
+            ("items proven", format!("{} now, {} before", proven.join(" "), report.proven_before)),
+            ("gas", report.gas_used.to_string()),
+        ])
+    })
+}
+
+/// Only the class that the model gives can be proven.
+fn refuse_other_class(index: usize, answer: &Answer, proven: U256) -> Result<()> {
+    if proven != U256::from(answer.class) {
+        bail!(
+            "item {index} was answered with class {}, the model gives class {proven}: it cannot be proven, \
+             and the batch will be punished",
+            answer.class
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,375 @@
+//! Answers and receipts: `assay service answer`, `sign` and `post`.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    signers::SignerSync,
+};
+use anyhow::{Context, Result, bail};
+use assay_prover::{bundle::Bundle, graph::Executor};
+use assay_relayer::{
+    proving::{InputOpening, InputStore},
+    service_bond::{Answer, AnswerTree, Receipt, receipt_digest},
+};
+use clap::Args;
+use rand_core::{OsRng, RngCore};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chain::{ContractArgs, KeyArgs, NodeArgs, SenderArgs, Sent, amount_text, parse_amount},
+    output::{Decimal, Output, hex, table},
+    prove::parse_hash,
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service answer openings/0a...json openings/7c...json --bundle lenet.bundle -o answers.json")]
+pub struct AnswerArgs {
+    /// Openings of the inputs, as `assay input commit` wrote them, in the order of the batch
+    #[arg(required = true, value_name = "FILE")]
+    openings: Vec<PathBuf>,
+    /// Model bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// File of answers to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service sign answers.json --service 0x... --buyer 0x... --price 0.1ether --escrow 0x... \\
+    --rpc http://127.0.0.1:8545 --private-key-file provider.key -o receipt.json")]
+pub struct SignArgs {
+    /// File of answers
+    answers: PathBuf,
+    /// Id of the service
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
+    service: B256,
+    /// Who may post the receipt
+    #[arg(long, value_name = "ADDRESS")]
+    buyer: Address,
+    /// What the buyer pays for the batch
+    #[arg(long, value_parser = parse_amount)]
+    price: U256,
+    /// Seconds in which the receipt can be posted
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    valid_for: u64,
+    /// Receipt to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay service post receipt.json --answers answers.json --inputs openings --secret batch.secret \\
+    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+pub struct PostArgs {
+    /// Receipt that the provider signed
+    receipt: PathBuf,
+    /// The answers received; the receipt's root must be over them
+    #[arg(long, value_name = "FILE")]
+    answers: PathBuf,
+    /// Folder of your own openings: every answer must be about one of them
+    #[arg(long, value_name = "DIR")]
+    inputs: PathBuf,
+    /// File for the secret that a contest needs. It is drawn here; show it to nobody before
+    #[arg(long, value_name = "FILE")]
+    secret: PathBuf,
+    /// Most that you pay [default: what the receipt says]
+    #[arg(long, value_parser = parse_amount)]
+    max_price: Option<U256>,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+/// A receipt and its signature, as they are handed over.
+#[derive(Serialize, Deserialize)]
+struct SignedReceipt {
+    chain_id: u64,
+    contract: Address,
+    receipt: Receipt,
+    signature: Bytes,
+}
+
+pub fn read_answers(path: &Path) -> Result<Vec<Answer>> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} holds no answers, as `assay service answer` writes them", path.display())
+    })
+}
+
+fn tree(answers: &[Answer]) -> Result<AnswerTree> {
+    AnswerTree::new(answers).context("a batch has 1 to 65,536 answers")
+}
+
+/// The secret behind a posted batch.
+pub fn read_secret(path: &Path) -> Result<B256> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.trim().parse().ok().with_context(|| format!("{} does not hold a secret", path.display()))
+}
+
+/// A fresh secret in a new file that only its owner can read.
+fn make_secret(path: &Path) -> Result<B256> {
+    let mut secret = B256::ZERO;
+    OsRng.fill_bytes(secret.as_mut_slice());
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(|| {
+        format!("cannot make {}; every batch needs a secret of its own", path.display())
+    })?;
+    writeln!(file, "{}", hex(secret))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(secret)
+}
+
+#[derive(Serialize)]
+struct Answered {
+    output: PathBuf,
+    root: B256,
+    answers: Vec<Answer>,
+}
+
+pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
+    let bundle = Bundle::read(&args.bundle)?;
+    let executor = Executor::new(&bundle.graph)?;
+    let bar = output.bar(args.openings.len() as u64, "answering");
+    let mut answers = Vec::new();
+    for path in &args.openings {
+        let opening = InputOpening::read(path)?;
+        let execution = executor
+            .run(&opening.input)
+            .with_context(|| format!("{} is no input of this model", path.display()))?;
+        let class = u64::try_from(execution.class()).context("no class")?;
+        answers.push(Answer { commitment: opening.commitment()?, class });
+        bar.step("answering");
+    }
+    drop(bar);
+    let root = tree(&answers)?.root();
+    fs::write(&args.output, serde_json::to_string_pretty(&answers)?)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let report = Answered { output: args.output.clone(), root, answers };
+    output.finish(&report, || {
+        let classes: Vec<String> =
+            report.answers.iter().map(|answer| answer.class.to_string()).collect();
+        table(&[
+            ("answers", format!("{} in {}", report.answers.len(), report.output.display())),
+            ("classes", classes.join(" ")),
+            ("root", report.root.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct SignReport {
+    output: PathBuf,
+    batch: B256,
+    signer: Address,
+    root: B256,
+    count: usize,
+    price: Decimal,
+    valid_until: u64,
+}
+
+pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
+    let answers = read_answers(&args.answers)?;
+    let root = tree(&answers)?.root();
+    let signer = args.key.load()?;
+    let report = args.node.run(output, "signing", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let contract = bond.contract().address();
+        let service = bond.service(args.service).await?;
+        let service = service
+            .with_context(|| format!("contract {contract} has no service {}", args.service))?;
+        // Contracts sign with keys that they alone know (ERC-1271).
+        if service.signer != signer.address()
+            && session.chain.code(service.signer).await?.is_empty()
+        {
+            bail!(
+                "service {} has signer {}, not {}",
+                args.service,
+                service.signer,
+                signer.address()
+            );
+        }
+        let valid_until = session.after(args.valid_for).await?;
+        let receipt = Receipt {
+            serviceId: args.service,
+            buyer: args.buyer,
+            root,
+            count: U256::from(answers.len()),
+            price: args.price,
+            nonce: U256::from(OsRng.next_u64()),
+            validUntil: U256::from(valid_until),
+        };
+        let chain_id = session.chain.chain_id();
+        let batch = receipt_digest(chain_id, contract, &receipt);
+        let signature = signer.sign_hash_sync(&batch).context("cannot sign")?.as_bytes();
+        let signed =
+            SignedReceipt { chain_id, contract, receipt, signature: signature.to_vec().into() };
+        fs::write(&args.output, serde_json::to_string_pretty(&signed)?)
+            .with_context(|| format!("cannot write {}", args.output.display()))?;
+        Ok(SignReport {
+            output: args.output.clone(),
+            batch,
+            signer: signer.address(),
+            root,
+            count: answers.len(),
+            price: Decimal(args.price),
+            valid_until,
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("receipt", report.output.display().to_string()),
+            ("batch", report.batch.to_string()),
+            ("answers", format!("{} under root {}", report.count, report.root)),
+            ("signer", report.signer.to_string()),
+            ("post until", format!("{} (Unix time)", report.valid_until)),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct Posted {
+    batch: B256,
+    service: B256,
+    price: Decimal,
+    token: Address,
+    /// For a contest.
+    deadline: u64,
+    draw_block: Decimal,
+    secret: PathBuf,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
+    let signed = read_receipt(&args.receipt)?;
+    let receipt = &signed.receipt;
+    let answers = read_answers(&args.answers)?;
+    if tree(&answers)?.root() != receipt.root || receipt.count != U256::from(answers.len()) {
+        bail!(
+            "{} is not about the answers in {}: its root is another; do not pay for it",
+            args.receipt.display(),
+            args.answers.display()
+        );
+    }
+    let inputs = InputStore::new(&args.inputs);
+    for (index, answer) in answers.iter().enumerate() {
+        inputs.get(answer.commitment).with_context(|| {
+            format!("answer {index} is about an input that is not yours; do not pay for it")
+        })?;
+    }
+    if let Some(limit) = args.max_price.filter(|limit| receipt.price > *limit) {
+        bail!("the receipt asks for {}, more than {limit}", receipt.price);
+    }
+    let report = args.sender.run(output, "posting the receipt", async |session| {
+        let bond = args.contract.service_bond(&session)?;
+        let contract = bond.contract().address();
+        let chain_id = session.chain.chain_id();
+        if (signed.chain_id, signed.contract) != (chain_id, contract) {
+            bail!(
+                "the receipt is for contract {} on chain {}, not for {contract} on chain {chain_id}",
+                signed.contract,
+                signed.chain_id
+            );
+        }
+        let service = bond.service(receipt.serviceId).await?;
+        let service =
+            service.with_context(|| format!("there is no service {}", receipt.serviceId))?;
+        // Before the payment: without the secret there is no contest.
+        let secret = make_secret(&args.secret)?;
+        let posted = bond.post(receipt.clone(), signed.signature.to_vec(), secret).await;
+        let (id, outcome) = match posted {
+            Ok(posted) => posted,
+            Err(error) => {
+                if error.revert().is_some() {
+                    let _ = fs::remove_file(&args.secret);
+                }
+                return Err(error).context("the contract refuses the receipt");
+            }
+        };
+        let batch = bond.batch(id).await?.context("the batch is not there")?;
+        Ok(Posted {
+            batch: id,
+            service: receipt.serviceId,
+            price: Decimal(receipt.price),
+            token: service.token,
+            deadline: batch.deadline,
+            draw_block: Decimal(batch.drawBlock),
+            secret: args.secret.clone(),
+            sent: Sent::from(&outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("batch", report.batch.to_string()),
+            ("escrowed", amount_text(report.price.0, report.token)),
+            ("contest until", format!("{} (Unix time)", report.deadline)),
+            ("drawn with block", report.draw_block.to_string()),
+            ("secret", report.secret.display().to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+fn read_receipt(path: &Path) -> Result<SignedReceipt> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} is not a receipt, as `assay service sign` writes it", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("batch.secret");
+        let secret = make_secret(&path).unwrap();
+        assert_eq!(read_secret(&path).unwrap(), secret);
+        assert_ne!(secret, B256::ZERO);
+        assert!(make_secret(&path).is_err(), "a second batch needs another one");
+        fs::write(&path, "0x12").unwrap();
+        assert!(read_secret(&path).is_err());
+    }
+
+    #[test]
+    fn receipts_survive_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("receipt.json");
+        let receipt = Receipt { count: U256::from(3), price: U256::MAX, ..Receipt::default() };
+        let signed = SignedReceipt {
+            chain_id: 31337,
+            contract: Address::with_last_byte(7),
+            receipt: receipt.clone(),
+            signature: vec![1; 65].into(),
+        };
+        fs::write(&path, serde_json::to_string(&signed).unwrap()).unwrap();
+        assert_eq!(read_receipt(&path).unwrap().receipt, receipt);
+        fs::write(&path, "{}").unwrap();
+        assert!(read_receipt(&path).is_err());
+    }
+}

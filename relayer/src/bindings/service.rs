@@ -1,0 +1,131 @@
+//! `ServiceBond`.
+
+use alloy::sol;
+
+sol! {
+    #[sol(abi)]
+    #[derive(Debug, PartialEq, Eq)]
+    interface IServiceBond {
+        enum ServiceState {
+            None,
+            Active,
+            Closing,
+            Closed
+        }
+
+        enum BatchState {
+            None,
+            Posted,
+            Contested,
+            Paid,
+            Upheld,
+            Punished
+        }
+
+        struct Terms {
+            uint256 modelId;
+            bytes32 bindingHash;
+            address signer;
+            address token;
+            uint256 penalty;
+            uint256 proofCost;
+            uint64 contestWindow;
+            uint64 proofWindow;
+            uint64 noticePeriod;
+        }
+
+        /// What a provider signs (EIP-712).
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        struct Receipt {
+            bytes32 serviceId;
+            address buyer;
+            bytes32 root;
+            uint256 count;
+            uint256 price;
+            uint256 nonce;
+            uint256 validUntil;
+        }
+
+        struct Opening {
+            uint256 position;
+            uint256 inputCommitment;
+            uint256 output;
+            bytes32[] path;
+        }
+
+        struct Service {
+            ServiceState state;
+            address provider;
+            address signer;
+            address token;
+            uint256 modelId;
+            bytes32 bindingHash;
+            uint256 bond;
+            uint256 reserved;
+            uint256 openBatches;
+            uint256 penalty;
+            uint256 proofCost;
+            uint64 contestWindow;
+            uint64 proofWindow;
+            uint64 noticePeriod;
+            uint64 closableAt;
+        }
+
+        struct Batch {
+            BatchState state;
+            bytes32 serviceId;
+            address buyer;
+            uint64 deadline;
+            bytes32 root;
+            uint256 count;
+            uint256 price;
+            uint256 drawBlock;
+            bytes32 secretHash;
+            uint256 checks;
+            uint256 proven;
+        }
+
+        event ServiceOpened(
+            bytes32 indexed serviceId, address indexed provider, uint256 indexed modelId, uint256 bond
+        );
+        event BatchPosted(
+            bytes32 indexed batchId,
+            bytes32 indexed serviceId,
+            address indexed buyer,
+            bytes32 root,
+            uint256 count,
+            uint256 price,
+            uint64 deadline,
+            uint256 drawBlock
+        );
+        event BatchContested(
+            bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
+        );
+        event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
+        event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
+        event BatchPunished(
+            bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
+        );
+
+        function openService(Terms calldata terms, uint256 bond, bytes32 salt)
+            external
+            payable
+            returns (bytes32 serviceId);
+        function topUp(bytes32 serviceId, uint256 amount) external payable;
+        function giveNotice(bytes32 serviceId) external;
+        function close(bytes32 serviceId) external;
+        function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+            external
+            payable
+            returns (bytes32 batchId);
+        function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable;
+        function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external;
+        function settle(bytes32 batchId) external;
+        function punish(bytes32 batchId) external;
+        function getService(bytes32 serviceId) external view returns (Service memory service);
+        function getBatch(bytes32 batchId) external view returns (Batch memory batch);
+        function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
+        function receiptHash(Receipt calldata receipt) external view returns (bytes32 batchId);
+        function registry() external view returns (address);
+    }
+}

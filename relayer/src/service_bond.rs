@@ -1,0 +1,310 @@
+//! The bond behind a prediction service, typed; receipts and the tree of answers.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::{SolCall, SolValue},
+};
+
+use crate::{
+    bindings::{ContractErrors, IServiceBond},
+    chain::{Chain, ChainError, TransactionOutcome},
+    contract::Contract,
+    registry::ModelRegistry,
+};
+
+pub use crate::bindings::IServiceBond::{
+    Batch, BatchState, Opening, Receipt, Service, ServiceState, Terms,
+};
+
+/// Most items of a batch.
+pub const MAX_ANSWERS: usize = 1 << 16;
+
+/// A service bond contract.
+#[derive(Clone, Debug)]
+pub struct ServiceBond {
+    contract: Contract,
+}
+
+/// One answer of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Answer {
+    /// Salted Poseidon commitment to the input.
+    pub commitment: B256,
+    /// The class that was answered.
+    pub class: u64,
+}
+
+/// The Merkle tree over a batch's answers, in which the index of an item is its place.
+#[derive(Clone, Debug)]
+pub struct AnswerTree {
+    /// From the leaves, filled up to a power of two, to the root.
+    levels: Vec<Vec<B256>>,
+}
+
+impl AnswerTree {
+    /// Leaf i = keccak256(abi.encode(i, commitment, keccak256(abi.encode(class)))); nodes are
+    /// keccak256 over 64 bytes; missing leaves are zero. `None` for no answers or more than 65,536.
+    pub fn new(answers: &[Answer]) -> Option<Self> {
+        if answers.is_empty() || answers.len() > MAX_ANSWERS {
+            return None;
+        }
+        let mut level: Vec<B256> = answers
+            .iter()
+            .enumerate()
+            .map(|(index, answer)| {
+                let output = keccak256(U256::from(answer.class).abi_encode());
+                keccak256((U256::from(index), answer.commitment, output).abi_encode())
+            })
+            .collect();
+        level.resize(answers.len().next_power_of_two(), B256::ZERO);
+        let mut levels = vec![level];
+        while let Some(below) = levels.last().filter(|below| below.len() > 1) {
+            let above = below.chunks(2).map(|pair| keccak256(pair.concat())).collect();
+            levels.push(above);
+        }
+        Some(Self { levels })
+    }
+
+    pub fn root(&self) -> B256 {
+        self.levels.last().and_then(|top| top.first().copied()).unwrap_or_default()
+    }
+
+    /// Siblings from leaf `index` to the root; `None` past the end.
+    pub fn path(&self, index: usize) -> Option<Vec<B256>> {
+        self.levels.first()?.get(index)?;
+        let below_the_root = self.levels.len().saturating_sub(1);
+        self.levels
+            .iter()
+            .take(below_the_root)
+            .enumerate()
+            .map(|(height, level)| level.get((index >> height) ^ 1).copied())
+            .collect()
+    }
+}
+
+impl ServiceBond {
+    /// The contract at `address`; nothing is asked of the chain yet.
+    pub fn at(chain: Chain, address: Address) -> Self {
+        Self { contract: Contract::at(chain, address) }
+    }
+
+    /// How long transactions are waited for; 3 minutes unless set.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.contract = self.contract.with_timeout(timeout);
+        self
+    }
+
+    /// Credits, withdrawals, and the connection.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The registry that services take their models from.
+    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
+        let address = self.contract.query(&IServiceBond::registryCall {}).await?;
+        Ok(ModelRegistry::at(self.contract.chain().clone(), address))
+    }
+
+    /// Opens a service of the signing account and puts up its bond.
+    pub async fn open_service(
+        &self,
+        terms: Terms,
+        bond: U256,
+        salt: B256,
+    ) -> Result<(B256, TransactionOutcome), ChainError> {
+        let value = self.contract.payment(terms.token, bond).await?;
+        let call = IServiceBond::openServiceCall { terms, bond, salt };
+        let outcome = self.contract.transact(&call, value).await?;
+        let opened = self.contract.event::<IServiceBond::ServiceOpened>(&outcome)?;
+        Ok((opened.serviceId, outcome))
+    }
+
+    /// Adds to the bond of a service.
+    pub async fn top_up(
+        &self,
+        service_id: B256,
+        amount: U256,
+    ) -> Result<TransactionOutcome, ChainError> {
+        let token = self.service_or_revert(service_id).await?.token;
+        let value = self.contract.payment(token, amount).await?;
+        let call = IServiceBond::topUpCall { serviceId: service_id, amount };
+        self.contract.transact(&call, value).await
+    }
+
+    /// Ends new business and starts the notice period.
+    pub async fn give_notice(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::giveNoticeCall { serviceId: service_id }).await
+    }
+
+    /// Credits the bond to the provider, after the notice period.
+    pub async fn close(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::closeCall { serviceId: service_id }).await
+    }
+
+    /// Posts a receipt and pays its price into escrow; returns the batch's id.
+    pub async fn post(
+        &self,
+        receipt: Receipt,
+        signature: Vec<u8>,
+        secret: B256,
+    ) -> Result<(B256, TransactionOutcome), ChainError> {
+        let token = self.service_or_revert(receipt.serviceId).await?.token;
+        let value = self.contract.payment(token, receipt.price).await?;
+        let call = IServiceBond::postCall {
+            receipt,
+            signature: signature.into(),
+            secretHash: keccak256(secret),
+        };
+        let outcome = self.contract.transact(&call, value).await?;
+        Ok((self.contract.event::<IServiceBond::BatchPosted>(&outcome)?.batchId, outcome))
+    }
+
+    /// Has `checks` items drawn, and pays for their proofs into escrow.
+    pub async fn contest(
+        &self,
+        batch_id: B256,
+        checks: u64,
+        secret: B256,
+    ) -> Result<TransactionOutcome, ChainError> {
+        let batch = self.contract.query(&IServiceBond::getBatchCall { batchId: batch_id }).await?;
+        let service = self.service_or_revert(batch.serviceId).await?;
+        let checks = U256::from(checks);
+        let amount = service.proofCost.saturating_mul(checks);
+        let value = self.contract.payment(service.token, amount).await?;
+        let call = IServiceBond::contestCall { batchId: batch_id, checks, secret };
+        self.contract.transact(&call, value).await
+    }
+
+    /// Opens one drawn item and shows its proof.
+    pub async fn prove(
+        &self,
+        batch_id: B256,
+        opening: Opening,
+        proof: Vec<u8>,
+    ) -> Result<TransactionOutcome, ChainError> {
+        let proof = proof.into();
+        self.transact(&IServiceBond::proveCall { batchId: batch_id, opening, proof }).await
+    }
+
+    /// Pays a batch that was not contested.
+    pub async fn settle(&self, batch_id: B256) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::settleCall { batchId: batch_id }).await
+    }
+
+    /// Pays the buyer of a contested batch with unproven items.
+    pub async fn punish(&self, batch_id: B256) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::punishCall { batchId: batch_id }).await
+    }
+
+    /// Reads a service; `None` if there is none with this id.
+    pub async fn service(&self, service_id: B256) -> Result<Option<Service>, ChainError> {
+        match self.service_or_revert(service_id).await {
+            Ok(service) => Ok(Some(service)),
+            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::ServiceNotFound>() => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a batch; `None` if there is none with this id.
+    pub async fn batch(&self, batch_id: B256) -> Result<Option<Batch>, ChainError> {
+        match self.contract.query(&IServiceBond::getBatchCall { batchId: batch_id }).await {
+            Ok(batch) => Ok(Some(batch)),
+            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::BatchNotFound>() => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Indices of a batch's drawn items, by position; empty before a contest.
+    pub async fn drawn_items(&self, batch_id: B256) -> Result<Vec<U256>, ChainError> {
+        self.contract.query(&IServiceBond::drawnItemsCall { batchId: batch_id }).await
+    }
+
+    /// EIP-712 digest of a receipt as the contract computes it: what is signed, and the batch's id.
+    pub async fn receipt_hash(&self, receipt: &Receipt) -> Result<B256, ChainError> {
+        self.contract.query(&IServiceBond::receiptHashCall { receipt: receipt.clone() }).await
+    }
+
+    async fn service_or_revert(&self, service_id: B256) -> Result<Service, ChainError> {
+        self.contract.query(&IServiceBond::getServiceCall { serviceId: service_id }).await
+    }
+
+    async fn transact<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
+        self.contract.transact(call, U256::ZERO).await
+    }
+}
+
+/// EIP-712 digest of a receipt, which is also the id of its batch. Computed here, so that a
+/// provider signs nothing that a node made up.
+pub fn receipt_digest(chain_id: u64, contract: Address, receipt: &Receipt) -> B256 {
+    let domain_type = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)",
+    );
+    let (name, version) = (keccak256("Assay ServiceBond"), keccak256("1"));
+    let domain =
+        keccak256((domain_type, name, version, U256::from(chain_id), contract).abi_encode());
+    let receipt_type = keccak256(
+        "Receipt(bytes32 serviceId,address buyer,bytes32 root,uint256 count,uint256 price,\
+         uint256 nonce,uint256 validUntil)",
+    );
+    let message = keccak256([receipt_type.to_vec(), receipt.abi_encode()].concat());
+    keccak256([&[0x19, 0x01], domain.as_slice(), message.as_slice()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(count: u8) -> Vec<Answer> {
+        (0..count)
+            .map(|i| Answer { commitment: B256::with_last_byte(i + 1), class: u64::from(i) })
+            .collect()
+    }
+
+    /// As `IndexedMerkle.contains` does it.
+    fn fold(leaf: B256, index: usize, path: &[B256]) -> B256 {
+        path.iter().enumerate().fold(leaf, |node, (level, sibling)| {
+            let pair = if index >> level & 1 == 0 { [node, *sibling] } else { [*sibling, node] };
+            keccak256(pair.concat())
+        })
+    }
+
+    #[test]
+    fn every_answer_opens_the_root_in_its_place_only() {
+        for count in [1u8, 2, 3, 5, 8] {
+            let answers = answers(count);
+            let tree = AnswerTree::new(&answers).unwrap();
+            for index in 0..answers.len() {
+                let leaf = tree.levels[0][index];
+                let path = tree.path(index).unwrap();
+                assert_eq!(1 << path.len(), answers.len().next_power_of_two());
+                assert_eq!(fold(leaf, index, &path), tree.root());
+                if count > 1 {
+                    assert_ne!(fold(leaf, index ^ 1, &path), tree.root());
+                }
+            }
+            assert_eq!(tree.path(8), None);
+        }
+        assert!(AnswerTree::new(&[]).is_none());
+        let mut other = answers(5);
+        other[4].class += 1;
+        let root = |answers: &[Answer]| AnswerTree::new(answers).unwrap().root();
+        assert_ne!(root(&other), root(&answers(5)));
+    }
+
+    #[test]
+    fn digests_depend_on_domain_and_message() {
+        let receipt = Receipt { count: U256::ONE, ..Receipt::default() };
+        let (a, b) = (Address::with_last_byte(1), Address::with_last_byte(2));
+        let digest = receipt_digest(1, a, &receipt);
+        assert_ne!(digest, receipt_digest(2, a, &receipt));
+        assert_ne!(digest, receipt_digest(1, b, &receipt));
+        let other = Receipt { nonce: U256::ONE, ..receipt };
+        assert_ne!(digest, receipt_digest(1, a, &other));
+    }
+}
