@@ -357,7 +357,6 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
     "retrieve", "prove", found.models.retrieval.bundle, "--set", set, "--setup", found.setup,
     "--keys", found.models.retrieval.keys, "--context", job.context, "-o", proofs,
   ]);
-  refused("--no-labels", () => prove(found.test.set));
   prove(found.collection.set);
   const publishing = ["--data", ciphertext, "--place", "https://example.org/openings.enc"];
   refused("NotCovered", () => retrieval(seller, "publish", job.job, ...publishing));

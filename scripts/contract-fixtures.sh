@@ -103,14 +103,13 @@ echo "three circuits of one network"
   -o "$work/prediction.bundle" >/dev/null
 
 # A one, a seven and a one; the seven is mislabelled, so that an audit counts two of three. The second
-# run is short. Retrieval is from collections without labels.
+# run is short.
 mkdir "$work/items" "$work/proofs"
 images=(14_1 00_7 05_1)
 for item in 0 1 2; do cp "$digits/${images[$item]}.png" "$work/items/$item.png"; done
 printf '1\n2\n1\n' >"$work/labels.csv"
 labels=(--labels-file "$work/labels.csv")
 collection audit 1
-labels=(--no-labels)
 collection retrieval 2 --class 1
 
 rows=0
