@@ -8,7 +8,7 @@
 // Needs the release build, `forge build` and the packages of package-lock.json.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 
 import { BATCH, ITEMS, Stage, WANTED_CLASS, assay, ether, etherText, models, register } from "./stage.mjs";
@@ -51,7 +51,8 @@ execFileSync("node_modules/.bin/forge", ["script", "contracts/script/Deploy.s.so
 });
 const forge = JSON.parse(fs.readFileSync("contracts/deployments/31337.json", "utf8"));
 for (const [name, { address, code_hash }] of Object.entries(stage.deployed.contracts)) {
-  assert.deepEqual(forge.contracts[name], { address, codeHash: code_hash }, `${name}, as forge has it`);
+  const { address: there, codeHash } = forge.contracts[name];
+  assert.deepEqual([address, code_hash], [there.toLowerCase(), codeHash], `${name}, as forge has it`);
 }
 say("deployed; a second deployment finds everything, forge's script has the same addresses");
 
@@ -376,6 +377,72 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
   assert.equal(buyer.withdraw("retrieval"), PRICE);
   assert.equal(await stage.held("RetrievalEscrow"), 0n);
   say("a retrieval is paid, another one refunded");
+}
+
+// --- the relayer, with a keystore, paid in a token ---------------------------------------------------------
+{
+  const PRICE = 1000n;
+  const forged = JSON.parse(fs.readFileSync("contracts/out/Tokens.sol/PlainToken.json", "utf8"));
+  const transaction = await stage.rpc(
+    "eth_sendTransaction", { from: deployer.address, data: forged.bytecode.object },
+  );
+  const token = (await stage.rpc("eth_getTransactionReceipt", transaction)).contractAddress;
+  const cast = (...args) => execFileSync("node_modules/.bin/cast", args, { encoding: "utf8" }).trim();
+  const call = (signature, ...args) => cast("calldata", signature, ...args);
+  await stage.rpc("eth_sendTransaction", {
+    from: deployer.address, to: token, data: call("mint(address,uint256)", buyer.address, String(PRICE)),
+  });
+  const tokens = async (account) =>
+    BigInt(await stage.rpc("eth_call", { to: token, data: call("balanceOf(address)", account) }, "latest"));
+
+  // The seller's key, encrypted.
+  const password = stage.file("password");
+  fs.writeFileSync(password, "correct horse\n");
+  cast("wallet", "import", "seller", "--private-key", fs.readFileSync(seller.keyFile, "utf8"),
+    "--keystore-dir", stage.folder, "--unsafe-password", "correct horse");
+  const keystore = ["--keystore", stage.file("seller"), "--password-file", password];
+  const inputs = stage.file("relayer-inputs");
+  const { commitment } = assay([
+    "input", "commit", "--architecture", found.models.prediction.architecture,
+    "--input", found.images[0], "-o", inputs,
+  ]);
+  const { job } = buyer.send(
+    "escrow", "open", "--model", ids.prediction, "--commitment", commitment,
+    "--price", String(PRICE), "--token", token,
+  );
+  assert.equal(await tokens(buyer.address), 0n);
+
+  /** Runs a relayer until `until` holds, then asks it to stop; returns the jobs in its store. */
+  const store = stage.file("jobs.redb");
+  const relay = async (until, ...options) => {
+    const log = fs.openSync(stage.file("relayer.log"), "a");
+    const relayer = spawn("target/release/assay", [
+      "relayer", "run", "--json", "--bundle", found.models.prediction.bundle, "--setup", found.setup,
+      "--keys", found.models.prediction.keys, "--inputs", inputs, "--store", store, "--poll", "200",
+      ...keystore, ...options,
+    ], { env: { ...process.env, ...stage.environment, ASSAY_LOG: "info" }, stdio: ["ignore", "pipe", log] });
+    let report = "";
+    relayer.stdout.on("data", (text) => (report += text));
+    const ended = new Promise((resolve) => relayer.on("close", resolve));
+    for (const limit = Date.now() + 180_000; !(await until()) && relayer.exitCode === null; ) {
+      if (Date.now() > limit) break;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    relayer.kill("SIGTERM");
+    assert.equal(await ended, 0, fs.readFileSync(stage.file("relayer.log"), "utf8"));
+    return JSON.parse(report).jobs;
+  };
+  const state = () => stage.ask("escrow", "show", job).state;
+  // Stopped while it proves, it ends that proof, and goes on with it after a restart.
+  const proving = () => /proving/.test(fs.readFileSync(stage.file("relayer.log"), "utf8"));
+  const [begun] = await relay(proving, "--token", `${token}=${PRICE}`);
+  assert.match(begun.state.name, /^prov(ing|en)$/);
+  assert.equal(state(), "open");
+  await relay(async () => (await tokens(seller.address)) === PRICE, "--token", `${token}=${PRICE}`);
+  assert.deepEqual([state(), await tokens(seller.address)], ["claimed", PRICE]);
+  const [after] = stage.ask("relayer", "status", "--store", store).jobs;
+  assert.equal(after.state.name, "confirmed");
+  say("a relayer with a keystore is stopped, started again, and paid in a token");
 }
 
 stage.close();
