@@ -104,9 +104,11 @@ pub struct StatusArgs {
 
 /// A token and the least price in it.
 fn parse_token(text: &str) -> Result<(Address, U256), String> {
-    let parsed = text
-        .split_once('=')
-        .and_then(|(token, price)| Some((token.trim().parse().ok()?, price.trim().parse().ok()?)));
+    let parsed = text.split_once('=').and_then(|(token, price)| {
+        // An empty text is a number to the parser.
+        let price = Some(price.trim()).filter(|price| !price.is_empty())?;
+        Some((token.trim().parse().ok()?, price.parse().ok()?))
+    });
     parsed.ok_or_else(|| format!("{text:?} is not ADDRESS=PRICE"))
 }
 
