@@ -17,6 +17,10 @@ const started = Date.now();
 const seconds = () => `${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s`;
 const say = (text) => console.log(`${seconds()}  ${text}`);
 
+if (process.argv.includes("--help") || process.argv.includes("-h")) {
+  console.log("node scripts/check-escrows.mjs [--fresh]   plays audits, services and retrievals on a local chain");
+  process.exit(0);
+}
 const fresh = process.argv.includes("--fresh");
 const stage = await Stage.open(["deployer", "buyer", "seller", "rival", "provider"], { fresh, say });
 const found = models(say);

@@ -7,7 +7,9 @@ mod receipt;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result};
 use assay_relayer::{
-    ChainError, ServiceBond, chain::TransactionOutcome, service_bond::ServiceState,
+    ServiceBond,
+    chain::TransactionOutcome,
+    service_bond::{Batch, Receipt, ServiceState},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -97,14 +99,14 @@ pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
         ServiceCommand::Open(args) => provider::open(&args, output),
         ServiceCommand::TopUp(args) => {
             step(&args.service, output, "bond increased", async |bond, id| {
-                bond.top_up(id, args.amount).await
+                Ok(bond.top_up(id, args.amount).await?)
             })
         }
         ServiceCommand::Notice(args) => {
-            step(&args, output, "notice given", async |bond, id| bond.give_notice(id).await)
+            step(&args, output, "notice given", async |bond, id| Ok(bond.give_notice(id).await?))
         }
         ServiceCommand::Close(args) => {
-            step(&args, output, "closed", async |bond, id| bond.close(id).await)
+            step(&args, output, "closed", async |bond, id| Ok(bond.close(id).await?))
         }
         ServiceCommand::Show(args) => show(&args, output),
         ServiceCommand::Answer(args) => receipt::answer(&args, output),
@@ -112,12 +114,14 @@ pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
         ServiceCommand::Post(args) => receipt::post(&args, output),
         ServiceCommand::Contest(args) => batch::contest(&args, output),
         ServiceCommand::Prove(args) => provider::prove(&args, output),
-        ServiceCommand::Settle(args) => {
-            step(&args, output, "paid", async |bond, id| bond.settle(id).await)
-        }
-        ServiceCommand::Punish(args) => {
-            step(&args, output, "punished", async |bond, id| bond.punish(id).await)
-        }
+        ServiceCommand::Settle(args) => step(&args, output, "paid", async |bond, id| {
+            let posted = posted(bond, id).await?;
+            Ok(bond.settle(posted.receipt).await?)
+        }),
+        ServiceCommand::Punish(args) => step(&args, output, "punished", async |bond, id| {
+            let posted = posted(bond, id).await?;
+            Ok(bond.punish(posted.receipt).await?)
+        }),
         ServiceCommand::Batch(args) => batch::show(&args, output),
     }
 }
@@ -127,6 +131,25 @@ impl ContractArgs {
         let address = self.find("ServiceBond", &session.chain)?.address;
         Ok(ServiceBond::at(session.chain.clone(), address).with_timeout(session.timeout))
     }
+}
+
+/// A posted batch with the receipt that it was posted with.
+struct Posted {
+    batch: Batch,
+    receipt: Receipt,
+}
+
+async fn posted(bond: &ServiceBond, id: B256) -> Result<Posted> {
+    let batch = bond.batch(id).await?;
+    let batch = batch
+        .with_context(|| format!("contract {} has no batch {id}", bond.contract().address()))?;
+    let receipt = bond.receipt(id, &batch).await?.with_context(|| {
+        format!(
+            "the receipt of batch {id} is not in the transaction that posted it, or the node does not \
+             keep that; ask one that keeps old transactions"
+        )
+    })?;
+    Ok(Posted { batch, receipt })
 }
 
 #[derive(Serialize)]
@@ -141,7 +164,7 @@ fn step(
     args: &IdArgs,
     output: &Output,
     done: &str,
-    work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome, ChainError>,
+    work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome>,
 ) -> Result<()> {
     let report = args.sender.run(output, "sending", async |session| {
         let bond = args.contract.service_bond(&session)?;
@@ -164,7 +187,6 @@ struct Report {
     signer: Address,
     token: Address,
     model: Decimal,
-    binding_hash: B256,
     bond: Decimal,
     /// The part of the bond that is set aside for open batches.
     reserved: Decimal,
@@ -196,7 +218,6 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             signer: service.signer,
             token: service.token,
             model: Decimal(service.modelId),
-            binding_hash: service.bindingHash,
             bond: Decimal(service.bond),
             reserved: Decimal(service.reserved),
             open_batches: Decimal(service.openBatches),
@@ -216,7 +237,6 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             ("provider", report.provider.to_string()),
             ("signer", report.signer.to_string()),
             ("model", report.model.to_string()),
-            ("binding", report.binding_hash.to_string()),
             (
                 "bond",
                 format!(

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
-    sol_types::{SolCall, SolValue},
+    sol_types::{SolCall, SolEvent, SolValue},
 };
 
 use crate::{
     bindings::{ContractErrors, IServiceBond},
-    chain::{Chain, ChainError, TransactionOutcome},
+    chain::{Chain, ChainError, LogScanner, TransactionOutcome},
     contract::Contract,
     registry::ModelRegistry,
 };
@@ -20,6 +20,9 @@ pub use crate::bindings::IServiceBond::{
 
 /// Most items of a batch.
 pub const MAX_ANSWERS: usize = 1 << 16;
+
+/// An encoded receipt: seven words.
+const RECEIPT_BYTES: usize = 7 * 32;
 
 /// A service bond contract.
 #[derive(Clone, Debug)]
@@ -164,38 +167,60 @@ impl ServiceBond {
     /// Has `checks` items drawn, and pays for their proofs into escrow.
     pub async fn contest(
         &self,
-        batch_id: B256,
+        receipt: Receipt,
         checks: u64,
         secret: B256,
     ) -> Result<TransactionOutcome, ChainError> {
-        let batch = self.contract.query(&IServiceBond::getBatchCall { batchId: batch_id }).await?;
-        let service = self.service_or_revert(batch.serviceId).await?;
+        let service = self.service_or_revert(receipt.serviceId).await?;
         let checks = U256::from(checks);
         let amount = service.proofCost.saturating_mul(checks);
         let value = self.contract.payment(service.token, amount).await?;
-        let call = IServiceBond::contestCall { batchId: batch_id, checks, secret };
+        let call = IServiceBond::contestCall { receipt, checks, secret };
         self.contract.transact(&call, value).await
     }
 
     /// Opens one drawn item and shows its proof.
     pub async fn prove(
         &self,
-        batch_id: B256,
+        receipt: Receipt,
         opening: Opening,
         proof: Vec<u8>,
     ) -> Result<TransactionOutcome, ChainError> {
         let proof = proof.into();
-        self.transact(&IServiceBond::proveCall { batchId: batch_id, opening, proof }).await
+        self.transact(&IServiceBond::proveCall { receipt, opening, proof }).await
     }
 
     /// Pays a batch that was not contested.
-    pub async fn settle(&self, batch_id: B256) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::settleCall { batchId: batch_id }).await
+    pub async fn settle(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::settleCall { receipt }).await
     }
 
     /// Pays the buyer of a contested batch with unproven items.
-    pub async fn punish(&self, batch_id: B256) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::punishCall { batchId: batch_id }).await
+    pub async fn punish(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
+        self.transact(&IServiceBond::punishCall { receipt }).await
+    }
+
+    /// The receipt of a posted batch: the contract stores its hash only, so it is read from the call
+    /// that posted it. `None` when it is not found there, for instance because that call reached
+    /// the contract through another one that does not pass it on in full.
+    pub async fn receipt(
+        &self,
+        batch_id: B256,
+        batch: &Batch,
+    ) -> Result<Option<Receipt>, ChainError> {
+        let chain = self.contract.chain();
+        // The items are drawn with the block after the one of the posting.
+        let block = u64::try_from(batch.drawBlock).unwrap_or(u64::MAX).saturating_sub(1);
+        let topics = vec![IServiceBond::BatchPosted::SIGNATURE_HASH];
+        let mut scanner = LogScanner::new(self.contract.address(), topics, 1).about(batch_id);
+        let (logs, _) = scanner.scan(chain, block, block).await?;
+        for hash in logs.iter().filter_map(|log| log.transaction_hash) {
+            let Some(input) = chain.transaction_input(hash).await? else { continue };
+            if let Some(receipt) = receipt_in(&input, batch_id) {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads a service; `None` if there is none with this id.
@@ -225,7 +250,7 @@ impl ServiceBond {
         self.contract.query(&IServiceBond::drawnItemsCall { batchId: batch_id }).await
     }
 
-    /// EIP-712 digest of a receipt as the contract computes it: what is signed, and the batch's id.
+    /// EIP-712 digest of a receipt as the contract computes it: what is signed.
     pub async fn receipt_hash(&self, receipt: &Receipt) -> Result<B256, ChainError> {
         self.contract.query(&IServiceBond::receiptHashCall { receipt: receipt.clone() }).await
     }
@@ -239,8 +264,8 @@ impl ServiceBond {
     }
 }
 
-/// EIP-712 digest of a receipt, which is also the id of its batch. Computed here, so that a
-/// provider signs nothing that a node made up.
+/// EIP-712 digest of a receipt: what a provider signs. Computed here, so that it signs nothing that a
+/// node made up.
 pub fn receipt_digest(chain_id: u64, contract: Address, receipt: &Receipt) -> B256 {
     let domain_type = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)",
@@ -248,12 +273,30 @@ pub fn receipt_digest(chain_id: u64, contract: Address, receipt: &Receipt) -> B2
     let (name, version) = (keccak256("Assay ServiceBond"), keccak256("1"));
     let domain =
         keccak256((domain_type, name, version, U256::from(chain_id), contract).abi_encode());
+    keccak256([&[0x19, 0x01], domain.as_slice(), batch_id(receipt).as_slice()].concat())
+}
+
+/// EIP-712 struct hash of a receipt: the id of its batch.
+pub fn batch_id(receipt: &Receipt) -> B256 {
     let receipt_type = keccak256(
         "Receipt(bytes32 serviceId,address buyer,bytes32 root,uint256 count,uint256 price,\
          uint256 nonce,uint256 validUntil)",
     );
-    let message = keccak256([receipt_type.to_vec(), receipt.abi_encode()].concat());
-    keccak256([&[0x19, 0x01], domain.as_slice(), message.as_slice()].concat())
+    keccak256([receipt_type.to_vec(), receipt.abi_encode()].concat())
+}
+
+/// The receipt with this id in a call that posts it, whether directly or through a wallet that passes
+/// the call on.
+fn receipt_in(input: &[u8], id: B256) -> Option<Receipt> {
+    let selector = IServiceBond::postCall::SELECTOR;
+    let starts = input.windows(4).enumerate().filter(|(_, window)| *window == selector);
+    starts
+        .filter_map(|(start, _)| {
+            // The receipt is static and comes first.
+            let words = input.get(start + 4..start + 4 + RECEIPT_BYTES)?;
+            Receipt::abi_decode(words).ok()
+        })
+        .find(|receipt| batch_id(receipt) == id)
 }
 
 #[cfg(test)]
@@ -295,6 +338,22 @@ mod tests {
         other[4].class += 1;
         let root = |answers: &[Answer]| AnswerTree::new(answers).unwrap().root();
         assert_ne!(root(&other), root(&answers(5)));
+    }
+
+    #[test]
+    fn receipts_are_found_in_the_call_that_posts_them() {
+        let receipt = Receipt { count: U256::from(3), nonce: U256::from(9), ..Receipt::default() };
+        let call = IServiceBond::postCall {
+            receipt: receipt.clone(),
+            signature: vec![1; 65].into(),
+            secretHash: B256::with_last_byte(4),
+        };
+        let (direct, id) = (call.abi_encode(), batch_id(&receipt));
+        assert_eq!(receipt_in(&direct, id), Some(receipt.clone()));
+        let passed_on = [vec![7; 123], direct.clone(), vec![0; 31]].concat();
+        assert_eq!(receipt_in(&passed_on, id), Some(receipt));
+        assert_eq!(receipt_in(&direct, B256::ZERO), None, "another batch");
+        assert_eq!(receipt_in(&direct[..200], id), None, "cut off");
     }
 
     #[test]

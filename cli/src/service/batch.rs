@@ -8,7 +8,7 @@ use assay_relayer::service_bond::BatchState;
 use clap::Args;
 use serde::Serialize;
 
-use super::receipt::read_secret;
+use super::{Posted, posted, receipt::read_secret};
 use crate::{
     chain::{ContractArgs, NodeArgs, SenderArgs, Sent, amount_text},
     output::{Decimal, Output, table},
@@ -68,8 +68,7 @@ pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let secret = read_secret(&args.secret)?;
     let report = args.sender.run(output, "contesting", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let missing = || format!("there is no batch {}", args.batch);
-        let batch = bond.batch(args.batch).await?.with_context(missing)?;
+        let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         let head = U256::from(session.chain.head().await?.number);
         let needed = batch.drawBlock.saturating_add(U256::from(args.confirmations.saturating_sub(1)));
         if batch.state == BatchState::Posted && head < needed {
@@ -79,9 +78,9 @@ pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
                 batch.drawBlock
             );
         }
-        let outcome = bond.contest(args.batch, args.checks, secret).await?;
+        let outcome = bond.contest(receipt, args.checks, secret).await?;
         let drawn = bond.drawn_items(args.batch).await?;
-        let batch = bond.batch(args.batch).await?.with_context(missing)?;
+        let batch = bond.batch(args.batch).await?.context("the batch is gone")?;
         Ok(Contested {
             batch: args.batch,
             drawn: drawn.into_iter().map(Decimal).collect(),
@@ -125,11 +124,8 @@ struct Drawn {
 pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let address = bond.contract().address();
-        let batch = bond.batch(args.batch).await?;
-        let batch =
-            batch.with_context(|| format!("contract {address} has no batch {}", args.batch))?;
-        let service = bond.service(batch.serviceId).await?.context("the batch has no service")?;
+        let Posted { batch, receipt } = posted(&bond, args.batch).await?;
+        let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
         let drawn = bond.drawn_items(args.batch).await?;
         Ok(Report {
             batch: args.batch,
@@ -141,12 +137,12 @@ pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
                 BatchState::Punished => "punished",
                 _ => "unknown",
             },
-            service: batch.serviceId,
-            buyer: batch.buyer,
+            service: receipt.serviceId,
+            buyer: receipt.buyer,
             token: service.token,
-            root: batch.root,
-            count: Decimal(batch.count),
-            price: Decimal(batch.price),
+            root: receipt.root,
+            count: Decimal(receipt.count),
+            price: Decimal(receipt.price),
             deadline: batch.deadline,
             draw_block: Decimal(batch.drawBlock),
             drawn: drawn

@@ -12,7 +12,7 @@ use assay_relayer::{
 use clap::Args;
 use serde::Serialize;
 
-use super::receipt::read_answers;
+use super::{Posted, posted, receipt::read_answers};
 use crate::{
     chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
     output::{Decimal, Output, table},
@@ -168,12 +168,11 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     let report = args.sender.run(output, "reading the batch", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let batch = bond.batch(args.batch).await?;
-        let batch = batch.with_context(|| format!("there is no batch {}", args.batch))?;
-        if batch.root != tree.root() || batch.count != U256::from(answers.len()) {
+        let Posted { batch, receipt } = posted(&bond, args.batch).await?;
+        if receipt.root != tree.root() || receipt.count != U256::from(answers.len()) {
             bail!("{} is not about the answers in {}", args.batch, args.answers.display());
         }
-        let service = bond.service(batch.serviceId).await?.context("the batch has no service")?;
+        let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
         let drawn = bond.drawn_items(args.batch).await?;
         if drawn.is_empty() {
             bail!("batch {} is not contested; there is nothing to prove", args.batch);
@@ -214,7 +213,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                 output: proof.output,
                 path: tree.path(index).context("an item is not in the tree")?,
             };
-            let outcome = bond.prove(args.batch, opening, proof.proof.to_vec()).await;
+            let outcome = bond.prove(receipt.clone(), opening, proof.proof.to_vec()).await;
             let outcome = outcome
                 .with_context(|| format!("the contract refuses the proof of item {index}"))?;
             report.proven.push(index);

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Bundle, graph::Executor};
 use assay_relayer::{
     proving::{InputOpening, InputStore},
-    service_bond::{Answer, AnswerTree, Receipt, receipt_digest},
+    service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
 use clap::Args;
 use rand_core::{OsRng, RngCore};
@@ -221,8 +221,9 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
             validUntil: U256::from(valid_until),
         };
         let chain_id = session.chain.chain_id();
-        let batch = receipt_digest(chain_id, contract, &receipt);
-        let signature = signer.sign_hash_sync(&batch).context("cannot sign")?.as_bytes();
+        let digest = receipt_digest(chain_id, contract, &receipt);
+        let batch = batch_id(&receipt);
+        let signature = signer.sign_hash_sync(&digest).context("cannot sign")?.as_bytes();
         let signed =
             SignedReceipt { chain_id, contract, receipt, signature: signature.to_vec().into() };
         fs::write(&args.output, serde_json::to_string_pretty(&signed)?)

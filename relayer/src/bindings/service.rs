@@ -59,7 +59,6 @@ sol! {
             address signer;
             address token;
             uint256 modelId;
-            bytes32 bindingHash;
             uint256 bond;
             uint256 reserved;
             uint256 openBatches;
@@ -73,12 +72,7 @@ sol! {
 
         struct Batch {
             BatchState state;
-            bytes32 serviceId;
-            address buyer;
             uint64 deadline;
-            bytes32 root;
-            uint256 count;
-            uint256 price;
             uint256 drawBlock;
             bytes32 secretHash;
             uint256 checks;
@@ -118,14 +112,16 @@ sol! {
             external
             payable
             returns (bytes32 batchId);
-        function contest(bytes32 batchId, uint256 checks, bytes32 secret) external payable;
-        function prove(bytes32 batchId, Opening calldata opening, bytes calldata proof) external;
-        function settle(bytes32 batchId) external;
-        function punish(bytes32 batchId) external;
+        function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable;
+        function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof)
+            external;
+        function settle(Receipt calldata receipt) external;
+        function punish(Receipt calldata receipt) external;
         function getService(bytes32 serviceId) external view returns (Service memory service);
         function getBatch(bytes32 batchId) external view returns (Batch memory batch);
         function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
-        function receiptHash(Receipt calldata receipt) external view returns (bytes32 batchId);
+        function receiptHash(Receipt calldata receipt) external view returns (bytes32 digest);
+        function batchIdOf(Receipt calldata receipt) external pure returns (bytes32 batchId);
         function registry() external view returns (address);
     }
 }
