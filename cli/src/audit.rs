@@ -9,7 +9,7 @@ use assay_prover::{
         PUBLISHED_POPULATION, ProofRate, accuracy_error, accuracy_items, cost, spot_checks,
     },
     bundle::Bundle,
-    circuit::{Layout, PlanRequest, Run, StatementKind, plan as plan_circuit},
+    circuit::{Layout, PlanRequest, Run, StatementKind},
     collection::smallest_depth,
 };
 use clap::{Args, Subcommand};
@@ -198,7 +198,7 @@ fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
         let bundle = Bundle::read(path)?;
         let single = match bundle.options.statement {
             StatementKind::Prediction { .. } => bundle.layout()?,
-            _ => plan_circuit(&bundle.graph, PlanRequest::default())?,
+            _ => bundle.plan_derived(PlanRequest::default())?,
         };
         let audit = audit_layout(&bundle, args.batch, items)?;
         rates.single = rate(&single);
@@ -234,7 +234,7 @@ fn audit_layout(bundle: &Bundle, batch: Option<u64>, items: u64) -> Result<Layou
     let log_items = batch.ilog2();
     let depth = smallest_depth(usize::try_from(items).unwrap_or(usize::MAX)).max(log_items);
     let statement = StatementKind::Audit { run: Run { log_items, depth }, top: 1 };
-    Ok(plan_circuit(&bundle.graph, PlanRequest { statement, ..PlanRequest::default() })?)
+    Ok(bundle.plan_derived(PlanRequest { statement, ..PlanRequest::default() })?)
 }
 
 fn rate(layout: &Layout) -> ProofRate {

@@ -43,10 +43,13 @@ pub enum BundleError {
     )]
     CounterContent { path: PathBuf, found: String },
     #[error(
-        "all {budget} openings that this bundle's blinding seed allows are used; a further proof \
-         could reveal the weights. Import the model again: a new seed gives it a new commitment"
+        "all {budget} openings of this bundle are used; a further proof could reveal the weights. If \
+         another bundle of the model has openings left, derive a new one from it; else import the \
+         model again: a new seed gives it a new commitment"
     )]
     BudgetSpent { budget: usize },
+    #[error("{path} exists; a derived bundle replaces nothing, as openings would be lost")]
+    Exists { path: PathBuf },
     #[error("{asked} openings of the weights are asked for, the bundle has {left} left")]
     BudgetTooSmall { asked: usize, left: usize },
 }
@@ -89,20 +92,44 @@ impl Bundle {
 
     /// The same model in a circuit for another statement. Its weights lie where this bundle's
     /// circuit has them, so both commit to them with the same points: one model, one hash. `path`
-    /// is where this bundle lies; `budget` of its openings go to the new one.
+    /// is where this bundle lies, `output` where the new one is written; `budget` of this one's
+    /// openings go to it.
     ///
     /// # Errors
-    /// [`BundleError::Layout`]; [`BundleError::BudgetTooSmall`] when fewer openings are left.
+    /// [`BundleError::Layout`]; [`BundleError::Exists`] when something lies at `output`;
+    /// [`BundleError::BudgetTooSmall`] when fewer openings are left; [`BundleError::File`].
     pub fn derive(
         &self,
         path: &Path,
+        output: &Path,
         request: PlanRequest,
         budget: usize,
     ) -> Result<Self, BundleError> {
-        let request = PlanRequest { place: Some(self.layout()?.weights_place()), ..request };
-        let options = plan(&self.graph, request)?.options;
-        self.count_openings(path, budget)?;
-        Ok(Self { graph: self.graph.clone(), options, seed: self.seed, budget })
+        let options = self.plan_derived(request)?.options;
+        for taken in [output.to_owned(), counter_path(output)] {
+            if taken.exists() {
+                return Err(BundleError::Exists { path: taken });
+            }
+        }
+        // Written without openings first: they leave this bundle only when there is room on the disk.
+        let mut derived = Self { graph: self.graph.clone(), options, seed: self.seed, budget: 0 };
+        derived.write(output)?;
+        if let Err(error) = self.count_openings(path, budget) {
+            let _ = std::fs::remove_file(output);
+            return Err(error);
+        }
+        derived.budget = budget;
+        derived.write(output)?;
+        Ok(derived)
+    }
+
+    /// The circuit that [`Bundle::derive`] would choose.
+    ///
+    /// # Errors
+    /// [`LayoutError`].
+    pub fn plan_derived(&self, request: PlanRequest) -> Result<Layout, LayoutError> {
+        let place = Layout::new(&self.graph, self.options)?.weights_place();
+        plan(&self.graph, PlanRequest { place: Some(place), ..request })
     }
 
     /// # Errors

@@ -66,15 +66,22 @@ mod tests {
         let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
         let statement = StatementKind::Audit { run: Run { log_items: 4, depth: 5 }, top: 1 };
         let request = PlanRequest { statement, ..PlanRequest::default() };
-        let audit = bundle.derive(&path, request, 8).expect("derived");
+        let derived = folder.path().join("audit");
+        let audit = bundle.derive(&path, &derived, request, 8).expect("derived");
+        assert_eq!(Bundle::read(&derived).expect("written").budget, 8);
+        let again = bundle.derive(&path, &derived, request, 8).err().expect("refused");
+        assert!(matches!(again, BundleError::Exists { .. }));
+        let nowhere = folder.path().join("missing").join("audit");
+        assert!(bundle.derive(&path, &nowhere, request, 8).is_err());
         assert!(check_link(&bundle.architecture(), &audit.architecture()).is_ok());
-        // Another share of the openings, as the first is spent.
+        // Refusals took nothing.
         assert_eq!(Bundle::openings_used(&path).expect("count"), 8);
         let left = bundle.budget - 8;
         assert!(matches!(
-            bundle.derive(&path, request, left + 1),
+            bundle.derive(&path, &folder.path().join("other"), request, left + 1),
             Err(BundleError::BudgetTooSmall { .. })
         ));
+        assert!(!folder.path().join("other").exists());
 
         let apart = Bundle::new(bundle.graph.clone(), request).expect("bundle");
         let refused = check_link(&bundle.architecture(), &apart.architecture());

@@ -251,7 +251,10 @@ impl Circuit {
         let runner = &audited.runner;
         let folder = places.folder(&format!("audit-{}/{batch}", audited.name))?;
         let bundle = folder.join("audit.bundle");
+        forget(&bundle)?;
         forget(&openings_counter(&bundle))?;
+        // A measurement gives its openings back: nobody sees these proofs.
+        forget(&openings_counter(&audited.bundle))?;
         note("planning");
         let openings = audited.reference.len().div_ceil(batch).max(256).to_string();
         runner.run(

@@ -45,8 +45,8 @@ pub struct DeriveArgs {
     lanes: Option<usize>,
     /// Proofs that may be made with the new bundle. All bundles of a model share its openings: these
     /// are taken from the source's
-    #[arg(long, default_value_t = 64)]
-    openings: usize,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    openings: u32,
     /// Bundle to write. It holds the weights: keep it secret
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -103,12 +103,12 @@ pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     let steps = output.bar(1, "planning the circuit");
     let request =
         PlanRequest { statement: args.kind()?, lanes: args.lanes, ..PlanRequest::default() };
-    let bundle = source.derive(&args.bundle, request, args.openings).map_err(|error| {
+    let derived = source.derive(&args.bundle, &args.output, request, args.openings as usize);
+    let bundle = derived.map_err(|error| {
         let told = anyhow::Error::new(error);
         told.context(format!("cannot derive from {}", args.bundle.display()))
     })?;
     let layout = bundle.layout()?;
-    bundle.write(&args.output)?;
     drop(steps);
     let report = Derived {
         output: args.output.clone(),

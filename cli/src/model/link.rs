@@ -18,14 +18,14 @@ use crate::{
 };
 
 #[derive(Args)]
-#[command(after_help = "\
-All circuits of one model commit to its weights with the same points, so their proofs show the same
-model hash. Two models of a registry with equal hashes hold the same weights; this command says whether
-their circuits read them as the same network.
-
-Example:
+#[command(after_help = "Example:
   assay model link lenet.json lenet-audit.json
-  assay model link lenet.bundle lenet-audit.bundle --setup dev.srs")]
+  assay model link lenet.bundle lenet-audit.bundle --setup dev.srs
+
+All circuits of one model commit to its weights with the same points, so their proofs show the same
+model hash. Two accepted proofs with one hash, over keys of one setup, are about the same weights; this
+command says whether the two circuits read them as the same network, `assay circuit vk` whether the keys
+are theirs.")]
 pub struct LinkArgs {
     /// Bundle or architecture of the one circuit
     a: PathBuf,

@@ -59,8 +59,9 @@ pub enum LayoutError {
     #[error("the network uses more distinct constants than the circuit has load rows for")]
     TooManyConstants,
     #[error(
-        "the weights do not fit the place that another circuit of this model keeps for them; import \
-         the model with the statement that shows the most values first, and derive the others"
+        "the weights do not fit the place that another circuit of this model keeps for them, because \
+         this one has fewer rows or shows more values; try other lanes, or import the model for this \
+         statement and derive the others"
     )]
     WeightsPlace,
     #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]

@@ -59,6 +59,7 @@ const SECONDS_PER_100K_GAS: f64 = 1.0;
 pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
+    let mut misplaced = false;
     let one = |fixed: &usize| vec![*fixed];
     let batch = request.statement.run().is_some();
     let lanes = if batch { BATCH_LANES.as_slice() } else { LANES.as_slice() };
@@ -80,7 +81,15 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
                 weights_row: place.map_or(own_row, |place| place.first_row),
                 weights_k: place.map(|place| place.k),
             };
-            let layout = Layout::new(graph, options)?;
+            let layout = match Layout::new(graph, options) {
+                Ok(layout) => layout,
+                // With other lanes the circuit has other rows, and the weights may fit.
+                Err(LayoutError::WeightsPlace) => {
+                    misplaced = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             smallest = smallest.min(layout.k);
             let weights_decide = layout.weight_rows_needed() + RESERVED_ROWS > 1 << (layout.k - 1);
             if layout.k <= MAX_K {
@@ -96,7 +105,11 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             }
         }
     }
-    let (_, layout) = best.ok_or(LayoutError::TooLarge { k: smallest, max: MAX_K })?;
+    let none = match (smallest, misplaced) {
+        (u32::MAX, true) => LayoutError::WeightsPlace,
+        (k, _) => LayoutError::TooLarge { k, max: MAX_K },
+    };
+    let (_, layout) = best.ok_or(none)?;
     if request.openings.is_some() || place.is_some() {
         return Ok(layout);
     }

@@ -123,6 +123,14 @@ impl Loop {
             .take_while(|(a, b)| distances(a, b).as_ref() == Some(&body))
             .count();
         let turns = alike + 1;
+        // A loop that counts down names the address below its last one.
+        let below = lines[..length].iter().zip(&body).any(|(line, steps)| {
+            let ends = line.addresses.iter().zip(steps);
+            ends.into_iter().any(|(address, step)| address + step.min(&0) * turns as i64 <= 0)
+        });
+        if below {
+            return None;
+        }
         (turns >= LEAST_TURNS).then_some(Self { length, turns, steps, body })
     }
 
@@ -226,10 +234,14 @@ mod tests {
         for lane in (0..9).rev() {
             code += &format!("a := add(mulmod(a, 0x100, r), mload({:#x}))\n", 0x4000 + 0x20 * lane);
         }
+        for lane in 0..6 {
+            let (up, down) = (0x6000 + 0x20 * lane, 0x7000 - 0x60 * lane);
+            code += &format!("mstore({up:#x}, mload({down:#x}))\n");
+        }
         code += "h := add(h, a)\n";
         let rolled = roll(&code);
-        assert_eq!(rolled.matches("for {").count(), 2, "{rolled}");
-        assert_eq!(rolled.lines().count(), 1 + 5 + 3 + 1, "{rolled}");
+        assert_eq!(rolled.matches("for {").count(), 3, "{rolled}");
+        assert_eq!(rolled.lines().count(), 1 + 5 + 3 + 3 + 1, "{rolled}");
         assert_eq!(unrolled(&rolled), code);
     }
 
@@ -239,6 +251,9 @@ mod tests {
         assert_eq!(roll(&alike), alike, "too few");
         let constants = (0..9).map(|i| format!("h := add(h, {i:#x})\n")).collect::<String>();
         assert_eq!(roll(&constants), constants);
+        let low =
+            (0..9).map(|i| format!("h := mload({:#x})\n", 0x400 - 0x80 * i)).collect::<String>();
+        assert_eq!(roll(&low), low, "an address below the first");
         let uneven = (0..9).map(|i| format!("h := mload({:#x})\n", 32 * i * i)).collect::<String>();
         assert_eq!(roll(&uneven), uneven);
     }

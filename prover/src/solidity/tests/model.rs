@@ -204,7 +204,10 @@ fn audits_verify_natively_and_on_chain() {
         ..PlanRequest::default()
     };
     let folder = tempfile::tempdir().unwrap();
-    let bundle = model.bundle.derive(&folder.path().join("single"), request, 8).unwrap();
+    let bundle = model
+        .bundle
+        .derive(&folder.path().join("single"), &folder.path().join("audit"), request, 8)
+        .unwrap();
     let layout = bundle.layout().unwrap();
     assert!(layout.weight_stride() > 1);
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
