@@ -390,7 +390,12 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
   const transaction = await stage.rpc(
     "eth_sendTransaction", { from: deployer.address, data: forged.bytecode.object },
   );
-  const token = (await stage.rpc("eth_getTransactionReceipt", transaction)).contractAddress;
+  let deployed = null;
+  for (let tries = 0; !deployed && tries < 100; tries += 1) {
+    deployed = await stage.rpc("eth_getTransactionReceipt", transaction);
+    if (!deployed) await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const token = deployed.contractAddress;
   const cast = (...args) => execFileSync("node_modules/.bin/cast", args, { encoding: "utf8" }).trim();
   const call = (signature, ...args) => cast("calldata", signature, ...args);
   await stage.rpc("eth_sendTransaction", {

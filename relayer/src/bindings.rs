@@ -148,6 +148,7 @@ sol! {
     #[sol(abi)]
     #[derive(Debug, PartialEq, Eq)]
     interface ContractErrors {
+        error RegistryMismatch(address expected, address actual);
         error ModelNotFound(uint256 modelId);
         error NotModelOwner(uint256 modelId, address caller);
         error ZeroValue(string field);
