@@ -6,7 +6,7 @@ use assay_prover::{
     graph::QuantizedGraph,
 };
 
-/// Lanes that are tried; the verifier of more is larger than a contract may be.
+/// Lanes that are tried, as many as the planner takes for batches.
 pub const MOST_LANES: usize = 20;
 const FEWEST_LANES: usize = 2;
 const MOST_LOG_ITEMS: u32 = 12;
