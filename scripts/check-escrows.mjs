@@ -63,8 +63,14 @@ say("deployed; a second deployment finds everything, forge's script has the same
 // --- audits -------------------------------------------------------------------------------------------
 const audit = (actor, command, job, ...args) => actor.send("escrow", "audit", command, job, ...args);
 const show = (job) => stage.ask("escrow", "audit", "show", job);
-const ciphertext = stage.file("test.set.enc");
-fs.writeFileSync(ciphertext, "what a seller's key opens");
+// Sellers' keys, to which the buyer's delivery is sealed.
+const sealing = Object.fromEntries(
+  [seller, rival].map(({ name }) => {
+    const key = stage.file(`${name}.age-key`);
+    return [name, assay(["dataset", "key", "-o", key])];
+  }),
+);
+const place = "https://example.org/test.set.age";
 
 /** Opens an audit that admits both networks; options are those of the command. */
 function openAudit(...options) {
@@ -80,10 +86,18 @@ function openAudit(...options) {
 }
 
 const enter = (actor, job, model) =>
-  audit(actor, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture);
-const deliver = (job) =>
-  audit(buyer, "deliver", job, "--data", ciphertext, "--place", "https://example.org/test.set.enc");
-const accept = (actor, job, { set } = found.test) => audit(actor, "accept", job, "--set", set);
+  audit(actor, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture,
+    "--encryption-key", sealing[actor.name].recipient);
+const deliver = (job, set = found.test.set) =>
+  audit(buyer, "deliver", job, "--set", set, "--data", stage.file(`${job}.set.age`), "--place", place);
+/** What a seller makes of the delivery. */
+function unseal(actor, job) {
+  const set = stage.file(`${job}-${actor.name}.set`);
+  return assay([
+    "dataset", "unseal", stage.file(`${job}.set.age`), "--key", sealing[actor.name].key, "-o", set,
+  ]).unsealed;
+}
+const accept = (actor, job) => audit(actor, "accept", job, "--set", unseal(actor, job));
 
 /** Proves runs of an entry's model for its context, and hands them in. */
 function prove(actor, job, model, entered, { set = found.test.set, runs = [] } = {}) {
@@ -117,10 +131,16 @@ async function settled(job, state, expected) {
   const entered = enter(seller, job, "audit");
   assert.equal(entered.batch, BATCH);
   refused("EntriesFull", () => enter(rival, job, "coarseAudit"));
-  deliver(job);
   const other = stage.file("other.set");
   assay(["dataset", "commit", "examples/digits/images", "--architecture", found.models.audit.architecture,
     "--limit", String(ITEMS), "-o", other]);
+  refused("not the test set", () => deliver(job, other));
+  deliver(job);
+  const sealed = fs.readFileSync(stage.file(`${job}.set.age`));
+  assert.ok(!sealed.includes(fs.readFileSync(found.test.set).subarray(-200, -32)), "the set is not in the open");
+  refused("not sealed to this key", () => assay([
+    "dataset", "unseal", stage.file(`${job}.set.age`), "--key", sealing[rival.name].key, "-o", stage.file("x"),
+  ]));
   refused("not the test set", () => audit(seller, "accept", job, "--set", other));
   accept(seller, job);
   const first = prove(seller, job, "audit", entered, { runs: ["--runs", "0", "1"] });
@@ -216,9 +236,18 @@ for (const silent of [false, true]) {
     "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
     "--prove-within", "60",
   );
-  enter(seller, open.job, "coarseAudit");
+  // With a key of another kind, and a set that the buyer encrypted by other means.
+  const foreign = stage.file("foreign.pub");
+  fs.writeFileSync(foreign, "a key for another program");
+  audit(seller, "enter", open.job, "--model", ids.coarseAudit,
+    "--architecture", found.models.coarseAudit.architecture, "--encryption-key", foreign);
+  refused("no key that files are sealed to", () => audit(
+    buyer, "deliver", open.job, "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--approve",
+  ));
+  const encrypted = stage.file("other-means");
+  fs.writeFileSync(encrypted, "what that key opens");
   const trusting = (...trusted) =>
-    audit(buyer, "deliver", open.job, "--data", ciphertext, "--place", "-", ...trusted);
+    audit(buyer, "deliver", open.job, "--data", encrypted, "--place", "-", ...trusted);
   refused("approves of its entries", () => trusting());
   refused("none of the folders has", () => trusting("--verifier", found.models.audit.verifier));
   refused("no longer those", () => trusting("--approve", "--entries", `0x${"11".repeat(32)}`));
@@ -238,9 +267,10 @@ for (const silent of [false, true]) {
   );
   const [coarse, good] = [enter(rival, job, "coarseAudit"), enter(seller, job, "audit")];
   assert.deepEqual([coarse.entry, good.entry], ["1", "2"]);
-  deliver(job);
-  accept(rival, job, found.short);
-  accept(seller, job, found.short);
+  // One file for both.
+  deliver(job, found.short.set);
+  accept(rival, job);
+  accept(seller, job);
   assert.equal(prove(rival, job, "coarseAudit", coarse, found.short).submitted.correct, "1");
   refused("Undecided", () => audit(rival, "settle", job));
   assert.equal(prove(seller, job, "audit", good, found.short).submitted.correct, "2");
@@ -363,7 +393,9 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
     "--keys", found.models.retrieval.keys, "--context", job.context, "-o", proofs,
   ]);
   prove(found.collection.set);
-  const publishing = ["--data", ciphertext, "--place", "https://example.org/openings.enc"];
+  const openings = stage.file("openings.tar.age");
+  fs.writeFileSync(openings, "what the requester's key opens");
+  const publishing = ["--data", openings, "--place", "https://example.org/openings.tar.age"];
   refused("NotCovered", () => retrieval(seller, "publish", job.job, ...publishing));
   assert.equal(retrieval(seller, "submit", job.job, "--proofs", proofs).missing, "0");
   assert.equal(retrieval(seller, "submit", job.job, "--proofs", proofs).submitted, 0, "nothing is sent twice");

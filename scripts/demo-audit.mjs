@@ -65,17 +65,21 @@ async function play(title, who, model) {
       "--admit", found.models.audit.verifier, "--admit", found.models.coarseAudit.verifier,
       "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE), "--abort-fee", String(FEE),
     ));
+  const key = assay(["dataset", "key", "-o", stage.file(`${job}.age-key`)]);
   const entered = step(`seller enters model ${ids[model]}, puts up ${etherText(STAKE)}`, () =>
-    send(who, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture));
+    send(who, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture,
+      "--encryption-key", key.recipient));
   await moved(start, who);
-  // Handed over directly; one that is published would be encrypted to the key that the seller entered with.
-  step("buyer hands over the test set, gets the bond credited", () =>
-    send(buyer, "deliver", job, "--data", found.test.set, "--place", "sent by mail"));
-  step("seller checks the set against the root, accepts", () =>
-    send(who, "accept", job, "--set", found.test.set));
+  const [sealed, set] = [stage.file(`${job}.set.age`), stage.file(`${job}.set`)];
+  step("buyer seals the test set to the seller's key and publishes it, gets the bond credited", () =>
+    send(buyer, "deliver", job, "--set", found.test.set, "--data", sealed, "--place", "https://example.org/set.age"));
+  step("seller opens the set, checks it against the root, accepts", () => {
+    assay(["dataset", "unseal", sealed, "--key", key.key, "-o", set]);
+    return send(who, "accept", job, "--set", set);
+  });
   const proofs = stage.file(`proofs-${job}`);
   const proving = step("seller proves the runs", () => assay([
-    "audit", "prove", found.models[model].bundle, "--set", found.test.set, "--setup", found.setup,
+    "audit", "prove", found.models[model].bundle, "--set", set, "--setup", found.setup,
     "--keys", found.models[model].keys, "--context", entered.context, "-o", proofs,
   ]));
   const { correct, required } = step(`seller shows ${proving.proofs} proofs to the escrow`, () =>

@@ -1,6 +1,7 @@
 //! `assay dataset`: committed collections of inputs.
 
 mod commit;
+pub mod seal;
 mod verify;
 
 use std::{
@@ -34,6 +35,12 @@ pub enum DatasetCommand {
     Verify(VerifyArgs),
     /// Write the files that open items of a set
     Open(OpenArgs),
+    /// Make a key to which others can seal files
+    Key(seal::KeyArgs),
+    /// Encrypt a set file to those who may have it
+    Seal(seal::SealArgs),
+    /// Decrypt a set file that was sealed to you
+    Unseal(seal::UnsealArgs),
 }
 
 #[derive(Args)]
@@ -71,6 +78,9 @@ pub fn run(command: DatasetCommand, output: &Output) -> Result<()> {
         DatasetCommand::Show(args) => show(&args, output),
         DatasetCommand::Verify(args) => verify::run(&args, output),
         DatasetCommand::Open(args) => open(&args, output),
+        DatasetCommand::Key(args) => seal::key(&args, output),
+        DatasetCommand::Seal(args) => seal::seal(&args, output),
+        DatasetCommand::Unseal(args) => seal::unseal(&args, output),
     }
 }
 

@@ -96,7 +96,7 @@ fn measure(args: &AuditArgs, output: &Output) -> Result<Figures> {
     loop {
         steps.message("choosing a circuit");
         let choice = choice::choose(
-            &audited.source.graph,
+            &audited.source,
             items,
             audited.depth,
             args.batch,
@@ -137,7 +137,7 @@ fn compare(args: &TableArgs, output: &Output) -> Result<Comparison> {
         Comparison { model: args.name.clone(), rows: Vec::new(), left_out: Vec::new() };
     for batch in args.batches.iter().copied() {
         let choice = choice::choose(
-            &audited.source.graph,
+            &audited.source,
             batch,
             audited.depth,
             Some(batch),

@@ -23,6 +23,7 @@ use serde::Serialize;
 use super::runs::{self, Expected};
 use crate::{
     chain::{ContractArgs, SenderArgs, Sent, Session},
+    dataset,
     output::{Decimal, Output, table},
 };
 
@@ -171,6 +172,23 @@ impl Job {
         })
     }
 
+    /// Refuses another set than the one that the job is about.
+    fn require_test_set(&self, set: &Collection) -> Result<()> {
+        let (wanted, items) = (self.terms().testSetRoot, self.terms().items);
+        let root = U256::from_be_bytes(field_to_bytes(&set.root()));
+        if root == wanted && set.len() == items as usize && !set.labels().is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "this is not the test set that the job is about: it has root {} and {} items{}, the job's has \
+             root {} and {items} items",
+            B256::from(root),
+            set.len(),
+            if set.labels().is_empty() { " without labels" } else { "" },
+            B256::from(wanted),
+        )
+    }
+
     async fn binding(&self, model_id: U256) -> Result<ModelBinding> {
         let binding = self.escrow.registry().await?.binding(model_id).await?;
         binding.with_context(|| format!("model {model_id} is not bound to a verifier yet"))
@@ -208,28 +226,11 @@ fn step(
 }
 
 fn accept(args: &AcceptArgs, output: &Output) -> Result<()> {
-    let set = match &args.set {
-        Some(path) => {
-            let _spinner = output.spinner("hashing the test set");
-            Some(Collection::read(path, &|_| {})?)
-        }
-        None => None,
-    };
+    let set = args.set.as_ref().map(|path| dataset::read(path, output)).transpose()?;
     step(&args.entry, output, "accepted", async |job, entry| {
-        let (wanted, items) = (job.terms().testSetRoot, job.terms().items);
         if let Some(set) = set {
-            let root = U256::from_be_bytes(field_to_bytes(&set.root()));
-            if root != wanted || set.len() != items as usize || set.labels().is_empty() {
-                bail!(
-                    "this is not the test set that the job is about: it has root {} and {} items{}, the \
-                     job's has root {} and {items} items; do not accept, `assay escrow audit abort` \
-                     gives up",
-                    B256::from(root),
-                    set.len(),
-                    if set.labels().is_empty() { " without labels" } else { "" },
-                    B256::from(wanted),
-                );
-            }
+            job.require_test_set(&set)
+                .context("do not accept; `assay escrow audit abort` gives up")?;
         }
         Ok(job.escrow.accept(&job.order, entry).await?)
     })

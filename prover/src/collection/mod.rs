@@ -9,6 +9,7 @@ mod example;
 mod file;
 pub mod merkle;
 mod opening;
+pub mod sealed;
 #[cfg(test)]
 mod tests;
 

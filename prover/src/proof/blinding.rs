@@ -70,7 +70,8 @@ impl WeightTails {
 /// The words from which [`Fr::random`] makes `value`: it reduces a 512-bit number.
 pub(super) fn words_of(value: &Fr) -> [u64; WORDS_PER_SCALAR] {
     let mut words = [0; WORDS_PER_SCALAR];
-    for (word, bytes) in words.iter_mut().zip(value.to_repr().as_ref().chunks_exact(8)) {
+    let little_endian: [u8; 32] = value.to_repr();
+    for (word, bytes) in words.iter_mut().zip(little_endian.chunks_exact(8)) {
         *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     }
     words

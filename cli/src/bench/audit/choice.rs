@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use assay_prover::{
-    circuit::{Layout, LayoutError, PlanRequest, Run, StatementKind, plan},
-    graph::QuantizedGraph,
+    bundle::Bundle,
+    circuit::{Layout, LayoutError, PlanRequest, Run, StatementKind},
 };
 
 /// Lanes that are tried, as many as the planner takes for batches.
@@ -21,9 +21,9 @@ pub struct Choice {
 }
 
 /// The cheapest way to audit `items` items of a tree of `depth` in circuits of at most `2^max_k`
-/// rows; nothing when none fits. `batch` and `lanes` are fixed where they are given.
+/// rows that keep the weights where `source` has them; nothing when none fits. `batch` and `lanes` are fixed where they are given.
 pub fn choose(
-    graph: &QuantizedGraph,
+    source: &Bundle,
     items: usize,
     depth: u32,
     batch: Option<usize>,
@@ -39,7 +39,7 @@ pub fn choose(
     let mut best: Option<(f64, Choice)> = None;
     for log_items in sizes {
         let statement = StatementKind::Audit { run: Run { log_items, depth }, top: 1 };
-        let Some(layout) = cheapest(graph, statement, lanes, most_lanes, max_k)? else {
+        let Some(layout) = cheapest(source, statement, lanes, most_lanes, max_k)? else {
             // Larger ones do not fit either.
             break;
         };
@@ -55,16 +55,16 @@ pub fn choose(
 
 /// The planner's layout, or where that has too many rows or lanes the cheapest that has not.
 fn cheapest(
-    graph: &QuantizedGraph,
+    source: &Bundle,
     statement: StatementKind,
     lanes: Option<usize>,
     most_lanes: usize,
     max_k: u32,
 ) -> Result<Option<Layout>> {
     let planned = |lanes| -> Result<Option<Layout>> {
-        match plan(graph, PlanRequest { statement, lanes, ..PlanRequest::default() }) {
+        match source.plan_derived(PlanRequest { statement, lanes, ..PlanRequest::default() }) {
             Ok(layout) => Ok(Some(layout).filter(|layout| layout.k <= max_k)),
-            Err(LayoutError::TooLarge { .. }) => Ok(None),
+            Err(LayoutError::TooLarge { .. } | LayoutError::WeightsPlace) => Ok(None),
             Err(error) => Err(error.into()),
         }
     };
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn limits_are_kept() {
-        let graph = quantized();
+        let source = Bundle::new(quantized(), PlanRequest::default()).expect("bundle");
         let chosen = |batch, lanes, most_lanes, max_k| {
-            choose(&graph, 64, 6, batch, lanes, most_lanes, max_k).expect("a choice")
+            choose(&source, 64, 6, batch, lanes, most_lanes, max_k).expect("a choice")
         };
         let free = chosen(None, None, MOST_LANES, 20).expect("fits");
         assert!(free.batch > 1 && free.lanes <= MOST_LANES, "{free:?}");
@@ -108,6 +108,6 @@ mod tests {
         let fixed = Choice { batch: 4, lanes: 5 };
         assert_eq!(chosen(Some(4), Some(5), MOST_LANES, 20), Some(fixed));
         assert_eq!(chosen(Some(64), None, MOST_LANES, 10), None);
-        assert!(choose(&graph, 64, 6, Some(3), None, MOST_LANES, 20).is_err());
+        assert!(choose(&source, 64, 6, Some(3), None, MOST_LANES, 20).is_err());
     }
 }

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use alloy::primitives::{B256, keccak256};
 use anyhow::{Context, Result, bail};
-use assay_relayer::audit_escrow::{AuditEntered, entries_hash};
+use assay_prover::collection::sealed::Recipient;
+use assay_relayer::{
+    audit_escrow::{AuditEntered, entries_hash},
+    contract::text_or_hex,
+};
 use clap::Args;
 use serde::Serialize;
 
 use super::{Job, JobArgs};
 use crate::{
     chain::Sent,
+    dataset::{self, seal::seal_to},
     output::{Decimal, Output, table},
     prove::parse_hash,
     verifier::BuiltVerifier,
@@ -18,15 +23,19 @@ use crate::{
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow audit deliver 1 --data test.set.enc --place https://example.org/test.set.enc \\
+  assay escrow audit deliver 1 --set test.set --data test.set.age \\
+    --place https://example.org/test.set.age \\
     --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key
 
-Encrypt the test set to the keys that the sellers entered with (`assay escrow audit show`). In a job
-without a list of admitted keys the delivery approves of all entries: name the builds that you trust with
+With --set the test set is sealed to the keys that the sellers entered with, for upload to the place.
+Without it --data is what you have encrypted yourself (keys: `assay escrow audit show`). In a job without a list of admitted keys the delivery approves of all entries: name the builds that you trust with
 --verifier, and an entry of another key or verifier is refused.")]
 pub struct DeliverArgs {
     #[command(flatten)]
     job: JobArgs,
+    /// The test set. It is checked against the job and sealed to the sellers' keys, into --data
+    #[arg(long, value_name = "FILE")]
+    set: Option<PathBuf>,
     /// The encrypted test set; its hash goes on chain
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
@@ -56,8 +65,7 @@ struct Report {
 }
 
 pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
-    let data = std::fs::read(&args.data)
-        .with_context(|| format!("cannot read {}", args.data.display()))?;
+    let set = args.set.as_ref().map(|path| dataset::read(path, output)).transpose()?;
     let trusted: Vec<BuiltVerifier> =
         args.verifier.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
     let report = args.job.sender.run(output, "delivering", async |session| {
@@ -83,6 +91,20 @@ pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
         {
             bail!("the entries are no longer those that you looked at: their hash is {seen}");
         }
+        let data = match (&args.set, &set) {
+            (Some(path), Some(set)) => {
+                job.require_test_set(set)?;
+                if args.data.exists() {
+                    bail!(
+                        "{} exists: deliver it without --set, or seal to another file",
+                        args.data.display()
+                    );
+                }
+                seal_to(path, &recipients(&entries)?, &args.data, output)?
+            }
+            _ => std::fs::read(&args.data)
+                .with_context(|| format!("cannot read {}", args.data.display()))?,
+        };
         let data_hash = keccak256(&data);
         let place = args.place.clone().into_bytes().into();
         let outcome = job.escrow.deliver(&job.order, seen, data_hash, place).await?;
@@ -101,6 +123,23 @@ pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
             ("gas", report.sent.gas_used.to_string()),
         ])
     })
+}
+
+/// The keys that the sellers entered with.
+fn recipients(entries: &[AuditEntered]) -> Result<Vec<Recipient>> {
+    entries
+        .iter()
+        .map(|entry| {
+            let text = text_or_hex(&entry.encryptionKey);
+            text.parse().with_context(|| {
+                format!(
+                    "entry {} of {} has no key that files are sealed to; encrypt the set for it yourself \
+                     and deliver without --set",
+                    entry.entry, entry.seller
+                )
+            })
+        })
+        .collect()
 }
 
 /// Whether every entry's key and verifier are of a trusted build.

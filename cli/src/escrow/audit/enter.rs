@@ -1,10 +1,8 @@
 //! `assay escrow audit enter`.
 
-use std::path::PathBuf;
-
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::bundle::Architecture;
+use assay_prover::{bundle::Architecture, collection::sealed::Recipient};
 use assay_relayer::audit_escrow::{AuditOrder, Offer, admission_hash};
 use clap::Args;
 use serde::Serialize;
@@ -18,8 +16,8 @@ use crate::{
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow audit enter 1 --model 2 --bundle audit.bundle --escrow 0x... \\
-    --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+  assay escrow audit enter 1 --model 2 --bundle audit.bundle --encryption-key age1... \\
+    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
 pub struct EnterArgs {
     #[command(flatten)]
     job: JobArgs,
@@ -28,9 +26,10 @@ pub struct EnterArgs {
     model: U256,
     #[command(flatten)]
     source: ModelSource,
-    /// File with the public key to which the test set shall be encrypted; logged as it is
-    #[arg(long, value_name = "FILE")]
-    encryption_key: Option<PathBuf>,
+    /// Public key to which the test set shall be sealed, from `assay dataset key`; or a file with a key for
+    /// another kind of encryption, logged as it is
+    #[arg(long, value_name = "age1...|FILE")]
+    encryption_key: Option<String>,
     /// Allow a development setup on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
@@ -61,9 +60,7 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
         ),
     };
     let encryption_key = match &args.encryption_key {
-        Some(path) => {
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
+        Some(given) => encryption_key(given)?,
         None => Vec::new(),
     };
     let (report, token) = args.job.sender.run(output, "entering", async |session| {
@@ -105,6 +102,29 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
             ("gas", report.sent.gas_used.to_string()),
         ])
     })
+}
+
+fn encryption_key(given: &str) -> Result<Vec<u8>> {
+    if let Ok(recipient) = given.parse::<Recipient>() {
+        return Ok(recipient.to_string().into_bytes());
+    }
+    let key = std::fs::read(given).with_context(|| {
+        format!("{given} is no public key (age1...), and no file that can be read")
+    })?;
+    // What is logged on chain is public for ever.
+    let text = String::from_utf8_lossy(&key);
+    let digits = text.trim().trim_start_matches("0x");
+    if text.contains("SECRET") || text.contains("PRIVATE") || (digits.len() == 64 && is_hex(digits))
+    {
+        bail!(
+            "{given} looks like a secret key; give the public key, which `assay dataset key` prints"
+        );
+    }
+    Ok(key)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// With another architecture than the model's nothing could be proven, and the stake were lost.
