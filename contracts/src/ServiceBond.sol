@@ -335,6 +335,8 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
             receipt.root,
             receipt.count,
             receipt.price,
+            receipt.nonce,
+            receipt.validUntil,
             deadline,
             drawBlock
         );

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Vm} from "forge-std/Vm.sol";
+
 import {ServiceBond} from "../src/ServiceBond.sol";
 import {IServiceBond} from "../src/interfaces/IServiceBond.sol";
 import {Errors} from "../src/libraries/Errors.sol";
@@ -16,7 +18,16 @@ contract ServiceBondPostTest is ServiceFixture {
         uint64 deadline = uint64(block.timestamp) + CONTEST_WINDOW;
         vm.expectEmit(address(bond));
         emit Events.BatchPosted(
-            expected, serviceId, buyer, receipt.root, COUNT, PRICE, deadline, block.number + 1
+            expected,
+            serviceId,
+            buyer,
+            receipt.root,
+            COUNT,
+            PRICE,
+            receipt.nonce,
+            receipt.validUntil,
+            deadline,
+            block.number + 1
         );
         vm.prank(buyer);
         bytes32 batchId = bond.post{value: PRICE}(receipt, signature, secretHash());
@@ -33,6 +44,31 @@ contract ServiceBondPostTest is ServiceFixture {
         assertEq(bond.drawnItems(batchId).length, 0);
         assertEq(bond.getService(serviceId).reserved, PENALTY);
         assertEq(bond.getService(serviceId).openBatches, 1);
+    }
+
+    /// @dev The buyer is a contract, so no transaction needs to hold the receipt: its log does.
+    function test_LogHoldsTheWholeReceipt() public {
+        IServiceBond.Receipt memory receipt = receiptOf(7);
+        receipt.buyer = address(this);
+        bytes memory signature = sign(receipt);
+        vm.recordLogs();
+        bytes32 batchId = bond.post{value: PRICE}(receipt, signature, secretHash());
+
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 1);
+        assertEq(logs[0].topics[0], Events.BatchPosted.selector);
+        IServiceBond.Receipt memory rebuilt;
+        rebuilt.serviceId = logs[0].topics[2];
+        rebuilt.buyer = address(uint160(uint256(logs[0].topics[3])));
+        (rebuilt.root, rebuilt.count, rebuilt.price, rebuilt.nonce, rebuilt.validUntil,,) =
+            abi.decode(logs[0].data, (bytes32, uint256, uint256, uint256, uint256, uint64, uint256));
+        assertEq(logs[0].topics[1], batchId);
+        assertEq(bond.batchIdOf(rebuilt), batchId);
+
+        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.prank(stranger);
+        bond.settle(rebuilt);
+        assertBatch(batchId, IServiceBond.BatchState.Paid);
     }
 
     function test_PostInToken() public {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::{
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, B256, Log, U256, keccak256},
     sol_types::{SolCall, SolEvent, SolValue},
 };
 
@@ -20,9 +20,6 @@ pub use crate::bindings::IServiceBond::{
 
 /// Most items of a batch.
 pub const MAX_ANSWERS: usize = 1 << 16;
-
-/// An encoded receipt: seven words.
-const RECEIPT_BYTES: usize = 7 * 32;
 
 /// A service bond contract.
 #[derive(Clone, Debug)]
@@ -200,9 +197,8 @@ impl ServiceBond {
         self.transact(&IServiceBond::punishCall { receipt }).await
     }
 
-    /// The receipt of a posted batch: the contract stores its hash only, so it is read from the call
-    /// that posted it. `None` when it is not found there, for instance because that call reached
-    /// the contract through another one that does not pass it on in full.
+    /// The receipt of a posted batch: the contract stores its hash only, and logs it when it is
+    /// posted. `None` when the node has no such log, for instance because it does not keep old ones.
     pub async fn receipt(
         &self,
         batch_id: B256,
@@ -214,13 +210,7 @@ impl ServiceBond {
         let topics = vec![IServiceBond::BatchPosted::SIGNATURE_HASH];
         let mut scanner = LogScanner::new(self.contract.address(), topics, 1).about(batch_id);
         let (logs, _) = scanner.scan(chain, block, block).await?;
-        for hash in logs.iter().filter_map(|log| log.transaction_hash) {
-            let Some(input) = chain.transaction_input(hash).await? else { continue };
-            if let Some(receipt) = receipt_in(&input, batch_id) {
-                return Ok(Some(receipt));
-            }
-        }
-        Ok(None)
+        Ok(logs.iter().find_map(|log| receipt_in(&log.inner, batch_id)))
     }
 
     /// Reads a service; `None` if there is none with this id.
@@ -285,18 +275,20 @@ pub fn batch_id(receipt: &Receipt) -> B256 {
     keccak256([receipt_type.to_vec(), receipt.abi_encode()].concat())
 }
 
-/// The receipt with this id in a call that posts it, whether directly or through a wallet that passes
-/// the call on.
-fn receipt_in(input: &[u8], id: B256) -> Option<Receipt> {
-    let selector = IServiceBond::postCall::SELECTOR;
-    let starts = input.windows(4).enumerate().filter(|(_, window)| *window == selector);
-    starts
-        .filter_map(|(start, _)| {
-            // The receipt is static and comes first.
-            let words = input.get(start + 4..start + 4 + RECEIPT_BYTES)?;
-            Receipt::abi_decode(words).ok()
-        })
-        .find(|receipt| batch_id(receipt) == id)
+/// The receipt with this id in the log of its posting. Its hash is compared, because a node can make
+/// up any log.
+fn receipt_in(log: &Log, id: B256) -> Option<Receipt> {
+    let posted = IServiceBond::BatchPosted::decode_log(log).ok()?.data;
+    let receipt = Receipt {
+        serviceId: posted.serviceId,
+        buyer: posted.buyer,
+        root: posted.root,
+        count: posted.count,
+        price: posted.price,
+        nonce: posted.nonce,
+        validUntil: posted.validUntil,
+    };
+    (batch_id(&receipt) == id).then_some(receipt)
 }
 
 #[cfg(test)]
@@ -341,19 +333,37 @@ mod tests {
     }
 
     #[test]
-    fn receipts_are_found_in_the_call_that_posts_them() {
-        let receipt = Receipt { count: U256::from(3), nonce: U256::from(9), ..Receipt::default() };
-        let call = IServiceBond::postCall {
-            receipt: receipt.clone(),
-            signature: vec![1; 65].into(),
-            secretHash: B256::with_last_byte(4),
+    fn receipts_are_rebuilt_from_the_log_of_their_posting() {
+        let receipt = Receipt {
+            serviceId: B256::with_last_byte(1),
+            buyer: Address::with_last_byte(2),
+            root: B256::with_last_byte(3),
+            count: U256::from(4),
+            price: U256::from(5),
+            nonce: U256::from(6),
+            validUntil: U256::from(7),
         };
-        let (direct, id) = (call.abi_encode(), batch_id(&receipt));
-        assert_eq!(receipt_in(&direct, id), Some(receipt.clone()));
-        let passed_on = [vec![7; 123], direct.clone(), vec![0; 31]].concat();
-        assert_eq!(receipt_in(&passed_on, id), Some(receipt));
-        assert_eq!(receipt_in(&direct, B256::ZERO), None, "another batch");
-        assert_eq!(receipt_in(&direct[..200], id), None, "cut off");
+        let id = batch_id(&receipt);
+        let posted = IServiceBond::BatchPosted {
+            batchId: id,
+            serviceId: receipt.serviceId,
+            buyer: receipt.buyer,
+            root: receipt.root,
+            count: receipt.count,
+            price: receipt.price,
+            nonce: receipt.nonce,
+            validUntil: receipt.validUntil,
+            deadline: 8,
+            drawBlock: U256::from(9),
+        };
+        let log_of = |posted: &IServiceBond::BatchPosted| Log {
+            address: Address::ZERO,
+            data: posted.encode_log_data(),
+        };
+        assert_eq!(receipt_in(&log_of(&posted), id), Some(receipt));
+        assert_eq!(receipt_in(&log_of(&posted), B256::ZERO), None, "another batch");
+        let made_up = IServiceBond::BatchPosted { nonce: U256::ZERO, ..posted };
+        assert_eq!(receipt_in(&log_of(&made_up), id), None, "another receipt under the id");
     }
 
     #[test]

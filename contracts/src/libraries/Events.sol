@@ -58,7 +58,7 @@ library Events {
     /// @notice The bond, or what was left of it, was credited to the provider.
     event ServiceClosed(bytes32 indexed serviceId, uint256 bond);
 
-    /// @notice A receipt was posted and its price paid in.
+    /// @notice A receipt was posted and its price paid in. Carries all of the receipt, which later calls repeat.
     event BatchPosted(
         bytes32 indexed batchId,
         bytes32 indexed serviceId,
@@ -66,6 +66,8 @@ library Events {
         bytes32 root,
         uint256 count,
         uint256 price,
+        uint256 nonce,
+        uint256 validUntil,
         uint64 deadline,
         uint256 drawBlock
     );

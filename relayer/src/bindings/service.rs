@@ -89,6 +89,8 @@ sol! {
             bytes32 root,
             uint256 count,
             uint256 price,
+            uint256 nonce,
+            uint256 validUntil,
             uint64 deadline,
             uint256 drawBlock
         );
