@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 
 /// @title A switch that a model works
 /// @notice Its owner publishes commitments to camera images. Whoever proves that the model sees the class
@@ -17,8 +18,13 @@ contract ProvenSwitch {
     bool public on;
 
     error NotOwner();
+    error OtherModel(uint256 modelId, bytes32 bindingHash);
 
-    constructor(IERCZKMLVerifier verifier, uint256 modelId, uint256 trigger) {
+    /// @param bindingHash The model's binding hash as the owner computed it: a registration that a
+    /// reorganization put in the model's place has another one. Not zero, as an unbound model's is.
+    constructor(IERCZKMLVerifier verifier, uint256 modelId, bytes32 bindingHash, uint256 trigger) {
+        (bytes32 bound,,) = IModelRegistry(verifier.registry()).admissionOf(modelId);
+        if (bound == 0 || bound != bindingHash) revert OtherModel(modelId, bound);
         VERIFIER = verifier;
         MODEL_ID = modelId;
         TRIGGER = trigger;

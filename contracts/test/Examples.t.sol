@@ -5,6 +5,7 @@ import {AccuracyGate} from "../examples/AccuracyGate.sol";
 import {ProvenSwitch} from "../examples/ProvenSwitch.sol";
 import {InferenceVerifier} from "../src/InferenceVerifier.sol";
 import {ResultRegistry} from "../src/ResultRegistry.sol";
+import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {Fixture} from "./Fixture.sol";
 import {SilentVerifier} from "./doubles/VerifierDoubles.sol";
@@ -16,7 +17,7 @@ contract ProvenSwitchTest is Fixture {
     function setUp() public override {
         super.setUp();
         inference = new InferenceVerifier(registry, false);
-        device = new ProvenSwitch(inference, modelId, OUTPUT);
+        device = new ProvenSwitch(inference, modelId, bindingHash, OUTPUT);
         device.look(bytes32(INPUT));
     }
 
@@ -51,6 +52,22 @@ contract ProvenSwitchTest is Fixture {
         device.look(bytes32(INPUT));
     }
 
+    /// @dev Threat: a reorganization gives the id to another registration.
+    function test_RevertWhen_SwitchModelIsBoundOtherwise() public {
+        (uint256 other, bytes32 otherHash) =
+            bindModel(keccak256("other weights"), makeKey("other key", 0x00), address(verifier));
+        assertNotEq(otherHash, bindingHash);
+        vm.expectRevert(abi.encodeWithSelector(ProvenSwitch.OtherModel.selector, other, otherHash));
+        new ProvenSwitch(inference, other, bindingHash, OUTPUT);
+    }
+
+    /// @dev Its owner could bind it to anything later.
+    function test_RevertWhen_SwitchModelIsUnbound() public {
+        uint256 unbound = registry.registerModel(commitmentTo(WEIGHTS, vk));
+        vm.expectRevert(abi.encodeWithSelector(ProvenSwitch.OtherModel.selector, unbound, 0));
+        new ProvenSwitch(inference, unbound, 0, OUTPUT);
+    }
+
     function _proof(uint256 input, uint256 class) private view returns (bytes memory) {
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = inference.contextOf(modelId, address(device));
@@ -74,21 +91,53 @@ contract AccuracyGateTest is Fixture {
         results = new ResultRegistry(registry);
         auditKey = makeKey("audit key", 0x00);
         (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
-        bytes32 codeHash = address(verifier).codehash;
-        gate = new AccuracyGate(
-            results,
-            certifier,
-            ROOT,
-            1000,
-            AccuracyGate.Circuit(auditKey.codehash, codeHash),
-            AccuracyGate.Circuit(vk.codehash, codeHash)
-        );
+        gate = _gateFor(1000);
     }
 
     function test_AuditAdmitsServingModel() public {
         _certify(auditedId, 950, 1000);
-        gate.use(auditedId, modelId);
-        assertEq(gate.modelInUse(), modelId);
+        assertFalse(gate.admitted(modelId));
+        gate.admit(auditedId, modelId);
+        assertTrue(gate.admitted(modelId));
+        assertFalse(gate.admitted(auditedId));
+    }
+
+    /// @dev Threat: somebody registers the serving weights again, has them admitted, and withdraws them.
+    function test_CloneDisplacesNobody() public {
+        _certify(auditedId, 1000, 1000);
+        gate.admit(auditedId, modelId);
+        IERCZKMLRegistry.ModelCommitment memory commitment = commitmentTo(WEIGHTS, vk);
+        vm.startPrank(stranger);
+        (uint256 clone,) = registry.registerBoundModel(commitment, vk, address(verifier));
+        gate.admit(auditedId, clone);
+        registry.deprecateModel(clone);
+        vm.stopPrank();
+        assertTrue(gate.admitted(modelId));
+    }
+
+    function test_RevertWhen_GateModelIsDeprecated() public {
+        _certify(auditedId, 1000, 1000);
+        (uint256 audited,) = bindModel(WEIGHTS, auditKey, address(verifier));
+        _certify(audited, 1000, 1000);
+        (uint256 serving,) = bindModel(WEIGHTS, vk, address(verifier));
+        vm.startPrank(seller);
+        registry.deprecateModel(audited);
+        registry.deprecateModel(serving);
+        vm.stopPrank();
+        vm.expectRevert(abi.encodeWithSelector(AccuracyGate.Deprecated.selector, serving));
+        gate.admit(auditedId, serving);
+        vm.expectRevert(abi.encodeWithSelector(AccuracyGate.Deprecated.selector, audited));
+        gate.admit(audited, modelId);
+        gate.admit(auditedId, modelId);
+    }
+
+    /// @dev The same weights and contracts, under a proof system that no verifier of predictions takes.
+    function test_RevertWhen_ProofSystemIsAnotherOne() public {
+        _certify(auditedId, 1000, 1000);
+        IERCZKMLRegistry.ModelCommitment memory commitment = commitmentTo(WEIGHTS, vk);
+        commitment.proofSystemId = 0xdeadbeef;
+        (uint256 other,) = registry.registerBoundModel(commitment, vk, address(verifier));
+        _expectOtherCircuit(auditedId, other, other);
     }
 
     function test_RevertWhen_ModelIsTooWeak() public {
@@ -96,9 +145,19 @@ contract AccuracyGateTest is Fixture {
         _expectTooWeak(949, 1000);
     }
 
-    function test_RevertWhen_TestIsTooShort() public {
+    /// @dev Threat: an audit of the set's first items only, which has the same root, under an id that no whole
+    /// audit is on record for.
+    function test_RevertWhen_TestIsOfAPartOfTheSet() public {
+        _certify(auditedId, 900, 1000);
+        (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
         _certify(auditedId, 999, 999);
         _expectTooWeak(999, 999);
+    }
+
+    /// @dev Nobody can prove all of these: the set has fewer items.
+    function test_RevertWhen_TestIsLongerThanTheSet() public {
+        _certify(auditedId, 1000, 1001);
+        _expectTooWeak(1000, 1001);
     }
 
     function test_RevertWhen_NobodyCertifies() public {
@@ -114,7 +173,7 @@ contract AccuracyGateTest is Fixture {
         _certify(auditedId, 1000, 1000);
         (uint256 other,) = bindModel(keccak256("other weights"), vk, address(verifier));
         vm.expectRevert(abi.encodeWithSelector(AccuracyGate.OtherWeights.selector, auditedId, other));
-        gate.use(auditedId, other);
+        gate.admit(auditedId, other);
     }
 
     /// @dev The same weights in a circuit that nobody has looked at: it could read them as another network.
@@ -141,6 +200,23 @@ contract AccuracyGateTest is Fixture {
         _expectOtherCircuit(auditedId, serving, serving);
     }
 
+    function test_RevertWhen_TestSetIsEmpty() public {
+        vm.expectRevert(AccuracyGate.ZeroTotal.selector);
+        _gateFor(0);
+    }
+
+    function _gateFor(uint256 total) private returns (AccuracyGate) {
+        bytes32 codeHash = address(verifier).codehash;
+        return new AccuracyGate(
+            results,
+            certifier,
+            ROOT,
+            total,
+            AccuracyGate.Circuit(auditKey.codehash, codeHash, PROOF_SYSTEM),
+            AccuracyGate.Circuit(vk.codehash, codeHash, PROOF_SYSTEM)
+        );
+    }
+
     function _certify(uint256 id, uint64 correct, uint64 total) private {
         vm.prank(certifier);
         results.recordResult(id, ROOT, "top-1", correct, total);
@@ -150,11 +226,11 @@ contract AccuracyGateTest is Fixture {
         vm.expectRevert(
             abi.encodeWithSelector(AccuracyGate.NotAccurateEnough.selector, auditedId, correct, total)
         );
-        gate.use(auditedId, modelId);
+        gate.admit(auditedId, modelId);
     }
 
     function _expectOtherCircuit(uint256 audited, uint256 serving, uint256 refused) private {
         vm.expectRevert(abi.encodeWithSelector(AccuracyGate.NotThisCircuit.selector, refused));
-        gate.use(audited, serving);
+        gate.admit(audited, serving);
     }
 }

@@ -96,11 +96,11 @@ contract AuditProofTest is ProofRefusals {
             address(this),
             root,
             items,
-            AccuracyGate.Circuit(audit.vk.codehash, audit.verifier.codehash),
-            AccuracyGate.Circuit(prediction.vk.codehash, prediction.verifier.codehash)
+            AccuracyGate.Circuit(audit.vk.codehash, audit.verifier.codehash, PROOF_SYSTEM),
+            AccuracyGate.Circuit(prediction.vk.codehash, prediction.verifier.codehash, PROOF_SYSTEM)
         );
-        gate.use(audit.modelId, prediction.modelId);
-        assertEq(gate.modelInUse(), prediction.modelId);
+        gate.admit(audit.modelId, prediction.modelId);
+        assertTrue(gate.admitted(prediction.modelId));
     }
 
     function test_RevertWhen_JobIsAnother() public {
@@ -157,7 +157,7 @@ contract AuditProofTest is ProofRefusals {
         auditEscrow.prove(JOB, terms, 1, 0, correct, proof);
     }
 
-    /// @dev The batch is a property of the key: with another one nothing can be proven.
+    /// @dev The batch is a property of the key: with another one runs may not be provable.
     function test_RevertWhen_BatchIsAnother() public {
         vm.revertToState(beforeOpening);
         batch = items;

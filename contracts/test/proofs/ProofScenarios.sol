@@ -65,7 +65,7 @@ abstract contract ProofScenarios is ProofFixture {
     }
 
     function placeSwitch(string memory name) internal returns (ProvenSwitch) {
-        bytes memory arguments = abi.encode(inference, prediction.modelId, classOf(0));
+        bytes memory arguments = abi.encode(inference, prediction.modelId, prediction.bindingHash, classOf(0));
         return ProvenSwitch(place(name, type(ProvenSwitch).creationCode, arguments));
     }
 
