@@ -26,7 +26,16 @@ contract ModelMetadata is IZKMetadata {
     /// @inheritdoc IZKMetadata
     string public verificationKeyURI;
 
+    /// @dev Errors: ZeroValue, and ModelNotFound of the registry.
     /// @param registry Registry of the model, from which the circuit's hash is read.
+    /// @param modelId The model. After a reorganization an id can stand for another one, so its reader
+    /// compares {circuitId} with the architecture that it means.
+    /// @param version Major version in the high 32 bits, minor in the low ones.
+    /// @param schemaHash Keccak-256 of the schema document; not zero.
+    /// @param schemaUri Where the schema is; not empty. Content-addressed (`ipfs://`), or if HTTPS is used
+    /// with a fragment `#0x` and the Keccak-256 hash of the content in hexadecimal: ERC-8084 says MUST, and
+    /// nothing here checks it.
+    /// @param keyUri Where the verifying key is; not empty. The same rule holds.
     constructor(
         IERCZKMLRegistry registry,
         uint256 modelId,

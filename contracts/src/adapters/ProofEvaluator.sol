@@ -14,18 +14,31 @@ import {IAgenticCommerce} from "./IAgenticCommerce.sol";
 /// asked for. It completes a job when anybody brings a valid proof, and it never rejects one: a bad proof
 /// decides nothing, and a job without a proof expires, which gives the client its budget back.
 ///
+/// The model is admitted once, at deployment: a deprecation afterwards stops no job, not even one that is
+/// created later. A client looks whether the model is deprecated before it names an evaluator.
+///
 /// Public inputs of the proof: [context, inputCommitment, output], context = {contextOf}(job id, address
 /// zero). No recipient is named because the job pays its provider, whoever brings the proof.
 contract ProofEvaluator is ModelVerification {
+    /// @notice ERC-8183 contract that holds the jobs.
     IAgenticCommerce public immutable COMMERCE;
+    /// @notice The model's id in the registry.
     uint256 public immutable MODEL_ID;
+    /// @notice Salted Poseidon commitment to the input.
     uint256 public immutable INPUT_COMMITMENT;
 
     /// @notice A job was completed; its prediction is `output`.
+    /// @param jobId The job's id in the ERC-8183 contract.
+    /// @param output The proven class.
     event JobEvaluated(uint256 indexed jobId, uint256 output);
 
+    /// @dev Errors: NoCode, ZeroValue, PublicInputOutOfRange; those of admission, see IModelVerification.
+    /// @param registry_ Registry of the model.
+    /// @param allowDevSetup_ Whether to admit keys of locally made trusted setups.
     /// @param commerce ERC-8183 contract that holds the jobs.
+    /// @param modelId The model's id in the registry.
     /// @param bindingHash The model's binding hash as the client computed it, see IModelRegistry.
+    /// @param inputCommitment Salted Poseidon commitment to the input; not zero, below r.
     constructor(
         IModelRegistry registry_,
         bool allowDevSetup_,
@@ -47,6 +60,10 @@ contract ProofEvaluator is ModelVerification {
 
     /// @notice Completes a submitted job. Open to anyone; reverts unless the proof is valid and the job
     /// waits for this evaluator. The reason given is keccak256(abi.encode(output)).
+    /// @dev Errors: those of a proof, see IModelVerification, and the ERC-8183 contract's own.
+    /// @param jobId The job's id in the ERC-8183 contract.
+    /// @param output The predicted class, the proof's third public input.
+    /// @param proof The proof, as the model's verifier takes it.
     function evaluate(uint256 jobId, uint256 output, bytes calldata proof) external {
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = ProofContext.bind(jobId, address(0));

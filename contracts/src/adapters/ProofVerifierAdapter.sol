@@ -19,12 +19,16 @@ import {IProofVerifier} from "./IProofVerifier.sol";
 /// A proof that is not valid reverts; false is never returned. A consumer that takes false for a verdict
 /// would let anybody reject a job with a junk proof, or with too little gas.
 contract ProofVerifierAdapter is IProofVerifier, ERC165 {
+    /// @notice Checks the proofs.
     IInferenceVerifier public immutable INFERENCE_VERIFIER;
     IModelRegistry private immutable REGISTRY;
 
     /// @notice The proof is about another output than the hash.
+    /// @param expected The hash that the caller passed.
+    /// @param actual The hash of the proof's output.
     error OutputHashMismatch(bytes32 expected, bytes32 actual);
 
+    /// @param inferenceVerifier Checks the proofs, on the models of its registry.
     constructor(IInferenceVerifier inferenceVerifier) {
         if (address(inferenceVerifier).code.length == 0) revert Errors.NoCode(address(inferenceVerifier));
         INFERENCE_VERIFIER = inferenceVerifier;

@@ -27,23 +27,39 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// everything that makes a count honest: see `admittedKeys` and {deliver}.
 ///
 /// Of the terms only the hash is stored: calls on a job repeat them, and they are found in its AuditOpened
-/// event. Times are Unix seconds, amounts are in units of the token (wei for ether).
+/// event; with others they revert with TermsMismatch, for an unknown id with JobNotFound. Times are Unix
+/// seconds, amounts are in units of the token (wei for ether). Errors of admission and of a proof are those of
+/// IModelVerification, errors of a deposit those of ICustody.
 interface IAuditEscrow is ICustody, IModelVerification {
+    /// @notice Where a job stands. Paid, Refunded and Undelivered are final.
     enum State {
+        /// There is no such job.
         None,
+        /// Sellers enter, then the buyer delivers.
         Open,
+        /// The test set was delivered; sellers answer and prove.
         Delivered,
+        /// The reward was credited to the winner.
         Paid,
+        /// Nobody entered, or no entry reached `required`; the reward was credited to the buyer.
         Refunded,
+        /// Nothing was delivered; the reward was credited to the buyer, the bond is shared by the entries.
         Undelivered
     }
 
+    /// @notice Where an entry stands. Returned, Forfeited and Aborted are final.
     enum EntryState {
+        /// There is no such entry.
         None,
+        /// The seller has not answered to a delivery.
         Entered,
+        /// The seller accepted the delivery and answers for its count with the stake.
         Accepted,
+        /// The stake was credited to the seller, with a share of the bond if nothing was delivered.
         Returned,
+        /// Fewer than `required` were proven; the stake was credited to the buyer.
         Forfeited,
+        /// The seller gave up or did not answer; the buyer was credited the abort fee, the seller the rest.
         Aborted
     }
 
@@ -52,14 +68,16 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param seller Who alone may enter; zero for anyone.
     /// @param token ERC-20 token of all amounts, or the zero address for ether.
     /// @param reward What the best entry with at least `required` correct is paid; not zero.
-    /// @param bond The buyer's, returned on delivery, lost to the entries if nothing is delivered. Zero unless
-    /// keys are listed: else anyone could enter with a model that no buyer can approve of, and take it.
+    /// @param bond The buyer's, returned on delivery, lost to the entries if nothing is delivered. A seller
+    /// counts on no more than bond / maxEntries: the buyer can take the other places itself. Zero unless keys
+    /// are listed: else anyone could enter with a model that no buyer can approve of, and take it.
     /// @param stake What each seller posts; not zero.
     /// @param abortFee What a seller loses to the buyer who sees the test set and does not accept; at most
     /// the stake.
     /// @param testSetRoot Poseidon Merkle root of the test set; not zero, below r.
     /// @param metric What counts as correct, for the record, as a short string ("top-1"); not zero.
-    /// @param items Number of items n in the test set; at least 1.
+    /// @param items Number of items n that are measured, at least 1: the set's, or fewer, since its first
+    /// runs can be proven alone under the same root.
     /// @param required Number of items t that must be correct; in [1, n].
     /// @param maxEntries Largest number of entries; in [1, 16].
     /// @param enterBy Last second in which sellers may enter; in the future.
@@ -91,8 +109,9 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice What a seller enters with.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
-    /// @param batch Items that one proof covers; not zero, and not so few that there are 2^31 runs. A property of
-    /// the verifying key: with another value than the key's nothing can be proven.
+    /// @param batch Items that one proof covers; not zero, and not so few that there are 2^31 runs. A
+    /// property of the verifying key: with another value than the key's some runs may not be provable; counts
+    /// stay right.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
     /// @param encryptionKey Public key for the delivery; only logged.
@@ -106,9 +125,11 @@ interface IAuditEscrow is ICustody, IModelVerification {
     }
 
     /// @notice A job as stored.
+    /// @param state Where it stands.
     /// @param entries Number of entries; their ids run from 1 to this number.
     /// @param lastEntryBlock Block of the latest entry.
     /// @param entriesHash See {deliver}.
+    /// @param termsHash keccak256(abi.encode(terms)).
     struct Job {
         State state;
         uint256 entries;
@@ -118,6 +139,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
     }
 
     /// @notice An entry as stored.
+    /// @param state Where it stands.
+    /// @param seller Who entered it.
+    /// @param modelId Id of its model in the registry.
+    /// @param batch Items that one proof covers.
     /// @param correct Number of items proven to be classified correctly so far.
     /// @param missing Number of runs not yet proven.
     /// @param certified Whether the result has been recorded.
@@ -133,6 +158,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice Opens a job and escrows reward and bond from the caller. Ether comes with the call, exactly;
     /// tokens are taken by allowance, and a token of which another amount arrives is refused.
+    /// @dev Errors: WrongCaller, ZeroValue, AbortFeeOutOfRange, PublicInputOutOfRange, RequiredOutOfRange,
+    /// MaxEntriesOutOfRange, DeadlineOutOfRange, KeyListTooLong, KeyListMismatch, BondWithoutKeys,
+    /// HintTooLong; of a deposit.
+    /// @param terms What is offered; the caller is its buyer.
     /// @param admitted The list that `terms.admittedKeys` is the hash of, at most 64; empty for no list.
     /// @param hint For sellers (a URI or inline bytes, at most 4096); only logged.
     /// @return jobId Ids run from 1.
@@ -142,6 +171,12 @@ interface IAuditEscrow is ICustody, IModelVerification {
         returns (uint256 jobId);
 
     /// @notice {open} for tokens with ERC-2612. A permit that fails is ignored: what counts is the allowance.
+    /// @dev Errors: as {open}.
+    /// @param terms As in {open}.
+    /// @param admitted As in {open}.
+    /// @param hint As in {open}.
+    /// @param permit The caller's signature over reward plus bond.
+    /// @return jobId Ids run from 1.
     function openWithPermit(
         Terms calldata terms,
         bytes32[] calldata admitted,
@@ -151,6 +186,11 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
     /// The model is fixed from here on.
+    /// @dev Errors: WrongJobState, DeadlinePassed, WrongCaller, EntriesFull, ZeroValue, HintTooLong,
+    /// KeyListMismatch, KeyNotAdmitted, RunOutOfRange; of admission; of a deposit.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param offer What the caller enters with.
     /// @return entry Id of the entry within the job, from 1.
     function enter(uint256 jobId, Terms calldata terms, Offer calldata offer)
         external
@@ -158,6 +198,12 @@ interface IAuditEscrow is ICustody, IModelVerification {
         returns (uint256 entry);
 
     /// @notice {enter} for tokens with ERC-2612.
+    /// @dev Errors: as {enter}.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param offer As in {enter}.
+    /// @param permit The caller's signature over the stake.
+    /// @return entry Id of the entry within the job, from 1.
     function enterWithPermit(
         uint256 jobId,
         Terms calldata terms,
@@ -171,6 +217,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// Where no keys were listed this approves of every entry. A verifying key for another statement, or a
     /// verifier that accepts anything, certifies anything, so the buyer first compares both with what the
     /// published architecture and a trusted build give. It is free not to deliver if it disapproves.
+    /// @dev Errors: WrongCaller, WrongJobState, DeadlinePassed, NoEntries, EntriesOpen, SameBlock,
+    /// EntriesMismatch, ZeroValue, HintTooLong.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
     /// @param entriesHash The entries that the buyer has seen, so that a reorganization cannot put others in
     /// their place: h_0 = 0, h_i = keccak256(abi.encode(h_(i-1), seller, bindingHash, batch)) of entry i.
     /// @param dataHash keccak256 of the ciphertext; not zero.
@@ -185,16 +235,30 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice The seller confirms that it holds the items behind the root, and from here on answers for its
     /// count with the stake. Up to `acceptBy`.
+    /// @dev Errors: EntryNotFound, WrongCaller, WrongJobState, WrongEntryState, DeadlinePassed.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entry Id of the caller's entry within the job.
     function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice The seller gives up (the delivery is not what the root commits to, or its model is too weak)
     /// and gets its stake less the abort fee. Up to `acceptBy`; afterwards {release} does the same.
+    /// @dev Errors: as {accept}.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entry Id of the caller's entry within the job.
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Shows how many items of a run an accepted entry's model classifies correctly. Open to anyone,
     /// up to `proveBy`, once for each run, in any order. A bad proof reverts and decides nothing.
+    /// @dev Errors: EntryNotFound, WrongEntryState, DeadlinePassed, RunOutOfRange, RunAlreadyProven,
+    /// CorrectOutOfRange; of a proof.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entry Id of the entry within the job.
     /// @param run Run i covers the items from i * batch up to, not including, min(items, (i + 1) * batch).
     /// @param correct The proof's count; at most the items of the run.
+    /// @param proof The proof, as the model's verifier takes it.
     function prove(
         uint256 jobId,
         Terms calldata terms,
@@ -209,34 +273,61 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// can change any more, at the latest after `proveBy`. A seller alone in the job may also settle as soon as
     /// `required` is reached. Only the seller, because a result with runs unproven is on record as that much at
     /// least.
+    /// @dev Errors: JobNotOpen, DeadlineNotPassed, Undecided.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
     function settle(uint256 jobId, Terms calldata terms) external;
 
     /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered, after `acceptBy` if
     /// the seller did not answer, and else when all its runs are proven or `proveBy` has passed.
+    /// @dev Errors: EntryNotFound, EntryEnded, DeadlineNotPassed.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entry Id of the entry within the job.
     function release(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Records the result of an ended entry that reached `required` or proved all its runs. Open to
     /// anyone, once for each entry. No money depends on it. Set, metric and admitted keys are the buyer's
     /// choice: whoever relies on a record asks for a root that it knows and checks the model's binding hash.
+    /// @dev Errors: EntryNotFound, NotCertifiable, AlreadyCertified, and the result registry's own.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entry Id of the entry within the job.
     function certify(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Reads a job; reverts for an unknown id.
+    /// @dev Errors: JobNotFound.
+    /// @param jobId The job's id.
+    /// @return job The job as stored.
     function getJob(uint256 jobId) external view returns (Job memory job);
 
     /// @notice Reads an entry; reverts for an unknown one.
+    /// @dev Errors: EntryNotFound.
+    /// @param jobId The job's id.
+    /// @param entry Id of the entry within the job.
+    /// @return The entry as stored.
     function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory);
 
     /// @notice Whether a run of an entry has been proven; false also for runs that do not exist.
+    /// @param jobId The job's id.
+    /// @param entry Id of the entry within the job.
+    /// @param run Index of the run, from 0.
+    /// @return Whether it has been proven.
     function isProven(uint256 jobId, uint256 entry, uint256 run) external view returns (bool);
 
     /// @notice Number of jobs opened so far; ids run from 1 to this number.
+    /// @return The latest id.
     function jobCount() external view returns (uint256);
 
     /// @notice Where results are recorded.
+    /// @return Address of the result registry (IResultRegistry); fixed at deployment.
     function results() external view returns (address);
 
     /// @notice What stands for a verifying key and a verifier in a list of admitted ones:
     /// keccak256(abi.encode(vkHash, verifierCodeHash)), both EXTCODEHASH. A key alone would admit any
     /// verifier that its seller cares to bind.
+    /// @param vkHash EXTCODEHASH of the verifying key's data contract.
+    /// @param verifierCodeHash EXTCODEHASH of the verifier.
+    /// @return What a list of admitted keys holds.
     function admissionHashOf(bytes32 vkHash, bytes32 verifierCodeHash) external pure returns (bytes32);
 }

@@ -27,9 +27,15 @@ import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
 /// unbound models; DevSetupRefused for keys of locally made setups, unless they were allowed at deployment.
 interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
     /// @notice There is no such inference.
+    /// @param inferenceId The id that was asked for.
     error InferenceNotFound(bytes32 inferenceId);
 
     /// @notice {verifyInference} without an event, for a proof made for `caller`. Reverts in the same cases.
+    /// @param modelId The model's id in the registry.
+    /// @param inputCommitment Poseidon commitment to the input; not zero, below r.
+    /// @param output abi.encode(uint256 class); the class is below r.
+    /// @param proof The proof, made with the context for `caller`.
+    /// @param caller Whom the proof was made for.
     function checkInference(
         uint256 modelId,
         bytes32 inputCommitment,
@@ -40,15 +46,26 @@ interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
 
     /// @notice Public input 0 of proofs for `caller`:
     /// uint256(keccak256(abi.encode(chain id, this contract, modelId, caller))) >> 8.
+    /// @param modelId The model's id in the registry.
+    /// @param caller Who will show the proof to this contract.
+    /// @return context Below 2^248.
     function contextOf(uint256 modelId, address caller) external view returns (uint256 context);
 
     /// @notice keccak256(abi.encode(chain id, this contract, modelId, inputCommitment, output)). Storing the
     /// same inference again verifies it again and changes nothing.
+    /// @dev The ERC-7992 draft has keccak256(abi.encodePacked(modelId, inputCommitment, output)). This id is
+    /// bound to chain and contract as well: an id says which deployment has verified the inference, and model
+    /// ids mean something in one registry only.
+    /// @param modelId The model's id in the registry.
+    /// @param inputCommitment Poseidon commitment to the input.
+    /// @param output abi.encode(uint256 class).
+    /// @return inferenceId What {verifyAndStoreInference} stores under.
     function inferenceIdOf(uint256 modelId, bytes32 inputCommitment, bytes calldata output)
         external
         view
         returns (bytes32 inferenceId);
 
     /// @notice Whether keys of locally made trusted setups are admitted. For development chains only.
+    /// @return Whether they are admitted; fixed at deployment.
     function allowDevSetup() external view returns (bool);
 }

@@ -14,6 +14,9 @@ import {IERCZKMLRegistry} from "./IERCZKMLRegistry.sol";
 /// Registration proves neither authorship nor possession: anyone may register any hash, also one that is
 /// registered already (a ban on duplicates would let squatters lock out the author). Clients pass the
 /// binding hash they computed from what they checked themselves, not just an id.
+///
+/// Errors of the inherited calls, besides the standard's: ZeroValue and UriTooLong ({registerModel});
+/// DeprecatedModel, CommitmentImmutable and UriTooLong ({updateModel}); DeprecatedModel ({deprecateModel}).
 interface IModelRegistry is IERCZKMLRegistry {
     /// @notice The contracts that check a model's proofs, as they were when the owner bound them.
     /// @param modelHash The weights' commitment that a proof must show.
@@ -32,6 +35,11 @@ interface IModelRegistry is IERCZKMLRegistry {
     }
 
     /// @notice A model was bound to its verifying key and verifier.
+    /// @param modelId The model's id.
+    /// @param vk Data contract of the verifying key.
+    /// @param verifier Verifier of the model's column profile (IHalo2Verifier).
+    /// @param verifierCodeHash EXTCODEHASH of `verifier`.
+    /// @param devSetup Whether the key says that its trusted setup was made locally.
     /// @param bindingHash See {bindingHashOf}.
     event VerifierBound(
         uint256 indexed modelId,
@@ -43,6 +51,9 @@ interface IModelRegistry is IERCZKMLRegistry {
     );
 
     /// @notice Binds a model to the contracts that check its proofs. Owner only, once, not when deprecated.
+    /// @dev Errors: ModelNotFound, NotModelOwner, DeprecatedModel, AlreadyBound, CodeHashMismatch, NoCode,
+    /// MalformedVerifyingKey, UnknownKeyFlags.
+    /// @param modelId The model's id.
     /// @param vk Data contract whose EXTCODEHASH is the commitment's `vkHash`.
     /// @param verifier Verifier contract; its code hash is recorded.
     /// @return bindingHash See {bindingHashOf}.
@@ -51,21 +62,36 @@ interface IModelRegistry is IERCZKMLRegistry {
         returns (bytes32 bindingHash);
 
     /// @notice {registerModel} and {bindVerifier} in one transaction.
+    /// @dev Errors: those of both.
+    /// @param commitment What identifies the model.
+    /// @param vk Data contract whose EXTCODEHASH is the commitment's `vkHash`.
+    /// @param verifier Verifier contract; its code hash is recorded.
+    /// @return modelId Never 0, never used twice.
+    /// @return bindingHash See {bindingHashOf}.
     function registerBoundModel(ModelCommitment calldata commitment, address vk, address verifier)
         external
         returns (uint256 modelId, bytes32 bindingHash);
 
     /// @notice The binding of a model; reverts for an unknown or unbound one.
+    /// @dev Errors: ModelNotFound, NotBound.
+    /// @param modelId The model's id.
+    /// @return binding The contracts and hashes that were bound.
     function bindingOf(uint256 modelId) external view returns (ModelBinding memory binding);
 
     /// @notice What an escrow needs in order to admit a model, in few storage reads.
     /// Reverts for an unknown model; `bindingHash` is zero for an unbound one.
+    /// @param modelId The model's id.
+    /// @return bindingHash See {bindingHashOf}.
+    /// @return devSetup Whether the key says that its trusted setup was made locally.
+    /// @return deprecated Whether the model is withdrawn from new business.
     function admissionOf(uint256 modelId)
         external
         view
         returns (bytes32 bindingHash, bool devSetup, bool deprecated);
 
     /// @notice The proof system of a model's proofs; reverts for an unknown model.
+    /// @param modelId The model's id.
+    /// @return proofSystemId First four bytes of keccak256 of the proof system's name.
     function proofSystemOf(uint256 modelId) external view returns (bytes4 proofSystemId);
 
     /// @notice Whether two models are committed to with the same points: both are registered and bound, and
@@ -80,10 +106,21 @@ interface IModelRegistry is IERCZKMLRegistry {
     /// and compares them, and the verifiers' code hashes, with {bindingOf}. It says nothing about who
     /// registered the models either: anybody may register a hash, but only a proof shows that its prover
     /// knows the weights.
+    /// @param modelA Id of a model.
+    /// @param modelB Id of another, or of the same.
+    /// @return Whether both are bound and their `modelHash` is the same.
     function sameWeights(uint256 modelA, uint256 modelB) external view returns (bool);
 
     /// @notice The hash that stands for everything a buyer relies on:
     /// keccak256(abi.encode(modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)).
+    /// @param modelHash The weights' commitment.
+    /// @param circuitHash keccak256 of the published architecture file.
+    /// @param vkHash EXTCODEHASH of `vk`.
+    /// @param proofSystemId First four bytes of keccak256 of the proof system's name.
+    /// @param vk Data contract of the verifying key.
+    /// @param verifier Verifier contract.
+    /// @param verifierCodeHash EXTCODEHASH of `verifier`.
+    /// @return bindingHash Never zero for a bound model.
     function bindingHashOf(
         bytes32 modelHash,
         bytes32 circuitHash,
@@ -95,5 +132,6 @@ interface IModelRegistry is IERCZKMLRegistry {
     ) external pure returns (bytes32 bindingHash);
 
     /// @notice Number of models registered so far; ids run from 1 to this number.
+    /// @return The latest id.
     function modelCount() external view returns (uint256);
 }

@@ -17,12 +17,18 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// [context, inputCommitment, output], context = uint256(keccak256(abi.encode(chain id, this contract,
 /// job id, recipient))) >> 8. A copied proof therefore pays the same recipient and is void elsewhere.
 ///
-/// Times are Unix seconds, amounts are in units of the token (wei for ether).
+/// Times are Unix seconds, amounts are in units of the token (wei for ether). Errors of admission and of a
+/// proof are those of IModelVerification, errors of a deposit those of ICustody.
 interface IPredictionEscrow is ICustody, IModelVerification {
+    /// @notice Where a job stands. Claimed and Refunded are final.
     enum State {
+        /// There is no such job.
         None,
+        /// The price is in escrow.
         Open,
+        /// The prediction was proven; the price was credited to the recipient of the proof.
         Claimed,
+        /// Nobody proved it in time; the price was credited to the buyer.
         Refunded
     }
 
@@ -46,7 +52,15 @@ interface IPredictionEscrow is ICustody, IModelVerification {
         bytes hint;
     }
 
-    /// @notice A job as stored. `output` has a meaning in state Claimed only.
+    /// @notice A job as stored.
+    /// @param state Where it stands.
+    /// @param buyer Who opened it, and gets a refund.
+    /// @param deadline Last second in which a proof is accepted, Unix seconds.
+    /// @param modelId Id in the registry.
+    /// @param token ERC-20 token of the price, or the zero address for ether.
+    /// @param price What the prover is paid, in units of the token (wei for ether).
+    /// @param inputCommitment Salted Poseidon commitment to the input.
+    /// @param output The proven class; it has a meaning in state Claimed only.
     struct Job {
         State state;
         address buyer;
@@ -60,28 +74,46 @@ interface IPredictionEscrow is ICustody, IModelVerification {
 
     /// @notice Escrows `order.price` from the caller. Ether comes with the call, exactly; tokens are taken
     /// by allowance, and a token of which less (or more) than the price arrives is refused.
+    /// @dev Errors: PriceOutOfRange, DeadlineOutOfRange, ZeroValue, PublicInputOutOfRange, HintTooLong; of
+    /// admission; of a deposit.
+    /// @param order What is ordered; the caller is its buyer.
     /// @return jobId Ids run from 1.
     function open(Order calldata order) external payable returns (uint256 jobId);
 
     /// @notice {open} for tokens with ERC-2612. A permit that fails (used by a front-runner, or not known to
     /// the token) is ignored: what counts is the allowance after it.
+    /// @dev Errors: as {open}.
+    /// @param order What is ordered; the caller is its buyer.
+    /// @param permit The caller's signature over the price.
+    /// @return jobId Ids run from 1.
     function openWithPermit(Order calldata order, Permit calldata permit) external returns (uint256 jobId);
 
     /// @notice Shows a proof and credits the price to `recipient`. Open to anyone, up to and including the
     /// deadline. A bad proof reverts and decides nothing.
-    /// @param recipient The address that the proof names in its context.
-    /// @param output The prediction, the proof's third public input.
+    /// @dev Errors: JobNotFound, JobNotOpen, DeadlinePassed, InvalidRecipient; of a proof.
+    /// @param jobId The job's id.
+    /// @param recipient Who is paid: the address that the proof names in its context.
+    /// @param output The predicted class, the proof's third public input; below r.
+    /// @param proof The proof, as the model's verifier takes it.
     function claim(uint256 jobId, address recipient, uint256 output, bytes calldata proof) external;
 
     /// @notice Credits the price back to the buyer of an unclaimed job. Open to anyone, after the deadline.
+    /// @dev Errors: JobNotFound, JobNotOpen, DeadlineNotPassed.
+    /// @param jobId The job's id.
     function refund(uint256 jobId) external;
 
     /// @notice Reads a job; reverts for an unknown id.
+    /// @param jobId The job's id.
+    /// @return job The job as stored.
     function getJob(uint256 jobId) external view returns (Job memory job);
 
     /// @notice The proven prediction of a job; reverts unless the job was claimed.
+    /// @dev Errors: JobNotFound, JobNotClaimed.
+    /// @param jobId The job's id.
+    /// @return output The class.
     function outputOf(uint256 jobId) external view returns (uint256 output);
 
     /// @notice Number of jobs opened so far; ids run from 1 to this number.
+    /// @return The latest id.
     function jobCount() external view returns (uint256);
 }

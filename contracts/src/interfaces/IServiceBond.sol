@@ -36,25 +36,37 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
 /// nothing else can touch it. The rest of the bond promises nothing.
 ///
-/// Of a receipt only the hash is stored: calls on a batch repeat it, and it is found in the call that
-/// posted it.
+/// Of a receipt only the hash is stored: calls on a batch repeat it, and its BatchPosted event holds all of it.
 ///
 /// The signer's ERC-1271 contract may use 100,000 gas. Times are Unix seconds, amounts are in units of the
-/// token (wei for ether).
+/// token (wei for ether). Errors of admission and of a proof are those of IModelVerification, errors of a
+/// deposit those of ICustody.
 interface IServiceBond is ICustody, IModelVerification {
+    /// @notice Where a service stands. Closed is final.
     enum ServiceState {
+        /// There is no such service.
         None,
+        /// Receipts can be posted.
         Active,
+        /// Notice was given; no new business.
         Closing,
+        /// The bond was credited to the provider.
         Closed
     }
 
+    /// @notice Where a batch stands. Paid, Upheld and Punished are final.
     enum BatchState {
+        /// There is no such batch.
         None,
+        /// The price is in escrow, and the buyer may contest.
         Posted,
+        /// Items were drawn and have to be proven.
         Contested,
+        /// No contest came in time; the price was credited to the provider.
         Paid,
+        /// Every drawn item was proven; the price was credited to the provider.
         Upheld,
+        /// A drawn item was not proven in time; price and penalty were credited to the buyer.
         Punished
     }
 
@@ -112,9 +124,19 @@ interface IServiceBond is ICustody, IModelVerification {
     }
 
     /// @notice A service as stored.
+    /// @param state Where it stands.
+    /// @param provider Who opened it, and is paid.
+    /// @param signer Account that signs its receipts.
+    /// @param token ERC-20 token of all amounts, or the zero address for ether.
+    /// @param modelId Id of its model in the registry.
     /// @param bond What the provider has at stake.
     /// @param reserved The part of it that is set aside for open batches.
     /// @param openBatches Batches that are Posted or Contested.
+    /// @param penalty What the buyer gets, besides its money back, when a batch fails.
+    /// @param proofCost What the buyer advances for each contested item.
+    /// @param contestWindow Seconds after posting in which a batch can be contested.
+    /// @param proofWindow Seconds after a contest in which the items must be proven.
+    /// @param noticePeriod Seconds between notice and the bond's return.
     /// @param closableAt Time from which on the bond can be returned; 0 before notice.
     struct Service {
         ServiceState state;
@@ -134,8 +156,10 @@ interface IServiceBond is ICustody, IModelVerification {
     }
 
     /// @notice A batch as stored: what its receipt does not say.
+    /// @param state Where it stands.
     /// @param deadline Last second for a contest (Posted) or for proofs (Contested and later).
     /// @param drawBlock Block whose hash decides which items are drawn.
+    /// @param secretHash keccak256(abi.encode(secret)) of the buyer's secret.
     /// @param checks Number of items drawn; 0 before a contest.
     /// @param proven Bit i is set when the item at position i is proven.
     struct Batch {
@@ -148,6 +172,9 @@ interface IServiceBond is ICustody, IModelVerification {
     }
 
     /// @notice Opens a service; the caller becomes its provider and puts up the bond, at least one penalty.
+    /// @dev Errors: ZeroValue, TermOutOfRange, ServiceExists; of admission; of a deposit.
+    /// @param terms What is offered.
+    /// @param bond What the provider puts at stake; at least one penalty, at most 2^96 - 1.
     /// @param salt Makes services of equal terms different.
     /// @return serviceId See {serviceIdOf}.
     function openService(Terms calldata terms, uint256 bond, bytes32 salt)
@@ -156,18 +183,30 @@ interface IServiceBond is ICustody, IModelVerification {
         returns (bytes32 serviceId);
 
     /// @notice Adds to the bond of an active service. Open to anyone; the money becomes the provider's.
+    /// @dev Errors: ServiceNotFound, ServiceNotActive, TermOutOfRange; of a deposit.
+    /// @param serviceId The service's id.
+    /// @param amount What is added; 1 to 2^96 - 1.
     function topUp(bytes32 serviceId, uint256 amount) external payable;
 
     /// @notice Ends new business at once and starts the notice period. Provider only.
+    /// @dev Errors: ServiceNotFound, ServiceNotActive, NotServiceProvider.
+    /// @param serviceId The service's id.
     function giveNotice(bytes32 serviceId) external;
 
     /// @notice Credits the bond to the provider. Open to anyone, after the notice period, when no batch is
     /// open; by then anybody can have ended each of them.
+    /// @dev Errors: ServiceNotFound, ServiceNotClosing, NoticeNotPassed, BatchesOpen.
+    /// @param serviceId The service's id.
     function close(bytes32 serviceId) external;
 
     /// @notice Posts a receipt and pays its price into escrow. The receipt's buyer only, once, while the
     /// service is active, its model is not deprecated and its free bond covers a penalty. Before that a
     /// buyer checks that the root is over its own inputs and the answers it received.
+    /// @dev Errors: ServiceNotFound, ServiceNotActive, NotBatchBuyer, ReceiptExpired, CountOutOfRange,
+    /// PriceOutOfRange, ZeroValue, ReceiptUsed, SignatureRejected, DeprecatedModel, BondTooSmall; of a
+    /// deposit.
+    /// @param receipt What the signer signed.
+    /// @param signature The signer's: 65 bytes of ECDSA, or what its ERC-1271 contract takes.
     /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps, fresh ones
     /// for each batch: a contest publishes them.
     /// @return batchId See {batchIdOf}.
@@ -179,38 +218,68 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @notice Draws `checks` different items, to be proven from now on until the proof window ends. Buyer
     /// only, once, up to and including the contest's deadline, from the second block after posting on. The
     /// buyer pays `checks` times the cost of a proof into escrow.
+    /// @dev Errors: BatchNotFound, BatchNotPosted, NotBatchBuyer, DeadlinePassed, ChecksOutOfRange,
+    /// SecretMismatch, BlockHashUnavailable; of a deposit.
+    /// @param receipt The batch's receipt, as posted.
     /// @param checks 1 to 16, not more than there are items.
+    /// @param secret What the buyer committed to when it posted.
     function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable;
 
     /// @notice Opens one drawn item and proves it; credits the provider the cost of the proof, and after the
     /// last one the price. Open to anyone, up to and including the deadline. A bad proof reverts and decides
     /// nothing.
+    /// @dev Errors: BatchNotFound, BatchNotContested, DeadlinePassed, PositionOutOfRange, ItemAlreadyProven,
+    /// ItemNotInRoot; of a proof.
+    /// @param receipt The batch's receipt, as posted.
+    /// @param opening The drawn item.
+    /// @param proof The proof, as the model's verifier takes it.
     function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof) external;
 
     /// @notice Credits the price of a batch that was not contested. Open to anyone, after the deadline.
+    /// @dev Errors: BatchNotFound, BatchNotPosted, DeadlineNotPassed.
+    /// @param receipt The batch's receipt, as posted.
     function settle(Receipt calldata receipt) external;
 
     /// @notice Credits the buyer of a contested batch with unproven items: the price, its advances for the
     /// unproven items, the penalty. Open to anyone, after the deadline.
+    /// @dev Errors: BatchNotFound, BatchNotContested, DeadlineNotPassed.
+    /// @param receipt The batch's receipt, as posted.
     function punish(Receipt calldata receipt) external;
 
     /// @notice Reads a service; reverts for an unknown id.
+    /// @dev Errors: ServiceNotFound.
+    /// @param serviceId The service's id.
+    /// @return service The service as stored.
     function getService(bytes32 serviceId) external view returns (Service memory service);
 
     /// @notice Reads a batch; reverts for an unknown id.
+    /// @dev Errors: BatchNotFound.
+    /// @param batchId The batch's id.
+    /// @return batch The batch as stored.
     function getBatch(bytes32 batchId) external view returns (Batch memory batch);
 
     /// @notice Indices of the drawn items, by position; empty before a contest.
+    /// @dev Errors: BatchNotFound.
+    /// @param batchId The batch's id.
+    /// @return indices As many as there are checks, all different, each below the number of items.
     function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
 
     /// @notice EIP-712 digest of a receipt: what the service's signer signs.
+    /// @param receipt Any receipt.
+    /// @return digest Depends on the chain and on this contract.
     function receiptHash(Receipt calldata receipt) external view returns (bytes32 digest);
 
     /// @notice EIP-712 struct hash of a receipt. It covers chain and contract by the service's id, but does not
     /// follow the chain's id: should a chain split and get a new one, open batches can still be ended.
+    /// @param receipt Any receipt.
+    /// @return batchId What the batch has as its id once the receipt is posted.
     function batchIdOf(Receipt calldata receipt) external pure returns (bytes32 batchId);
 
-    /// @notice keccak256(abi.encode(chain id, this contract, provider, terms, salt)).
+    /// @notice The id of a service: keccak256(abi.encode(chain id, this contract, provider, terms, salt)).
+    /// @param provider Who opens it.
+    /// @param terms What is offered.
+    /// @param salt Makes services of equal terms different.
+    /// @return serviceId Never used twice.
     function serviceIdOf(address provider, Terms calldata terms, bytes32 salt)
         external
         view
