@@ -133,6 +133,18 @@ contract ProofEvaluatorTest is Fixture {
         evaluator.evaluate(JOB, OUTPUT, proof);
     }
 
+    /// @dev The model was admitted when the evaluator was deployed: also jobs that are created later complete.
+    function test_DeprecationDoesNotStopEvaluator() public {
+        vm.prank(seller);
+        registry.deprecateModel(modelId);
+        commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
+        evaluator.evaluate(JOB + 1, OUTPUT, _proof(JOB + 1, OUTPUT));
+        (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB + 1);
+        assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Completed));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId));
+        new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+    }
+
     function test_RevertWhen_ProofIsOfOtherJobOrEvaluator() public {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         bytes memory proof = _proof(JOB, OUTPUT);

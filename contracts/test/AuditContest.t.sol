@@ -199,6 +199,22 @@ contract AuditContestTest is AuditFixture {
         assertPaidOut(REWARD, STAKE + BOND / 2, STAKE + BOND / 2);
     }
 
+    /// @dev The buyer takes the other places: a seller gets no more of the bond than its share.
+    function test_SilentBuyerSharesInItsOwnBond() public {
+        terms = contest(4);
+        jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        for (uint256 place = 2; place <= 4; ++place) {
+            enterAs(buyer, jobId, terms);
+        }
+        vm.warp(terms.deliverBy + 1);
+        audit.settle(jobId, terms);
+        for (uint256 entry = 1; entry <= 4; ++entry) {
+            audit.release(jobId, terms, entry);
+        }
+        assertCredits(uint256(REWARD) + 3 * (STAKE + BOND / 4), STAKE + BOND / 4, 0);
+    }
+
     function test_SingleEntrantOfContestSettlesEarly() public {
         terms = contest(2);
         jobId = openAudit(terms);
