@@ -29,7 +29,7 @@ const BUNDLE: Kind = Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle
 pub enum BundleError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path} does not hold a model bundle: {problem}")]
+    #[error("{path} is no usable bundle or architecture: {problem}")]
     Content { path: PathBuf, problem: String },
     #[error("the quantized network is not valid: {0}")]
     Graph(#[from] GraphError),
@@ -251,9 +251,11 @@ impl Architecture {
     }
 
     /// # Errors
-    /// [`BundleError::Content`] when the text is no architecture.
+    /// [`BundleError::Content`] when the text is no architecture, or describes no valid network.
     pub fn from_json(path: &Path, text: &str) -> Result<Self, BundleError> {
-        serde_json::from_str(text).map_err(|error| content(path, error))
+        let parsed: Self = serde_json::from_str(text).map_err(|error| content(path, error))?;
+        parsed.with_zero_weights().validate().map_err(|error| content(path, error))?;
+        Ok(parsed)
     }
 
     /// # Errors
@@ -328,6 +330,9 @@ mod tests {
         let mut broken = architecture.clone();
         broken.graph.output = 1000;
         assert!(matches!(broken.layout(), Err(BundleError::Graph(_))));
+        broken.graph.input.tensor = 1000;
+        let refused = Architecture::from_json(&path, &broken.to_json());
+        assert!(matches!(refused, Err(BundleError::Content { .. })));
         let (a, b) = (back.layout().expect("layout"), bundle.layout().expect("layout"));
         assert_eq!((a.k, a.profile, a.rows), (b.k, b.profile, b.rows));
     }

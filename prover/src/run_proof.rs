@@ -131,12 +131,9 @@ impl PreparedRun {
                 }
             })
             .collect();
-        let place = TreePlace {
-            first: opening.first,
-            count,
-            masked_leaves: vec![Fr::ZERO; self.run.items() - count],
-            siblings: opening.siblings.clone(),
-        };
+        let masked_leaves = vec![Fr::ZERO; self.run.items() - count];
+        let siblings = opening.siblings.clone();
+        let place = TreePlace::new(opening.first, count, masked_leaves, siblings);
         Assignment {
             graph: &prover.bundle.graph,
             layout: prover.layout,

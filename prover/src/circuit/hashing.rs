@@ -14,46 +14,84 @@ use super::{
 /// Fills the hash cells of the lanes; returns `s0` and `s1` of the hash rows.
 pub(super) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
     let Some(hash) = &assignment.layout.hash else { return Vec::new() };
-    let lane_cells = 3 * columns.len();
     let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
-    let mut write = |row: usize, cells: &[Fr], scalars: &mut [[Fr; 2]]| {
-        for (index, value) in cells.iter().enumerate() {
-            if index < lane_cells {
-                columns[index / 3][index % 3][row] = *value;
-            } else {
-                // With two lanes the helpers are `s0` and `s1`.
-                scalars[row - hash.first_row][index - lane_cells] = *value;
-            }
-        }
-    };
     let permutations = blocks(assignment, hash)
         .into_par_iter()
         .map(|absorbed| (absorbed, Permutation::new(absorbed, hash.gates)))
         .collect::<Vec<_>>();
+    let mut rows = Rows { hash, columns, scalars: &mut scalars };
     let mut state = [Fr::ZERO; WIDTH];
     for (block, (absorbed, permutation)) in permutations.into_iter().enumerate() {
         let mut row = hash.block_row(block);
         for value in absorbed {
-            write(row, &state, &mut scalars);
-            scalars[row - hash.first_row] = [value, state[0]];
+            rows.write(row, &state);
+            rows.scalars[row - hash.first_row] = [value, state[0]];
             state.rotate_left(1);
             state[WIDTH - 1] = value;
             row += 1;
         }
-        for cells in &permutation.rows {
-            write(row, cells, &mut scalars);
-            row += 1;
-        }
+        rows.permutation(block, &permutation);
         state = permutation.result;
     }
-    // One more row exports the last result and shifts the state.
-    let row = hash.block_row(hash.blocks);
-    write(row, &state, &mut scalars);
-    scalars[row - hash.first_row] = [Fr::ZERO, state[0]];
-    state.rotate_left(1);
-    state[WIDTH - 1] = Fr::ZERO;
-    write(row + 1, &state, &mut scalars);
+    rows.export(state);
     scalars
+}
+
+/// The hash rows of the columns.
+struct Rows<'a> {
+    hash: &'a HashRows,
+    columns: &'a mut [[Vec<Fr>; 3]],
+    scalars: &'a mut [[Fr; 2]],
+}
+
+impl Rows<'_> {
+    fn write(&mut self, row: usize, cells: &[Fr]) {
+        let lane_cells = 3 * self.columns.len();
+        for (index, value) in cells.iter().enumerate() {
+            if index < lane_cells {
+                self.columns[index / 3][index % 3][row] = *value;
+            } else {
+                // With two lanes the helpers are `s0` and `s1`.
+                self.scalars[row - self.hash.first_row][index - lane_cells] = *value;
+            }
+        }
+    }
+
+    fn permutation(&mut self, block: usize, permutation: &Permutation) {
+        let first = self.hash.block_row(block) + WIDTH;
+        for (row, cells) in (first..).zip(&permutation.rows) {
+            self.write(row, cells);
+        }
+    }
+
+    /// One more row exports the last result and shifts the state.
+    fn export(&mut self, mut state: [Fr; WIDTH]) {
+        let row = self.hash.block_row(self.hash.blocks);
+        self.write(row, &state);
+        self.scalars[row - self.hash.first_row] = [Fr::ZERO, state[0]];
+        state.rotate_left(1);
+        state[WIDTH - 1] = Fr::ZERO;
+        self.write(row + 1, &state);
+    }
+}
+
+/// Computes the last permutation anew with other steps, as a dishonest prover might, and everything
+/// after it; returns the hash that comes out.
+#[cfg(test)]
+pub(super) fn forge_last(
+    assignment: &Assignment<'_>,
+    first: &mut super::FirstPhase,
+    powers: impl FnMut(Fr) -> [Fr; 3],
+    mix: impl FnMut(&mut [Fr; WIDTH]),
+) -> Fr {
+    let hash = assignment.layout.hash.as_ref().expect("hashed");
+    let absorbed = *blocks(assignment, hash).last().expect("a block");
+    let permutation = Permutation::with(absorbed, hash.gates, powers, mix);
+    let (columns, scalars) = (&mut first.lanes, &mut first.hash_scalars);
+    let mut rows = Rows { hash, columns, scalars };
+    rows.permutation(hash.blocks - 1, &permutation);
+    rows.export(permutation.result);
+    permutation.result[0]
 }
 
 /// The cells of the rows of one permutation, after the absorption.
@@ -63,13 +101,13 @@ struct Permutation {
 }
 
 /// Square, fourth and fifth power.
-fn powers(input: Fr) -> [Fr; 3] {
+pub(super) fn powers(input: Fr) -> [Fr; 3] {
     let square = input.square();
     let fourth = square.square();
     [square, fourth, fourth * input]
 }
 
-fn mix(state: &mut [Fr; WIDTH]) {
+pub(super) fn mix(state: &mut [Fr; WIDTH]) {
     let mixed = std::array::from_fn(|i| {
         poseidon::mds()[i].iter().zip(&*state).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
     });
@@ -78,15 +116,29 @@ fn mix(state: &mut [Fr; WIDTH]) {
 
 impl Permutation {
     fn new(state: [Fr; WIDTH], gates: HashGates) -> Self {
+        Self::with(state, gates, powers, mix)
+    }
+
+    /// The permutation out of its two steps: the powers of an S-box, and the mixing.
+    fn with(
+        state: [Fr; WIDTH],
+        gates: HashGates,
+        powers: impl FnMut(Fr) -> [Fr; 3],
+        mix: impl FnMut(&mut [Fr; WIDTH]),
+    ) -> Self {
         let mut permutation = Self { rows: Vec::with_capacity(gates.rows()), result: state };
         match gates {
-            HashGates::Narrow => permutation.narrow(),
-            HashGates::Wide => permutation.wide(),
+            HashGates::Narrow => permutation.narrow(powers, mix),
+            HashGates::Wide => permutation.wide(powers, mix),
         }
         permutation
     }
 
-    fn narrow(&mut self) {
+    fn narrow(
+        &mut self,
+        mut powers: impl FnMut(Fr) -> [Fr; 3],
+        mut mix: impl FnMut(&mut [Fr; WIDTH]),
+    ) {
         let mut state = self.result;
         for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
             let full = poseidon::is_full_round(round);
@@ -108,7 +160,11 @@ impl Permutation {
         self.result = state;
     }
 
-    fn wide(&mut self) {
+    fn wide(
+        &mut self,
+        mut powers: impl FnMut(Fr) -> [Fr; 3],
+        mut mix: impl FnMut(&mut [Fr; WIDTH]),
+    ) {
         let mut state = self.result;
         // State, squares, fourth powers, fifth powers; the last of partial rounds only.
         let mut cells = Vec::new();
@@ -143,27 +199,16 @@ impl Permutation {
 
 /// What each permutation absorbs: its first state element, then five inputs.
 fn blocks(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<[Fr; WIDTH]> {
-    let Some(place) = &assignment.place else {
+    if assignment.place.is_none() {
         return assignment.inputs.iter().flat_map(|input| input_chain(input, hash)).collect();
-    };
+    }
     let leaves = assignment.inputs.par_iter().map(|input| leaf_chain(input, hash));
     let mut blocks = leaves.flatten_iter().collect::<Vec<_>>();
-    let mut level = assignment.leaves();
-    let mut node = |left: Fr, right: Fr| {
+    assignment.climb(|left, right| {
         let zero = Fr::ZERO;
         blocks.push([poseidon::node_domain(), left, right, zero, zero, zero]);
         poseidon::hash_node(left, right)
-    };
-    while level.len() > 1 {
-        level = level.chunks(2).map(|pair| node(pair[0], pair[pair.len() - 1])).collect();
-    }
-    let mut root = level.first().copied().unwrap_or(Fr::ZERO);
-    let run = place.first / assignment.inputs.len();
-    for (height, sibling) in place.siblings.iter().enumerate() {
-        let is_right = run >> height & 1 == 1;
-        let (left, right) = if is_right { (*sibling, root) } else { (root, *sibling) };
-        root = node(left, right);
-    }
+    });
     blocks
 }
 

@@ -168,8 +168,15 @@ impl Layout {
             tiles: Vec::new(),
         };
         let views = place_tiles(graph, statement, &readings, &mut functions, &mut tiles)?;
+        functions.check()?;
         let tiles_end = tiles.next_row;
         let tiles = tiles.tiles;
+        for tile in &tiles {
+            let size = [tile.shape[1], tile.shape[2]];
+            if !tile.produced.separates(size) || !tile.consumed.separates(size) {
+                return Err(LayoutError::Exponents { part: tile.name.clone() });
+            }
+        }
 
         let shifts = tiles.iter().map(|tile| tile.shift).collect::<BTreeSet<_>>();
         let shifts = shifts.into_iter().collect::<Vec<_>>();
@@ -203,7 +210,8 @@ impl Layout {
         let openings_row = weight_rows;
         let bits = |rows: usize| (rows + RESERVED_ROWS).next_power_of_two().ilog2();
         let weight_bits = bits(weights_end.max(openings_row + options.openings));
-        let other_bits = bits((blinding_row + BLINDING_ROWS).max(tables.end()));
+        // The last usable row is a load row.
+        let other_bits = bits((blinding_row + BLINDING_ROWS).max(tables.end() + 1));
         let weights_k = options.weights_k.unwrap_or(weight_bits.max(other_bits));
         let k = weights_k.max(other_bits);
         let weight_stride = 1 << (k - weights_k);

@@ -54,6 +54,16 @@ pub enum LayoutError {
          forbids; insert an identity between them (export the model with the pools separated)"
     )]
     ConflictingPools { layer: String },
+    #[error(
+        "`{part}`: the strides of the pools before it and its size call for exponents of 2^32 and more, \
+         or two of its positions would share one; no circuit is made of that"
+    )]
+    Exponents { part: String },
+    #[error(
+        "the table `{table}` is about {min}..={max}, the circuit holds -32768..=32767; import the model \
+         with fewer bits for its outputs or activations"
+    )]
+    Range { table: String, min: i64, max: i64 },
     #[error("layer `{0}` has no inputs")]
     Empty(String),
     #[error("the network uses more distinct constants than the circuit has load rows for")]

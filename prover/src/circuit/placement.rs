@@ -1,6 +1,6 @@
 //! Places the tiles of a network and of its statement, and says what each tensor is made of.
 
-use crate::graph::{FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
+use crate::graph::{ACTIVATION_OFFSET, FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
 use crate::poseidon::BYTES_PER_ELEMENT;
 
 use super::{
@@ -48,9 +48,23 @@ impl Functions {
         })
     }
 
-    /// 1 from 0 on, 0 below.
+    /// Cells hold 16 bits.
+    pub fn check(&self) -> Result<(), LayoutError> {
+        let bounds = i64::from(-ACTIVATION_OFFSET)..i64::from(ACTIVATION_OFFSET);
+        for table in &self.tables {
+            let (min, count) = (i64::from(table.min), table.values.len() as i64);
+            let max = min + count - 1;
+            if !bounds.contains(&min) || !bounds.contains(&max) {
+                return Err(LayoutError::Range { table: table.name.clone(), min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// 1 from 0 on, 0 below. What is looked up is below `range`.
     fn step(&mut self, range: i32) -> usize {
-        let values = (-range..=range).map(|x| i32::from(x >= 0)).collect();
+        let most = range.min(ACTIVATION_OFFSET - 1);
+        let values = (-range..=most).map(|x| i32::from(x >= 0)).collect();
         self.exact(FunctionTable { name: "step".into(), min: -range, values })
     }
 

@@ -20,7 +20,22 @@ impl Reading {
     pub fn strided(self, stride: [usize; 2]) -> Self {
         Self { column: self.column * stride[1] as u64, line: self.line * stride[0] as u64 }
     }
+
+    /// Whether a grid of this size has an exponent of its own for each position, below
+    /// [`MOST_EXPONENT`].
+    pub fn separates(self, [height, width]: [usize; 2]) -> bool {
+        let [column, line] = [self.column, self.line].map(u128::from);
+        let last = |size: usize| (size as u128).saturating_sub(1);
+        column >= 1
+            && column.max(line) < MOST_EXPONENT
+            && (height == 1 || line > last(width) * column)
+            && last(height) * line + last(width) * column < MOST_EXPONENT
+    }
 }
+
+/// Exponents of `z` stay below this, so that no sum or product of them overflows, and that the bound
+/// on a claim's degree holds. An architecture may come from a stranger.
+const MOST_EXPONENT: u128 = 1 << 32;
 
 /// Extent of a window, dilation included: `[height, width]`.
 pub fn extent(window: &Window) -> [usize; 2] {
@@ -61,12 +76,44 @@ pub fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, LayoutErr
         .collect::<Vec<_>>();
     let columns = pool_columns(graph.tensors.len(), &pools)?;
     let lines = pool_lines(&mut groups, graph, &pools, &columns)?;
-    Ok((0..graph.tensors.len())
+    let readings = (0..graph.tensors.len())
         .map(|tensor| {
             let root = groups.root(tensor);
             Reading { column: columns[root], line: lines[root] }
         })
-        .collect())
+        .collect::<Vec<_>>();
+    check(graph, &readings)?;
+    Ok(readings)
+}
+
+/// What every claim rests on, whatever the steps above have done: positions of a tensor, and of each
+/// correlation's full grid, have exponents of their own.
+fn check(graph: &QuantizedGraph, readings: &[Reading]) -> Result<(), LayoutError> {
+    for (info, reading) in graph.tensors.iter().zip(readings) {
+        if !reading.separates([info.shape[1], info.shape[2]]) {
+            return Err(LayoutError::Exponents { part: info.name.clone() });
+        }
+    }
+    for layer in &graph.layers {
+        let (Op::Conv { input, window, .. }
+        | Op::SumPool { input, window, .. }
+        | Op::MaxPool { input, window }) = &layer.op
+        else {
+            continue;
+        };
+        let ([_, height, width], [tall, wide]) = (graph.tensors[*input].shape, extent(window));
+        if !readings[*input].separates([height + tall - 1, width + wide - 1]) {
+            return Err(LayoutError::Exponents { part: layer.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// A product of a reading and a stride.
+fn spread(value: u64, stride: usize, pool: &Pool) -> Result<u64, LayoutError> {
+    let product = u128::from(value) * stride as u128;
+    let small = u64::try_from(product).ok().filter(|_| product < MOST_EXPONENT);
+    small.ok_or_else(|| LayoutError::Exponents { part: pool.name.clone() })
 }
 
 struct Pool {
@@ -80,7 +127,7 @@ fn pool_columns(tensors: usize, pools: &[Pool]) -> Result<Vec<u64>, LayoutError>
     let mut columns = vec![1u64; tensors];
     let mut fixed = vec![false; tensors];
     for pool in pools {
-        let column = columns[pool.from] * pool.stride[1] as u64;
+        let column = spread(columns[pool.from], pool.stride[1], pool)?;
         if (fixed[pool.to] && columns[pool.to] != column)
             || (pool.from == pool.to && pool.stride != [1, 1])
         {
@@ -91,7 +138,7 @@ fn pool_columns(tensors: usize, pools: &[Pool]) -> Result<Vec<u64>, LayoutError>
     }
     // A pool whose input was widened only later would be inconsistent.
     for pool in pools {
-        if columns[pool.to] != columns[pool.from] * pool.stride[1] as u64 {
+        if columns[pool.to] != spread(columns[pool.from], pool.stride[1], pool)? {
             return Err(LayoutError::ConflictingPools { layer: pool.name.clone() });
         }
     }
@@ -125,10 +172,10 @@ fn pool_lines(
         lines[pool.from] = lines[pool.from].max(lines[pool.to].div_ceil(pool.stride[0] as u64));
     }
     for pool in pools {
-        lines[pool.to] = lines[pool.from] * pool.stride[0] as u64;
+        lines[pool.to] = spread(lines[pool.from], pool.stride[0], pool)?;
     }
     for pool in pools {
-        if lines[pool.to] != lines[pool.from] * pool.stride[0] as u64 {
+        if lines[pool.to] != spread(lines[pool.from], pool.stride[0], pool)? {
             return Err(LayoutError::ConflictingPools { layer: pool.name.clone() });
         }
     }

@@ -56,6 +56,22 @@ pub struct TreePlace {
     pub masked_leaves: Vec<Fr>,
     /// Siblings from the run's own root to the tree's.
     pub siblings: Vec<Fr>,
+    /// What a dishonest prover chooses instead.
+    #[cfg(test)]
+    pub(super) forged: Vec<(FreeValue, Fr)>,
+}
+
+impl TreePlace {
+    pub fn new(first: usize, count: usize, masked_leaves: Vec<Fr>, siblings: Vec<Fr>) -> Self {
+        Self {
+            first,
+            count,
+            masked_leaves,
+            siblings,
+            #[cfg(test)]
+            forged: Vec::new(),
+        }
+    }
 }
 
 /// Challenges drawn after the first phase.
@@ -239,7 +255,7 @@ impl Assignment<'_> {
         };
         let number = |value: usize| Fr::from(value as u64);
         vec![
-            self.root(),
+            self.climb(poseidon::hash_node),
             number(place.first),
             number(place.count),
             Fr::from_u128(self.small_result()),
@@ -282,46 +298,52 @@ impl Assignment<'_> {
         }
     }
 
-    /// The leaves of the run.
+    /// The leaves of the run: those of the items that count, else the prover's choice.
     pub(super) fn leaves(&self) -> Vec<Fr> {
-        let count = self.place.as_ref().map_or(0, |place| place.count);
-        let masked = self.place.iter().flat_map(|place| place.masked_leaves.iter().copied());
-        self.inputs[..count.min(self.inputs.len())]
+        self.inputs
             .par_iter()
-            .map(|input| poseidon::hash_leaf(input.salt, input.label, input.bytes))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(masked)
-            .chain(std::iter::repeat(Fr::ZERO))
-            .take(self.inputs.len())
+            .enumerate()
+            .map(|(item, input)| {
+                let active = self.free_value(FreeValue::Active(item));
+                let masked = self.free_value(FreeValue::MaskedLeaf(item));
+                if bool::from(active.is_zero()) {
+                    return masked;
+                }
+                let leaf = poseidon::hash_leaf(input.salt, input.label, input.bytes);
+                masked + active * (leaf - masked)
+            })
             .collect()
     }
 
-    /// The root of the tree.
-    fn root(&self) -> Fr {
-        let mut level = self.leaves();
-        while level.len() > 1 {
-            level = level
-                .chunks(2)
-                .map(|pair| poseidon::hash_node(pair[0], pair[pair.len() - 1]))
-                .collect();
-        }
-        let mut root = level.first().copied().unwrap_or(Fr::ZERO);
-        let Some(place) = &self.place else { return root };
-        let run = place.first / self.inputs.len();
-        for (height, sibling) in place.siblings.iter().enumerate() {
-            root = if run >> height & 1 == 1 {
-                poseidon::hash_node(*sibling, root)
-            } else {
-                poseidon::hash_node(root, *sibling)
-            };
+    /// The nodes above the leaves, `node` of each pair, up to the tree's root.
+    pub(super) fn climb(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+        let mut root = self.climb_run(&mut node);
+        let heights = self.place.as_ref().map_or(0, |place| place.siblings.len());
+        for height in 0..heights {
+            let bit = self.free_value(FreeValue::PathBit(height));
+            let sibling = self.free_value(FreeValue::Sibling(height));
+            let left = root + bit * (sibling - root);
+            root = node(left, sibling + root - left);
         }
         root
+    }
+
+    /// Up to the run's own root.
+    pub(super) fn climb_run(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+        let mut level = self.leaves();
+        while level.len() > 1 {
+            level = level.chunks(2).map(|pair| node(pair[0], pair[pair.len() - 1])).collect();
+        }
+        level.first().copied().unwrap_or(Fr::ZERO)
     }
 
     /// The values that the prover chooses in the scalar program.
     pub(super) fn free_value(&self, value: FreeValue) -> Fr {
         let Some(place) = &self.place else { return Fr::ZERO };
+        #[cfg(test)]
+        if let Some((_, forged)) = place.forged.iter().find(|(what, _)| *what == value) {
+            return *forged;
+        }
         match value {
             FreeValue::Active(item) => Fr::from(u64::from(item < place.count)),
             FreeValue::MaskedLeaf(item) => item

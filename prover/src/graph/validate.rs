@@ -14,6 +14,8 @@ pub(crate) const ACCUMULATOR_BOUND: i128 = 1 << 53;
 /// Bounds the memory that a graph from a file can ask for.
 const MAX_ELEMENTS: usize = 1 << 27;
 const MAX_TENSORS: usize = 1 << 16;
+/// Largest stride or dilation.
+const MAX_STEP: usize = 1 << 16;
 /// Bounds the time that one layer of a graph from a file can ask for.
 const MAX_PRODUCTS: u128 = 1 << 38;
 
@@ -281,6 +283,9 @@ fn check_window(window: &Window, source: &Tensor, linear: bool) -> Result<[usize
     let size = [source.shape[1], source.shape[2]];
     let fail = |why: &str| Err(format!("{why}: {window:?} over an input of {size:?}"));
     let Some(extent) = window.extent() else { return fail("the window is empty or too large") };
+    if window.stride.iter().chain(&window.dilation).any(|step| !(1..=MAX_STEP).contains(step)) {
+        return fail("a stride or dilation is not within 1..=2^16");
+    }
     let pads = window.pads;
     if (0..4).any(|side| pads[side] >= extent[side % 2]) {
         return fail("a pad is as large as the window");

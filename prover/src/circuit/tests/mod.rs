@@ -6,6 +6,10 @@ use halo2_proofs::{
 };
 use rand_core::OsRng;
 
+mod forgeries;
+mod items;
+mod layouts;
+mod random_audits;
 mod statements;
 mod tampering;
 

@@ -1,5 +1,7 @@
 //! Proofs of a network's predictions: native and on chain, honest and from tampered witnesses.
 
+use std::collections::HashSet;
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::OsRng;
 
@@ -8,7 +10,7 @@ use crate::{
     bundle::Bundle,
     circuit::{
         Assignment, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Run, StatementKind,
-        Tampering, test_network,
+        Tampering, TreePlace, test_network,
     },
     collection::{Collection, SaltSeed},
     data::Dataset,
@@ -246,17 +248,70 @@ fn audits_verify_natively_and_on_chain() {
         assert!(key.verifier().verify(&other, &proven.proof.proof).is_err());
         assert!(deployed.verify(&proven.proof.proof, &words(&other)).result.is_err());
     }
-    // Another hidden set with the same public shape: only the model's points are the same.
-    let again = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
+}
+
+/// What two proofs have in common: their length and the points that stand for the model, nothing else,
+/// also where all public inputs are the same.
+#[test]
+fn proofs_about_other_hidden_images_share_only_the_models_points() {
+    let model = Model::new();
+    let run = Run { log_items: 1, depth: 1 };
+    let request = PlanRequest {
+        statement: StatementKind::Audit { run, top: 1 },
+        lanes: Some(3),
+        ..PlanRequest::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bundle = model.bundle.derive(&at("single"), &at("audit"), request, 8).unwrap();
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let bundle_path = at("bundle");
+    let (bundle_path, bundle, layout) = (&*bundle_path, &bundle, &layout);
+    let prover = ModelProver { bundle, bundle_path, layout, srs: &srs, key: &key };
+    let executor = Executor::new(&bundle.graph).unwrap();
+
+    // The first item counts, the second is masked: its image is bound by nothing public.
+    let prove = |images: [&[u8]; 2]| {
+        let executions = images.map(|image| executor.run(image).unwrap());
+        let class = first_of_largest(&executions[0].tensors[bundle.graph.output]);
+        let inputs = images
+            .iter()
+            .zip(&executions)
+            .map(|(bytes, execution)| {
+                let (salt, label) = (Fr::from(4), class as u64);
+                ProvenInput { bytes, salt, label, class, execution }
+            })
+            .collect();
+        let place = Some(TreePlace::new(0, 1, vec![Fr::zero()], Vec::new()));
+        let assignment = Assignment { graph: &bundle.graph, layout, inputs, place };
+        prover.prove(&assignment, Fr::from(6)).unwrap().proof
+    };
+    let images = [0, 1, 2].map(|by| {
+        let mut image = model.input.clone();
+        image.rotate_left(by);
+        image
+    });
+    let [a, b, c] = [[0, 0], [0, 1], [2, 1]].map(|[i, j]| prove([&images[i], &images[j]]));
+    assert_eq!(a.public_inputs, b.public_inputs);
+    // Another image that counts: another root, the same count.
+    assert_ne!(a.public_inputs[1], c.public_inputs[1]);
+    assert_eq!(a.public_inputs[2..], c.public_inputs[2..]);
     let points = 64 * layout.options.weight_columns;
-    assert_eq!(again.proof.proof.len(), proven.proof.proof.len());
-    assert_eq!(again.proof.proof[..points], proven.proof.proof[..points]);
-    let same = again.proof.proof[points..]
-        .chunks(32)
-        .zip(proven.proof.proof[points..].chunks(32))
-        .filter(|(a, b)| a == b)
-        .count();
-    assert_eq!(same, 0, "two proofs share more than the model's points");
+    for (one, other) in [(&a, &b), (&a, &c), (&b, &c)] {
+        assert!(key.verifier().verify(&one.public_inputs, &one.proof).is_ok());
+        assert_eq!(one.proof.len(), other.proof.len());
+        assert_eq!(one.proof[..points], other.proof[..points], "one model");
+        let seen = one.proof.chunks(32).collect::<HashSet<_>>();
+        let shared = other.proof[points..].chunks(32).filter(|word| seen.contains(word)).count();
+        assert_eq!(shared, 0, "two proofs share more than the model's points");
+    }
+}
+
+fn first_of_largest(logits: &[i32]) -> usize {
+    let largest = logits.iter().max().unwrap();
+    logits.iter().position(|logit| logit == largest).unwrap()
 }
 
 fn tile_row(layout: &Layout) -> usize {
