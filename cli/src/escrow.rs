@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_to_bytes, proof::ProofFile};
 use assay_relayer::{
     Contract, PredictionEscrow, ProofArtifact,
-    escrow::{OnChainJob, OnChainState, Order},
+    prediction_escrow::{OnChainJob, OnChainState, Order},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;

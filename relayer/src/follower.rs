@@ -12,8 +12,8 @@ use crate::{
     chain::{BlockRef, Chain, LogScanner},
     clock::unix_now,
     error::RelayerError,
-    escrow::{EscrowEvent, EventKind, PredictionEscrow},
     job::{Payment, PredictionJob, PredictionTerms, SkipReason},
+    prediction_escrow::{EscrowEvent, EventKind, PredictionEscrow},
     registry::ModelRegistry,
     store::{JobStore, KEPT_BLOCKS, Progress},
 };

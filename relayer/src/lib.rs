@@ -3,8 +3,8 @@
 //!
 //! * [`chain`]: connection to a node, transactions, deployment of code.
 //! * [`deployment`]: all contracts at addresses that follow from the build.
-//! * [`contract`]: what the typed contracts share; [`registry`], [`escrow`], [`audit_escrow`],
-//!   [`retrieval_escrow`], [`service_bond`]: one module for each contract.
+//! * [`contract`]: what the typed contracts share; [`registry`], [`prediction_escrow`],
+//!   [`audit_escrow`], [`retrieval_escrow`], [`service_bond`]: one module for each contract.
 //! * [`follower`], [`store`], [`submitter`] and [`service`]: the relayer.
 //! * [`proving`]: the border to whatever makes proofs.
 
@@ -18,9 +18,9 @@ pub mod config;
 pub mod contract;
 pub mod deployment;
 pub mod error;
-pub mod escrow;
 pub mod follower;
 pub mod job;
+pub mod prediction_escrow;
 mod proof_pool;
 pub mod proving;
 pub mod registry;
@@ -36,8 +36,8 @@ pub use config::RelayerConfig;
 pub use contract::Contract;
 pub use deployment::{Deployment, DeploymentError};
 pub use error::{RelayerError, StoreError};
-pub use escrow::PredictionEscrow;
 pub use job::{JobState, ModelIdentity, PredictionJob, PredictionTerms, SkipReason};
+pub use prediction_escrow::PredictionEscrow;
 pub use proving::{ProofArtifact, ProofRequest, ProveError, Prover, proof_context};
 pub use registry::ModelRegistry;
 pub use retrieval_escrow::RetrievalEscrow;

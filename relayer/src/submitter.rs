@@ -13,8 +13,8 @@ use crate::{
     chain::{BlockRef, ChainError, Revert, SignedTransaction, transaction::Broadcast},
     clock::unix_now,
     error::RelayerError,
-    escrow::{OnChainState, PredictionEscrow},
     job::{JobState, Payment, PredictionJob, SkipReason},
+    prediction_escrow::{OnChainState, PredictionEscrow},
     proving::ProofArtifact,
     store::JobStore,
 };

@@ -6,7 +6,7 @@ use alloy::{
 };
 use assay_relayer::{
     Artifact, ChainError, JobState, PredictionEscrow, ProofArtifact, SkipReason,
-    escrow::OnChainState, proof_context,
+    prediction_escrow::OnChainState, proof_context,
 };
 
 use crate::{

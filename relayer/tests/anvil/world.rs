@@ -19,7 +19,7 @@ use assay_relayer::{
     PredictionEscrow, PredictionJob, ProofArtifact, ProofRequest, ProveError, Prover, Relayer,
     RelayerConfig, RelayerError, SignerSource,
     chain::deploy::data_contract_hash,
-    escrow::{EventKind, OnChainState, Order},
+    prediction_escrow::{EventKind, OnChainState, Order},
     registry::{ModelCommitment, PROOF_SYSTEM_ID},
 };
 use async_trait::async_trait;
