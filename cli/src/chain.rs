@@ -18,8 +18,8 @@ use crate::output::{Output, Spinner};
 const KEY_VARIABLE: &str = "ASSAY_PRIVATE_KEY";
 /// Chain id of local development nodes.
 const DEV_CHAIN: u64 = 31337;
-/// How long a transaction is waited for.
-pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(180);
+/// How many seconds a transaction is waited for.
+const TRANSACTION_TIMEOUT: u64 = 180;
 
 #[derive(Args, Clone)]
 pub struct NodeArgs {
@@ -30,7 +30,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ID", help_heading = "Chain")]
     pub chain_id: Option<u64>,
     /// Give up a transaction that is not mined after this long
-    #[arg(long, default_value_t = TRANSACTION_TIMEOUT.as_secs(), value_name = "SECONDS", help_heading = "Chain")]
+    #[arg(long, default_value_t = TRANSACTION_TIMEOUT, value_name = "SECONDS", help_heading = "Chain")]
     pub transaction_timeout: u64,
 }
 
@@ -119,10 +119,9 @@ impl ContractArgs {
     }
 }
 
-/// A connection, how long its transactions are waited for, and a line of progress.
+/// A connection, and a line of progress.
 pub struct Session {
     pub chain: Chain,
-    pub timeout: Duration,
     pub spinner: Spinner,
 }
 
@@ -148,6 +147,12 @@ impl From<&TransactionOutcome> for Sent {
 }
 
 impl NodeArgs {
+    /// Any chain of the node at this address.
+    pub fn at(rpc: &str) -> Self {
+        let (rpc, transaction_timeout) = (rpc.to_owned(), TRANSACTION_TIMEOUT);
+        Self { rpc, chain_id: None, transaction_timeout }
+    }
+
     /// Connects without a key and does `work`, showing `message` meanwhile.
     pub fn run<T>(
         &self,
@@ -157,18 +162,15 @@ impl NodeArgs {
     ) -> Result<T> {
         let spinner = output.spinner(message);
         block_on(async {
-            let (chain, timeout) = (self.connect().await?, self.timeout());
-            work(Session { chain, timeout, spinner }).await
+            let chain = self.connect().await?;
+            work(Session { chain, spinner }).await
         })
-    }
-
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.transaction_timeout)
     }
 
     fn config(&self) -> ChainConfig {
         let mut config = ChainConfig::new(&self.rpc);
         config.expected_chain_id = self.chain_id;
+        config.transaction_timeout = Duration::from_secs(self.transaction_timeout);
         // Local nodes mine at once.
         config.poll_interval = Duration::from_millis(250);
         config
@@ -214,8 +216,8 @@ impl SenderArgs {
     ) -> Result<T> {
         let spinner = output.spinner(message);
         block_on(async {
-            let (chain, timeout) = (self.connect().await?, self.node.timeout());
-            work(Session { chain, timeout, spinner }).await
+            let chain = self.connect().await?;
+            work(Session { chain, spinner }).await
         })
     }
 

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    chain::{NodeArgs, TRANSACTION_TIMEOUT, block_on},
+    chain::{NodeArgs, block_on},
     keygen::ModelSource,
     model::describe,
     output::{Output, hex, table},
@@ -128,13 +128,8 @@ fn hash_of_file(path: &Path) -> Result<B256> {
 }
 
 fn hash_of_contract(rpc: &str, address: Address) -> Result<B256> {
-    let node = NodeArgs {
-        rpc: rpc.to_owned(),
-        chain_id: None,
-        transaction_timeout: TRANSACTION_TIMEOUT.as_secs(),
-    };
     block_on(async {
-        let chain = node.connect().await?;
+        let chain = NodeArgs::at(rpc).connect().await?;
         if chain.code(address).await?.is_empty() {
             bail!("there is no contract at {address}");
         }

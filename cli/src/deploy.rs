@@ -84,7 +84,7 @@ fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<(
         let chain = &session.chain;
         guard_dev_setup(args.allow_dev_setup, chain.chain_id(), args.dev)?;
         let progress = |name: &str| session.spinner.message(format!("deploying {name}"));
-        let steps = plan.deploy(chain, session.timeout, progress).await?;
+        let steps = plan.deploy(chain, progress).await?;
         let path = args.file(chain.chain_id());
         let deployment = deployment(args, chain.chain_id(), &steps);
         // A file of another registry's or kind's escrows is replaced, one of these keeps its block.

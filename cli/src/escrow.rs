@@ -183,8 +183,7 @@ impl Holder {
 impl ContractArgs {
     fn prediction_escrow(&self, session: &Session) -> Result<PredictionEscrow> {
         let address = self.find("PredictionEscrow", &session.chain)?.address;
-        let escrow = PredictionEscrow::at(session.chain.clone(), address);
-        Ok(escrow.with_timeout(session.timeout))
+        Ok(PredictionEscrow::at(session.chain.clone(), address))
     }
 }
 
@@ -434,7 +433,7 @@ fn withdraw(args: &WithdrawArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "withdrawing", async |session| {
         let account = session.chain.account()?;
         let address = args.contract.find(args.from.contract(), &session.chain)?.address;
-        let escrow = Contract::at(session.chain.clone(), address).with_timeout(session.timeout);
+        let escrow = Contract::at(session.chain.clone(), address);
         let credit = escrow.credit(args.token, account).await?;
         let amount = args.amount.unwrap_or(credit);
         if credit.is_zero() || amount > credit {

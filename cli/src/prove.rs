@@ -197,9 +197,8 @@ fn job_context(
     is_dev: bool,
     allow_dev: bool,
 ) -> Result<B256> {
-    let node = NodeArgs { rpc: rpc.to_owned(), chain_id: None, transaction_timeout: 0 };
     block_on(async {
-        let chain = node.connect().await?;
+        let chain = NodeArgs::at(rpc).connect().await?;
         guard_dev_setup(is_dev, chain.chain_id(), allow_dev)?;
         let chain_id = chain.chain_id();
         let contract = PredictionEscrow::at(chain, escrow);

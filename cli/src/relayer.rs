@@ -169,12 +169,12 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     config.poll_interval = Duration::from_millis(args.poll.max(10));
     drop(spinner);
     args.sender.run(output, "looking at the escrow", async |session| {
-        let Session { chain, timeout, spinner } = session;
+        let Session { chain, spinner } = session;
         let chain_id = chain.chain_id();
         guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
         let place = args.contract.find("PredictionEscrow", &chain)?;
         config.start_block = place.from_block;
-        let escrow = PredictionEscrow::at(chain, place.address).with_timeout(timeout);
+        let escrow = PredictionEscrow::at(chain, place.address);
         let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();

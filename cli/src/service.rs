@@ -129,7 +129,7 @@ pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
 impl ContractArgs {
     fn service_bond(&self, session: &Session) -> Result<ServiceBond> {
         let address = self.find("ServiceBond", &session.chain)?.address;
-        Ok(ServiceBond::at(session.chain.clone(), address).with_timeout(session.timeout))
+        Ok(ServiceBond::at(session.chain.clone(), address))
     }
 }
 

@@ -268,12 +268,12 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
         bail!("the verifying key in {} does not start with a zero byte", path.display());
     };
     let report = args.sender.run(output, "deploying the verifier", async |session| {
-        let (chain, timeout) = (&session.chain, session.timeout);
+        let chain = &session.chain;
         guard_dev_setup(description.dev_setup, chain.chain_id(), args.dev)?;
         let (verifier, verifier_gas) = match (args.verifier, &description.init_code) {
             (Some(address), _) => (address, 0),
             (None, Some(code)) => {
-                let deployed = chain.deploy(code.clone(), timeout).await?;
+                let deployed = chain.deploy(code.clone()).await?;
                 (deployed.address, deployed.gas_used)
             }
             (None, None) => bail!(
@@ -291,7 +291,7 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
         }
         let verifier_code_bytes = chain.code(verifier).await?.len();
         session.spinner.message("deploying the verifying key");
-        let vk = chain.deploy_data(vk_bytes, timeout).await?;
+        let vk = chain.deploy_data(vk_bytes).await?;
         if vk.code_hash != description.vk_hash {
             bail!(
                 "the data contract at {} has code hash {}, expected {}",
@@ -361,7 +361,7 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
         let weights_hash = chain.query(args.verifier, &call).await?;
         let request =
             TransactionRequest::default().with_to(args.verifier).with_input(call.abi_encode());
-        let outcome = chain.send(request, session.timeout).await?;
+        let outcome = chain.send(request).await?;
         Ok(Called { weights_hash, sent: Sent::from(&outcome) })
     })?;
     output.finish(&report, || {

@@ -1,7 +1,5 @@
 //! What the typed contracts share: calls, transactions, events, and payments into custody.
 
-use std::time::Duration;
-
 use alloy::{
     primitives::{Address, B256, U256},
     sol_types::{SolCall, SolEvent},
@@ -15,12 +13,11 @@ use crate::{
 /// Blocks asked for in one log query; narrowed by itself where a node wants less.
 const LOG_RANGE: u64 = 10_000;
 
-/// A contract at an address, and how long its transactions are waited for.
+/// A contract at an address.
 #[derive(Clone, Debug)]
 pub struct Contract {
     chain: Chain,
     address: Address,
-    timeout: Duration,
 }
 
 /// An event and the transaction that emitted it.
@@ -34,13 +31,7 @@ pub struct Logged<E> {
 impl Contract {
     /// The contract at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self { chain, address, timeout: Duration::from_secs(180) }
-    }
-
-    /// How long transactions are waited for; 3 minutes unless set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
+        Self { chain, address }
     }
 
     pub fn address(&self) -> Address {
@@ -62,7 +53,7 @@ impl Contract {
         call: &C,
         value: U256,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.chain.transact(self.address, call, value, self.timeout).await
+        self.chain.transact(self.address, call, value).await
     }
 
     /// The ether to send with a call that takes `amount` of `token`: the amount, or nothing for a
@@ -75,7 +66,7 @@ impl Contract {
         let query = IERC20::allowanceCall { owner, spender: self.address };
         if self.chain.query(token, &query).await? < amount {
             let call = IERC20::approveCall { spender: self.address, amount };
-            self.chain.transact(token, &call, U256::ZERO, self.timeout).await?;
+            self.chain.transact(token, &call, U256::ZERO).await?;
         }
         Ok(U256::ZERO)
     }

@@ -8,7 +8,6 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use alloy::{
@@ -218,7 +217,6 @@ impl DeploymentPlan {
     pub async fn deploy(
         &self,
         chain: &Chain,
-        timeout: Duration,
         mut progress: impl FnMut(&str),
     ) -> Result<Vec<Step>, DeploymentError> {
         let proxy = chain.code(PROXY).await?;
@@ -234,7 +232,7 @@ impl DeploymentPlan {
             if code.is_empty() {
                 let data = [salt().as_slice(), &planned.init_code].concat();
                 let request = TransactionRequest::default().with_to(PROXY).with_input(data);
-                let outcome = chain.send(request, timeout).await?;
+                let outcome = chain.send(request).await?;
                 deployed = Some((outcome.gas_used, outcome.block_number));
                 code = chain.code(planned.address).await?;
             }

@@ -1,7 +1,5 @@
 //! The prediction escrow, typed.
 
-use std::time::Duration;
-
 use alloy::{
     primitives::{Address, B256, U256},
     rpc::types::{Log, TransactionRequest},
@@ -96,17 +94,10 @@ impl PredictionEscrow {
         artifact: &Artifact,
         registry: Address,
         allow_dev_setup: bool,
-        timeout: Duration,
     ) -> Result<(Self, Deployed), ChainError> {
         let init_code = artifact.with_arguments(&escrow_constructor(registry, allow_dev_setup));
-        let deployed = chain.deploy(init_code, timeout).await?;
+        let deployed = chain.deploy(init_code).await?;
         Ok((Self::at(chain.clone(), deployed.address), deployed))
-    }
-
-    /// How long transactions are waited for; 3 minutes unless set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.contract = self.contract.with_timeout(timeout);
-        self
     }
 
     pub fn address(&self) -> Address {

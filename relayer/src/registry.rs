@@ -1,7 +1,5 @@
 //! The model registry, typed.
 
-use std::time::Duration;
-
 use alloy::{
     primitives::{Address, B256, FixedBytes, U256},
     sol_types::{SolCall, SolEvent, SolValue},
@@ -23,7 +21,6 @@ pub const PROOF_SYSTEM_ID: FixedBytes<4> = FixedBytes([0x30, 0x1c, 0x92, 0xec]);
 pub struct ModelRegistry {
     chain: Chain,
     address: Address,
-    timeout: Duration,
 }
 
 /// What the registry knows about a model.
@@ -61,23 +58,16 @@ pub struct Registered {
 impl ModelRegistry {
     /// The registry at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self { chain, address, timeout: Duration::from_secs(180) }
+        Self { chain, address }
     }
 
     /// Deploys a registry from forge's artifact.
     pub async fn deploy(
         chain: &Chain,
         artifact: &Artifact,
-        timeout: Duration,
     ) -> Result<(Self, Deployed), ChainError> {
-        let deployed = chain.deploy(artifact.init_code.clone(), timeout).await?;
+        let deployed = chain.deploy(artifact.init_code.clone()).await?;
         Ok((Self::at(chain.clone(), deployed.address), deployed))
-    }
-
-    /// How long transactions are waited for; 3 minutes unless set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
     }
 
     pub fn address(&self) -> Address {
@@ -92,7 +82,7 @@ impl ModelRegistry {
         verifier: Address,
     ) -> Result<Registered, ChainError> {
         let call = IModelRegistry::registerBoundModelCall { commitment, vk, verifier };
-        let outcome = self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await?;
+        let outcome = self.chain.transact(self.address, &call, U256::ZERO).await?;
         let bound =
             find_event::<IModelRegistry::VerifierBound>(&self.chain, self.address, &outcome)?;
         Ok(Registered { model_id: bound.modelId, binding_hash: bound.bindingHash, outcome })
@@ -110,13 +100,13 @@ impl ModelRegistry {
             modelId: model_id,
             newCommitment: ModelCommitment { uri, ..commitment },
         };
-        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
+        self.chain.transact(self.address, &call, U256::ZERO).await
     }
 
     /// Withdraws a model from new business, for good.
     pub async fn deprecate(&self, model_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IModelRegistry::deprecateModelCall { modelId: model_id };
-        self.chain.transact(self.address, &call, U256::ZERO, self.timeout).await
+        self.chain.transact(self.address, &call, U256::ZERO).await
     }
 
     /// Reads a model; [`ChainError::Reverted`] with `ModelNotFound` for an unknown id.

@@ -1,7 +1,5 @@
 //! The escrow for retrievals, typed.
 
-use std::time::Duration;
-
 use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{SolCall, SolValue},
@@ -41,12 +39,6 @@ impl RetrievalEscrow {
     /// The escrow at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
         Self { contract: Contract::at(chain, address) }
-    }
-
-    /// How long transactions are waited for; 3 minutes unless set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.contract = self.contract.with_timeout(timeout);
-        self
     }
 
     /// Credits, withdrawals, and the connection.

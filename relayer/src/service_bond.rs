@@ -1,7 +1,5 @@
 //! The bond behind a prediction service, typed; receipts and the tree of answers.
 
-use std::time::Duration;
-
 use alloy::{
     primitives::{Address, B256, Log, U256, keccak256},
     sol_types::{SolCall, SolEvent, SolValue},
@@ -88,12 +86,6 @@ impl ServiceBond {
     /// The contract at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
         Self { contract: Contract::at(chain, address) }
-    }
-
-    /// How long transactions are waited for; 3 minutes unless set.
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.contract = self.contract.with_timeout(timeout);
-        self
     }
 
     /// Credits, withdrawals, and the connection.

@@ -143,7 +143,6 @@ impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
         let place = contract.find("AuditEscrow", &session.chain)?;
         let escrow = AuditEscrow::at(session.chain.clone(), place.address);
-        let escrow = escrow.with_timeout(session.timeout);
         let order = escrow.order(id, place.from_block).await?;
         Ok(Self { escrow, order })
     }

@@ -117,7 +117,6 @@ impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
         let place = contract.find("RetrievalEscrow", &session.chain)?;
         let escrow = RetrievalEscrow::at(session.chain.clone(), place.address);
-        let escrow = escrow.with_timeout(session.timeout);
         let order = escrow.order(id, place.from_block).await?;
         Ok(Self { escrow, order })
     }

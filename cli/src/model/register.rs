@@ -91,8 +91,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
                 commitment.vkHash
             );
         }
-        let registry =
-            ModelRegistry::at(chain, args.registry).with_timeout(args.sender.node.timeout());
+        let registry = ModelRegistry::at(chain, args.registry);
         let registered = registry.register(commitment.clone(), args.vk, args.verifier).await?;
         Ok(Report {
             model_id: Decimal(registered.model_id),

@@ -1,7 +1,5 @@
 //! Calls of contract functions, typed by alloy's `sol!`.
 
-use std::time::Duration;
-
 use alloy::{
     network::TransactionBuilder,
     primitives::{Address, U256},
@@ -39,11 +37,10 @@ impl Chain {
         address: Address,
         call: &C,
         value: U256,
-        timeout: Duration,
     ) -> Result<TransactionOutcome, ChainError> {
         // A call to an account without code succeeds and does nothing.
         self.code_hash(address).await?;
-        self.send(request(address, call).with_value(value), timeout).await
+        self.send(request(address, call).with_value(value)).await
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use alloy::{
@@ -183,11 +182,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::CodeTooLarge`] before anything is sent; those of [`Chain::send`].
-    pub async fn deploy(
-        &self,
-        init_code: Bytes,
-        timeout: Duration,
-    ) -> Result<Deployed, ChainError> {
+    pub async fn deploy(&self, init_code: Bytes) -> Result<Deployed, ChainError> {
         if init_code.len() > MAX_INIT_CODE {
             return Err(ChainError::CodeTooLarge {
                 what: "the init code",
@@ -196,8 +191,7 @@ impl Chain {
                 rule: "EIP-3860",
             });
         }
-        let outcome =
-            self.send(TransactionRequest::default().with_deploy_code(init_code), timeout).await?;
+        let outcome = self.send(TransactionRequest::default().with_deploy_code(init_code)).await?;
         let address = outcome.contract_address.ok_or_else(|| ChainError::Incomplete {
             node: self.label().to_owned(),
             what: format!("the address deployed by {}", outcome.hash),
@@ -217,12 +211,8 @@ impl Chain {
     }
 
     /// Deploys a contract that holds `data` after one byte 0x00, such as a verifying key.
-    pub async fn deploy_data(
-        &self,
-        data: &[u8],
-        timeout: Duration,
-    ) -> Result<Deployed, ChainError> {
-        self.deploy(data_contract_init_code(data)?, timeout).await
+    pub async fn deploy_data(&self, data: &[u8]) -> Result<Deployed, ChainError> {
+        self.deploy(data_contract_init_code(data)?).await
     }
 }
 

@@ -47,6 +47,8 @@ pub struct ChainConfig {
     pub gas: GasPolicy,
     /// How often a wait for a receipt or a block asks the node.
     pub poll_interval: Duration,
+    /// How long a transaction that was sent may take until it is in a block.
+    pub transaction_timeout: Duration,
 }
 
 impl ChainConfig {
@@ -58,6 +60,7 @@ impl ChainConfig {
             retry: RetryConfig::default(),
             gas: GasPolicy::default(),
             poll_interval: Duration::from_secs(1),
+            transaction_timeout: Duration::from_secs(180),
         }
     }
 }

@@ -120,12 +120,11 @@ impl Chain {
     ///
     /// # Errors
     /// Among others [`ChainError::Reverted`] from the gas estimate, in which case nothing was
-    /// sent; [`ChainError::TransactionPending`] after `timeout` and [`ChainError::SendUnanswered`],
-    /// where it may yet be mined.
+    /// sent; [`ChainError::TransactionPending`] after the configured time and
+    /// [`ChainError::SendUnanswered`], where it may yet be mined.
     pub async fn send(
         &self,
         request: TransactionRequest,
-        timeout: Duration,
     ) -> Result<TransactionOutcome, ChainError> {
         let mut hash = None;
         let sent = self.send_with(request.clone(), |signed| {
@@ -150,7 +149,7 @@ impl Chain {
                 });
             }
         }
-        let outcome = self.wait_mined(signed.hash, 1, timeout).await?;
+        let outcome = self.wait_mined(signed.hash, 1, self.config().transaction_timeout).await?;
         if outcome.success {
             return Ok(outcome);
         }

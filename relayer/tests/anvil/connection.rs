@@ -11,7 +11,7 @@ use crate::{
     node::{Anvil, artifacts},
     proxy::{Action, Proxy},
     require_anvil,
-    world::{MINUTE, World, config, connect, settle},
+    world::{World, config, connect, settle},
 };
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn wrong_chain_wrong_contract_wrong_store() {
     drop(first);
     let artifact = Artifact::load(&artifacts(), "PredictionEscrow").unwrap();
     let (second, _) =
-        PredictionEscrow::deploy(&world.chain, &artifact, world.registry.address(), true, MINUTE)
+        PredictionEscrow::deploy(&world.chain, &artifact, world.registry.address(), true)
             .await
             .unwrap();
     let error = Relayer::new(second, prover.clone(), world.config()).await.err().unwrap();
@@ -114,14 +114,12 @@ async fn reverts_and_mistakes_are_spelled_out() {
     assert_eq!(world.escrow.job(99u64.try_into().unwrap()).await.unwrap(), None);
 
     // Init code that only reverts, and one that leaves no code.
-    let error =
-        world.chain.deploy(Bytes::from_static(&[0x5f, 0x5f, 0xfd]), MINUTE).await.unwrap_err();
+    let error = world.chain.deploy(Bytes::from_static(&[0x5f, 0x5f, 0xfd])).await.unwrap_err();
     assert!(matches!(error, ChainError::Reverted(_)), "{error}");
-    let error = world.chain.deploy(Bytes::from_static(&[0x00]), MINUTE).await.unwrap_err();
+    let error = world.chain.deploy(Bytes::from_static(&[0x00])).await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     // A loop that never ends.
-    let error =
-        world.chain.deploy(Bytes::from_static(&[0x5b, 0x5f, 0x56]), MINUTE).await.unwrap_err();
+    let error = world.chain.deploy(Bytes::from_static(&[0x5b, 0x5f, 0x56])).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -150,14 +148,14 @@ async fn answers_to_sent_transactions_get_lost() {
         }
         _ => Action::Forward,
     });
-    chain.deploy_data(b"x", MINUTE).await.unwrap();
+    chain.deploy_data(b"x").await.unwrap();
     assert_eq!(world.nonce().await, nonce + 1, "sent again, mined once");
 
     proxy.rule(|method, _| match method {
         "eth_sendRawTransaction" => Action::LoseAnswer,
         _ => Action::Forward,
     });
-    let error = chain.deploy_data(b"x", MINUTE).await.unwrap_err();
+    let error = chain.deploy_data(b"x").await.unwrap_err();
     let ChainError::SendUnanswered { hash, .. } = error else { panic!("{error}") };
     assert!(world.chain.outcome(hash).await.unwrap().is_some_and(|outcome| outcome.success));
 }

@@ -70,18 +70,16 @@ impl World {
         let chain = connect(anvil.url(), 0).await;
         let out = artifacts();
         let registry = Artifact::load(&out, "ModelRegistry").unwrap();
-        let (registry, _) = ModelRegistry::deploy(&chain, &registry, MINUTE).await.unwrap();
+        let (registry, _) = ModelRegistry::deploy(&chain, &registry).await.unwrap();
         let escrow = Artifact::load(&out, "PredictionEscrow").unwrap();
         let (escrow, _) =
-            PredictionEscrow::deploy(&chain, &escrow, registry.address(), true, MINUTE)
-                .await
-                .unwrap();
-        let vk = chain.deploy_data(&KEY, MINUTE).await.unwrap();
+            PredictionEscrow::deploy(&chain, &escrow, registry.address(), true).await.unwrap();
+        let vk = chain.deploy_data(&KEY).await.unwrap();
         assert_eq!(vk.code_hash, data_contract_hash(&KEY));
         let verifier =
             Artifact::load_file(&out.join("VerifierDoubles.sol/MockVerifier.json"), "MockVerifier")
                 .unwrap();
-        let verifier = chain.deploy(verifier.init_code, MINUTE).await.unwrap().address;
+        let verifier = chain.deploy(verifier.init_code).await.unwrap().address;
         let model = ModelIdentity { vk_hash: vk.code_hash, model_hash: keccak256("weights") };
         let registered = registry.register(commitment(model), vk.address, verifier).await.unwrap();
         let buyer = PredictionEscrow::at(connect(anvil.url(), 1).await, escrow.address());

@@ -160,7 +160,6 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             admittedKeys: admitted_keys(&admitted),
         };
         let hint = args.hint.clone().into_bytes().into();
-        let escrow = escrow.with_timeout(session.timeout);
         let (job, outcome) = escrow.open(terms, admitted.clone(), hint).await?;
         Ok(Report {
             job: Decimal(job),

@@ -88,7 +88,6 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let chain = &session.chain;
         let place = args.contract.find("RetrievalEscrow", chain)?;
         let escrow = RetrievalEscrow::at(chain.clone(), place.address);
-        let escrow = escrow.with_timeout(session.timeout);
         let record = escrow.registry().await?.get(args.model).await?;
         let binding = record
             .binding
