@@ -13,7 +13,7 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_to_bytes, proof::ProofFile};
 use assay_relayer::{
-    Contract, PredictionEscrow, ProofArtifact,
+    Contract, PredictionEscrow, ProofArtifact, TypedContract,
     prediction_escrow::{OnChainJob, OnChainState, Order},
 };
 use clap::{Args, Subcommand, ValueEnum};

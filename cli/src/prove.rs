@@ -12,7 +12,7 @@ use assay_prover::{
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
 };
-use assay_relayer::{PredictionEscrow, proof_context, proving::InputOpening};
+use assay_relayer::{PredictionEscrow, TypedContract, proving::InputOpening};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -200,7 +200,6 @@ fn job_context(
     block_on(async {
         let chain = NodeArgs::at(rpc).connect().await?;
         guard_dev_setup(is_dev, chain.chain_id(), allow_dev)?;
-        let chain_id = chain.chain_id();
         let contract = PredictionEscrow::at(chain, escrow);
         let Some(found) = contract.job(job).await? else {
             bail!("escrow {escrow} has no job {job}");
@@ -211,7 +210,7 @@ fn job_context(
                 "job {job} is about the input with commitment {wanted}, this one has {commitment}"
             );
         }
-        Ok(B256::from(proof_context(chain_id, escrow, job, recipient).to_be_bytes()))
+        Ok(B256::from(contract.contract().proof_context(job, recipient).to_be_bytes()))
     })
 }
 

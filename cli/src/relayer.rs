@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_from_bytes, proof::ProofFile};
 use assay_relayer::{
     CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
-    proof_context,
+    TypedContract, proof_context,
     proving::{InputStore, LocalProver, ProofReport},
 };
 use clap::{Args, Subcommand};

@@ -7,7 +7,7 @@ mod receipt;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result};
 use assay_relayer::{
-    ServiceBond,
+    ServiceBond, TypedContract,
     chain::TransactionOutcome,
     service_bond::{Batch, Receipt, ServiceState},
 };
@@ -141,8 +141,7 @@ struct Posted {
 
 async fn posted(bond: &ServiceBond, id: B256) -> Result<Posted> {
     let batch = bond.batch(id).await?;
-    let batch = batch
-        .with_context(|| format!("contract {} has no batch {id}", bond.contract().address()))?;
+    let batch = batch.with_context(|| format!("contract {} has no batch {id}", bond.address()))?;
     let receipt = bond.receipt(id, &batch).await?.with_context(|| {
         format!(
             "the receipt of batch {id} is not in the transaction that posted it, or the node does not \
@@ -204,7 +203,7 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
         let bond = args.contract.service_bond(&session)?;
         let service = bond.service(args.service).await?;
         let service = service.with_context(|| {
-            format!("contract {} has no service {}", bond.contract().address(), args.service)
+            format!("contract {} has no service {}", bond.address(), args.service)
         })?;
         Ok(Report {
             service: args.service,

@@ -1,15 +1,15 @@
 //! The escrow for accuracy audits, typed.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
-    sol_types::{SolCall, SolValue},
+    primitives::{B256, Bytes, U256, keccak256},
+    sol_types::SolValue,
 };
 
 use crate::{
     bindings::{ContractErrors, IAuditEscrow},
-    chain::{Chain, ChainError, TransactionOutcome},
-    contract::{Contract, Logged},
-    registry::ModelRegistry,
+    chain::{ChainError, TransactionOutcome},
+    collection_job::{self, OrderError, RunArtifact},
+    contract::{Contract, Logged, TypedContract},
 };
 
 pub use crate::bindings::IAuditEscrow::{
@@ -35,49 +35,19 @@ pub struct AuditOrder {
     pub block: u64,
 }
 
-/// A proof about a run of a collection, with what it shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunArtifact {
-    /// Run i covers the items from i * batch on.
-    pub run: u64,
-    /// The number classified correctly, or the bitmap of the selected items.
-    pub result: U256,
-    /// As the verifier contract takes it.
-    pub proof: Bytes,
-}
+impl TypedContract for AuditEscrow {
+    const NAME: &'static str = "AuditEscrow";
 
-/// Why an order is not to be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OrderError {
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    #[error("escrow {escrow} has no job {job}")]
-    NoSuchJob { escrow: Address, job: U256 },
-    #[error(
-        "the terms of job {job} are not among the events of escrow {escrow} from block {from} on; \
-         start at the block of its opening or earlier"
-    )]
-    NotFound { escrow: Address, job: U256, from: u64 },
+    fn new(contract: Contract) -> Self {
+        Self { contract }
+    }
+
+    fn contract(&self) -> &Contract {
+        &self.contract
+    }
 }
 
 impl AuditEscrow {
-    /// The escrow at `address`; nothing is asked of the chain yet.
-    pub fn at(chain: Chain, address: Address) -> Self {
-        Self { contract: Contract::at(chain, address) }
-    }
-
-    /// Credits, withdrawals, and the connection.
-    pub fn contract(&self) -> &Contract {
-        &self.contract
-    }
-
-    /// The registry that this escrow takes its models from.
-    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
-        let address = self.contract.query(&IAuditEscrow::registryCall {}).await?;
-        Ok(ModelRegistry::at(self.contract.chain().clone(), address))
-    }
-
     /// Opens a job and escrows reward and bond from the signing account, which must be
     /// `terms.buyer`.
     pub async fn open(
@@ -86,22 +56,16 @@ impl AuditEscrow {
         admitted: Vec<B256>,
         hint: Bytes,
     ) -> Result<(U256, TransactionOutcome), ChainError> {
-        let amount = U256::from(terms.reward) + U256::from(terms.bond);
-        let value = self.contract.payment(terms.token, amount).await?;
+        let (token, amount) = (terms.token, U256::from(terms.reward) + U256::from(terms.bond));
         let call = IAuditEscrow::openCall { terms, admitted, hint };
-        let outcome = self.contract.transact(&call, value).await?;
+        let outcome = self.contract.pay(&call, token, amount).await?;
         Ok((self.contract.event::<AuditOpened>(&outcome)?.jobId, outcome))
     }
 
     /// Reads a job; `None` if there is none with this id.
     pub async fn job(&self, job_id: U256) -> Result<Option<Job>, ChainError> {
-        match self.contract.query(&IAuditEscrow::getJobCall { jobId: job_id }).await {
-            Ok(job) => Ok(Some(job)),
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::JobNotFound>() => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let call = IAuditEscrow::getJobCall { jobId: job_id };
+        self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await
     }
 
     /// Number of jobs; ids run from 1 to it.
@@ -115,22 +79,12 @@ impl AuditEscrow {
     /// # Errors
     /// [`OrderError`].
     pub async fn order(&self, job_id: U256, from: u64) -> Result<AuditOrder, OrderError> {
-        let escrow = self.contract.address();
-        let Some(job) = self.job(job_id).await? else {
-            return Err(OrderError::NoSuchJob { escrow, job: job_id });
-        };
-        let opened = self.contract.events_about::<AuditOpened>(job_id.into(), from).await?;
-        opened
-            .into_iter()
-            .find(|logged| terms_hash(&logged.event.terms) == job.termsHash)
-            .map(|Logged { event, block, .. }| AuditOrder {
-                job_id,
-                terms: event.terms,
-                admitted: event.admitted,
-                hint: event.hint,
-                block,
-            })
-            .ok_or(OrderError::NotFound { escrow, job: job_id, from })
+        let hash = self.job(job_id).await?.map(|job| job.termsHash);
+        let hash_of = |event: &AuditOpened| terms_hash(&event.terms);
+        let Logged { event, block, .. } =
+            collection_job::opening(&self.contract, job_id, hash, from, hash_of).await?;
+        let AuditOpened { terms, admitted, hint, .. } = event;
+        Ok(AuditOrder { job_id, terms, admitted, hint, block })
     }
 
     /// The entries of a job in the order of their ids, as their events tell.
@@ -146,8 +100,7 @@ impl AuditEscrow {
         &self,
         order: &AuditOrder,
     ) -> Result<Option<Logged<AuditDelivered>>, ChainError> {
-        let events = self.contract.events_about(order.job_id.into(), order.block).await?;
-        Ok(events.into_iter().next_back())
+        self.contract.last_about(order.job_id.into(), order.block).await
     }
 
     /// The end of a job, with the id of the entry that was paid (0 for none).
@@ -155,8 +108,7 @@ impl AuditEscrow {
         &self,
         order: &AuditOrder,
     ) -> Result<Option<Logged<AuditSettled>>, ChainError> {
-        let events = self.contract.events_about(order.job_id.into(), order.block).await?;
-        Ok(events.into_iter().next_back())
+        self.contract.last_about(order.job_id.into(), order.block).await
     }
 
     /// Enters the signing account's model and escrows the stake; returns the entry's id.
@@ -166,9 +118,9 @@ impl AuditEscrow {
         offer: Offer,
     ) -> Result<(U256, TransactionOutcome), ChainError> {
         let terms = order.terms.clone();
-        let value = self.contract.payment(terms.token, U256::from(terms.stake)).await?;
+        let (token, stake) = (terms.token, U256::from(terms.stake));
         let call = IAuditEscrow::enterCall { jobId: order.job_id, terms, offer };
-        let outcome = self.contract.transact(&call, value).await?;
+        let outcome = self.contract.pay(&call, token, stake).await?;
         Ok((self.contract.event::<AuditEntered>(&outcome)?.entry, outcome))
     }
 
@@ -181,14 +133,15 @@ impl AuditEscrow {
         data_hash: B256,
         place: Bytes,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IAuditEscrow::deliverCall {
-            jobId: order.job_id,
-            terms: order.terms.clone(),
-            entriesHash: entries_hash,
-            dataHash: data_hash,
-            place,
-        })
-        .await
+        self.contract
+            .send(&IAuditEscrow::deliverCall {
+                jobId: order.job_id,
+                terms: order.terms.clone(),
+                entriesHash: entries_hash,
+                dataHash: data_hash,
+                place,
+            })
+            .await
     }
 
     /// The signing account answers for the count of its entry from here on.
@@ -198,7 +151,7 @@ impl AuditEscrow {
         entry: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry }).await
     }
 
     /// The signing account gives up its entry and loses the abort fee.
@@ -208,7 +161,7 @@ impl AuditEscrow {
         entry: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IAuditEscrow::abortCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::abortCall { jobId: job_id, terms, entry }).await
     }
 
     /// Shows the proof of one run of an accepted entry.
@@ -218,21 +171,22 @@ impl AuditEscrow {
         entry: U256,
         run: &RunArtifact,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IAuditEscrow::proveCall {
-            jobId: order.job_id,
-            terms: order.terms.clone(),
-            entry,
-            run: U256::from(run.run),
-            correct: run.result,
-            proof: run.proof.clone(),
-        })
-        .await
+        self.contract
+            .send(&IAuditEscrow::proveCall {
+                jobId: order.job_id,
+                terms: order.terms.clone(),
+                entry,
+                run: U256::from(run.run),
+                correct: run.result,
+                proof: run.proof.clone(),
+            })
+            .await
     }
 
     /// Ends a job whose outcome is certain.
     pub async fn settle(&self, order: &AuditOrder) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IAuditEscrow::settleCall { jobId: job_id, terms }).await
+        self.contract.send(&IAuditEscrow::settleCall { jobId: job_id, terms }).await
     }
 
     /// Ends an entry.
@@ -242,7 +196,7 @@ impl AuditEscrow {
         entry: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IAuditEscrow::releaseCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::releaseCall { jobId: job_id, terms, entry }).await
     }
 
     /// Has the result of an ended entry recorded.
@@ -252,7 +206,7 @@ impl AuditEscrow {
         entry: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IAuditEscrow::certifyCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::certifyCall { jobId: job_id, terms, entry }).await
     }
 
     /// Reads an entry; reverts for an unknown one.
@@ -264,10 +218,6 @@ impl AuditEscrow {
     pub async fn is_proven(&self, job_id: U256, entry: U256, run: u64) -> Result<bool, ChainError> {
         let run = U256::from(run);
         self.contract.query(&IAuditEscrow::isProvenCall { jobId: job_id, entry, run }).await
-    }
-
-    async fn transact<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
-        self.contract.transact(call, U256::ZERO).await
     }
 }
 
@@ -297,6 +247,8 @@ pub fn entries_hash<'a>(entries: impl IntoIterator<Item = &'a AuditEntered>) -> 
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Address;
+
     use super::*;
 
     #[test]

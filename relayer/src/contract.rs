@@ -2,16 +2,42 @@
 
 use alloy::{
     primitives::{Address, B256, U256},
-    sol_types::{SolCall, SolEvent},
+    sol_types::{SolCall, SolError, SolEvent},
 };
 
 use crate::{
-    bindings::{ICustody, IERC20},
+    bindings::{ICustody, IERC20, IPredictionEscrow},
     chain::{Chain, ChainError, LogScanner, TransactionOutcome},
+    proving::proof_context,
+    registry::ModelRegistry,
 };
 
 /// Blocks asked for in one log query; narrowed by itself where a node wants less.
 const LOG_RANGE: u64 = 10_000;
+
+/// A contract whose functions are typed.
+pub trait TypedContract: Sized {
+    /// Its name among the artifacts and in a [`crate::Deployment`].
+    const NAME: &'static str;
+
+    fn new(contract: Contract) -> Self;
+
+    /// The connection, credits and withdrawals.
+    fn contract(&self) -> &Contract;
+
+    /// The contract at `address`; nothing is asked of the chain yet.
+    fn at(chain: Chain, address: Address) -> Self {
+        Self::new(Contract::at(chain, address))
+    }
+
+    fn address(&self) -> Address {
+        self.contract().address()
+    }
+
+    fn chain(&self) -> &Chain {
+        self.contract().chain()
+    }
+}
 
 /// A contract at an address.
 #[derive(Clone, Debug)]
@@ -42,33 +68,58 @@ impl Contract {
         &self.chain
     }
 
+    /// The registry that an escrow or a service bond takes its models from.
+    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
+        // All of them have this function.
+        let address = self.query(&IPredictionEscrow::registryCall {}).await?;
+        Ok(ModelRegistry::at(self.chain.clone(), address))
+    }
+
+    /// Public input 0 of the proofs that pay `recipient` for a job of this contract.
+    pub fn proof_context(&self, job: U256, recipient: Address) -> U256 {
+        proof_context(self.chain.chain_id(), self.address, job, recipient)
+    }
+
     /// Calls a view function on the latest state.
     pub async fn query<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {
         self.chain.query(self.address, call).await
     }
 
-    /// Sends a transaction that calls a function, and waits until it took effect.
-    pub async fn transact<C: SolCall>(
+    /// Calls a view function that reverts with `E` where there is nothing to be had: then `None`.
+    pub(crate) async fn lookup<E: SolError, C: SolCall>(
         &self,
         call: &C,
-        value: U256,
-    ) -> Result<TransactionOutcome, ChainError> {
-        self.chain.transact(self.address, call, value).await
+    ) -> Result<Option<C::Return>, ChainError> {
+        match self.query(call).await {
+            Ok(found) => Ok(Some(found)),
+            Err(ChainError::Reverted(revert)) if revert.is::<E>() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// The ether to send with a call that takes `amount` of `token`: the amount, or nothing for a
-    /// token. A token's allowance is given first where it is too small, for exactly the amount.
-    pub async fn payment(&self, token: Address, amount: U256) -> Result<U256, ChainError> {
+    /// Sends a transaction that calls a function, and waits until it took effect.
+    pub async fn send<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
+        self.chain.transact(self.address, call, U256::ZERO).await
+    }
+
+    /// The same for a function that takes `amount` of `token` (zero for the chain's own coin). A
+    /// token's allowance is given first where it is too small, for exactly the amount.
+    pub async fn pay<C: SolCall>(
+        &self,
+        call: &C,
+        token: Address,
+        amount: U256,
+    ) -> Result<TransactionOutcome, ChainError> {
         if token == Address::ZERO {
-            return Ok(amount);
+            return self.chain.transact(self.address, call, amount).await;
         }
         let owner = self.chain.account()?;
         let query = IERC20::allowanceCall { owner, spender: self.address };
         if self.chain.query(token, &query).await? < amount {
-            let call = IERC20::approveCall { spender: self.address, amount };
-            self.chain.transact(token, &call, U256::ZERO).await?;
+            let approve = IERC20::approveCall { spender: self.address, amount };
+            self.chain.transact(token, &approve, U256::ZERO).await?;
         }
-        Ok(U256::ZERO)
+        self.send(call).await
     }
 
     /// What `account` can withdraw in `token` (zero for the chain's own coin).
@@ -78,7 +129,7 @@ impl Contract {
 
     /// Pays the signing account's whole credit out to it.
     pub async fn withdraw(&self, token: Address) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&ICustody::withdrawCall { token }, U256::ZERO).await
+        self.send(&ICustody::withdrawCall { token }).await
     }
 
     /// Pays a part of the signing account's credit out to another address.
@@ -88,12 +139,26 @@ impl Contract {
         to: Address,
         amount: U256,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&ICustody::withdrawToCall { token, to, amount }, U256::ZERO).await
+        self.send(&ICustody::withdrawToCall { token, to, amount }).await
     }
 
     /// The first event of type `E` that this contract emitted in a transaction.
     pub(crate) fn event<E: SolEvent>(&self, outcome: &TransactionOutcome) -> Result<E, ChainError> {
-        crate::registry::find_event(&self.chain, self.address, outcome)
+        outcome
+            .logs
+            .iter()
+            .filter(|log| log.address() == self.address)
+            .find_map(|log| E::decode_log(&log.inner).ok())
+            .map(|log| log.data)
+            .ok_or_else(|| ChainError::BadAnswer {
+                node: self.chain.label().to_owned(),
+                operation: format!("transaction {}", outcome.hash),
+                reason: format!(
+                    "it succeeded without the event {}; is {} the right contract?",
+                    E::SIGNATURE,
+                    self.address
+                ),
+            })
     }
 
     /// The events of type `E` whose first indexed field is `subject`, from block `from` to the
@@ -125,6 +190,15 @@ impl Contract {
             next = to.saturating_add(1);
         }
         Ok(events)
+    }
+
+    /// The last of these events.
+    pub(crate) async fn last_about<E: SolEvent>(
+        &self,
+        subject: B256,
+        from: u64,
+    ) -> Result<Option<Logged<E>>, ChainError> {
+        Ok(self.events_about(subject, from).await?.pop())
     }
 }
 

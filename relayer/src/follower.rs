@@ -11,6 +11,7 @@ use alloy::primitives::{Address, U256};
 use crate::{
     chain::{BlockRef, Chain, LogScanner},
     clock::unix_now,
+    contract::TypedContract,
     error::RelayerError,
     job::{Payment, PredictionJob, PredictionTerms, SkipReason},
     prediction_escrow::{EscrowEvent, EventKind, PredictionEscrow},

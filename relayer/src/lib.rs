@@ -4,7 +4,8 @@
 //! * [`chain`]: connection to a node, transactions, deployment of code.
 //! * [`deployment`]: all contracts at addresses that follow from the build.
 //! * [`contract`]: what the typed contracts share; [`registry`], [`prediction_escrow`],
-//!   [`audit_escrow`], [`retrieval_escrow`], [`service_bond`]: one module for each contract.
+//!   [`audit_escrow`], [`retrieval_escrow`], [`service_bond`]: one module for each contract;
+//!   [`collection_job`]: what audits and retrievals share.
 //! * [`follower`], [`store`], [`submitter`] and [`service`]: the relayer.
 //! * [`proving`]: the border to whatever makes proofs.
 
@@ -14,6 +15,7 @@ pub mod audit_escrow;
 pub mod bindings;
 pub mod chain;
 mod clock;
+pub mod collection_job;
 pub mod config;
 pub mod contract;
 pub mod deployment;
@@ -32,8 +34,9 @@ pub mod submitter;
 
 pub use audit_escrow::AuditEscrow;
 pub use chain::{Artifact, Chain, ChainConfig, ChainError, Deployed, SignerSource};
+pub use collection_job::OrderError;
 pub use config::RelayerConfig;
-pub use contract::Contract;
+pub use contract::{Contract, TypedContract};
 pub use deployment::{Deployment, DeploymentError};
 pub use error::{RelayerError, StoreError};
 pub use job::{JobState, ModelIdentity, PredictionJob, PredictionTerms, SkipReason};

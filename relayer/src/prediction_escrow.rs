@@ -11,7 +11,7 @@ use crate::{
     chain::{
         Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, contract,
     },
-    contract::Contract,
+    contract::{Contract, TypedContract},
     error::RelayerError,
     proving::ProofArtifact,
     registry::{ModelRegistry, escrow_constructor},
@@ -81,12 +81,19 @@ pub struct Opened {
     pub outcome: TransactionOutcome,
 }
 
-impl PredictionEscrow {
-    /// The escrow at `address`; nothing is asked of the chain yet.
-    pub fn at(chain: Chain, address: Address) -> Self {
-        Self { contract: Contract::at(chain, address) }
+impl TypedContract for PredictionEscrow {
+    const NAME: &'static str = "PredictionEscrow";
+
+    fn new(contract: Contract) -> Self {
+        Self { contract }
     }
 
+    fn contract(&self) -> &Contract {
+        &self.contract
+    }
+}
+
+impl PredictionEscrow {
     /// Deploys an escrow from forge's artifact. `allow_dev_setup` admits models whose trusted
     /// setup was made locally: for development chains only.
     pub async fn deploy(
@@ -100,26 +107,13 @@ impl PredictionEscrow {
         Ok((Self::at(chain.clone(), deployed.address), deployed))
     }
 
-    pub fn address(&self) -> Address {
-        self.contract.address()
-    }
-
-    pub fn chain(&self) -> &Chain {
-        self.contract.chain()
-    }
-
-    /// Credits and withdrawals.
-    pub fn custody(&self) -> &Contract {
-        &self.contract
-    }
-
     /// The registry that this escrow takes its models from.
     ///
     /// # Errors
     /// [`RelayerError::NotAnEscrow`] if there is another contract, or none, at the address.
     pub async fn registry(&self) -> Result<ModelRegistry, RelayerError> {
-        match self.contract.query(&IPredictionEscrow::registryCall {}).await {
-            Ok(address) => Ok(ModelRegistry::at(self.chain().clone(), address)),
+        match self.contract.registry().await {
+            Ok(registry) => Ok(registry),
             Err(
                 error @ (ChainError::Reverted(_)
                 | ChainError::BadAnswer { .. }
@@ -140,8 +134,9 @@ impl PredictionEscrow {
     /// Opens a job and escrows its price from the signing account. A token's allowance is given
     /// first where it is too small, for exactly the price.
     pub async fn open(&self, order: Order) -> Result<Opened, ChainError> {
-        let value = self.contract.payment(order.token, order.price).await?;
-        let outcome = self.contract.transact(&IPredictionEscrow::openCall { order }, value).await?;
+        let (token, price) = (order.token, order.price);
+        let outcome =
+            self.contract.pay(&IPredictionEscrow::openCall { order }, token, price).await?;
         let event = self.contract.event::<IPredictionEscrow::JobOpened>(&outcome)?;
         Ok(Opened { job_id: event.jobId, outcome })
     }
@@ -154,8 +149,7 @@ impl PredictionEscrow {
         recipient: Address,
         artifact: &ProofArtifact,
     ) -> Result<TransactionOutcome, ChainError> {
-        let call = claim_call(job_id, recipient, artifact);
-        self.contract.transact(&call, U256::ZERO).await
+        self.contract.send(&claim_call(job_id, recipient, artifact)).await
     }
 
     /// The call that claims, unsigned.
@@ -170,19 +164,14 @@ impl PredictionEscrow {
 
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.
     pub async fn refund(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
-        let call = IPredictionEscrow::refundCall { jobId: job_id };
-        self.contract.transact(&call, U256::ZERO).await
+        self.contract.send(&IPredictionEscrow::refundCall { jobId: job_id }).await
     }
 
     /// Reads a job; `None` if there is none with this id.
     pub async fn job(&self, job_id: U256) -> Result<Option<OnChainJob>, ChainError> {
         let call = IPredictionEscrow::getJobCall { jobId: job_id };
-        let job = match self.contract.query(&call).await {
-            Ok(job) => job,
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::JobNotFound>() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
+        let Some(job) = self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await? else {
+            return Ok(None);
         };
         let state = match job.state {
             IPredictionEscrow::State::Open => OnChainState::Open,

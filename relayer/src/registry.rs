@@ -2,12 +2,13 @@
 
 use alloy::{
     primitives::{Address, B256, FixedBytes, U256},
-    sol_types::{SolCall, SolEvent, SolValue},
+    sol_types::SolValue,
 };
 
 use crate::{
     bindings::{ContractErrors, IModelRegistry},
     chain::{Artifact, Chain, ChainError, Deployed, TransactionOutcome},
+    contract::{Contract, TypedContract},
     job::ModelIdentity,
 };
 
@@ -19,8 +20,7 @@ pub const PROOF_SYSTEM_ID: FixedBytes<4> = FixedBytes([0x30, 0x1c, 0x92, 0xec]);
 /// A model registry contract.
 #[derive(Clone, Debug)]
 pub struct ModelRegistry {
-    chain: Chain,
-    address: Address,
+    contract: Contract,
 }
 
 /// What the registry knows about a model.
@@ -55,12 +55,19 @@ pub struct Registered {
     pub outcome: TransactionOutcome,
 }
 
-impl ModelRegistry {
-    /// The registry at `address`; nothing is asked of the chain yet.
-    pub fn at(chain: Chain, address: Address) -> Self {
-        Self { chain, address }
+impl TypedContract for ModelRegistry {
+    const NAME: &'static str = "ModelRegistry";
+
+    fn new(contract: Contract) -> Self {
+        Self { contract }
     }
 
+    fn contract(&self) -> &Contract {
+        &self.contract
+    }
+}
+
+impl ModelRegistry {
     /// Deploys a registry from forge's artifact.
     pub async fn deploy(
         chain: &Chain,
@@ -68,10 +75,6 @@ impl ModelRegistry {
     ) -> Result<(Self, Deployed), ChainError> {
         let deployed = chain.deploy(artifact.init_code.clone()).await?;
         Ok((Self::at(chain.clone(), deployed.address), deployed))
-    }
-
-    pub fn address(&self) -> Address {
-        self.address
     }
 
     /// Registers a model and binds it to its verifying key's data contract and its verifier.
@@ -82,9 +85,8 @@ impl ModelRegistry {
         verifier: Address,
     ) -> Result<Registered, ChainError> {
         let call = IModelRegistry::registerBoundModelCall { commitment, vk, verifier };
-        let outcome = self.chain.transact(self.address, &call, U256::ZERO).await?;
-        let bound =
-            find_event::<IModelRegistry::VerifierBound>(&self.chain, self.address, &outcome)?;
+        let outcome = self.contract.send(&call).await?;
+        let bound = self.contract.event::<IModelRegistry::VerifierBound>(&outcome)?;
         Ok(Registered { model_id: bound.modelId, binding_hash: bound.bindingHash, outcome })
     }
 
@@ -94,24 +96,25 @@ impl ModelRegistry {
         model_id: U256,
         uri: String,
     ) -> Result<TransactionOutcome, ChainError> {
-        let commitment =
-            self.query(&IModelRegistry::getModelCall { modelId: model_id }).await?.commitment;
+        let model =
+            self.contract.query(&IModelRegistry::getModelCall { modelId: model_id }).await?;
         let call = IModelRegistry::updateModelCall {
             modelId: model_id,
-            newCommitment: ModelCommitment { uri, ..commitment },
+            newCommitment: ModelCommitment { uri, ..model.commitment },
         };
-        self.chain.transact(self.address, &call, U256::ZERO).await
+        self.contract.send(&call).await
     }
 
     /// Withdraws a model from new business, for good.
     pub async fn deprecate(&self, model_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IModelRegistry::deprecateModelCall { modelId: model_id };
-        self.chain.transact(self.address, &call, U256::ZERO).await
+        self.contract.send(&call).await
     }
 
     /// Reads a model; [`ChainError::Reverted`] with `ModelNotFound` for an unknown id.
     pub async fn get(&self, model_id: U256) -> Result<ModelRecord, ChainError> {
-        let model = self.query(&IModelRegistry::getModelCall { modelId: model_id }).await?;
+        let model =
+            self.contract.query(&IModelRegistry::getModelCall { modelId: model_id }).await?;
         let binding = self.binding(model_id).await?;
         Ok(ModelRecord {
             model_id,
@@ -124,14 +127,13 @@ impl ModelRegistry {
 
     /// The contracts that check a model's proofs; `None` if it is not bound yet.
     pub async fn binding(&self, model_id: U256) -> Result<Option<ModelBinding>, ChainError> {
-        let binding = match self.query(&IModelRegistry::bindingOfCall { modelId: model_id }).await {
-            Ok(binding) => binding,
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::NotBound>() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
+        let call = IModelRegistry::bindingOfCall { modelId: model_id };
+        let Some(binding) = self.contract.lookup::<ContractErrors::NotBound, _>(&call).await?
+        else {
+            return Ok(None);
         };
-        let admission = self.query(&IModelRegistry::admissionOfCall { modelId: model_id }).await?;
+        let call = IModelRegistry::admissionOfCall { modelId: model_id };
+        let admission = self.contract.query(&call).await?;
         Ok(Some(ModelBinding {
             model: ModelIdentity { vk_hash: binding.vkHash, model_hash: binding.modelHash },
             binding_hash: admission.bindingHash,
@@ -144,37 +146,11 @@ impl ModelRegistry {
 
     /// Number of models; ids run from 1 to it.
     pub async fn count(&self) -> Result<U256, ChainError> {
-        self.query(&IModelRegistry::modelCountCall {}).await
-    }
-
-    async fn query<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {
-        self.chain.query(self.address, call).await
+        self.contract.query(&IModelRegistry::modelCountCall {}).await
     }
 }
 
 /// Constructor arguments of an escrow: registry, and whether locally made setups are admitted.
 pub(crate) fn escrow_constructor(registry: Address, allow_dev_setup: bool) -> Vec<u8> {
     (registry, allow_dev_setup).abi_encode_params()
-}
-
-/// The first event of type `E` that `address` emitted in a transaction.
-pub(crate) fn find_event<E: SolEvent>(
-    chain: &Chain,
-    address: Address,
-    outcome: &TransactionOutcome,
-) -> Result<E, ChainError> {
-    outcome
-        .logs
-        .iter()
-        .filter(|log| log.address() == address)
-        .find_map(|log| E::decode_log(&log.inner).ok())
-        .map(|log| log.data)
-        .ok_or_else(|| ChainError::BadAnswer {
-            node: chain.label().to_owned(),
-            operation: format!("transaction {}", outcome.hash),
-            reason: format!(
-                "it succeeded without the event {}; is {address} the right contract?",
-                E::SIGNATURE
-            ),
-        })
 }

@@ -1,16 +1,15 @@
 //! The escrow for retrievals, typed.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
-    sol_types::{SolCall, SolValue},
+    primitives::{B256, Bytes, U256, keccak256},
+    sol_types::SolValue,
 };
 
 use crate::{
-    audit_escrow::{OrderError, RunArtifact},
     bindings::{ContractErrors, IRetrievalEscrow},
-    chain::{Chain, ChainError, TransactionOutcome},
-    contract::{Contract, Logged},
-    registry::ModelRegistry,
+    chain::{ChainError, TransactionOutcome},
+    collection_job::{self, OrderError, RunArtifact},
+    contract::{Contract, Logged, TypedContract},
 };
 
 pub use crate::bindings::IRetrievalEscrow::{
@@ -35,23 +34,19 @@ pub struct RetrievalOrder {
     pub block: u64,
 }
 
-impl RetrievalEscrow {
-    /// The escrow at `address`; nothing is asked of the chain yet.
-    pub fn at(chain: Chain, address: Address) -> Self {
-        Self { contract: Contract::at(chain, address) }
+impl TypedContract for RetrievalEscrow {
+    const NAME: &'static str = "RetrievalEscrow";
+
+    fn new(contract: Contract) -> Self {
+        Self { contract }
     }
 
-    /// Credits, withdrawals, and the connection.
-    pub fn contract(&self) -> &Contract {
+    fn contract(&self) -> &Contract {
         &self.contract
     }
+}
 
-    /// The registry that this escrow takes its models from.
-    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
-        let address = self.contract.query(&IRetrievalEscrow::registryCall {}).await?;
-        Ok(ModelRegistry::at(self.contract.chain().clone(), address))
-    }
-
+impl RetrievalEscrow {
     /// Opens a job and escrows its price from the signing account, which must be
     /// `terms.requester`.
     pub async fn open(
@@ -60,21 +55,16 @@ impl RetrievalEscrow {
         binding_hash: B256,
         hint: Bytes,
     ) -> Result<(U256, TransactionOutcome), ChainError> {
-        let value = self.contract.payment(terms.token, U256::from(terms.price)).await?;
+        let (token, price) = (terms.token, U256::from(terms.price));
         let call = IRetrievalEscrow::openCall { terms, bindingHash: binding_hash, hint };
-        let outcome = self.contract.transact(&call, value).await?;
+        let outcome = self.contract.pay(&call, token, price).await?;
         Ok((self.contract.event::<RetrievalOpened>(&outcome)?.jobId, outcome))
     }
 
     /// Reads a job; `None` if there is none with this id.
     pub async fn job(&self, job_id: U256) -> Result<Option<Job>, ChainError> {
-        match self.contract.query(&IRetrievalEscrow::getJobCall { jobId: job_id }).await {
-            Ok(job) => Ok(Some(job)),
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::JobNotFound>() => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let call = IRetrievalEscrow::getJobCall { jobId: job_id };
+        self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await
     }
 
     /// The terms of a job, from its event in block `from` or later, compared with the hash that
@@ -83,22 +73,12 @@ impl RetrievalEscrow {
     /// # Errors
     /// [`OrderError`].
     pub async fn order(&self, job_id: U256, from: u64) -> Result<RetrievalOrder, OrderError> {
-        let escrow = self.contract.address();
-        let Some(job) = self.job(job_id).await? else {
-            return Err(OrderError::NoSuchJob { escrow, job: job_id });
-        };
-        let opened = self.contract.events_about::<RetrievalOpened>(job_id.into(), from).await?;
-        opened
-            .into_iter()
-            .find(|logged| keccak256(logged.event.terms.abi_encode()) == job.termsHash)
-            .map(|Logged { event, block, .. }| RetrievalOrder {
-                job_id,
-                terms: event.terms,
-                binding_hash: event.bindingHash,
-                hint: event.hint,
-                block,
-            })
-            .ok_or(OrderError::NotFound { escrow, job: job_id, from })
+        let hash = self.job(job_id).await?.map(|job| job.termsHash);
+        let hash_of = |event: &RetrievalOpened| keccak256(event.terms.abi_encode());
+        let Logged { event, block, .. } =
+            collection_job::opening(&self.contract, job_id, hash, from, hash_of).await?;
+        let RetrievalOpened { terms, bindingHash: binding_hash, hint, .. } = event;
+        Ok(RetrievalOrder { job_id, terms, binding_hash, hint, block })
     }
 
     /// Shows the proof of one run; its result is the bitmap of the selected items.
@@ -107,14 +87,15 @@ impl RetrievalEscrow {
         order: &RetrievalOrder,
         run: &RunArtifact,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IRetrievalEscrow::proveCall {
-            jobId: order.job_id,
-            terms: order.terms.clone(),
-            run: U256::from(run.run),
-            bitmap: run.result,
-            proof: run.proof.clone(),
-        })
-        .await
+        self.contract
+            .send(&IRetrievalEscrow::proveCall {
+                jobId: order.job_id,
+                terms: order.terms.clone(),
+                run: U256::from(run.run),
+                bitmap: run.result,
+                proof: run.proof.clone(),
+            })
+            .await
     }
 
     /// The holder says where the openings of the selected items are, and is paid.
@@ -124,31 +105,26 @@ impl RetrievalEscrow {
         data_hash: B256,
         place: Bytes,
     ) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IRetrievalEscrow::publishCall {
-            jobId: order.job_id,
-            terms: order.terms.clone(),
-            dataHash: data_hash,
-            place,
-        })
-        .await
+        self.contract
+            .send(&IRetrievalEscrow::publishCall {
+                jobId: order.job_id,
+                terms: order.terms.clone(),
+                dataHash: data_hash,
+                place,
+            })
+            .await
     }
 
     /// Ends a job that nothing else will end.
     pub async fn settle(&self, order: &RetrievalOrder) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.transact(&IRetrievalEscrow::settleCall { jobId: job_id, terms }).await
+        self.contract.send(&IRetrievalEscrow::settleCall { jobId: job_id, terms }).await
     }
 
     /// The proven bitmap of a run; `None` as long as there is none.
     pub async fn bitmap(&self, job_id: U256, run: u64) -> Result<Option<U256>, ChainError> {
         let call = IRetrievalEscrow::bitmapOfCall { jobId: job_id, run: U256::from(run) };
-        match self.contract.query(&call).await {
-            Ok(bitmap) => Ok(Some(bitmap)),
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::RunNotProven>() => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        self.contract.lookup::<ContractErrors::RunNotProven, _>(&call).await
     }
 
     /// What the holder published, if it did.
@@ -156,11 +132,6 @@ impl RetrievalEscrow {
         &self,
         order: &RetrievalOrder,
     ) -> Result<Option<Logged<OpeningsPublished>>, ChainError> {
-        let events = self.contract.events_about(order.job_id.into(), order.block).await?;
-        Ok(events.into_iter().next_back())
-    }
-
-    async fn transact<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
-        self.contract.transact(call, U256::ZERO).await
+        self.contract.last_about(order.job_id.into(), order.block).await
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     chain::{BlockRef, ChainError},
     clock::unix_now,
     config::RelayerConfig,
+    contract::TypedContract,
     error::RelayerError,
     follower::Follower,
     job::{JobState, PredictionJob, PredictionTerms, SkipReason},
@@ -407,9 +408,9 @@ impl Relayer {
             return Ok(());
         }
         for token in self.earned.clone() {
-            let credit = self.escrow.custody().credit(token, account).await?;
+            let credit = self.escrow.contract().credit(token, account).await?;
             if !credit.is_zero() {
-                match self.escrow.custody().withdraw(token).await {
+                match self.escrow.contract().withdraw(token).await {
                     Ok(outcome) => {
                         tracing::info!(%token, amount = %credit, transaction = %outcome.hash, "earnings withdrawn");
                     }

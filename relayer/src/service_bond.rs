@@ -7,9 +7,8 @@ use alloy::{
 
 use crate::{
     bindings::{ContractErrors, IServiceBond},
-    chain::{Chain, ChainError, LogScanner, TransactionOutcome},
-    contract::Contract,
-    registry::ModelRegistry,
+    chain::{ChainError, LogScanner, TransactionOutcome},
+    contract::{Contract, TypedContract},
 };
 
 pub use crate::bindings::IServiceBond::{
@@ -82,23 +81,19 @@ impl AnswerTree {
     }
 }
 
-impl ServiceBond {
-    /// The contract at `address`; nothing is asked of the chain yet.
-    pub fn at(chain: Chain, address: Address) -> Self {
-        Self { contract: Contract::at(chain, address) }
+impl TypedContract for ServiceBond {
+    const NAME: &'static str = "ServiceBond";
+
+    fn new(contract: Contract) -> Self {
+        Self { contract }
     }
 
-    /// Credits, withdrawals, and the connection.
-    pub fn contract(&self) -> &Contract {
+    fn contract(&self) -> &Contract {
         &self.contract
     }
+}
 
-    /// The registry that services take their models from.
-    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
-        let address = self.contract.query(&IServiceBond::registryCall {}).await?;
-        Ok(ModelRegistry::at(self.contract.chain().clone(), address))
-    }
-
+impl ServiceBond {
     /// Opens a service of the signing account and puts up its bond.
     pub async fn open_service(
         &self,
@@ -106,9 +101,9 @@ impl ServiceBond {
         bond: U256,
         salt: B256,
     ) -> Result<(B256, TransactionOutcome), ChainError> {
-        let value = self.contract.payment(terms.token, bond).await?;
+        let token = terms.token;
         let call = IServiceBond::openServiceCall { terms, bond, salt };
-        let outcome = self.contract.transact(&call, value).await?;
+        let outcome = self.contract.pay(&call, token, bond).await?;
         let opened = self.contract.event::<IServiceBond::ServiceOpened>(&outcome)?;
         Ok((opened.serviceId, outcome))
     }
@@ -120,19 +115,18 @@ impl ServiceBond {
         amount: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let token = self.service_or_revert(service_id).await?.token;
-        let value = self.contract.payment(token, amount).await?;
         let call = IServiceBond::topUpCall { serviceId: service_id, amount };
-        self.contract.transact(&call, value).await
+        self.contract.pay(&call, token, amount).await
     }
 
     /// Ends new business and starts the notice period.
     pub async fn give_notice(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::giveNoticeCall { serviceId: service_id }).await
+        self.contract.send(&IServiceBond::giveNoticeCall { serviceId: service_id }).await
     }
 
     /// Credits the bond to the provider, after the notice period.
     pub async fn close(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::closeCall { serviceId: service_id }).await
+        self.contract.send(&IServiceBond::closeCall { serviceId: service_id }).await
     }
 
     /// Posts a receipt and pays its price into escrow; returns the batch's id.
@@ -143,13 +137,13 @@ impl ServiceBond {
         secret: B256,
     ) -> Result<(B256, TransactionOutcome), ChainError> {
         let token = self.service_or_revert(receipt.serviceId).await?.token;
-        let value = self.contract.payment(token, receipt.price).await?;
+        let price = receipt.price;
         let call = IServiceBond::postCall {
             receipt,
             signature: signature.into(),
             secretHash: keccak256(secret),
         };
-        let outcome = self.contract.transact(&call, value).await?;
+        let outcome = self.contract.pay(&call, token, price).await?;
         Ok((self.contract.event::<IServiceBond::BatchPosted>(&outcome)?.batchId, outcome))
     }
 
@@ -163,9 +157,8 @@ impl ServiceBond {
         let service = self.service_or_revert(receipt.serviceId).await?;
         let checks = U256::from(checks);
         let amount = service.proofCost.saturating_mul(checks);
-        let value = self.contract.payment(service.token, amount).await?;
         let call = IServiceBond::contestCall { receipt, checks, secret };
-        self.contract.transact(&call, value).await
+        self.contract.pay(&call, service.token, amount).await
     }
 
     /// Opens one drawn item and shows its proof.
@@ -176,17 +169,17 @@ impl ServiceBond {
         proof: Vec<u8>,
     ) -> Result<TransactionOutcome, ChainError> {
         let proof = proof.into();
-        self.transact(&IServiceBond::proveCall { receipt, opening, proof }).await
+        self.contract.send(&IServiceBond::proveCall { receipt, opening, proof }).await
     }
 
     /// Pays a batch that was not contested.
     pub async fn settle(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::settleCall { receipt }).await
+        self.contract.send(&IServiceBond::settleCall { receipt }).await
     }
 
     /// Pays the buyer of a contested batch with unproven items.
     pub async fn punish(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
-        self.transact(&IServiceBond::punishCall { receipt }).await
+        self.contract.send(&IServiceBond::punishCall { receipt }).await
     }
 
     /// The receipt of a posted batch: the contract stores its hash only, and logs it when it is
@@ -207,24 +200,14 @@ impl ServiceBond {
 
     /// Reads a service; `None` if there is none with this id.
     pub async fn service(&self, service_id: B256) -> Result<Option<Service>, ChainError> {
-        match self.service_or_revert(service_id).await {
-            Ok(service) => Ok(Some(service)),
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::ServiceNotFound>() => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let call = IServiceBond::getServiceCall { serviceId: service_id };
+        self.contract.lookup::<ContractErrors::ServiceNotFound, _>(&call).await
     }
 
     /// Reads a batch; `None` if there is none with this id.
     pub async fn batch(&self, batch_id: B256) -> Result<Option<Batch>, ChainError> {
-        match self.contract.query(&IServiceBond::getBatchCall { batchId: batch_id }).await {
-            Ok(batch) => Ok(Some(batch)),
-            Err(ChainError::Reverted(revert)) if revert.is::<ContractErrors::BatchNotFound>() => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let call = IServiceBond::getBatchCall { batchId: batch_id };
+        self.contract.lookup::<ContractErrors::BatchNotFound, _>(&call).await
     }
 
     /// Indices of a batch's drawn items, by position; empty before a contest.
@@ -239,10 +222,6 @@ impl ServiceBond {
 
     async fn service_or_revert(&self, service_id: B256) -> Result<Service, ChainError> {
         self.contract.query(&IServiceBond::getServiceCall { serviceId: service_id }).await
-    }
-
-    async fn transact<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
-        self.contract.transact(call, U256::ZERO).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     bindings::ContractErrors,
     chain::{BlockRef, ChainError, Revert, SignedTransaction, transaction::Broadcast},
     clock::unix_now,
+    contract::TypedContract,
     error::RelayerError,
     job::{JobState, Payment, PredictionJob, SkipReason},
     prediction_escrow::{OnChainState, PredictionEscrow},

@@ -11,10 +11,9 @@ use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{collection::Collection, field::field_to_bytes};
 use assay_relayer::{
-    AuditEscrow,
+    AuditEscrow, TypedContract,
     audit_escrow::{AuditOrder, Terms},
     chain::TransactionOutcome,
-    proof_context,
     registry::ModelBinding,
 };
 use clap::{ArgGroup, Args, Subcommand};
@@ -153,9 +152,7 @@ impl Job {
 
     /// Public input 0 of proofs that pay `seller`.
     fn context(&self, seller: Address) -> U256 {
-        let contract = self.escrow.contract();
-        let chain_id = contract.chain().chain_id();
-        proof_context(chain_id, contract.address(), self.order.job_id, seller)
+        self.escrow.contract().proof_context(self.order.job_id, seller)
     }
 
     /// The entry that was named, or the signing account's first.
@@ -163,7 +160,7 @@ impl Job {
         if let Some(entry) = named {
             return Ok(entry);
         }
-        let account = self.escrow.contract().chain().account()?;
+        let account = self.escrow.chain().account()?;
         let entered = self.escrow.entered(&self.order).await?;
         let own = entered.iter().find(|logged| logged.event.seller == account);
         own.map(|logged| logged.event.entry).with_context(|| {
@@ -189,7 +186,7 @@ impl Job {
     }
 
     async fn binding(&self, model_id: U256) -> Result<ModelBinding> {
-        let binding = self.escrow.registry().await?.binding(model_id).await?;
+        let binding = self.escrow.contract().registry().await?.binding(model_id).await?;
         binding.with_context(|| format!("model {model_id} is not bound to a verifier yet"))
     }
 }

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256, U256, keccak256};
 use anyhow::{Context, Result};
 use assay_relayer::{
-    RetrievalEscrow,
+    RetrievalEscrow, TypedContract,
     contract::text_or_hex,
-    proof_context,
     retrieval_escrow::{RetrievalOrder, State, Terms},
 };
 use clap::{Args, Subcommand};
@@ -107,12 +106,6 @@ struct Job {
     order: RetrievalOrder,
 }
 
-/// Public input 0 of the proofs of a job.
-fn context(escrow: &RetrievalEscrow, job: U256, holder: Address) -> U256 {
-    let contract = escrow.contract();
-    proof_context(contract.chain().chain_id(), contract.address(), job, holder)
-}
-
 impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
         let place = contract.find("RetrievalEscrow", &session.chain)?;
@@ -126,7 +119,7 @@ impl Job {
     }
 
     fn context(&self) -> U256 {
-        context(&self.escrow, self.order.job_id, self.terms().holder)
+        self.escrow.contract().proof_context(self.order.job_id, self.terms().holder)
     }
 
     fn runs(&self) -> u64 {
@@ -160,7 +153,7 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
     let report = args.job.sender.run(output, "reading the job", async |session| {
         let job = Job::find(&args.job.contract, id, &session).await?;
         let model = job.terms().modelId;
-        let binding = job.escrow.registry().await?.binding(model).await?;
+        let binding = job.escrow.contract().registry().await?.binding(model).await?;
         let expected = Expected {
             vk_hash: binding.context("the model is not bound")?.model.vk_hash,
             context: job.context(),

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_to_bytes, proof::ProofFile};
-use assay_relayer::audit_escrow::RunArtifact;
+use assay_relayer::collection_job::RunArtifact;
 
 use crate::output::hex;
 

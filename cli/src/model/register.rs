@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
 use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use assay_relayer::{
-    ModelRegistry,
+    ModelRegistry, TypedContract,
     registry::{ModelCommitment, PROOF_SYSTEM_ID},
 };
 use clap::Args;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_relayer::{
-    ProofRequest, Prover, proof_context,
+    ProofRequest, Prover, TypedContract,
     proving::{InputStore, LocalProver},
     service_bond::{Answer, AnswerTree, Opening, Terms},
 };
@@ -110,7 +110,7 @@ struct Opened {
 pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the service", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let binding = bond.registry().await?.binding(args.model).await?;
+        let binding = bond.contract().registry().await?.binding(args.model).await?;
         let binding = binding
             .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
         guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
@@ -178,8 +178,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
             bail!("batch {} is not contested; there is nothing to prove", args.batch);
         }
         let batch_id = U256::from_be_bytes(args.batch.0);
-        let contract = bond.contract().address();
-        let context = proof_context(session.chain.chain_id(), contract, batch_id, service.provider);
+        let context = bond.contract().proof_context(batch_id, service.provider);
         let mut report = Proven {
             batch: args.batch,
             proven: Vec::new(),

@@ -13,6 +13,7 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Bundle, graph::Executor};
 use assay_relayer::{
+    TypedContract,
     proving::{InputOpening, InputStore},
     service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
@@ -195,7 +196,7 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let contract = bond.contract().address();
+        let contract = bond.address();
         let service = bond.service(args.service).await?;
         let service = service
             .with_context(|| format!("contract {contract} has no service {}", args.service))?;
@@ -285,7 +286,7 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
     }
     let report = args.sender.run(output, "posting the receipt", async |session| {
         let bond = args.contract.service_bond(&session)?;
-        let contract = bond.contract().address();
+        let contract = bond.address();
         let chain_id = session.chain.chain_id();
         if (signed.chain_id, signed.contract) != (chain_id, contract) {
             bail!(

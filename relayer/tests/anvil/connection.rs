@@ -4,7 +4,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use alloy::primitives::{Address, Bytes};
 use assay_relayer::{
-    Artifact, Chain, ChainError, PredictionEscrow, Relayer, RelayerConfig, RelayerError, StoreError,
+    Artifact, Chain, ChainError, PredictionEscrow, Relayer, RelayerConfig, RelayerError,
+    StoreError, TypedContract,
 };
 
 use crate::{

@@ -5,7 +5,7 @@ use alloy::{
     sol,
 };
 use assay_relayer::{
-    Artifact, ChainError, JobState, PredictionEscrow, ProofArtifact, SkipReason,
+    Artifact, ChainError, JobState, PredictionEscrow, ProofArtifact, SkipReason, TypedContract,
     prediction_escrow::OnChainState, proof_context,
 };
 
@@ -32,7 +32,7 @@ async fn a_job_is_proven_claimed_and_paid_out() {
 
     world.assert_paid_once(&job).await;
     assert_eq!(prover.calls(), 1);
-    assert_eq!(world.escrow.custody().credit(Address::ZERO, account).await.unwrap(), U256::ZERO);
+    assert_eq!(world.escrow.contract().credit(Address::ZERO, account).await.unwrap(), U256::ZERO);
     assert_eq!(world.chain.balance(world.escrow.address()).await.unwrap(), U256::ZERO);
     let gained = world.chain.balance(account).await.unwrap() - before;
     assert!(
@@ -158,14 +158,14 @@ async fn tokens_and_refunds() {
     world.mine(1).await;
     world.buyer.refund(cheap).await.unwrap();
     assert_eq!(world.escrow.job(cheap).await.unwrap().unwrap().state, OnChainState::Refunded);
-    assert_eq!(world.buyer.custody().credit(token, buyer).await.unwrap(), U256::from(99));
-    world.buyer.custody().withdraw_to(token, us, U256::from(9)).await.unwrap();
-    world.buyer.custody().withdraw(token).await.unwrap();
+    assert_eq!(world.buyer.contract().credit(token, buyer).await.unwrap(), U256::from(99));
+    world.buyer.contract().withdraw_to(token, us, U256::from(9)).await.unwrap();
+    world.buyer.contract().withdraw(token).await.unwrap();
     assert_eq!(
         world.chain.query(token, &balanceOfCall { account: us }).await.unwrap(),
         U256::from(109)
     );
-    let empty = world.buyer.custody().withdraw(token).await.err().unwrap();
+    let empty = world.buyer.contract().withdraw(token).await.err().unwrap();
     assert!(
         matches!(&empty, ChainError::Reverted(r) if r.name.as_deref() == Some("InsufficientCredit")),
         "{empty}"

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError, SkipReason};
+use assay_relayer::{
+    CancellationToken, JobState, PredictionEscrow, RelayerError, SkipReason, TypedContract,
+};
 
 use crate::{
     proxy::{Action, Proxy},

@@ -17,7 +17,7 @@ use alloy::{
 use assay_relayer::{
     Artifact, CancellationToken, Chain, ChainConfig, JobState, ModelIdentity, ModelRegistry,
     PredictionEscrow, PredictionJob, ProofArtifact, ProofRequest, ProveError, Prover, Relayer,
-    RelayerConfig, RelayerError, SignerSource,
+    RelayerConfig, RelayerError, SignerSource, TypedContract,
     chain::deploy::data_contract_hash,
     prediction_escrow::{EventKind, OnChainState, Order},
     registry::{ModelCommitment, PROOF_SYSTEM_ID},

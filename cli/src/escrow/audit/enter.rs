@@ -3,7 +3,10 @@
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Architecture, collection::sealed::Recipient};
-use assay_relayer::audit_escrow::{AuditOrder, Offer, admission_hash};
+use assay_relayer::{
+    TypedContract,
+    audit_escrow::{AuditOrder, Offer, admission_hash},
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -129,7 +132,7 @@ fn is_hex(text: &str) -> bool {
 
 /// With another architecture than the model's nothing could be proven, and the stake were lost.
 async fn check_model(job: &Job, model_id: U256, architecture: &Architecture) -> Result<()> {
-    let record = job.escrow.registry().await?.get(model_id).await?;
+    let record = job.escrow.contract().registry().await?.get(model_id).await?;
     let circuit = B256::from(architecture.circuit_hash());
     if record.commitment.circuitHash != circuit {
         bail!(

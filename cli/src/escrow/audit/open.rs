@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
 use assay_prover::{collection::Collection, field::field_to_bytes};
 use assay_relayer::{
-    AuditEscrow,
+    AuditEscrow, TypedContract,
     audit_escrow::{Terms, admission_hash, admitted_keys},
 };
 use clap::{ArgGroup, Args};

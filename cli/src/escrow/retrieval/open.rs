@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{RetrievalEscrow, retrieval_escrow::Terms};
+use assay_relayer::{RetrievalEscrow, TypedContract, retrieval_escrow::Terms};
 use clap::Args;
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let chain = &session.chain;
         let place = args.contract.find("RetrievalEscrow", chain)?;
         let escrow = RetrievalEscrow::at(chain.clone(), place.address);
-        let record = escrow.registry().await?.get(args.model).await?;
+        let record = escrow.contract().registry().await?.get(args.model).await?;
         let binding = record
             .binding
             .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
@@ -130,7 +130,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             token: args.token,
             prove_by,
             open_by,
-            context: B256::from(super::context(&escrow, job, args.holder)),
+            context: B256::from(escrow.contract().proof_context(job, args.holder)),
             sent: Sent::from(&outcome),
         })
     })?;
