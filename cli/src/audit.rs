@@ -385,6 +385,8 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -437,8 +439,8 @@ mod tests {
 
     #[test]
     fn a_models_audit_is_planned_in_a_circuit_for_batches() {
-        let bundle = Folder::new();
-        let lenet = bundle.lenet(PlanRequest::default());
+        let folder = tempfile::tempdir().unwrap();
+        let lenet = lenet_bundle(folder.path(), PlanRequest::default());
         let plan = planned(&format!("--items 256 --batch 16 --cheat 0.05 --bundle {lenet}"));
         let circuit = plan.circuit.unwrap();
         let one = Bundle::read(lenet.as_ref()).unwrap().layout().unwrap();
@@ -455,7 +457,7 @@ mod tests {
         let run = Run { log_items: 2, depth: 9 };
         let statement = StatementKind::Audit { run, top: 1 };
         let request = PlanRequest { statement, lanes: Some(3), ..PlanRequest::default() };
-        let audit = bundle.lenet(request);
+        let audit = lenet_bundle(folder.path(), request);
         let plan = planned(&format!("--items 256 --bundle {audit}"));
         let circuit = plan.circuit.unwrap();
         assert_eq!((plan.batch, circuit.depth, circuit.lanes), (4, 9, 3));
@@ -463,28 +465,12 @@ mod tests {
         assert!(rates(&args.plan, 100).is_err_and(|error| error.to_string().contains("power")));
     }
 
-    /// A folder for bundles of the repository's network; it goes away, whatever the test finds.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("assay-plan-{}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn lenet(&self, request: PlanRequest) -> String {
-            let graph = crate::lenet::quantized();
-            let path = self.0.join(format!("{}.bundle", request.statement.name()));
-            Bundle::new(graph, request).unwrap().write(&path).unwrap();
-            path.to_string_lossy().into_owned()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+    /// A bundle of the repository's network in a folder.
+    fn lenet_bundle(folder: &Path, request: PlanRequest) -> String {
+        let graph = crate::lenet::quantized();
+        let path = folder.join(format!("{}.bundle", request.statement.name()));
+        Bundle::new(graph, request).unwrap().write(&path).unwrap();
+        path.to_string_lossy().into_owned()
     }
 
     #[test]

@@ -202,6 +202,7 @@ mod tests {
     use std::path::Path;
 
     use clap::Parser;
+    use tempfile::{TempDir, tempdir};
 
     use super::*;
     use crate::output::OutputArgs;
@@ -220,25 +221,8 @@ mod tests {
         import: super::super::ImportArgs,
     }
 
-    /// A folder of its own that goes away, whatever the test finds.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("assay-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).expect("folder");
-            Self(path)
-        }
-
-        fn file(&self, name: &str) -> String {
-            self.0.join(name).to_string_lossy().into_owned()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn file(folder: &TempDir, name: &str) -> String {
+        folder.path().join(name).to_string_lossy().into_owned()
     }
 
     fn example(name: &str) -> String {
@@ -246,8 +230,8 @@ mod tests {
         digits.join(name).to_string_lossy().into_owned()
     }
 
-    fn lenet(folder: &Folder) -> String {
-        let bundle = folder.file("lenet.bundle");
+    fn lenet(folder: &TempDir) -> String {
+        let bundle = file(folder, "lenet.bundle");
         let (model, samples) = (example("lenet.onnx"), example("calibration.npz"));
         let line = ["import", &model, "--calibrate", &samples, "-o", &bundle, "--lanes=2"];
         let import = Import::try_parse_from(line).expect("arguments").import;
@@ -279,9 +263,9 @@ mod tests {
 
     #[test]
     fn lenet_is_reported() {
-        let folder = Folder::new("report");
+        let folder = tempdir().expect("folder");
         let (bundle, float) = (lenet(&folder), example("lenet.onnx"));
-        let page = folder.file("report.html");
+        let page = file(&folder, "report.html");
         let found = report(&bundle, &float, &page).expect("report");
         assert_eq!((found.accuracy.inputs, found.errors.inputs), (6, 6));
         assert_eq!(found.accuracy.agree, 6);
@@ -293,14 +277,14 @@ mod tests {
         }
         assert!(text(&found).contains("6 of 6"));
         // Another network, and none, are refused by name.
-        let fault = report(&bundle, &folder.file("missing.onnx"), &page);
+        let fault = report(&bundle, &file(&folder, "missing.onnx"), &page);
         let fault = fault.err().map(|fault| fault.to_string()).unwrap_or_default();
         assert!(fault.contains("missing.onnx"), "{fault}");
     }
 
     #[test]
     fn names_cannot_break_the_page() {
-        let folder = Folder::new("report-names");
+        let folder = tempdir().expect("folder");
         let float = example("lenet.onnx");
         let bundle = lenet(&folder);
         let mut report = report(&bundle, &float, "unused").expect("report");
@@ -328,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_page_stands_alone() {
-        let folder = Folder::new("report-alone");
+        let folder = tempdir().expect("folder");
         let float = example("lenet.onnx");
         let mut report = report(&lenet(&folder), &float, "unused").expect("report");
         // No input was taken, and nothing has labels.
