@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     output::{Output, table},
-    runs::{self, ProveRunsArgs, VerifyRunsArgs},
+    run_proofs::{self, ProveRunsArgs, VerifyRunsArgs},
 };
 
 /// Items in one proof.
@@ -95,8 +95,8 @@ pub struct PlanArgs {
 pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
     match command {
         AuditCommand::Plan(args) => plan(&args, output),
-        AuditCommand::Prove(args) => runs::prove(&args, "audit", output),
-        AuditCommand::Verify(args) => runs::verify(&args, "audit", output),
+        AuditCommand::Prove(args) => run_proofs::prove(&args, "audit", output),
+        AuditCommand::Verify(args) => run_proofs::verify(&args, "audit", output),
     }
 }
 

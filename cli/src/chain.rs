@@ -2,12 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use alloy::{
-    primitives::{Address, B256, U256, utils::parse_units},
-    signers::local::PrivateKeySigner,
-};
+use alloy::{primitives::B256, signers::local::PrivateKeySigner};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, ChainConfig, Deployment, SignerSource, chain::TransactionOutcome};
+use assay_relayer::{Chain, ChainConfig, SignerSource, chain::TransactionOutcome};
 use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -62,63 +59,6 @@ pub struct SenderArgs {
     pub key: KeyArgs,
 }
 
-/// Where a contract is.
-#[derive(Args, Clone)]
-pub struct ContractArgs {
-    /// The contract [default: the one in --deployment]
-    #[arg(
-        long = "escrow",
-        visible_alias = "contract",
-        value_name = "ADDRESS",
-        required_unless_present = "deployment",
-        help_heading = "Chain"
-    )]
-    pub address: Option<Address>,
-    /// File of addresses that `assay deploy` wrote
-    #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
-    pub deployment: Option<PathBuf>,
-    /// First block to look for events in [default: the deployment's, else 0]
-    #[arg(long, visible_alias = "start-block", value_name = "BLOCK", help_heading = "Chain")]
-    pub from_block: Option<u64>,
-}
-
-/// A contract's address, and the first block that can hold its events.
-#[derive(Clone, Copy)]
-pub struct Place {
-    pub address: Address,
-    pub from_block: u64,
-}
-
-impl ContractArgs {
-    /// The contract `name` on the chain of a connection.
-    ///
-    /// # Errors
-    /// If the file of addresses is not readable, of another chain, or lacks the contract.
-    pub fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
-        let (address, block) = match (self.address, &self.deployment) {
-            (Some(address), _) => (address, 0),
-            (None, Some(path)) => {
-                let deployment = Deployment::read(path)?;
-                if deployment.chain_id != chain.chain_id() {
-                    bail!(
-                        "{} is about chain {}, the node serves chain {}; run `assay deploy` there, or give \
-                         --escrow",
-                        path.display(),
-                        deployment.chain_id,
-                        chain.chain_id()
-                    );
-                }
-                let placed = deployment.contracts.get(name).with_context(|| {
-                    format!("{} has no {name}; run `assay deploy` again", path.display())
-                })?;
-                (placed.address, deployment.block)
-            }
-            (None, None) => bail!("give --escrow, or --deployment with a file of `assay deploy`"),
-        };
-        Ok(Place { address, from_block: self.from_block.unwrap_or(block) })
-    }
-}
-
 /// A connection, and a line of progress.
 pub struct Session {
     pub chain: Chain,
@@ -160,11 +100,7 @@ impl NodeArgs {
         message: &str,
         work: impl AsyncFnOnce(Session) -> Result<T>,
     ) -> Result<T> {
-        let spinner = output.spinner(message);
-        block_on(async {
-            let chain = self.connect().await?;
-            work(Session { chain, spinner }).await
-        })
+        on_chain(self.connect(), output.spinner(message), work)
     }
 
     fn config(&self) -> ChainConfig {
@@ -214,11 +150,7 @@ impl SenderArgs {
         message: &str,
         work: impl AsyncFnOnce(Session) -> Result<T>,
     ) -> Result<T> {
-        let spinner = output.spinner(message);
-        block_on(async {
-            let chain = self.connect().await?;
-            work(Session { chain, spinner }).await
-        })
+        on_chain(self.connect(), output.spinner(message), work)
     }
 
     /// A connection that signs with the key given.
@@ -243,65 +175,22 @@ pub fn guard_dev_setup(is_dev: bool, chain_id: u64, allowed: bool) -> Result<()>
     Ok(())
 }
 
+fn on_chain<T>(
+    connection: impl Future<Output = Result<Chain>>,
+    spinner: Spinner,
+    work: impl AsyncFnOnce(Session) -> Result<T>,
+) -> Result<T> {
+    block_on(async { work(Session { chain: connection.await?, spinner }).await })
+}
+
 /// Runs what talks to a chain.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     Runtime::new().context("cannot start the asynchronous runtime")?.block_on(future)
 }
 
-/// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or a bare number of wei (or of
-/// a token's smallest unit).
-pub fn parse_amount(text: &str) -> Result<U256, String> {
-    let wrong = || format!("{text:?} is not an amount like 1ether, 0.5eth, 30gwei or 1000");
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let decimals = match unit.trim() {
-        "ether" | "eth" => 18,
-        "gwei" => 9,
-        "wei" | "" => 0,
-        _ => return Err(wrong()),
-    };
-    if number.is_empty() || (decimals == 0 && number.contains('.')) {
-        return Err(wrong());
-    }
-    let fraction = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    if fraction > usize::from(decimals) {
-        return Err(wrong());
-    }
-    parse_units(number, decimals).map(Into::into).map_err(|_| wrong())
-}
-
-/// `1.5 ETH` for the chain's coin, units of the token otherwise.
-pub fn amount_text(amount: U256, token: Address) -> String {
-    if token == Address::ZERO {
-        let text = alloy::primitives::utils::format_ether(amount);
-        let text = if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            &text
-        };
-        format!("{text} ETH")
-    } else {
-        format!("{amount} units of token {token}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts() {
-        let ether = U256::from(10).pow(U256::from(18));
-        assert_eq!(parse_amount("1ether"), Ok(ether));
-        assert_eq!(parse_amount("0.5 eth"), Ok(ether / U256::from(2)));
-        assert_eq!(parse_amount("30gwei"), Ok(U256::from(30_000_000_000u64)));
-        assert_eq!(parse_amount("12"), Ok(U256::from(12)));
-        for bad in ["", "eth", "1.5", "1.5wei", "-1", "1btc", "0.1234567891gwei", "1..2eth"] {
-            assert!(parse_amount(bad).is_err(), "{bad}");
-        }
-        assert_eq!(amount_text(ether / U256::from(4), Address::ZERO), "0.25 ETH");
-        assert_eq!(amount_text(U256::ZERO, Address::ZERO), "0 ETH");
-    }
 
     #[test]
     fn development_setups_stay_on_development_chains() {

@@ -46,7 +46,7 @@ pub struct VkArgs {
     #[arg(long, value_name = "ADDRESS", requires = "rpc")]
     address: Option<Address>,
     /// Hash to compare with, such as that of a registry's entry
-    #[arg(long, value_name = "HEX", value_parser = crate::prove::parse_hash)]
+    #[arg(long, value_name = "HEX", value_parser = crate::hex_words::parse_hash)]
     hash: Option<B256>,
     /// Node of the contract's chain
     #[arg(long, env = "ASSAY_RPC", value_name = "URL", help_heading = "Chain")]

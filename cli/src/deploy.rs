@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{KeyArgs, NodeArgs, SenderArgs, guard_dev_setup},
+    chain::{SenderArgs, guard_dev_setup},
     output::{Output, table},
 };
 
@@ -43,9 +43,7 @@ pub struct DeployArgs {
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
-    node: NodeArgs,
-    #[command(flatten)]
-    key: KeyArgs,
+    sender: SenderArgs,
 }
 
 #[derive(Serialize)]
@@ -79,8 +77,7 @@ pub fn run(args: &DeployArgs, output: &Output) -> Result<()> {
 }
 
 fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()> {
-    let sender = SenderArgs { node: args.node.clone(), key: args.key.clone() };
-    let report = sender.run(output, "deploying", async |session| {
+    let report = args.sender.run(output, "deploying", async |session| {
         let chain = &session.chain;
         guard_dev_setup(args.allow_dev_setup, chain.chain_id(), args.dev)?;
         let progress = |name: &str| session.spinner.message(format!("deploying {name}"));
@@ -159,7 +156,7 @@ struct CheckedContract {
 }
 
 fn check(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()> {
-    let report = args.node.run(output, "comparing the code", async |session| {
+    let report = args.sender.node.run(output, "comparing the code", async |session| {
         let chain_id = session.chain.chain_id();
         let path = args.file(chain_id);
         let file = if path.exists() { Some(Deployment::read(&path)?) } else { None };

@@ -9,10 +9,7 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
-    data::Dataset,
-    field::{field_from_bytes, field_to_bytes},
-    graph::QuantizedGraph,
-    quantize::InputEncoding,
+    data::Dataset, field::field_to_bytes, graph::QuantizedGraph, quantize::InputEncoding,
 };
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::{Args, Subcommand};
@@ -21,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    hex_words::parse_word,
     keygen::ModelSource,
     output::{Output, hex, table},
 };
@@ -94,21 +92,6 @@ impl Salt {
             Self::Given(salt) => salt,
         }
     }
-}
-
-/// Up to 32 bytes in hexadecimal, big-endian, that are a field element.
-pub fn parse_word(text: &str) -> Result<B256, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    if digits.is_empty() || digits.len() > 64 {
-        return Err(format!("{text:?} is not a number of 1 to 64 hexadecimal digits"));
-    }
-    let bytes =
-        hex::decode(format!("{digits:0>64}")).map_err(|error| format!("{text:?}: {error}"))?;
-    let word: [u8; 32] = bytes.try_into().map_err(|_| format!("{text:?} is not 32 bytes"))?;
-    if field_from_bytes(&word).is_none() {
-        return Err(format!("{text} is not below the order of BN254's scalar field"));
-    }
-    Ok(B256::from(word))
 }
 
 impl InputArgs {
@@ -273,15 +256,6 @@ mod tests {
         assert_eq!(draw(&[0, 255, 0, 255], [1, 2, 2], false), " @\n");
         assert_eq!(draw(&[255, 255, 255], [3, 1, 1], false), "=\n");
         assert!(draw(&[1, 2, 3], [3, 1, 1], true).starts_with("\x1b[38;2;1;2;3;48;2;0;0;0m"));
-    }
-
-    #[test]
-    fn words_are_field_elements() {
-        assert_eq!(parse_word("0x07"), Ok(B256::with_last_byte(7)));
-        assert_eq!(parse_word("7"), Ok(B256::with_last_byte(7)));
-        for bad in ["", "0x", "zz", &"f".repeat(64), &"0".repeat(65)] {
-            assert!(parse_word(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The command line of Assay.
 
+mod amount;
 mod audit;
 mod bench;
+mod binding;
 mod chain;
 mod circuit;
+mod contract;
 mod dataset;
 mod deploy;
 mod escrow;
+mod hex_words;
 mod input;
 mod keygen;
 #[cfg(test)]
@@ -19,7 +23,7 @@ mod public_inputs;
 mod relayer;
 mod resources;
 mod retrieve;
-mod runs;
+mod run_proofs;
 mod service;
 mod setup;
 mod verifier;

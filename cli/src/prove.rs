@@ -18,7 +18,8 @@ use serde::Serialize;
 
 use crate::{
     chain::{NodeArgs, block_on, guard_dev_setup},
-    input::{InputArgs, Salt, parse_word},
+    hex_words::{parse_hash, parse_word},
+    input::{InputArgs, Salt},
     keygen::{KeyFolder, ModelSource},
     model::describe,
     output::{Decimal, Output, hex, table},
@@ -234,10 +235,6 @@ pub struct VerifyArgs {
     /// The input commitment that the proof must have
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     commitment: Option<B256>,
-}
-
-pub fn parse_hash(text: &str) -> Result<B256, String> {
-    text.parse().map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
 }
 
 #[derive(Serialize)]

@@ -15,9 +15,9 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    chain::{
-        ContractArgs, NodeArgs, SenderArgs, Session, amount_text, guard_dev_setup, parse_amount,
-    },
+    amount::{amount_text, parse_amount},
+    chain::{NodeArgs, SenderArgs, guard_dev_setup},
+    contract::ContractArgs,
     output::{Output, table},
 };
 
@@ -169,12 +169,11 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     config.poll_interval = Duration::from_millis(args.poll.max(10));
     drop(spinner);
     args.sender.run(output, "looking at the escrow", async |session| {
-        let Session { chain, spinner } = session;
-        let chain_id = chain.chain_id();
+        let chain_id = session.chain.chain_id();
         guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
-        let place = args.contract.find("PredictionEscrow", &chain)?;
-        config.start_block = place.from_block;
-        let escrow = PredictionEscrow::at(chain, place.address);
+        let (escrow, from) = args.contract.open::<PredictionEscrow>(&session)?;
+        config.start_block = from;
+        let (address, spinner) = (escrow.address(), session.spinner);
         let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
@@ -200,7 +199,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             _ => (None, None),
         };
         if let (Some(path), Some(_)) = (&args.save_proof, transaction) {
-            save_proof(&relayer, &job, chain_id, place.address, path)?;
+            save_proof(&relayer, &job, chain_id, address, path)?;
         }
         let report = SettledReport {
             settled_as: job.state.name(),
@@ -297,7 +296,7 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
         bail!("there is no store {}", args.store.display());
     }
     let (chain_id, escrow) = args.node.run(output, "asking the node", async |session| {
-        let place = args.contract.find("PredictionEscrow", &session.chain)?;
+        let place = args.contract.find(PredictionEscrow::NAME, &session.chain)?;
         Ok((session.chain.chain_id(), place.address))
     })?;
     let jobs = JobStore::open(&args.store, chain_id, escrow)?.jobs()?;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 
 use crate::{
     output::Output,
-    runs::{self, ProveRunsArgs, VerifyRunsArgs},
+    run_proofs::{self, ProveRunsArgs, VerifyRunsArgs},
 };
 
 #[derive(Subcommand)]
@@ -25,7 +25,7 @@ pub enum RetrieveCommand {
 
 pub fn run(command: RetrieveCommand, output: &Output) -> Result<()> {
     match command {
-        RetrieveCommand::Prove(args) => runs::prove(&args, "retrieval", output),
-        RetrieveCommand::Verify(args) => runs::verify(&args, "retrieval", output),
+        RetrieveCommand::Prove(args) => run_proofs::prove(&args, "retrieval", output),
+        RetrieveCommand::Verify(args) => run_proofs::verify(&args, "retrieval", output),
     }
 }

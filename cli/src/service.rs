@@ -15,9 +15,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    chain::{ContractArgs, NodeArgs, SenderArgs, Sent, Session, amount_text, parse_amount},
+    amount::{amount_text, parse_amount},
+    chain::{NodeArgs, SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_hash,
     output::{Decimal, Output, table},
-    prove::parse_hash,
 };
 
 #[derive(Subcommand)]
@@ -126,13 +128,6 @@ pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
     }
 }
 
-impl ContractArgs {
-    fn service_bond(&self, session: &Session) -> Result<ServiceBond> {
-        let address = self.find("ServiceBond", &session.chain)?.address;
-        Ok(ServiceBond::at(session.chain.clone(), address))
-    }
-}
-
 /// A posted batch with the receipt that it was posted with.
 struct Posted {
     batch: Batch,
@@ -166,7 +161,7 @@ fn step(
     work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome>,
 ) -> Result<()> {
     let report = args.sender.run(output, "sending", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let sent = Sent::from(&work(&bond, args.id).await?);
         Ok(StepReport { id: args.id, sent })
     })?;
@@ -200,7 +195,7 @@ struct Report {
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let service = bond.service(args.service).await?;
         let service = service.with_context(|| {
             format!("contract {} has no service {}", bond.address(), args.service)

@@ -410,7 +410,7 @@ fn on_chain(folder: &Path, runs: usize, places: &Places) -> Result<Gas> {
     let (address, vk): (String, String) = (deployed.get("/verifier")?, deployed.get("/vk")?);
     let mut verify = 0;
     for run in 0..runs {
-        let proof = crate::runs::proof_path(&folder.join("proofs"), run);
+        let proof = crate::run_proofs::proof_path(&folder.join("proofs"), run);
         let called = runner.run(
             "verifier call",
             &[&proof, &"--verifier", &address, &"--vk", &vk, &"--rpc", &rpc],

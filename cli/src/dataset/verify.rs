@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{read, root};
 use crate::{
-    input::parse_word,
+    hex_words::parse_word,
     output::{Output, table},
 };
 

@@ -14,14 +14,20 @@ use assay_relayer::{
     AuditEscrow, TypedContract,
     audit_escrow::{AuditOrder, Terms},
     chain::TransactionOutcome,
+    collection_job::RunArtifact,
     registry::ModelBinding,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
-use super::runs::{self, Expected};
+use super::{
+    job::{JobArgs, JobViewArgs},
+    runs::{self, Expected, Submitted},
+};
 use crate::{
-    chain::{ContractArgs, SenderArgs, Sent, Session},
+    binding::bound,
+    chain::{Sent, Session},
+    contract::ContractArgs,
     dataset,
     output::{Decimal, Output, table},
 };
@@ -55,17 +61,9 @@ pub enum AuditCommand {
   assay escrow audit certify 1 --entry 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
     Certify(EntryArgs),
     /// Show a job and its entries
-    Show(show::ShowArgs),
-}
-
-#[derive(Args)]
-pub struct JobArgs {
-    /// Id of the job
-    job: U256,
-    #[command(flatten)]
-    contract: ContractArgs,
-    #[command(flatten)]
-    sender: SenderArgs,
+    #[command(after_help = "Example:
+  assay escrow audit show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
+    Show(JobViewArgs),
 }
 
 #[derive(Args)]
@@ -140,9 +138,8 @@ struct Job {
 
 impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
-        let place = contract.find("AuditEscrow", &session.chain)?;
-        let escrow = AuditEscrow::at(session.chain.clone(), place.address);
-        let order = escrow.order(id, place.from_block).await?;
+        let (escrow, from) = contract.open::<AuditEscrow>(session)?;
+        let order = escrow.order(id, from).await?;
         Ok(Self { escrow, order })
     }
 
@@ -186,8 +183,7 @@ impl Job {
     }
 
     async fn binding(&self, model_id: U256) -> Result<ModelBinding> {
-        let binding = self.escrow.contract().registry().await?.binding(model_id).await?;
-        binding.with_context(|| format!("model {model_id} is not bound to a verifier yet"))
+        bound(&self.escrow.contract().registry().await?, model_id).await
     }
 }
 
@@ -267,15 +263,12 @@ fn settle(args: &JobArgs, output: &Output) -> Result<()> {
 struct SubmitReport {
     job: Decimal,
     entry: Decimal,
-    /// Runs shown now, and before.
-    submitted: usize,
-    proven_before: usize,
+    #[serde(flatten)]
+    submitted: Submitted,
     /// Of the entry: items proven correct, and runs still missing.
     correct: Decimal,
     missing: Decimal,
     required: u32,
-    transactions: Vec<Sent>,
-    gas_used: u64,
 }
 
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
@@ -296,42 +289,25 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
             command: "assay audit prove",
         };
         let runs = runs::read(&args.proofs, &expected)?;
-        let (mut transactions, mut proven_before) = (Vec::new(), 0);
-        for (done, run) in runs.iter().enumerate() {
-            session.spinner.message(format!("run {}: {done} of {} done", run.run, runs.len()));
-            if job.escrow.is_proven(id, entry, run.run).await? {
-                proven_before += 1;
-                continue;
-            }
-            let sent = job.escrow.prove(&job.order, entry, run).await;
-            let sent = sent.with_context(|| format!("the escrow refuses run {}", run.run))?;
-            transactions.push(Sent::from(&sent));
-        }
+        let is_proven = async |run| job.escrow.is_proven(id, entry, run).await;
+        let prove = async |run: &RunArtifact| job.escrow.prove(&job.order, entry, run).await;
+        let submitted = runs::submit(&runs, &session, is_proven, prove).await?;
         let stored = job.escrow.entry(id, entry).await?;
         Ok(SubmitReport {
             job: Decimal(id),
             entry: Decimal(entry),
-            submitted: transactions.len(),
-            proven_before,
+            submitted,
             correct: Decimal(stored.correct),
             missing: Decimal(stored.missing),
             required: job.terms().required,
-            gas_used: transactions.iter().map(|sent| sent.gas_used).sum(),
-            transactions,
         })
     })?;
     output.finish(&report, || {
         table(&[
             ("job", format!("{}, entry {}", report.job, report.entry)),
-            (
-                "runs",
-                format!(
-                    "{} shown now, {} before, {} missing",
-                    report.submitted, report.proven_before, report.missing
-                ),
-            ),
+            ("runs", report.submitted.text(report.missing)),
             ("correct", format!("{}, {} required", report.correct, report.required)),
-            ("gas", report.gas_used.to_string()),
+            ("gas", report.submitted.gas_used.to_string()),
         ])
     })
 }

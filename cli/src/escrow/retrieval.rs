@@ -8,15 +8,22 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 use anyhow::{Context, Result};
 use assay_relayer::{
     RetrievalEscrow, TypedContract,
+    collection_job::RunArtifact,
     contract::text_or_hex,
     retrieval_escrow::{RetrievalOrder, State, Terms},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::runs::{self, Expected};
+use super::{
+    job::{JobArgs, JobViewArgs},
+    runs::{self, Expected, Submitted},
+};
 use crate::{
-    chain::{ContractArgs, NodeArgs, SenderArgs, Sent, Session, amount_text},
+    amount::amount_text,
+    binding::bound,
+    chain::{Sent, Session},
+    contract::ContractArgs,
     output::{Decimal, Output, table},
 };
 
@@ -33,17 +40,9 @@ pub enum RetrievalCommand {
   assay escrow retrieval settle 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
     Settle(JobArgs),
     /// Show a job and the items selected so far
-    Show(ShowArgs),
-}
-
-#[derive(Args)]
-pub struct JobArgs {
-    /// Id of the job
-    job: U256,
-    #[command(flatten)]
-    contract: ContractArgs,
-    #[command(flatten)]
-    sender: SenderArgs,
+    #[command(after_help = "Example:
+  assay escrow retrieval show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
+    Show(JobViewArgs),
 }
 
 #[derive(Args)]
@@ -78,18 +77,6 @@ pub struct PublishArgs {
     place: String,
 }
 
-#[derive(Args)]
-#[command(after_help = "Example:
-  assay escrow retrieval show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct ShowArgs {
-    /// Id of the job
-    job: U256,
-    #[command(flatten)]
-    contract: ContractArgs,
-    #[command(flatten)]
-    node: NodeArgs,
-}
-
 pub fn run(command: RetrievalCommand, output: &Output) -> Result<()> {
     match command {
         RetrievalCommand::Open(args) => open::run(&args, output),
@@ -108,9 +95,8 @@ struct Job {
 
 impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
-        let place = contract.find("RetrievalEscrow", &session.chain)?;
-        let escrow = RetrievalEscrow::at(session.chain.clone(), place.address);
-        let order = escrow.order(id, place.from_block).await?;
+        let (escrow, from) = contract.open::<RetrievalEscrow>(session)?;
+        let order = escrow.order(id, from).await?;
         Ok(Self { escrow, order })
     }
 
@@ -139,23 +125,19 @@ impl Job {
 #[derive(Serialize)]
 struct SubmitReport {
     job: Decimal,
-    /// Runs shown now, and before.
-    submitted: usize,
-    proven_before: usize,
+    #[serde(flatten)]
+    submitted: Submitted,
     /// Runs still missing.
     missing: Decimal,
-    transactions: Vec<Sent>,
-    gas_used: u64,
 }
 
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
     let id = args.job.job;
     let report = args.job.sender.run(output, "reading the job", async |session| {
         let job = Job::find(&args.job.contract, id, &session).await?;
-        let model = job.terms().modelId;
-        let binding = job.escrow.contract().registry().await?.binding(model).await?;
+        let registry = job.escrow.contract().registry().await?;
         let expected = Expected {
-            vk_hash: binding.context("the model is not bound")?.model.vk_hash,
+            vk_hash: bound(&registry, job.terms().modelId).await?.model.vk_hash,
             context: job.context(),
             root: job.terms().collectionRoot,
             items: u64::from(job.terms().items),
@@ -163,38 +145,17 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
             command: "assay retrieve prove",
         };
         let runs = runs::read(&args.proofs, &expected)?;
-        let (mut transactions, mut proven_before) = (Vec::new(), 0);
-        for (done, run) in runs.iter().enumerate() {
-            session.spinner.message(format!("run {}: {done} of {} done", run.run, runs.len()));
-            if job.escrow.bitmap(id, run.run).await?.is_some() {
-                proven_before += 1;
-                continue;
-            }
-            let sent = job.escrow.prove(&job.order, run).await;
-            let sent = sent.with_context(|| format!("the escrow refuses run {}", run.run))?;
-            transactions.push(Sent::from(&sent));
-        }
+        let is_proven = async |run| Ok(job.escrow.bitmap(id, run).await?.is_some());
+        let prove = async |run: &RunArtifact| job.escrow.prove(&job.order, run).await;
+        let submitted = runs::submit(&runs, &session, is_proven, prove).await?;
         let stored = job.escrow.job(id).await?.context("the job is gone")?;
-        Ok(SubmitReport {
-            job: Decimal(id),
-            submitted: transactions.len(),
-            proven_before,
-            missing: Decimal(stored.missing),
-            gas_used: transactions.iter().map(|sent| sent.gas_used).sum(),
-            transactions,
-        })
+        Ok(SubmitReport { job: Decimal(id), submitted, missing: Decimal(stored.missing) })
     })?;
     output.finish(&report, || {
         table(&[
             ("job", report.job.to_string()),
-            (
-                "runs",
-                format!(
-                    "{} shown now, {} before, {} missing",
-                    report.submitted, report.proven_before, report.missing
-                ),
-            ),
-            ("gas", report.gas_used.to_string()),
+            ("runs", report.submitted.text(report.missing)),
+            ("gas", report.submitted.gas_used.to_string()),
         ])
     })
 }
@@ -270,7 +231,7 @@ struct Publication {
     place: String,
 }
 
-fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+fn show(args: &JobViewArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
         let job = Job::find(&args.contract, args.job, &session).await?;
         let terms = job.terms();

@@ -5,9 +5,13 @@ use std::{fs, path::Path};
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_to_bytes, proof::ProofFile};
-use assay_relayer::collection_job::RunArtifact;
+use assay_relayer::{ChainError, chain::TransactionOutcome, collection_job::RunArtifact};
+use serde::Serialize;
 
-use crate::output::hex;
+use crate::{
+    chain::{Sent, Session},
+    output::{Decimal, hex},
+};
 
 /// What the proofs of a job must be about.
 pub struct Expected {
@@ -19,6 +23,46 @@ pub struct Expected {
     pub batch: u64,
     /// The command that makes such proofs.
     pub command: &'static str,
+}
+
+/// The proofs that were handed in; part of a report.
+#[derive(Serialize)]
+pub struct Submitted {
+    /// Runs shown now, and before.
+    submitted: usize,
+    proven_before: usize,
+    transactions: Vec<Sent>,
+    pub gas_used: u64,
+}
+
+impl Submitted {
+    /// A line about the runs, of which so many are still missing.
+    pub fn text(&self, missing: Decimal) -> String {
+        let Self { submitted, proven_before, .. } = self;
+        format!("{submitted} shown now, {proven_before} before, {missing} missing")
+    }
+}
+
+/// Hands in the proofs of the runs that are not proven on chain yet.
+pub async fn submit(
+    runs: &[RunArtifact],
+    session: &Session,
+    is_proven: impl AsyncFn(u64) -> Result<bool, ChainError>,
+    prove: impl AsyncFn(&RunArtifact) -> Result<TransactionOutcome, ChainError>,
+) -> Result<Submitted> {
+    let (mut transactions, mut proven_before) = (Vec::new(), 0);
+    for (done, run) in runs.iter().enumerate() {
+        session.spinner.message(format!("run {}: {done} of {} done", run.run, runs.len()));
+        if is_proven(run.run).await? {
+            proven_before += 1;
+            continue;
+        }
+        let sent = prove(run).await;
+        let sent = sent.with_context(|| format!("the escrow refuses run {}", run.run))?;
+        transactions.push(Sent::from(&sent));
+    }
+    let gas_used = transactions.iter().map(|sent| sent.gas_used).sum();
+    Ok(Submitted { submitted: transactions.len(), proven_before, transactions, gas_used })
 }
 
 /// The proofs in a folder, in the order of their runs.

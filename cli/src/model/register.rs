@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{SenderArgs, block_on, guard_dev_setup},
+    chain::{SenderArgs, guard_dev_setup},
     keygen::KeyFolder,
     output::{Decimal, Output, table},
 };
@@ -79,9 +79,9 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
         proofSystemId: PROOF_SYSTEM_ID,
         uri: args.uri.clone(),
     };
-    spinner.message("registering the model");
-    let report = block_on(async {
-        let chain = args.sender.connect().await?;
+    drop(spinner);
+    let report = args.sender.run(output, "registering the model", async |session| {
+        let chain = session.chain;
         guard_dev_setup(info.is_dev(), chain.chain_id(), args.dev)?;
         let found = chain.code_hash(args.vk).await?;
         if found != commitment.vkHash {
@@ -103,7 +103,6 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
             gas_used: registered.outcome.gas_used,
         })
     })?;
-    drop(spinner);
     output.finish(&report, || {
         table(&[
             ("model id", report.model_id.to_string()),

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_relayer::service_bond::BatchState;
+use assay_relayer::{ServiceBond, service_bond::BatchState};
 use clap::Args;
 use serde::Serialize;
 
 use super::{Posted, posted, receipt::read_secret};
 use crate::{
-    chain::{ContractArgs, NodeArgs, SenderArgs, Sent, amount_text},
+    amount::amount_text,
+    chain::{NodeArgs, SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_hash,
     output::{Decimal, Output, table},
-    prove::parse_hash,
 };
 
 #[derive(Args)]
@@ -67,7 +69,7 @@ struct Contested {
 pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let secret = read_secret(&args.secret)?;
     let report = args.sender.run(output, "contesting", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         let head = U256::from(session.chain.head().await?.number);
         let needed = batch.drawBlock.saturating_add(U256::from(args.confirmations.saturating_sub(1)));
@@ -123,7 +125,7 @@ struct Drawn {
 
 pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
         let drawn = bond.drawn_items(args.batch).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_relayer::{
-    ProofRequest, Prover, TypedContract,
+    ProofRequest, Prover, ServiceBond, TypedContract,
     proving::{InputStore, LocalProver},
     service_bond::{Answer, AnswerTree, Opening, Terms},
 };
@@ -14,9 +14,12 @@ use serde::Serialize;
 
 use super::{Posted, posted, receipt::read_answers};
 use crate::{
-    chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
+    amount::{amount_text, parse_amount},
+    binding::BindingArgs,
+    chain::{SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_hash,
     output::{Decimal, Output, table},
-    prove::parse_hash,
 };
 
 #[derive(Args)]
@@ -55,9 +58,8 @@ pub struct OpenArgs {
     /// Makes services of equal terms different
     #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_hash)]
     salt: B256,
-    /// Allow a model with a development setup on a chain that is not a development chain
-    #[arg(long)]
-    dev: bool,
+    #[command(flatten)]
+    binding: BindingArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -109,11 +111,9 @@ struct Opened {
 
 pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the service", async |session| {
-        let bond = args.contract.service_bond(&session)?;
-        let binding = bond.contract().registry().await?.binding(args.model).await?;
-        let binding = binding
-            .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
-        guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let registry = bond.contract().registry().await?;
+        let binding = args.binding.choose(&registry, args.model).await?;
         let signer = args.signer.map_or_else(|| session.chain.account(), Ok)?;
         let terms = Terms {
             modelId: args.model,
@@ -167,7 +167,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?
     };
     let report = args.sender.run(output, "reading the batch", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         if receipt.root != tree.root() || receipt.count != U256::from(answers.len()) {
             bail!("{} is not about the answers in {}", args.batch, args.answers.display());

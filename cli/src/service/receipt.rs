@@ -13,7 +13,7 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Bundle, graph::Executor};
 use assay_relayer::{
-    TypedContract,
+    ServiceBond, TypedContract,
     proving::{InputOpening, InputStore},
     service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
@@ -22,9 +22,11 @@ use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{ContractArgs, KeyArgs, NodeArgs, SenderArgs, Sent, amount_text, parse_amount},
+    amount::{amount_text, parse_amount},
+    chain::{KeyArgs, NodeArgs, SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_hash,
     output::{Decimal, Output, hex, table},
-    prove::parse_hash,
 };
 
 #[derive(Args)]
@@ -195,7 +197,7 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let contract = bond.address();
         let service = bond.service(args.service).await?;
         let service = service
@@ -285,7 +287,7 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
         bail!("the receipt asks for {}, more than {limit}", receipt.price);
     }
     let report = args.sender.run(output, "posting the receipt", async |session| {
-        let bond = args.contract.service_bond(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
         let contract = bond.address();
         let chain_id = session.chain.chain_id();
         if (signed.chain_id, signed.contract) != (chain_id, contract) {

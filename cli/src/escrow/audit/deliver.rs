@@ -12,12 +12,13 @@ use assay_relayer::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{Job, JobArgs};
+use super::Job;
 use crate::{
     chain::Sent,
     dataset::{self, seal::seal_to},
+    escrow::job::JobArgs,
+    hex_words::parse_hash,
     output::{Decimal, Output, table},
-    prove::parse_hash,
     verifier::BuiltVerifier,
 };
 

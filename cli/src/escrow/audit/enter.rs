@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::{bundle::Architecture, collection::sealed::Recipient};
+use assay_prover::collection::sealed::Recipient;
 use assay_relayer::{
     TypedContract,
     audit_escrow::{AuditOrder, Offer, admission_hash},
@@ -10,9 +10,12 @@ use assay_relayer::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{Job, JobArgs};
+use super::Job;
 use crate::{
-    chain::{Sent, amount_text, guard_dev_setup},
+    amount::amount_text,
+    binding::{bound, require_circuit},
+    chain::{Sent, guard_dev_setup},
+    escrow::job::JobArgs,
     keygen::ModelSource,
     output::{Decimal, Output, table},
 };
@@ -68,8 +71,10 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     };
     let (report, token) = args.job.sender.run(output, "entering", async |session| {
         let job = Job::find(&args.job.contract, args.job.job, &session).await?;
-        check_model(&job, args.model, &architecture).await?;
-        let binding = job.binding(args.model).await?;
+        let registry = job.escrow.contract().registry().await?;
+        // With another architecture nothing could be proven, and the stake were lost.
+        require_circuit(&registry, args.model, &architecture).await?;
+        let binding = bound(&registry, args.model).await?;
         guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
         let which = place_in_list(
             &job.order,
@@ -128,19 +133,6 @@ fn encryption_key(given: &str) -> Result<Vec<u8>> {
 
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// With another architecture than the model's nothing could be proven, and the stake were lost.
-async fn check_model(job: &Job, model_id: U256, architecture: &Architecture) -> Result<()> {
-    let record = job.escrow.contract().registry().await?.get(model_id).await?;
-    let circuit = B256::from(architecture.circuit_hash());
-    if record.commitment.circuitHash != circuit {
-        bail!(
-            "model {model_id} is registered with circuit {}, this one has {circuit}",
-            record.commitment.circuitHash
-        );
-    }
-    Ok(())
 }
 
 /// Index of the model's key and verifier in the list of those admitted; 0 where there is no list.

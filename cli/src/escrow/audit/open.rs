@@ -6,15 +6,17 @@ use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
 use assay_prover::{collection::Collection, field::field_to_bytes};
 use assay_relayer::{
-    AuditEscrow, TypedContract,
+    AuditEscrow,
     audit_escrow::{Terms, admission_hash, admitted_keys},
 };
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use crate::{
-    chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
-    input::parse_word,
+    amount::{amount_text, parse_small_amount},
+    chain::{SenderArgs, Sent, guard_dev_setup},
+    contract::ContractArgs,
+    hex_words::parse_word,
     output::{Decimal, Output, table},
     verifier::BuiltVerifier,
 };
@@ -48,17 +50,17 @@ pub struct OpenArgs {
     #[arg(long, default_value = "top-1", value_name = "NAME", value_parser = parse_metric)]
     metric: B256,
     /// What the best entry with enough correct items is paid
-    #[arg(long, value_parser = parse_amount)]
-    reward: U256,
+    #[arg(long, value_parser = parse_small_amount)]
+    reward: U96,
     /// What each seller puts up, and loses by proving too few items
-    #[arg(long, value_parser = parse_amount)]
-    stake: U256,
+    #[arg(long, value_parser = parse_small_amount)]
+    stake: U96,
     /// What the buyer puts up, and loses by not delivering the test set; needs --admit
-    #[arg(long, default_value = "0", value_parser = parse_amount)]
-    bond: U256,
+    #[arg(long, default_value = "0", value_parser = parse_small_amount)]
+    bond: U96,
     /// What a seller loses by giving up when it has seen the test set; at most the stake
-    #[arg(long, default_value = "0", value_parser = parse_amount)]
-    abort_fee: U256,
+    #[arg(long, default_value = "0", value_parser = parse_small_amount)]
+    abort_fee: U96,
     /// Token of all amounts [default: the chain's own coin]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
@@ -133,8 +135,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the job", async |session| {
         let is_dev = built.iter().any(|built| built.dev_setup);
         guard_dev_setup(is_dev, session.chain.chain_id(), args.dev)?;
-        let place = args.contract.find("AuditEscrow", &session.chain)?;
-        let escrow = AuditEscrow::at(session.chain.clone(), place.address);
+        let (escrow, _) = args.contract.open::<AuditEscrow>(&session)?;
         let enter_by = session.after(args.enter_within).await?;
         let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");
         let deliver_by = later(enter_by, args.deliver_within)?;
@@ -144,10 +145,10 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             buyer: session.chain.account()?,
             seller: args.seller,
             token: args.token,
-            reward: small(args.reward)?,
-            bond: small(args.bond)?,
-            stake: small(args.stake)?,
-            abortFee: small(args.abort_fee)?,
+            reward: args.reward,
+            bond: args.bond,
+            stake: args.stake,
+            abortFee: args.abort_fee,
             testSetRoot: root.into(),
             metric: args.metric,
             items,
@@ -166,8 +167,8 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             root,
             items,
             required: args.required,
-            reward: Decimal(args.reward),
-            bond: Decimal(args.bond),
+            reward: Decimal(U256::from(args.reward)),
+            bond: Decimal(U256::from(args.bond)),
             token: args.token,
             admitted: admitted.clone(),
             enter_by,
@@ -212,14 +213,6 @@ impl OpenArgs {
     }
 }
 
-/// An amount of the escrow's terms.
-fn small(amount: U256) -> Result<U96> {
-    if amount.bit_len() > 96 {
-        bail!("{amount} is too much; amounts are below 2^96");
-    }
-    Ok(amount.to())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,12 +222,5 @@ mod tests {
         let word = parse_metric("top-1").unwrap();
         assert_eq!((&word[..5], word[5]), (&b"top-1"[..], 0));
         assert!(parse_metric("").is_err() && parse_metric(&"x".repeat(33)).is_err());
-    }
-
-    #[test]
-    fn amounts_fit_their_type() {
-        assert_eq!(small(U256::from(7)).unwrap(), U96::from(7));
-        assert!(small(U256::MAX >> 159).is_err());
-        assert!(small(U256::MAX >> 160).is_ok());
     }
 }

@@ -8,26 +8,14 @@ use assay_relayer::{
     audit_escrow::{EntryState, State, entries_hash},
     contract::text_or_hex,
 };
-use clap::Args;
 use serde::Serialize;
 
 use super::Job;
 use crate::{
-    chain::{ContractArgs, NodeArgs, amount_text},
+    amount::amount_text,
+    escrow::job::JobViewArgs,
     output::{Decimal, Output, table},
 };
-
-#[derive(Args)]
-#[command(after_help = "Example:
-  assay escrow audit show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct ShowArgs {
-    /// Id of the job
-    job: U256,
-    #[command(flatten)]
-    contract: ContractArgs,
-    #[command(flatten)]
-    node: NodeArgs,
-}
 
 #[derive(Serialize)]
 struct Report {
@@ -105,7 +93,7 @@ fn entry_name(state: EntryState) -> &'static str {
     }
 }
 
-pub fn run(args: &ShowArgs, output: &Output) -> Result<()> {
+pub fn run(args: &JobViewArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
         let job = Job::find(&args.contract, args.job, &session).await?;
         report(&job, session.chain.head().await?.timestamp).await

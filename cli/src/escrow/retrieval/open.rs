@@ -1,14 +1,17 @@
 //! `assay escrow retrieval open`.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
 use assay_relayer::{RetrievalEscrow, TypedContract, retrieval_escrow::Terms};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{ContractArgs, SenderArgs, Sent, amount_text, guard_dev_setup, parse_amount},
-    input::parse_word,
+    amount::{amount_text, parse_small_amount},
+    binding::{BindingArgs, require_circuit},
+    chain::{SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_word,
     keygen::ModelSource,
     output::{Decimal, Output, table},
 };
@@ -33,14 +36,11 @@ pub struct OpenArgs {
     #[arg(long, value_name = "N")]
     items: u32,
     /// Price: 1ether, 0.5eth, 30gwei, or a number of the token's smallest unit
-    #[arg(long, value_parser = parse_amount)]
-    price: U256,
+    #[arg(long, value_parser = parse_small_amount)]
+    price: U96,
     /// Token of the price [default: the chain's own coin]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
-    /// Binding hash of the model, checked off chain. Without it the registry's present one is taken
-    #[arg(long, value_name = "HEX")]
-    binding: Option<B256>,
     /// Seconds in which the runs are proven
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     prove_within: u64,
@@ -50,9 +50,8 @@ pub struct OpenArgs {
     /// Public note to the holder, for example a key to encrypt the openings to
     #[arg(long, default_value = "")]
     hint: String,
-    /// Allow a model with a development setup on a chain that is not a development chain
-    #[arg(long)]
-    dev: bool,
+    #[command(flatten)]
+    binding: BindingArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -81,38 +80,18 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         Some(run) if statement.name() == "retrieval" => run.items(),
         _ => bail!("this architecture proves statements of kind {}", statement.name()),
     };
-    if args.price.bit_len() > 96 {
-        bail!("{} is too much; amounts are below 2^96", args.price);
-    }
     let report = args.sender.run(output, "opening the job", async |session| {
-        let chain = &session.chain;
-        let place = args.contract.find("RetrievalEscrow", chain)?;
-        let escrow = RetrievalEscrow::at(chain.clone(), place.address);
-        let record = escrow.contract().registry().await?.get(args.model).await?;
-        let binding = record
-            .binding
-            .with_context(|| format!("model {} is not bound to a verifier yet", args.model))?;
-        guard_dev_setup(binding.dev_setup, chain.chain_id(), args.dev)?;
-        let circuit = B256::from(architecture.circuit_hash());
-        if record.commitment.circuitHash != circuit {
-            bail!(
-                "model {} is registered with circuit {}, this one has {circuit}",
-                args.model,
-                record.commitment.circuitHash
-            );
-        }
-        if let Some(wanted) = args.binding
-            && wanted != binding.binding_hash
-        {
-            bail!("model {} has binding {}, not {wanted}", args.model, binding.binding_hash);
-        }
+        let (escrow, _) = args.contract.open::<RetrievalEscrow>(&session)?;
+        let registry = escrow.contract().registry().await?;
+        let binding = args.binding.choose(&registry, args.model).await?;
+        require_circuit(&registry, args.model, &architecture).await?;
         let prove_by = session.after(args.prove_within).await?;
         let open_by = prove_by.checked_add(args.open_within).context("a deadline is too far")?;
         let terms = Terms {
-            requester: chain.account()?,
+            requester: session.chain.account()?,
             holder: args.holder,
             token: args.token,
-            price: args.price.to(),
+            price: args.price,
             modelId: args.model,
             collectionRoot: args.root.into(),
             items: args.items,
@@ -126,7 +105,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             job: Decimal(job),
             model: Decimal(args.model),
             binding_hash: binding.binding_hash,
-            price: Decimal(args.price),
+            price: Decimal(U256::from(args.price)),
             token: args.token,
             prove_by,
             open_by,

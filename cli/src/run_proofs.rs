@@ -23,11 +23,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    input::parse_word,
+    hex_words::{parse_hash, parse_word},
     keygen::{KeyFolder, ModelSource},
     output::{Output, hex, table},
     predicted::Predicted,
-    prove::parse_hash,
     resources::Stopwatch,
 };
 

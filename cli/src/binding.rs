@@ -1,0 +1,53 @@
+//! The model that a job or a service is about, as the registry has bound it to a verifier.
+
+use alloy::primitives::{B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_prover::bundle::Architecture;
+use assay_relayer::{ModelRegistry, TypedContract, registry::ModelBinding};
+use clap::Args;
+
+use crate::chain::guard_dev_setup;
+
+#[derive(Args)]
+pub struct BindingArgs {
+    /// Binding hash of the model, checked off chain. Without it the registry's present one is taken
+    #[arg(long, value_name = "HEX")]
+    binding: Option<B256>,
+    /// Allow a model with a development setup on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+}
+
+impl BindingArgs {
+    /// The binding of a model, if it is the one that was asked for.
+    pub async fn choose(&self, registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
+        let binding = bound(registry, model).await?;
+        guard_dev_setup(binding.dev_setup, registry.chain().chain_id(), self.dev)?;
+        if let Some(wanted) = self.binding
+            && wanted != binding.binding_hash
+        {
+            bail!("model {model} has binding {}, not {wanted}", binding.binding_hash);
+        }
+        Ok(binding)
+    }
+}
+
+/// The binding of a model that has one.
+pub async fn bound(registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
+    let binding = registry.binding(model).await?;
+    binding.with_context(|| format!("model {model} is not bound to a verifier yet"))
+}
+
+/// Refuses a model that is registered with another circuit than that of an architecture.
+pub async fn require_circuit(
+    registry: &ModelRegistry,
+    model: U256,
+    architecture: &Architecture,
+) -> Result<()> {
+    let registered = registry.get(model).await?.commitment.circuitHash;
+    let circuit = B256::from(architecture.circuit_hash());
+    if registered != circuit {
+        bail!("model {model} is registered with circuit {registered}, this one has {circuit}");
+    }
+    Ok(())
+}

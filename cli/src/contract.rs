@@ -1,0 +1,73 @@
+//! Where a contract is: arguments of the commands that call one.
+
+use std::path::PathBuf;
+
+use alloy::primitives::Address;
+use anyhow::{Context, Result, bail};
+use assay_relayer::{Chain, Deployment, TypedContract};
+use clap::Args;
+
+use crate::chain::Session;
+
+/// Where a contract is.
+#[derive(Args, Clone)]
+pub struct ContractArgs {
+    /// The contract [default: the one in --deployment]
+    #[arg(
+        long = "escrow",
+        visible_alias = "contract",
+        value_name = "ADDRESS",
+        required_unless_present = "deployment",
+        help_heading = "Chain"
+    )]
+    pub address: Option<Address>,
+    /// File of addresses that `assay deploy` wrote
+    #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
+    pub deployment: Option<PathBuf>,
+    /// First block to look for events in [default: the deployment's, else 0]
+    #[arg(long, visible_alias = "start-block", value_name = "BLOCK", help_heading = "Chain")]
+    pub from_block: Option<u64>,
+}
+
+/// A contract's address, and the first block that can hold its events.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub address: Address,
+    pub from_block: u64,
+}
+
+impl ContractArgs {
+    /// The contract `name` on the chain of a connection.
+    ///
+    /// # Errors
+    /// If the file of addresses is not readable, of another chain, or lacks the contract.
+    pub fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
+        let (address, block) = match (self.address, &self.deployment) {
+            (Some(address), _) => (address, 0),
+            (None, Some(path)) => {
+                let deployment = Deployment::read(path)?;
+                if deployment.chain_id != chain.chain_id() {
+                    bail!(
+                        "{} is about chain {}, the node serves chain {}; run `assay deploy` there, or give \
+                         --escrow",
+                        path.display(),
+                        deployment.chain_id,
+                        chain.chain_id()
+                    );
+                }
+                let placed = deployment.contracts.get(name).with_context(|| {
+                    format!("{} has no {name}; run `assay deploy` again", path.display())
+                })?;
+                (placed.address, deployment.block)
+            }
+            (None, None) => bail!("give --escrow, or --deployment with a file of `assay deploy`"),
+        };
+        Ok(Place { address, from_block: self.from_block.unwrap_or(block) })
+    }
+
+    /// The contract on the chain of a session, and the first block that can hold its events.
+    pub fn open<C: TypedContract>(&self, session: &Session) -> Result<(C, u64)> {
+        let place = self.find(C::NAME, &session.chain)?;
+        Ok((C::at(session.chain.clone(), place.address), place.from_block))
+    }
+}

@@ -1,0 +1,304 @@
+//! `assay escrow open`, `claim`, `refund` and `show`: single predictions.
+
+use std::{path::PathBuf, time::Duration};
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, B256, U256},
+};
+use anyhow::{Context, Result, bail};
+use assay_prover::{field::field_to_bytes, proof::ProofFile};
+use assay_relayer::{
+    PredictionEscrow, ProofArtifact, TypedContract,
+    prediction_escrow::{OnChainJob, OnChainState, Order},
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::job::{JobArgs, JobViewArgs};
+use crate::{
+    amount::{amount_text, parse_amount},
+    binding::BindingArgs,
+    chain::{SenderArgs, Sent},
+    contract::ContractArgs,
+    hex_words::parse_word,
+    output::{Decimal, Output, table},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow open --escrow 0x... --model 1 --commitment 0x... --price 1ether --deadline 3600 \\
+    --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+pub struct OpenArgs {
+    #[command(flatten)]
+    contract: ContractArgs,
+    /// Id of the model in the escrow's registry
+    #[arg(long, value_name = "ID")]
+    model: U256,
+    /// Commitment to the input, from `assay input commit`
+    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    commitment: B256,
+    /// Price: 1ether, 0.5eth, 30gwei, or a number of the token's smallest unit
+    #[arg(long, value_parser = parse_amount)]
+    price: U256,
+    /// Seconds from now within which the proof must be on chain
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    deadline: u64,
+    /// Token of the price [default: the chain's own coin]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
+    token: Address,
+    /// Public note to the seller
+    #[arg(long, default_value = "")]
+    hint: String,
+    #[command(flatten)]
+    binding: BindingArgs,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+pub struct ClaimArgs {
+    #[command(flatten)]
+    job: JobArgs,
+    /// Proof file that was made for this job and recipient
+    #[arg(long, value_name = "FILE", required_unless_present = "raw_proof")]
+    proof: Option<PathBuf>,
+    /// Bare proof, in hexadecimal as the verifier contract takes it, in place of a proof file
+    #[arg(long, value_name = "FILE", conflicts_with = "proof", requires = "class")]
+    raw_proof: Option<PathBuf>,
+    /// Class that the bare proof proves
+    #[arg(long, requires = "raw_proof")]
+    class: Option<U256>,
+    /// Who is paid [default: the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
+    /// Ask the node what would happen; send nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay escrow show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
+pub struct ShowArgs {
+    #[command(flatten)]
+    job: JobViewArgs,
+    /// Wait up to this long until the job is claimed or refunded
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct OpenReport {
+    job: Decimal,
+    model: Decimal,
+    binding_hash: B256,
+    price: Decimal,
+    token: Address,
+    deadline: u64,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let report = args.sender.run(output, "opening the job", async |session| {
+        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session)?;
+        let binding = args.binding.choose(&escrow.registry().await?, args.model).await?;
+        let deadline = session.after(args.deadline).await?;
+        let order = Order {
+            modelId: args.model,
+            bindingHash: binding.binding_hash,
+            inputCommitment: U256::from_be_bytes(args.commitment.0),
+            token: args.token,
+            price: args.price,
+            deadline,
+            hint: args.hint.clone().into_bytes().into(),
+        };
+        let opened = escrow.open(order).await?;
+        Ok(OpenReport {
+            job: Decimal(opened.job_id),
+            model: Decimal(args.model),
+            binding_hash: binding.binding_hash,
+            price: Decimal(args.price),
+            token: args.token,
+            deadline,
+            sent: Sent::from(&opened.outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", report.job.to_string()),
+            ("escrowed", amount_text(report.price.0, report.token)),
+            ("claims until", format!("{} (Unix time)", report.deadline)),
+            ("binding", report.binding_hash.to_string()),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct ClaimReport {
+    job: Decimal,
+    recipient: Address,
+    class: Decimal,
+    /// Absent after a dry run.
+    transaction: Option<B256>,
+    gas_used: Option<u64>,
+}
+
+impl ClaimArgs {
+    fn artifact(&self) -> Result<ProofArtifact> {
+        match (&self.proof, &self.raw_proof, self.class) {
+            (Some(path), _, _) => {
+                let file = ProofFile::read(path)?;
+                let class =
+                    file.public_inputs.last().context("the proof file has no public inputs")?;
+                let output = U256::from_be_bytes(field_to_bytes(class));
+                Ok(ProofArtifact { proof: file.proof.into(), output })
+            }
+            (None, Some(path), Some(output)) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                let proof = text.trim().parse().with_context(|| {
+                    format!("{} does not hold a proof in hexadecimal", path.display())
+                })?;
+                Ok(ProofArtifact { proof, output })
+            }
+            _ => bail!("give --proof, or --raw-proof and --class"),
+        }
+    }
+}
+
+pub fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
+    let (artifact, job) = (args.artifact()?, args.job.job);
+    let report = args.job.sender.run(output, "claiming", async |session| {
+        let chain = &session.chain;
+        let account = chain.account()?;
+        let recipient = args.recipient.unwrap_or(account);
+        let (escrow, _) = args.job.contract.open::<PredictionEscrow>(&session)?;
+        let outcome = if args.dry_run {
+            chain.code_hash(escrow.address()).await?;
+            let request = escrow.claim_request(job, recipient, &artifact).with_from(account);
+            chain.call(request).await.context("the escrow would refuse this claim")?;
+            None
+        } else {
+            let claimed = escrow.claim(job, recipient, &artifact).await;
+            Some(claimed.context("the escrow refuses this claim")?)
+        };
+        Ok(ClaimReport {
+            job: Decimal(job),
+            recipient,
+            class: Decimal(artifact.output),
+            transaction: outcome.as_ref().map(|outcome| outcome.hash),
+            gas_used: outcome.map(|outcome| outcome.gas_used),
+        })
+    })?;
+    output.finish(&report, || {
+        let result = match report.gas_used {
+            Some(gas) => format!("claimed, {gas} gas"),
+            None => "would be accepted".to_owned(),
+        };
+        table(&[
+            ("job", report.job.to_string()),
+            ("claim", result),
+            ("class", report.class.to_string()),
+            ("recipient", report.recipient.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct RefundReport {
+    job: Decimal,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub fn refund(args: &JobArgs, output: &Output) -> Result<()> {
+    let report = args.sender.run(output, "refunding", async |session| {
+        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session)?;
+        let outcome = escrow.refund(args.job).await?;
+        Ok(RefundReport { job: Decimal(args.job), sent: Sent::from(&outcome) })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", format!("{} refunded; its buyer can withdraw the price", report.job)),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
+struct JobReport {
+    job: Decimal,
+    state: &'static str,
+    class: Option<Decimal>,
+    model: Decimal,
+    buyer: Address,
+    token: Address,
+    price: Decimal,
+    deadline: u64,
+    input_commitment: B256,
+}
+
+impl From<OnChainJob> for JobReport {
+    fn from(job: OnChainJob) -> Self {
+        let (state, class) = match job.state {
+            OnChainState::Open => ("open", None),
+            OnChainState::Claimed { output } => ("claimed", Some(Decimal(output))),
+            OnChainState::Refunded => ("refunded", None),
+        };
+        Self {
+            job: Decimal(job.job_id),
+            state,
+            class,
+            model: Decimal(job.model_id),
+            buyer: job.buyer,
+            token: job.token,
+            price: Decimal(job.price),
+            deadline: job.deadline,
+            input_commitment: B256::from(job.input_commitment.to_be_bytes()),
+        }
+    }
+}
+
+pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+    let JobViewArgs { job: id, contract, node } = &args.job;
+    let report = node.run(output, "asking the escrow", async |session| {
+        let (escrow, _) = contract.open::<PredictionEscrow>(&session)?;
+        let started = tokio::time::Instant::now();
+        loop {
+            let Some(job) = escrow.job(*id).await? else {
+                bail!("escrow {} has no job {id}", escrow.address());
+            };
+            let open = job.state == OnChainState::Open;
+            match args.wait.map(Duration::from_secs) {
+                Some(limit) if open && started.elapsed() >= limit => {
+                    bail!("job {id} is still open after {} s", limit.as_secs());
+                }
+                Some(_) if open => {
+                    session.spinner.message("waiting for the proof");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                _ => return Ok(JobReport::from(job)),
+            }
+        }
+    })?;
+    output.finish(&report, || {
+        let state = match report.class {
+            Some(class) => format!("claimed: class {class}"),
+            None => report.state.to_owned(),
+        };
+        table(&[
+            ("job", report.job.to_string()),
+            ("state", state),
+            ("model", report.model.to_string()),
+            ("price", amount_text(report.price.0, report.token)),
+            ("buyer", report.buyer.to_string()),
+            ("claims until", format!("{} (Unix time)", report.deadline)),
+            ("input", report.input_commitment.to_string()),
+        ])
+    })
+}
