@@ -16,7 +16,10 @@ use clap::Args;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::output::{Output, table};
+use crate::{
+    model::openings_counter,
+    output::{Output, table},
+};
 use cases::Case;
 use node::LocalNode;
 
@@ -152,8 +155,9 @@ impl Runner {
         Ok(Self { program, key: None })
     }
 
-    /// Imports a model of which nothing is proven yet.
+    /// Imports a model, in place of an earlier measurement's.
     fn import(&self, case: &Case, bundle: &Path, options: &[String]) -> Result<Answer> {
+        forget(bundle)?;
         forget(&openings_counter(bundle))?;
         let limit = case.calibration_limit.to_string();
         let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
@@ -335,13 +339,6 @@ fn text(figures: &Figures) -> String {
         ),
         ("class", format!("{} (float network {})", figures.proven_class, figures.float_class)),
     ])
-}
-
-/// Where `bundle`'s proofs are counted.
-fn openings_counter(bundle: &Path) -> PathBuf {
-    let mut name = bundle.as_os_str().to_owned();
-    name.push(".openings");
-    PathBuf::from(name)
 }
 
 /// Removes a file of an earlier measurement.

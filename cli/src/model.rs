@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::output::{Output, hex, table};
 
 pub use derive::DeriveArgs;
-pub use import::ImportArgs;
+pub use import::{ImportArgs, openings_counter};
 pub use inspect::{InspectArgs, describe};
 pub use link::LinkArgs;
 pub use predict::PredictArgs;

@@ -1,6 +1,6 @@
 //! `assay model import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use assay_prover::{
@@ -37,7 +37,7 @@ pub struct ImportArgs {
     quantize: QuantizeArgs,
     #[command(flatten)]
     plan: PlanArgs,
-    /// Bundle to write. It holds the weights: keep it secret
+    /// Bundle to write, not replaced when it exists. It holds the weights: keep it secret
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -185,7 +185,7 @@ struct Report {
 }
 
 impl EncodingArgs {
-    fn choose(&self, samples: &std::path::Path) -> Result<InputEncoding> {
+    fn choose(&self, samples: &Path) -> Result<InputEncoding> {
         if let (Some(scale), Some(offset)) = (self.scale, self.offset) {
             if !scale.is_finite() || scale <= 0.0 || !offset.is_finite() {
                 bail!("--scale must be a positive number and --offset a number");
@@ -207,7 +207,29 @@ impl EncodingArgs {
     }
 }
 
+/// Where `bundle`'s proofs are counted.
+pub fn openings_counter(bundle: &Path) -> PathBuf {
+    let mut name = bundle.as_os_str().to_owned();
+    name.push(".openings");
+    PathBuf::from(name)
+}
+
+/// The seed is in the bundle only.
+fn refuse_to_replace(bundle: &Path) -> Result<()> {
+    for taken in [bundle.to_owned(), openings_counter(bundle)] {
+        if taken.exists() {
+            bail!(
+                "{} exists; an import replaces nothing, as a model whose bundle is gone can never \
+                 be proven again. Choose another name for -o",
+                taken.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
+    refuse_to_replace(&args.output)?;
     let steps = output.bar(5, "reading the network");
     let model = Model::import(&args.model)?;
     let graph = &model.graph;

@@ -2,5 +2,6 @@
 
 mod audit;
 mod circuit;
+mod model;
 mod verify;
 mod world;
