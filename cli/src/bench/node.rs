@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 pub struct LocalNode {
     process: Child,
+    guard: Option<Child>,
     port: u16,
     key: String,
 }
@@ -27,7 +29,8 @@ impl LocalNode {
                 format!("cannot start {}; scripts/install-tools.sh installs it", program.display())
             })?;
         let stdout = process.stdout.take().context("the node has no output")?;
-        let mut node = Self { process, port: 0, key: String::new() };
+        let mut node = Self { process, guard: None, port: 0, key: String::new() };
+        node.guard = Some(guard(node.process.id())?);
         let mut lines = BufReader::new(stdout).lines();
         while node.port == 0 {
             let Some(line) = lines.next() else { bail!("the node ended before it listened") };
@@ -62,9 +65,25 @@ impl LocalNode {
 
 impl Drop for LocalNode {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // The guard first: it knows the node by a number that another process may get.
+        for process in self.guard.iter_mut().chain([&mut self.process]) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
+}
+
+/// Ends the node when this process ends by a signal and drops nothing: its end of the pipe closes then.
+/// In a group of its own, so that Ctrl-C does not end the guard itself.
+fn guard(node: u32) -> Result<Child> {
+    Command::new("sh")
+        .args(["-c", "read -r _; kill -9 \"$0\"", &node.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .context("cannot start sh")
 }
 
 /// The key in a line `(0) 0x<64 digits>`.
@@ -75,7 +94,18 @@ fn private_key(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::private_key;
+    use std::{os::unix::process::ExitStatusExt as _, process::Command};
+
+    use super::{guard, private_key};
+
+    #[test]
+    fn a_guard_without_its_owner_ends_the_node() {
+        let mut node = Command::new("sleep").arg("600").spawn().expect("sleep");
+        let mut guard = guard(node.id()).expect("guard");
+        drop(guard.stdin.take());
+        assert_eq!(node.wait().expect("ends").signal(), Some(9));
+        assert!(guard.wait().expect("ends").success());
+    }
 
     #[test]
     fn keys_are_told_from_addresses() {
