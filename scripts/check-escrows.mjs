@@ -11,6 +11,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 
+import { guard } from "./guard.mjs";
 import { BATCH, ITEMS, Stage, WANTED_CLASS, assay, ether, etherText, models, register } from "./stage.mjs";
 
 const started = Date.now();
@@ -462,6 +463,7 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
       "--keys", found.models.prediction.keys, "--inputs", inputs, "--store", store, "--poll", "200",
       ...keystore, ...options,
     ], { env: { ...process.env, ...stage.environment, ASSAY_LOG: "info" }, stdio: ["ignore", "pipe", log] });
+    const guardian = guard({ process: relayer.pid });
     let report = "";
     relayer.stdout.on("data", (text) => (report += text));
     const ended = new Promise((resolve) => relayer.on("close", resolve));
@@ -470,7 +472,9 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     relayer.kill("SIGTERM");
-    assert.equal(await ended, 0, fs.readFileSync(stage.file("relayer.log"), "utf8"));
+    const code = await ended;
+    guardian.kill();
+    assert.equal(code, 0, fs.readFileSync(stage.file("relayer.log"), "utf8"));
     return JSON.parse(report).jobs;
   };
   const state = () => stage.ask("escrow", "show", job).state;

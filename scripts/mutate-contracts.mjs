@@ -19,6 +19,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { guard } from "./guard.mjs";
+
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 
@@ -56,9 +58,14 @@ const options = parse(process.argv.slice(2));
 let unexplained = 0;
 const accepted = readAccepted();
 const copy = options.list ? null : makeCopy();
-// Also where something fails half-way.
-process.on("exit", () => copy && rmSync(copy, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(2));
+if (copy) {
+  const guardian = guard({ folder: copy });
+  // Also where something fails half-way.
+  process.on("exit", () => {
+    guardian.kill();
+    rmSync(copy, { recursive: true, force: true });
+  });
+}
 for (const file of options.files) unexplained += check(file);
 process.exit(unexplained === 0 ? 0 : 1);
 

@@ -6,6 +6,14 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { guard } from "./guard.mjs";
+
+// A compiler that the caller names is seen from the caller's folder, everything else from the repository.
+const named = process.env.ASSAY_SOLC ?? fileURLToPath(new URL("solc", import.meta.url));
+const SOLC = named.includes("/") ? path.resolve(named) : named;
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
 const ASSAY = "target/release/assay";
 const ANVIL = "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
@@ -91,6 +99,7 @@ export class Stage {
     this.node = spawn(ANVIL, ["--port", "0", "--hardfork", "osaka", "--enable-tx-gas-limit"], {
       stdio: ["ignore", out, out],
     });
+    this.guard = guard({ process: this.node.pid, folder: path.resolve(this.folder) });
     process.on("exit", () => this.close());
     let text = "";
     for (let tries = 0; !/^Listening on/m.test(text); ++tries) {
@@ -144,6 +153,8 @@ export class Stage {
   }
 
   close() {
+    this.guard?.kill();
+    this.guard = undefined;
     this.node?.kill();
     this.node = undefined;
     if (this.folder) fs.rmSync(this.folder, { recursive: true, force: true });
@@ -194,8 +205,7 @@ export function models(say = () => {}) {
     const bundle = options ? at(`${name}.bundle`) : at(`${source}.bundle`);
     if (options) assay(["model", "derive", at(`${source}.bundle`), ...options.map(String), "-o", bundle]);
     const architecture = at(`${name}.json`);
-    // Prints text only.
-    execFileSync(ASSAY, ["model", "architecture", bundle, "-o", architecture], { stdio: "ignore" });
+    assay(["model", "architecture", bundle, "-o", architecture]);
     made[name] = { bundle, architecture, k: assay(["model", "inspect", bundle]).k };
   }
   say("development setup");
@@ -208,7 +218,7 @@ export function models(say = () => {}) {
     model.verifier = at(`${name}-verifier`);
     assay(["keygen", model.bundle, "--setup", setup, "-o", model.keys]);
     assay(["verifier", "generate", "--bundle", model.bundle, "--keys", model.keys, "-o", model.verifier],
-      { ASSAY_SOLC: process.env.ASSAY_SOLC ?? "scripts/solc" });
+      { ASSAY_SOLC: SOLC });
   }
 
   say("test set");
