@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Checks that JavaScript gives a collection the root that `assay` gives it, and refuses a changed
-# item. Needs the release build and the packages of package-lock.json.
+# item. Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
 #
 #   scripts/check-collections.sh
 set -euo pipefail
+assay=${ASSAY_BIN:+$(realpath -ms -- "$ASSAY_BIN")}
 cd "$(dirname "$0")/.."
 
 fail() {
@@ -11,7 +12,7 @@ fail() {
   exit 1
 }
 
-assay=${ASSAY_BIN:-target/release/assay}
+assay=${assay:-target/release/assay}
 [ -x "$assay" ] || fail "$assay is missing; run cargo build --release --workspace"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

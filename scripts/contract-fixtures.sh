@@ -11,6 +11,7 @@
 #
 # Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
 set -euo pipefail
+assay=${ASSAY_BIN:+$(realpath -ms -- "$ASSAY_BIN")}
 cd "$(dirname "$0")/.."
 
 fail() {
@@ -24,7 +25,7 @@ case ${1:-} in
   --check) check=1 ;;
   *) fail "unknown option $1" ;;
 esac
-assay=${ASSAY_BIN:-target/release/assay}
+assay=${assay:-target/release/assay}
 [ -x "$assay" ] || fail "$assay is missing; run cargo build --release --workspace"
 export ASSAY_SOLC=scripts/solc
 export FOUNDRY_PROFILE=quick

@@ -13,6 +13,7 @@
 # Needs a Rust toolchain, Node.js 20 and a C compiler; installs the rest from npm and crates.io.
 # What it makes is kept in .cache/demo, so a second run starts in seconds.
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "$0")/.."
 
 fail() {
@@ -23,15 +24,22 @@ fail() {
 image='' fresh='' test_mode='' story=prediction
 while [ $# -gt 0 ]; do
   case $1 in
-    --image) [ $# -gt 1 ] || fail "--image needs a file"; image=$2; shift ;;
+    --image)
+      [ $# -gt 1 ] || fail "--image needs a file"
+      image=$(cd "$caller" && realpath -ms -- "$2")
+      shift
+      ;;
     --fresh) fresh=1 ;;
     --test) test_mode=1 ;;
     audit) story=audit ;;
-    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,14s/^# \{0,1\}//p' scripts/demo.sh; exit 0 ;;
     *) fail "unknown option $1; see --help" ;;
   esac
   shift
 done
+if [ "$story" = audit ] && [ -n "$image$test_mode" ]; then
+  fail "--image and --test are options of the prediction, not of the audit; see --help"
+fi
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ -z "$test_mode" ]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' reset=$'\e[0m'

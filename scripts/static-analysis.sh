@@ -5,19 +5,19 @@
 #
 # Needs Python 3 and slither 0.11.6 (pip install slither-analyzer==0.11.6), found on the PATH or named by SLITHER.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-
-slither=${SLITHER:-slither}
-command -v "$slither" >/dev/null || {
+slither=$(command -v "${SLITHER:-slither}") || {
   echo "static-analysis: slither is missing; install it: pip install slither-analyzer==0.11.6" >&2
   exit 1
 }
+slither=$(realpath -s -- "$slither")
+cd "$(dirname "$0")/.."
+
 # The IR pipeline costs minutes and changes nothing for slither.
 export FOUNDRY_PROFILE=quick
 export FOUNDRY_OUT=contracts/cache/slither/out FOUNDRY_CACHE_PATH=contracts/cache/slither
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-PATH="$(dirname "$(command -v "$slither")"):$PWD/node_modules/.bin:$PATH" \
+PATH="$(dirname "$slither"):$PWD/node_modules/.bin:$PATH" \
   "$slither" . --filter-paths 'node_modules|contracts/(test|script|examples)' --fail-none --json - >"$report"
 
 node --input-type=module - "$report" <<'JS'

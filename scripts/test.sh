@@ -8,6 +8,7 @@
 # from npm and crates.io. Tests on the models and images of ../shared/data (or of the folder named
 # by ASSAY_SHARED) say that they are skipped where these are not there.
 set -euo pipefail
+[ -z "${ASSAY_SHARED:-}" ] || ASSAY_SHARED=$(realpath -ms -- "$ASSAY_SHARED")
 cd "$(dirname "$0")/.."
 
 command -v cargo >/dev/null || { echo "test: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }

@@ -26,6 +26,8 @@ use node::LocalNode;
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
+    // scripts/bench.sh names places, which its own options may name again.
+    args_override_self = true,
     subcommand_negates_reqs = true,
     after_help = "Example:
   assay bench lenet
