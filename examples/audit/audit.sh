@@ -4,15 +4,29 @@
 #
 #   examples/audit/audit.sh [FOLDER]
 #
-# FOLDER (default .cache/audit) takes what the two make, each in a folder of its own.
+# FOLDER (default .cache/audit) takes what the two make, each in a folder of its own. It must be new,
+# empty, or of an earlier run, whose files are then replaced.
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "$0")/../.."
+case ${1:-} in
+  -h | --help) sed -n '2,8s/^# \{0,1\}//p' examples/audit/audit.sh; exit 0 ;;
+  '') folder=.cache/audit ;;
+  *) folder=$(cd "$caller" && realpath -ms -- "$1") ;;
+esac
+# In a folder without this file nothing is removed.
+mark=$folder/made-by-audit.sh
+if [ $# -gt 0 ] && [ ! -e "$mark" ] && [ -n "$(ls -A -- "$folder" 2>/dev/null)" ]; then
+  echo "audit: $folder is there and not of an earlier run; name a new or an empty folder" >&2
+  exit 1
+fi
 assay=target/release/assay
 [ -x "$assay" ] || cargo build --release --workspace --quiet
-folder=${1:-.cache/audit}
 buyer=$folder/buyer seller=$folder/seller public=$folder/public
-rm -rf "$folder"
-mkdir -p "$buyer" "$seller" "$public"
+mkdir -p "$folder"
+touch "$mark"
+rm -rf "$buyer" "$seller" "$public" "$folder/forged" "$folder/refusal"
+mkdir "$buyer" "$seller" "$public"
 say() { printf '\n%s\n' "$1"; }
 field() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }
 
