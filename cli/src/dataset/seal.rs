@@ -13,7 +13,7 @@ use crate::output::{Output, table};
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay dataset key -o seller.key
+  assay dataset key -o seller.age-key
 
 The public key goes to who shall seal files to you (`assay escrow audit enter --encryption-key age1...`).
 Keys and sealed files are those of the age format: `age` and `rage` read and write them too.")]
@@ -39,7 +39,7 @@ pub struct SealArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay dataset unseal test.set.age --key seller.key -o test.set")]
+  assay dataset unseal test.set.age --key seller.age-key -o test.set")]
 pub struct UnsealArgs {
     /// Sealed file
     file: PathBuf,
