@@ -2,7 +2,7 @@
 
 use alloy::{
     primitives::{Address, B256, Log, U256, keccak256},
-    sol_types::{SolCall, SolEvent, SolValue},
+    sol_types::{SolEvent, SolValue},
 };
 
 use crate::{

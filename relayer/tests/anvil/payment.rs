@@ -12,7 +12,7 @@ use assay_relayer::{
 use crate::{
     node::artifacts,
     require_anvil,
-    world::{MINUTE, TestProver, World, connect, mock_proof, settle, turn_until},
+    world::{TestProver, World, connect, mock_proof, settle, turn_until},
 };
 
 #[tokio::test]
@@ -126,10 +126,10 @@ async fn tokens_and_refunds() {
     let world = World::new().await;
     let artifact =
         Artifact::load_file(&artifacts().join("Tokens.sol/PlainToken.json"), "PlainToken").unwrap();
-    let token = world.chain.deploy(artifact.init_code, MINUTE).await.unwrap().address;
+    let token = world.chain.deploy(artifact.init_code).await.unwrap().address;
     let buyer = world.buyer.chain().account().unwrap();
     let mint = mintCall { to: buyer, amount: U256::from(300) };
-    world.chain.transact(token, &mint, U256::ZERO, MINUTE).await.unwrap();
+    world.chain.transact(token, &mint, U256::ZERO).await.unwrap();
 
     let mut order = world.order(100).await;
     order.token = token;

@@ -9,7 +9,7 @@ use assay_relayer::{
 use crate::{
     proxy::{Action, Proxy},
     require_anvil,
-    world::{Behaviour, MINUTE, World, connect, settle, turn_until, turn_until_error},
+    world::{Behaviour, World, connect, settle, turn_until, turn_until_error},
 };
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn another_transaction_took_the_nonce() {
     turn_until_error(&mut relayer).await;
     drop(relayer);
     // The owner uses the account by hand.
-    world.chain.deploy_data(b"x", MINUTE).await.unwrap();
+    world.chain.deploy_data(b"x").await.unwrap();
 
     let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
