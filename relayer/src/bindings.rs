@@ -8,6 +8,7 @@
 #![allow(clippy::too_many_arguments)]
 
 mod audit;
+mod hints;
 mod retrieval;
 mod service;
 
@@ -271,7 +272,8 @@ static ERRORS: LazyLock<BTreeMap<FixedBytes<4>, AbiError>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Name and full text, such as `JobNotOpen(jobId: 3)`, of a known custom error.
+/// Name and full text, such as `JobNotOpen(jobId: 3)`, of a known custom error; with a sentence on what
+/// to do where the name does not say it.
 pub(crate) fn describe_error(data: &[u8]) -> Option<(&'static str, String)> {
     let (selector, body) = data.split_at_checked(4)?;
     let error = ERRORS.get(selector)?;
@@ -286,7 +288,11 @@ pub(crate) fn describe_error(data: &[u8]) -> Option<(&'static str, String)> {
         .zip(&values)
         .map(|(input, value)| format!("{}: {}", input.name, word(value)))
         .collect();
-    Some((&error.name, format!("{}({})", error.name, fields.join(", "))))
+    let mut text = format!("{}({})", error.name, fields.join(", "));
+    if let Some(hint) = hints::hint(&error.name) {
+        text = format!("{text}: {hint}");
+    }
+    Some((&error.name, text))
 }
 
 fn word(value: &DynSolValue) -> String {
@@ -308,11 +314,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hints_are_about_known_errors() {
+        let known = |name| ERRORS.values().any(|error| error.name == name);
+        for (name, hint) in hints::HINTS {
+            assert!(known(*name), "{name}");
+            assert!(!hint.ends_with('.'), "{name}: it stands inside a sentence");
+        }
+        let data = ContractErrors::ServiceExists { serviceId: Default::default() }.abi_encode();
+        assert!(describe_error(&data).unwrap().1.contains("): give another --salt"));
+    }
+
+    #[test]
     fn errors_are_spelled_out() {
-        let data = ContractErrors::JobNotOpen { jobId: U256::from(3) }.abi_encode();
+        let data = ContractErrors::JobNotFound { jobId: U256::from(3) }.abi_encode();
         assert_eq!(
             describe_error(&data).unwrap(),
-            ("JobNotOpen", "JobNotOpen(jobId: 3)".to_owned())
+            ("JobNotFound", "JobNotFound(jobId: 3)".to_owned())
         );
         let data = ContractErrors::ZeroValue { field: "vkHash".into() }.abi_encode();
         assert_eq!(describe_error(&data).unwrap().1, "ZeroValue(field: \"vkHash\")");

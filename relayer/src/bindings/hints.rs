@@ -1,0 +1,101 @@
+//! What to do about reverts whose names do not say it.
+
+/// Errors by name.
+pub(super) const HINTS: &[(&str, &str)] = &[
+    // Models
+    (
+        "DevSetupRefused",
+        "the model's key stems from a development setup, which this contract does not admit; use a model \
+         with the parameters of a ceremony, or on a development chain contracts of `assay deploy \
+         --allow-dev-setup`",
+    ),
+    ("DeprecatedModel", "its owner has withdrawn the model from new business; use another one"),
+    ("NotBound", "the model has no verifier; `assay model register` registers it with one"),
+    (
+        "BindingMismatch",
+        "the model is not bound to the contracts that were agreed on; look at the model before you go on",
+    ),
+    (
+        "ModelHashMismatch",
+        "the proof is of another model; prove with the bundle that was registered",
+    ),
+    (
+        "ProofInvalid",
+        "the proof is for another job, recipient, input or model, or damaged; make it again for this one",
+    ),
+    // Money
+    (
+        "WrongTokenAmount",
+        "the token takes a fee or changes balances by itself; such tokens are not taken",
+    ),
+    ("InsufficientCredit", "less than that is credited to this account here; withdraw less"),
+    // Jobs
+    ("JobNotOpen", "the job has ended: it was paid, or given back"),
+    (
+        "DeadlinePassed",
+        "it is too late for this step; look which step the deadlines leave, such as settling or a refund",
+    ),
+    (
+        "DeadlineNotPassed",
+        "the other side still has time; try again after the deadline (Unix time)",
+    ),
+    ("DeadlineOutOfRange", "the deadline is past, or too far away; give another number of seconds"),
+    ("WrongCaller", "this step belongs to the account named first; sign with its key"),
+    ("WrongJobState", "the job is at another step; `show` tells which"),
+    // Audits and retrievals
+    (
+        "Undecided",
+        "proofs or answers that matter may still come; try again when they are in, or after the deadlines",
+    ),
+    (
+        "KeyNotAdmitted",
+        "the buyer admits other verifying keys and verifiers; enter a model of an architecture and a \
+         build that it lists",
+    ),
+    ("EntriesFull", "the job takes no more sellers; look for another one"),
+    (
+        "EntriesOpen",
+        "sellers may still enter; deliver after the time for entering, or when the job is full",
+    ),
+    ("NoEntries", "nobody has entered; there is nobody to deliver to"),
+    ("SameBlock", "a seller entered in this very block; try again in the next one"),
+    (
+        "EntriesMismatch",
+        "other sellers have entered since; look at the entries again before you deliver",
+    ),
+    ("WrongEntryState", "the entry is at another step; `show` tells which"),
+    ("EntryEnded", "the entry is settled already; there is nothing left to do"),
+    ("NotCertifiable", "the entry has no full result, or has not ended yet"),
+    ("NotCovered", "hand in the proofs of all runs first"),
+    ("RunAlreadyProven", "this run is done; go on with the others"),
+    // Services
+    ("ServiceExists", "give another --salt to open a second service of the same terms"),
+    ("ServiceNotActive", "the provider has given notice; take another service"),
+    ("ServiceNotClosing", "give notice first"),
+    ("NoticeNotPassed", "the notice period is not over; try again then (Unix time)"),
+    ("BatchesOpen", "end the open batches first: settle, or prove what was contested"),
+    (
+        "BondTooSmall",
+        "the free part of the provider's bond does not cover one more batch; it can top up the bond",
+    ),
+    ("NotServiceProvider", "sign with the key of the account that opened the service"),
+    ("NotBatchBuyer", "the receipt names another buyer; sign with the key of that account"),
+    ("BatchNotPosted", "the batch was contested, or has ended"),
+    ("BatchNotContested", "the batch was not contested, or has ended"),
+    ("ReceiptUsed", "the receipt was posted already; every batch needs one of its own"),
+    ("ReceiptExpired", "ask the provider for a new receipt"),
+    ("SignatureRejected", "the receipt was not signed by the service's signer; ask for a new one"),
+    (
+        "SecretMismatch",
+        "this is the secret of another batch; give the file that was written with this one",
+    ),
+    (
+        "BlockHashUnavailable",
+        "the chain knows the hashes of recent blocks only: before the drawing block, wait; long after it, \
+         the batch can no longer be contested",
+    ),
+];
+
+pub(super) fn hint(name: &str) -> Option<&'static str> {
+    HINTS.iter().find(|(error, _)| *error == name).map(|(_, hint)| *hint)
+}
