@@ -86,9 +86,15 @@ fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<(
         let deployment = deployment(args, chain.chain_id(), &steps);
         // A file of another registry's or kind's escrows is replaced, one of these keeps its block.
         let known = Deployment::read(&path).ok();
-        let block = match known.filter(|known| known.contracts == deployment.contracts) {
-            Some(known) => known.block,
-            None => deployment.block,
+        let known =
+            known.filter(|known| known.contracts == deployment.contracts && known.block > 0);
+        let block = match (known, since(&steps)) {
+            (Some(known), _) => known.block,
+            (None, Some(block)) => block,
+            (None, None) => {
+                session.spinner.message("looking for the block of the first deployment");
+                plan.first_block(chain).await?.unwrap_or(0)
+            }
         };
         let deployment = Deployment { block, ..deployment };
         deployment.write(&path)?;
@@ -122,10 +128,15 @@ impl From<&Step> for Contract {
     }
 }
 
-/// The file for what was just deployed or found. Of contracts that were all there already nobody knows
-/// since when: it then starts with block 0.
+/// The block of the first deployment; `None` where a contract was there already.
+fn since(steps: &[Step]) -> Option<u64> {
+    let blocks: Option<Vec<u64>> =
+        steps.iter().map(|step| step.deployed.map(|(_, block)| block)).collect();
+    blocks?.into_iter().min()
+}
+
+/// The file for what was just deployed or found, without its block.
 fn deployment(args: &DeployArgs, chain_id: u64, steps: &[Step]) -> Deployment {
-    let blocks = steps.iter().map(|step| step.deployed.map_or(0, |(_, block)| block));
     let mut contracts: BTreeMap<_, _> =
         steps.iter().map(|step| (step.name.to_owned(), step.placed)).collect();
     if let Some(address) = args.registry {
@@ -133,7 +144,7 @@ fn deployment(args: &DeployArgs, chain_id: u64, steps: &[Step]) -> Deployment {
     }
     Deployment {
         chain_id,
-        block: blocks.min().unwrap_or(0),
+        block: 0,
         allow_dev_setup: args.allow_dev_setup,
         salt: salt(),
         contracts,
@@ -146,6 +157,43 @@ struct Checked {
     /// Whether every contract is there with this build's code, and the file says so.
     complete: bool,
     contracts: BTreeMap<&'static str, CheckedContract>,
+    #[serde(skip)]
+    file: PathBuf,
+}
+
+impl Checked {
+    /// What is wrong, and what helps; `None` where all is well.
+    fn complaint(&self) -> Option<String> {
+        let found = |state: &str| {
+            let found = self.contracts.iter().filter(|(_, contract)| contract.state == state);
+            let names: Vec<&str> = found.map(|(name, _)| *name).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        let file = self.file.display();
+        let complaints: Vec<String> = [
+            found(MISSING).map(|names| {
+                format!("not deployed: {names}; `assay deploy` adds what is missing")
+            }),
+            found(OTHER_CODE).map(|names| {
+                format!(
+                    "other code at the address of {names}, which nothing can replace: compare the \
+                     artifacts with those that were deployed"
+                )
+            }),
+            found(OTHER_IN_FILE).map(|names| {
+                format!(
+                    "another address or code in {file} for {names}; `assay deploy` writes the file for \
+                     this build"
+                )
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let chain = self.chain_id;
+        (!complaints.is_empty())
+            .then(|| format!("chain {chain} does not hold this build: {}", complaints.join("; ")))
+    }
 }
 
 #[derive(Serialize)]
@@ -166,7 +214,7 @@ fn check(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()
             .map(|(planned, found)| (planned.name, judge(planned, found, file.as_ref())))
             .collect();
         let complete = contracts.values().all(|contract| contract.state == BUILT);
-        Ok(Checked { chain_id, complete, contracts })
+        Ok(Checked { chain_id, complete, contracts, file: path })
     })?;
     output.finish(&report, || {
         let rows: Vec<_> = report
@@ -176,27 +224,57 @@ fn check(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()
             .collect();
         table(&rows)
     })?;
-    if !report.complete {
-        bail!(
-            "chain {} does not hold this build; `assay deploy` adds what is missing",
-            report.chain_id
-        );
+    match report.complaint() {
+        Some(complaint) => bail!(complaint),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 const BUILT: &str = "this build";
+const OTHER_CODE: &str = "other code";
+const MISSING: &str = "not deployed";
+const OTHER_IN_FILE: &str = "another one in the file";
 
 fn judge(planned: &Planned, found: Found, file: Option<&Deployment>) -> CheckedContract {
     let (code_hash, state) = match found {
         Found::Built { code_hash } => (Some(code_hash), BUILT),
-        Found::Other { code_hash } => (Some(code_hash), "other code"),
-        Found::Nothing => (None, "not deployed"),
+        Found::Other { code_hash } => (Some(code_hash), OTHER_CODE),
+        Found::Nothing => (None, MISSING),
     };
     let listed = file.and_then(|file| file.contracts.get(planned.name));
     let agrees = listed.is_none_or(|placed| {
         placed.address == planned.address && Some(placed.code_hash) == code_hash
     });
-    let state = if state == BUILT && !agrees { "another one in the file" } else { state };
+    let state = if state == BUILT && !agrees { OTHER_IN_FILE } else { state };
     CheckedContract { address: planned.address, code_hash, state }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_known_of_what_was_deployed_now() {
+        let placed = Placed { address: Address::ZERO, code_hash: B256::ZERO };
+        let step = |deployed| Step { name: "AuditEscrow", placed, deployed };
+        assert_eq!(since(&[step(Some((1, 9))), step(Some((1, 7)))]), Some(7));
+        assert_eq!(since(&[step(Some((1, 9))), step(None)]), None);
+    }
+
+    #[test]
+    fn checks_say_what_is_wrong_with_which_contract() {
+        let checked = |states: &[(&'static str, &'static str)]| {
+            let contract =
+                |state| CheckedContract { address: Address::ZERO, code_hash: None, state };
+            let contracts = states.iter().map(|(name, state)| (*name, contract(*state))).collect();
+            Checked { chain_id: 5, complete: false, contracts, file: "5.json".into() }.complaint()
+        };
+        assert_eq!(checked(&[("A", BUILT), ("B", BUILT)]), None);
+        let complaint = checked(&[("A", BUILT), ("B", MISSING), ("C", MISSING)]).unwrap();
+        assert!(complaint.contains("not deployed: B, C; `assay deploy` adds"), "{complaint}");
+        let complaint = checked(&[("A", OTHER_CODE), ("B", OTHER_IN_FILE)]).unwrap();
+        assert!(complaint.contains("other code at the address of A,"), "{complaint}");
+        assert!(complaint.contains("another address or code in 5.json for B"), "{complaint}");
+        assert!(!complaint.contains("not deployed:"), "{complaint}");
+    }
 }

@@ -246,6 +246,40 @@ impl DeploymentPlan {
         Ok(steps)
     }
 
+    /// The block since which one of the contracts is there. `None` where none is, or where the node
+    /// does not keep what was there before.
+    ///
+    /// # Errors
+    /// Those of the chain.
+    pub async fn first_block(&self, chain: &Chain) -> Result<Option<u64>, ChainError> {
+        let (mut low, mut high) = (0, chain.head().await?.number);
+        if self.any_at(chain, high).await? != Some(true) {
+            return Ok(None);
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.any_at(chain, middle).await? {
+                Some(true) => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        let none_before = high == 0 || self.any_at(chain, high - 1).await? == Some(false);
+        Ok(none_before.then_some(high))
+    }
+
+    /// Whether one of the contracts is there at the end of a block; `None` where the node has forgotten.
+    async fn any_at(&self, chain: &Chain, block: u64) -> Result<Option<bool>, ChainError> {
+        for planned in &self.contracts {
+            match chain.code_at(planned.address, block).await {
+                Ok(code) if code.is_empty() => {}
+                Ok(_) => return Ok(Some(true)),
+                Err(ChainError::Refused { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(false))
+    }
+
     /// What is at each contract's address, compared with the build: the address stands for init code
     /// and constructor arguments, and the code there must be the build's outside of immutable
     /// variables, which the constructor fills in.

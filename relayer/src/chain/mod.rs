@@ -211,6 +211,12 @@ impl Chain {
         self.provider.get_code_at(of).await.map_err(|e| self.fault(e, "eth_getCode"))
     }
 
+    /// The same at the end of an earlier block, which many nodes keep for a while only.
+    pub async fn code_at(&self, of: Address, block: u64) -> Result<Bytes, ChainError> {
+        let code = self.provider.get_code_at(of).number(block).await;
+        code.map_err(|e| self.fault(e, "eth_getCode"))
+    }
+
     /// EXTCODEHASH (EIP-1052) of a contract.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 
 mod bindings;
 mod connection;
+mod deployment;
 mod node;
 mod payment;
 mod proxy;

@@ -1,0 +1,62 @@
+//! All contracts at addresses that follow from the build.
+
+use alloy::providers::Provider;
+use assay_relayer::{
+    Chain,
+    deployment::{DeploymentPlan, Found},
+};
+
+use crate::{
+    node::{Anvil, artifacts},
+    proxy::{Action, Proxy},
+    require_anvil,
+    world::connect,
+};
+
+async fn mine(chain: &Chain, blocks: u64) {
+    let mined: serde_json::Value = chain
+        .provider()
+        .raw_request("anvil_mine".into(), serde_json::json!([blocks]))
+        .await
+        .unwrap();
+    assert!(mined.is_null());
+}
+
+#[tokio::test]
+async fn a_deployment_that_broke_off_is_taken_up_again() {
+    require_anvil!();
+    let anvil = Anvil::start();
+    let chain = connect(anvil.url(), 0).await;
+    let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
+    assert_eq!(plan.first_block(&chain).await.unwrap(), None, "nothing is there");
+    mine(&chain, 20).await;
+    let mut begun = plan.clone();
+    begun.contracts.truncate(3);
+    let first = begun.deploy(&chain, |_| {}).await.unwrap();
+    let since = first[0].deployed.unwrap().1;
+    assert!(since > 20);
+    mine(&chain, 50).await;
+    let steps = plan.deploy(&chain, |_| {}).await.unwrap();
+    let new: Vec<bool> = steps.iter().map(|step| step.deployed.is_some()).collect();
+    assert_eq!(new, [false, false, false, true, true, true, true, true]);
+    assert_eq!(plan.first_block(&chain).await.unwrap(), Some(since));
+    let checked = plan.check(&chain).await.unwrap();
+    assert!(checked.iter().all(|(_, found)| matches!(found, Found::Built { .. })));
+
+    // A node that keeps the states of its last blocks only: enough of them, and too few.
+    for (kept, expected) in [(since - 1, Some(since)), (since + 1, None)] {
+        let proxy = Proxy::start(anvil.port).await;
+        proxy.rule(move |method, params| {
+            let block = params.get(1).and_then(|block| block.as_str()).unwrap_or_default();
+            let block = u64::from_str_radix(block.trim_start_matches("0x"), 16);
+            match (method, block) {
+                ("eth_getCode", Ok(block)) if block < kept => {
+                    Action::Refuse { code: -32000, message: "missing trie node".into() }
+                }
+                _ => Action::Forward,
+            }
+        });
+        let chain = connect(proxy.url(), 0).await;
+        assert_eq!(plan.first_block(&chain).await.unwrap(), expected);
+    }
+}
