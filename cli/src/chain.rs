@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy::{primitives::B256, signers::local::PrivateKeySigner};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, ChainConfig, SignerSource, chain::TransactionOutcome};
+use assay_relayer::{Chain, ChainConfig, ChainError, SignerSource, chain::TransactionOutcome};
 use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -183,6 +183,13 @@ fn on_chain<T>(
     block_on(async { work(Session { chain: connection.await?, spinner }).await })
 }
 
+/// Says what a contract refused, where that is what happened: other trouble is not about it.
+pub fn refusal(error: ChainError, what: impl FnOnce() -> String) -> anyhow::Error {
+    let is_refusal = error.is_refusal();
+    let error = anyhow::Error::from(error);
+    if is_refusal { error.context(what()) } else { error }
+}
+
 /// Runs what talks to a chain.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     Runtime::new().context("cannot start the asynchronous runtime")?.block_on(future)
@@ -190,7 +197,21 @@ pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use assay_relayer::chain::Revert;
+
     use super::*;
+    use crate::output::message;
+
+    #[test]
+    fn only_refusals_are_called_so() {
+        let what = || "the escrow refuses".to_owned();
+        let revert = ChainError::Reverted(Revert::decode(Default::default()));
+        let text = message(&refusal(revert, what));
+        assert!(text.starts_with("the escrow refuses: the call reverted"), "{text}");
+        let pending = ChainError::TransactionPending { hash: B256::ZERO, seconds: 3 };
+        let text = message(&refusal(pending, what));
+        assert!(text.starts_with("transaction 0x") && !text.contains("refuses"), "{text}");
+    }
 
     #[test]
     fn development_setups_stay_on_development_chains() {

@@ -1,10 +1,10 @@
 //! Where a contract is: arguments of the commands that call one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, Deployment, TypedContract};
+use assay_relayer::{Chain, Contract, Deployment, TypedContract};
 use clap::Args;
 
 use crate::chain::Session;
@@ -42,32 +42,52 @@ impl ContractArgs {
     /// # Errors
     /// If the file of addresses is not readable, of another chain, or lacks the contract.
     pub fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
-        let (address, block) = match (self.address, &self.deployment) {
-            (Some(address), _) => (address, 0),
-            (None, Some(path)) => {
-                let deployment = Deployment::read(path)?;
-                if deployment.chain_id != chain.chain_id() {
-                    bail!(
-                        "{} is about chain {}, the node serves chain {}; run `assay deploy` there, or give \
-                         --escrow",
-                        path.display(),
-                        deployment.chain_id,
-                        chain.chain_id()
-                    );
-                }
-                let placed = deployment.contracts.get(name).with_context(|| {
-                    format!("{} has no {name}; run `assay deploy` again", path.display())
-                })?;
-                (placed.address, deployment.block)
-            }
-            (None, None) => bail!("give --escrow, or --deployment with a file of `assay deploy`"),
-        };
-        Ok(Place { address, from_block: self.from_block.unwrap_or(block) })
+        let place = find(self.address, self.deployment.as_deref(), name, chain)?;
+        Ok(Place { from_block: self.from_block.unwrap_or(place.from_block), ..place })
     }
 
     /// The contract on the chain of a session, and the first block that can hold its events.
-    pub fn open<C: TypedContract>(&self, session: &Session) -> Result<(C, u64)> {
+    ///
+    /// # Errors
+    /// As of [`Self::find`], and if there is another contract.
+    pub async fn open<C: TypedContract>(&self, session: &Session) -> Result<(C, u64)> {
         let place = self.find(C::NAME, &session.chain)?;
-        Ok((C::at(session.chain.clone(), place.address), place.from_block))
+        let contract = Contract::at(session.chain.clone(), place.address);
+        Ok((contract.typed().await?, place.from_block))
     }
+}
+
+/// The contract `name`: at the address given, else where a file of `assay deploy` has it.
+///
+/// # Errors
+/// As of [`ContractArgs::find`].
+pub fn find(
+    address: Option<Address>,
+    deployment: Option<&Path>,
+    name: &str,
+    chain: &Chain,
+) -> Result<Place> {
+    if let Some(address) = address {
+        return Ok(Place { address, from_block: 0 });
+    }
+    let Some(path) = deployment else {
+        bail!(
+            "where is the {name}? Give its address, or --deployment with a file of `assay deploy`"
+        )
+    };
+    let deployment = Deployment::read(path)?;
+    if deployment.chain_id != chain.chain_id() {
+        bail!(
+            "{} is about chain {}, the node serves chain {}; run `assay deploy` there, or give the \
+             address of the {name}",
+            path.display(),
+            deployment.chain_id,
+            chain.chain_id()
+        );
+    }
+    let placed = deployment
+        .contracts
+        .get(name)
+        .with_context(|| format!("{} has no {name}; run `assay deploy` again", path.display()))?;
+    Ok(Place { address: placed.address, from_block: deployment.block })
 }

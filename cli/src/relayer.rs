@@ -171,7 +171,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     args.sender.run(output, "looking at the escrow", async |session| {
         let chain_id = session.chain.chain_id();
         guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
-        let (escrow, from) = args.contract.open::<PredictionEscrow>(&session)?;
+        let (escrow, from) = args.contract.open::<PredictionEscrow>(&session).await?;
         config.start_block = from;
         let (address, spinner) = (escrow.address(), session.spinner);
         let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;

@@ -161,7 +161,7 @@ fn step(
     work: impl AsyncFnOnce(&ServiceBond, B256) -> Result<TransactionOutcome>,
 ) -> Result<()> {
     let report = args.sender.run(output, "sending", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let sent = Sent::from(&work(&bond, args.id).await?);
         Ok(StepReport { id: args.id, sent })
     })?;
@@ -195,7 +195,7 @@ struct Report {
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let service = bond.service(args.service).await?;
         let service = service.with_context(|| {
             format!("contract {} has no service {}", bond.address(), args.service)

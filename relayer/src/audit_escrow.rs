@@ -38,6 +38,13 @@ pub struct AuditOrder {
 impl TypedContract for AuditEscrow {
     const NAME: &'static str = "AuditEscrow";
 
+    type Probe = IAuditEscrow::isProvenCall;
+
+    fn probe() -> Self::Probe {
+        let (job, entry, run) = (U256::ZERO, U256::ZERO, U256::ZERO);
+        IAuditEscrow::isProvenCall { jobId: job, entry, run }
+    }
+
     fn new(contract: Contract) -> Self {
         Self { contract }
     }
@@ -183,10 +190,15 @@ impl AuditEscrow {
             .await
     }
 
-    /// Ends a job whose outcome is certain.
-    pub async fn settle(&self, order: &AuditOrder) -> Result<TransactionOutcome, ChainError> {
+    /// Ends a job whose outcome is certain, and says how.
+    pub async fn settle(
+        &self,
+        order: &AuditOrder,
+    ) -> Result<(AuditSettled, TransactionOutcome), ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.contract.send(&IAuditEscrow::settleCall { jobId: job_id, terms }).await
+        let call = IAuditEscrow::settleCall { jobId: job_id, terms };
+        let outcome = self.contract.send(&call).await?;
+        Ok((self.contract.event(&outcome)?, outcome))
     }
 
     /// Ends an entry.

@@ -20,6 +20,12 @@ pub trait TypedContract: Sized {
     /// Its name among the artifacts and in a [`crate::Deployment`].
     const NAME: &'static str;
 
+    /// A view function that other contracts do not have, see [`Contract::typed`].
+    type Probe: SolCall;
+
+    /// Arguments for it; whether there is something to be had for them does not matter.
+    fn probe() -> Self::Probe;
+
     fn new(contract: Contract) -> Self;
 
     /// The connection, credits and withdrawals.
@@ -66,6 +72,26 @@ impl Contract {
 
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// This contract with typed functions, after a look at whether it has them.
+    ///
+    /// # Errors
+    /// [`ChainError::NoCode`] and [`ChainError::OtherContract`], besides those of the node.
+    pub async fn typed<C: TypedContract>(self) -> Result<C, ChainError> {
+        match self.query(&C::probe()).await {
+            Ok(_) => Ok(C::new(self)),
+            // It has the function, and found nothing.
+            Err(ChainError::Reverted(revert)) if !revert.data.is_empty() => Ok(C::new(self)),
+            Err(error @ (ChainError::Reverted(_) | ChainError::BadAnswer { .. })) => {
+                Err(ChainError::OtherContract {
+                    address: self.address,
+                    wanted: C::NAME,
+                    reason: error.to_string(),
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The registry that an escrow or a service bond takes its models from.

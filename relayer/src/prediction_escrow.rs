@@ -84,6 +84,13 @@ pub struct Opened {
 impl TypedContract for PredictionEscrow {
     const NAME: &'static str = "PredictionEscrow";
 
+    type Probe = IPredictionEscrow::getJobCall;
+
+    fn probe() -> Self::Probe {
+        // Nothing that it has is its alone; this tells it from contracts that hold no jobs.
+        IPredictionEscrow::getJobCall { jobId: U256::ZERO }
+    }
+
     fn new(contract: Contract) -> Self {
         Self { contract }
     }

@@ -58,6 +58,12 @@ pub struct Registered {
 impl TypedContract for ModelRegistry {
     const NAME: &'static str = "ModelRegistry";
 
+    type Probe = IModelRegistry::modelCountCall;
+
+    fn probe() -> Self::Probe {
+        IModelRegistry::modelCountCall {}
+    }
+
     fn new(contract: Contract) -> Self {
         Self { contract }
     }

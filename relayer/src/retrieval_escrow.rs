@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub use crate::bindings::IRetrievalEscrow::{
-    Job, OpeningsPublished, RetrievalOpened, State, Terms,
+    Job, OpeningsPublished, RetrievalOpened, RetrievalSettled, State, Terms,
 };
 
 /// A retrieval escrow contract. Calls on a job repeat its terms, which [`RetrievalEscrow::order`]
@@ -36,6 +36,12 @@ pub struct RetrievalOrder {
 
 impl TypedContract for RetrievalEscrow {
     const NAME: &'static str = "RetrievalEscrow";
+
+    type Probe = IRetrievalEscrow::bitmapOfCall;
+
+    fn probe() -> Self::Probe {
+        IRetrievalEscrow::bitmapOfCall { jobId: U256::ZERO, run: U256::ZERO }
+    }
 
     fn new(contract: Contract) -> Self {
         Self { contract }
@@ -98,27 +104,29 @@ impl RetrievalEscrow {
             .await
     }
 
-    /// The holder says where the openings of the selected items are, and is paid.
+    /// The holder says where the openings of the selected items are, and is paid: this ends the job.
     pub async fn publish(
         &self,
         order: &RetrievalOrder,
         data_hash: B256,
         place: Bytes,
-    ) -> Result<TransactionOutcome, ChainError> {
-        self.contract
-            .send(&IRetrievalEscrow::publishCall {
-                jobId: order.job_id,
-                terms: order.terms.clone(),
-                dataHash: data_hash,
-                place,
-            })
-            .await
+    ) -> Result<(RetrievalSettled, TransactionOutcome), ChainError> {
+        let (job_id, terms) = (order.job_id, order.terms.clone());
+        let call =
+            IRetrievalEscrow::publishCall { jobId: job_id, terms, dataHash: data_hash, place };
+        let outcome = self.contract.send(&call).await?;
+        Ok((self.contract.event(&outcome)?, outcome))
     }
 
-    /// Ends a job that nothing else will end.
-    pub async fn settle(&self, order: &RetrievalOrder) -> Result<TransactionOutcome, ChainError> {
+    /// Ends a job that nothing else will end, and says how.
+    pub async fn settle(
+        &self,
+        order: &RetrievalOrder,
+    ) -> Result<(RetrievalSettled, TransactionOutcome), ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.contract.send(&IRetrievalEscrow::settleCall { jobId: job_id, terms }).await
+        let call = IRetrievalEscrow::settleCall { jobId: job_id, terms };
+        let outcome = self.contract.send(&call).await?;
+        Ok((self.contract.event(&outcome)?, outcome))
     }
 
     /// The proven bitmap of a run; `None` as long as there is none.

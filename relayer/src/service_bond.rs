@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub use crate::bindings::IServiceBond::{
-    Batch, BatchState, Opening, Receipt, Service, ServiceState, Terms,
+    Batch, BatchContested, BatchPosted, BatchState, Opening, Receipt, Service, ServiceState, Terms,
 };
 
 /// Most items of a batch.
@@ -84,6 +84,12 @@ impl AnswerTree {
 impl TypedContract for ServiceBond {
     const NAME: &'static str = "ServiceBond";
 
+    type Probe = IServiceBond::getBatchCall;
+
+    fn probe() -> Self::Probe {
+        IServiceBond::getBatchCall { batchId: B256::ZERO }
+    }
+
     fn new(contract: Contract) -> Self {
         Self { contract }
     }
@@ -129,13 +135,13 @@ impl ServiceBond {
         self.contract.send(&IServiceBond::closeCall { serviceId: service_id }).await
     }
 
-    /// Posts a receipt and pays its price into escrow; returns the batch's id.
+    /// Posts a receipt and pays its price into escrow.
     pub async fn post(
         &self,
         receipt: Receipt,
         signature: Vec<u8>,
         secret: B256,
-    ) -> Result<(B256, TransactionOutcome), ChainError> {
+    ) -> Result<(BatchPosted, TransactionOutcome), ChainError> {
         let token = self.service_or_revert(receipt.serviceId).await?.token;
         let price = receipt.price;
         let call = IServiceBond::postCall {
@@ -144,7 +150,7 @@ impl ServiceBond {
             secretHash: keccak256(secret),
         };
         let outcome = self.contract.pay(&call, token, price).await?;
-        Ok((self.contract.event::<IServiceBond::BatchPosted>(&outcome)?.batchId, outcome))
+        Ok((self.contract.event(&outcome)?, outcome))
     }
 
     /// Has `checks` items drawn, and pays for their proofs into escrow.
@@ -153,12 +159,13 @@ impl ServiceBond {
         receipt: Receipt,
         checks: u64,
         secret: B256,
-    ) -> Result<TransactionOutcome, ChainError> {
+    ) -> Result<(BatchContested, TransactionOutcome), ChainError> {
         let service = self.service_or_revert(receipt.serviceId).await?;
         let checks = U256::from(checks);
         let amount = service.proofCost.saturating_mul(checks);
         let call = IServiceBond::contestCall { receipt, checks, secret };
-        self.contract.pay(&call, service.token, amount).await
+        let outcome = self.contract.pay(&call, service.token, amount).await?;
+        Ok((self.contract.event(&outcome)?, outcome))
     }
 
     /// Opens one drawn item and shows its proof.

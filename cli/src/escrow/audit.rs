@@ -138,7 +138,7 @@ struct Job {
 
 impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
-        let (escrow, from) = contract.open::<AuditEscrow>(session)?;
+        let (escrow, from) = contract.open::<AuditEscrow>(session).await?;
         let order = escrow.order(id, from).await?;
         Ok(Self { escrow, order })
     }
@@ -241,13 +241,12 @@ struct SettleReport {
 fn settle(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "settling", async |session| {
         let job = Job::find(&args.contract, args.job, &session).await?;
-        let sent = Sent::from(&job.escrow.settle(&job.order).await?);
-        let end = job.escrow.settlement(&job.order).await?.context("the job was not settled")?;
+        let (end, outcome) = job.escrow.settle(&job.order).await?;
         Ok(SettleReport {
             job: Decimal(args.job),
-            state: show::state_name(end.event.state),
-            winner: Some(Decimal(end.event.winner)).filter(|winner| !winner.0.is_zero()),
-            sent,
+            state: show::state_name(end.state),
+            winner: Some(Decimal(end.winner)).filter(|winner| !winner.0.is_zero()),
+            sent: Sent::from(&outcome),
         })
     })?;
     output.finish(&report, || {

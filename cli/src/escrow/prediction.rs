@@ -19,7 +19,7 @@ use super::job::{JobArgs, JobViewArgs};
 use crate::{
     amount::{amount_text, parse_amount},
     binding::BindingArgs,
-    chain::{SenderArgs, Sent},
+    chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_word,
     output::{Decimal, Output, table},
@@ -104,7 +104,7 @@ struct OpenReport {
 
 pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the job", async |session| {
-        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session)?;
+        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let binding = args.binding.choose(&escrow.registry().await?, args.model).await?;
         let deadline = session.after(args.deadline).await?;
         let order = Order {
@@ -177,15 +177,16 @@ pub fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         let chain = &session.chain;
         let account = chain.account()?;
         let recipient = args.recipient.unwrap_or(account);
-        let (escrow, _) = args.job.contract.open::<PredictionEscrow>(&session)?;
+        let (escrow, _) = args.job.contract.open::<PredictionEscrow>(&session).await?;
         let outcome = if args.dry_run {
             chain.code_hash(escrow.address()).await?;
             let request = escrow.claim_request(job, recipient, &artifact).with_from(account);
-            chain.call(request).await.context("the escrow would refuse this claim")?;
+            let tried = chain.call(request).await;
+            tried.map_err(|e| refusal(e, || "the escrow would refuse this claim".to_owned()))?;
             None
         } else {
             let claimed = escrow.claim(job, recipient, &artifact).await;
-            Some(claimed.context("the escrow refuses this claim")?)
+            Some(claimed.map_err(|e| refusal(e, || "the escrow refuses this claim".to_owned()))?)
         };
         Ok(ClaimReport {
             job: Decimal(job),
@@ -218,7 +219,7 @@ struct RefundReport {
 
 pub fn refund(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "refunding", async |session| {
-        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session)?;
+        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let outcome = escrow.refund(args.job).await?;
         Ok(RefundReport { job: Decimal(args.job), sent: Sent::from(&outcome) })
     })?;
@@ -267,7 +268,7 @@ impl From<OnChainJob> for JobReport {
 pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let JobViewArgs { job: id, contract, node } = &args.job;
     let report = node.run(output, "asking the escrow", async |session| {
-        let (escrow, _) = contract.open::<PredictionEscrow>(&session)?;
+        let (escrow, _) = contract.open::<PredictionEscrow>(&session).await?;
         let started = tokio::time::Instant::now();
         loop {
             let Some(job) = escrow.job(*id).await? else {

@@ -95,7 +95,7 @@ struct Job {
 
 impl Job {
     async fn find(contract: &ContractArgs, id: U256, session: &Session) -> Result<Self> {
-        let (escrow, from) = contract.open::<RetrievalEscrow>(session)?;
+        let (escrow, from) = contract.open::<RetrievalEscrow>(session).await?;
         let order = escrow.order(id, from).await?;
         Ok(Self { escrow, order })
     }
@@ -111,14 +111,14 @@ impl Job {
     fn runs(&self) -> u64 {
         u64::from(self.terms().items).div_ceil(u64::from(self.terms().batch).max(1))
     }
+}
 
-    async fn state(&self) -> Result<&'static str> {
-        Ok(match self.escrow.job(self.order.job_id).await?.map(|job| job.state) {
-            Some(State::Open) => "open",
-            Some(State::Paid) => "paid",
-            Some(State::Refunded) => "refunded",
-            _ => "unknown",
-        })
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Open => "open",
+        State::Paid => "paid",
+        State::Refunded => "refunded",
+        _ => "unknown",
     }
 }
 
@@ -183,8 +183,8 @@ fn publish(args: &PublishArgs, output: &Output) -> Result<()> {
     let report = args.job.sender.run(output, "publishing", async |session| {
         let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         let place = args.place.clone().into_bytes().into();
-        let outcome = job.escrow.publish(&job.order, keccak256(&data), place).await?;
-        let (sent, state) = (Sent::from(&outcome), job.state().await?);
+        let (end, outcome) = job.escrow.publish(&job.order, keccak256(&data), place).await?;
+        let (sent, state) = (Sent::from(&outcome), state_name(end.state));
         Ok(StepReport { job: Decimal(args.job.job), state, sent })
     })?;
     output.finish(&report, || report.text())
@@ -193,8 +193,8 @@ fn publish(args: &PublishArgs, output: &Output) -> Result<()> {
 fn settle(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "settling", async |session| {
         let job = Job::find(&args.contract, args.job, &session).await?;
-        let outcome = job.escrow.settle(&job.order).await?;
-        let (sent, state) = (Sent::from(&outcome), job.state().await?);
+        let (end, outcome) = job.escrow.settle(&job.order).await?;
+        let (sent, state) = (Sent::from(&outcome), state_name(end.state));
         Ok(StepReport { job: Decimal(args.job), state, sent })
     })?;
     output.finish(&report, || report.text())
@@ -247,10 +247,11 @@ fn show(args: &JobViewArgs, output: &Output) -> Result<()> {
                 ),
             }
         }
+        let stored = job.escrow.job(args.job).await?;
         let publication = job.escrow.publication(&job.order).await?;
         Ok(Report {
             job: Decimal(args.job),
-            state: job.state().await?,
+            state: stored.map_or("unknown", |stored| state_name(stored.state)),
             requester: terms.requester,
             holder: terms.holder,
             token: terms.token,

@@ -9,7 +9,7 @@ use assay_relayer::{ChainError, chain::TransactionOutcome, collection_job::RunAr
 use serde::Serialize;
 
 use crate::{
-    chain::{Sent, Session},
+    chain::{Sent, Session, refusal},
     output::{Decimal, hex},
 };
 
@@ -58,7 +58,8 @@ pub async fn submit(
             continue;
         }
         let sent = prove(run).await;
-        let sent = sent.with_context(|| format!("the escrow refuses run {}", run.run))?;
+        let what = || format!("the escrow refuses run {}", run.run);
+        let sent = sent.map_err(|error| refusal(error, what))?;
         transactions.push(Sent::from(&sent));
     }
     let gas_used = transactions.iter().map(|sent| sent.gas_used).sum();

@@ -69,7 +69,7 @@ struct Contested {
 pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let secret = read_secret(&args.secret)?;
     let report = args.sender.run(output, "contesting", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         let head = U256::from(session.chain.head().await?.number);
         let needed = batch.drawBlock.saturating_add(U256::from(args.confirmations.saturating_sub(1)));
@@ -80,13 +80,11 @@ pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
                 batch.drawBlock
             );
         }
-        let outcome = bond.contest(receipt, args.checks, secret).await?;
-        let drawn = bond.drawn_items(args.batch).await?;
-        let batch = bond.batch(args.batch).await?.context("the batch is gone")?;
+        let (contested, outcome) = bond.contest(receipt, args.checks, secret).await?;
         Ok(Contested {
             batch: args.batch,
-            drawn: drawn.into_iter().map(Decimal).collect(),
-            deadline: batch.deadline,
+            drawn: contested.indices.into_iter().map(Decimal).collect(),
+            deadline: contested.deadline,
             sent: Sent::from(&outcome),
         })
     })?;
@@ -125,7 +123,7 @@ struct Drawn {
 
 pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
         let drawn = bond.drawn_items(args.batch).await?;

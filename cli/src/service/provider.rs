@@ -16,7 +16,7 @@ use super::{Posted, posted, receipt::read_answers};
 use crate::{
     amount::{amount_text, parse_amount},
     binding::BindingArgs,
-    chain::{SenderArgs, Sent},
+    chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
     output::{Decimal, Output, table},
@@ -111,7 +111,7 @@ struct Opened {
 
 pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the service", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let registry = bond.contract().registry().await?;
         let binding = args.binding.choose(&registry, args.model).await?;
         let signer = args.signer.map_or_else(|| session.chain.account(), Ok)?;
@@ -167,7 +167,7 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?
     };
     let report = args.sender.run(output, "reading the batch", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
         if receipt.root != tree.root() || receipt.count != U256::from(answers.len()) {
             bail!("{} is not about the answers in {}", args.batch, args.answers.display());
@@ -213,8 +213,8 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                 path: tree.path(index).context("an item is not in the tree")?,
             };
             let outcome = bond.prove(receipt.clone(), opening, proof.proof.to_vec()).await;
-            let outcome = outcome
-                .with_context(|| format!("the contract refuses the proof of item {index}"))?;
+            let what = || format!("the contract refuses the proof of item {index}");
+            let outcome = outcome.map_err(|error| refusal(error, what))?;
             report.proven.push(index);
             report.gas_used += outcome.gas_used;
             report.transactions.push(Sent::from(&outcome));

@@ -13,7 +13,7 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_prover::{bundle::Bundle, graph::Executor};
 use assay_relayer::{
-    ServiceBond, TypedContract,
+    ChainError, ServiceBond, TypedContract,
     proving::{InputOpening, InputStore},
     service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amount::{amount_text, parse_amount},
-    chain::{KeyArgs, NodeArgs, SenderArgs, Sent},
+    chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
     output::{Decimal, Output, hex, table},
@@ -197,7 +197,7 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let contract = bond.address();
         let service = bond.service(args.service).await?;
         let service = service
@@ -287,7 +287,7 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
         bail!("the receipt asks for {}, more than {limit}", receipt.price);
     }
     let report = args.sender.run(output, "posting the receipt", async |session| {
-        let (bond, _) = args.contract.open::<ServiceBond>(&session)?;
+        let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let contract = bond.address();
         let chain_id = session.chain.chain_id();
         if (signed.chain_id, signed.contract) != (chain_id, contract) {
@@ -303,18 +303,10 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
         // Before the payment: without the secret there is no contest.
         let secret = make_secret(&args.secret)?;
         let posted = bond.post(receipt.clone(), signed.signature.to_vec(), secret).await;
-        let (id, outcome) = match posted {
-            Ok(posted) => posted,
-            Err(error) => {
-                if error.revert().is_some() {
-                    let _ = fs::remove_file(&args.secret);
-                }
-                return Err(error).context("the contract refuses the receipt");
-            }
-        };
-        let batch = bond.batch(id).await?.context("the batch is not there")?;
+        let (batch, outcome) =
+            posted.map_err(|error| not_posted(error, batch_id(receipt), &args.secret))?;
         Ok(Posted {
-            batch: id,
+            batch: batch.batchId,
             service: receipt.serviceId,
             price: Decimal(receipt.price),
             token: service.token,
@@ -336,6 +328,20 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
     })
 }
 
+/// Why a receipt was not posted. Its secret is removed, unless the receipt may be posted after all: then
+/// there could be no contest without it.
+fn not_posted(error: ChainError, batch: B256, secret: &Path) -> anyhow::Error {
+    if error.may_be_mined() {
+        return anyhow::Error::from(error).context(format!(
+            "the receipt may be posted all the same: look for batch {batch} with `assay service batch`. \
+             Its secret stays in {}; remove the file before you post the receipt again",
+            secret.display()
+        ));
+    }
+    let _ = fs::remove_file(secret);
+    refusal(error, || "the contract refuses the receipt".to_owned())
+}
+
 fn read_receipt(path: &Path) -> Result<SignedReceipt> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -346,7 +352,10 @@ fn read_receipt(path: &Path) -> Result<SignedReceipt> {
 
 #[cfg(test)]
 mod tests {
+    use assay_relayer::chain::Revert;
+
     use super::*;
+    use crate::output::message;
 
     #[test]
     fn secrets_are_made_once_and_read_back() {
@@ -358,6 +367,26 @@ mod tests {
         assert!(make_secret(&path).is_err(), "a second batch needs another one");
         fs::write(&path, "0x12").unwrap();
         assert!(read_secret(&path).is_err());
+    }
+
+    #[test]
+    fn secrets_stay_where_the_receipt_may_be_posted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("batch.secret");
+        make_secret(&path).unwrap();
+        let pending = ChainError::TransactionPending { hash: B256::ZERO, seconds: 180 };
+        let text = message(&not_posted(pending, B256::with_last_byte(7), &path));
+        assert!(text.contains("batch.secret") && text.contains("not in a block"), "{text}");
+        assert!(path.exists());
+        let (account, balance, needed) = (Address::ZERO, U256::ZERO, U256::ONE);
+        let poor = ChainError::InsufficientFunds { account, balance, needed };
+        let text = message(&not_posted(poor, B256::ZERO, &path));
+        assert!(text.contains("send funds") && !text.contains("refuses"), "{text}");
+        assert!(!path.exists(), "the next attempt draws a secret");
+        make_secret(&path).unwrap();
+        let revert = ChainError::Reverted(Revert::decode(Default::default()));
+        let text = message(&not_posted(revert, B256::ZERO, &path));
+        assert!(text.starts_with("the contract refuses the receipt: ") && !path.exists(), "{text}");
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub enum ChainError {
     )]
     NoCode { address: Address, node: String },
 
+    #[error("the contract at {address} is no {wanted}: {reason}; check the address and the chain")]
+    OtherContract { address: Address, wanted: &'static str, reason: String },
+
     #[error("contract artifact {path}: {reason}", path = .path.display())]
     Artifact { path: PathBuf, reason: String },
 
@@ -113,6 +116,30 @@ impl ChainError {
             Self::Reverted(revert) => Some(revert),
             Self::TransactionReverted { revert, .. } => revert.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether it is a contract that says no, by reverting.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Reverted(_) | Self::TransactionReverted { .. })
+    }
+
+    /// Whether a transaction whose sending ended like this may be mined all the same.
+    pub fn may_be_mined(&self) -> bool {
+        match self {
+            Self::TransactionPending { .. }
+            | Self::SendUnanswered { .. }
+            | Self::Unreachable { .. }
+            | Self::BadAnswer { .. }
+            | Self::Incomplete { .. } => true,
+            // Asked what became of it, the node refused an answer.
+            Self::Refused { operation, .. } => {
+                matches!(
+                    operation.as_str(),
+                    "eth_getTransactionReceipt" | "eth_getTransactionByHash"
+                )
+            }
+            _ => false,
         }
     }
 
@@ -165,5 +192,45 @@ fn transport_reason(kind: &TransportErrorKind) -> String {
             cause.to_string()
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_and_open_ends_are_told_apart() {
+        let node = || "http://node".to_owned();
+        let refused = |operation: &str| ChainError::Refused {
+            node: node(),
+            operation: operation.into(),
+            code: -32005,
+            message: "too many requests".into(),
+        };
+        let reverted = ChainError::Reverted(Revert::decode(Default::default()));
+        let poor = ChainError::InsufficientFunds {
+            account: Address::ZERO,
+            balance: U256::ZERO,
+            needed: U256::ONE,
+        };
+        let unreachable = ChainError::Unreachable {
+            node: node(),
+            operation: "eth_call".into(),
+            reason: "refused".into(),
+        };
+        let pending = ChainError::TransactionPending { hash: B256::ZERO, seconds: 1 };
+        let failed = ChainError::TransactionReverted { hash: B256::ZERO, block: 1, revert: None };
+        for (error, refusal, open) in [
+            (reverted, true, false),
+            (failed, true, false),
+            (poor, false, false),
+            (refused("eth_sendRawTransaction"), false, false),
+            (refused("eth_getTransactionReceipt"), false, true),
+            (unreachable, false, true),
+            (pending, false, true),
+        ] {
+            assert_eq!((error.is_refusal(), error.may_be_mined()), (refusal, open), "{error}");
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! All contracts at addresses that follow from the build.
+//! All contracts at addresses that follow from the build, and contracts that are taken for others.
 
-use alloy::providers::Provider;
+use alloy::{primitives::Address, providers::Provider};
 use assay_relayer::{
-    Chain,
+    AuditEscrow, Chain, ChainError, Contract, ModelRegistry, PredictionEscrow, RetrievalEscrow,
+    ServiceBond, TypedContract,
     deployment::{DeploymentPlan, Found},
 };
 
@@ -59,4 +60,34 @@ async fn a_deployment_that_broke_off_is_taken_up_again() {
         let chain = connect(proxy.url(), 0).await;
         assert_eq!(plan.first_block(&chain).await.unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn other_contracts_are_told_from_the_wanted_one() {
+    require_anvil!();
+    let anvil = Anvil::start();
+    let chain = connect(anvil.url(), 0).await;
+    let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
+    plan.deploy(&chain, |_| {}).await.unwrap();
+    // Contracts that hold jobs are not told from the prediction escrow.
+    check::<PredictionEscrow>(&chain, &plan, &["AuditEscrow", "RetrievalEscrow"]).await;
+    check::<ModelRegistry>(&chain, &plan, &[]).await;
+    check::<AuditEscrow>(&chain, &plan, &[]).await;
+    check::<RetrievalEscrow>(&chain, &plan, &[]).await;
+    check::<ServiceBond>(&chain, &plan, &[]).await;
+}
+
+async fn check<C: TypedContract>(chain: &Chain, plan: &DeploymentPlan, passes: &[&str]) {
+    for planned in &plan.contracts {
+        let typed = Contract::at(chain.clone(), planned.address).typed::<C>().await;
+        if planned.name == C::NAME || passes.contains(&planned.name) {
+            assert_eq!(typed.ok().unwrap().address(), planned.address);
+            continue;
+        }
+        let error = typed.err().unwrap();
+        let ChainError::OtherContract { address, wanted, .. } = error else { panic!("{error}") };
+        assert_eq!((address, wanted), (planned.address, C::NAME));
+    }
+    let nobody = Contract::at(chain.clone(), Address::with_last_byte(0x99)).typed::<C>().await;
+    assert!(matches!(nobody.err().unwrap(), ChainError::NoCode { .. }));
 }

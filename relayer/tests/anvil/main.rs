@@ -9,6 +9,7 @@
 mod bindings;
 mod connection;
 mod deployment;
+mod lagging;
 mod node;
 mod payment;
 mod proxy;

@@ -135,7 +135,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the job", async |session| {
         let is_dev = built.iter().any(|built| built.dev_setup);
         guard_dev_setup(is_dev, session.chain.chain_id(), args.dev)?;
-        let (escrow, _) = args.contract.open::<AuditEscrow>(&session)?;
+        let (escrow, _) = args.contract.open::<AuditEscrow>(&session).await?;
         let enter_by = session.after(args.enter_within).await?;
         let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");
         let deliver_by = later(enter_by, args.deliver_within)?;

@@ -81,7 +81,7 @@ pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         _ => bail!("this architecture proves statements of kind {}", statement.name()),
     };
     let report = args.sender.run(output, "opening the job", async |session| {
-        let (escrow, _) = args.contract.open::<RetrievalEscrow>(&session)?;
+        let (escrow, _) = args.contract.open::<RetrievalEscrow>(&session).await?;
         let registry = escrow.contract().registry().await?;
         let binding = args.binding.choose(&registry, args.model).await?;
         require_circuit(&registry, args.model, &architecture).await?;
