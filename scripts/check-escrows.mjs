@@ -45,10 +45,30 @@ function refused(reason, work) {
 // --- deployment ---------------------------------------------------------------------------------------
 const check = stage.ask("deploy", "--check", "--allow-dev-setup", "-o", stage.deployment);
 assert.equal(check.complete, true);
-refused("does not hold this build", () => stage.ask("deploy", "--check", "-o", stage.deployment));
+refused("not deployed: AuditEscrow", () => stage.ask("deploy", "--check", "-o", stage.deployment));
 const again = deployer.send("deploy", "--allow-dev-setup", "-o", stage.deployment);
 assert.deepEqual(Object.values(again.contracts).map((contract) => contract.gas_used), Array(8).fill(0));
 assert.equal(again.block, stage.deployed.block, "the file keeps its block");
+const other = stage.file("other-addresses.json");
+const lost = deployer.send("deploy", "--allow-dev-setup", "-o", other);
+assert.equal(lost.block, stage.deployed.block, "without a file the block is found");
+const at = (name) => stage.deployed.contracts[name].address;
+const changed = JSON.parse(fs.readFileSync(other, "utf8"));
+changed.contracts.AuditEscrow.address = at("ServiceBond");
+fs.writeFileSync(other, JSON.stringify(changed));
+refused("other-addresses.json for AuditEscrow", () => stage.ask(
+  "deploy", "--check", "--allow-dev-setup", "-o", other,
+));
+// Contracts that are taken for others.
+refused("is no AuditEscrow", () => stage.ask(
+  "escrow", "audit", "show", "1", "--escrow", at("RetrievalEscrow"),
+));
+refused("is no ServiceBond", () => stage.ask(
+  "service", "show", `0x${"11".repeat(32)}`, "--escrow", at("AuditEscrow"),
+));
+refused("is no RetrievalEscrow", () => seller.send(
+  "escrow", "retrieval", "settle", "1", "--escrow", at("ModelRegistry"),
+));
 // forge's script, not broadcast: it writes the addresses that it would use.
 execFileSync("node_modules/.bin/forge", ["script", "contracts/script/Deploy.s.sol", "--rpc-url", stage.url], {
   env: { ...process.env, ALLOW_DEV_SETUP: "true" },
@@ -60,6 +80,13 @@ for (const [name, { address, code_hash }] of Object.entries(stage.deployed.contr
   assert.deepEqual([address, code_hash], [there.toLowerCase(), codeHash], `${name}, as forge has it`);
 }
 say("deployed; a second deployment finds everything, forge's script has the same addresses");
+{
+  const { bundle, keys, verifier } = found.models.prediction;
+  const pair = seller.send("verifier", "deploy", verifier);
+  const registered = seller.send("model", "register", bundle, "--setup", found.setup, "--keys", keys,
+    "--vk", pair.vk, "--verifier", pair.verifier);
+  assert.equal(registered.model_id, String(Object.keys(ids).length + 1), "in the registry of the deployment");
+}
 
 // --- audits -------------------------------------------------------------------------------------------
 const audit = (actor, command, job, ...args) => actor.send("escrow", "audit", command, job, ...args);
@@ -283,6 +310,13 @@ for (const silent of [false, true]) {
   say("a contest of two sellers goes to the better one");
 }
 
+/** The coarse network for single predictions, which nobody has registered; its keys are made when needed. */
+const coarse = {
+  bundle: found.models.coarseAudit.bundle.replace("coarseAudit", "coarse"),
+  keys: stage.file("coarse-keys"),
+};
+const used = (bundle) => assay(["model", "inspect", bundle]).openings_used;
+
 // --- a service with spot checks --------------------------------------------------------------------------
 const service = (actor, command, ...args) => actor.send("service", command, ...args);
 {
@@ -323,6 +357,13 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
       fs.writeFileSync(others, JSON.stringify(list.slice(1)));
       refused("do not pay", () => service(buyer, "post", receipt, "--answers", others, ...posting.slice(2)));
       refused("NotBatchBuyer", () => service(rival, "post", receipt, ...posting));
+      const dear = stage.file("dear.json");
+      service(
+        provider, "sign", answers, "--service", opened.service, "--buyer", buyer.address,
+        "--price", "1000000ether", "-o", dear,
+      );
+      refused("send funds to it", () => service(buyer, "post", dear, ...posting));
+      assert.ok(!fs.existsSync(secret), "nothing was sent: the next attempt draws a secret");
     }
     const { batch } = service(buyer, "post", receipt, ...posting);
     refused("must be there before", () => service(buyer, "contest", batch, "--checks", "1", "--secret", secret));
@@ -330,15 +371,18 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
     return { batch, answers, secret };
   };
   const state = (batch) => stage.ask("service", "batch", batch).state;
-  const proving = ({ batch, answers }) => service(
-    provider, "prove", batch, "--answers", answers, "--inputs", inputs, "--bundle",
-    found.models.prediction.bundle, "--setup", found.setup, "--keys", found.models.prediction.keys,
+  const proving = ({ batch, answers }, { bundle, keys } = found.models.prediction) => service(
+    provider, "prove", batch, "--answers", answers, "--inputs", inputs, "--bundle", bundle,
+    "--setup", found.setup, "--keys", keys,
   );
 
   // Upheld: every drawn item is proven.
   const honest = await sell("honest", false);
   refused("not contested", () => proving(honest));
   const contested = service(buyer, "contest", honest.batch, "--checks", "2", "--secret", honest.secret);
+  const before = used(coarse.bundle);
+  refused("the bundle holds model", () => proving(honest, coarse));
+  assert.equal(used(coarse.bundle), before, "no opening is spent on another model");
   const done = proving(honest);
   assert.deepEqual([...done.proven].sort(), contested.drawn.map(Number).sort());
   assert.equal(state(honest.batch), "upheld");
@@ -488,6 +532,30 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
   const [after] = stage.ask("relayer", "status", "--store", store).jobs;
   assert.equal(after.state.name, "confirmed");
   say("a relayer with a keystore is stopped, started again, and paid in a token");
+}
+
+// --- a proof for a job, made by hand -----------------------------------------------------------------------
+{
+  const { bundle, keys, architecture } = found.models.prediction;
+  const { commitment, opening } = assay([
+    "input", "commit", "--architecture", architecture, "--input", found.images[1], "-o", stage.file("job"),
+  ]);
+  const { job } = buyer.send(
+    "escrow", "open", "--model", ids.prediction, "--commitment", commitment, "--price", "7",
+  );
+  const proof = stage.file("job.proof");
+  const prove = (model) => assay([
+    "prove", model.bundle, "--setup", found.setup, "--keys", model.keys, "--opening", opening,
+    "--job", job, "--recipient", seller.address, "-o", proof,
+  ], stage.environment);
+  const before = used(coarse.bundle);
+  refused("the bundle holds model", () => prove(coarse));
+  assert.equal(used(coarse.bundle), before, "no opening is spent on another model");
+  assert.equal(prove({ bundle, keys }).class, found.labels[1]);
+  seller.send("escrow", "claim", job, "--proof", proof);
+  refused("the escrow refuses this claim", () => seller.send("escrow", "claim", job, "--proof", proof));
+  assert.equal(seller.withdraw("prediction"), 7n);
+  say("a proof made by hand is paid");
 }
 
 stage.close();

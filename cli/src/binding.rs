@@ -3,7 +3,7 @@
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::bundle::Architecture;
-use assay_relayer::{ModelRegistry, TypedContract, registry::ModelBinding};
+use assay_relayer::{ModelIdentity, ModelRegistry, TypedContract, registry::ModelBinding};
 use clap::Args;
 
 use crate::chain::guard_dev_setup;
@@ -36,6 +36,20 @@ impl BindingArgs {
 pub async fn bound(registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
     let binding = registry.binding(model).await?;
     binding.with_context(|| format!("model {model} is not bound to a verifier yet"))
+}
+
+/// Refuses to prove with another model than the one that is to be proven: the proof would cost an opening
+/// of the weights, and be worth nothing.
+pub async fn require_model(
+    registry: &ModelRegistry,
+    model: U256,
+    bundle: ModelIdentity,
+) -> Result<()> {
+    let wanted = bound(registry, model).await?.model;
+    if wanted != bundle {
+        bail!("the bundle holds {bundle}; number {model}, which is to be proven, is {wanted}");
+    }
+    Ok(())
 }
 
 /// Refuses a model that is registered with another circuit than that of an architecture.

@@ -21,7 +21,13 @@ const TRANSACTION_TIMEOUT: u64 = 180;
 #[derive(Args, Clone)]
 pub struct NodeArgs {
     /// Node to talk to: http(s):// or ws(s)://
-    #[arg(long, env = "ASSAY_RPC", value_name = "URL", help_heading = "Chain")]
+    #[arg(
+        long,
+        env = "ASSAY_RPC",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Chain"
+    )]
     pub rpc: String,
     /// Refuse a node of any other chain
     #[arg(long, value_name = "ID", help_heading = "Chain")]

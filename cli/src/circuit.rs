@@ -49,7 +49,13 @@ pub struct VkArgs {
     #[arg(long, value_name = "HEX", value_parser = crate::hex_words::parse_hash)]
     hash: Option<B256>,
     /// Node of the contract's chain
-    #[arg(long, env = "ASSAY_RPC", value_name = "URL", help_heading = "Chain")]
+    #[arg(
+        long,
+        env = "ASSAY_RPC",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Chain"
+    )]
     rpc: Option<String>,
 }
 

@@ -153,6 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_nodes_are_not_shown_in_the_help() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let variable = argument.get_env().and_then(|name| name.to_str());
+                // Providers put keys into them.
+                if variable == Some("ASSAY_RPC") {
+                    assert!(argument.is_hide_env_values_set(), "{}", command.get_name());
+                }
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
     fn keys_are_never_arguments() {
         fn names(command: &clap::Command) -> Vec<String> {
             let own = command.get_arguments().map(|argument| argument.get_id().to_string());

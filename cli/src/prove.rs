@@ -8,16 +8,20 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{InputMode, OutputMode, StatementKind},
     field::{field_from_bytes, field_to_bytes},
-    model_proof::ModelProver,
+    model_proof::{ModelProver, model_hash},
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
 };
-use assay_relayer::{PredictionEscrow, TypedContract, proving::InputOpening};
+use assay_relayer::{
+    Contract, ModelIdentity, PredictionEscrow, TypedContract, proving::InputOpening,
+};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use crate::{
+    binding::require_model,
     chain::{NodeArgs, block_on, guard_dev_setup},
+    contract::find,
     hex_words::{parse_hash, parse_word},
     input::{InputArgs, Salt},
     keygen::{KeyFolder, ModelSource},
@@ -57,20 +61,29 @@ pub struct ProveArgs {
     /// Public input 0, which binds the proof to its use
     #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word, conflicts_with_all = ["escrow", "job", "recipient"])]
     context: B256,
-    /// Prove for a job of this escrow: its context is computed
-    #[arg(long, value_name = "ADDRESS", requires_all = ["job", "recipient", "rpc"])]
-    escrow: Option<Address>,
-    /// Id of the job
-    #[arg(long, value_name = "ID", requires = "escrow")]
+    /// Prove for this job: its context is computed
+    #[arg(long, value_name = "ID", requires_all = ["recipient", "rpc"])]
     job: Option<U256>,
     /// Who is paid for the proof; nobody else can be
-    #[arg(long, value_name = "ADDRESS", requires = "escrow")]
+    #[arg(long, value_name = "ADDRESS", requires = "job")]
     recipient: Option<Address>,
+    /// The job's escrow [default: the one in --deployment]
+    #[arg(long, value_name = "ADDRESS", requires = "job", help_heading = "Chain")]
+    escrow: Option<Address>,
+    /// File of addresses that `assay deploy` wrote
+    #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
+    deployment: Option<PathBuf>,
     /// Allow a development setup for a job on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     /// Node of the escrow's chain
-    #[arg(long, env = "ASSAY_RPC", value_name = "URL", help_heading = "Chain")]
+    #[arg(
+        long,
+        env = "ASSAY_RPC",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Chain"
+    )]
     rpc: Option<String>,
     /// Proof file to write
     #[arg(short, long, value_name = "FILE")]
@@ -117,13 +130,18 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     spinner.message("reading the keys");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
-    let context = match (args.escrow, args.job, args.recipient, &args.rpc) {
-        (Some(escrow), Some(job), Some(recipient), Some(rpc)) => {
+    let context = match (args.job, args.recipient, &args.rpc) {
+        (Some(job), Some(recipient), Some(rpc)) => {
+            spinner.message("looking at the job");
             let commitment = InputOpening { input: input.clone(), salt }.commitment()?;
-            job_context(rpc, escrow, job, recipient, commitment, srs.is_dev(), args.dev)?
+            let model = ModelIdentity {
+                vk_hash: B256::from(key.info().hash()),
+                model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
+            };
+            args.job_context(rpc, job, recipient, commitment, model, srs.is_dev())?
         }
         (None, ..) => args.context,
-        _ => bail!("a proof for a job needs --escrow, --job, --recipient and --rpc"),
+        _ => bail!("a proof for a job needs --job, --recipient and --rpc"),
     };
     let statement = Statement {
         context: field_from_bytes(&context.0).context("the context is not a field element")?,
@@ -188,31 +206,37 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     })
 }
 
-/// The context of a job, after a look at whether the proof can be for it.
-fn job_context(
-    rpc: &str,
-    escrow: Address,
-    job: U256,
-    recipient: Address,
-    commitment: B256,
-    is_dev: bool,
-    allow_dev: bool,
-) -> Result<B256> {
-    block_on(async {
-        let chain = NodeArgs::at(rpc).connect().await?;
-        guard_dev_setup(is_dev, chain.chain_id(), allow_dev)?;
-        let contract = PredictionEscrow::at(chain, escrow);
-        let Some(found) = contract.job(job).await? else {
-            bail!("escrow {escrow} has no job {job}");
-        };
-        let wanted = B256::from(found.input_commitment.to_be_bytes());
-        if wanted != commitment {
-            bail!(
-                "job {job} is about the input with commitment {wanted}, this one has {commitment}"
-            );
-        }
-        Ok(B256::from(contract.contract().proof_context(job, recipient).to_be_bytes()))
-    })
+impl ProveArgs {
+    /// The context of a job, after a look at whether the proof can be for it: a proof costs an opening of
+    /// the weights.
+    fn job_context(
+        &self,
+        rpc: &str,
+        job: U256,
+        recipient: Address,
+        commitment: B256,
+        model: ModelIdentity,
+        is_dev: bool,
+    ) -> Result<B256> {
+        block_on(async {
+            let chain = NodeArgs::at(rpc).connect().await?;
+            guard_dev_setup(is_dev, chain.chain_id(), self.dev)?;
+            let file = self.deployment.as_deref();
+            let place = find(self.escrow, file, PredictionEscrow::NAME, &chain)?;
+            let escrow: PredictionEscrow = Contract::at(chain, place.address).typed().await?;
+            let Some(found) = escrow.job(job).await? else {
+                bail!("escrow {} has no job {job}", place.address);
+            };
+            let wanted = B256::from(found.input_commitment.to_be_bytes());
+            if wanted != commitment {
+                bail!(
+                    "job {job} is about the input with commitment {wanted}, this one has {commitment}"
+                );
+            }
+            require_model(&escrow.registry().await?, found.model_id, model).await?;
+            Ok(B256::from(escrow.contract().proof_context(job, recipient).to_be_bytes()))
+        })
+    }
 }
 
 #[derive(Args)]

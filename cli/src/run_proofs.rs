@@ -269,11 +269,14 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         None => &all[..],
     };
     let mut todo = Vec::new();
+    let bar = output.bar(chosen.len() as u64, "looking for proofs that are there");
     for place in chosen {
         if !work.is_proven(*place)? {
             todo.push(*place);
         }
+        bar.step("looking for proofs that are there");
     }
+    drop(bar);
     let stopwatch = Stopwatch::start();
     prove_all(&work, &todo, args.workers.max(1), predicted.wall_s, output)?;
     let used = stopwatch.read();
@@ -296,7 +299,9 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         output: args.output.clone(),
         predicted,
     };
+    let bar = output.bar(all.len() as u64, "checking proofs");
     for place in &all {
+        bar.step("checking proofs");
         let path = proof_path(&args.output, place.index);
         if !path.exists() {
             continue;
@@ -306,6 +311,7 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         report.counted += counted(statement, result);
         report.covered += place.items;
     }
+    drop(bar);
     output.finish(&report, || {
         table(&[
             ("proofs", format!("{} in {}", report.proofs, report.output.display())),

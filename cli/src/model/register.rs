@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
 use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use assay_relayer::{
-    ModelRegistry, TypedContract,
+    Contract, ModelRegistry, TypedContract,
     registry::{ModelCommitment, PROOF_SYSTEM_ID},
 };
 use clap::Args;
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{SenderArgs, guard_dev_setup},
+    contract::find,
     keygen::KeyFolder,
     output::{Decimal, Output, table},
 };
@@ -31,9 +32,12 @@ pub struct RegisterArgs {
     /// Folder of keys
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
-    /// Model registry
-    #[arg(long, value_name = "ADDRESS")]
-    registry: Address,
+    /// Model registry [default: the one in --deployment]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "deployment")]
+    registry: Option<Address>,
+    /// File of addresses that `assay deploy` wrote
+    #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
+    deployment: Option<PathBuf>,
     /// Data contract of the verifying key, as `assay verifier deploy` made it
     #[arg(long, value_name = "ADDRESS")]
     vk: Address,
@@ -83,6 +87,8 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "registering the model", async |session| {
         let chain = session.chain;
         guard_dev_setup(info.is_dev(), chain.chain_id(), args.dev)?;
+        let (address, file) = (args.registry, args.deployment.as_deref());
+        let registry = find(address, file, ModelRegistry::NAME, &chain)?;
         let found = chain.code_hash(args.vk).await?;
         if found != commitment.vkHash {
             bail!(
@@ -91,7 +97,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
                 commitment.vkHash
             );
         }
-        let registry = ModelRegistry::at(chain, args.registry);
+        let registry: ModelRegistry = Contract::at(chain, registry.address).typed().await?;
         let registered = registry.register(commitment.clone(), args.vk, args.verifier).await?;
         Ok(Report {
             model_id: Decimal(registered.model_id),

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Posted, posted, receipt::read_answers};
 use crate::{
     amount::{amount_text, parse_amount},
-    binding::BindingArgs,
+    binding::{BindingArgs, require_model},
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
@@ -173,6 +173,8 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
             bail!("{} is not about the answers in {}", args.batch, args.answers.display());
         }
         let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
+        let registry = bond.contract().registry().await?;
+        require_model(&registry, service.modelId, prover.model()).await?;
         let drawn = bond.drawn_items(args.batch).await?;
         if drawn.is_empty() {
             bail!("batch {} is not contested; there is nothing to prove", args.batch);

@@ -278,11 +278,14 @@ pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
         );
     }
     let inputs = InputStore::new(&args.inputs);
+    let bar = output.bar(answers.len() as u64, "checking answers");
     for (index, answer) in answers.iter().enumerate() {
         inputs.get(answer.commitment).with_context(|| {
             format!("answer {index} is about an input that is not yours; do not pay for it")
         })?;
+        bar.step("checking answers");
     }
+    drop(bar);
     if let Some(limit) = args.max_price.filter(|limit| receipt.price > *limit) {
         bail!("the receipt asks for {}, more than {limit}", receipt.price);
     }
