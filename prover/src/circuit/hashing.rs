@@ -22,13 +22,11 @@ pub(super) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) ->
     let mut rows = Rows { hash, columns, scalars: &mut scalars };
     let mut state = [Fr::ZERO; WIDTH];
     for (block, (absorbed, permutation)) in permutations.into_iter().enumerate() {
-        let mut row = hash.block_row(block);
-        for value in absorbed {
+        for (row, value) in (hash.block_row(block)..).zip(absorbed) {
             rows.write(row, &state);
             rows.scalars[row - hash.first_row] = [value, state[0]];
             state.rotate_left(1);
             state[WIDTH - 1] = value;
-            row += 1;
         }
         rows.permutation(block, &permutation);
         state = permutation.result;
