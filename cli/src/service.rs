@@ -139,8 +139,7 @@ async fn posted(bond: &ServiceBond, id: B256) -> Result<Posted> {
     let batch = batch.with_context(|| format!("contract {} has no batch {id}", bond.address()))?;
     let receipt = bond.receipt(id, &batch).await?.with_context(|| {
         format!(
-            "the receipt of batch {id} is not in the transaction that posted it, or the node does not \
-             keep that; ask one that keeps old transactions"
+            "the node has no log of the posting of batch {id}; ask one that keeps old logs"
         )
     })?;
     Ok(Posted { batch, receipt })
