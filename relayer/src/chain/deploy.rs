@@ -196,7 +196,8 @@ impl Chain {
             node: self.label().to_owned(),
             what: format!("the address deployed by {}", outcome.hash),
         })?;
-        let code = self.code(address).await?;
+        let code = self.code(address).await;
+        let code = code.map_err(|error| error.after_sending(outcome.hash, self.label()))?;
         if code.is_empty() {
             return Err(ChainError::NoCode { address, node: self.label().to_owned() });
         }

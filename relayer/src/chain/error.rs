@@ -49,7 +49,7 @@ pub enum ChainError {
     TransactionPending { hash: B256, seconds: u64 },
 
     #[error(
-        "transaction {hash} was handed to the node at {node} but the answer was lost ({reason}); it may be mined: look it up before sending again"
+        "transaction {hash} was handed to the node at {node}, but what became of it is not known ({reason}); it may be mined: look it up before sending again"
     )]
     SendUnanswered { hash: B256, node: String, reason: String },
 
@@ -107,6 +107,17 @@ impl ChainError {
                 super::retry::is_transient_refusal(*code, message)
             }
             _ => false,
+        }
+    }
+
+    /// This error as one about a transaction that the node at `node` may have: whoever sees it
+    /// must know what to look up before the same is sent again.
+    pub(crate) fn after_sending(self, hash: B256, node: &str) -> Self {
+        match self {
+            Self::Unreachable { node, reason, .. } => Self::SendUnanswered { hash, node, reason },
+            other => {
+                Self::SendUnanswered { hash, node: node.to_owned(), reason: other.to_string() }
+            }
         }
     }
 

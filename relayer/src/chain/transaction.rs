@@ -83,6 +83,11 @@ impl TransactionOutcome {
     pub fn fee(&self) -> U256 {
         U256::from(self.gas_used) * U256::from(self.effective_gas_price)
     }
+
+    /// How many blocks of a chain with this head hold the transaction, its own included.
+    pub(crate) fn confirmations(&self, head: u64) -> u64 {
+        head.saturating_sub(self.block_number).saturating_add(1)
+    }
 }
 
 impl Chain {
@@ -133,14 +138,20 @@ impl Chain {
         });
         let (signed, broadcast) = match (sent.await, hash) {
             (Ok(sent), _) => sent,
-            (Err(ChainError::Unreachable { node, reason, .. }), Some(hash)) => {
-                return Err(ChainError::SendUnanswered { hash, node, reason });
-            }
+            (
+                Err(
+                    error @ (ChainError::Unreachable { .. }
+                    | ChainError::BadAnswer { .. }
+                    | ChainError::Incomplete { .. }),
+                ),
+                Some(hash),
+            ) => return Err(error.after_sending(hash, self.label())),
             (Err(error), _) => return Err(error),
         };
         if let Broadcast::NonceUsed { message } | Broadcast::Underpriced { message } = broadcast {
             // A repetition after a lost answer is told so about our own transaction.
-            if !self.knows_transaction(signed.hash).await? {
+            let known = self.knows_transaction(signed.hash).await;
+            if !known.map_err(|error| error.after_sending(signed.hash, self.label()))? {
                 return Err(ChainError::Refused {
                     node: self.label().to_owned(),
                     operation: "eth_sendRawTransaction".into(),
@@ -242,7 +253,12 @@ impl Chain {
         Ok(found.map(|transaction| transaction.input().clone()))
     }
 
-    /// Waits until `confirmations` blocks (its own is the first) hold a transaction.
+    /// Waits until `confirmations` blocks (its own is the first) hold a transaction. A node that
+    /// cannot be reached meanwhile is waited for as well.
+    ///
+    /// # Errors
+    /// [`ChainError::TransactionPending`] after `timeout`; [`ChainError::SendUnanswered`] if the
+    /// node cannot be asked then, or refuses to answer. Both name the transaction.
     pub async fn wait_mined(
         &self,
         hash: B256,
@@ -251,23 +267,35 @@ impl Chain {
     ) -> Result<TransactionOutcome, ChainError> {
         let start = Instant::now();
         loop {
-            if let Some(outcome) = self.outcome(hash).await? {
-                let head = if confirmations > 1 {
-                    self.head().await?.number
-                } else {
-                    outcome.block_number
-                };
-                if head.saturating_sub(outcome.block_number) + 1 >= confirmations {
-                    return Ok(outcome);
-                }
-            }
+            let trouble = match self.confirmed(hash, confirmations).await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => None,
+                Err(error) if error.is_transient() => Some(error),
+                Err(error) => return Err(error.after_sending(hash, self.label())),
+            };
             if start.elapsed() >= timeout {
-                return Err(ChainError::TransactionPending { hash, seconds: timeout.as_secs() });
+                return Err(match trouble {
+                    Some(error) => error.after_sending(hash, self.label()),
+                    None => ChainError::TransactionPending { hash, seconds: timeout.as_secs() },
+                });
             }
             // A dev node mines at once; do not make its user wait a whole interval.
             let soon = Duration::from_millis(50).max(start.elapsed() / 4);
             tokio::time::sleep(soon.min(self.config().poll_interval)).await;
         }
+    }
+
+    /// The outcome of a transaction that `confirmations` blocks hold.
+    async fn confirmed(
+        &self,
+        hash: B256,
+        confirmations: u64,
+    ) -> Result<Option<TransactionOutcome>, ChainError> {
+        let Some(outcome) = self.outcome(hash).await? else {
+            return Ok(None);
+        };
+        let head = if confirmations > 1 { self.head().await?.number } else { outcome.block_number };
+        Ok((outcome.confirmations(head) >= confirmations).then_some(outcome))
     }
 
     async fn next_nonce(&self, account: Address) -> Result<u64, ChainError> {

@@ -1,15 +1,15 @@
 //! What is said when something is not as configured, and how narrow log queries are found.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, Bytes};
 use assay_relayer::{
     Artifact, Chain, ChainError, PredictionEscrow, Relayer, RelayerConfig, RelayerError,
-    StoreError, TypedContract,
+    SignerSource, StoreError, TypedContract,
 };
 
 use crate::{
-    node::{Anvil, artifacts},
+    node::{Anvil, KEYS, artifacts},
     proxy::{Action, Proxy},
     require_anvil,
     world::{World, config, connect, settle},
@@ -162,11 +162,64 @@ async fn answers_to_sent_transactions_get_lost() {
 }
 
 #[tokio::test]
+async fn the_node_goes_away_after_a_transaction_was_sent() {
+    require_anvil!();
+    let world = World::new().await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    let chain = connect(proxy.url(), 0).await;
+    let nonce = world.nonce().await;
+    // For longer than one request is tried again.
+    let mut refused = 0;
+    proxy.rule(move |method, _| match method {
+        "eth_getTransactionReceipt" if refused < 10 => {
+            refused += 1;
+            Action::Swallow
+        }
+        _ => Action::Forward,
+    });
+    chain.deploy_data(b"x").await.unwrap();
+    assert_eq!(world.nonce().await, nonce + 1);
+
+    // It does not come back: the error names the transaction.
+    let mut settings = config(proxy.url());
+    settings.transaction_timeout = Duration::from_secs(1);
+    let signer = SignerSource::PrivateKey(KEYS[0].into()).load().unwrap();
+    let impatient = Chain::connect(settings, Some(signer)).await.unwrap();
+    let lost = async |method_lost: &'static str, refused: bool| {
+        proxy.rule(move |method, _| match method {
+            "eth_sendRawTransaction" if refused => {
+                Action::Refuse { code: -32000, message: "nonce too low".into() }
+            }
+            method if method == method_lost => Action::Swallow,
+            _ => Action::Forward,
+        });
+        let error = impatient.deploy_data(b"x").await.unwrap_err();
+        let text = error.to_string();
+        let ChainError::SendUnanswered { hash, .. } = error else { panic!("{error}") };
+        assert!(
+            text.contains(&hash.to_string()) && text.contains("before sending again"),
+            "{text}"
+        );
+        hash
+    };
+    let hash = lost("eth_getTransactionReceipt", false).await;
+    assert!(world.chain.outcome(hash).await.unwrap().is_some_and(|outcome| outcome.success));
+    lost("eth_getTransactionByHash", true).await;
+    // The code is asked for once the contract is in a block.
+    proxy.rule(|method, _| match method {
+        "eth_getCode" => Action::Swallow,
+        _ => Action::Forward,
+    });
+    let error = chain.deploy_data(b"x").await.unwrap_err();
+    assert!(matches!(error, ChainError::SendUnanswered { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_websocket_comes_back() {
     require_anvil!();
     let first = Anvil::start();
     let mut slow = config(first.ws_url());
-    slow.retry.request_timeout = std::time::Duration::from_secs(1);
+    slow.retry.request_timeout = Duration::from_secs(1);
     let chain = Chain::connect(slow, None).await.unwrap();
     chain.head().await.unwrap();
     let port = first.port;
@@ -178,7 +231,7 @@ async fn a_websocket_comes_back() {
         if chain.head().await.is_ok() {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     panic!("no reconnection");
 }
