@@ -189,7 +189,7 @@ buyer_before=$(balance "$buyer") seller_before=$(balance "$seller")
 # The seller's relayer is up before there is a job.
 "$assay" relayer run --json --escrow "$escrow" --bundle "$cache/lenet.bundle" --setup "$cache/dev.srs" \
   --keys "$cache/keys" --inputs "$run/openings" --store "$run/relayer.redb" --poll 200 \
-  --until-settled 1 --save-proof "$run/job1.proof" "$(as seller)" >"$run/report/relayer.json" 2>"$run/relayer.log" &
+  --minimum-price 0.1ether --until-settled 1 --save-proof "$run/job1.proof" "$(as seller)" >"$run/report/relayer.json" 2>"$run/relayer.log" &
 relayer=$!
 # The buyer needs the published architecture only, and hands the opening to the seller.
 step "commit to the image" "$run/report/commit.json" \

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use assay_prover::{field::field_from_bytes, proof::ProofFile};
 use assay_relayer::{
     CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
-    TypedContract, proof_context,
+    TypedContract,
+    chain::GasPolicy,
+    proof_context,
     proving::{InputStore, LocalProver, ProofReport},
 };
 use clap::{Args, Subcommand};
@@ -32,9 +34,12 @@ pub enum RelayerCommand {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay relayer run --escrow 0x... --bundle lenet.bundle --setup dev.srs --keys keys \\
-    --inputs openings --store jobs.redb --rpc http://127.0.0.1:8545 --private-key-file seller.key
+    --inputs openings --store jobs.redb --minimum-price 0.05ether --max-fee 50gwei \\
+    --rpc http://127.0.0.1:8545 --private-key-file seller.key
 
-Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs.
+Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs; a job
+waits for its opening until its deadline. A claim costs some 700,000 gas: choose --minimum-price so
+that it pays for that at the fees of --max-fee, and for the proof.
 On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
 pub struct RunArgs {
@@ -59,8 +64,16 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
     /// Least price of a job in the chain's own coin
-    #[arg(long, default_value = "1", value_parser = parse_amount, value_name = "AMOUNT")]
+    #[arg(long, value_parser = parse_amount, value_name = "AMOUNT")]
     minimum_price: U256,
+    /// Largest fee per gas of a transaction, such as 50gwei; while gas costs more, claims wait
+    /// [default: no limit]
+    #[arg(long, value_parser = parse_fee, value_name = "AMOUNT")]
+    max_fee: Option<u128>,
+    /// Leave jobs alone with less time than this before their deadline [default: one and a half
+    /// times the expected time of a proof, and 30 at least]
+    #[arg(long, value_name = "SECONDS")]
+    deadline_margin: Option<u64>,
     /// Take jobs in this token too, from this price on in its smallest unit; may be repeated
     #[arg(long, value_name = "ADDRESS=PRICE", value_parser = parse_token)]
     token: Vec<(Address, U256)>,
@@ -110,6 +123,11 @@ fn parse_token(text: &str) -> Result<(Address, U256), String> {
         Some((token.trim().parse().ok()?, price.parse().ok()?))
     });
     parsed.ok_or_else(|| format!("{text:?} is not ADDRESS=PRICE"))
+}
+
+/// An amount of wei for one unit of gas.
+fn parse_fee(text: &str) -> Result<u128, String> {
+    parse_amount(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
 }
 
 pub fn run(command: RelayerCommand, output: &Output) -> Result<()> {
@@ -164,11 +182,14 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     config.submit.confirmations = args.confirmations;
     config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
     config.minimum_prices.extend(args.token.iter().copied());
+    config.deadline_margin = args.deadline_margin.map(Duration::from_secs);
     config.recipient = args.recipient;
     config.withdraw = !args.no_withdraw;
     config.poll_interval = Duration::from_millis(args.poll.max(10));
     drop(spinner);
-    args.sender.run(output, "looking at the escrow", async |session| {
+    args.sender.run(output, "looking at the escrow", async |mut session| {
+        let gas = GasPolicy { max_fee_per_gas: args.max_fee, ..session.chain.config().gas };
+        session.chain = session.chain.with_gas_policy(gas);
         let chain_id = session.chain.chain_id();
         guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
         let (escrow, from) = args.contract.open::<PredictionEscrow>(&session).await?;
@@ -321,6 +342,16 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fees_are_amounts() {
+        assert_eq!(parse_fee("50gwei"), Ok(50_000_000_000));
+        assert_eq!(parse_fee("7"), Ok(7));
+        let huge = "1".repeat(40);
+        for bad in ["", "gwei", huge.as_str()] {
+            assert!(parse_fee(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn tokens_have_a_least_price() {

@@ -6,6 +6,8 @@ use alloy::primitives::{Address, U256};
 
 use crate::submitter::SubmitPolicy;
 
+const LEAST_MARGIN: Duration = Duration::from_secs(30);
+
 /// Settings of a relayer.
 #[derive(Clone, Debug)]
 pub struct RelayerConfig {
@@ -23,9 +25,11 @@ pub struct RelayerConfig {
     pub parallel_proofs: usize,
     /// Failed tries to prove before a job is given up.
     pub max_prove_attempts: u32,
-    /// Jobs with less time than this before their deadline are not begun.
-    pub deadline_margin: Duration,
-    /// Tokens accepted and the least price in each; the zero address is the chain's own coin.
+    /// Jobs with less time than this before their deadline are not begun; `None` for one and a
+    /// half times what a proof is expected to take, and half a minute at least.
+    pub deadline_margin: Option<Duration>,
+    /// Tokens accepted and the least price in each; the zero address is the chain's own coin. A
+    /// claim costs gas whatever it pays, so there is no price that suits every chain.
     pub minimum_prices: HashMap<Address, U256>,
     pub submit: SubmitPolicy,
     /// Whether to withdraw what was earned after each payment. Only where the recipient is the
@@ -36,7 +40,8 @@ pub struct RelayerConfig {
 }
 
 impl RelayerConfig {
-    /// The defaults, with a store at `store`: payment in the chain's own coin, of any amount.
+    /// The defaults, with a store at `store`. No payment is accepted before there is a minimum
+    /// price.
     pub fn new(store: impl Into<PathBuf>) -> Self {
         Self {
             store: store.into(),
@@ -46,11 +51,32 @@ impl RelayerConfig {
             poll_interval: Duration::from_secs(2),
             parallel_proofs: 1,
             max_prove_attempts: 5,
-            deadline_margin: Duration::from_secs(30),
-            minimum_prices: HashMap::from([(Address::ZERO, U256::ONE)]),
+            deadline_margin: None,
+            minimum_prices: HashMap::new(),
             submit: SubmitPolicy::default(),
             withdraw: true,
             shutdown_grace: Duration::from_secs(30),
         }
+    }
+
+    /// The margin before a deadline, with a prover whose proofs are expected to take that long.
+    pub fn margin(&self, expected: Duration) -> Duration {
+        self.deadline_margin.unwrap_or_else(|| LEAST_MARGIN.max(expected.saturating_mul(3) / 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_margin_follows_the_proving_time_unless_it_is_set() {
+        let mut config = RelayerConfig::new("store");
+        let seconds = Duration::from_secs;
+        assert_eq!(config.margin(Duration::ZERO), seconds(30));
+        assert_eq!(config.margin(seconds(19)), seconds(30));
+        assert_eq!(config.margin(seconds(400)), seconds(600));
+        config.deadline_margin = Some(seconds(5));
+        assert_eq!(config.margin(seconds(400)), seconds(5));
     }
 }

@@ -4,6 +4,8 @@
 //! [`ProofArtifact`]. [`LocalProver`] makes the proofs in this process; it finds the inputs in an
 //! [`InputStore`].
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::SolValue;
 use async_trait::async_trait;
@@ -75,6 +77,11 @@ impl ProveError {
 pub trait Prover: Send + Sync + 'static {
     /// Whether this prover holds the model. Jobs for others are skipped.
     fn serves(&self, model: &ModelIdentity) -> bool;
+
+    /// How long a proof is expected to take on this machine; zero if that is not known.
+    fn expected_time(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Proves one prediction.
     ///

@@ -33,6 +33,8 @@ pub struct Relayer {
     /// Tokens in which something may have been earned and not withdrawn.
     earned: BTreeSet<Address>,
     withdraw_not_before: Instant,
+    /// Jobs with less time than this before their deadline are not begun.
+    deadline_margin: Duration,
 }
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -83,6 +85,7 @@ impl Relayer {
             config.max_log_range,
         );
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
+        let deadline_margin = config.margin(prover.expected_time());
         let proofs = ProofPool::new(prover, config.parallel_proofs);
         Ok(Self {
             config,
@@ -94,6 +97,7 @@ impl Relayer {
             proofs,
             earned,
             withdraw_not_before: Instant::now(),
+            deadline_margin,
         })
     }
 
@@ -115,7 +119,8 @@ impl Relayer {
     pub async fn run(&mut self, shutdown: CancellationToken) -> Result<(), RelayerError> {
         tracing::info!(
             escrow = %self.escrow.address(), chain = self.escrow.chain().chain_id(),
-            node = self.escrow.chain().label(), recipient = %self.recipient, "relayer runs"
+            node = self.escrow.chain().label(), recipient = %self.recipient,
+            deadline_margin_s = self.deadline_margin.as_secs(), "relayer runs"
         );
         let result = self.turns(&shutdown, None, None).await;
         self.drain().await?;
@@ -353,7 +358,7 @@ impl Relayer {
             }
             Some(_) => {}
         }
-        let earliest = head.timestamp.saturating_add(self.config.deadline_margin.as_secs());
+        let earliest = head.timestamp.saturating_add(self.deadline_margin.as_secs());
         (earliest > terms.deadline)
             .then_some(SkipReason::Expired { deadline: terms.deadline, now: head.timestamp })
     }

@@ -3,5 +3,6 @@
 mod audit;
 mod circuit;
 mod model;
+mod relayer;
 mod verify;
 mod world;

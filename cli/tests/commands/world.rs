@@ -127,7 +127,7 @@ pub fn digits(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits").join(name)
 }
 
-fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
+pub fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     command.args(["--json", "--progress", "never"]);
     command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));

@@ -147,6 +147,12 @@ impl Chain {
         Self { account: Some(Arc::new(account)), ..self.clone() }
     }
 
+    /// The same connection with other limits on what it sends.
+    pub fn with_gas_policy(&self, gas: GasPolicy) -> Self {
+        let config = ChainConfig { gas, ..(*self.config).clone() };
+        Self { config: Arc::new(config), ..self.clone() }
+    }
+
     /// The underlying provider, for calls that this type does not wrap.
     pub fn provider(&self) -> &DynProvider {
         &self.provider

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -69,6 +70,7 @@ pub struct LocalProver {
     model: Arc<LoadedModel>,
     inputs: InputStore,
     reports: Arc<Mutex<Vec<ProofReport>>>,
+    expected_time: Duration,
 }
 
 struct LoadedModel {
@@ -117,7 +119,11 @@ impl LocalProver {
             vk_hash: B256::from(key.info().hash()),
             model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
         };
+        // The planner counts CPU seconds.
+        let threads = available_parallelism().map_or(1, usize::from) as f64;
+        let expected = Duration::try_from_secs_f64(layout.estimate().prove_cpu_s / threads);
         Ok(Self {
+            expected_time: expected.unwrap_or_default(),
             model: Arc::new(LoadedModel { bundle, bundle_path, layout, srs, key, identity }),
             inputs,
             reports: Arc::default(),
@@ -144,6 +150,10 @@ impl LocalProver {
 impl Prover for LocalProver {
     fn serves(&self, model: &ModelIdentity) -> bool {
         *model == self.model.identity
+    }
+
+    fn expected_time(&self) -> Duration {
+        self.expected_time
     }
 
     /// A proof that was begun runs to its end even if the future is dropped: its opening is counted

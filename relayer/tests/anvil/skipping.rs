@@ -1,7 +1,11 @@
 //! Jobs that are left alone, and claims that are not sent.
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, U256, keccak256};
-use assay_relayer::{JobState, ModelIdentity, SkipReason};
+use assay_relayer::{
+    JobState, ModelIdentity, PredictionEscrow, SkipReason, TypedContract, chain::GasPolicy,
+};
 use serde_json::json;
 
 use crate::{
@@ -49,6 +53,54 @@ async fn a_job_that_expires_while_it_is_proven() {
         job.state
     );
     assert_eq!(world.nonce().await, nonce, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_job_whose_deadline_is_nearer_than_its_proof() {
+    require_anvil!();
+    let world = World::new().await;
+    // The deadline is an hour away.
+    let slow = Duration::from_secs(2500);
+    let id = world.open(5).await;
+    let prover = world.prover_that_takes(slow, Behaviour::Proves);
+    let mut relayer = world.relayer(&prover).await;
+    let job = settle(&mut relayer, id).await;
+    assert!(
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
+        "{}",
+        job.state
+    );
+    drop(relayer);
+
+    let id = world.open(5).await;
+    let mut config = world.config();
+    config.deadline_margin = Some(Duration::from_secs(3000));
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+}
+
+#[tokio::test]
+async fn fees_over_the_limit_are_waited_for() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    let limited = |max_fee_per_gas| {
+        let gas = GasPolicy { max_fee_per_gas, ..GasPolicy::default() };
+        PredictionEscrow::at(world.chain.with_gas_policy(gas), world.escrow.address())
+    };
+    let mut relayer = world.relayer_with(limited(Some(1)), &world.prover(), world.config()).await;
+    let job = turn_until(&mut relayer, id, |job| job.last_error.is_some()).await;
+    assert_eq!((job.state, job.claims.len()), (JobState::Proven, 0));
+    assert!(job.last_error.unwrap().contains("over the limit of 1"));
+    assert_eq!(world.nonce().await, nonce, "nothing was sent");
+    drop(relayer);
+
+    let dear = limited(Some(1_000_000_000_000));
+    let mut relayer = world.relayer_with(dear, &world.prover(), world.config()).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ impl World {
         let mut config = RelayerConfig::new(self.store());
         config.poll_interval = Duration::from_millis(50);
         config.withdraw = false;
+        config.minimum_prices.insert(Address::ZERO, U256::ONE);
         config.shutdown_grace = Duration::ZERO;
         config
     }
@@ -145,7 +146,13 @@ impl World {
     }
 
     pub fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
-        Arc::new(TestProver { model: self.model, behaviour, calls: AtomicU32::new(0) })
+        self.prover_that_takes(Duration::ZERO, behaviour)
+    }
+
+    /// A prover whose proofs are expected to take that long.
+    pub fn prover_that_takes(&self, expected: Duration, behaviour: Behaviour) -> Arc<TestProver> {
+        let calls = AtomicU32::new(0);
+        Arc::new(TestProver { model: self.model, behaviour, expected, calls })
     }
 
     /// A JSON-RPC method of the node.
@@ -260,6 +267,7 @@ pub enum Behaviour {
 pub struct TestProver {
     model: ModelIdentity,
     behaviour: Behaviour,
+    expected: Duration,
     pub calls: AtomicU32,
 }
 
@@ -287,6 +295,10 @@ pub fn mock_proof(
 impl Prover for TestProver {
     fn serves(&self, model: &ModelIdentity) -> bool {
         *model == self.model
+    }
+
+    fn expected_time(&self) -> Duration {
+        self.expected
     }
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
