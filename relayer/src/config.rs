@@ -23,7 +23,7 @@ pub struct RelayerConfig {
     pub poll_interval: Duration,
     /// Proofs made at the same time.
     pub parallel_proofs: usize,
-    /// Failed tries to prove before a job is given up.
+    /// Proofs of a job that may come to nothing before it is given up.
     pub max_prove_attempts: u32,
     /// Jobs with less time than this before their deadline are not begun; `None` for one and a
     /// half times what a proof is expected to take, and half a minute at least.

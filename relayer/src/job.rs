@@ -169,8 +169,11 @@ pub struct PredictionJob {
     pub claims: Vec<SignedTransaction>,
     /// Set as soon as a block has the claim; the job is confirmed when enough blocks follow.
     pub paid_in: Option<Payment>,
-    /// Failed tries of the current step.
+    /// Failed tries of the current step, for the pause before the next.
     pub attempts: u32,
+    /// Proofs that were begun and came to nothing.
+    #[serde(default)]
+    pub failed_proofs: u32,
     /// Unix time before which the current step is not tried again.
     pub not_before: u64,
     /// The newest trouble, for `show`.
@@ -189,6 +192,7 @@ impl PredictionJob {
             claims: Vec::new(),
             paid_in: None,
             attempts: 0,
+            failed_proofs: 0,
             not_before: 0,
             last_error: None,
             updated_at: now,
@@ -199,6 +203,7 @@ impl PredictionJob {
     pub fn enter(&mut self, state: JobState, now: u64) {
         self.state = state;
         self.attempts = 0;
+        self.failed_proofs = 0;
         self.not_before = 0;
         self.updated_at = now;
     }

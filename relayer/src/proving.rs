@@ -56,20 +56,18 @@ pub enum ProveError {
     )]
     InputUnavailable { commitment: U256, reason: String },
 
-    /// Worth another try: out of memory, a killed process, a disk that was full.
+    /// Proving cannot begin before somebody puts something right on this machine, such as a full
+    /// disk. Nothing was spent.
+    #[error("proving cannot begin yet: {0}")]
+    NotReady(String),
+
+    /// Worth another try: out of memory, a killed process.
     #[error("proving was interrupted: {0}")]
     Interrupted(String),
 
     /// The same request will fail again.
     #[error("proving failed: {0}")]
     Failed(String),
-}
-
-impl ProveError {
-    /// Whether the same request may succeed later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Interrupted(_) | Self::InputUnavailable { .. })
-    }
 }
 
 /// Makes proofs of predictions.
@@ -88,6 +86,10 @@ pub trait Prover: Send + Sync + 'static {
     /// Must not block the thread it runs on: heavy work belongs into a process or
     /// `spawn_blocking`. Dropping the returned future cancels: a child process must end with it
     /// (`kill_on_drop`).
+    ///
+    /// # Errors
+    /// [`ProveError`], sorted by what becomes of the job: it waits for its input or for this
+    /// machine until its deadline, is tried again a few times, or is given up.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError>;
 }
 

@@ -38,6 +38,8 @@ pub struct Relayer {
 }
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// How long an input that was put in its place may wait to be noticed.
+const LONGEST_INPUT_PAUSE: Duration = Duration::from_secs(30);
 
 impl Relayer {
     /// Checks the escrow and opens the store.
@@ -256,7 +258,7 @@ impl Relayer {
             JobState::Proving if self.proofs.is_running(job.id()) => return Ok(()),
             JobState::Proving => {
                 let job = self.store.update(job.id(), |job| {
-                    job.attempts = job.attempts.saturating_add(1);
+                    job.failed_proofs = job.failed_proofs.saturating_add(1);
                     job.state = JobState::Seen;
                     job.last_error = Some("proving was interrupted".into());
                 })?;
@@ -306,10 +308,10 @@ impl Relayer {
             self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
             return Ok(());
         }
-        if job.attempts >= self.config.max_prove_attempts {
+        if job.failed_proofs >= self.config.max_prove_attempts {
             let reason = format!(
                 "no proof after {} tries{}",
-                job.attempts,
+                job.failed_proofs,
                 job.last_error.map(|e| format!(": {e}")).unwrap_or_default()
             );
             tracing::error!(job = %id, %reason, "job given up");
@@ -371,6 +373,7 @@ impl Relayer {
             return Ok(());
         };
         let seconds = took.as_secs_f32();
+        let max_pause = self.config.submit.max_pause;
         match result {
             Ok(proof) => {
                 tracing::info!(job = %id, seconds, bytes = proof.proof.len(), output = %proof.output, "proven");
@@ -386,12 +389,26 @@ impl Relayer {
                 tracing::warn!(job = %id, %reason, "job skipped");
                 self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
             }
-            Err(error) if error.is_transient() => {
-                tracing::warn!(job = %id, seconds, %error, "no proof; trying again later");
-                let max_pause = self.config.submit.max_pause.as_secs();
+            // Until the job's deadline: buyers hand their inputs over after they have opened it.
+            Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
+                if job.attempts == 0 {
+                    tracing::warn!(job = %id, %error, "the job waits");
+                }
+                let max_pause = match error {
+                    ProveError::InputUnavailable { .. } => max_pause.min(LONGEST_INPUT_PAUSE),
+                    _ => max_pause,
+                };
                 self.store.update(id, |job| {
                     job.state = JobState::Seen;
-                    job.postpone(error.to_string(), unix_now(), max_pause);
+                    job.postpone(error.to_string(), unix_now(), max_pause.as_secs());
+                })?;
+            }
+            Err(error @ ProveError::Interrupted(_)) => {
+                tracing::warn!(job = %id, seconds, %error, "no proof; trying again later");
+                self.store.update(id, |job| {
+                    job.state = JobState::Seen;
+                    job.failed_proofs = job.failed_proofs.saturating_add(1);
+                    job.postpone(error.to_string(), unix_now(), max_pause.as_secs());
                 })?;
             }
             Err(error) => {

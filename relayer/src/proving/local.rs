@@ -174,6 +174,16 @@ impl Prover for LocalProver {
     }
 }
 
+/// What an error of the prover means for the job.
+fn prove_error(error: &ModelProofError) -> ProveError {
+    match error {
+        ModelProofError::Bundle(
+            BundleError::Counter { .. } | BundleError::CounterContent { .. },
+        ) => ProveError::NotReady(error.to_string()),
+        _ => ProveError::Failed(error.to_string()),
+    }
+}
+
 impl LoadedModel {
     fn prove(
         &self,
@@ -200,7 +210,7 @@ impl LoadedModel {
             key: &self.key,
         };
         let prediction =
-            prediction::prove(prover, &statement).map_err(|error| failed(error.to_string()))?;
+            prediction::prove(prover, &statement).map_err(|error| prove_error(&error))?;
         // A proof that does not hold would cost gas and an opening of the weights.
         let weights = self
             .key
@@ -222,5 +232,21 @@ impl LoadedModel {
             output: U256::from(prediction.class),
         };
         Ok((artifact, report))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_no_count_is_waited_for() {
+        let counter = BundleError::Counter {
+            path: "model.bundle.openings".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        assert!(matches!(prove_error(&counter.into()), ProveError::NotReady(_)));
+        let spent = BundleError::BudgetSpent { budget: 3 };
+        assert!(matches!(prove_error(&spent.into()), ProveError::Failed(_)));
     }
 }

@@ -235,3 +235,52 @@ async fn proving_is_tried_again_but_not_for_ever() {
         job.state
     );
 }
+
+#[tokio::test]
+async fn a_job_waits_for_its_input_and_for_the_machine() {
+    require_anvil!();
+    for behaviour in [Behaviour::LacksInputFirst(6), Behaviour::NotReadyFirst(6)] {
+        let world = World::new().await;
+        let mut config = world.config();
+        config.submit.max_pause = Duration::from_secs(1);
+        config.max_prove_attempts = 2;
+        let id = world.open(5).await;
+        let prover = world.prover_that(behaviour);
+        let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
+        let job = settle(&mut relayer, id).await;
+        world.assert_paid_once(&job).await;
+        assert_eq!(prover.calls(), 7);
+    }
+}
+
+#[tokio::test]
+async fn only_the_deadline_ends_the_wait_for_an_input() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let prover = world.prover_that(Behaviour::LacksInputFirst(u32::MAX));
+    let mut relayer = world.relayer(&prover).await;
+    relayer.turn().await.unwrap();
+    // As after hours of waiting.
+    relayer
+        .store()
+        .update(id, |job| {
+            job.state = JobState::Seen;
+            job.attempts = 900;
+        })
+        .unwrap();
+    let job = turn_until(&mut relayer, id, |job| job.attempts > 900).await;
+    assert_eq!((job.state, job.failed_proofs), (JobState::Seen, 0));
+    assert!(job.not_before - job.updated_at <= 30, "an input is noticed soon");
+    assert!(job.last_error.unwrap().contains("not here yet"));
+
+    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
+    world.mine(1).await;
+    relayer.store().update(id, |job| job.not_before = 0).unwrap();
+    let job = settle(&mut relayer, id).await;
+    assert!(
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
+        "{}",
+        job.state
+    );
+}

@@ -258,6 +258,10 @@ pub enum Behaviour {
     Hangs,
     /// Fails that many times for a passing reason, then proves.
     FailsFirst(u32),
+    /// Does not find the input that many times, then proves.
+    LacksInputFirst(u32),
+    /// Cannot begin that many times, then proves.
+    NotReadyFirst(u32),
     Panics,
     /// Proves, and tells the relayer to stop.
     ProvesAndStops(CancellationToken),
@@ -314,7 +318,18 @@ impl Prover for TestProver {
             Behaviour::FailsFirst(times) if earlier < *times => {
                 Err(ProveError::Interrupted("killed".into()))
             }
-            Behaviour::FailsFirst(_) => Ok(good),
+            Behaviour::LacksInputFirst(times) if earlier < *times => {
+                Err(ProveError::InputUnavailable {
+                    commitment: request.input_commitment,
+                    reason: "not here yet".into(),
+                })
+            }
+            Behaviour::NotReadyFirst(times) if earlier < *times => {
+                Err(ProveError::NotReady("the disk is full".into()))
+            }
+            Behaviour::FailsFirst(_)
+            | Behaviour::LacksInputFirst(_)
+            | Behaviour::NotReadyFirst(_) => Ok(good),
             Behaviour::Panics => panic!("on purpose"),
             Behaviour::ProvesAndStops(token) => {
                 token.cancel();
