@@ -196,9 +196,16 @@ pub fn refusal(error: ChainError, what: impl FnOnce() -> String) -> anyhow::Erro
     if is_refusal { error.context(what()) } else { error }
 }
 
-/// Runs what talks to a chain.
+/// Runs what talks to a chain. Work on other threads is not waited for, as an abandoned proof can
+/// take minutes: what matters is on disk when `future` ends.
+///
+/// # Errors
+/// Those of `future`, and if the asynchronous runtime cannot be started.
 pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    Runtime::new().context("cannot start the asynchronous runtime")?.block_on(future)
+    let runtime = Runtime::new().context("cannot start the asynchronous runtime")?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
 }
 
 #[cfg(test)]
@@ -217,6 +224,17 @@ mod tests {
         let pending = ChainError::TransactionPending { hash: B256::ZERO, seconds: 3 };
         let text = message(&refusal(pending, what));
         assert!(text.starts_with("transaction 0x") && !text.contains("refuses"), "{text}");
+    }
+
+    #[test]
+    fn a_proof_that_goes_on_is_not_waited_for() {
+        let started = std::time::Instant::now();
+        let done = block_on(async {
+            tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(60)));
+            Ok(5)
+        });
+        assert_eq!(done.ok(), Some(5));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl ProofPool {
         self.running.values().any(|running| running.terms.job_id == id)
     }
 
+    /// The jobs whose proofs are being made.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = U256> {
+        self.running.values().map(|running| running.terms.job_id)
+    }
+
     pub(crate) fn start(&mut self, terms: PredictionTerms, request: ProofRequest) {
         let prover = Arc::clone(&self.prover);
         let abort = self.tasks.spawn(async move { prover.prove(&request).await });

@@ -458,6 +458,14 @@ impl Relayer {
         while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.proofs.next()).await {
             self.finish_proof(finished)?;
         }
+        // A proof that is stopped on purpose does not count as one that came to nothing.
+        for id in self.proofs.jobs() {
+            self.store.update(id, |job| {
+                if job.state == JobState::Proving {
+                    job.state = JobState::Seen;
+                }
+            })?;
+        }
         self.proofs.shutdown().await;
         Ok(())
     }

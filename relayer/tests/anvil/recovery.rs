@@ -284,3 +284,29 @@ async fn only_the_deadline_ends_the_wait_for_an_input() {
         job.state
     );
 }
+
+#[tokio::test]
+async fn a_proof_stopped_on_purpose_is_no_failed_one() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let prover = world.prover_that(Behaviour::Hangs);
+    let mut relayer = world.relayer(&prover).await;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let waits = async {
+        while prover.calls() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stopping.cancel();
+    };
+    let (ran, ()) = tokio::join!(relayer.run(stop), waits);
+    ran.unwrap();
+    let job = relayer.store().job(id).unwrap().unwrap();
+    assert_eq!((job.state, job.failed_proofs), (JobState::Seen, 0));
+    drop(relayer);
+
+    let mut relayer = world.relayer(&world.prover()).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+}
