@@ -177,8 +177,9 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
 
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
-    let prover = Arc::new(LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?);
     let mut config = RelayerConfig::new(&args.store);
+    let prover = LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?;
+    let prover = Arc::new(prover.with_parallel_proofs(config.parallel_proofs));
     config.submit.confirmations = args.confirmations;
     config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
     config.minimum_prices.extend(args.token.iter().copied());

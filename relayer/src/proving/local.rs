@@ -18,6 +18,7 @@ use assay_prover::{
     proof::{KeyError, ProverKey, Srs, SrsError, file::FileError},
 };
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use super::{InputStore, ProofArtifact, ProofRequest, ProveError, Prover};
 use crate::job::ModelIdentity;
@@ -70,6 +71,8 @@ pub struct LocalProver {
     model: Arc<LoadedModel>,
     inputs: InputStore,
     reports: Arc<Mutex<Vec<ProofReport>>>,
+    /// One permit for each proof at a time.
+    slots: Arc<Semaphore>,
     expected_time: Duration,
 }
 
@@ -124,10 +127,17 @@ impl LocalProver {
         let expected = Duration::try_from_secs_f64(layout.estimate().prove_cpu_s / threads);
         Ok(Self {
             expected_time: expected.unwrap_or_default(),
+            slots: Arc::new(Semaphore::new(1)),
             model: Arc::new(LoadedModel { bundle, bundle_path, layout, srs, key, identity }),
             inputs,
             reports: Arc::default(),
         })
+    }
+
+    /// Makes up to `count` proofs at the same time; one unless set.
+    pub fn with_parallel_proofs(mut self, count: usize) -> Self {
+        self.slots = Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        self
     }
 
     /// The model that it proves.
@@ -157,21 +167,35 @@ impl Prover for LocalProver {
     }
 
     /// A proof that was begun runs to its end even if the future is dropped: its opening is counted
-    /// already.
+    /// already. The next one waits for that end.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
         if !self.serves(&request.model) {
             return Err(ProveError::UnknownModel(request.model));
         }
         let (model, inputs) = (Arc::clone(&self.model), self.inputs.clone());
         let (request, reports) = (request.clone(), Arc::clone(&self.reports));
-        tokio::task::spawn_blocking(move || {
+        in_slot(&self.slots, move || {
             let (artifact, report) = model.prove(&inputs, &request)?;
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             Ok(artifact)
         })
         .await
-        .map_err(|error| ProveError::Interrupted(error.to_string()))?
     }
+}
+
+/// Runs `work` on a thread of its own when a slot is free. The slot is taken until the work has
+/// ended, also where nobody waits for it any more.
+async fn in_slot<T: Send + 'static>(
+    slots: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, ProveError> + Send + 'static,
+) -> Result<T, ProveError> {
+    let interrupted = |error: &dyn std::error::Error| ProveError::Interrupted(error.to_string());
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(|error| interrupted(&error))?;
+    let work = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        work()
+    });
+    work.await.map_err(|error| interrupted(&error))?
 }
 
 /// What an error of the prover means for the job.
@@ -237,7 +261,37 @@ impl LoadedModel {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_proof_nobody_waits_for_keeps_its_slot_until_it_ends() {
+        let slots = Arc::new(Semaphore::new(1));
+        let (begun, is_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move {
+                in_slot(&slots, move || {
+                    begun.send(()).unwrap();
+                    may_end.recv().unwrap();
+                    Ok(())
+                })
+                .await
+            }
+        });
+        tokio::task::spawn_blocking(move || is_begun.recv().unwrap()).await.unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+
+        let second = in_slot(&slots, || Ok(7));
+        tokio::pin!(second);
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut second).await;
+        assert!(early.is_err(), "begun beside the first");
+        end.send(()).unwrap();
+        assert_eq!(second.await.unwrap(), 7);
+    }
 
     #[test]
     fn a_disk_that_takes_no_count_is_waited_for() {
