@@ -26,6 +26,7 @@ pub mod prediction_escrow;
 mod proof_pool;
 pub mod proving;
 pub mod registry;
+mod resend;
 pub mod retrieval_escrow;
 pub mod service;
 pub mod service_bond;

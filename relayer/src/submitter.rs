@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use alloy::{network::TransactionBuilder, primitives::Address};
+use alloy::{network::TransactionBuilder, primitives::Address, rpc::types::TransactionRequest};
 
 use crate::{
     bindings::ContractErrors,
@@ -17,6 +17,7 @@ use crate::{
     job::{JobState, Payment, PredictionJob, SkipReason},
     prediction_escrow::{OnChainState, PredictionEscrow},
     proving::ProofArtifact,
+    resend::{Waiting, is_displaced, resend},
     store::JobStore,
 };
 
@@ -25,9 +26,9 @@ use crate::{
 pub struct SubmitPolicy {
     /// Blocks that must hold the claim, its own included.
     pub confirmations: u64,
-    /// After this long in the pool a claim is sent again with higher fees.
+    /// After this long in the pool a transaction is sent again with higher fees.
     pub resend_after: Duration,
-    /// Claims signed for one job before it is given up.
+    /// Claims signed for one job before it is given up; the same number for other transactions.
     pub max_claims: usize,
     /// The longest pause between tries.
     pub max_pause: Duration,
@@ -174,13 +175,22 @@ impl Submitter {
         let waiting = unix_now().saturating_sub(job.updated_at);
         let stuck =
             job.state == JobState::Submitted && waiting >= self.policy.resend_after.as_secs();
-        if job.state == JobState::Submitted && !stuck && chain.knows_transaction(last.hash).await? {
+        let known = job.state == JobState::Submitted && chain.knows_transaction(last.hash).await?;
+        if known && !stuck {
             return Ok(job.clone());
         }
-        let signed = if stuck { self.bump(job, last).await? } else { last.clone() };
-        match chain.broadcast(&signed).await {
+        if !known && is_displaced(chain, &self.store, last).await? {
+            tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing anew");
+            return Ok(self.enter(job, JobState::Proven)?);
+        }
+        let waiting =
+            Waiting { newest: last, dearest: last, request: self.further_claim(job, last)? };
+        let keep = |signed: &SignedTransaction| {
+            self.store.update(job.id(), |job| job.claims.push(signed.clone())).map(drop)
+        };
+        match resend(chain, waiting, stuck, keep).await {
             Ok(Broadcast::Accepted) => {
-                tracing::info!(job = %job.id(), transaction = %signed.hash, "claim sent again");
+                tracing::info!(job = %job.id(), nonce = last.nonce, "claim sent again");
                 Ok(self.enter(job, JobState::Submitted)?)
             }
             Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message)?),
@@ -189,11 +199,13 @@ impl Submitter {
                 if let Some(done) = self.look_up(job, &mut last_reverted).await? {
                     return Ok(done);
                 }
-                tracing::warn!(job = %job.id(), nonce = signed.nonce, "another transaction took the nonce; signing anew");
+                tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing anew");
                 Ok(self.enter(job, JobState::Proven)?)
             }
-            Err(error @ ChainError::Unreachable { .. }) => Err(error.into()),
-            Err(error) => Ok(self.postpone(job, error.to_string())?),
+            Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {
+                Ok(self.postpone(job, error.to_string())?)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -273,31 +285,19 @@ impl Submitter {
         Ok(Some(self.enter(job, JobState::Skipped { reason })?))
     }
 
-    /// The same claim with higher fees, on disk before it is sent.
-    async fn bump(
+    /// The claim to sign again with higher fees; `None` if there must be no further one.
+    fn further_claim(
         &self,
         job: &PredictionJob,
         last: &SignedTransaction,
-    ) -> Result<SignedTransaction, RelayerError> {
-        let Some(artifact) = self.store.proof(job.id())? else {
-            return Ok(last.clone());
-        };
-        if job.claims.len() >= self.policy.max_claims {
-            return Ok(last.clone());
+    ) -> Result<Option<TransactionRequest>, RelayerError> {
+        // The nonce is that of the account which signed, and another key may be in use now.
+        let ours = last.from == self.escrow.chain().account()?;
+        if !ours || job.claims.len() >= self.policy.max_claims {
+            return Ok(None);
         }
-        let request = self.escrow.claim_request(job.id(), self.recipient, &artifact);
-        match self.escrow.chain().sign_replacement(request, last).await {
-            Ok(signed) => {
-                tracing::warn!(job = %job.id(), old = %last.hash, new = %signed.hash, "claim stuck; raising its fees");
-                self.store.update(job.id(), |job| job.claims.push(signed.clone()))?;
-                Ok(signed)
-            }
-            Err(error @ ChainError::Unreachable { .. }) => Err(error.into()),
-            Err(error) => {
-                tracing::warn!(job = %job.id(), %error, "cannot raise the fees; sending the old claim again");
-                Ok(last.clone())
-            }
-        }
+        let proof = self.store.proof(job.id())?;
+        Ok(proof.map(|proof| self.escrow.claim_request(job.id(), self.recipient, &proof)))
     }
 
     /// Sorts an error that came before anything was sent.

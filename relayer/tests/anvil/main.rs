@@ -16,4 +16,5 @@ mod proxy;
 mod recovery;
 mod reorg;
 mod skipping;
+mod stuck;
 mod world;

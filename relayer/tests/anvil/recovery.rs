@@ -145,26 +145,6 @@ async fn another_transaction_took_the_nonce() {
 }
 
 #[tokio::test]
-async fn a_stuck_claim_is_sent_again_with_higher_fees() {
-    require_anvil!();
-    let world = World::new().await;
-    let id = world.open(5).await;
-    let nonce = world.nonce().await;
-    world.rpc("evm_setAutomine", serde_json::json!([false])).await;
-    let mut config = world.config();
-    config.submit.resend_after = Duration::from_secs(1);
-    let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
-    let claims = turn_until(&mut relayer, id, |job| job.claims.len() == 2).await.claims;
-    assert_eq!(claims[0].nonce, claims[1].nonce);
-    assert!(claims[1].max_fee_per_gas >= claims[0].max_fee_per_gas / 10 * 11);
-    world.rpc("evm_setAutomine", serde_json::json!([true])).await;
-    world.mine(1).await;
-    let job = settle(&mut relayer, id).await;
-    world.assert_paid_once(&job).await;
-    assert_eq!(world.nonce().await, nonce + 1);
-}
-
-#[tokio::test]
 async fn the_node_goes_away_and_comes_back() {
     require_anvil!();
     let world = World::new().await;

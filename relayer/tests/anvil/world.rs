@@ -160,6 +160,11 @@ impl World {
         self.chain.provider().raw_request(method.into(), params).await.unwrap()
     }
 
+    /// Whether each transaction gets a block of its own at once.
+    pub async fn automine(&self, on: bool) {
+        self.rpc("evm_setAutomine", serde_json::json!([on])).await;
+    }
+
     pub async fn mine(&self, blocks: u64) {
         self.rpc("anvil_mine", serde_json::json!([blocks])).await;
     }

@@ -1,0 +1,84 @@
+//! A transaction that waits for its block: it is sent again where the node has lost it, and with
+//! higher fees where it waits too long or the node wants more.
+
+use alloy::rpc::types::TransactionRequest;
+
+use crate::{
+    chain::{Chain, ChainError, SignedTransaction, transaction::Broadcast},
+    error::{RelayerError, StoreError},
+    store::JobStore,
+};
+
+/// Versions of a transaction, all with one nonce.
+pub(crate) struct Waiting<'a> {
+    /// The version to send again.
+    pub newest: &'a SignedTransaction,
+    /// The version that a further one has to outbid in the pool.
+    pub dearest: &'a SignedTransaction,
+    /// What a further version asks for; `None` if there must not be one.
+    pub request: Option<TransactionRequest>,
+}
+
+/// Whether another transaction of ours has the place of this one in the pool: the node lost this
+/// one, and gave its nonce out again. Outbidding each other would only cost fees.
+pub(crate) async fn is_displaced(
+    chain: &Chain,
+    store: &JobStore,
+    lost: &SignedTransaction,
+) -> Result<bool, RelayerError> {
+    let jobs = store.jobs()?;
+    let live = jobs.iter().filter(|job| !job.state.is_settled()).map(|job| &job.claims);
+    for group in live.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
+        let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));
+        for rival in rivals.rev() {
+            if chain.knows_transaction(rival.hash).await? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Sends a transaction again: with higher fees if it is `stuck`, or if the node refuses it as too
+/// cheap. A further version goes to `keep` before the node sees it.
+pub(crate) async fn resend(
+    chain: &Chain,
+    waiting: Waiting<'_>,
+    stuck: bool,
+    keep: impl Fn(&SignedTransaction) -> Result<(), StoreError>,
+) -> Result<Broadcast, RelayerError> {
+    if stuck && let Some(raised) = raise(chain, &waiting, &keep).await? {
+        return Ok(chain.broadcast(&raised).await?);
+    }
+    let answer = chain.broadcast(waiting.newest).await?;
+    if matches!(answer, Broadcast::Underpriced { .. })
+        && let Some(raised) = raise(chain, &waiting, &keep).await?
+    {
+        return Ok(chain.broadcast(&raised).await?);
+    }
+    Ok(answer)
+}
+
+/// `None` where the fees cannot be raised.
+async fn raise(
+    chain: &Chain,
+    waiting: &Waiting<'_>,
+    keep: impl Fn(&SignedTransaction) -> Result<(), StoreError>,
+) -> Result<Option<SignedTransaction>, RelayerError> {
+    let Some(request) = waiting.request.clone() else {
+        return Ok(None);
+    };
+    let old = waiting.dearest;
+    match chain.sign_replacement(request, old).await {
+        Ok(signed) => {
+            tracing::warn!(old = %old.hash, new = %signed.hash, nonce = old.nonce, "a transaction does not get into a block; raising its fees");
+            keep(&signed)?;
+            Ok(Some(signed))
+        }
+        Err(error @ ChainError::Unreachable { .. }) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(old = %old.hash, %error, "cannot raise the fees of a transaction");
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Transactions that do not get into a block by themselves.
+
+use std::time::Duration;
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, U256},
+    rpc::types::TransactionRequest,
+};
+use assay_relayer::{ChainError, JobState, PredictionEscrow, TypedContract};
+
+use crate::{
+    proxy::{Action, Proxy},
+    require_anvil,
+    world::{World, connect, settle, turn_until, turn_until_error},
+};
+
+#[tokio::test]
+async fn a_stuck_claim_is_sent_again_with_higher_fees() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    world.automine(false).await;
+    let mut config = world.config();
+    config.submit.resend_after = Duration::from_secs(1);
+    let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
+    let claims = turn_until(&mut relayer, id, |job| job.claims.len() == 2).await.claims;
+    assert_eq!(claims[0].nonce, claims[1].nonce);
+    assert!(claims[1].max_fee_per_gas >= claims[0].max_fee_per_gas / 10 * 11);
+    world.automine(true).await;
+    world.mine(1).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(world.nonce().await, nonce + 1);
+}
+
+#[tokio::test]
+async fn a_claim_that_pays_less_than_its_rival_in_the_pool_raises_its_fees() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    // The claim is signed, and never sent.
+    let proxy = Proxy::start(world.anvil.port).await;
+    proxy.rule(|method, _| match method {
+        "eth_sendRawTransaction" => Action::Swallow,
+        _ => Action::Forward,
+    });
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    turn_until_error(&mut relayer).await;
+    drop(relayer);
+    // Another transaction lies in the pool at its nonce.
+    world.automine(false).await;
+    let rival =
+        TransactionRequest::default().with_to(Address::with_last_byte(0x99)).with_value(U256::ONE);
+    let keep = |_: &_| Ok::<(), ChainError>(());
+    let (rival, _) = world.chain.send_with(rival, keep).await.unwrap();
+    assert_eq!(rival.nonce, nonce);
+
+    let mut relayer = world.relayer(&world.prover()).await;
+    let job = turn_until(&mut relayer, id, |job| job.state == JobState::Submitted).await;
+    assert_eq!(job.claims.len(), 2);
+    assert!(job.claims[1].max_fee_per_gas > rival.max_fee_per_gas);
+    world.automine(true).await;
+    world.mine(1).await;
+    let job = settle(&mut relayer, id).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(world.nonce().await, nonce + 1, "the claim took the nonce");
+}
+
+#[tokio::test]
+async fn two_claims_of_ours_do_not_outbid_each_other() {
+    require_anvil!();
+    let world = World::new().await;
+    let first = world.open(5).await;
+    let nonce = world.nonce().await;
+    let proxy = Proxy::start(world.anvil.port).await;
+    proxy.rule(|method, _| match method {
+        "eth_sendRawTransaction" => Action::Swallow,
+        _ => Action::Forward,
+    });
+    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
+    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    turn_until_error(&mut relayer).await;
+    drop(relayer);
+    // The first claim never came to the node, so the second gets its nonce.
+    let second = world.open(6).await;
+    world.automine(false).await;
+    let mut relayer = world.relayer(&world.prover()).await;
+    relayer.store().update(first, |job| job.not_before = u64::MAX).unwrap();
+    turn_until(&mut relayer, second, |job| job.state == JobState::Submitted).await;
+    relayer.store().update(first, |job| job.not_before = 0).unwrap();
+    let job = turn_until(&mut relayer, first, |job| job.state == JobState::Submitted).await;
+    let nonces: Vec<u64> = job.claims.iter().map(|claim| claim.nonce).collect();
+    assert_eq!(nonces, [nonce, nonce + 1]);
+    world.automine(true).await;
+    world.mine(1).await;
+    for id in [first, second] {
+        let job = settle(&mut relayer, id).await;
+        world.assert_paid_once(&job).await;
+    }
+    assert_eq!(relayer.store().job(second).unwrap().unwrap().claims.len(), 1);
+    assert_eq!(world.nonce().await, nonce + 2);
+}
