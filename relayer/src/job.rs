@@ -157,6 +157,17 @@ pub struct Payment {
     pub block: BlockRef,
 }
 
+/// Earnings on their way to the signing account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Zero for the chain's own coin.
+    pub token: Address,
+    /// Transactions of one nonce signed so far, oldest first; any of them may still be mined.
+    pub transactions: Vec<SignedTransaction>,
+    /// Unix time of the last sending.
+    pub sent_at: u64,
+}
+
 /// A job in the store. Its proof lies beside it, not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionJob {

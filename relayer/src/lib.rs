@@ -32,6 +32,7 @@ pub mod service;
 pub mod service_bond;
 pub mod store;
 pub mod submitter;
+mod withdrawals;
 
 pub use audit_escrow::AuditEscrow;
 pub use chain::{Artifact, Chain, ChainConfig, ChainError, Deployed, SignerSource};

@@ -26,9 +26,10 @@ pub(crate) async fn is_displaced(
     store: &JobStore,
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
-    let jobs = store.jobs()?;
+    let (jobs, withdrawals) = (store.jobs()?, store.withdrawals()?);
     let live = jobs.iter().filter(|job| !job.state.is_settled()).map(|job| &job.claims);
-    for group in live.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
+    let groups = live.chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions));
+    for group in groups.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
         let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));
         for rival in rivals.rev() {
             if chain.knows_transaction(rival.hash).await? {

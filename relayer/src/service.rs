@@ -1,6 +1,6 @@
 //! The relayer's main loop.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use crate::{
     proving::{ProofRequest, ProveError, Prover, proof_context},
     store::JobStore,
     submitter::Submitter,
+    withdrawals::Withdrawals,
 };
 
 /// A relayer for one escrow and one recipient.
@@ -30,9 +31,7 @@ pub struct Relayer {
     follower: Follower,
     submitter: Submitter,
     proofs: ProofPool,
-    /// Tokens in which something may have been earned and not withdrawn.
-    earned: BTreeSet<Address>,
-    withdraw_not_before: Instant,
+    withdrawals: Withdrawals,
     /// Jobs with less time than this before their deadline are not begun.
     deadline_margin: Duration,
 }
@@ -72,12 +71,6 @@ impl Relayer {
             return Err(RelayerError::NotAnEscrow { address: escrow.address(), reason });
         }
         let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
-        let earned = store
-            .jobs()?
-            .into_iter()
-            .filter(|job| matches!(job.state, JobState::Confirmed { .. }))
-            .map(|job| job.terms.token)
-            .collect();
         let follower = Follower::new(
             escrow.clone(),
             registry,
@@ -87,6 +80,8 @@ impl Relayer {
             config.max_log_range,
         );
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
+        let withdraw = config.withdraw && recipient == account;
+        let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
         let proofs = ProofPool::new(prover, config.parallel_proofs);
         Ok(Self {
@@ -97,8 +92,7 @@ impl Relayer {
             follower,
             submitter,
             proofs,
-            earned,
-            withdraw_not_before: Instant::now(),
+            withdrawals,
             deadline_margin,
         })
     }
@@ -130,7 +124,7 @@ impl Relayer {
         result.map(drop)
     }
 
-    /// Runs until job `id` is settled, and returns it.
+    /// Runs until job `id` is settled and what it earned is withdrawn, and returns it.
     ///
     /// # Errors
     /// [`RelayerError::NotSettled`] after `timeout`, [`RelayerError::Stopped`], and as [`Self::run`].
@@ -175,22 +169,27 @@ impl Relayer {
                 Err(error) => return Err(error),
             };
             if let Some(id) = until {
+                let late = timeout.is_some_and(|limit| start.elapsed() >= limit);
                 let job = self.store.job(id)?;
                 match job {
-                    Some(job) if job.state.is_settled() => return Ok(Some(job)),
-                    job => {
-                        if timeout.is_some_and(|limit| start.elapsed() >= limit) {
-                            let state =
-                                job.as_ref().map_or("not seen", |job| job.state.name()).to_owned();
-                            let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
-                            return Err(RelayerError::NotSettled {
-                                job: id,
-                                waited: start.elapsed(),
-                                state,
-                                last_error,
-                            });
-                        }
+                    Some(job)
+                        if job.state.is_settled()
+                            && (late || !self.withdrawals.on_their_way()?) =>
+                    {
+                        return Ok(Some(job));
                     }
+                    job if late => {
+                        let state =
+                            job.as_ref().map_or("not seen", |job| job.state.name()).to_owned();
+                        let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
+                        return Err(RelayerError::NotSettled {
+                            job: id,
+                            waited: start.elapsed(),
+                            state,
+                            last_error,
+                        });
+                    }
+                    _ => {}
                 }
             }
             // Not to hammer a node in trouble.
@@ -248,7 +247,7 @@ impl Relayer {
                 other => other?,
             }
         }
-        self.withdraw_earned().await
+        self.withdrawals.turn(head).await
     }
 
     async fn advance(&mut self, job: PredictionJob, head: BlockRef) -> Result<(), RelayerError> {
@@ -286,8 +285,7 @@ impl Relayer {
             job
         };
         if matches!(job.state, JobState::Confirmed { .. }) {
-            self.earned.insert(job.terms.token);
-            self.withdraw_not_before = Instant::now();
+            self.withdrawals.earn(job.terms.token);
         }
         Ok(())
     }
@@ -416,35 +414,6 @@ impl Relayer {
                 let reason = error.to_string();
                 self.store.update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
             }
-        }
-        Ok(())
-    }
-
-    /// Pays out what the signing account has earned.
-    async fn withdraw_earned(&mut self) -> Result<(), RelayerError> {
-        let account = self.escrow.chain().account()?;
-        if !self.config.withdraw
-            || account != self.recipient
-            || Instant::now() < self.withdraw_not_before
-        {
-            return Ok(());
-        }
-        for token in self.earned.clone() {
-            let credit = self.escrow.contract().credit(token, account).await?;
-            if !credit.is_zero() {
-                match self.escrow.contract().withdraw(token).await {
-                    Ok(outcome) => {
-                        tracing::info!(%token, amount = %credit, transaction = %outcome.hash, "earnings withdrawn");
-                    }
-                    Err(error) => {
-                        // The credit stays; nothing is lost by waiting.
-                        tracing::warn!(%token, %error, "earnings not withdrawn; trying again later");
-                        self.withdraw_not_before = Instant::now() + self.config.submit.max_pause;
-                        continue;
-                    }
-                }
-            }
-            self.earned.remove(&token);
         }
         Ok(())
     }

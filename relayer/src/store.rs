@@ -1,4 +1,4 @@
-//! The relayer's memory: cursor, jobs, proofs. One file, one escrow, one process.
+//! The relayer's memory: cursor, jobs, proofs, withdrawals. One file, one escrow, one process.
 //!
 //! redb rather than SQLite: it is pure Rust (no C compiler, 2 MB less to build), keeps a commit
 //! durable through a power cut (copy-on-write B-trees, fsync at commit), and takes a file lock, so
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     chain::BlockRef,
     error::StoreError,
-    job::{JobState, Payment, PredictionJob, SkipReason},
+    job::{JobState, Payment, PredictionJob, SkipReason, Withdrawal},
     proving::ProofArtifact,
 };
 
@@ -32,6 +32,8 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs");
 const PROOFS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("proofs");
+/// By token.
+const WITHDRAWALS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("withdrawals");
 
 /// How many read blocks are remembered to find the fork after a reorganization.
 pub const KEPT_BLOCKS: usize = 512;
@@ -83,6 +85,7 @@ impl JobStore {
             txn.open_table(BLOCKS)?;
             txn.open_table(JOBS)?;
             txn.open_table(PROOFS)?;
+            txn.open_table(WITHDRAWALS)?;
             let mut meta = txn.open_table(META)?;
             let found = meta.get("owner")?.map(|v| v.value().to_vec());
             match found {
@@ -191,6 +194,69 @@ impl JobStore {
         self.write("store a proof", |txn| {
             txn.open_table(PROOFS)?.insert(key(id), encode(proof)?.as_slice())?;
             change_job(txn, id, change)
+        })
+    }
+
+    /// The withdrawals on their way.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
+    pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, StoreError> {
+        self.read("read its withdrawals", |txn| {
+            let mut found = Vec::new();
+            for entry in txn.open_table(WITHDRAWALS)?.iter()? {
+                let (token, bytes) = entry?;
+                let token = Address::from(token.value());
+                found.push(decode(&format!("the withdrawal of token {token}"), bytes.value())?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Keeps a withdrawal in place of an earlier one of the same token.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub fn put_withdrawal(&self, withdrawal: &Withdrawal) -> Result<(), StoreError> {
+        self.write("store a withdrawal", |txn| {
+            let bytes = encode(withdrawal)?;
+            txn.open_table(WITHDRAWALS)?.insert(withdrawal.token.0.0, bytes.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// Changes the withdrawal of a token, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
+    pub fn update_withdrawal(
+        &self,
+        token: Address,
+        change: impl FnOnce(&mut Withdrawal),
+    ) -> Result<(), StoreError> {
+        self.write("change a withdrawal", |txn| {
+            let mut withdrawals = txn.open_table(WITHDRAWALS)?;
+            let what = format!("the withdrawal of token {token}");
+            let found: Option<Withdrawal> = withdrawals
+                .get(token.0.0)?
+                .map(|bytes| decode(&what, bytes.value()))
+                .transpose()?;
+            if let Some(mut withdrawal) = found {
+                change(&mut withdrawal);
+                withdrawals.insert(token.0.0, encode(&withdrawal)?.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets the withdrawal of a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub fn remove_withdrawal(&self, token: Address) -> Result<(), StoreError> {
+        self.write("forget a withdrawal", |txn| {
+            txn.open_table(WITHDRAWALS)?.remove(token.0.0)?;
+            Ok(())
         })
     }
 

@@ -112,6 +112,24 @@ fn rolling_back_undoes_what_came_after() {
 }
 
 #[test]
+fn withdrawals_are_kept_until_they_are_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = Address::with_last_byte(7);
+    let withdrawal = Withdrawal { token, transactions: Vec::new(), sent_at: 5 };
+    {
+        let store = store(dir.path());
+        store.put_withdrawal(&withdrawal).unwrap();
+        store.update_withdrawal(Address::ZERO, |kept| kept.sent_at = 9).unwrap();
+    }
+    let store = store(dir.path());
+    assert_eq!(store.withdrawals().unwrap(), [withdrawal]);
+    store.update_withdrawal(token, |kept| kept.sent_at = 6).unwrap();
+    assert_eq!(store.withdrawals().unwrap()[0].sent_at, 6);
+    store.remove_withdrawal(token).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), []);
+}
+
+#[test]
 fn old_blocks_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());

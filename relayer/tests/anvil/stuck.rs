@@ -8,6 +8,7 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 use assay_relayer::{ChainError, JobState, PredictionEscrow, TypedContract};
+use serde_json::json;
 
 use crate::{
     proxy::{Action, Proxy},
@@ -103,4 +104,49 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
     }
     assert_eq!(relayer.store().job(second).unwrap().unwrap().claims.len(), 1);
     assert_eq!(world.nonce().await, nonce + 2);
+}
+
+#[tokio::test]
+async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
+    require_anvil!();
+    let world = World::new().await;
+    let account = world.chain.account().unwrap();
+    let mut config = world.config();
+    config.withdraw = true;
+    config.submit.resend_after = Duration::from_secs(1);
+    let first = world.open(5).await;
+    let nonce = world.nonce().await;
+    world.automine(false).await;
+    // Had a turn waited for the withdrawal, it would have taken minutes.
+    let escrow = world.escrow.clone();
+    let mut relayer = world.relayer_with(escrow.clone(), &world.prover(), config.clone()).await;
+    turn_until(&mut relayer, first, |job| job.state == JobState::Submitted).await;
+    world.mine(1).await;
+    turn_until(&mut relayer, first, |job| matches!(job.state, JobState::Confirmed { .. })).await;
+    let sent = relayer.store().withdrawals().unwrap();
+    assert_eq!((sent.len(), sent[0].transactions.len(), sent[0].token), (1, 1, Address::ZERO));
+    assert_eq!(sent[0].transactions[0].nonce, nonce + 1);
+    // The next job goes on while the withdrawal, which the node has lost, waits.
+    world.rpc("anvil_dropAllTransactions", json!([])).await;
+    world.automine(true).await;
+    let second = world.open(6).await;
+    world.automine(false).await;
+    turn_until(&mut relayer, second, |job| job.state == JobState::Submitted).await;
+    drop(relayer);
+
+    // A restart knows of it, and raises the fees of both.
+    let mut relayer = world.relayer_with(escrow.clone(), &world.prover(), config).await;
+    let job = turn_until(&mut relayer, second, |job| job.claims.len() == 2).await;
+    assert_eq!(job.claims[1].nonce, nonce + 2);
+    let sent = relayer.store().withdrawals().unwrap();
+    assert_eq!(sent.len(), 1);
+    let transactions = &sent[0].transactions;
+    assert!(transactions.len() >= 2 && transactions.iter().all(|t| t.nonce == nonce + 1));
+    world.automine(true).await;
+    world.mine(1).await;
+    let job = settle(&mut relayer, second).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(relayer.store().withdrawals().unwrap(), []);
+    assert_eq!(world.escrow.contract().credit(Address::ZERO, account).await.unwrap(), U256::ZERO);
+    assert_eq!(world.nonce().await, nonce + 4, "two claims, two withdrawals");
 }

@@ -1,0 +1,187 @@
+//! Pays out what the signing account has earned, without waiting for it: claims with a deadline
+//! must go on meanwhile.
+//!
+//! Like a claim, a withdrawal is on disk before the node sees it, and is looked at in every turn:
+//! sent again where the node has lost it, with higher fees where it waits too long.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use alloy::{primitives::Address, rpc::types::TransactionRequest};
+use tokio::time::Instant;
+
+use crate::{
+    bindings::ICustody,
+    chain::{BlockRef, ChainError, SignedTransaction, contract, transaction::Broadcast},
+    clock::unix_now,
+    contract::TypedContract,
+    error::{RelayerError, StoreError},
+    job::{JobState, Withdrawal},
+    prediction_escrow::PredictionEscrow,
+    resend::{Waiting, is_displaced, resend},
+    store::JobStore,
+    submitter::SubmitPolicy,
+};
+
+/// The withdrawals of one relayer.
+pub(crate) struct Withdrawals {
+    escrow: PredictionEscrow,
+    store: JobStore,
+    policy: SubmitPolicy,
+    /// Whether to begin any.
+    wanted: bool,
+    /// Tokens in which something may have been earned and not withdrawn.
+    earned: BTreeSet<Address>,
+    not_before: Instant,
+}
+
+impl Withdrawals {
+    pub(crate) fn new(
+        escrow: PredictionEscrow,
+        store: JobStore,
+        policy: SubmitPolicy,
+        wanted: bool,
+    ) -> Result<Self, StoreError> {
+        let confirmed = store.jobs()?.into_iter();
+        let earned = confirmed
+            .filter(|job| matches!(job.state, JobState::Confirmed { .. }))
+            .map(|job| job.terms.token)
+            .collect();
+        Ok(Self { escrow, store, policy, wanted, earned, not_before: Instant::now() })
+    }
+
+    /// Notes that a job paid in `token`.
+    pub(crate) fn earn(&mut self, token: Address) {
+        self.earned.insert(token);
+        self.not_before = Instant::now();
+    }
+
+    /// Whether any was sent and is not in a block with enough confirmations.
+    pub(crate) fn on_their_way(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.withdrawals()?.is_empty())
+    }
+
+    /// Looks at those on their way, and begins those that are due.
+    ///
+    /// # Errors
+    /// An unreachable node, a broken store.
+    pub(crate) async fn turn(&mut self, head: BlockRef) -> Result<(), RelayerError> {
+        for withdrawal in self.store.withdrawals()? {
+            let done = self.follow(&withdrawal, head).await;
+            self.or_later(withdrawal.token, done)?;
+        }
+        if !self.wanted {
+            return Ok(());
+        }
+        let on_their_way: Vec<Address> =
+            self.store.withdrawals()?.into_iter().map(|withdrawal| withdrawal.token).collect();
+        for token in self.earned.clone() {
+            if Instant::now() >= self.not_before && !on_their_way.contains(&token) {
+                let begun = self.begin(token).await;
+                self.or_later(token, begun)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, token: Address) -> Result<(), RelayerError> {
+        let chain = self.escrow.chain();
+        let credit = self.escrow.contract().credit(token, chain.account()?).await?;
+        if credit.is_zero() {
+            self.earned.remove(&token);
+            return Ok(());
+        }
+        let keep = |signed: &SignedTransaction| -> Result<(), RelayerError> {
+            let transactions = vec![signed.clone()];
+            let withdrawal = Withdrawal { token, transactions, sent_at: unix_now() };
+            Ok(self.store.put_withdrawal(&withdrawal)?)
+        };
+        // Whatever the node answers, the next turn finds out what became of it.
+        let (signed, _) = chain.send_with(self.request(token), keep).await?;
+        tracing::info!(%token, amount = %credit, transaction = %signed.hash, "withdrawal sent");
+        Ok(())
+    }
+
+    async fn follow(
+        &mut self,
+        withdrawal: &Withdrawal,
+        head: BlockRef,
+    ) -> Result<(), RelayerError> {
+        let (chain, token) = (self.escrow.chain().clone(), withdrawal.token);
+        for transaction in withdrawal.transactions.iter().rev() {
+            let Some(outcome) = chain.outcome(transaction.hash).await? else {
+                continue;
+            };
+            if !outcome.success {
+                tracing::warn!(%token, transaction = %outcome.hash, "the withdrawal reverted; trying again later");
+                self.store.remove_withdrawal(token)?;
+                self.pause();
+            } else if outcome.confirmations(head.number) >= self.policy.confirmations {
+                tracing::info!(%token, transaction = %outcome.hash, "earnings withdrawn");
+                self.store.remove_withdrawal(token)?;
+            }
+            return Ok(());
+        }
+        let account = chain.account()?;
+        let newest = withdrawal.transactions.last();
+        let Some(newest) = newest.filter(|newest| newest.from == account) else {
+            tracing::warn!(%token, "a withdrawal of another account is left to it");
+            return Ok(self.store.remove_withdrawal(token)?);
+        };
+        let waited = Duration::from_secs(unix_now().saturating_sub(withdrawal.sent_at));
+        let stuck = waited >= self.policy.resend_after;
+        if Instant::now() < self.not_before {
+            return Ok(());
+        }
+        let known = chain.knows_transaction(newest.hash).await?;
+        if known && !stuck {
+            return Ok(());
+        }
+        if !known && is_displaced(&chain, &self.store, newest).await? {
+            return Ok(self.store.remove_withdrawal(token)?);
+        }
+        let may_raise = withdrawal.transactions.len() < self.policy.max_claims;
+        let request = may_raise.then(|| self.request(token));
+        let keep = |signed: &SignedTransaction| {
+            self.store.update_withdrawal(token, |kept| kept.transactions.push(signed.clone()))
+        };
+        let waiting = Waiting { newest, dearest: newest, request };
+        match resend(&chain, waiting, stuck, keep).await? {
+            Broadcast::Accepted => {
+                self.store.update_withdrawal(token, |kept| kept.sent_at = unix_now())?;
+            }
+            Broadcast::Underpriced { message } => {
+                tracing::warn!(%token, message, "the withdrawal waits");
+                self.pause();
+            }
+            Broadcast::NonceUsed { .. } => {
+                // By one of these after all, or by another transaction; the credit tells.
+                self.store.remove_withdrawal(token)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&self, token: Address) -> TransactionRequest {
+        contract::request(self.escrow.address(), &ICustody::withdrawCall { token })
+    }
+
+    fn pause(&mut self) {
+        self.not_before = Instant::now() + self.policy.max_pause;
+    }
+
+    /// The credit stays: nothing is lost by waiting, and the jobs must not wait with it.
+    fn or_later(
+        &mut self,
+        token: Address,
+        result: Result<(), RelayerError>,
+    ) -> Result<(), RelayerError> {
+        match result {
+            Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {
+                tracing::warn!(%token, %error, "earnings not withdrawn; trying again later");
+                self.pause();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
