@@ -178,6 +178,9 @@ pub struct PredictionJob {
     /// Claims signed so far, oldest first, all that may still be mined. Kept because a restart,
     /// a dropped transaction or a reorganization can make any of them matter again.
     pub claims: Vec<SignedTransaction>,
+    /// Empty transactions that take the nonce of a claim which came to nothing, oldest first.
+    #[serde(default)]
+    pub cancellations: Vec<SignedTransaction>,
     /// Set as soon as a block has the claim; the job is confirmed when enough blocks follow.
     pub paid_in: Option<Payment>,
     /// Failed tries of the current step, for the pause before the next.
@@ -201,6 +204,7 @@ impl PredictionJob {
             opened_in,
             state: JobState::Seen,
             claims: Vec::new(),
+            cancellations: Vec::new(),
             paid_in: None,
             attempts: 0,
             failed_proofs: 0,
@@ -226,6 +230,13 @@ impl PredictionJob {
         self.not_before = now.saturating_add(pause);
         self.last_error = Some(error);
         self.updated_at = now;
+    }
+
+    /// The transaction at a nonce with the highest fees, a claim or an empty one.
+    pub fn dearest(&self, nonce: u64) -> Option<&SignedTransaction> {
+        let all = self.claims.iter().chain(&self.cancellations);
+        all.filter(|transaction| transaction.nonce == nonce)
+            .max_by_key(|transaction| transaction.max_fee_per_gas)
     }
 
     pub fn id(&self) -> U256 {

@@ -22,6 +22,7 @@ pub mod deployment;
 pub mod error;
 pub mod follower;
 pub mod job;
+mod nonces;
 pub mod prediction_escrow;
 mod proof_pool;
 pub mod proving;

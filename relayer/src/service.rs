@@ -14,6 +14,7 @@ use crate::{
     error::RelayerError,
     follower::Follower,
     job::{JobState, PredictionJob, PredictionTerms, SkipReason},
+    nonces::Nonces,
     prediction_escrow::{OnChainState, PredictionEscrow},
     proof_pool::{Finished, ProofPool},
     proving::{ProofRequest, ProveError, Prover, proof_context},
@@ -31,6 +32,7 @@ pub struct Relayer {
     follower: Follower,
     submitter: Submitter,
     proofs: ProofPool,
+    nonces: Nonces,
     withdrawals: Withdrawals,
     /// Jobs with less time than this before their deadline are not begun.
     deadline_margin: Duration,
@@ -80,6 +82,7 @@ impl Relayer {
             config.max_log_range,
         );
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
+        let nonces = Nonces::new(escrow.chain().clone(), store.clone(), config.submit);
         let withdraw = config.withdraw && recipient == account;
         let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
@@ -92,6 +95,7 @@ impl Relayer {
             follower,
             submitter,
             proofs,
+            nonces,
             withdrawals,
             deadline_margin,
         })
@@ -247,6 +251,7 @@ impl Relayer {
                 other => other?,
             }
         }
+        self.nonces.free().await?;
         self.withdrawals.turn(head).await
     }
 

@@ -183,8 +183,11 @@ impl Submitter {
             tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing anew");
             return Ok(self.enter(job, JobState::Proven)?);
         }
-        let waiting =
-            Waiting { newest: last, dearest: last, request: self.further_claim(job, last)? };
+        let waiting = Waiting {
+            newest: last,
+            dearest: job.dearest(last.nonce).unwrap_or(last),
+            request: self.further_claim(job, last)?,
+        };
         let keep = |signed: &SignedTransaction| {
             self.store.update(job.id(), |job| job.claims.push(signed.clone())).map(drop)
         };

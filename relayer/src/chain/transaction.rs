@@ -112,7 +112,12 @@ impl Chain {
     }
 
     /// A transaction with the nonce of `previous` and fees raised by an eighth at least (nodes
-    /// ask for a tenth), to take its place in the pool. Not sent.
+    /// ask for a tenth), to take its place in the pool. Not sent. The gas limit is that of
+    /// `previous` unless the request has one.
+    ///
+    /// # Errors
+    /// [`ChainError::FeeOverLimit`] and [`ChainError::InsufficientFunds`] where the fees cannot be
+    /// raised; those of the node.
     pub async fn sign_replacement(
         &self,
         request: TransactionRequest,
@@ -298,6 +303,31 @@ impl Chain {
         Ok((outcome.confirmations(head) >= confirmations).then_some(outcome))
     }
 
+    /// How many transactions of the signing account are in blocks: all nonces below are used.
+    ///
+    /// # Errors
+    /// [`ChainError::NoSigner`] and those of the node.
+    pub async fn mined_nonce(&self) -> Result<u64, ChainError> {
+        let account = self.account()?;
+        self.provider()
+            .get_transaction_count(account)
+            .latest()
+            .await
+            .map_err(|e| self.fault(e, "eth_getTransactionCount"))
+    }
+
+    /// A transaction that does nothing, to take the place of one that must not hold up others: see
+    /// [`Chain::sign_replacement`].
+    ///
+    /// # Errors
+    /// [`ChainError::NoSigner`] and those of the gas estimate.
+    pub async fn empty_request(&self) -> Result<TransactionRequest, ChainError> {
+        let account = self.account()?;
+        let request = TransactionRequest::default().with_to(account).with_value(U256::ZERO);
+        let gas = self.estimate(account, request.clone().with_from(account), U256::ZERO).await?;
+        Ok(request.with_gas_limit(gas))
+    }
+
     async fn next_nonce(&self, account: Address) -> Result<u64, ChainError> {
         let fault = |e| self.fault(e, "eth_getTransactionCount");
         let mined = self.provider().get_transaction_count(account).latest().await.map_err(fault)?;
@@ -319,10 +349,11 @@ impl Chain {
         let request =
             request.with_from(account.address).with_chain_id(self.chain_id()).with_nonce(nonce);
 
-        let gas_limit = match replaced {
+        let gas_limit = match (request.gas, replaced) {
+            (Some(gas), _) => gas,
             // An estimate would be made on top of the pool, where the replaced one took effect.
-            Some(old) => old.gas_limit,
-            None => self.estimate(account.address, request.clone(), value).await?,
+            (None, Some(old)) => old.gas_limit,
+            (None, None) => self.estimate(account.address, request.clone(), value).await?,
         };
 
         let fees = self

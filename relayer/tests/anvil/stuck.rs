@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
 };
-use assay_relayer::{ChainError, JobState, PredictionEscrow, TypedContract};
+use assay_relayer::{ChainError, JobState, PredictionEscrow, SkipReason, TypedContract};
 use serde_json::json;
 
 use crate::{
@@ -104,6 +104,44 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
     }
     assert_eq!(relayer.store().job(second).unwrap().unwrap().claims.len(), 1);
     assert_eq!(world.nonce().await, nonce + 2);
+}
+
+#[tokio::test]
+async fn a_claim_that_waits_when_its_job_expires_gives_its_nonce_back() {
+    require_anvil!();
+    let world = World::new().await;
+    let id = world.open(5).await;
+    let nonce = world.nonce().await;
+    world.automine(false).await;
+    let mut relayer = world.relayer(&world.prover()).await;
+    turn_until(&mut relayer, id, |job| job.state == JobState::Submitted).await;
+    // The blocks have no room for the claim until its deadline has passed.
+    world.rpc("evm_setBlockGasLimit", json!(["0x7530"])).await;
+    world.rpc("evm_increaseTime", json!([4000])).await;
+    world.mine(1).await;
+    world.rpc("evm_setBlockGasLimit", json!(["0x1c9c380"])).await;
+    assert_eq!(world.nonce().await, nonce);
+
+    let job = turn_until(&mut relayer, id, |job| !job.cancellations.is_empty()).await;
+    assert!(
+        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
+        "{}",
+        job.state
+    );
+    relayer.turn().await.unwrap();
+    let job = relayer.store().job(id).unwrap().unwrap();
+    assert_eq!(job.cancellations.len(), 1, "once is enough");
+    assert_eq!(job.cancellations[0].nonce, job.claims[0].nonce);
+    world.mine(1).await;
+    assert_eq!(world.nonce().await, nonce + 1);
+    let freed = world.chain.outcome(job.cancellations[0].hash).await.unwrap().unwrap();
+    assert!(freed.success && freed.gas_used < 30_000);
+    world.automine(true).await;
+
+    let next = world.open(6).await;
+    let job = settle(&mut relayer, next).await;
+    world.assert_paid_once(&job).await;
+    assert_eq!(world.claims().await, 1);
 }
 
 #[tokio::test]
