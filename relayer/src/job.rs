@@ -4,6 +4,9 @@
 //! Seen -> Proving -> Proven -> Submitting -> Submitted -> Confirmed
 //!   \________\__________\___________\____________\-> Skipped | Failed
 //! ```
+//! A job without its input stays Seen until its deadline. One that was skipped or failed and is paid
+//! all the same, because somebody else sent our proof, goes on from Submitted.
+//!
 //! A reorganization of the chain can take a job back: Confirmed to Submitted if the block with
 //! the claim is gone, any state to Skipped(Reorged) if the block with the job is gone.
 

@@ -298,6 +298,11 @@ impl JobStore {
                         .transpose()?;
                     if let Some(mut job) = found {
                         job.paid_in = Some(payment);
+                        // Somebody sent our proof although we gave the job up: the payment is ours
+                        // all the same, to be confirmed and withdrawn.
+                        if matches!(job.state, JobState::Skipped { .. } | JobState::Failed { .. }) {
+                            job.enter(JobState::Submitted, now);
+                        }
                         jobs.insert(key(id), encode(&job)?.as_slice())?;
                     }
                 }

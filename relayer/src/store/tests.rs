@@ -112,6 +112,39 @@ fn rolling_back_undoes_what_came_after() {
 }
 
 #[test]
+fn a_payment_takes_up_a_job_that_was_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 2), job(2, 2), job(3, 2)], 3), 0).unwrap();
+    let (failed, skipped, ours) = (U256::from(1), U256::from(2), U256::from(3));
+    store.update(failed, |job| job.enter(JobState::Failed { reason: "".into() }, 1)).unwrap();
+    let reason = SkipReason::PriceTooLow { price: U256::ONE, minimum: U256::from(2) };
+    store.update(skipped, |job| job.enter(JobState::Skipped { reason }, 1)).unwrap();
+    let payment = Payment { transaction: B256::ZERO, block: block(4, 0) };
+    let progress = Progress {
+        paid: [failed, skipped, ours].map(|id| (id, payment)).to_vec(),
+        cursor: Some(block(4, 0)),
+        ..Progress::default()
+    };
+    store.apply(progress.clone(), 2).unwrap();
+    let states = || {
+        let jobs = store.jobs().unwrap();
+        assert!(jobs.iter().all(|job| job.paid_in == Some(payment)));
+        jobs.into_iter().map(|job| job.state).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), [JobState::Submitted, JobState::Submitted, JobState::Seen]);
+    let confirmed = JobState::Confirmed {
+        transaction: B256::ZERO,
+        block: 4,
+        block_hash: B256::ZERO,
+        gas_used: 1,
+    };
+    store.update(failed, |job| job.enter(confirmed.clone(), 3)).unwrap();
+    store.apply(progress, 4).unwrap();
+    assert_eq!(states()[0], confirmed, "a payment that is read again changes nothing");
+}
+
+#[test]
 fn withdrawals_are_kept_until_they_are_done() {
     let dir = tempfile::tempdir().unwrap();
     let token = Address::with_last_byte(7);

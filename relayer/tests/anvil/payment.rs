@@ -5,14 +5,14 @@ use alloy::{
     sol,
 };
 use assay_relayer::{
-    Artifact, ChainError, JobState, PredictionEscrow, ProofArtifact, SkipReason, TypedContract,
-    prediction_escrow::OnChainState, proof_context,
+    Artifact, ChainError, JobState, PredictionEscrow, PredictionJob, ProofArtifact, SkipReason,
+    TypedContract, prediction_escrow::OnChainState, proof_context,
 };
 
 use crate::{
     node::artifacts,
     require_anvil,
-    world::{TestProver, World, connect, mock_proof, settle, turn_until},
+    world::{Behaviour, TestProver, World, connect, mock_proof, settle, turn_until},
 };
 
 #[tokio::test]
@@ -114,6 +114,35 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     let recipient = rival.account().unwrap();
     assert_eq!(job.state, JobState::Skipped { reason: SkipReason::ClaimedByOther { recipient } });
     assert_eq!(prover.calls(), 0, "nothing was left to prove");
+}
+
+#[tokio::test]
+async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
+    require_anvil!();
+    let world = World::new().await;
+    let us = world.chain.account().unwrap();
+    let given_up = world.open(5).await;
+    let left_alone = world.open(3).await;
+    let mut config = world.config();
+    config.withdraw = true;
+    config.minimum_prices.insert(Address::ZERO, U256::from(4));
+    let prover = world.prover_that(Behaviour::ProvesWrongly);
+    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
+    assert!(matches!(settle(&mut relayer, given_up).await.state, JobState::Failed { .. }));
+    assert!(matches!(settle(&mut relayer, left_alone).await.state, JobState::Skipped { .. }));
+
+    let other = connect(world.anvil.url(), 2).await;
+    let other = PredictionEscrow::at(other, world.escrow.address());
+    for id in [given_up, left_alone] {
+        let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, us);
+        let proof = mock_proof(world.model, context, U256::from(1234), TestProver::OUTPUT);
+        other.claim(id, us, &ProofArtifact { proof, output: TestProver::OUTPUT }).await.unwrap();
+        let paid = |job: &PredictionJob| matches!(job.state, JobState::Confirmed { .. });
+        let job = turn_until(&mut relayer, id, paid).await;
+        world.assert_paid_once(&job).await;
+        settle(&mut relayer, id).await;
+        assert_eq!(world.escrow.contract().credit(Address::ZERO, us).await.unwrap(), U256::ZERO);
+    }
 }
 
 #[tokio::test]
