@@ -14,7 +14,10 @@ use assay_relayer::{
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::{
     amount::{amount_text, parse_amount},
@@ -173,7 +176,11 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     let quiet = output.is_json() || args.until_settled.is_some();
     let filter = EnvFilter::try_from_env("ASSAY_LOG")
         .unwrap_or_else(|_| EnvFilter::new(if quiet { "warn" } else { "info" }));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(keeps_secrets))
+        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .init();
 
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
@@ -236,6 +243,12 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Whether a message may be logged. What the libraries underneath say in detail holds the node's
+/// whole address, and in it may be a key.
+fn keeps_secrets(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("assay") || *metadata.level() <= Level::INFO
 }
 
 /// Resolves when the process is asked to stop.

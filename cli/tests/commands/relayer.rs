@@ -45,3 +45,12 @@ fn the_least_price_is_the_sellers_choice() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--minimum-price"), "{said}");
 }
+
+#[test]
+fn the_log_does_not_hold_the_key_of_the_node() {
+    let folder = Folder::new("relayer-log");
+    let (code, said) = run(&folder, &["--minimum-price", "1gwei", "--max-fee", "3gwei"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is no PredictionEscrow"), "{said}");
+    assert!(!said.contains("5ecf00d"), "{said}");
+}
