@@ -6,7 +6,7 @@
 //! * [`contract`]: what the typed contracts share; [`registry`], [`prediction_escrow`],
 //!   [`audit_escrow`], [`retrieval_escrow`], [`service_bond`]: one module for each contract;
 //!   [`collection_job`]: what audits and retrievals share.
-//! * [`follower`], [`store`], [`submitter`] and [`service`]: the relayer.
+//! * [`follower`], [`store`], [`submitter`] and [`relay`]: the relayer.
 //! * [`proving`]: the border to whatever makes proofs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -27,9 +27,9 @@ pub mod prediction_escrow;
 mod proof_pool;
 pub mod proving;
 pub mod registry;
+pub mod relay;
 mod resend;
 pub mod retrieval_escrow;
-pub mod service;
 pub mod service_bond;
 pub mod store;
 pub mod submitter;
@@ -46,8 +46,8 @@ pub use job::{JobState, ModelIdentity, PredictionJob, PredictionTerms, SkipReaso
 pub use prediction_escrow::PredictionEscrow;
 pub use proving::{ProofArtifact, ProofRequest, ProveError, Prover, proof_context};
 pub use registry::ModelRegistry;
+pub use relay::Relayer;
 pub use retrieval_escrow::RetrievalEscrow;
-pub use service::Relayer;
 pub use service_bond::ServiceBond;
 pub use store::JobStore;
 pub use tokio_util::sync::CancellationToken;

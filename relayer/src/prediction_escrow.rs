@@ -9,7 +9,7 @@ use alloy::{
 use crate::{
     bindings::{ContractErrors, IPredictionEscrow},
     chain::{
-        Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, contract,
+        Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, call,
     },
     contract::{Contract, TypedContract},
     error::RelayerError,
@@ -166,7 +166,7 @@ impl PredictionEscrow {
         recipient: Address,
         artifact: &ProofArtifact,
     ) -> TransactionRequest {
-        contract::request(self.address(), &claim_call(job_id, recipient, artifact))
+        call::request(self.address(), &claim_call(job_id, recipient, artifact))
     }
 
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.

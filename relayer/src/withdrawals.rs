@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     bindings::ICustody,
-    chain::{BlockRef, ChainError, SignedTransaction, contract, transaction::Broadcast},
+    chain::{BlockRef, ChainError, SignedTransaction, call, transaction::Broadcast},
     clock::unix_now,
     contract::TypedContract,
     error::{RelayerError, StoreError},
@@ -162,7 +162,7 @@ impl Withdrawals {
     }
 
     fn request(&self, token: Address) -> TransactionRequest {
-        contract::request(self.escrow.address(), &ICustody::withdrawCall { token })
+        call::request(self.escrow.address(), &ICustody::withdrawCall { token })
     }
 
     fn pause(&mut self) {

@@ -1,7 +1,7 @@
 //! Everything that talks to an Ethereum node: connection, retries, logs, transactions,
 //! deployment and the decoding of reverts. Knows nothing about escrows.
 
-pub mod contract;
+pub mod call;
 pub mod deploy;
 pub mod error;
 pub mod logs;
