@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use alloy::{
-    consensus::Transaction,
     eips::Encodable2718,
     network::{NetworkTransactionBuilder, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256},
@@ -246,16 +245,6 @@ impl Chain {
             .await
             .map_err(|e| self.fault(e, "eth_getTransactionByHash"))?;
         Ok(found.is_some())
-    }
-
-    /// What a transaction calls its target with; `None` for one that the node does not know.
-    pub async fn transaction_input(&self, hash: B256) -> Result<Option<Bytes>, ChainError> {
-        let found = self
-            .provider()
-            .get_transaction_by_hash(hash)
-            .await
-            .map_err(|e| self.fault(e, "eth_getTransactionByHash"))?;
-        Ok(found.map(|transaction| transaction.input().clone()))
     }
 
     /// Waits until `confirmations` blocks (its own is the first) hold a transaction. A node that
