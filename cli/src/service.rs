@@ -138,9 +138,7 @@ async fn posted(bond: &ServiceBond, id: B256) -> Result<Posted> {
     let batch = bond.batch(id).await?;
     let batch = batch.with_context(|| format!("contract {} has no batch {id}", bond.address()))?;
     let receipt = bond.receipt(id, &batch).await?.with_context(|| {
-        format!(
-            "the node has no log of the posting of batch {id}; ask one that keeps old logs"
-        )
+        format!("the node has no log of the posting of batch {id}; ask one that keeps old logs")
     })?;
     Ok(Posted { batch, receipt })
 }
