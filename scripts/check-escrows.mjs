@@ -505,7 +505,7 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
     const relayer = spawn("target/release/assay", [
       "relayer", "run", "--json", "--bundle", found.models.prediction.bundle, "--setup", found.setup,
       "--keys", found.models.prediction.keys, "--inputs", inputs, "--store", store, "--poll", "200",
-      ...keystore, ...options,
+      "--minimum-price", "1ether", ...keystore, ...options,
     ], { env: { ...process.env, ...stage.environment, ASSAY_LOG: "info" }, stdio: ["ignore", "pipe", log] });
     const guardian = guard({ process: relayer.pid });
     let report = "";
