@@ -37,6 +37,28 @@ pub struct NodeArgs {
     pub transaction_timeout: u64,
 }
 
+/// A node, for commands that need one in some uses only.
+#[derive(Args, Clone)]
+pub struct OptionalNodeArgs {
+    /// Node to ask: http(s):// or ws(s)://
+    #[arg(
+        long,
+        env = "ASSAY_RPC",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Chain"
+    )]
+    rpc: Option<String>,
+}
+
+impl OptionalNodeArgs {
+    /// The node, if one is given, whatever its chain.
+    pub fn any_chain(&self) -> Option<NodeArgs> {
+        let rpc = self.rpc.clone()?;
+        Some(NodeArgs { rpc, chain_id: None, transaction_timeout: TRANSACTION_TIMEOUT })
+    }
+}
+
 /// Without any of these the key is taken from the environment variable ASSAY_PRIVATE_KEY.
 #[derive(Args, Clone)]
 pub struct KeyArgs {
@@ -93,12 +115,6 @@ impl From<&TransactionOutcome> for Sent {
 }
 
 impl NodeArgs {
-    /// Any chain of the node at this address.
-    pub fn at(rpc: &str) -> Self {
-        let (rpc, transaction_timeout) = (rpc.to_owned(), TRANSACTION_TIMEOUT);
-        Self { rpc, chain_id: None, transaction_timeout }
-    }
-
     /// Connects without a key and does `work`, showing `message` meanwhile.
     pub fn run<T>(
         &self,

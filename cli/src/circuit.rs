@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    chain::{NodeArgs, block_on},
+    chain::{NodeArgs, OptionalNodeArgs, block_on},
     keygen::ModelSource,
     model::describe,
     output::{Output, hex, table},
@@ -48,15 +48,8 @@ pub struct VkArgs {
     /// Hash to compare with, such as that of a registry's entry
     #[arg(long, value_name = "HEX", value_parser = crate::hex_words::parse_hash)]
     hash: Option<B256>,
-    /// Node of the contract's chain
-    #[arg(
-        long,
-        env = "ASSAY_RPC",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Chain"
-    )]
-    rpc: Option<String>,
+    #[command(flatten)]
+    node: OptionalNodeArgs,
 }
 
 #[derive(Serialize)]
@@ -82,9 +75,10 @@ pub fn run(command: CircuitCommand, output: &Output) -> Result<()> {
 }
 
 fn vk(args: &VkArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the architecture");
     let architecture = args.model.architecture()?;
     let layout = architecture.layout()?;
-    let spinner = output.spinner("reading the setup");
+    spinner.message("reading the setup");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     spinner.message(format!("making the verifying key for 2^{} rows", layout.k));
     let key = generate_verifying_key(&srs, &layout)?;
@@ -96,9 +90,9 @@ fn vk(args: &VkArgs, output: &Output) -> Result<()> {
     if let Some(path) = &args.vk {
         found.push((path.display().to_string(), hash_of_file(path)?));
     }
-    if let (Some(address), Some(rpc)) = (args.address, &args.rpc) {
+    if let (Some(address), Some(node)) = (args.address, args.node.any_chain()) {
         spinner.message("asking the chain");
-        found.push((format!("the contract {address}"), hash_of_contract(rpc, address)?));
+        found.push((format!("the contract {address}"), hash_of_contract(&node, address)?));
     }
     drop(spinner);
     for (what, hash) in &found {
@@ -133,9 +127,9 @@ fn hash_of_file(path: &Path) -> Result<B256> {
     Ok(keccak256(data))
 }
 
-fn hash_of_contract(rpc: &str, address: Address) -> Result<B256> {
+fn hash_of_contract(node: &NodeArgs, address: Address) -> Result<B256> {
     block_on(async {
-        let chain = NodeArgs::at(rpc).connect().await?;
+        let chain = node.connect().await?;
         if chain.code(address).await?.is_empty() {
             bail!("there is no contract at {address}");
         }

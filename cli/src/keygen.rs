@@ -113,6 +113,7 @@ struct Report {
 }
 
 pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model");
     let bundle = args.bundle.as_deref().map(Bundle::read).transpose()?;
     let architecture = match (&bundle, &args.architecture) {
         (Some(bundle), _) => bundle.architecture(),
@@ -120,7 +121,7 @@ pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         (None, None) => bail!("give a bundle or an architecture"),
     };
     let layout = architecture.layout()?;
-    let spinner = output.spinner("reading the setup");
+    spinner.message("reading the setup");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     fs::create_dir_all(&args.output)
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;

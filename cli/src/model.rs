@@ -8,10 +8,13 @@ mod predict;
 mod register;
 mod report;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use assay_prover::bundle::Bundle;
+use assay_prover::{
+    atomic_file::{self, Readers},
+    bundle::Bundle,
+};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -79,7 +82,7 @@ struct Published {
 fn architecture(args: &ArchitectureArgs, output: &Output) -> Result<()> {
     let architecture = Bundle::read(&args.bundle)?.architecture();
     let text = architecture.to_json();
-    fs::write(&args.output, &text)
+    atomic_file::write(&args.output, Readers::Everyone, text.as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     let report = Published {
         output: args.output.clone(),

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     binding::require_model,
-    chain::{NodeArgs, block_on, guard_dev_setup},
+    chain::{NodeArgs, OptionalNodeArgs, block_on, guard_dev_setup},
     contract::find,
     hex_words::{parse_hash, parse_word},
     input::{InputArgs, Salt},
@@ -76,15 +76,8 @@ pub struct ProveArgs {
     /// Allow a development setup for a job on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
-    /// Node of the escrow's chain
-    #[arg(
-        long,
-        env = "ASSAY_RPC",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Chain"
-    )]
-    rpc: Option<String>,
+    #[command(flatten)]
+    node: OptionalNodeArgs,
     /// Proof file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -130,15 +123,15 @@ pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     spinner.message("reading the keys");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
-    let context = match (args.job, args.recipient, &args.rpc) {
-        (Some(job), Some(recipient), Some(rpc)) => {
+    let context = match (args.job, args.recipient, args.node.any_chain()) {
+        (Some(job), Some(recipient), Some(node)) => {
             spinner.message("looking at the job");
             let commitment = InputOpening { input: input.clone(), salt }.commitment()?;
             let model = ModelIdentity {
                 vk_hash: B256::from(key.info().hash()),
                 model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
             };
-            args.job_context(rpc, job, recipient, commitment, model, srs.is_dev())?
+            args.job_context(&node, job, recipient, commitment, model, srs.is_dev())?
         }
         (None, ..) => args.context,
         _ => bail!("a proof for a job needs --job, --recipient and --rpc"),
@@ -211,7 +204,7 @@ impl ProveArgs {
     /// the weights.
     fn job_context(
         &self,
-        rpc: &str,
+        node: &NodeArgs,
         job: U256,
         recipient: Address,
         commitment: B256,
@@ -219,7 +212,7 @@ impl ProveArgs {
         is_dev: bool,
     ) -> Result<B256> {
         block_on(async {
-            let chain = NodeArgs::at(rpc).connect().await?;
+            let chain = node.connect().await?;
             guard_dev_setup(is_dev, chain.chain_id(), self.dev)?;
             let file = self.deployment.as_deref();
             let place = find(self.escrow, file, PredictionEscrow::NAME, &chain)?;
@@ -278,6 +271,7 @@ struct Verified {
 }
 
 pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model and the key");
     let architecture = args.model.architecture()?;
     let layout = architecture.layout()?;
     let statement = layout.options.statement;
@@ -296,6 +290,7 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
             hex(key.hash())
         );
     }
+    spinner.message("checking the proof");
     let check =
         || -> Result<[u8; 32], VerifyError> { key.verify(&file.public_inputs, &file.proof) };
     // The first check also fills caches of the library.
@@ -304,6 +299,7 @@ pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let start = Instant::now();
     check()?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
+    drop(spinner);
     let public_inputs: Vec<B256> =
         file.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
     let Some(context) = public_inputs.first().copied() else {

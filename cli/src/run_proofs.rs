@@ -380,6 +380,7 @@ fn remaining(proofs: usize, each: f64) -> String {
 }
 
 pub fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model and the key");
     let layout = args.model.architecture()?.layout()?;
     let statement = layout.options.statement;
     let run = match statement.run() {
@@ -391,6 +392,7 @@ pub fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()
     }
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let all = places(args.items, run.items());
+    drop(spinner);
     let bar = output.bar(all.len() as u64, "checking proofs");
     let start = Instant::now();
     let mut report = Verified {

@@ -14,6 +14,7 @@ use alloy::{
 };
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    atomic_file::{self, Readers},
     field::field_to_bytes,
     model_proof::generate_verifying_key,
     proof::{ProofFile, Srs},
@@ -183,8 +184,9 @@ struct Generated {
 }
 
 fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model");
     let layout = args.model.architecture()?.layout()?;
-    let spinner = output.spinner("reading the verifying key");
+    spinner.message("reading the verifying key");
     let key = match (&args.key.keys, &args.key.setup) {
         (Some(folder), _) => KeyFolder(folder).verifying_key(&layout)?,
         (None, Some(setup)) => {
@@ -245,7 +247,8 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    atomic_file::write(path, Readers::Everyone, bytes)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[derive(Serialize)]

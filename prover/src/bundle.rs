@@ -13,6 +13,7 @@ use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    atomic_file::Readers,
     circuit::{Layout, LayoutError, LayoutOptions, PlanRequest, plan},
     graph::{GraphError, Op, QuantizedGraph},
     proof::{
@@ -22,7 +23,8 @@ use crate::{
     },
 };
 
-const BUNDLE: Kind = Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle" };
+const BUNDLE: Kind =
+    Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle", readers: Readers::Owner };
 
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]

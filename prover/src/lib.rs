@@ -2,8 +2,10 @@
 //! contract. Modules depend on each other in this order only:
 //! [`model`] -> [`quantize`] and [`graph`] -> [`circuit`] -> [`proof`] -> [`solidity`];
 //! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together; [`collection`]
-//! commits to many inputs, and [`audit_plan`] says how many are needed.
+//! commits to many inputs, and [`audit_plan`] says how many are needed. All files are written by
+//! [`atomic_file`].
 
+pub mod atomic_file;
 pub mod audit_plan;
 pub mod bundle;
 pub mod circuit;

@@ -16,6 +16,7 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::SolValue,
 };
+use assay_prover::atomic_file::{self, Readers};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Artifact, Chain, ChainError, deploy::MAX_INIT_CODE};
@@ -109,9 +110,7 @@ impl Deployment {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(fault)?;
         }
-        let partial = path.with_extension("json.partial");
-        fs::write(&partial, text + "\n").map_err(fault)?;
-        fs::rename(&partial, path).map_err(fault)
+        atomic_file::write(path, Readers::Everyone, (text + "\n").as_bytes()).map_err(fault)
     }
 }
 

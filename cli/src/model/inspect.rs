@@ -63,6 +63,7 @@ struct LayerReport {
 }
 
 pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the bundle");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
     let graph = &bundle.graph;
@@ -85,6 +86,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         openings_used: Bundle::openings_used(&args.bundle)?,
         openings: bundle.budget,
     };
+    drop(spinner);
     output.finish(&report, || text(&report, &layout))
 }
 

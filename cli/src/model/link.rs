@@ -71,8 +71,9 @@ impl Side {
 }
 
 pub fn run(args: &LinkArgs, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the models");
     let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
-    let spinner = output.spinner("comparing the circuits");
+    spinner.message("comparing the circuits");
     check_link(&a.architecture, &b.architecture)?;
     let mut hash = None;
     if let Some(setup) = &args.setup {

@@ -3,10 +3,11 @@
 mod page;
 mod svg;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use assay_prover::{
+    atomic_file::{self, Readers},
     bundle::Bundle,
     circuit::{Cost, RowUse},
     data::{Dataset, Labels, Source, Values},
@@ -83,7 +84,7 @@ struct Key {
 
 pub fn run(args: &ReportArgs, output: &Output) -> Result<()> {
     let report = measure(args, output)?;
-    fs::write(&args.output, page::render(&report))
+    atomic_file::write(&args.output, Readers::Everyone, page::render(&report).as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     output.finish(&report, || text(&report))
 }

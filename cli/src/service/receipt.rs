@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,11 @@ use alloy::{
     signers::SignerSync,
 };
 use anyhow::{Context, Result, bail};
-use assay_prover::{bundle::Bundle, graph::Executor};
+use assay_prover::{
+    atomic_file::{self, Readers},
+    bundle::Bundle,
+    graph::Executor,
+};
 use assay_relayer::{
     ChainError, ServiceBond, TypedContract,
     proving::{InputOpening, InputStore},
@@ -131,16 +134,10 @@ pub fn read_secret(path: &Path) -> Result<B256> {
 fn make_secret(path: &Path) -> Result<B256> {
     let mut secret = B256::ZERO;
     OsRng.fill_bytes(secret.as_mut_slice());
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).with_context(|| {
-        format!("cannot make {}; every batch needs a secret of its own", path.display())
-    })?;
-    writeln!(file, "{}", hex(secret))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all().with_context(|| format!("cannot write {}", path.display()))?;
+    atomic_file::write_new(path, Readers::Owner, format!("{}\n", hex(secret)).as_bytes())
+        .with_context(|| {
+            format!("cannot make {}; every batch needs a secret of its own", path.display())
+        })?;
     Ok(secret)
 }
 
@@ -167,7 +164,7 @@ pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     }
     drop(bar);
     let root = tree(&answers)?.root();
-    fs::write(&args.output, serde_json::to_string_pretty(&answers)?)
+    atomic_file::write(&args.output, Readers::Owner, &serde_json::to_vec_pretty(&answers)?)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     let report = Answered { output: args.output.clone(), root, answers };
     output.finish(&report, || {
@@ -229,7 +226,7 @@ pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
         let signature = signer.sign_hash_sync(&digest).context("cannot sign")?.as_bytes();
         let signed =
             SignedReceipt { chain_id, contract, receipt, signature: signature.to_vec().into() };
-        fs::write(&args.output, serde_json::to_string_pretty(&signed)?)
+        atomic_file::write(&args.output, Readers::Everyone, &serde_json::to_vec_pretty(&signed)?)
             .with_context(|| format!("cannot write {}", args.output.display()))?;
         Ok(SignReport {
             output: args.output.clone(),

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Collection, CollectionError, Item, Opening, OpeningError, SaltSeed};
 use crate::{
+    atomic_file::{self, Readers},
     field::{field_from_bytes, field_to_bytes},
     graph::Shape,
     proof::file::{FileError, Kind, Reader, Writer, check_belongs},
 };
 
-const COLLECTION: Kind = Kind { magic: *b"ASSAYSET", version: 1, name: "collection" };
+const COLLECTION: Kind =
+    Kind { magic: *b"ASSAYSET", version: 1, name: "collection", readers: Readers::Owner };
 /// Depth, flags, shape, items, seed.
 const HEADER_BYTES: usize = 4 + 4 + 3 * 4 + 8 + 32;
 const LABELLED: u32 = 1;
@@ -193,7 +195,8 @@ impl OpeningFile {
         })
     }
 
-    /// Writes `<index>.json` in a folder, which is made if it is missing; returns its path.
+    /// Writes `<index>.json` in a folder, which is made if it is missing; returns its path. Its owner
+    /// alone can read it: whom to show the item is the owner's choice.
     ///
     /// # Errors
     /// [`CollectionError::OpeningFile`].
@@ -205,10 +208,7 @@ impl OpeningFile {
             source,
         };
         fs::create_dir_all(folder).map_err(failed)?;
-        // A reader never sees half a file.
-        let partial = path.with_extension("json.partial");
-        fs::write(&partial, self.to_json()).map_err(failed)?;
-        fs::rename(&partial, &path).map_err(failed)?;
+        atomic_file::write(&path, Readers::Owner, self.to_json().as_bytes()).map_err(failed)?;
         Ok(path)
     }
 

@@ -4,9 +4,8 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -14,6 +13,8 @@ use std::{
 use age::{
     DecryptError, Decryptor, EncryptError, Encryptor, secrecy::ExposeSecret, x25519::Identity,
 };
+
+use crate::atomic_file::{self, AtomicFile, Readers};
 
 /// The secret key of somebody to whom sets are sealed.
 pub struct SealingKey(Identity);
@@ -59,19 +60,10 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Exists`], [`SealError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), SealError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => SealError::Exists { path: path.to_owned() },
-            _ => SealError::Write { path: path.to_owned(), source },
-        };
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         let (recipient, secret) = (self.recipient(), self.0.to_string());
         let text = format!("# public key: {recipient}\n{}\n", secret.expose_secret());
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
-            let _ = fs::remove_file(path);
-            failed(source)
-        })
+        atomic_file::write_new(path, Readers::Owner, text.as_bytes())
+            .map_err(|source| unwritten(path, source))
     }
 
     /// Reads the first key of a file; lines that begin with `#` are comments.
@@ -121,11 +113,10 @@ pub fn seal(set: &Path, recipients: &[Recipient], output: &Path) -> Result<(), S
         _ => SealError::NoRecipients,
     })?;
     let input = File::open(set).map_err(unreadable)?;
-    let partial = Partial::create(output)?;
-    let mut writer = encryptor.wrap_output(BufWriter::new(&partial.file)).map_err(unwritable)?;
+    let buffer = BufWriter::new(create_new(output)?);
+    let mut writer = encryptor.wrap_output(buffer).map_err(unwritable)?;
     io::copy(&mut BufReader::new(input), &mut writer).map_err(unwritable)?;
-    writer.finish().and_then(|mut buffer| buffer.flush()).map_err(unwritable)?;
-    partial.finish(output)
+    finish(writer.finish().map_err(unwritable)?, output)
 }
 
 /// Decrypts `sealed` to `output`. That is only what somebody sent: read it as a
@@ -145,8 +136,7 @@ pub fn unseal(sealed: &Path, key: &SealingKey, output: &Path) -> Result<(), Seal
     let decryptor = Decryptor::new_buffered(BufReader::new(file)).map_err(refused)?;
     let identity = std::iter::once(&key.0 as &dyn age::Identity);
     let mut reader = decryptor.decrypt(identity).map_err(refused)?;
-    let partial = Partial::create(output)?;
-    let mut buffer = BufWriter::new(&partial.file);
+    let mut buffer = BufWriter::new(create_new(output)?);
     let mut block = vec![0; 1 << 16];
     loop {
         let length =
@@ -157,51 +147,30 @@ pub fn unseal(sealed: &Path, key: &SealingKey, output: &Path) -> Result<(), Seal
         let written = buffer.write_all(&block[..length]);
         written.map_err(|source| SealError::Write { path: output.to_owned(), source })?;
     }
-    buffer.flush().map_err(|source| SealError::Write { path: output.to_owned(), source })?;
-    drop(buffer);
-    partial.finish(output)
+    finish(buffer, output)
 }
 
-/// A file beside its destination, for its owner's eyes only; removed unless it is finished.
-struct Partial {
-    path: PathBuf,
-    file: File,
-    finished: bool,
-}
-
-impl Partial {
-    fn create(output: &Path) -> Result<Self, SealError> {
-        if output.exists() {
-            return Err(SealError::Exists { path: output.to_owned() });
-        }
-        let mut name = output.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{:016x}.part", rand_core::RngCore::next_u64(&mut rand_core::OsRng)));
-        let path = output.with_file_name(name);
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| SealError::Write { path: output.to_owned(), source })?;
-        Ok(Self { path, file, finished: false })
+/// Starts a file for its owner's eyes only, unless something is there: a long encryption that cannot
+/// be kept is not begun.
+fn create_new(output: &Path) -> Result<AtomicFile, SealError> {
+    if output.exists() {
+        return Err(SealError::Exists { path: output.to_owned() });
     }
-
-    fn finish(mut self, output: &Path) -> Result<(), SealError> {
-        self.file
-            .sync_all()
-            .and_then(|()| fs::rename(&self.path, output))
-            .map_err(|source| SealError::Write { path: output.to_owned(), source })?;
-        self.finished = true;
-        Ok(())
-    }
+    AtomicFile::create(output, Readers::Owner).map_err(|source| unwritten(output, source))
 }
 
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.finished {
-            let _ = fs::remove_file(&self.path);
-        }
+fn finish(buffer: BufWriter<AtomicFile>, output: &Path) -> Result<(), SealError> {
+    buffer
+        .into_inner()
+        .map_err(|error| error.into_error())
+        .and_then(AtomicFile::finish_new)
+        .map_err(|source| unwritten(output, source))
+}
+
+fn unwritten(path: &Path, source: io::Error) -> SealError {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => SealError::Exists { path: path.to_owned() },
+        _ => SealError::Write { path: path.to_owned(), source },
     }
 }
 

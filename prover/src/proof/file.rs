@@ -13,14 +13,15 @@
 //! | n | body |
 //! | 32 | BLAKE3 of all bytes before |
 //!
-//! A file is written beside its destination and renamed when complete, so a reader never meets
-//! half a file and a full disk leaves the old one in place.
+//! Files are written by [`AtomicFile`], so a reader never meets half a file.
 
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
+
+use crate::atomic_file::{AtomicFile, Readers};
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +32,24 @@ pub struct Kind {
     pub version: u32,
     /// Name for messages.
     pub name: &'static str,
+    /// Whether the content is secret.
+    pub readers: Readers,
+}
+
+impl Kind {
+    const fn public(magic: [u8; 8], name: &'static str) -> Self {
+        Self { magic, version: 1, name, readers: Readers::Everyone }
+    }
 }
 
 /// KZG parameters.
-pub const SRS: Kind = Kind { magic: *b"ASSAYSRS", version: 1, name: "KZG parameters" };
+pub const SRS: Kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
 /// Verifying key.
-pub const VERIFYING_KEY: Kind = Kind { magic: *b"ASSAYVK\0", version: 1, name: "verifying key" };
+pub const VERIFYING_KEY: Kind = Kind::public(*b"ASSAYVK\0", "verifying key");
 /// Proving key.
-pub const PROVING_KEY: Kind = Kind { magic: *b"ASSAYPK\0", version: 1, name: "proving key" };
+pub const PROVING_KEY: Kind = Kind::public(*b"ASSAYPK\0", "proving key");
 /// Proof with its public inputs.
-pub const PROOF: Kind = Kind { magic: *b"ASSAYPRF", version: 1, name: "proof" };
+pub const PROOF: Kind = Kind::public(*b"ASSAYPRF", "proof");
 
 const HEADER_BYTES: u64 = 56;
 const TRAILER_BYTES: u64 = 32;
@@ -157,8 +166,7 @@ pub fn check_belongs(
 /// Writes a file in its envelope; call [`Writer::finish`] at the end, else nothing remains.
 pub struct Writer {
     path: PathBuf,
-    temporary: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: BufWriter<AtomicFile>,
     hasher: blake3::Hasher,
     left: u64,
 }
@@ -171,18 +179,9 @@ impl Writer {
         belongs_to: &[u8; 32],
         body_bytes: u64,
     ) -> Result<Self, FileError> {
-        let mut unique = [0u8; 8];
-        rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut unique);
-        let name =
-            path.file_name().ok_or_else(|| FileError::content(path, "a file name is missing"))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.part", hex::encode(unique)));
-        let temporary = path.with_file_name(hidden);
-        let file = File::create(&temporary)
+        let file = AtomicFile::create(path, kind.readers)
             .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
         let mut writer = Self::over(file, path, HEADER_BYTES + body_bytes);
-        writer.temporary = temporary;
         let mut header = Vec::with_capacity(HEADER_BYTES as usize);
         header.extend_from_slice(&kind.magic);
         header.extend_from_slice(&kind.version.to_le_bytes());
@@ -194,11 +193,10 @@ impl Writer {
     }
 
     /// Writes to an open file, without a header.
-    pub(super) fn over(file: File, path: &Path, bytes: u64) -> Self {
+    pub(super) fn over(file: AtomicFile, path: &Path, bytes: u64) -> Self {
         Self {
             path: path.to_owned(),
-            temporary: PathBuf::new(),
-            file: Some(BufWriter::with_capacity(BLOCK, file)),
+            file: BufWriter::with_capacity(BLOCK, file),
             hasher: blake3::Hasher::new(),
             left: bytes,
         }
@@ -211,39 +209,25 @@ impl Writer {
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| FileError::content(&self.path, "more content than announced"))?;
         self.hasher.update(bytes);
-        let result = match &mut self.file {
-            Some(file) => file.write_all(bytes),
-            None => Ok(()),
-        };
+        let result = self.file.write_all(bytes);
         result.map_err(|source| self.write_error(source))
     }
 
     /// Completes the file and moves it to its place.
-    pub fn finish(mut self) -> Result<(), FileError> {
+    pub fn finish(self) -> Result<(), FileError> {
         if self.left != 0 {
             return Err(FileError::content(&self.path, "less content than announced"));
         }
         let hash = *self.hasher.finalize().as_bytes();
-        let result = match self.file.take() {
-            Some(mut file) => file
-                .write_all(&hash)
-                .and_then(|()| file.into_inner().map_err(|error| error.into_error()))
-                .and_then(|file| file.sync_all())
-                .and_then(|()| std::fs::rename(&self.temporary, &self.path)),
-            None => Ok(()),
-        };
-        result.map_err(|source| self.write_error(source))
+        let Self { path, mut file, .. } = self;
+        file.write_all(&hash)
+            .and_then(|()| file.into_inner().map_err(|error| error.into_error()))
+            .and_then(AtomicFile::finish)
+            .map_err(|source| FileError::Write { path, source })
     }
 
     fn write_error(&self, source: io::Error) -> FileError {
         FileError::Write { path: self.path.clone(), source }
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.temporary);
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 
 use alloy::{hex, primitives::B256};
 use assay_prover::{
+    atomic_file::{self, Readers},
     field::{field_from_bytes, field_to_bytes},
     poseidon::commit_input,
 };
@@ -104,10 +105,7 @@ impl InputStore {
         let file = OpeningFile { input: hex::encode_prefixed(&opening.input), salt: opening.salt };
         let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
         fs::create_dir_all(&self.folder).map_err(fault)?;
-        // A reader never sees half a file.
-        let partial = path.with_extension("json.partial");
-        fs::write(&partial, text).map_err(fault)?;
-        fs::rename(&partial, &path).map_err(fault)?;
+        atomic_file::write(&path, Readers::Owner, text.as_bytes()).map_err(fault)?;
         Ok((commitment, path))
     }
 

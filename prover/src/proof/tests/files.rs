@@ -3,9 +3,12 @@
 use std::{path::Path, time::Instant};
 
 use super::*;
-use crate::proof::{
-    file::{self, FileError},
-    keys::KeyError,
+use crate::{
+    atomic_file::AtomicFile,
+    proof::{
+        file::{self, FileError},
+        keys::KeyError,
+    },
 };
 
 fn damage(path: &Path, at: usize) {
@@ -152,7 +155,7 @@ fn a_full_disk_is_reported() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("model.pk");
-    let mut writer = file::Writer::over(full, &target, 3 << 20);
+    let mut writer = file::Writer::over(AtomicFile::over(full, &target), &target, 3 << 20);
     let error = (0..3)
         .find_map(|_| writer.put(&vec![7; 1 << 20]).err())
         .or_else(|| writer.finish().err())

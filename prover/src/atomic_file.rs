@@ -1,0 +1,173 @@
+//! Files that appear whole or not at all: written beside their destination, synced, then renamed. A
+//! reader never meets half a file, and a full disk leaves the old one in place.
+
+use std::{
+    fs::Permissions,
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// Who may read a file, as far as the umask lets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// The file holds a secret: mode 0600.
+    Owner,
+    /// The file may be published: mode 0666.
+    Everyone,
+}
+
+/// A file that is being written; gone unless it is finished.
+#[derive(Debug)]
+pub struct AtomicFile {
+    destination: PathBuf,
+    file: NamedTempFile,
+}
+
+impl AtomicFile {
+    /// Starts a file in the folder of its destination.
+    ///
+    /// # Errors
+    /// Those of the file system, and [`io::ErrorKind::InvalidInput`] for a path without a file name.
+    pub fn create(destination: &Path, readers: Readers) -> io::Result<Self> {
+        let name = destination
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a file name is missing"))?;
+        let folder = match destination.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mode = match readers {
+            Readers::Owner => 0o600,
+            Readers::Everyone => 0o666,
+        };
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let file = Builder::new()
+            .prefix(&prefix)
+            .suffix(".part")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        Ok(Self { destination: destination.to_owned(), file })
+    }
+
+    /// Moves the file to its destination, over one that is there.
+    ///
+    /// # Errors
+    /// Those of the file system; the destination is as it was.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.destination)?;
+        Ok(())
+    }
+
+    /// Moves the file to its destination, where nothing may be.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`], and those of the file system.
+    pub fn finish_new(self) -> io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist_noclobber(&self.destination)?;
+        Ok(())
+    }
+
+    /// Writes to a file that is open already, for instance one that is always full.
+    #[cfg(test)]
+    pub(crate) fn over(file: std::fs::File, destination: &Path) -> Self {
+        let nowhere = tempfile::TempPath::try_from_path(destination.with_extension("none"))
+            .expect("an absolute path");
+        Self { destination: destination.to_owned(), file: NamedTempFile::from_parts(file, nowhere) }
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// Writes a whole small file, over one that is there.
+///
+/// # Errors
+/// Those of [`AtomicFile::create`] and [`AtomicFile::finish`].
+pub fn write(destination: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(destination, readers)?;
+    file.write_all(bytes)?;
+    file.finish()
+}
+
+/// Writes a whole small file where nothing may be.
+///
+/// # Errors
+/// Those of [`AtomicFile::create`] and [`AtomicFile::finish_new`].
+pub fn write_new(destination: &Path, readers: Readers, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(destination, readers)?;
+    file.write_all(bytes)?;
+    file.finish_new()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("list");
+        entries
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
+            .collect()
+    }
+
+    #[test]
+    fn a_secret_is_for_its_owner_even_where_others_read_the_old_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        let mode = || fs::metadata(&path).expect("metadata").permissions().mode() & 0o777;
+        write(&path, Readers::Everyone, b"1").expect("write");
+        // The rest is the umask's business.
+        assert_eq!(mode() & 0o600, 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("chmod");
+        write(&path, Readers::Owner, b"2").expect("write");
+        assert_eq!((mode(), fs::read(&path).expect("read")), (0o600, b"2".to_vec()));
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        write(&path, Readers::Owner, b"old").expect("write");
+        let mut file = AtomicFile::create(&path, Readers::Owner).expect("create");
+        file.write_all(b"new").expect("write");
+        drop(file);
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn new_files_replace_none() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        write_new(&path, Readers::Owner, b"first").expect("write");
+        let error = write_new(&path, Readers::Owner, b"second").expect_err("exists");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("read"), b"first");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn destinations_without_a_name_or_a_folder_are_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        for path in [Path::new("/"), Path::new(".."), &folder.path().join("none/a")] {
+            assert!(write(path, Readers::Owner, b"").is_err(), "{}", path.display());
+        }
+    }
+}
