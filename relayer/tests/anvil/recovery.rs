@@ -34,16 +34,7 @@ async fn stopped_after_proving() {
     require_anvil!();
     let world = World::new().await;
     let id = world.open(5).await;
-    let stop = CancellationToken::new();
-    let prover = world.prover_that(Behaviour::ProvesAndStops(stop.clone()));
-    let mut config = world.config();
-    config.shutdown_grace = Duration::from_secs(5);
-    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
-    relayer.run(stop).await.unwrap();
-    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
-    assert_eq!(world.claims().await, 0);
-    drop(relayer);
-
+    world.prove_only(id).await;
     let second = world.prover();
     let mut relayer = world.relayer(&second).await;
     let job = settle(&mut relayer, id).await;
@@ -57,13 +48,7 @@ async fn killed_while_submitting(action: Action, mined: usize) {
     let world = World::new().await;
     let id = world.open(5).await;
     let nonce = world.nonce().await;
-    let proxy = Proxy::start(world.anvil.port).await;
-    proxy.rule(move |method, _| match method {
-        "eth_sendRawTransaction" => action.clone(),
-        _ => Action::Forward,
-    });
-    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    let mut relayer = world.relayer_whose_claims(action).await;
     let error = turn_until_error(&mut relayer).await;
     assert!(error.is_survivable(), "{error}");
     let stored = relayer.store().job(id).unwrap().unwrap();
@@ -98,13 +83,7 @@ async fn killed_while_submitting_and_restarted_too_late() {
     let world = World::new().await;
     let id = world.open(5).await;
     let nonce = world.nonce().await;
-    let proxy = Proxy::start(world.anvil.port).await;
-    proxy.rule(|method, _| match method {
-        "eth_sendRawTransaction" => Action::Swallow,
-        _ => Action::Forward,
-    });
-    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
     world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
@@ -125,13 +104,7 @@ async fn another_transaction_took_the_nonce() {
     require_anvil!();
     let world = World::new().await;
     let id = world.open(5).await;
-    let proxy = Proxy::start(world.anvil.port).await;
-    proxy.rule(|method, _| match method {
-        "eth_sendRawTransaction" => Action::Swallow,
-        _ => Action::Forward,
-    });
-    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
     // The owner uses the account by hand.

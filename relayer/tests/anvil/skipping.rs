@@ -37,15 +37,10 @@ async fn a_job_that_expires_while_it_is_proven() {
     let world = World::new().await;
     let id = world.open(5).await;
     let nonce = world.nonce().await;
-    let stop = assay_relayer::CancellationToken::new();
-    let mut config = world.config();
-    config.shutdown_grace = std::time::Duration::from_secs(5);
-    let prover = world.prover_that(Behaviour::ProvesAndStops(stop.clone()));
-    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
-    relayer.run(stop).await.unwrap();
-    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
+    world.prove_only(id).await;
     world.rpc("evm_increaseTime", json!([4000])).await;
     world.mine(1).await;
+    let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
     assert!(
         matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),

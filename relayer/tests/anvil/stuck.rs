@@ -7,13 +7,13 @@ use alloy::{
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
 };
-use assay_relayer::{ChainError, JobState, PredictionEscrow, SkipReason, TypedContract};
+use assay_relayer::{ChainError, JobState, SkipReason, TypedContract};
 use serde_json::json;
 
 use crate::{
-    proxy::{Action, Proxy},
+    proxy::Action,
     require_anvil,
-    world::{World, connect, settle, turn_until, turn_until_error},
+    world::{World, settle, turn_until, turn_until_error},
 };
 
 #[tokio::test]
@@ -43,13 +43,7 @@ async fn a_claim_that_pays_less_than_its_rival_in_the_pool_raises_its_fees() {
     let id = world.open(5).await;
     let nonce = world.nonce().await;
     // The claim is signed, and never sent.
-    let proxy = Proxy::start(world.anvil.port).await;
-    proxy.rule(|method, _| match method {
-        "eth_sendRawTransaction" => Action::Swallow,
-        _ => Action::Forward,
-    });
-    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
     // Another transaction lies in the pool at its nonce.
@@ -77,13 +71,7 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
     let world = World::new().await;
     let first = world.open(5).await;
     let nonce = world.nonce().await;
-    let proxy = Proxy::start(world.anvil.port).await;
-    proxy.rule(|method, _| match method {
-        "eth_sendRawTransaction" => Action::Swallow,
-        _ => Action::Forward,
-    });
-    let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
-    let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
+    let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
     // The first claim never came to the node, so the second gets its nonce.

@@ -25,7 +25,10 @@ use assay_relayer::{
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::node::{Anvil, KEYS, artifacts};
+use crate::{
+    node::{Anvil, KEYS, artifacts},
+    proxy::{Action, Proxy},
+};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 /// Flags byte (local setup) and the rest of a key.
@@ -139,6 +142,29 @@ impl World {
         config: RelayerConfig,
     ) -> Relayer {
         Relayer::new(escrow, prover.clone(), config).await.unwrap()
+    }
+
+    /// A relayer behind a node that does this with each transaction it sends.
+    pub async fn relayer_whose_claims(&self, meet: Action) -> Relayer {
+        let proxy = Proxy::start(self.anvil.port).await;
+        proxy.rule(move |method, _| match method {
+            "eth_sendRawTransaction" => meet.clone(),
+            _ => Action::Forward,
+        });
+        let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, self.escrow.address());
+        self.relayer_with(escrow, &self.prover(), self.config()).await
+    }
+
+    /// Has a job proven by a relayer that stops before it sends the claim.
+    pub async fn prove_only(&self, id: U256) {
+        let stop = CancellationToken::new();
+        let mut config = self.config();
+        config.shutdown_grace = Duration::from_secs(5);
+        let prover = self.prover_that(Behaviour::ProvesAndStops(stop.clone()));
+        let mut relayer = self.relayer_with(self.escrow.clone(), &prover, config).await;
+        relayer.run(stop).await.unwrap();
+        assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
+        assert_eq!(self.claims().await, 0);
     }
 
     pub fn prover(&self) -> Arc<TestProver> {
