@@ -183,8 +183,7 @@ async fn tokens_and_refunds() {
 
     let early = world.buyer.refund(cheap).await.err().unwrap();
     assert_eq!(early.revert().unwrap().name.as_deref(), Some("DeadlineNotPassed"), "{early}");
-    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     world.buyer.refund(cheap).await.unwrap();
     assert_eq!(world.escrow.job(cheap).await.unwrap().unwrap().state, OnChainState::Refunded);
     assert_eq!(world.buyer.contract().credit(token, buyer).await.unwrap(), U256::from(99));

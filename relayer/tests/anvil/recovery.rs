@@ -2,14 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_relayer::{
-    CancellationToken, JobState, PredictionEscrow, RelayerError, SkipReason, TypedContract,
-};
+use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError, TypedContract};
 
 use crate::{
     proxy::{Action, Proxy},
     require_anvil,
-    world::{Behaviour, World, connect, settle, turn_until, turn_until_error},
+    world::{Behaviour, World, assert_expired, connect, settle, turn_until, turn_until_error},
 };
 
 #[tokio::test]
@@ -86,16 +84,11 @@ async fn killed_while_submitting_and_restarted_too_late() {
     let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
     turn_until_error(&mut relayer).await;
     drop(relayer);
-    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
 
     let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
     assert_eq!(world.nonce().await, nonce, "the stale claim is not sent");
 }
 
@@ -227,15 +220,10 @@ async fn only_the_deadline_ends_the_wait_for_an_input() {
     assert!(job.not_before - job.updated_at <= 30, "an input is noticed soon");
     assert!(job.last_error.unwrap().contains("not here yet"));
 
-    world.rpc("evm_increaseTime", serde_json::json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     relayer.store().update(id, |job| job.not_before = 0).unwrap();
     let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     require_anvil,
-    world::{Behaviour, World, commitment, settle, turn_until},
+    world::{Behaviour, World, assert_expired, commitment, settle, turn_until},
 };
 
 #[tokio::test]
@@ -18,16 +18,11 @@ async fn an_expired_job() {
     require_anvil!();
     let world = World::new().await;
     let id = world.open(5).await;
-    world.rpc("evm_increaseTime", json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     let prover = world.prover();
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
     assert_eq!((prover.calls(), world.claims().await), (0, 0));
 }
 
@@ -38,15 +33,10 @@ async fn a_job_that_expires_while_it_is_proven() {
     let id = world.open(5).await;
     let nonce = world.nonce().await;
     world.prove_only(id).await;
-    world.rpc("evm_increaseTime", json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
     assert_eq!(world.nonce().await, nonce, "nothing was sent");
 }
 
@@ -60,11 +50,7 @@ async fn a_job_whose_deadline_is_nearer_than_its_proof() {
     let prover = world.prover_that_takes(slow, Behaviour::Proves);
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
     drop(relayer);
 
     let id = world.open(5).await;
@@ -146,8 +132,7 @@ async fn a_job_that_is_refunded_while_it_is_proven() {
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
     assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proving);
-    world.rpc("evm_increaseTime", json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     world.buyer.refund(id).await.unwrap();
     let job = settle(&mut relayer, id).await;
     assert_eq!(job.state, JobState::Skipped { reason: SkipReason::Refunded });

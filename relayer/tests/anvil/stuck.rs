@@ -7,13 +7,13 @@ use alloy::{
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
 };
-use assay_relayer::{ChainError, JobState, SkipReason, TypedContract};
+use assay_relayer::{ChainError, JobState, TypedContract};
 use serde_json::json;
 
 use crate::{
     proxy::Action,
     require_anvil,
-    world::{World, settle, turn_until, turn_until_error},
+    world::{World, assert_expired, settle, turn_until, turn_until_error},
 };
 
 #[tokio::test]
@@ -105,17 +105,12 @@ async fn a_claim_that_waits_when_its_job_expires_gives_its_nonce_back() {
     turn_until(&mut relayer, id, |job| job.state == JobState::Submitted).await;
     // The blocks have no room for the claim until its deadline has passed.
     world.rpc("evm_setBlockGasLimit", json!(["0x7530"])).await;
-    world.rpc("evm_increaseTime", json!([4000])).await;
-    world.mine(1).await;
+    world.pass_deadline().await;
     world.rpc("evm_setBlockGasLimit", json!(["0x1c9c380"])).await;
     assert_eq!(world.nonce().await, nonce);
 
     let job = turn_until(&mut relayer, id, |job| !job.cancellations.is_empty()).await;
-    assert!(
-        matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } }),
-        "{}",
-        job.state
-    );
+    assert_expired(&job);
     relayer.turn().await.unwrap();
     let job = relayer.store().job(id).unwrap().unwrap();
     assert_eq!(job.cancellations.len(), 1, "once is enough");

@@ -17,7 +17,7 @@ use alloy::{
 use assay_relayer::{
     Artifact, CancellationToken, Chain, ChainConfig, JobState, ModelIdentity, ModelRegistry,
     PredictionEscrow, PredictionJob, ProofArtifact, ProofRequest, ProveError, Prover, Relayer,
-    RelayerConfig, RelayerError, SignerSource, TypedContract,
+    RelayerConfig, RelayerError, SignerSource, SkipReason, TypedContract,
     chain::deploy::data_contract_hash,
     prediction_escrow::{EventKind, OnChainState, Order},
     registry::{ModelCommitment, PROOF_SYSTEM_ID},
@@ -195,6 +195,12 @@ impl World {
         self.rpc("anvil_mine", serde_json::json!([blocks])).await;
     }
 
+    /// Lets the time of every open job run out.
+    pub async fn pass_deadline(&self) {
+        self.rpc("evm_increaseTime", serde_json::json!([4000])).await;
+        self.mine(1).await;
+    }
+
     /// Transactions mined for account 0.
     pub async fn nonce(&self) -> u64 {
         self.chain
@@ -242,6 +248,12 @@ pub fn commitment(model: ModelIdentity) -> ModelCommitment {
         proofSystemId: PROOF_SYSTEM_ID,
         uri: "https://example.org/model".into(),
     }
+}
+
+/// Checks that a job was left alone because its time ran out.
+pub fn assert_expired(job: &PredictionJob) {
+    let expired = matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } });
+    assert!(expired, "{}", job.state);
 }
 
 /// Runs a relayer until a job is settled.
