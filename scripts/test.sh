@@ -32,14 +32,24 @@ forge=node_modules/.bin/forge
 export ASSAY_REQUIRE_ANVIL=1
 export ASSAY_SOLC="$PWD/scripts/solc"
 
+# The Solidity compiler keeps one core busy; the Rust parts are built beside it.
+log=$(mktemp)
+cargo build --release --workspace >"$log" 2>&1 &
+building=$!
+trap 'rm -f "$log"; kill "$building" 2>/dev/null || true' EXIT
+rust_build() {
+  tail -n +1 -f --pid="$building" "$log"
+  wait "$building"
+}
+
+check "Rust format" cargo fmt --all --check
 check "Solidity tools" bash scripts/install-tools.sh
 check "Solidity format" "$forge" fmt --check
 check "Solidity build" "$forge" build
+check "Rust build" rust_build
 check "Solidity tests" "$forge" test
 check "gas snapshot" bash scripts/gas-snapshot.sh --check
 check "Solidity coverage" bash scripts/coverage.sh
-check "Rust format" cargo fmt --all --check
-check "Rust build" cargo build --release --workspace
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
