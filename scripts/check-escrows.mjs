@@ -125,7 +125,8 @@ function unseal(actor, job) {
     "dataset", "unseal", stage.file(`${job}.set.age`), "--key", sealing[actor.name].key, "-o", set,
   ]).unsealed;
 }
-const accept = (actor, job) => audit(actor, "accept", job, "--set", unseal(actor, job));
+const accept = (actor, job, model = "audit", set = unseal(actor, job)) =>
+  audit(actor, "accept", job, "--set", set, "--bundle", found.models[model].bundle);
 
 /** Proves runs of an entry's model for its context, and hands them in. */
 function prove(actor, job, model, entered, { set = found.test.set, runs = [] } = {}) {
@@ -169,7 +170,8 @@ async function settled(job, state, expected) {
   refused("not sealed to this key", () => assay([
     "dataset", "unseal", stage.file(`${job}.set.age`), "--key", sealing[rival.name].key, "-o", stage.file("x"),
   ]));
-  refused("not the test set", () => audit(seller, "accept", job, "--set", other));
+  refused("not the test set", () => accept(seller, job, "audit", other));
+  refused("is registered with circuit", () => accept(seller, job, "retrieval", found.test.set));
   accept(seller, job);
   const first = prove(seller, job, "audit", entered, { runs: ["--runs", "0", "1"] });
   assert.equal(first.submitted.submitted, 1);
@@ -213,7 +215,8 @@ async function settled(job, state, expected) {
   const job = openAudit("--required", String(ITEMS));
   const entered = enter(seller, job, "coarseAudit");
   deliver(job);
-  accept(seller, job);
+  refused(`classifies ${found.coarseCorrect} of the ${ITEMS} items correctly`, () => accept(seller, job, "coarseAudit"));
+  audit(seller, "accept", job, "--unchecked");
   const { submitted } = prove(seller, job, "coarseAudit", entered);
   assert.equal(submitted.correct, String(found.coarseCorrect));
   assert.ok(found.coarseCorrect < ITEMS);
@@ -267,8 +270,10 @@ for (const silent of [false, true]) {
   // With a key of another kind, and a set that the buyer encrypted by other means.
   const foreign = stage.file("foreign.pub");
   fs.writeFileSync(foreign, "a key for another program");
-  audit(seller, "enter", open.job, "--model", ids.coarseAudit,
-    "--architecture", found.models.coarseAudit.architecture, "--encryption-key", foreign);
+  const hurried = (...options) => audit(seller, "enter", open.job, "--model", ids.coarseAudit,
+    "--architecture", found.models.coarseAudit.architecture, "--encryption-key", foreign, ...options);
+  refused("60 s to accept", () => hurried());
+  hurried("--short-windows");
   refused("no key that files are sealed to", () => audit(
     buyer, "deliver", open.job, "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--approve",
   ));
@@ -297,7 +302,7 @@ for (const silent of [false, true]) {
   assert.deepEqual([coarse.entry, good.entry], ["1", "2"]);
   // One file for both.
   deliver(job, found.short.set);
-  accept(rival, job);
+  accept(rival, job, "coarseAudit");
   accept(seller, job);
   assert.equal(prove(rival, job, "coarseAudit", coarse, found.short).submitted.correct, "1");
   refused("Undecided", () => audit(rival, "settle", job));
@@ -438,6 +443,11 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
     "--keys", found.models.retrieval.keys, "--context", job.context, "-o", proofs,
   ]);
   prove(found.collection.set);
+  const verified = assay([
+    "retrieve", "verify", proofs, "--architecture", found.models.retrieval.architecture,
+    "--keys", found.models.retrieval.keys, "--items", String(ITEMS), "--root", found.collection.root,
+    "--context", job.context,
+  ]);
   const openings = stage.file("openings.tar.age");
   fs.writeFileSync(openings, "what the requester's key opens");
   const publishing = ["--data", openings, "--place", "https://example.org/openings.tar.age"];
@@ -446,6 +456,7 @@ const service = (actor, command, ...args) => actor.send("service", command, ...a
   assert.equal(retrieval(seller, "submit", job.job, "--proofs", proofs).submitted, 0, "nothing is sent twice");
   const selected = found.labels.flatMap((label, index) => (label === WANTED_CLASS ? [index] : []));
   assert.ok(selected.length > 0);
+  assert.deepEqual([verified.selected, verified.complete], [selected, true], "without the chain");
   assert.deepEqual(stage.ask("escrow", "retrieval", "show", job.job).selected, selected);
   refused("DeadlineNotPassed", () => retrieval(buyer, "settle", job.job));
   assert.equal(retrieval(seller, "publish", job.job, ...publishing).state, "paid");

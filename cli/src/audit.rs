@@ -71,8 +71,9 @@ pub struct PlanArgs {
     /// Items in one proof of the audit [default: those of an audit's --bundle, else 64]
     #[arg(long, value_name = "N")]
     batch: Option<u64>,
-    /// Estimate time and gas for this model, on as many cores as this machine has: for a bundle of an
-    /// audit in its own circuit, for others in the one that `assay model derive` would choose
+    /// Estimate time and gas for this model: for a bundle of an audit in its own circuit, for others in
+    /// the one that `assay model derive` would choose. Seconds are those of a 2-core cloud machine, for as
+    /// many cores as this one has; gas is that of the verifications, without the escrow's own
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// Seconds that the proof of one batch takes [default: the estimate for --bundle]
@@ -111,6 +112,8 @@ struct Plan {
     rates_from: Option<&'static str>,
     /// Planned for --bundle.
     circuit: Option<PlannedCircuit>,
+    /// Openings of the weights that the bundle's model has left; each proof takes one.
+    openings_left: Option<usize>,
     batch: u64,
     machines: u64,
     gas_price_gwei: f64,
@@ -160,6 +163,7 @@ struct Rates {
     batch: ProofRate,
     from: Option<&'static str>,
     circuit: Option<PlannedCircuit>,
+    openings_left: Option<usize>,
 }
 
 /// Items of an audit, and the bound they satisfy.
@@ -191,9 +195,13 @@ fn size(args: &PlanArgs) -> Result<Size> {
 }
 
 fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
+    if let Some(batch) = args.batch.filter(|batch| !batch.is_power_of_two()) {
+        bail!("--batch {batch} is not a power of two; circuits take such runs only");
+    }
     let unknown = ProofRate { batch: 1, seconds: None, gas: None };
     let batch = ProofRate { batch: args.batch.unwrap_or(DEFAULT_BATCH), ..unknown };
-    let mut rates = Rates { single: unknown, batch, from: None, circuit: None };
+    let mut rates =
+        Rates { single: unknown, batch, from: None, circuit: None, openings_left: None };
     if let Some(path) = &args.bundle {
         let bundle = Bundle::read(path)?;
         let single = match bundle.options.statement {
@@ -201,6 +209,7 @@ fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
             _ => bundle.plan_derived(PlanRequest::default())?,
         };
         let audit = audit_layout(&bundle, args.batch, items)?;
+        rates.openings_left = Some(bundle.budget.saturating_sub(Bundle::openings_used(path)?));
         rates.single = rate(&single);
         rates.batch = rate(&audit);
         rates.from = Some("estimated");
@@ -225,12 +234,18 @@ fn audit_layout(bundle: &Bundle, batch: Option<u64>, items: u64) -> Result<Layou
     if let StatementKind::Audit { run, .. } = bundle.options.statement
         && batch.is_none_or(|batch| batch == run.items() as u64)
     {
+        let held = 1u64 << run.depth;
+        if items > held {
+            bail!(
+                "the bundle's circuit takes trees of depth {}, which hold {held} items, not {items}; derive \
+                 one with --depth {}",
+                run.depth,
+                smallest_depth(usize::try_from(items).unwrap_or(usize::MAX))
+            );
+        }
         return Ok(bundle.layout()?);
     }
     let batch = batch.unwrap_or(DEFAULT_BATCH);
-    if !batch.is_power_of_two() {
-        bail!("--batch {batch} is not a power of two; circuits take such runs only");
-    }
     let log_items = batch.ilog2();
     let depth = smallest_depth(usize::try_from(items).unwrap_or(usize::MAX)).max(log_items);
     let statement = StatementKind::Audit { run: Run { log_items, depth }, top: 1 };
@@ -280,6 +295,7 @@ fn make_plan(args: &PlanArgs, size: &Size, rates: &Rates) -> Result<Plan> {
         gas_per_proof: rates.batch.gas,
         rates_from: rates.from,
         circuit: rates.circuit,
+        openings_left: rates.openings_left,
         batch: rates.batch.batch,
         machines: args.machines,
         gas_price_gwei: args.gas_price,
@@ -296,7 +312,11 @@ fn text(plan: &Plan) -> String {
     let tried = if models == 1 { String::new() } else { format!(", {models} models tried") };
     let mut rows = vec![(
         "accuracy",
-        format!("within {} at confidence {}{tried}", percent(eps), percent(confidence)),
+        format!(
+            "measured at most {} above the true one, at confidence {}{tried}",
+            percent(eps),
+            percent(confidence)
+        ),
     )];
     let bound = plan.accuracy.bound.map(|bound| format!("bound {bound:.2}"));
     rows.push(("items", counted(items, bound, plan.accuracy.published)));
@@ -307,6 +327,15 @@ fn text(plan: &Plan) -> String {
             "{rows} rows of 2^{k}, {lanes} lanes, tree of depth {depth}; {rss_mb:.0} MB to prove"
         );
         ("circuit", text)
+    }));
+    rows.extend(plan.openings_left.map(|left| {
+        let needed = plan.accuracy.cost.proofs;
+        let remedy = if needed > left as u64 {
+            "; import the model with more, or take larger batches"
+        } else {
+            ""
+        };
+        ("openings", format!("{needed} of the {left} that the bundle has left{remedy}"))
     }));
     if let Some(tampering) = &plan.tampering {
         let of = tampering.population.map_or_else(
@@ -461,8 +490,17 @@ mod tests {
         let plan = planned(&format!("--items 256 --bundle {audit}"));
         let circuit = plan.circuit.unwrap();
         assert_eq!((plan.batch, circuit.depth, circuit.lanes), (4, 9, 3));
-        let args = Line::try_parse_from(["plan", "--bundle", &lenet, "--batch", "10"]).unwrap();
-        assert!(rates(&args.plan, 100).is_err_and(|error| error.to_string().contains("power")));
+        let refused = |line: &[&str], items| {
+            let args = Line::try_parse_from(["plan"].iter().chain(line)).unwrap();
+            rates(&args.plan, items).err().expect("refused").to_string()
+        };
+        assert!(refused(&["--bundle", &lenet, "--batch", "10"], 100).contains("power"));
+        assert!(refused(&["--batch", "10"], 100).contains("power"));
+        assert!(refused(&["--bundle", &audit], 513).contains("derive one with --depth 10"));
+        // Each proof opens the weights.
+        let left = Bundle::read(audit.as_ref()).unwrap().budget;
+        assert_eq!(plan.openings_left, Some(left));
+        assert!(text(&plan).contains(&format!("64 of the {left} that")), "{}", text(&plan));
     }
 
     /// A bundle of the repository's network in a folder.

@@ -33,6 +33,14 @@ pub struct ModelSource {
 }
 
 impl ModelSource {
+    /// The file that was given.
+    pub fn path(&self) -> Result<&Path> {
+        match self.bundle.as_deref().or(self.architecture.as_deref()) {
+            Some(path) => Ok(path),
+            None => bail!("give a bundle or an architecture"),
+        }
+    }
+
     pub fn architecture(&self) -> Result<Architecture> {
         match (&self.bundle, &self.architecture) {
             (Some(bundle), _) => Ok(Bundle::read(bundle)?.architecture()),

@@ -34,16 +34,23 @@ say "seller: quantizes the network, publishes what others need in order to commi
 "$assay" model import examples/digits/lenet.onnx --calibrate examples/digits/calibration.npz -o "$seller/model.bundle" >/dev/null
 "$assay" model architecture "$seller/model.bundle" -o "$public/model.json"
 
+say "buyer: how many items tell the accuracy to 5 %? Here are fewer: the example is to take seconds"
+"$assay" audit plan --eps 0.05
+
 say "buyer: commits to a hidden test set; the root is public"
 set_json=$("$assay" dataset commit examples/digits/images --architecture "$public/model.json" -o "$buyer/test.set" --json)
 root=$(field root <<<"$set_json") items=$(field items <<<"$set_json") depth=$(field depth <<<"$set_json")
 echo "root $root, $items items, tree of depth $depth"
 
-say "seller: puts the model into a circuit that audits 16 items at a time, makes keys"
+say "seller: puts the model into a circuit that audits 16 items at a time"
 "$assay" model derive "$seller/model.bundle" --statement audit --items 16 --depth "$depth" -o "$seller/audit.bundle"
 "$assay" model architecture "$seller/audit.bundle" -o "$public/audit.json" >/dev/null
 k=$("$assay" model inspect "$seller/audit.bundle" --json | field k)
-"$assay" setup --dev -k "$k" -o "$public/dev.srs" >/dev/null
+
+say "buyer: makes the parameters; whoever makes a development setup can forge proofs"
+"$assay" setup --dev -k "$k" -o "$public/dev.srs"
+
+say "seller: makes keys"
 keys_json=$("$assay" keygen "$seller/audit.bundle" --setup "$public/dev.srs" -o "$seller/keys" --json)
 model=$(field model_hash <<<"$keys_json")
 echo "model $model: published before the test set is handed over"
@@ -52,8 +59,12 @@ say "buyer: makes the verifying key from the published architecture; it must be 
 "$assay" keygen --architecture "$public/audit.json" --setup "$public/dev.srs" -o "$buyer/keys" --json | field vk_hash
 field vk_hash <<<"$keys_json"
 
-say "seller: gets the test set, proves run by run; what is proven already is not proven again"
+say "seller: gets the test set; is it the committed one?"
 cp "$buyer/test.set" "$seller/test.set"
+"$assay" dataset show "$seller/test.set" --json | grep -q "\"root\":\"$root\"" || { echo "audit: another set came" >&2; exit 1; }
+"$assay" dataset show "$seller/test.set"
+
+say "seller: proves run by run; what is proven already is not proven again"
 "$assay" audit prove "$seller/audit.bundle" --set "$seller/test.set" --setup "$public/dev.srs" --keys "$seller/keys" -o "$public/proofs"
 
 say "buyer: checks the proofs, and that they are of this model and this test set"

@@ -10,7 +10,7 @@ use rand_core::OsRng;
 use crate::{
     bundle::{Bundle, BundleError},
     circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError},
-    graph::{ExecuteError, GraphError},
+    graph::{ExecuteError, GraphError, QuantizedGraph},
     proof::{
         KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, WeightTails, commit_columns,
         create_proof_self_blinded, weights_hash,
@@ -167,13 +167,13 @@ impl ModelProver<'_> {
         };
         Ok(WeightTails { commitments, ..first.weight_tails() })
     }
+}
 
-    pub(crate) fn check_input(&self, bytes: &[u8]) -> Result<(), ModelProofError> {
-        let graph = &self.bundle.graph;
-        let expected = graph.tensors[graph.input.tensor].shape.iter().product();
-        if bytes.len() == expected {
-            return Ok(());
-        }
-        Err(ModelProofError::InputLength { expected, found: bytes.len() })
+/// Refuses an input of another length than the network's.
+pub(crate) fn check_input(graph: &QuantizedGraph, bytes: &[u8]) -> Result<(), ModelProofError> {
+    let expected = graph.tensors[graph.input.tensor].shape.iter().product();
+    if bytes.len() == expected {
+        return Ok(());
     }
+    Err(ModelProofError::InputLength { expected, found: bytes.len() })
 }

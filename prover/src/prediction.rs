@@ -11,7 +11,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use crate::{
     circuit::{Assignment, ProvenInput, StatementKind},
     graph::Executor,
-    model_proof::{ModelProofError, ModelProver},
+    model_proof::{ModelProofError, ModelProver, check_input},
     proof::ProofFile,
 };
 
@@ -53,7 +53,7 @@ pub fn prove(
     if !matches!(kind, StatementKind::Prediction { .. }) {
         return Err(ModelProofError::Statement { found: kind.name(), wanted: "prediction" });
     }
-    prover.check_input(statement.input)?;
+    check_input(&prover.bundle.graph, statement.input)?;
     let execution = Executor::new(graph)?.run(statement.input)?;
     let executed = start.elapsed();
     let assignment = Assignment {

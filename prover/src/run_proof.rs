@@ -10,10 +10,11 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
 use crate::{
-    circuit::{Assignment, ProvenInput, Run, StatementKind, TreePlace},
+    bundle::Bundle,
+    circuit::{Assignment, Layout, ProvenInput, Run, StatementKind, TreePlace},
     collection::{Item, RunOpening},
-    graph::{Execution, Executor},
-    model_proof::{ModelProofError, ModelProver},
+    graph::{Execution, Executor, QuantizedGraph},
+    model_proof::{ModelProofError, ModelProver, check_input},
     proof::ProofFile,
 };
 
@@ -29,16 +30,18 @@ pub struct RunProof {
     pub openings: (usize, usize),
 }
 
-/// What the reference says about a run, without a proof: for each item whether it counts.
+/// What the reference says about a run, without keys or a proof: for each item whether it counts. A run
+/// for which it fails cannot be proven.
 ///
 /// # Errors
 /// [`ModelProofError`].
 pub fn reference(
-    prover: ModelProver<'_>,
+    bundle: &Bundle,
+    layout: &Layout,
     opening: &RunOpening,
 ) -> Result<Vec<bool>, ModelProofError> {
-    let run = PreparedRun::new(prover, opening)?;
-    let assignment = run.assignment(prover, opening);
+    let run = PreparedRun::new(&bundle.graph, layout, opening)?;
+    let assignment = run.assignment(&bundle.graph, layout, opening);
     Ok((0..opening.items.len()).map(|item| assignment.counts(item)).collect())
 }
 
@@ -52,9 +55,10 @@ pub fn prove(
     context: Fr,
 ) -> Result<RunProof, ModelProofError> {
     let start = Instant::now();
-    let run = PreparedRun::new(prover, opening)?;
+    let graph = &prover.bundle.graph;
+    let run = PreparedRun::new(graph, prover.layout, opening)?;
     let executed = start.elapsed();
-    let assignment = run.assignment(prover, opening);
+    let assignment = run.assignment(graph, prover.layout, opening);
     let proven = prover.prove(&assignment, context)?;
     let result = assignment.small_result();
     Ok(RunProof {
@@ -75,8 +79,12 @@ struct PreparedRun {
 }
 
 impl PreparedRun {
-    fn new(prover: ModelProver<'_>, opening: &RunOpening) -> Result<Self, ModelProofError> {
-        let (graph, kind) = (&prover.bundle.graph, prover.layout.options.statement);
+    fn new(
+        graph: &QuantizedGraph,
+        layout: &Layout,
+        opening: &RunOpening,
+    ) -> Result<Self, ModelProofError> {
+        let kind = layout.options.statement;
         let (run, class) = match kind {
             StatementKind::Audit { run, .. } => (run, None),
             StatementKind::Retrieval { run, class } => (run, Some(class)),
@@ -95,7 +103,7 @@ impl PreparedRun {
         }
         let classes = graph.tensors[graph.output].shape[0];
         for (item, Item { input, label, .. }) in opening.items.iter().enumerate() {
-            prover.check_input(input)?;
+            check_input(graph, input)?;
             let label = u64::from(*label);
             if class.is_none() && label >= classes as u64 {
                 return Err(ModelProofError::Label { item, label, classes });
@@ -113,7 +121,8 @@ impl PreparedRun {
     /// Masked items repeat the first one.
     fn assignment<'a>(
         &'a self,
-        prover: ModelProver<'a>,
+        graph: &'a QuantizedGraph,
+        layout: &'a Layout,
         opening: &'a RunOpening,
     ) -> Assignment<'a> {
         let count = opening.items.len();
@@ -134,11 +143,6 @@ impl PreparedRun {
         let masked_leaves = vec![Fr::ZERO; self.run.items() - count];
         let siblings = opening.siblings.clone();
         let place = TreePlace::new(opening.first, count, masked_leaves, siblings);
-        Assignment {
-            graph: &prover.bundle.graph,
-            layout: prover.layout,
-            inputs,
-            place: Some(place),
-        }
+        Assignment { graph, layout, inputs, place: Some(place) }
     }
 }

@@ -92,35 +92,44 @@ fn measure(args: &AuditArgs, output: &Output) -> Result<Figures> {
     let items = args.items as usize;
     let steps = output.spinner("importing the model");
     let audited = TestSet::prepare(&args.name, items, &args.circuit.places, &steps)?;
+    let Some(circuit) = fitting(&args.circuit, &audited, items, args.batch, &steps)? else {
+        bail!(
+            "no batch of {} fits 2^{} rows and a contract of {MAX_CODE} bytes; another --batch, --lanes or \
+             --max-k may",
+            args.name,
+            args.circuit.max_k
+        )
+    };
+    circuit.audit(&audited, items.div_ceil(circuit.choice.batch), &args.circuit.places, &steps)
+}
+
+/// The cheapest circuit for an audit of `items` items whose verifier fits a contract; nothing when none fits
+/// the rows.
+fn fitting(
+    args: &CircuitArgs,
+    audited: &TestSet,
+    items: usize,
+    batch: Option<usize>,
+    steps: &Spinner,
+) -> Result<Option<Circuit>> {
     let mut most_lanes = choice::MOST_LANES;
     loop {
         steps.message("choosing a circuit");
-        let choice = choice::choose(
-            &audited.source,
-            items,
-            audited.depth,
-            args.batch,
-            args.circuit.lanes,
-            most_lanes,
-            args.circuit.max_k,
-        )?;
-        let Some(choice) = choice else {
-            bail!(
-                "no batch of {} fits 2^{} rows and a contract of {MAX_CODE} bytes; another \
-                 --batch, --lanes or --max-k may",
-                args.name,
-                args.circuit.max_k
-            )
+        let (lanes, depth) = (args.lanes, audited.depth);
+        let source = &audited.source;
+        let Some(choice) =
+            choice::choose(source, items, depth, batch, lanes, most_lanes, args.max_k)?
+        else {
+            return Ok(None);
         };
-        let circuit = Circuit::make(&audited, choice, &args.circuit.places, &steps)?;
+        let circuit = Circuit::make(audited, choice, &args.places, steps)?;
         if circuit.code_bytes <= MAX_CODE {
-            let runs = items.div_ceil(choice.batch);
-            return circuit.audit(&audited, runs, &args.circuit.places, &steps);
+            return Ok(Some(circuit));
         }
-        if args.circuit.lanes.is_some() || choice.lanes <= 2 {
+        if args.lanes.is_some() || choice.lanes <= 2 {
             bail!(
-                "the verifier for {} lanes has {} bytes of code, a contract may have {MAX_CODE}; \
-                 choose fewer --lanes",
+                "the verifier for {} lanes has {} bytes of code, a contract may have {MAX_CODE}; choose fewer \
+                 --lanes",
                 choice.lanes,
                 circuit.code_bytes
             );
@@ -136,20 +145,11 @@ fn compare(args: &TableArgs, output: &Output) -> Result<Comparison> {
     let mut comparison =
         Comparison { model: args.name.clone(), rows: Vec::new(), left_out: Vec::new() };
     for batch in args.batches.iter().copied() {
-        let choice = choice::choose(
-            &audited.source,
-            batch,
-            audited.depth,
-            Some(batch),
-            args.circuit.lanes,
-            choice::MOST_LANES,
-            args.circuit.max_k,
-        )?;
-        let Some(choice) = choice else {
+        let found = fitting(&args.circuit, &audited, batch, Some(batch), &steps)?;
+        let Some(circuit) = found else {
             comparison.left_out.push(batch);
             continue;
         };
-        let circuit = Circuit::make(&audited, choice, &args.circuit.places, &steps)?;
         comparison.rows.push(circuit.audit(&audited, 1, &args.circuit.places, &steps)?);
     }
     Ok(comparison)

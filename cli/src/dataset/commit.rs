@@ -137,6 +137,12 @@ pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
             args.output.display()
         );
     }
+    if let Some(folder) = args.openings.as_deref()
+        && folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+    {
+        bail!("{} is not empty; openings of two sets do not go into one folder", folder.display());
+    }
+    let mut classes = None;
     let (shape, encoding) = match args.shape {
         Some(shape) => (shape, None),
         None => {
@@ -147,6 +153,7 @@ pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
             let graph = source.architecture()?.graph;
             let tensor = graph.tensors.get(graph.input.tensor);
             let shape = tensor.context("the architecture has no input")?.shape;
+            classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
             let (scale, offset) = (graph.input.byte_scale, graph.input.byte_offset);
             (shape, Some(InputEncoding { scale, offset }))
         }
@@ -169,6 +176,9 @@ pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         limit: args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     })?;
     drop(reading);
+    if let Some(classes) = classes {
+        require_classes(&data.labels, classes)?;
+    }
     let collection = {
         let bar = output.bar(data.inputs.len() as u64, "hashing items");
         Collection::commit(&data, shape, seed, args.depth, &|| bar.step("hashing items"))?
@@ -201,6 +211,18 @@ pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         }
         table(&rows)
     })
+}
+
+/// Refuses labels that are no classes of the network: its audit could not be proven.
+fn require_classes(labels: &[usize], classes: usize) -> Result<()> {
+    match labels.iter().enumerate().find(|(_, label)| **label >= classes) {
+        None => Ok(()),
+        Some((item, label)) => bail!(
+            "item {item} has label {label}, the network has classes 0 to {}; labels that the data do not mean \
+             are left out by --no-labels, others are given by --labels or --labels-file",
+            classes.saturating_sub(1)
+        ),
+    }
 }
 
 impl ValueArgs {
@@ -243,6 +265,14 @@ mod tests {
         for bad in ["", "1", "1,2", "1,2,3,4", "1,0,3", "1,x,3", "1,x,2,3", "1,2,65537", "-1,2,3"] {
             assert!(parse_shape(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn labels_are_classes_of_the_network() {
+        assert!(require_classes(&[0, 9, 3], 10).is_ok());
+        assert!(require_classes(&[], 10).is_ok());
+        let refused = require_classes(&[0, 9, 10], 10).expect_err("no class").to_string();
+        assert!(refused.contains("item 2 has label 10") && refused.contains("0 to 9"), "{refused}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `assay escrow audit`.
 
+mod accept;
 mod deliver;
 mod enter;
 mod open;
@@ -17,7 +18,7 @@ use assay_relayer::{
     collection_job::RunArtifact,
     registry::ModelBinding,
 };
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
@@ -28,7 +29,6 @@ use crate::{
     binding::bound,
     chain::{Sent, Session},
     contract::ContractArgs,
-    dataset,
     output::{Decimal, Output, table},
 };
 
@@ -41,7 +41,7 @@ pub enum AuditCommand {
     /// Buyer: publish the encrypted test set, get the bond back
     Deliver(deliver::DeliverArgs),
     /// Seller: confirm the delivery, and answer for the count from now on
-    Accept(AcceptArgs),
+    Accept(accept::AcceptArgs),
     /// Seller: give up for the abort fee
     #[command(after_help = "Example:
   assay escrow audit abort 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
@@ -76,24 +76,6 @@ pub struct EntryArgs {
 }
 
 #[derive(Args)]
-#[command(
-    group = ArgGroup::new("checked").required(true).args(["set", "unchecked"]),
-    after_help = "Example:
-  assay escrow audit accept 1 --set test.set --escrow 0x... --rpc http://127.0.0.1:8545 \\
-    --private-key-file seller.key"
-)]
-pub struct AcceptArgs {
-    #[command(flatten)]
-    entry: EntryArgs,
-    /// The decrypted test set. Whether it is the committed one is checked first
-    #[arg(long, value_name = "FILE")]
-    set: Option<PathBuf>,
-    /// Accept without a look at the test set
-    #[arg(long)]
-    unchecked: bool,
-}
-
-#[derive(Args)]
 #[command(after_help = "Example:
   assay audit prove audit.bundle --set test.set --setup dev.srs --keys keys --context 0x... -o proofs
   assay escrow audit submit 1 --proofs proofs --escrow 0x... --rpc http://127.0.0.1:8545 \\
@@ -114,7 +96,7 @@ pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
         AuditCommand::Open(args) => open::run(&args, output),
         AuditCommand::Enter(args) => enter::run(&args, output),
         AuditCommand::Deliver(args) => deliver::run(&args, output),
-        AuditCommand::Accept(args) => accept(&args, output),
+        AuditCommand::Accept(args) => accept::run(&args, output),
         AuditCommand::Abort(args) => step(&args, output, "aborted", async |job, entry| {
             Ok(job.escrow.abort(&job.order, entry).await?)
         }),
@@ -214,17 +196,6 @@ fn step(
             ("entry", format!("{} {done}", report.entry)),
             ("gas", report.sent.gas_used.to_string()),
         ])
-    })
-}
-
-fn accept(args: &AcceptArgs, output: &Output) -> Result<()> {
-    let set = args.set.as_ref().map(|path| dataset::read(path, output)).transpose()?;
-    step(&args.entry, output, "accepted", async |job, entry| {
-        if let Some(set) = set {
-            job.require_test_set(&set)
-                .context("do not accept; `assay escrow audit abort` gives up")?;
-        }
-        Ok(job.escrow.accept(&job.order, entry).await?)
     })
 }
 

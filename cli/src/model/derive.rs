@@ -82,7 +82,12 @@ impl DeriveArgs {
                 bail!("--items {} is not a power of two", self.items);
             }
             let log_items = self.items.ilog2();
-            Ok(Run { log_items, depth: self.depth.unwrap_or(log_items) })
+            // No tree is without an edge.
+            let depth = self.depth.unwrap_or(log_items.max(1));
+            if depth == 0 {
+                bail!("--depth 0: a collection's tree is at least 1 deep");
+            }
+            Ok(Run { log_items, depth })
         };
         Ok(match self.statement {
             Statement::Prediction => StatementKind::Prediction {

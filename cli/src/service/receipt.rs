@@ -146,6 +146,8 @@ struct Answered {
     output: PathBuf,
     root: B256,
     answers: Vec<Answer>,
+    /// Of the model's weights; an answer that is contested takes one.
+    openings_left: usize,
 }
 
 pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
@@ -166,7 +168,9 @@ pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     atomic_file::write(&args.output, Readers::Owner, &serde_json::to_vec_pretty(&answers)?)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    let report = Answered { output: args.output.clone(), root, answers };
+    let used = Bundle::openings_used(&args.bundle)?;
+    let openings_left = bundle.budget.saturating_sub(used);
+    let report = Answered { output: args.output.clone(), root, answers, openings_left };
     output.finish(&report, || {
         let classes: Vec<String> =
             report.answers.iter().map(|answer| answer.class.to_string()).collect();
@@ -174,6 +178,7 @@ pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
             ("answers", format!("{} in {}", report.answers.len(), report.output.display())),
             ("classes", classes.join(" ")),
             ("root", report.root.to_string()),
+            ("openings", format!("{} left; each contested answer takes one", report.openings_left)),
         ])
     })
 }

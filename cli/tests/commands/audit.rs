@@ -188,18 +188,124 @@ fn a_run_that_cannot_be_proven_is_named() {
         fs::copy(digits("images/00_7.png"), images.join(format!("{item}.png"))).expect("copied");
     }
     let model = World::get().file("model.bundle");
-    json(&[
-        &"dataset",
-        &"commit",
-        &images,
-        &"--bundle",
-        &model,
-        &"--labels-file",
-        &labels,
-        &"-o",
-        &seller.set,
-    ]);
+    let commit = |option: &str, value: &OsStr| -> Vec<OsString> {
+        let line: [&dyn AsRef<OsStr>; 11] = [
+            &"dataset",
+            &"commit",
+            &images,
+            &option,
+            &value,
+            &"--labels-file",
+            &labels,
+            &"--depth",
+            &"3",
+            &"-o",
+            &seller.set,
+        ];
+        line.iter().map(|word| word.as_ref().to_owned()).collect()
+    };
+    // Where the network is known no such set is made.
+    let fault = refusal(&views(&commit("--bundle", model.as_os_str())));
+    assert!(fault.contains("item 2 has label 99"), "{fault}");
+    json(&views(&commit("--shape", OsStr::new("1,28,28"))));
+    // No run costs an opening of the weights before all are known to be provable.
     let fault = refusal(&views(&seller.line(&["--workers", "2"])));
     assert!(fault.contains("run 1 ") && fault.contains("label 99"), "{fault}");
-    assert!(!seller.proof(1).exists());
+    assert!(seller.proven().is_empty());
+    assert_eq!(
+        json(&[&"model", &"inspect", &seller.folder.file("audit.bundle")])["openings_used"],
+        0
+    );
+}
+
+/// Another bundle of the same network has the same circuit and keys, and other commitments.
+#[test]
+fn proofs_of_another_model_do_not_count_as_done() {
+    let (world, seller) = (World::get(), Seller::new("other-model"));
+    seller.prove(&["--runs", "0", "1"]);
+    let own = seller.folder.file("audit.bundle");
+    let again = seller.folder.file("again.bundle");
+    json(&[
+        &"model",
+        &"import",
+        &digits("lenet.onnx"),
+        &"--calibrate",
+        &digits("calibration.npz"),
+        &"-o",
+        &again,
+    ]);
+    fs::remove_file(&own).expect("removed");
+    fs::remove_file(seller.folder.file("audit.bundle.openings")).expect("removed");
+    let (items, depth) = (BATCH.to_string(), "3");
+    let derive = |openings: &str| {
+        json(&[
+            &"model",
+            &"derive",
+            &again,
+            &"--statement",
+            &"audit",
+            &"--items",
+            &items,
+            &"--depth",
+            &depth,
+            &"--openings",
+            &openings,
+            &"-o",
+            &own,
+        ])
+    };
+    derive("2");
+    let fault = refusal(&views(&seller.line(&[])));
+    assert!(fault.contains("run-00000") && fault.contains("but for model"), "{fault}");
+    // Nor are runs begun for which the openings do not last.
+    fs::remove_file(seller.proof(0)).expect("removed");
+    let fault = refusal(&views(&seller.line(&[])));
+    assert!(fault.contains("3 runs") && fault.contains("0 of the bundle's 2 openings"), "{fault}");
+    assert!(seller.proven().is_empty());
+    // One model in two circuits, and not in two bundles of the same network.
+    let link = |a: &PathBuf| -> Vec<OsString> {
+        let setup = world.file("dev.srs");
+        let line: [&dyn AsRef<OsStr>; 6] = [&"model", &"link", a, &own, &"--setup", &setup];
+        line.iter().map(|word| word.as_ref().to_owned()).collect()
+    };
+    let linked = json(&views(&link(&again)));
+    assert_eq!(linked["model_hash"].as_str().map(str::len), Some(66), "{linked}");
+    let fault = refusal(&views(&link(&world.file("model.bundle"))));
+    assert!(fault.contains("hash"), "{fault}");
+}
+
+/// What a buyer refuses, each for its own reason.
+#[test]
+fn a_buyer_compares_what_the_proofs_are_about() {
+    let (world, seller) = (World::get(), Seller::new("buyer"));
+    let zero = format!("0x{}", "0".repeat(64));
+    let made = seller.prove(&["--runs", "1", "3"]);
+    let model = made["model_hash"].as_str().expect("a hash").to_owned();
+    let (proofs, keys) = (seller.folder.file("proofs"), world.file("audit-keys"));
+    let architecture = world.file("audit.json");
+    let line = |items: &str, root: &str, more: &[&str]| -> Vec<OsString> {
+        let files: [&dyn AsRef<OsStr>; 7] =
+            [&"audit", &"verify", &proofs, &"--architecture", &architecture, &"--keys", &keys];
+        let mut line: Vec<OsString> = files.iter().map(|word| word.as_ref().to_owned()).collect();
+        line.extend(["--items", items, "--root", root].map(OsString::from));
+        line.extend(more.iter().map(OsString::from));
+        line
+    };
+    let refused = |items: usize, root: &str, more: &[&str]| {
+        refusal(&views(&line(&items.to_string(), root, more)))
+    };
+    let (root, items) = (world.root.as_str(), ITEMS);
+    let fault = refused(items, root, &[]);
+    assert!(fault.contains("1 of 3 runs have no proof") && fault.contains("run 0"), "{fault}");
+    let partial =
+        json(&views(&line(&items.to_string(), root, &["--partial", "--model-hash", &model])));
+    assert_eq!([&partial["complete"], &partial["valid"]], [false, true]);
+    assert_eq!(partial["covered"], ITEMS - BATCH, "{partial}");
+    assert!(refused(items, &zero, &["--partial"]).contains("its root is"));
+    assert!(refused(items, root, &["--partial", "--context", "0x1"]).contains("its context is"));
+    assert!(refused(items, root, &["--partial", "--model-hash", &zero]).contains("but for model"));
+    // Of one item more the last run would be a full one.
+    assert!(refused(items + 1, root, &["--partial"]).contains("its number of items is"));
+    let depth = refused(9, root, &[]);
+    assert!(depth.contains("holds from 1 to 8 items"), "{depth}");
 }

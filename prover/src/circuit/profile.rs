@@ -61,7 +61,7 @@ pub struct KernelRow {
 pub enum HashGates {
     /// One S-box a row: few columns, for one input.
     Narrow,
-    /// Six S-boxes a row, in the cells of eight lanes and with five more fixed columns: for batches,
+    /// Six S-boxes a row, in the cells of eight lanes and with four more fixed columns: for batches,
     /// whose hashes would take more rows than their tiles.
     Wide,
 }

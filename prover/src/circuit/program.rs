@@ -51,7 +51,7 @@ pub enum Operand {
     Free(FreeValue),
 }
 
-/// Values of the scalar program that the prover chooses before the first challenge; other chains
+/// Values of the scalar program that the prover chooses; other chains
 /// say what they must satisfy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeValue {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use assay_prover::collection::sealed::Recipient;
 use assay_relayer::{
     TypedContract,
-    audit_escrow::{AuditOrder, Offer, admission_hash},
+    audit_escrow::{AuditOrder, Offer, Terms, admission_hash},
 };
 use clap::Args;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::{
     escrow::job::JobArgs,
     keygen::ModelSource,
     output::{Decimal, Output, table},
+    predicted::Predicted,
 };
 
 #[derive(Args)]
@@ -36,10 +37,17 @@ pub struct EnterArgs {
     /// another kind of encryption, logged as it is
     #[arg(long, value_name = "age1...|FILE")]
     encryption_key: Option<String>,
+    /// Enter although there is less time to accept or to prove than ten minutes, or than the proofs are
+    /// expected to take
+    #[arg(long)]
+    short_windows: bool,
     /// Allow a development setup on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
 }
+
+/// Seconds in which a seller can be expected to look at a delivery, or to send proofs that are made.
+const LEAST_WINDOW: u64 = 600;
 
 #[derive(Serialize)]
 struct Report {
@@ -56,7 +64,8 @@ struct Report {
 
 pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     let architecture = args.source.architecture()?;
-    let statement = architecture.layout()?.options.statement;
+    let layout = architecture.layout()?;
+    let statement = layout.options.statement;
     let batch = match statement.run() {
         Some(run) if statement.name() == "audit" => run.items(),
         _ => bail!(
@@ -71,6 +80,11 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     };
     let (report, token) = args.job.sender.run(output, "entering", async |session| {
         let job = Job::find(&args.job.contract, args.job.job, &session).await?;
+        if !args.short_windows {
+            let proofs = (job.terms().items as usize).div_ceil(batch);
+            let each = Predicted::new(&layout, &architecture.graph).wall_s;
+            require_time(job.terms(), proofs, each)?;
+        }
         let registry = job.escrow.contract().registry().await?;
         // With another architecture nothing could be proven, and the stake were lost.
         require_circuit(&registry, args.model, &architecture).await?;
@@ -112,6 +126,28 @@ pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     })
 }
 
+/// A buyer that delivers in the last second must leave time to accept; and whoever accepts in the last
+/// second, time to prove.
+fn require_time(terms: &Terms, proofs: usize, each: f64) -> Result<()> {
+    const REMEDY: &str =
+        "the stake can be lost to the clock alone; --short-windows enters nevertheless";
+    let accept = terms.acceptBy.saturating_sub(terms.deliverBy);
+    if accept < LEAST_WINDOW {
+        bail!(
+            "this job leaves {accept} s to accept what is delivered at the last moment: {REMEDY}"
+        );
+    }
+    let prove = terms.proveBy.saturating_sub(terms.acceptBy);
+    let needed = (1.5 * each * proofs as f64).ceil().max(LEAST_WINDOW as f64);
+    if (prove as f64) < needed {
+        bail!(
+            "this job leaves {prove} s to prove, and {needed:.0} s should be there for {proofs} proofs of \
+             about {each:.0} s: {REMEDY}"
+        );
+    }
+    Ok(())
+}
+
 fn encryption_key(given: &str) -> Result<Vec<u8>> {
     if let Ok(recipient) = given.parse::<Recipient>() {
         return Ok(recipient.to_string().into_bytes());
@@ -147,4 +183,26 @@ fn place_in_list(order: &AuditOrder, key: B256) -> Result<usize> {
             order.job_id
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_that_the_clock_wins_are_refused() {
+        let terms = |accept: u64, prove: u64| Terms {
+            deliverBy: 1_000,
+            acceptBy: 1_000 + accept,
+            proveBy: 1_000 + accept + prove,
+            ..Terms::default()
+        };
+        assert!(require_time(&terms(600, 600), 16, 25.0).is_ok());
+        let refused = |accept: u64, prove: u64, proofs: usize| {
+            require_time(&terms(accept, prove), proofs, 25.0).expect_err("too short").to_string()
+        };
+        assert!(refused(599, 600, 16).contains("599 s to accept"));
+        assert!(refused(600, 599, 1).contains("599 s to prove, and 600 s"));
+        assert!(refused(600, 600, 17).contains("638 s should be there for 17 proofs"));
+    }
 }

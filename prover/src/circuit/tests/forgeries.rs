@@ -39,6 +39,8 @@ fn repeat(assignment: &mut Assignment<'_>, from: usize, to: usize) {
 fn tampered_audits_are_refused() {
     let (items, options) = three_of_four();
     assert_eq!(items.correct(1), 2);
+    let honest = items.failures(options, |_, _| {});
+    assert!(honest.is_empty(), "{:#?}", honest.first());
     let refused = |name: &str, change: Change<'_>| {
         let failures = items.failures(options, change);
         assert!(!failures.is_empty(), "{name}: accepted");

@@ -47,14 +47,14 @@ impl Items {
                 if item % 3 == 1 { (best + 1) % classes } else { best }
             })
             .collect();
-        let place = TreePlace::new(
-            run.items() * (if run.path() > 0 { 1 } else { 0 }),
-            count,
-            (count..run.items()).map(|item| Fr::from(item as u64)).collect(),
-            (0..run.path()).map(|height| Fr::from(1000 + height as u64)).collect(),
-        );
+        let place = place(run, if run.path() > 0 { 1 } else { 0 }, count);
         drop(executor);
         Self { graph, bytes, executions, labels, labelled: false, place }
+    }
+
+    /// The run becomes the `index`th of its tree.
+    pub fn move_to(&mut self, run: Run, index: usize) {
+        self.place = place(run, index, self.place.count);
     }
 
     pub fn inputs(&self, class: impl Fn(usize) -> usize, labelled: bool) -> Vec<ProvenInput<'_>> {
@@ -123,6 +123,16 @@ impl Items {
 pub(super) fn first_of_largest(logits: &[i32]) -> usize {
     let largest = logits.iter().max().expect("logits");
     logits.iter().position(|logit| logit == largest).expect("found")
+}
+
+/// The `index`th run of a tree whose other nodes are made up.
+fn place(run: Run, index: usize, count: usize) -> TreePlace {
+    TreePlace::new(
+        run.items() * index,
+        count,
+        (count..run.items()).map(|item| Fr::from(item as u64)).collect(),
+        (0..run.path()).map(|height| Fr::from(1000 + height as u64)).collect(),
+    )
 }
 
 pub(super) fn audit(log_items: u32, depth: u32, top: usize) -> StatementKind {

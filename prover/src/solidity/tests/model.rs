@@ -234,7 +234,7 @@ fn audits_verify_natively_and_on_chain() {
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let public = proven.proof.public_inputs.clone();
     let number = |value: usize| Fr::from(value as u64);
-    let correct = run_proof::reference(prover, &opening).unwrap();
+    let correct = run_proof::reference(prover.bundle, prover.layout, &opening).unwrap();
     let correct = correct.into_iter().filter(|correct| *correct).count();
     assert_eq!(public, [Fr::from(6), set.root(), number(0), number(3), number(correct)]);
     let hash = key.verifier().verify(&public, &proven.proof.proof).unwrap();

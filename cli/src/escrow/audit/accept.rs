@@ -1,0 +1,76 @@
+//! `assay escrow audit accept`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use assay_prover::bundle::Bundle;
+use assay_relayer::TypedContract;
+use clap::{ArgGroup, Args};
+
+use super::{EntryArgs, Job, step};
+use crate::{binding::require_circuit, dataset, output::Output, run_proofs::Reference};
+
+#[derive(Args)]
+#[command(
+    group = ArgGroup::new("checked").required(true).args(["set", "unchecked"]),
+    after_help = "Example:
+  assay escrow audit accept 1 --set test.set --bundle audit.bundle --escrow 0x... \\
+    --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Whoever accepts and then proves fewer items than the job requires loses the stake. So the set is looked at
+first: whether it is the committed one, whether the bundle's circuit can prove every run of it, and whether
+the integer network classifies as many items correctly as the job requires."
+)]
+pub struct AcceptArgs {
+    #[command(flatten)]
+    entry: EntryArgs,
+    /// The decrypted test set
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    set: Option<PathBuf>,
+    /// Bundle with which the entry will be proven
+    #[arg(long, value_name = "FILE", requires = "set")]
+    bundle: Option<PathBuf>,
+    /// Accept without a look at the test set
+    #[arg(long)]
+    unchecked: bool,
+}
+
+const GIVE_UP: &str = "do not accept; `assay escrow audit abort` gives up";
+
+pub fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
+    if let (Some(set), Some(bundle)) = (&args.set, &args.bundle) {
+        look_at(args, set, bundle, output)?;
+    }
+    step(&args.entry, output, "accepted", async |job, entry| {
+        Ok(job.escrow.accept(&job.order, entry).await?)
+    })
+}
+
+/// Refuses a set with which the stake would be lost.
+fn look_at(args: &AcceptArgs, set: &Path, bundle: &Path, output: &Output) -> Result<()> {
+    let set = dataset::read(set, output)?;
+    let bundle = Bundle::read(bundle)?;
+    let layout = bundle.layout()?;
+    let job = &args.entry.job;
+    let required = job.sender.run(output, "looking at the job", async |session| {
+        let found = Job::find(&job.contract, job.job, &session).await?;
+        found.require_test_set(&set).context(GIVE_UP)?;
+        let entry = found.entry(args.entry.entry).await?;
+        let model = found.escrow.entry(job.job, entry).await?.modelId;
+        let registry = found.escrow.contract().registry().await?;
+        require_circuit(&registry, model, &bundle.architecture()).await?;
+        Ok(u64::from(found.terms().required))
+    })?;
+    let correct =
+        Reference::new(&bundle, &layout, &set).and_then(|reference| reference.count(output));
+    let correct =
+        correct.context("the test set cannot be proven with this bundle").context(GIVE_UP)?;
+    if correct < required {
+        bail!(
+            "the model classifies {correct} of the {} items correctly, the job requires {required}: the stake \
+             would be lost; {GIVE_UP}",
+            set.len()
+        );
+    }
+    Ok(())
+}

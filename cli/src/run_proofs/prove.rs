@@ -1,0 +1,288 @@
+//! `assay audit prove` and `assay retrieve prove`.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::Instant,
+};
+
+use alloy::primitives::B256;
+use anyhow::{Context, Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    collection::Collection,
+    field::{Fr, field_from_bytes, field_to_bytes},
+    model_proof::{ModelProver, model_hash},
+    proof::{ProofFile, Srs, file::FileError},
+    run_proof,
+};
+use clap::Args;
+use serde::Serialize;
+
+use super::{Common, Place, Reference, counted, counted_name, places, proof_path, runs_of};
+use crate::{
+    hex_words::parse_word,
+    keygen::KeyFolder,
+    output::{Output, table},
+    predicted::Predicted,
+    resources::Stopwatch,
+};
+
+#[derive(Args)]
+pub struct ProveRunsArgs {
+    /// Bundle made by `assay model derive` for this statement
+    bundle: PathBuf,
+    /// Collection made by `assay dataset commit`
+    #[arg(long, value_name = "FILE")]
+    set: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Public input 0, which binds the proofs to their use
+    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word)]
+    context: B256,
+    /// Prove these runs only: the first, and one past the last. Another machine needs a bundle of its own,
+    /// from `assay model derive`: with a copy the openings of the weights would be counted twice
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    runs: Option<Vec<usize>>,
+    /// Proofs made at the same time; each needs the memory of one
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Folder for the proofs. Runs whose proofs are there already are not proven again
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Proven {
+    statement: &'static str,
+    root: B256,
+    items: usize,
+    batch: usize,
+    /// Proofs of the collection, how many of them this command made, and how many are there.
+    proofs: usize,
+    made: usize,
+    present: usize,
+    /// Items that count, by the proofs that are there.
+    counted: u64,
+    covered: usize,
+    /// Of the proofs made now.
+    prove_wall_s: f64,
+    prove_cpu_s: f64,
+    model_hash: B256,
+    vk_hash: B256,
+    openings_used: usize,
+    openings: usize,
+    output: PathBuf,
+    /// By the planner for one proof, before proving.
+    predicted: Predicted,
+}
+
+/// What every worker needs.
+struct Work<'a> {
+    prover: ModelProver<'a>,
+    set: &'a Collection,
+    common: Common,
+    context: Fr,
+    folder: &'a Path,
+}
+
+impl Work<'_> {
+    fn prove(&self, place: Place) -> Result<()> {
+        let run = self.prover.layout.options.statement.run().context("no run")?;
+        let opening = self.set.open_run(place.first, run.log_items)?;
+        let proof = run_proof::prove(self.prover, &opening, self.context)
+            .with_context(|| format!("run {} cannot be proven", place.index))?;
+        let path = proof_path(self.folder, place.index);
+        proof.proof.write(&path)?;
+        self.common.check(&path, place)?;
+        Ok(())
+    }
+
+    /// Whether a good proof of the run is there. A file that an interruption left damaged is none; a
+    /// proof of something else is not overwritten, as it cost an opening.
+    fn is_proven(&self, place: Place) -> Result<bool> {
+        let path = proof_path(self.folder, place.index);
+        match ProofFile::read(&path) {
+            Ok(_) => {}
+            Err(FileError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Ok(false);
+            }
+            Err(error @ FileError::Read { .. }) => return Err(error.into()),
+            Err(_) => return Ok(false),
+        }
+        self.common
+            .check(&path, place)
+            .context("this is no proof of this run; give another folder, or remove the file")?;
+        Ok(true)
+    }
+}
+
+pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model and the collection");
+    let bundle = Bundle::read(&args.bundle)?;
+    let layout = bundle.layout()?;
+    let statement = layout.options.statement;
+    let run = runs_of(statement, wanted, &args.bundle)?;
+    let set = Collection::read(&args.set, &|_| {})?;
+    let reference = Reference::new(&bundle, &layout, &set)
+        .with_context(|| format!("{} cannot be proven", args.set.display()))?;
+    spinner.message("reading the keys");
+    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
+    fs::create_dir_all(&args.output)
+        .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    spinner.message("committing to the weights");
+    let model = B256::from(model_hash(&bundle, &layout, &srs)?);
+    let predicted = Predicted::new(&layout, &bundle.graph);
+    spinner.note(&format!("predicted for each proof: {}", predicted.text()));
+    drop(spinner);
+    let root = B256::from(field_to_bytes(&set.root()));
+    let work = Work {
+        prover: ModelProver {
+            bundle: &bundle,
+            bundle_path: &args.bundle,
+            layout: &layout,
+            srs: &srs,
+            key: &key,
+        },
+        set: &set,
+        common: Common { key: key.verifier(), context: args.context, root, model: Some(model) },
+        context: field_from_bytes(&args.context.0).context("the context is not a field element")?,
+        folder: &args.output,
+    };
+    let all = places(set.len(), run.items());
+    let chosen = match args.runs.as_deref() {
+        Some([from, to]) if from < to && *to <= all.len() => &all[*from..*to],
+        Some(_) => bail!(
+            "--runs takes the first run and one past the last; the collection has runs 0 to {}, so \
+             `--runs 0 {}` is all of them",
+            all.len() - 1,
+            all.len()
+        ),
+        None => &all[..],
+    };
+    let mut todo = Vec::new();
+    let bar = output.bar(chosen.len() as u64, "looking for proofs that are there");
+    for place in chosen {
+        if !work.is_proven(*place)? {
+            todo.push(*place);
+        }
+        bar.step("looking for proofs that are there");
+    }
+    drop(bar);
+    let used = Bundle::openings_used(&args.bundle)?;
+    if todo.len() > bundle.budget.saturating_sub(used) {
+        bail!(
+            "{} runs are to be proven, but {used} of the bundle's {} openings are used; derive a bundle with \
+             more (`assay model derive --openings`), or prove fewer runs (--runs)",
+            todo.len(),
+            bundle.budget
+        );
+    }
+    if todo.len() > 1 {
+        // A run that cannot be proven would be found after those before it had cost an opening each.
+        reference.counts(&todo, output)?;
+    }
+    let stopwatch = Stopwatch::start();
+    prove_all(&work, &todo, args.workers.max(1), predicted.wall_s, output)?;
+    let used = stopwatch.read();
+
+    let mut report = Proven {
+        statement: statement.name(),
+        root,
+        items: set.len(),
+        batch: run.items(),
+        proofs: all.len(),
+        made: todo.len(),
+        present: 0,
+        counted: 0,
+        covered: 0,
+        prove_wall_s: used.wall_s,
+        prove_cpu_s: used.cpu_s,
+        model_hash: model,
+        vk_hash: B256::from(key.info().hash()),
+        openings_used: Bundle::openings_used(&args.bundle)?,
+        openings: bundle.budget,
+        output: args.output.clone(),
+        predicted,
+    };
+    let bar = output.bar(all.len() as u64, "checking proofs");
+    for place in &all {
+        bar.step("checking proofs");
+        let path = proof_path(&args.output, place.index);
+        if !path.exists() {
+            continue;
+        }
+        let (_, result) = work.common.check(&path, *place)?;
+        report.present += 1;
+        report.counted += counted(statement, result);
+        report.covered += place.items;
+    }
+    drop(bar);
+    output.finish(&report, || {
+        table(&[
+            (
+                "proofs",
+                format!("{} of {} in {}", report.present, report.proofs, report.output.display()),
+            ),
+            ("made now", format!("{} in {:.1} s", report.made, report.prove_wall_s)),
+            ("covered", format!("{} of {} items", report.covered, report.items)),
+            (counted_name(wanted), report.counted.to_string()),
+            ("root", report.root.to_string()),
+            ("model", report.model_hash.to_string()),
+            ("openings", format!("{} of {} used", report.openings_used, report.openings)),
+        ])
+    })
+}
+
+/// Proves the runs, `workers` at a time, each expected to take so many seconds; stops handing out runs
+/// at the first fault.
+fn prove_all(
+    work: &Work<'_>,
+    todo: &[Place],
+    workers: usize,
+    expected: f64,
+    output: &Output,
+) -> Result<()> {
+    let bar = output.bar(todo.len() as u64, remaining(todo.len(), expected));
+    let next = Mutex::new(todo.iter());
+    let done = Mutex::new((0usize, Instant::now()));
+    let fault: Mutex<Option<anyhow::Error>> = Mutex::new(None);
+    let lock_failed = "a worker panicked";
+    let worker = || -> Result<()> {
+        loop {
+            let stop = fault.lock().map_err(|_| anyhow::anyhow!(lock_failed))?.is_some();
+            let place = next.lock().map_err(|_| anyhow::anyhow!(lock_failed))?.next().copied();
+            let Some(place) = place.filter(|_| !stop) else { return Ok(()) };
+            if let Err(error) = work.prove(place) {
+                *fault.lock().map_err(|_| anyhow::anyhow!(lock_failed))? = Some(error);
+                return Ok(());
+            }
+            let mut done = done.lock().map_err(|_| anyhow::anyhow!(lock_failed))?;
+            done.0 += 1;
+            let each = done.1.elapsed().as_secs_f64() / done.0 as f64;
+            bar.step(remaining(todo.len() - done.0, each));
+        }
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        let handles = (0..workers).map(|_| scope.spawn(worker)).collect::<Vec<_>>();
+        for handle in handles {
+            handle.join().map_err(|_| anyhow::anyhow!(lock_failed))??;
+        }
+        Ok(())
+    })?;
+    match fault.into_inner().map_err(|_| anyhow::anyhow!(lock_failed))? {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn remaining(proofs: usize, each: f64) -> String {
+    format!("proofs made, about {:.0} s to go", proofs as f64 * each)
+}

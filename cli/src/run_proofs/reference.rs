@@ -1,0 +1,69 @@
+//! What the integer network says about a collection, before any proof.
+
+use anyhow::{Context, Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    circuit::{Layout, Run, StatementKind},
+    collection::Collection,
+    run_proof,
+};
+
+use super::{Place, places};
+use crate::output::Output;
+
+/// A collection, and the circuit in which statements about it are proven.
+pub struct Reference<'a> {
+    bundle: &'a Bundle,
+    layout: &'a Layout,
+    set: &'a Collection,
+    run: Run,
+}
+
+impl<'a> Reference<'a> {
+    /// # Errors
+    /// If the circuit takes no such collection.
+    pub fn new(bundle: &'a Bundle, layout: &'a Layout, set: &'a Collection) -> Result<Self> {
+        let statement = layout.options.statement;
+        let run = statement.run().context("the bundle proves predictions")?;
+        if set.depth() != run.depth {
+            bail!(
+                "its tree is {} deep, the circuit takes trees of depth {}; derive the bundle with --depth {}",
+                set.depth(),
+                run.depth,
+                set.depth()
+            );
+        }
+        if matches!(statement, StatementKind::Audit { .. }) && set.labels().is_empty() {
+            bail!("it has no labels; an audit needs one for each item");
+        }
+        Ok(Self { bundle, layout, set, run })
+    }
+
+    /// Items that count: those classified correctly, or selected.
+    ///
+    /// # Errors
+    /// If a run cannot be proven.
+    pub fn count(&self, output: &Output) -> Result<u64> {
+        Ok(self.counts(&places(self.set.len(), self.run.items()), output)?.into_iter().sum())
+    }
+
+    /// Items that count, run by run.
+    ///
+    /// # Errors
+    /// If a run cannot be proven.
+    pub(super) fn counts(&self, runs: &[Place], output: &Output) -> Result<Vec<u64>> {
+        const MESSAGE: &str = "running the network";
+        let bar = output.bar(runs.len() as u64, MESSAGE);
+        runs.iter()
+            .map(|place| {
+                let opening = self.set.open_run(place.first, self.run.log_items)?;
+                let counts = run_proof::reference(self.bundle, self.layout, &opening)
+                    .with_context(|| {
+                        format!("run {} (items from {}) cannot be proven", place.index, place.first)
+                    })?;
+                bar.step(MESSAGE);
+                Ok(counts.into_iter().filter(|counts| *counts).count() as u64)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! `assay audit verify` and `assay retrieve verify`.
+
+use std::{path::PathBuf, time::Instant};
+
+use alloy::primitives::B256;
+use anyhow::{Result, bail};
+use assay_prover::circuit::StatementKind;
+use clap::Args;
+use serde::Serialize;
+
+use super::{Common, counted, counted_name, places, proof_path, runs_of};
+use crate::{
+    hex_words::{parse_hash, parse_word},
+    keygen::{KeyFolder, ModelSource},
+    output::{Output, table},
+};
+
+#[derive(Args)]
+pub struct VerifyRunsArgs {
+    /// Folder of proofs
+    proofs: PathBuf,
+    #[command(flatten)]
+    model: ModelSource,
+    /// Folder of keys: your own, made from the architecture by `assay keygen`, or compared with it by
+    /// `assay circuit vk`
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Items of the collection
+    #[arg(long)]
+    items: usize,
+    /// Root of the collection
+    #[arg(long, value_name = "HEX", value_parser = parse_word)]
+    root: B256,
+    /// The model that the proofs must be for: the hash of its weight commitments
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
+    model_hash: Option<B256>,
+    /// The context that the proofs must have
+    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word)]
+    context: B256,
+    /// Accept a folder that lacks runs, and say what the others show
+    #[arg(long)]
+    partial: bool,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    valid: bool,
+    /// Whether every item is covered.
+    complete: bool,
+    statement: &'static str,
+    items: usize,
+    covered: usize,
+    proofs: usize,
+    /// Correct, or selected.
+    counted: u64,
+    /// Of a retrieval: the selected items.
+    selected: Vec<usize>,
+    model_hash: B256,
+    dev_setup: bool,
+    verify_ms: f64,
+}
+
+pub fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
+    let spinner = output.spinner("reading the model and the key");
+    let layout = args.model.architecture()?.layout()?;
+    let statement = layout.options.statement;
+    let run = runs_of(statement, wanted, args.model.path()?)?;
+    if args.items == 0 || args.items as u64 > 1u64 << run.depth {
+        bail!("a tree of depth {} holds from 1 to {} items", run.depth, 1u64 << run.depth);
+    }
+    let key = KeyFolder(&args.keys).verifying_key(&layout)?;
+    let all = places(args.items, run.items());
+    drop(spinner);
+    let bar = output.bar(all.len() as u64, "checking proofs");
+    let start = Instant::now();
+    let mut report = Verified {
+        valid: true,
+        complete: false,
+        statement: statement.name(),
+        items: args.items,
+        covered: 0,
+        proofs: 0,
+        counted: 0,
+        selected: Vec::new(),
+        model_hash: B256::ZERO,
+        dev_setup: key.info().is_dev(),
+        verify_ms: 0.0,
+    };
+    let mut common = Common { key, context: args.context, root: args.root, model: args.model_hash };
+    let mut missing = Vec::new();
+    for place in &all {
+        bar.step("checking proofs");
+        let path = proof_path(&args.proofs, place.index);
+        if !path.exists() {
+            missing.push(place.index);
+            continue;
+        }
+        let (weights, result) = common.check(&path, *place)?;
+        // All are of the first one's model.
+        common.model = Some(weights);
+        report.model_hash = weights;
+        report.proofs += 1;
+        report.covered += place.items;
+        report.counted += counted(statement, result);
+        if let StatementKind::Retrieval { .. } = statement {
+            let selected = (0..place.items).filter(|item| result >> item & 1 == 1);
+            report.selected.extend(selected.map(|item| place.first + item));
+        }
+    }
+    drop(bar);
+    report.verify_ms = start.elapsed().as_secs_f64() * 1e3;
+    if report.proofs == 0 {
+        bail!("{} holds no proof of a run", args.proofs.display());
+    }
+    report.complete = missing.is_empty();
+    if let (Some(first), false) = (missing.first(), args.partial) {
+        bail!(
+            "{} of {} runs have no proof in {}, the first of them run {first}; the others hold and cover {} \
+             of {} items (--partial says what they show)",
+            missing.len(),
+            all.len(),
+            args.proofs.display(),
+            report.covered,
+            report.items
+        );
+    }
+    output.finish(&report, || {
+        let mut rows = vec![
+            ("valid", format!("yes, {} proofs in {:.0} ms", report.proofs, report.verify_ms)),
+            ("covered", format!("{} of {} items", report.covered, report.items)),
+            (counted_name(wanted), report.counted.to_string()),
+        ];
+        if !report.selected.is_empty() {
+            let items = report.selected.iter().map(usize::to_string);
+            rows.push(("items", items.collect::<Vec<_>>().join(" ")));
+        }
+        let compare = if args.model_hash.is_some() { "" } else { "; is it the one you expect?" };
+        rows.push(("model", format!("{}{compare}", report.model_hash)));
+        if report.dev_setup {
+            rows.push(("setup", "development: its maker can forge proofs".to_owned()));
+        }
+        table(&rows)
+    })
+}
