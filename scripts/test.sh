@@ -45,6 +45,7 @@ rust_build() {
 check "Rust format" cargo fmt --all --check
 check "Solidity tools" bash scripts/install-tools.sh
 check "Solidity format" "$forge" fmt --check
+check "Solidity lints" env FOUNDRY_PROFILE=lint "$forge" lint
 check "Solidity build" "$forge" build
 check "Rust build" rust_build
 check "Solidity tests" "$forge" test
@@ -57,6 +58,8 @@ check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnin
 check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
+check "end to end: the story of two bounties" bash scripts/demo.sh audit
+check "example: an audit without a chain" bash examples/audit/audit.sh
 
 printf '\n'
 printf 'passed: %s\n' "${passed[@]}"
