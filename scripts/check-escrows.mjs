@@ -69,8 +69,9 @@ refused("is no ServiceBond", () => stage.ask(
 refused("is no RetrievalEscrow", () => seller.send(
   "escrow", "retrieval", "settle", "1", "--escrow", at("ModelRegistry"),
 ));
-// forge's script, not broadcast: it writes the addresses that it would use.
-execFileSync("node_modules/.bin/forge", ["script", "contracts/script/Deploy.s.sol", "--rpc-url", stage.url], {
+// forge's script finds everything, so that it needs no key, and writes the addresses.
+const deploy = ["script", "contracts/script/Deploy.s.sol", "--rpc-url", stage.url, "--broadcast"];
+execFileSync("node_modules/.bin/forge", deploy, {
   env: { ...process.env, ALLOW_DEV_SETUP: "true" },
   stdio: "pipe",
 });

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Script} from "forge-std/Script.sol";
+import {VmSafe} from "forge-std/Vm.sol";
 
 import {InferenceVerifier} from "../src/InferenceVerifier.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
@@ -21,7 +22,8 @@ import {ProofVerifierAdapter} from "../src/adapters/ProofVerifierAdapter.sol";
 ///   forge script contracts/script/Deploy.s.sol --rpc-url URL --broadcast --private-key ...
 ///
 /// Environment: ALLOW_DEV_SETUP=true admits keys of locally made trusted setups, on development chains
-/// only (31337, 1337). The addresses are written to contracts/deployments/CHAIN.json.
+/// only (31337, 1337). A run that broadcasts writes the addresses to contracts/deployments/CHAIN.json; one that
+/// does not only says whether it would work.
 contract Deploy is Script {
     struct Deployment {
         string name;
@@ -35,6 +37,9 @@ contract Deploy is Script {
     /// @notice What was deployed or found, in the order of deployment.
     Deployment[] public deployments;
 
+    /// @notice How many of them were there already.
+    uint256 public foundCount;
+
     /// @notice The chain lacks the deterministic deployment proxy.
     error NoDeploymentProxy(address proxy);
     /// @notice Keys that anybody may be able to forge proofs with, where money may be real.
@@ -42,12 +47,16 @@ contract Deploy is Script {
     /// @notice The proxy did not deploy the contract.
     error DeploymentFailed(string name, address expected);
 
-    /// @notice Deploys with the environment's settings and writes the file of addresses.
+    /// @notice Deploys with the environment's settings. Writes the file of addresses if the transactions are
+    /// sent: otherwise it would name contracts that are not there.
     function run() external {
         bool allowDevSetup = vm.envOr("ALLOW_DEV_SETUP", false);
         vm.startBroadcast();
         deploy(allowDevSetup);
         vm.stopBroadcast();
+        bool sent = vm.isContext(VmSafe.ForgeContext.ScriptBroadcast)
+            || vm.isContext(VmSafe.ForgeContext.ScriptResume);
+        if (!sent) return;
         vm.createDir("contracts/deployments", true);
         write(string.concat("contracts/deployments/", vm.toString(block.chainid), ".json"), allowDevSetup);
     }
@@ -59,6 +68,7 @@ contract Deploy is Script {
         }
         if (CREATE2_FACTORY.code.length == 0) revert NoDeploymentProxy(CREATE2_FACTORY);
         delete deployments;
+        foundCount = 0;
 
         address modelRegistry = _deploy("ModelRegistry", type(ModelRegistry).creationCode, "");
         bytes memory registry = abi.encode(modelRegistry);
@@ -74,8 +84,10 @@ contract Deploy is Script {
         _deploy("RetrievalEscrow", type(RetrievalEscrow).creationCode, verification);
     }
 
-    /// @notice Writes names, addresses and code hashes as JSON.
+    /// @notice Writes names, addresses and code hashes as JSON, and a block before which none of the contracts
+    /// has events.
     function write(string memory path, bool allowDevSetup) public {
+        uint256 since = _since(path);
         string memory contracts;
         for (uint256 i = 0; i < deployments.length; ++i) {
             Deployment storage deployment = deployments[i];
@@ -84,12 +96,13 @@ contract Deploy is Script {
             contracts = vm.serializeString("contracts", deployment.name, entry);
         }
         vm.serializeUint("deployment", "chainId", block.chainid);
-        vm.serializeUint("deployment", "block", block.number);
+        vm.serializeUint("deployment", "block", since);
         vm.serializeBool("deployment", "allowDevSetup", allowDevSetup);
         vm.serializeBytes32("deployment", "salt", SALT);
         vm.writeJson(vm.serializeString("deployment", "contracts", contracts), path);
     }
 
+    /// @notice Number of entries of {deployments}.
     function deploymentCount() external view returns (uint256) {
         return deployments.length;
     }
@@ -103,7 +116,26 @@ contract Deploy is Script {
         if (account.code.length == 0) {
             (bool deployed,) = CREATE2_FACTORY.call(bytes.concat(SALT, initCode));
             if (!deployed || account.code.length == 0) revert DeploymentFailed(name, account);
+        } else {
+            ++foundCount;
         }
         deployments.push(Deployment(name, account, account.codehash));
+    }
+
+    /// @dev This block if everything is new. What was there may have events of any block up to now: then the
+    /// block of a file that has the same contracts, else the chain's first.
+    function _since(string memory path) private view returns (uint256) {
+        if (foundCount == 0) return block.number;
+        if (!vm.exists(path)) return 0;
+        string memory json = vm.readFile(path);
+        for (uint256 i = 0; i < deployments.length; ++i) {
+            string memory key = string.concat(".contracts.", deployments[i].name, ".address");
+            if (!vm.keyExistsJson(json, key)) return 0;
+            if (vm.parseJsonAddress(json, key) != deployments[i].account) return 0;
+        }
+        if (!vm.keyExistsJson(json, ".block")) return 0;
+        uint256 since = vm.parseJsonUint(json, ".block");
+        // Later than now: of a development chain that was begun anew.
+        return since > block.number ? 0 : since;
     }
 }
