@@ -22,8 +22,8 @@ import {ProofVerifierAdapter} from "../src/adapters/ProofVerifierAdapter.sol";
 ///   forge script contracts/script/Deploy.s.sol --rpc-url URL --broadcast --private-key ...
 ///
 /// Environment: ALLOW_DEV_SETUP=true admits keys of locally made trusted setups, on development chains
-/// only (31337, 1337). A run that broadcasts writes the addresses to contracts/deployments/CHAIN.json; one that
-/// does not only says whether it would work.
+/// only (31337, 1337). A run that broadcasts writes the addresses to contracts/deployments/CHAIN.json; one
+/// that does not only says whether it would work.
 contract Deploy is Script {
     struct Deployment {
         string name;
@@ -84,8 +84,8 @@ contract Deploy is Script {
         _deploy("RetrievalEscrow", type(RetrievalEscrow).creationCode, verification);
     }
 
-    /// @notice Writes names, addresses and code hashes as JSON, and a block before which none of the contracts
-    /// has events.
+    /// @notice Writes names, addresses and code hashes as JSON, and a block before which none of the
+    /// contracts has events.
     function write(string memory path, bool allowDevSetup) public {
         uint256 since = _since(path);
         string memory contracts;

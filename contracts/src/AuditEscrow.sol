@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 import {Custody} from "./Custody.sol";
 import {ModelVerification} from "./ModelVerification.sol";
@@ -20,8 +19,6 @@ import {Tallies, Tally} from "./libraries/Tally.sol";
 /// @title Escrow for accuracy audits: bounties and contests
 /// @notice See IAuditEscrow for the protocol.
 contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
-    using BitMaps for BitMaps.BitMap;
-
     struct StoredJob {
         bytes32 termsHash;
         State state;
@@ -38,7 +35,8 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         uint32 batch;
         EntryState state;
         bool certified;
-        BitMaps.BitMap proven;
+        // A bit for each run, 256 to a slot.
+        mapping(uint256 bucket => uint256) proven;
     }
 
     /// @notice Latest deadline, counted from the opening.
@@ -174,25 +172,25 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         bytes calldata proof
     ) external nonReentrant {
         _job(jobId, terms);
-        StoredEntry storage stored = _entry(jobId, entry);
+        StoredEntry storage stored = _entries[jobId][entry];
         // As long as an accepted entry has runs to prove and time for it, its job is neither undelivered nor
         // settled: settling waits for it or ends it.
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
         Deadlines.requireNotPassed(jobId, terms.proveBy);
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
-        if (stored.proven.get(run)) revert Errors.RunAlreadyProven(run);
+        uint256 bit = 1 << (run & 0xff);
+        uint256 proven = stored.proven[run >> 8];
+        if (proven & bit != 0) revert Errors.RunAlreadyProven(run);
         if (correct > length) revert Errors.CorrectOutOfRange(correct, length);
 
-        uint256[] memory publicInputs = new uint256[](5);
-        publicInputs[0] = ProofContext.bind(jobId, stored.seller);
-        publicInputs[1] = terms.testSetRoot;
-        publicInputs[2] = first;
-        publicInputs[3] = length;
-        publicInputs[4] = correct;
-        _requireProof(stored.modelId, publicInputs, proof);
+        uint256 context = ProofContext.bind(jobId, stored.seller);
+        _requireProof(
+            stored.modelId, PublicInputs.list(context, terms.testSetRoot, first, length, correct), proof
+        );
 
-        stored.proven.set(run);
-        _tallies[jobId][entry - 1] = _tallies[jobId][entry - 1].withRun(correct);
+        stored.proven[run >> 8] = proven | bit;
+        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
+        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
         emit Events.AuditRunProven(jobId, entry, run, correct);
     }
 
@@ -289,7 +287,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
     /// @inheritdoc IAuditEscrow
     function isProven(uint256 jobId, uint256 entry, uint256 run) external view returns (bool) {
-        return _entries[jobId][entry].proven.get(run);
+        return _entries[jobId][entry].proven[run >> 8] >> (run & 0xff) & 1 != 0;
     }
 
     /// @inheritdoc IAuditEscrow
@@ -501,8 +499,10 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         private
         view
     {
-        if (stored.state != expected) {
-            revert Errors.WrongEntryState(jobId, entry, uint256(expected), uint256(stored.state));
+        EntryState state = stored.state;
+        if (state != expected) {
+            if (state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
+            revert Errors.WrongEntryState(jobId, entry, uint256(expected), uint256(state));
         }
     }
 

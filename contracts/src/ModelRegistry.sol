@@ -127,11 +127,14 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     }
 
     /// @inheritdoc IModelRegistry
-    function bindingOf(uint256 modelId) external view returns (ModelBinding memory binding) {
-        Model storage model = _model(modelId);
+    function bindingOf(uint256 modelId) external view returns (ModelBinding memory) {
+        Model storage model = _models[modelId];
         address verifier = model.verifier;
-        if (verifier == address(0)) revert Errors.NotBound(modelId);
-        binding = ModelBinding({
+        if (verifier == address(0)) {
+            _model(modelId);
+            revert Errors.NotBound(modelId);
+        }
+        return ModelBinding({
             modelHash: model.modelHash,
             vkHash: model.vkHash,
             verifierCodeHash: model.verifierCodeHash,

@@ -68,21 +68,74 @@ abstract contract ModelVerification is IModelVerification {
         internal
         view
     {
-        for (uint256 i = 0; i < publicInputs.length; ++i) {
-            PublicInputs.requireCanonical(i, publicInputs[i]);
+        PublicInputs.requireCanonical(publicInputs);
+        (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier) =
+            _bindingOf(modelId);
+        _requireCode(vk, vkHash);
+        _requireCode(verifier, verifierCodeHash);
+        bytes32 weightsHash = _verify(verifier, vk, proof, publicInputs);
+        if (weightsHash != modelHash) revert Errors.ModelHashMismatch(modelHash, weightsHash);
+    }
+
+    /// @dev REGISTRY.bindingOf(modelId), for less gas: the answer is read where it stands.
+    function _bindingOf(uint256 modelId)
+        private
+        view
+        returns (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier)
+    {
+        bytes4 selector = IModelRegistry.bindingOf.selector;
+        address registry_ = address(REGISTRY);
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(0x00, selector)
+            mstore(0x04, modelId)
+            if iszero(staticcall(gas(), registry_, 0x00, 0x24, start, 0xc0)) {
+                returndatacopy(start, 0, returndatasize())
+                revert(start, returndatasize())
+            }
+            if lt(returndatasize(), 0xc0) { revert(0, 0) }
+            modelHash := mload(start)
+            vkHash := mload(add(start, 0x20))
+            verifierCodeHash := mload(add(start, 0x40))
+            vk := shr(96, mload(add(start, 0x6c)))
+            verifier := shr(96, mload(add(start, 0x8c)))
         }
-        IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);
-        _requireCode(binding.vk, binding.vkHash);
-        _requireCode(binding.verifier, binding.verifierCodeHash);
-        bytes32 weightsHash = IHalo2Verifier(binding.verifier).verify(binding.vk, proof, publicInputs);
-        if (weightsHash != binding.modelHash) {
-            revert Errors.ModelHashMismatch(binding.modelHash, weightsHash);
+    }
+
+    /// @dev IHalo2Verifier(verifier).verify(vk, proof, publicInputs), for less gas: the arguments are put
+    /// together in one pass.
+    function _verify(address verifier, address vk, bytes calldata proof, uint256[] memory publicInputs)
+        private
+        view
+        returns (bytes32 weightsHash)
+    {
+        bytes4 selector = IHalo2Verifier.verify.selector;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(start, selector)
+            mstore(add(start, 0x04), vk)
+            mstore(add(start, 0x24), 0x60)
+            let padded := and(add(proof.length, 0x1f), not(0x1f))
+            mstore(add(start, 0x44), add(padded, 0x80))
+            mstore(add(start, 0x64), proof.length)
+            let end := add(start, 0x84)
+            calldatacopy(end, proof.offset, proof.length)
+            mstore(add(end, proof.length), 0)
+            end := add(end, padded)
+            let size := shl(5, add(mload(publicInputs), 1))
+            mcopy(end, publicInputs, size)
+            end := add(end, size)
+            if iszero(staticcall(gas(), verifier, start, sub(end, start), 0x00, 0x20)) {
+                returndatacopy(start, 0, returndatasize())
+                revert(start, returndatasize())
+            }
+            if lt(returndatasize(), 0x20) { revert(0, 0) }
+            weightsHash := mload(0x00)
         }
     }
 
     function _requireCode(address account, bytes32 expected) private view {
-        if (account.codehash != expected) {
-            revert Errors.CodeHashMismatch(account, expected, account.codehash);
-        }
+        bytes32 codeHash = account.codehash;
+        if (codeHash != expected) revert Errors.CodeHashMismatch(account, expected, codeHash);
     }
 }

@@ -67,12 +67,9 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
         if (block.timestamp > job.deadline) revert Errors.DeadlinePassed(jobId, job.deadline);
         if (recipient == address(0) || recipient == address(this)) revert Errors.InvalidRecipient(recipient);
 
-        uint256[] memory publicInputs = new uint256[](3);
-        publicInputs[0] = ProofContext.bind(jobId, recipient);
-        publicInputs[1] = job.inputCommitment;
-        publicInputs[2] = output;
+        uint256 context = ProofContext.bind(jobId, recipient);
         uint256 modelId = job.modelId;
-        _requireProof(modelId, publicInputs, proof);
+        _requireProof(modelId, PublicInputs.list(context, job.inputCommitment, output), proof);
 
         job.state = State.Claimed;
         job.output = output;

@@ -80,13 +80,10 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
         if (_bitmaps[jobId][run] != 0) revert Errors.RunAlreadyProven(run);
         if (bitmap >> length != 0) revert Errors.BitmapOutOfRange(bitmap, length);
 
-        uint256[] memory publicInputs = new uint256[](5);
-        publicInputs[0] = ProofContext.bind(jobId, terms.holder);
-        publicInputs[1] = terms.collectionRoot;
-        publicInputs[2] = first;
-        publicInputs[3] = length;
-        publicInputs[4] = bitmap;
-        _requireProof(terms.modelId, publicInputs, proof);
+        uint256 context = ProofContext.bind(jobId, terms.holder);
+        _requireProof(
+            terms.modelId, PublicInputs.list(context, terms.collectionRoot, first, length, bitmap), proof
+        );
 
         _bitmaps[jobId][run] = PROVEN | bitmap;
         --job.missing;

@@ -13,6 +13,7 @@ import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
 import {IndexedMerkle} from "./libraries/IndexedMerkle.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
+import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Sampling} from "./libraries/Sampling.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 
@@ -193,11 +194,10 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredService storage service = _services[receipt.serviceId];
         address provider = service.provider;
         uint256 proven = _requireOpening(batchId, receipt, batch, opening);
-        uint256[] memory publicInputs = new uint256[](3);
-        publicInputs[0] = ProofContext.bind(uint256(batchId), provider);
-        publicInputs[1] = opening.inputCommitment;
-        publicInputs[2] = opening.output;
-        _requireProof(service.modelId, publicInputs, proof);
+        uint256 context = ProofContext.bind(uint256(batchId), provider);
+        _requireProof(
+            service.modelId, PublicInputs.list(context, opening.inputCommitment, opening.output), proof
+        );
 
         batch.proven = SafeCast.toUint16(proven);
         emit Events.ItemProven(batchId, opening.position, opening.output);

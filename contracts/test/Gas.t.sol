@@ -8,6 +8,28 @@ import {AuditFixture} from "./AuditFixture.sol";
 import {Fixture} from "./Fixture.sol";
 import {GasMeter} from "./GasMeter.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
+import {LongProofVerifier} from "./doubles/VerifierDoubles.sol";
+
+/// @notice Proofs as long as those of networks of all sizes, docs/benchmarks.md.
+abstract contract LongProofs is GasMeter {
+    uint16[3] internal LENGTHS = [4_096, 7_168, 10_432];
+
+    LongProofVerifier internal longVerifier = new LongProofVerifier();
+
+    /// @dev Without a zero byte more, as in a proof.
+    function padded(bytes memory proof, uint256 length) internal pure returns (bytes memory long) {
+        long = new bytes(length);
+        for (uint256 i = 0; i < length; ++i) {
+            long[i] = i < proof.length ? proof[i] : bytes1(0xa5);
+        }
+    }
+
+    function assertGasOfLongProof(string memory call, uint256 length, uint256 limit) internal {
+        assertGasAboveVerification(
+            string.concat(call, ", proof of ", vm.toString(length), " bytes, above verification"), limit
+        );
+    }
+}
 
 /// @notice Predictions.
 contract GasTest is Fixture, GasMeter {
@@ -39,7 +61,7 @@ contract GasTest is Fixture, GasMeter {
         publicInputs[0] = escrow.contextOf(1, seller);
         publicInputs[1] = INPUT;
         publicInputs[2] = OUTPUT;
-        measureVerification(verifier, vk, proof, publicInputs);
+        measureVerification(address(verifier), vk, proof, publicInputs);
         escrow.claim(1, seller, OUTPUT, proof);
         assertGasAboveVerification("prediction: claim, above verification", CLAIM_LIMIT);
     }
@@ -65,7 +87,7 @@ contract GasTest is Fixture, GasMeter {
 }
 
 /// @notice Audits. Accounts have no credit yet and slots are first written: the dearest cases.
-contract AuditGasTest is AuditFixture, GasMeter {
+contract AuditGasTest is AuditFixture, LongProofs {
     function setUp() public override {
         super.setUp();
         // The first job ever pays for slots that all later ones find in use.
@@ -107,12 +129,38 @@ contract AuditGasTest is AuditFixture, GasMeter {
             publicInputs[2] = run * BATCH;
             publicInputs[3] = run == 2 ? 2 : 4;
             publicInputs[4] = 2;
-            measureVerification(verifier, vk, proof, publicInputs);
+            measureVerification(address(verifier), vk, proof, publicInputs);
             audit.prove(jobId, terms, 1, run, 2, proof);
             string memory name = run == 0 ? "first" : run == 1 ? "second" : "last";
             assertGasAboveVerification(
                 string.concat("audit: prove, ", name, " run, above verification"), RUN_LIMIT
             );
+        }
+    }
+
+    /// @dev Proofs as long as real ones: each byte is passed on. The first run and terms without an empty field,
+    /// the dearest.
+    /// forge-config: default.isolate = true
+    function test_GasOfRunWithLongProof() public {
+        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(longVerifier));
+        admitted.push(audit.admissionHashOf(vk.codehash, address(longVerifier).codehash));
+        for (uint256 i = 0; i < LENGTHS.length; ++i) {
+            IAuditEscrow.Terms memory terms = bounty(address(token));
+            terms.seller = seller;
+            uint256 jobId = openAudit(terms);
+            IAuditEscrow.Offer memory offer = offerOf(seller);
+            offer.which = 1;
+            enterWith(seller, jobId, terms, offer);
+            deliverTo(jobId, terms);
+            acceptAs(seller, jobId, terms, 1);
+            bytes memory proof = padded(runProof(jobId, terms, 1, 0, 2), LENGTHS[i]);
+            uint256[] memory publicInputs = new uint256[](5);
+            publicInputs[0] = audit.contextOf(jobId, seller);
+            publicInputs[1] = ROOT;
+            (publicInputs[3], publicInputs[4]) = (4, 2);
+            measureVerification(address(longVerifier), vk, proof, publicInputs);
+            audit.prove(jobId, terms, 1, 0, 2, proof);
+            assertGasOfLongProof("audit: prove, first run", LENGTHS[i], RUN_LIMIT);
         }
     }
 
@@ -240,7 +288,7 @@ contract AuditGasTest is AuditFixture, GasMeter {
 }
 
 /// @notice Retrievals.
-contract RetrievalGasTest is RetrievalFixture, GasMeter {
+contract RetrievalGasTest is RetrievalFixture, LongProofs {
     function setUp() public override {
         super.setUp();
         openRetrieval(retrievalIn(ETHER));
@@ -271,12 +319,30 @@ contract RetrievalGasTest is RetrievalFixture, GasMeter {
             publicInputs[2] = run * BATCH;
             publicInputs[3] = run == 2 ? 2 : 4;
             publicInputs[4] = 3;
-            measureVerification(verifier, vk, proof, publicInputs);
+            measureVerification(address(verifier), vk, proof, publicInputs);
             retrieval.prove(jobId, terms, run, 3, proof);
             string memory name = run == 0 ? "first" : run == 1 ? "second" : "last";
             assertGasAboveVerification(
                 string.concat("retrieval: prove, ", name, " run, above verification"), RUN_LIMIT
             );
+        }
+    }
+
+    /// @dev As for an audit.
+    /// forge-config: default.isolate = true
+    function test_GasOfRunWithLongProof() public {
+        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(longVerifier));
+        for (uint256 i = 0; i < LENGTHS.length; ++i) {
+            IRetrievalEscrow.Terms memory terms = retrievalIn(address(token));
+            uint256 jobId = openRetrieval(terms);
+            bytes memory proof = padded(runProof(jobId, terms, 0, 3), LENGTHS[i]);
+            uint256[] memory publicInputs = new uint256[](5);
+            publicInputs[0] = retrieval.contextOf(jobId, seller);
+            publicInputs[1] = ROOT;
+            (publicInputs[3], publicInputs[4]) = (4, 3);
+            measureVerification(address(longVerifier), vk, proof, publicInputs);
+            retrieval.prove(jobId, terms, 0, 3, proof);
+            assertGasOfLongProof("retrieval: prove, first run", LENGTHS[i], RUN_LIMIT);
         }
     }
 

@@ -4,10 +4,17 @@ pragma solidity 0.8.30;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {PredictionEscrow} from "../src/PredictionEscrow.sol";
+import {IHalo2Verifier} from "../src/interfaces/IHalo2Verifier.sol";
 import {IPredictionEscrow} from "../src/interfaces/IPredictionEscrow.sol";
 import {Errors} from "../src/libraries/Errors.sol";
 import {Events} from "../src/libraries/Events.sol";
-import {MockVerifier, ReenteringVerifier, SilentVerifier} from "./doubles/VerifierDoubles.sol";
+import {
+    EchoingVerifier,
+    MockVerifier,
+    ReenteringVerifier,
+    ShortVerifier,
+    SilentVerifier
+} from "./doubles/VerifierDoubles.sol";
 import {Fixture} from "./Fixture.sol";
 
 contract PredictionEscrowClaimTest is Fixture {
@@ -150,20 +157,54 @@ contract PredictionEscrowClaimTest is Fixture {
     }
 
     function test_RevertWhen_VerifierAnswersNothing() public {
-        IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
-        (order.modelId, order.bindingHash) = bindModel(WEIGHTS, vk, address(new SilentVerifier()));
-        vm.prank(buyer);
-        uint256 jobId = escrow.open{value: PRICE}(order);
+        uint256 jobId = _openWithVerifier(address(new SilentVerifier()));
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(bytes(""));
         escrow.claim(jobId, seller, OUTPUT, proof);
     }
 
+    function test_RevertWhen_VerifierAnswersTooLittle() public {
+        uint256 jobId = _openWithVerifier(address(new ShortVerifier()));
+        vm.expectRevert(bytes(""));
+        escrow.claim(jobId, seller, OUTPUT, "proof");
+    }
+
+    /// @dev A registry other than this project's may do that. Its errors are passed on.
+    function test_RevertWhen_RegistryAnswersTooLittleOrReverts() public {
+        uint256 jobId = openEther();
+        bytes memory proof = proofFor(jobId, seller, OUTPUT);
+        bytes memory question = abi.encodeCall(registry.bindingOf, (modelId));
+        bytes memory answer = abi.encode(registry.bindingOf(modelId));
+        assembly ("memory-safe") {
+            mstore(answer, sub(mload(answer), 1))
+        }
+        vm.mockCall(address(registry), question, answer);
+        vm.expectRevert(bytes(""));
+        escrow.claim(jobId, seller, OUTPUT, proof);
+
+        bytes memory refusal = abi.encodeWithSelector(Errors.NotBound.selector, modelId);
+        vm.mockCallRevert(address(registry), question, refusal);
+        vm.expectRevert(refusal);
+        escrow.claim(jobId, seller, OUTPUT, proof);
+        vm.clearMockedCalls();
+        escrow.claim(jobId, seller, OUTPUT, proof);
+    }
+
+    /// @dev The escrow puts the call together by hand: it is the one that the compiler would make.
+    function testFuzz_VerifierIsCalledByItsInterface(bytes calldata proof, uint256 output) public {
+        output = bound(output, 0, R - 1);
+        uint256 jobId = _openWithVerifier(address(new EchoingVerifier()));
+        uint256[] memory publicInputs = new uint256[](3);
+        publicInputs[0] = escrow.contextOf(jobId, seller);
+        publicInputs[1] = INPUT;
+        publicInputs[2] = output;
+        bytes memory call = abi.encodeCall(IHalo2Verifier.verify, (vk, proof, publicInputs));
+        vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, keccak256(call)));
+        escrow.claim(jobId, seller, output, proof);
+    }
+
     function test_RevertWhen_VerifierReenters() public {
-        IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
-        (order.modelId, order.bindingHash) = bindModel(WEIGHTS, vk, address(new ReenteringVerifier()));
-        vm.prank(buyer);
-        uint256 jobId = escrow.open{value: PRICE}(order);
+        uint256 jobId = _openWithVerifier(address(new ReenteringVerifier()));
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
         escrow.claim(jobId, seller, OUTPUT, proof);
@@ -318,5 +359,13 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes memory proof = proofFor(jobId, recipient, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.InvalidRecipient.selector, recipient));
         escrow.claim(jobId, recipient, OUTPUT, proof);
+    }
+
+    /// @dev A job for a model with the verifier.
+    function _openWithVerifier(address checker) private returns (uint256 jobId) {
+        IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
+        (order.modelId, order.bindingHash) = bindModel(WEIGHTS, vk, checker);
+        vm.prank(buyer);
+        return escrow.open{value: PRICE}(order);
     }
 }

@@ -58,7 +58,7 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
         publicInputs[0] = bond.contextOf(uint256(batchId), seller);
         publicInputs[1] = opening.inputCommitment;
         publicInputs[2] = opening.output;
-        measureVerification(verifier, vk, proof, publicInputs);
+        measureVerification(address(verifier), vk, proof, publicInputs);
         bond.prove(receipts[batchId], opening, proof);
         assertGasAboveVerification("service: prove the last item, above verification", CLAIM_LIMIT);
     }

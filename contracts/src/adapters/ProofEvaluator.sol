@@ -65,11 +65,8 @@ contract ProofEvaluator is ModelVerification {
     /// @param output The predicted class, the proof's third public input.
     /// @param proof The proof, as the model's verifier takes it.
     function evaluate(uint256 jobId, uint256 output, bytes calldata proof) external {
-        uint256[] memory publicInputs = new uint256[](3);
-        publicInputs[0] = ProofContext.bind(jobId, address(0));
-        publicInputs[1] = INPUT_COMMITMENT;
-        publicInputs[2] = output;
-        _requireProof(MODEL_ID, publicInputs, proof);
+        uint256 context = ProofContext.bind(jobId, address(0));
+        _requireProof(MODEL_ID, PublicInputs.list(context, INPUT_COMMITMENT, output), proof);
         emit JobEvaluated(jobId, output);
         COMMERCE.complete(jobId, keccak256(abi.encode(output)), "");
     }

@@ -20,8 +20,11 @@ library Runs {
     {
         uint256 runs = count(items, batch);
         if (run >= runs) revert Errors.RunOutOfRange(run, runs);
-        first = run * batch;
-        length = items - first;
+        // Not past the end, so below `items`.
+        unchecked {
+            first = run * batch;
+            length = items - first;
+        }
         if (length > batch) length = batch;
     }
 }

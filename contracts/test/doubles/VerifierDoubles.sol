@@ -43,6 +43,44 @@ contract CostlyVerifier is MockVerifier {
     }
 }
 
+/// @notice Takes proofs of any length and costs what a real verifier of the dearest kind does, always the same:
+/// less, and the price of call data (EIP-7623) would hide what the escrow adds.
+contract LongProofVerifier is MockVerifier {
+    function verify(address vk, bytes calldata proof, uint256[] calldata publicInputs)
+        external
+        view
+        override
+        returns (bytes32 weightsHash)
+    {
+        bytes32 chain;
+        for (uint256 i = 0; i < 4_000; ++i) {
+            chain = keccak256(abi.encode(chain));
+        }
+        if (chain == 0) revert ProofRejected();
+        return _check(vk, proof[:64], publicInputs);
+    }
+}
+
+/// @notice Answers with the hash of the call.
+contract EchoingVerifier {
+    fallback() external {
+        bytes32 hash = keccak256(msg.data);
+        assembly ("memory-safe") {
+            mstore(0x00, hash)
+            return(0x00, 0x20)
+        }
+    }
+}
+
+/// @notice Answers with one byte less than a word.
+contract ShortVerifier {
+    fallback() external {
+        assembly ("memory-safe") {
+            return(0x00, 0x1f)
+        }
+    }
+}
+
 /// @notice Has code and answers any call with nothing.
 contract SilentVerifier {
     fallback() external {}

@@ -103,6 +103,11 @@ contract AuditProofTest is ProofRefusals {
         assertTrue(gate.admitted(prediction.modelId));
     }
 
+    /// forge-config: default.isolate = true
+    function test_GasOfRealProof() public {
+        _measure("audit: prove, first run", RUN_LIMIT);
+    }
+
     function test_RevertWhen_JobIsAnother() public {
         vm.revertToState(beforeOpening);
         _run(auditEscrow, stranger);

@@ -26,6 +26,11 @@ contract PredictionProofTest is ProofRefusals {
         assertEq(predictionEscrow.creditOf(ETHER, seller), PRICE);
     }
 
+    /// forge-config: default.isolate = true
+    function test_GasOfRealProof() public {
+        _measure("prediction: claim", CLAIM_LIMIT);
+    }
+
     function test_RevertWhen_JobIsAnother() public {
         uint256 other = _open(predictionEscrow, inputOf(0));
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);

@@ -5,12 +5,13 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
+import {GasMeter} from "../GasMeter.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofScenarios} from "./ProofScenarios.sol";
 
 /// @notice One real proof and the call that it is made for: accepted as it is, refused when anything is
 /// changed, and still accepted after that. What is special to a contract is added by its test.
-abstract contract ProofRefusals is ProofScenarios {
+abstract contract ProofRefusals is ProofScenarios, GasMeter {
     /// @dev Offset of the key's digest in its data contract: after two bytes and six words.
     uint256 private constant KEY_DIGEST = 2 + 6 * 32;
 
@@ -175,6 +176,15 @@ abstract contract ProofRefusals is ProofScenarios {
         view
     {
         verify(circuit, shown, publicInputs);
+    }
+
+    /// @dev Measures what the call costs above a transaction that only verifies the proof. For tests with
+    /// `isolate`, which a test does not inherit.
+    function _measure(string memory call, uint256 limit) internal {
+        Circuit memory circuit = _circuit();
+        measureVerification(circuit.verifier, circuit.vk, proof, publicInputsOf(_name()));
+        _show(proof);
+        assertGasAboveVerification(string.concat(call, ", real proof, above verification"), limit);
     }
 
     function _accept() internal {

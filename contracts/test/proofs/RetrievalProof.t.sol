@@ -55,6 +55,11 @@ contract RetrievalProofTest is ProofRefusals {
         assertLt(count, terms.items);
     }
 
+    /// forge-config: default.isolate = true
+    function test_GasOfRealProof() public {
+        _measure("retrieval: prove, first run", RUN_LIMIT);
+    }
+
     function test_RevertWhen_JobIsAnother() public {
         uint256 other = _open(retrievalEscrow);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);

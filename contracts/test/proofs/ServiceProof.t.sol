@@ -51,6 +51,11 @@ contract ServiceProofTest is ProofRefusals {
         assertEq(bond.creditOf(ETHER, seller), terms.proofCost);
     }
 
+    /// forge-config: default.isolate = true
+    function test_GasOfRealProof() public {
+        _measure("service: prove an item", CLAIM_LIMIT);
+    }
+
     function test_RevertWhen_BatchIsAnother() public {
         IServiceBond.Receipt memory other = receipt();
         other.nonce = 1;
