@@ -51,6 +51,23 @@ contract AuditEscrowEnterTest is AuditFixture {
         assertEq(token.balanceOf(address(audit)), REWARD + BOND + STAKE);
     }
 
+    /// @dev The allowance comes from the permit alone, over exactly the stake.
+    function test_EnterWithPermit() public {
+        IAuditEscrow.Terms memory terms = bounty(address(permitToken));
+        vm.prank(buyer);
+        permitToken.approve(address(audit), REWARD + BOND);
+        uint256 jobId = openAudit(terms);
+        (, uint256 sellerKey) = makeAddrAndKey("seller");
+        permitToken.mint(seller, STAKE);
+        assertEq(permitToken.allowance(seller, address(audit)), 0);
+        ICustody.Permit memory permit = signPermit(sellerKey, address(audit), STAKE);
+        vm.prank(seller);
+        assertEq(audit.enterWithPermit(jobId, terms, offerOf(seller), permit), 1);
+        assertEq(permitToken.balanceOf(address(audit)), REWARD + BOND + STAKE);
+        assertEq(permitToken.balanceOf(seller), 0);
+        assertEq(permitToken.allowance(seller, address(audit)), 0);
+    }
+
     function test_EnterWithPermitFallsBackToAllowance() public {
         IAuditEscrow.Terms memory terms = bounty(address(token));
         uint256 jobId = openAudit(terms);

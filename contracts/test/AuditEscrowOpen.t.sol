@@ -59,15 +59,16 @@ contract AuditEscrowOpenTest is AuditFixture {
 
     function test_OpenWithPermit() public {
         IAuditEscrow.Terms memory terms = bounty(address(permitToken));
-        ICustody.Permit memory permit = _permit(buyer, buyerKey, REWARD + BOND);
+        ICustody.Permit memory permit = signPermit(buyerKey, address(audit), REWARD + BOND);
         vm.prank(buyer);
         assertEq(audit.openWithPermit(terms, admitted, "", permit), 1);
         assertEq(permitToken.balanceOf(address(audit)), REWARD + BOND);
+        assertEq(permitToken.allowance(buyer, address(audit)), 0);
     }
 
     function test_OpenWithPermitUsedByFrontRunner() public {
         IAuditEscrow.Terms memory terms = bounty(address(permitToken));
-        ICustody.Permit memory permit = _permit(buyer, buyerKey, REWARD + BOND);
+        ICustody.Permit memory permit = signPermit(buyerKey, address(audit), REWARD + BOND);
         permitToken.permit(
             buyer, address(audit), REWARD + BOND, permit.deadline, permit.v, permit.r, permit.s
         );
@@ -314,28 +315,6 @@ contract AuditEscrowOpenTest is AuditFixture {
         terms = bounty(ETHER);
         (terms.enterBy, terms.deliverBy, terms.acceptBy, terms.proveBy) =
         (times[0], times[1], times[2], times[3]);
-    }
-
-    function _permit(address owner, uint256 key, uint256 amount)
-        private
-        view
-        returns (ICustody.Permit memory permit)
-    {
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256(
-                    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-                ),
-                owner,
-                address(audit),
-                amount,
-                permitToken.nonces(owner),
-                block.timestamp
-            )
-        );
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", permitToken.DOMAIN_SEPARATOR(), structHash));
-        permit.deadline = block.timestamp;
-        (permit.v, permit.r, permit.s) = vm.sign(key, digest);
     }
 
     function _expectRefusal(IAuditEscrow.Terms memory terms, bytes memory refusal) private {

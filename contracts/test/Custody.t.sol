@@ -154,7 +154,7 @@ contract CustodyWithdrawTest is CustodyFixture {
 contract CustodyPermitTest is CustodyFixture {
     function test_OpenWithPermit() public {
         IPredictionEscrow.Order memory order = orderIn(address(permitToken), PRICE);
-        ICustody.Permit memory permit = _sign(PRICE);
+        ICustody.Permit memory permit = signPermit(buyerKey, address(escrow), PRICE);
         vm.prank(buyer);
         uint256 jobId = escrow.openWithPermit(order, permit);
         assertEq(escrow.getJob(jobId).buyer, buyer);
@@ -164,7 +164,7 @@ contract CustodyPermitTest is CustodyFixture {
 
     /// @dev Somebody sends the buyer's permit first: the opening still works.
     function test_OpenWithPermitUsedByFrontRunner() public {
-        ICustody.Permit memory permit = _sign(PRICE);
+        ICustody.Permit memory permit = signPermit(buyerKey, address(escrow), PRICE);
         vm.prank(stranger);
         permitToken.permit(buyer, address(escrow), PRICE, permit.deadline, permit.v, permit.r, permit.s);
         vm.prank(buyer);
@@ -179,7 +179,7 @@ contract CustodyPermitTest is CustodyFixture {
 
     /// @dev A permit of the buyer is of no use to anybody else.
     function test_RevertWhen_PermitIsOfSomebodyElse() public {
-        ICustody.Permit memory permit = _sign(PRICE);
+        ICustody.Permit memory permit = signPermit(buyerKey, address(escrow), PRICE);
         IPredictionEscrow.Order memory order = orderIn(address(permitToken), PRICE);
         vm.prank(stranger);
         vm.expectRevert();
@@ -199,24 +199,6 @@ contract CustodyPermitTest is CustodyFixture {
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
         escrow.openWithPermit(orderIn(stranger, PRICE), permit);
-    }
-
-    function _sign(uint256 amount) private view returns (ICustody.Permit memory permit) {
-        permit.deadline = block.timestamp + 1 hours;
-        bytes32 permitHash = keccak256(
-            abi.encode(
-                keccak256(
-                    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-                ),
-                buyer,
-                address(escrow),
-                amount,
-                permitToken.nonces(buyer),
-                permit.deadline
-            )
-        );
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", permitToken.DOMAIN_SEPARATOR(), permitHash));
-        (permit.v, permit.r, permit.s) = vm.sign(buyerKey, digest);
     }
 }
 

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {PredictionEscrow} from "../src/PredictionEscrow.sol";
+import {ICustody} from "../src/interfaces/ICustody.sol";
 import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IPredictionEscrow} from "../src/interfaces/IPredictionEscrow.sol";
 import {MockVerifier} from "./doubles/VerifierDoubles.sol";
@@ -111,6 +112,30 @@ abstract contract Fixture is Test {
         publicInputs[1] = INPUT;
         publicInputs[2] = output;
         return abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+    }
+
+    /// @dev A permit over `permitToken` for exactly `amount`, by the owner of `key`.
+    function signPermit(uint256 key, address spender, uint256 amount)
+        internal
+        view
+        returns (ICustody.Permit memory permit)
+    {
+        address owner = vm.addr(key);
+        permit.deadline = block.timestamp + 1 hours;
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256(
+                    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+                ),
+                owner,
+                spender,
+                amount,
+                permitToken.nonces(owner),
+                permit.deadline
+            )
+        );
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", permitToken.DOMAIN_SEPARATOR(), structHash));
+        (permit.v, permit.r, permit.s) = vm.sign(key, digest);
     }
 
     function claimFor(uint256 jobId, address recipient) internal {

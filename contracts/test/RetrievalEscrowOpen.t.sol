@@ -40,6 +40,16 @@ contract RetrievalEscrowOpenTest is RetrievalFixture {
         assertEq(token.balanceOf(address(retrieval)), PRICE);
     }
 
+    /// @dev The allowance comes from the permit alone, over exactly the price.
+    function test_OpenWithPermit() public {
+        ICustody.Permit memory permit = signPermit(buyerKey, address(retrieval), PRICE);
+        assertEq(permitToken.allowance(buyer, address(retrieval)), 0);
+        vm.prank(buyer);
+        assertEq(retrieval.openWithPermit(retrievalIn(address(permitToken)), bindingHash, "", permit), 1);
+        assertEq(permitToken.balanceOf(address(retrieval)), PRICE);
+        assertEq(permitToken.allowance(buyer, address(retrieval)), 0);
+    }
+
     function test_OpenWithPermitFallsBackToAllowance() public {
         ICustody.Permit memory permit;
         vm.prank(buyer);
