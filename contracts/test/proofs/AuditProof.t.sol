@@ -208,8 +208,19 @@ contract AuditProofTest is ProofRefusals {
         return audit;
     }
 
-    function _show(bytes memory shown) internal override {
-        auditEscrow.prove(JOB, terms, 1, 0, correct, shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return (address(auditEscrow), abi.encodeCall(auditEscrow.prove, (JOB, terms, 1, 0, correct, shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(
+            auditEscrow.getJob(JOB),
+            auditEscrow.getEntry(JOB, 1),
+            auditEscrow.isProven(JOB, 1, 0),
+            auditEscrow.creditOf(ETHER, buyer),
+            auditEscrow.creditOf(ETHER, seller),
+            address(auditEscrow).balance
+        );
     }
 
     function _isAccepted() internal view override returns (bool) {

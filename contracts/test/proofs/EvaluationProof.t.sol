@@ -43,8 +43,12 @@ contract EvaluationProofTest is ProofRefusals {
         return prediction;
     }
 
-    function _show(bytes memory shown) internal override {
-        evaluator.evaluate(JOB, class, shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return (address(evaluator), abi.encodeCall(evaluator.evaluate, (JOB, class, shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(_isAccepted());
     }
 
     function _isAccepted() internal view override returns (bool) {

@@ -106,8 +106,12 @@ contract InferenceProofTest is ProofRefusals {
         return prediction;
     }
 
-    function _show(bytes memory shown) internal override {
-        device.turnOn(shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return (address(device), abi.encodeCall(device.turnOn, (shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(device.on());
     }
 
     function _isAccepted() internal view override returns (bool) {

@@ -91,8 +91,18 @@ contract PredictionProofTest is ProofRefusals {
         return prediction;
     }
 
-    function _show(bytes memory shown) internal override {
-        predictionEscrow.claim(JOB, seller, class, shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return
+            (address(predictionEscrow), abi.encodeCall(predictionEscrow.claim, (JOB, seller, class, shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(
+            predictionEscrow.getJob(JOB),
+            predictionEscrow.creditOf(ETHER, buyer),
+            predictionEscrow.creditOf(ETHER, seller),
+            address(predictionEscrow).balance
+        );
     }
 
     function _isAccepted() internal view override returns (bool) {

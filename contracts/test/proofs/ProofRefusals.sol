@@ -24,8 +24,11 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
     /// @dev The circuit that it is a proof of.
     function _circuit() internal view virtual returns (Circuit memory);
 
-    /// @dev Shows a proof to the contract, everything else as it should be. One call besides cheat codes.
-    function _show(bytes memory shown) internal virtual;
+    /// @dev The call that shows a proof to the contract, everything else as it should be.
+    function _call(bytes memory shown) internal view virtual returns (address target, bytes memory data);
+
+    /// @dev All that the call may change.
+    function _state() internal view virtual returns (bytes memory);
 
     /// @dev Whether the contract has accepted the proof.
     function _isAccepted() internal view virtual returns (bool);
@@ -93,6 +96,35 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         _refuse(_cut(proof.length - 64), refusal);
         _refuse(bytes.concat(proof, hex"00"), refusal);
         _refuse(bytes.concat(proof, proof), refusal);
+        _accept();
+    }
+
+    /// @dev Threat: a caller gives the verifier, or a precompile that it uses, too little gas. Whatever it gives,
+    /// the call does all that it should or nothing, and the proof stays good. In steps of a 64th, the part that a
+    /// call keeps back.
+    function test_StarvedRealProofDecidesNothing() public {
+        (address target, bytes memory data) = _call(proof);
+        bytes memory untouched = _state();
+        uint256 start = vm.snapshotState();
+        uint256 needed = gasleft();
+        _accept();
+        needed -= gasleft();
+        bytes memory done = _state();
+        assertNotEq(done, untouched);
+        vm.revertToState(start);
+
+        uint256 failures;
+        uint256 successes;
+        for (uint256 i = 1; i <= 80; ++i) {
+            (bool ok,) = target.call{gas: needed * i / 64}(data);
+            assertEq(_state(), ok ? done : untouched, "half done");
+            if (ok) ++successes;
+            else ++failures;
+            vm.revertToState(start);
+        }
+        // The sweep must have met both cases, or it shows nothing.
+        assertGt(failures, 40);
+        assertGt(successes, 10);
         _accept();
     }
 
@@ -176,6 +208,16 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         view
     {
         verify(circuit, shown, publicInputs);
+    }
+
+    /// @dev Shows a proof to the contract. One call besides cheat codes; what it reverts with is passed on.
+    function _show(bytes memory shown) internal {
+        (address target, bytes memory data) = _call(shown);
+        (bool ok, bytes memory reason) = target.call(data);
+        if (ok) return;
+        assembly ("memory-safe") {
+            revert(add(reason, 0x20), mload(reason))
+        }
     }
 
     /// @dev Measures what the call costs above a transaction that only verifies the proof. For tests with

@@ -131,8 +131,19 @@ contract RetrievalProofTest is ProofRefusals {
         return retrieval;
     }
 
-    function _show(bytes memory shown) internal override {
-        retrievalEscrow.prove(JOB, terms, 0, bitmap, shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return
+            (address(retrievalEscrow), abi.encodeCall(retrievalEscrow.prove, (JOB, terms, 0, bitmap, shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(
+            retrievalEscrow.getJob(JOB),
+            _isAccepted(),
+            retrievalEscrow.creditOf(ETHER, buyer),
+            retrievalEscrow.creditOf(ETHER, seller),
+            address(retrievalEscrow).balance
+        );
     }
 
     function _isAccepted() internal view override returns (bool) {

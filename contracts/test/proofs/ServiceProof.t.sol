@@ -135,8 +135,18 @@ contract ServiceProofTest is ProofRefusals {
         return prediction;
     }
 
-    function _show(bytes memory shown) internal override {
-        bond.prove(posted, opening, shown);
+    function _call(bytes memory shown) internal view override returns (address, bytes memory) {
+        return (address(bond), abi.encodeCall(bond.prove, (posted, opening, shown)));
+    }
+
+    function _state() internal view override returns (bytes memory) {
+        return abi.encode(
+            bond.getBatch(batchId),
+            bond.getService(posted.serviceId),
+            bond.creditOf(ETHER, buyer),
+            bond.creditOf(ETHER, seller),
+            address(bond).balance
+        );
     }
 
     function _isAccepted() internal view override returns (bool) {
