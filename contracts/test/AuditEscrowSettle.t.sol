@@ -254,19 +254,6 @@ contract AuditEscrowSettleTest is AuditFixture {
     }
 
     /// @dev Final, even if time ran backwards.
-    function test_TerminalStatesAreFinal() public {
-        for (uint256 ending = 0; ending < 5; ++ending) {
-            (uint256 jobId, IAuditEscrow.Terms memory terms) = _endedJob(ending);
-            bytes32 before = _fingerprint(jobId, ending != 0);
-            for (uint256 i = 0; i < 2; ++i) {
-                vm.warp(i == 0 ? terms.enterBy : terms.proveBy + 1);
-                _expectNothingWorks(jobId, terms, ending != 0);
-            }
-            vm.warp(terms.enterBy - 1 days);
-            assertEq(_fingerprint(jobId, ending != 0), before);
-        }
-    }
-
     /// @dev At any time at most one outcome is to be had, and after all deadlines exactly one.
     function testFuzz_SettlingIsDecidedByTimeAlone(uint256 reached, uint256 passed) public {
         uint256 steps = bound(reached, 0, 3);
@@ -314,46 +301,6 @@ contract AuditEscrowSettleTest is AuditFixture {
         if (!accepts) assertPaidOut(r + b + terms.abortFee, s - terms.abortFee, 0);
         else if (correct >= REQUIRED) assertPaidOut(b, r + s, 0);
         else assertPaidOut(r + b + s, 0, 0);
-    }
-
-    /// @dev Endings: nobody entered, nothing delivered, aborted, paid, forfeited.
-    function _endedJob(uint256 ending) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
-        uint256 start = block.timestamp;
-        terms = bounty(ETHER);
-        jobId = openAudit(terms);
-        if (ending > 0) enterAs(seller, jobId, terms);
-        if (ending > 1) deliverTo(jobId, terms);
-        if (ending > 2) acceptAs(seller, jobId, terms, 1);
-        if (ending == 3) proveAll(jobId, terms, 1, [uint256(4), 4, 1]);
-        vm.warp(terms.proveBy + 1);
-        audit.settle(jobId, terms);
-        vm.warp(start);
-    }
-
-    function _fingerprint(uint256 jobId, bool entered) private view returns (bytes32) {
-        bytes memory entry = entered ? abi.encode(audit.getEntry(jobId, 1)) : bytes("");
-        return keccak256(abi.encode(audit.getJob(jobId), entry, ether_(buyer), ether_(seller)));
-    }
-
-    function _expectNothingWorks(uint256 jobId, IAuditEscrow.Terms memory terms, bool entered) private {
-        vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
-        audit.settle(jobId, terms);
-        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
-        _expectFailure(buyer, 0, abi.encodeCall(audit.deliver, (jobId, terms, entriesHash, DATA, "")));
-        _expectFailure(rival, STAKE, abi.encodeCall(audit.enter, (jobId, terms, offerOf(rival))));
-        if (!entered) return;
-        vm.expectRevert(abi.encodeWithSelector(Errors.EntryEnded.selector, jobId, 1));
-        audit.release(jobId, terms, 1);
-        bytes memory proof = runProof(jobId, terms, 1, 0, 4);
-        _expectFailure(seller, 0, abi.encodeCall(audit.prove, (jobId, terms, 1, 0, 4, proof)));
-        _expectFailure(seller, 0, abi.encodeCall(audit.accept, (jobId, terms, 1)));
-        _expectFailure(seller, 0, abi.encodeCall(audit.abort, (jobId, terms, 1)));
-    }
-
-    function _expectFailure(address who, uint256 value, bytes memory call) private {
-        vm.prank(who);
-        (bool ok,) = address(audit).call{value: value}(call);
-        assertFalse(ok);
     }
 
     function _expectTooEarly(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 deadline) private {
