@@ -8,9 +8,11 @@ import {ModelVerification} from "./ModelVerification.sol";
 import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IResultRegistry} from "./interfaces/IResultRegistry.sol";
+import {AuditTerms} from "./libraries/AuditTerms.sol";
 import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
+import {Hints} from "./libraries/Hints.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
@@ -43,7 +45,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
 
     /// @notice Longest hint, encryption key or place that is logged.
-    uint256 public constant MAX_HINT_LENGTH = 4096;
+    uint256 public constant MAX_HINT_LENGTH = Hints.MAX_LENGTH;
 
     /// @notice Longest list of admitted keys.
     uint256 public constant MAX_ADMITTED_KEYS = 64;
@@ -141,7 +143,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
             revert Errors.EntriesMismatch(jobId, job.entriesHash, entriesHash);
         }
         if (dataHash == 0) revert Errors.ZeroValue("dataHash");
-        _requireHint(place);
+        Hints.requireLength(place);
 
         job.state = State.Delivered;
         if (terms.bond != 0) _credit(terms.token, terms.buyer, terms.bond);
@@ -328,10 +330,11 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         }
         _requireList(terms, admitted);
         if (terms.bond != 0 && admitted.length == 0) revert Errors.BondWithoutKeys(terms.bond);
-        _requireHint(hint);
+        Hints.requireLength(hint);
 
         jobId = ++jobCount;
         StoredJob storage job = _jobs[jobId];
+        // Encoded, so that values out of their types' ranges are refused once and for all.
         job.termsHash = keccak256(abi.encode(terms));
         job.state = State.Open;
         emit Events.AuditOpened(jobId, msg.sender, terms, admitted, hint);
@@ -350,7 +353,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         }
         if (job.entries == terms.maxEntries) revert Errors.EntriesFull(jobId, terms.maxEntries);
         if (offer.batch == 0) revert Errors.ZeroValue("batch");
-        _requireHint(offer.encryptionKey);
+        Hints.requireLength(offer.encryptionKey);
         _admitModel(offer.modelId, offer.bindingHash);
         _admitKey(terms, offer);
 
@@ -464,19 +467,8 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         job = _jobs[jobId];
         bytes32 expected = job.termsHash;
         if (expected == 0) revert Errors.JobNotFound(jobId);
-        bytes32 actual = _hash(terms);
+        bytes32 actual = AuditTerms.hash(terms);
         if (actual != expected) revert Errors.TermsMismatch(jobId, expected, actual);
-    }
-
-    /// @dev keccak256(abi.encode(terms)), for less gas: static types stand like that in the call data already.
-    /// Only {_record} encodes, which refuses values that are out of their types' ranges.
-    function _hash(Terms calldata terms) private pure returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            let start := mload(0x40)
-            // 17 words
-            calldatacopy(start, terms, 0x220)
-            hash := keccak256(start, 0x220)
-        }
     }
 
     function _entry(uint256 jobId, uint256 entry) private view returns (StoredEntry storage stored) {
@@ -504,9 +496,5 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
             if (state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
             revert Errors.WrongEntryState(jobId, entry, uint256(expected), uint256(state));
         }
-    }
-
-    function _requireHint(bytes calldata hint) private pure {
-        if (hint.length > MAX_HINT_LENGTH) revert Errors.HintTooLong(hint.length, MAX_HINT_LENGTH);
     }
 }

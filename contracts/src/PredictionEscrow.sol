@@ -7,8 +7,10 @@ import {Custody} from "./Custody.sol";
 import {ModelVerification} from "./ModelVerification.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IPredictionEscrow} from "./interfaces/IPredictionEscrow.sol";
+import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
+import {Hints} from "./libraries/Hints.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 
@@ -27,12 +29,11 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
         uint256 output;
     }
 
-    /// @notice Latest deadline, counted from the opening. Catches deadlines given in milliseconds, which
-    /// would lock the price for good.
-    uint256 public constant MAX_DURATION = 365 days;
+    /// @notice Latest deadline, counted from the opening.
+    uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
 
     /// @notice Longest hint that is logged.
-    uint256 public constant MAX_HINT_LENGTH = 4096;
+    uint256 public constant MAX_HINT_LENGTH = Hints.MAX_LENGTH;
 
     /// @inheritdoc IPredictionEscrow
     uint256 public jobCount;
@@ -64,7 +65,7 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
         nonReentrant
     {
         StoredJob storage job = _openJob(jobId);
-        if (block.timestamp > job.deadline) revert Errors.DeadlinePassed(jobId, job.deadline);
+        Deadlines.requireNotPassed(jobId, job.deadline);
         if (recipient == address(0) || recipient == address(this)) revert Errors.InvalidRecipient(recipient);
 
         uint256 context = ProofContext.bind(jobId, recipient);
@@ -80,7 +81,7 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
     /// @inheritdoc IPredictionEscrow
     function refund(uint256 jobId) external nonReentrant {
         StoredJob storage job = _openJob(jobId);
-        if (block.timestamp <= job.deadline) revert Errors.DeadlineNotPassed(jobId, job.deadline);
+        Deadlines.requirePassed(jobId, job.deadline);
 
         job.state = State.Refunded;
         _credit(job.token, job.buyer, job.price);
@@ -114,15 +115,10 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
         if (order.price == 0 || order.price > type(uint96).max) {
             revert Errors.PriceOutOfRange(order.price, type(uint96).max);
         }
-        uint256 latest = block.timestamp + MAX_DURATION;
-        if (order.deadline <= block.timestamp || order.deadline > latest) {
-            revert Errors.DeadlineOutOfRange(order.deadline, block.timestamp + 1, latest);
-        }
+        Deadlines.requireOrder(block.timestamp, order.deadline);
         if (order.inputCommitment == 0) revert Errors.ZeroValue("inputCommitment");
         PublicInputs.requireCanonical(1, order.inputCommitment);
-        if (order.hint.length > MAX_HINT_LENGTH) {
-            revert Errors.HintTooLong(order.hint.length, MAX_HINT_LENGTH);
-        }
+        Hints.requireLength(order.hint);
         _admitModel(order.modelId, order.bindingHash);
 
         jobId = ++jobCount;

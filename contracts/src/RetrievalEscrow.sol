@@ -10,6 +10,7 @@ import {IRetrievalEscrow} from "./interfaces/IRetrievalEscrow.sol";
 import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
+import {Hints} from "./libraries/Hints.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
@@ -30,7 +31,7 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
     uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
 
     /// @notice Longest hint or place that is logged.
-    uint256 public constant MAX_HINT_LENGTH = 4096;
+    uint256 public constant MAX_HINT_LENGTH = Hints.MAX_LENGTH;
 
     /// @notice Largest run: its bitmap is one public input.
     uint256 public constant MAX_BATCH = 248;
@@ -101,7 +102,7 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
         Deadlines.requireNotPassed(jobId, terms.openBy);
         if (job.missing != 0) revert Errors.NotCovered(jobId, job.missing);
         if (dataHash == 0) revert Errors.ZeroValue("dataHash");
-        _requireHint(place);
+        Hints.requireLength(place);
 
         emit Events.OpeningsPublished(jobId, dataHash, place);
         _end(jobId, terms, job, State.Paid, terms.holder);
@@ -164,7 +165,7 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
         }
         Deadlines.requireOrder(block.timestamp, terms.proveBy);
         Deadlines.requireOrder(terms.proveBy, terms.openBy);
-        _requireHint(hint);
+        Hints.requireLength(hint);
         _admitModel(terms.modelId, bindingHash);
 
         jobId = ++jobCount;
@@ -195,9 +196,5 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
         bytes32 actual = keccak256(abi.encode(terms));
         if (actual != job.termsHash) revert Errors.TermsMismatch(jobId, job.termsHash, actual);
         if (job.state != State.Open) revert Errors.JobNotOpen(jobId);
-    }
-
-    function _requireHint(bytes calldata hint) private pure {
-        if (hint.length > MAX_HINT_LENGTH) revert Errors.HintTooLong(hint.length, MAX_HINT_LENGTH);
     }
 }

@@ -9,6 +9,7 @@ import {Custody} from "./Custody.sol";
 import {ModelVerification} from "./ModelVerification.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IServiceBond} from "./interfaces/IServiceBond.sol";
+import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
 import {IndexedMerkle} from "./libraries/IndexedMerkle.sol";
@@ -161,9 +162,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
         if (receipt.buyer != msg.sender) revert Errors.NotBatchBuyer(receipt.buyer, msg.sender);
-        if (block.timestamp > batch.deadline) {
-            revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
-        }
+        Deadlines.requireNotPassed(uint256(batchId), batch.deadline);
         uint256 count = receipt.count;
         uint256 maximum = count < MAX_CHECKS ? count : MAX_CHECKS;
         if (checks == 0 || checks > maximum) revert Errors.ChecksOutOfRange(checks, maximum);
@@ -188,9 +187,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         nonReentrant
     {
         (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
-        if (block.timestamp > batch.deadline) {
-            revert Errors.DeadlinePassed(uint256(batchId), batch.deadline);
-        }
+        Deadlines.requireNotPassed(uint256(batchId), batch.deadline);
         StoredService storage service = _services[receipt.serviceId];
         address provider = service.provider;
         uint256 proven = _requireOpening(batchId, receipt, batch, opening);
@@ -214,9 +211,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @inheritdoc IServiceBond
     function settle(Receipt calldata receipt) external nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
-        if (block.timestamp <= batch.deadline) {
-            revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
-        }
+        Deadlines.requirePassed(uint256(batchId), batch.deadline);
         StoredService storage service = _services[receipt.serviceId];
         batch.state = BatchState.Paid;
         _release(service);
@@ -227,9 +222,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @inheritdoc IServiceBond
     function punish(Receipt calldata receipt) external nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
-        if (block.timestamp <= batch.deadline) {
-            revert Errors.DeadlineNotPassed(uint256(batchId), batch.deadline);
-        }
+        Deadlines.requirePassed(uint256(batchId), batch.deadline);
         StoredService storage service = _services[receipt.serviceId];
         uint256 unproven;
         for (uint256 i = 0; i < batch.checks; ++i) {
