@@ -147,11 +147,7 @@ contract ServiceBondInvariantTest is ServiceFixture, CustodyInvariants {
         }
         for (uint256 i = 0; i < handler.serviceCount(); ++i) {
             bytes32 id = handler.services(i);
-            IServiceBond.Service memory service = bond.getService(id);
-            if (service.state == IServiceBond.ServiceState.Active) {
-                vm.prank(service.provider);
-                bond.giveNotice(id);
-            }
+            handler.noticeOf(id);
             uint256 closableAt = bond.getService(id).closableAt;
             if (block.timestamp < closableAt) vm.warp(closableAt);
             handler.close(3, i);

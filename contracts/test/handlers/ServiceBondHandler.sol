@@ -8,8 +8,25 @@ import {BatchTree} from "../doubles/BatchTree.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
 /// @notice All that providers, buyers and bystanders can do, with bounded choices, and a second set of
-/// books that never reads the contract's credits or bonds. What must happen follows from the books.
+/// books that never reads the contract's credits, bonds, services or batches, but for which items were drawn:
+/// that is the block hash's. What must happen follows from the books.
 contract ServiceBondHandler is CustodyHandler {
+    struct BookedService {
+        IServiceBond.Terms terms;
+        address provider;
+        IServiceBond.ServiceState state;
+        uint256 closableAt;
+        uint256 openBatches;
+    }
+
+    struct BookedBatch {
+        IServiceBond.BatchState state;
+        uint256 deadline;
+        uint256 drawBlock;
+        uint256 checks;
+        uint256 proven;
+    }
+
     uint256 internal constant MAX_SERVICES = 4;
     uint256 internal constant MAX_BATCHES = 12;
     bytes32 internal constant SECRET = keccak256("secret");
@@ -25,6 +42,8 @@ contract ServiceBondHandler is CustodyHandler {
     bytes32[] public services;
     bytes32[] public batches;
 
+    mapping(bytes32 serviceId => BookedService) internal bookedServices;
+    mapping(bytes32 batchId => BookedBatch) internal bookedBatches;
     mapping(bytes32 serviceId => uint256) public bondOf;
     mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
     mapping(bytes32 id => uint256) public endings;
@@ -71,17 +90,20 @@ contract ServiceBondHandler is CustodyHandler {
         assertTrue(_pay(provider, terms.token, amount, call), "opening refused against the rules");
         services.push(expected);
         bondOf[expected] = amount;
+        BookedService storage service = bookedServices[expected];
+        (service.terms, service.provider) = (terms, provider);
+        service.state = IServiceBond.ServiceState.Active;
         ++calls["openService"];
     }
 
     function topUp(uint256 who, uint256 which, uint256 amount) external {
         if (services.length == 0) return;
         bytes32 id = services[which % services.length];
-        IServiceBond.Service memory service = BOND.getService(id);
+        BookedService storage service = bookedServices[id];
         amount = _bound(amount, 1, 10 ether);
         bool expected = service.state == IServiceBond.ServiceState.Active;
         bytes memory call = abi.encodeCall(BOND.topUp, (id, amount));
-        assertEq(_pay(_actor(who), service.token, amount, call), expected, "top-up");
+        assertEq(_pay(_actor(who), service.terms.token, amount, call), expected, "top-up");
         if (!expected) return;
         bondOf[id] += amount;
         ++calls["topUp"];
@@ -90,29 +112,22 @@ contract ServiceBondHandler is CustodyHandler {
     /// @dev Seldom: a service without new business has little to show.
     function giveNotice(uint256 which) external {
         if (services.length == 0 || (which / services.length) % 3 != 0) return;
-        bytes32 id = services[which % services.length];
-        IServiceBond.Service memory service = BOND.getService(id);
-        vm.prank(service.provider);
-        try BOND.giveNotice(id) {
-            assertEq(uint8(service.state), uint8(IServiceBond.ServiceState.Active));
-            ++calls["giveNotice"];
-        } catch {
-            assertNotEq(uint8(service.state), uint8(IServiceBond.ServiceState.Active));
-        }
+        noticeOf(services[which % services.length]);
     }
 
     function close(uint256 who, uint256 which) external {
         if (services.length == 0) return;
         bytes32 id = services[which % services.length];
-        IServiceBond.Service memory service = BOND.getService(id);
+        BookedService storage service = bookedServices[id];
         bool expected = service.state == IServiceBond.ServiceState.Closing
             && block.timestamp >= service.closableAt && service.openBatches == 0;
         vm.prank(_actor(who));
         try BOND.close(id) {
             assertTrue(expected, "closed against the rules");
             ++endings[id];
-            owed[service.token][service.provider] += bondOf[id];
+            owed[service.terms.token][service.provider] += bondOf[id];
             bondOf[id] = 0;
+            service.state = IServiceBond.ServiceState.Closed;
             ++calls["close"];
         } catch {
             assertFalse(expected, "close refused against the rules");
@@ -122,7 +137,7 @@ contract ServiceBondHandler is CustodyHandler {
     function post(uint256 who, uint256 which, uint256 price, uint256 count, uint256 nonce) external {
         if (services.length == 0 || batches.length == MAX_BATCHES) return;
         bytes32 id = services[which % services.length];
-        IServiceBond.Service memory service = BOND.getService(id);
+        BookedService storage service = bookedServices[id];
         count = _bound(count, 1, 20);
         IServiceBond.Receipt memory receipt = IServiceBond.Receipt({
             serviceId: id,
@@ -135,13 +150,18 @@ contract ServiceBondHandler is CustodyHandler {
         });
         bytes32 batchId = BOND.batchIdOf(receipt);
         bool expected = service.state == IServiceBond.ServiceState.Active && receipts[batchId].count == 0
-            && bondOf[id] - service.openBatches * service.penalty >= service.penalty;
+            && bondOf[id] - service.openBatches * service.terms.penalty >= service.terms.penalty;
         bytes memory signature = _sign(BOND.receiptHash(receipt));
         bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
-        assertEq(_pay(receipt.buyer, service.token, receipt.price, call), expected, "posting");
+        assertEq(_pay(receipt.buyer, service.terms.token, receipt.price, call), expected, "posting");
         if (!expected) return;
         receipts[batchId] = receipt;
         batches.push(batchId);
+        ++service.openBatches;
+        BookedBatch storage batch = bookedBatches[batchId];
+        batch.state = IServiceBond.BatchState.Posted;
+        batch.deadline = block.timestamp + service.terms.contestWindow;
+        batch.drawBlock = block.number + 1;
         ++calls["post"];
     }
 
@@ -152,7 +172,7 @@ contract ServiceBondHandler is CustodyHandler {
         IServiceBond.Receipt memory receipt = receipts[batchId];
         bytes memory signature = _sign(BOND.receiptHash(receipt));
         bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
-        address token = BOND.getService(receipt.serviceId).token;
+        address token = bookedServices[receipt.serviceId].terms.token;
         assertFalse(_pay(receipt.buyer, token, receipt.price, call), "posted twice");
         ++calls["replay"];
     }
@@ -160,9 +180,9 @@ contract ServiceBondHandler is CustodyHandler {
     function contest(uint256 which, uint256 checks) external {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Posted, which);
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        BookedBatch storage batch = bookedBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        BookedService storage service = bookedServices[receipt.serviceId];
         // Mostly after the draw, and mostly few items, so that some batches are upheld.
         if (checks % 4 != 0 && block.number <= batch.drawBlock) vm.roll(batch.drawBlock + 1);
         uint256 most = checks % 4 == 1 ? 16 : 2;
@@ -170,8 +190,15 @@ contract ServiceBondHandler is CustodyHandler {
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
             && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
         bytes memory call = abi.encodeCall(BOND.contest, (receipt, checks, SECRET));
-        assertEq(_pay(receipt.buyer, service.token, checks * service.proofCost, call), expected, "contest");
+        assertEq(
+            _pay(receipt.buyer, service.terms.token, checks * service.terms.proofCost, call),
+            expected,
+            "contest"
+        );
         if (!expected) return;
+        batch.state = IServiceBond.BatchState.Contested;
+        batch.deadline = block.timestamp + service.terms.proofWindow;
+        batch.checks = checks;
         ++calls["contest"];
     }
 
@@ -179,9 +206,9 @@ contract ServiceBondHandler is CustodyHandler {
     function prove(uint256 which, uint256 position, bool valid) external {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        BookedBatch storage batch = bookedBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        BookedService storage service = bookedServices[receipt.serviceId];
         position = _bound(position, 0, batch.checks);
         bool expected = valid && batch.state == IServiceBond.BatchState.Contested
             && block.timestamp <= batch.deadline && position < batch.checks
@@ -190,10 +217,11 @@ contract ServiceBondHandler is CustodyHandler {
             _opening(batchId, receipt.count, position, service.provider, valid);
         try BOND.prove(receipt, opening, proof) {
             assertTrue(expected, "proven against the rules");
-            owed[service.token][service.provider] += service.proofCost;
-            if (batch.proven | (2 ** position) == 2 ** batch.checks - 1) {
-                owed[service.token][service.provider] += receipt.price;
-                _end(batchId);
+            owed[service.terms.token][service.provider] += service.terms.proofCost;
+            batch.proven |= 2 ** position;
+            if (batch.proven == 2 ** batch.checks - 1) {
+                owed[service.terms.token][service.provider] += receipt.price;
+                _end(batchId, IServiceBond.BatchState.Upheld);
                 ++calls["upheld"];
             }
             ++calls["prove"];
@@ -236,20 +264,31 @@ contract ServiceBondHandler is CustodyHandler {
         return receipts[batchId];
     }
 
+    /// @dev The provider gives notice, in any state of its service.
+    function noticeOf(bytes32 id) public {
+        BookedService storage service = bookedServices[id];
+        bool expected = service.state == IServiceBond.ServiceState.Active;
+        assertEq(_call(service.provider, abi.encodeCall(BOND.giveNotice, (id))), expected, "notice");
+        if (!expected) return;
+        service.state = IServiceBond.ServiceState.Closing;
+        service.closableAt = block.timestamp + service.terms.noticePeriod;
+        ++calls["giveNotice"];
+    }
+
     function fingerprint(bytes32 batchId) public view returns (bytes32) {
         return keccak256(abi.encode(BOND.getBatch(batchId), BOND.drawnItems(batchId)));
     }
 
     function _settle(address caller, bytes32 batchId) private {
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        BookedBatch storage batch = bookedBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        BookedService storage service = bookedServices[receipt.serviceId];
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
         vm.prank(caller);
         try BOND.settle(receipt) {
             assertTrue(expected, "settled against the rules");
-            owed[service.token][service.provider] += receipt.price;
-            _end(batchId);
+            owed[service.terms.token][service.provider] += receipt.price;
+            _end(batchId, IServiceBond.BatchState.Paid);
             ++calls["settle"];
         } catch {
             assertFalse(expected, "settlement refused against the rules");
@@ -257,28 +296,30 @@ contract ServiceBondHandler is CustodyHandler {
     }
 
     function _punish(address caller, bytes32 batchId) private {
-        IServiceBond.Batch memory batch = BOND.getBatch(batchId);
+        BookedBatch storage batch = bookedBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        IServiceBond.Service memory service = BOND.getService(receipt.serviceId);
+        BookedService storage service = bookedServices[receipt.serviceId];
         bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
         vm.prank(caller);
         try BOND.punish(receipt) {
             assertTrue(expected, "punished against the rules");
-            uint256 due = receipt.price + service.penalty;
+            uint256 due = receipt.price + service.terms.penalty;
             for (uint256 i = 0; i < batch.checks; ++i) {
-                if ((batch.proven >> i) & 1 == 0) due += service.proofCost;
+                if ((batch.proven >> i) & 1 == 0) due += service.terms.proofCost;
             }
-            owed[service.token][receipt.buyer] += due;
-            bondOf[receipt.serviceId] -= service.penalty;
-            _end(batchId);
+            owed[service.terms.token][receipt.buyer] += due;
+            bondOf[receipt.serviceId] -= service.terms.penalty;
+            _end(batchId, IServiceBond.BatchState.Punished);
             ++calls["punish"];
         } catch {
             assertFalse(expected, "punishment refused against the rules");
         }
     }
 
-    function _end(bytes32 batchId) private {
+    function _end(bytes32 batchId, IServiceBond.BatchState state) private {
         ++endings[batchId];
+        bookedBatches[batchId].state = state;
+        --bookedServices[receipts[batchId].serviceId].openBatches;
         terminalBatch[batchId] = fingerprint(batchId);
     }
 
@@ -312,7 +353,7 @@ contract ServiceBondHandler is CustodyHandler {
         uint256 count = batches.length;
         for (uint256 i = 0; i < count && (seed / count) % 4 != 3; ++i) {
             batchId = batches[addmod(seed, i, count)];
-            if (BOND.getBatch(batchId).state == state) return batchId;
+            if (bookedBatches[batchId].state == state) return batchId;
         }
         return batches[seed % count];
     }
