@@ -180,7 +180,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
         Deadlines.requireNotPassed(jobId, terms.proveBy);
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
-        uint256 bit = 1 << (run & 0xff);
+        uint256 bit = 2 ** (run & 0xff);
         uint256 proven = stored.proven[run >> 8];
         if (proven & bit != 0) revert Errors.RunAlreadyProven(run);
         if (correct > length) revert Errors.CorrectOutOfRange(correct, length);
