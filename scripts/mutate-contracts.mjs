@@ -27,12 +27,14 @@ const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 // Tests that a source's name calls for; sources without a line here get all tests.
 const TESTS = {
   AuditEscrow: "contracts/test/Audit*.t.sol",
-  Deadlines: "contracts/test/{AuditEscrow,RetrievalEscrow}*.t.sol",
+  Deadlines: "contracts/test/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
   Custody: "contracts/test/{Custody,PredictionEscrowOpen}.t.sol",
+  Hints: "contracts/test/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
   IndexedMerkle: "contracts/test/{Libraries,ServiceBondProof}.t.sol",
   ModelRegistry: "contracts/test/ModelRegistry*.t.sol",
   ModelVerification: "contracts/test/{PredictionEscrowOpen,PredictionEscrowClaim,AuditEscrowEnter,ServiceBondPost}.t.sol",
   PredictionEscrow: "contracts/test/PredictionEscrow*.t.sol",
+  PublicInputs: "contracts/test/{Libraries,PredictionEscrowOpen,PredictionEscrowClaim}.t.sol",
   Runs: "contracts/test/{AuditEscrow,RetrievalEscrow}{Open,Enter,Prove}.t.sol",
   RetrievalEscrow: "contracts/test/Retrieval*.t.sol",
   Sampling: "contracts/test/{Libraries,ServiceBondContest}.t.sol",

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 
 import {Errors} from "../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../src/libraries/IndexedMerkle.sol";
+import {PublicInputs} from "../src/libraries/PublicInputs.sol";
 import {Sampling} from "../src/libraries/Sampling.sol";
 import {Tallies, Tally} from "../src/libraries/Tally.sol";
 import {BatchTree} from "./doubles/BatchTree.sol";
@@ -94,6 +95,42 @@ contract IndexedMerkleTest is Test {
         returns (bool)
     {
         return IndexedMerkle.contains(root, count, index, leaf, path);
+    }
+}
+
+contract PublicInputsTest is Test {
+    uint256 internal constant R = PublicInputs.SCALAR_MODULUS;
+
+    function testFuzz_ListsHoldTheirValues(uint256[5] memory values) public pure {
+        uint256[] memory three = PublicInputs.list(values[0], values[1], values[2]);
+        uint256[] memory five = PublicInputs.list(values[0], values[1], values[2], values[3], values[4]);
+        assertEq(three.length, 3);
+        assertEq(five.length, 5);
+        for (uint256 i = 0; i < 5; ++i) {
+            if (i < 3) assertEq(three[i], values[i]);
+            assertEq(five[i], values[i]);
+        }
+    }
+
+    function test_EachValueIsChecked() public {
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256[] memory values = PublicInputs.list(0, R - 1, R - 1, R - 1, R - 1);
+            values[i] = R;
+            vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, i, R));
+            this.requireCanonical(values);
+        }
+    }
+
+    /// @dev And no more: what lies behind the list is no public input.
+    function test_OnlyTheListIsChecked() public pure {
+        uint256[] memory values = PublicInputs.list(0, 1, R - 1);
+        uint256[1] memory next = [R];
+        PublicInputs.requireCanonical(values);
+        assertEq(next[0], R);
+    }
+
+    function requireCanonical(uint256[] memory values) external pure {
+        PublicInputs.requireCanonical(values);
     }
 }
 
