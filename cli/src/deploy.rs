@@ -84,13 +84,10 @@ fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<(
         let steps = plan.deploy(chain, progress).await?;
         let path = args.file(chain.chain_id());
         let deployment = deployment(args, chain.chain_id(), &steps);
-        // A file of another registry's or kind's escrows is replaced, one of these keeps its block.
-        let known = Deployment::read(&path).ok();
-        let known =
-            known.filter(|known| known.contracts == deployment.contracts && known.block > 0);
-        let block = match (known, since(&steps)) {
-            (Some(known), _) => known.block,
-            (None, Some(block)) => block,
+        let head = chain.head().await?.number;
+        let known = Deployment::read(&path).ok().and_then(|known| kept(&known, &deployment, head));
+        let block = match (since(&steps), known) {
+            (Some(block), _) | (None, Some(block)) => block,
             (None, None) => {
                 session.spinner.message("looking for the block of the first deployment");
                 plan.first_block(chain).await?.unwrap_or(0)
@@ -133,6 +130,13 @@ fn since(steps: &[Step]) -> Option<u64> {
     let blocks: Option<Vec<u64>> =
         steps.iter().map(|step| step.deployed.map(|(_, block)| block)).collect();
     blocks?.into_iter().min()
+}
+
+/// The block of an earlier file, if that is of the same contracts on the same chain: a development chain
+/// may have been begun anew since.
+fn kept(known: &Deployment, found: &Deployment, head: u64) -> Option<u64> {
+    let same = known.contracts == found.contracts && known.chain_id == found.chain_id;
+    Some(known.block).filter(|block| same && (1..=head).contains(block))
 }
 
 /// The file for what was just deployed or found, without its block.
@@ -259,6 +263,26 @@ mod tests {
         let step = |deployed| Step { name: "AuditEscrow", placed, deployed };
         assert_eq!(since(&[step(Some((1, 9))), step(Some((1, 7)))]), Some(7));
         assert_eq!(since(&[step(Some((1, 9))), step(None)]), None);
+    }
+
+    #[test]
+    fn an_earlier_file_keeps_its_block_if_it_is_of_this_chain() {
+        let file = |block, chain_id, address: u8| Deployment {
+            chain_id,
+            block,
+            allow_dev_setup: true,
+            salt: salt(),
+            contracts: [(
+                "AuditEscrow".to_owned(),
+                Placed { address: Address::with_last_byte(address), code_hash: B256::ZERO },
+            )]
+            .into(),
+        };
+        let found = file(0, 5, 1);
+        assert_eq!(kept(&file(7, 5, 1), &found, 7), Some(7));
+        for other in [file(8, 5, 1), file(0, 5, 1), file(7, 6, 1), file(7, 5, 2)] {
+            assert_eq!(kept(&other, &found, 7), None);
+        }
     }
 
     #[test]
