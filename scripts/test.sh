@@ -60,6 +60,12 @@ check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
 check "example: an audit without a chain" bash examples/audit/audit.sh
+if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then
+  check "benchmark: an audit" bash scripts/bench.sh audit lenet 4 --batch 2
+  check "benchmark: a table of batches" bash scripts/bench.sh audit-table lenet --batches 1,2
+else
+  printf '\nskipped: the benchmarks of audits, ../shared/data is not there\n'
+fi
 
 printf '\n'
 printf 'passed: %s\n' "${passed[@]}"
