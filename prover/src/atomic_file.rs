@@ -2,7 +2,7 @@
 //! reader never meets half a file, and a full disk leaves the old one in place.
 
 use std::{
-    fs::Permissions,
+    fs::{self, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -27,11 +27,20 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Starts a file in the folder of its destination.
+    /// Starts a file in the folder of its destination; a link to a file stays, and the file is replaced.
     ///
     /// # Errors
-    /// Those of the file system, and [`io::ErrorKind::InvalidInput`] for a path without a file name.
+    /// Those of the file system, and [`io::ErrorKind::InvalidInput`] for a path without a file name, and for
+    /// one of something else than a file, such as a device, which a rename would replace.
     pub fn create(destination: &Path, readers: Readers) -> io::Result<Self> {
+        let resolved = fs::canonicalize(destination).unwrap_or_else(|_| destination.to_owned());
+        let destination = resolved.as_path();
+        if fs::metadata(destination).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is there and no regular file",
+            ));
+        }
         let name = destination
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a file name is missing"))?;
@@ -115,8 +124,6 @@ pub fn write_new(destination: &Path, readers: Readers, bytes: &[u8]) -> io::Resu
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -169,5 +176,20 @@ mod tests {
         for path in [Path::new("/"), Path::new(".."), &folder.path().join("none/a")] {
             assert!(write(path, Readers::Owner, b"").is_err(), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn devices_and_links_are_not_replaced() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (file, link) = (folder.path().join("a"), folder.path().join("b"));
+        let device = folder.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).expect("link");
+        let error = write(&device, Readers::Owner, b"1").expect_err("a device");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        write(&file, Readers::Owner, b"1").expect("write");
+        std::os::unix::fs::symlink(&file, &link).expect("link");
+        write(&link, Readers::Owner, b"2").expect("write");
+        assert_eq!(fs::read(&file).expect("read"), b"2");
+        assert!(fs::symlink_metadata(&link).expect("metadata").is_symlink());
     }
 }
