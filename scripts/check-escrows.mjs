@@ -12,7 +12,7 @@ import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 
 import { guard } from "./guard.mjs";
-import { BATCH, ITEMS, Stage, WANTED_CLASS, assay, ether, etherText, models, register } from "./stage.mjs";
+import { BATCH, DEPTH, ITEMS, Stage, WANTED_CLASS, assay, ether, etherText, models, register } from "./stage.mjs";
 
 const started = Date.now();
 const seconds = () => `${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s`;
@@ -127,7 +127,7 @@ function unseal(actor, job) {
   ]).unsealed;
 }
 const accept = (actor, job, model = "audit", set = unseal(actor, job)) =>
-  audit(actor, "accept", job, "--set", set, "--bundle", found.models[model].bundle);
+  audit(actor, "accept", job, "--set", set, "--bundle", found.models[model].bundle, "--setup", found.setup);
 
 /** Proves runs of an entry's model for its context, and hands them in. */
 function prove(actor, job, model, entered, { set = found.test.set, runs = [] } = {}) {
@@ -173,6 +173,17 @@ async function settled(job, state, expected) {
   ]));
   refused("not the test set", () => accept(seller, job, "audit", other));
   refused("is registered with circuit", () => accept(seller, job, "retrieval", found.test.set));
+  // The same circuit: of the network imported once more, and of the model with one opening for two runs.
+  const derived = (source, name) => {
+    const bundle = stage.file(name);
+    assay(["model", "derive", source, "--statement", "audit", "--items", String(BATCH), "--depth", String(DEPTH),
+      "--openings", "1", "-o", bundle]);
+    return audit(seller, "accept", job, "--set", found.test.set, "--bundle", bundle, "--setup", found.setup);
+  };
+  const again = stage.file("again.bundle");
+  assay(["model", "import", "examples/digits/lenet.onnx", "--calibrate", "examples/digits/calibration.npz", "-o", again]);
+  refused("which was entered, is", () => derived(again, "other.bundle"));
+  refused("1 of the 1 openings", () => derived(found.models.audit.bundle, "short.bundle"));
   accept(seller, job);
   const first = prove(seller, job, "audit", entered, { runs: ["--runs", "0", "1"] });
   assert.equal(first.submitted.submitted, 1);

@@ -76,7 +76,7 @@ async function play(title, who, model, careless = false) {
   step(careless ? "seller opens the set, accepts without running the model on it"
     : "seller opens the set, checks it against the root, runs the model on it, accepts", () => {
     assay(["dataset", "unseal", sealed, "--key", key.key, "-o", set]);
-    const look = careless ? ["--unchecked"] : ["--set", set, "--bundle", found.models[model].bundle];
+    const look = careless ? ["--unchecked"] : ["--set", set, "--bundle", found.models[model].bundle, "--setup", found.setup];
     return send(who, "accept", job, ...look);
   });
   const proofs = stage.file(`proofs-${job}`);

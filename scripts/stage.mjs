@@ -23,7 +23,7 @@ const CACHE = ".cache/escrows";
 /** Items of a test set and of a run: small, so that a proof takes seconds. */
 export const ITEMS = 4;
 export const BATCH = 2;
-const DEPTH = 2;
+export const DEPTH = 2;
 /** The class that the retrieval looks for. */
 export const WANTED_CLASS = 4;
 

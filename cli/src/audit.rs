@@ -209,7 +209,7 @@ fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
             _ => bundle.plan_derived(PlanRequest::default())?,
         };
         let audit = audit_layout(&bundle, args.batch, items)?;
-        rates.openings_left = Some(bundle.budget.saturating_sub(Bundle::openings_used(path)?));
+        rates.openings_left = Some(bundle.openings_left(path)?);
         rates.single = rate(&single);
         rates.batch = rate(&audit);
         rates.from = Some("estimated");
@@ -331,7 +331,7 @@ fn text(plan: &Plan) -> String {
     rows.extend(plan.openings_left.map(|left| {
         let needed = plan.accuracy.cost.proofs;
         let remedy = if needed > left as u64 {
-            "; import the model with more, or take larger batches"
+            "; take larger batches, or a bundle with more (--openings of import and derive)"
         } else {
             ""
         };

@@ -227,6 +227,14 @@ impl Bundle {
         Ok(used + count)
     }
 
+    /// Openings that are left: proofs that can be made.
+    ///
+    /// # Errors
+    /// As [`Bundle::count_opening`].
+    pub fn openings_left(&self, bundle: &Path) -> Result<usize, BundleError> {
+        Ok(self.budget.saturating_sub(Self::openings_used(bundle)?))
+    }
+
     /// Openings used so far: proofs made, and the shares of derived bundles.
     ///
     /// # Errors

@@ -176,15 +176,9 @@ pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> 
         bar.step("looking for proofs that are there");
     }
     drop(bar);
-    let used = Bundle::openings_used(&args.bundle)?;
-    if todo.len() > bundle.budget.saturating_sub(used) {
-        bail!(
-            "{} runs are to be proven, but {used} of the bundle's {} openings are used; derive a bundle with \
-             more (`assay model derive --openings`), or prove fewer runs (--runs)",
-            todo.len(),
-            bundle.budget
-        );
-    }
+    reference
+        .require_openings(&args.bundle, todo.len())
+        .context("--runs proves some of the runs only")?;
     if todo.len() > 1 {
         // A run that cannot be proven would be found after those before it had cost an opening each.
         reference.counts(&todo, output)?;

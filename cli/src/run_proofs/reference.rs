@@ -1,5 +1,7 @@
 //! What the integer network says about a collection, before any proof.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
@@ -37,6 +39,28 @@ impl<'a> Reference<'a> {
             bail!("it has no labels; an audit needs one for each item");
         }
         Ok(Self { bundle, layout, set, run })
+    }
+
+    /// Proofs that cover the collection.
+    pub fn runs(&self) -> usize {
+        places(self.set.len(), self.run.items()).len()
+    }
+
+    /// Refuses more proofs than the bundle in this file has openings of the weights for.
+    ///
+    /// # Errors
+    /// If they do not last, or cannot be counted.
+    pub fn require_openings(&self, path: &Path, proofs: usize) -> Result<()> {
+        let left = self.bundle.openings_left(path)?;
+        if proofs > left {
+            bail!(
+                "{proofs} runs are to be proven, and {left} of the {} openings of {} are left; derive a bundle \
+                 with more (`assay model derive --openings`)",
+                self.bundle.budget,
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Items that count: those classified correctly, or selected.

@@ -168,8 +168,7 @@ pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     atomic_file::write(&args.output, Readers::Owner, &serde_json::to_vec_pretty(&answers)?)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    let used = Bundle::openings_used(&args.bundle)?;
-    let openings_left = bundle.budget.saturating_sub(used);
+    let openings_left = bundle.openings_left(&args.bundle)?;
     let report = Answered { output: args.output.clone(), root, answers, openings_left };
     output.finish(&report, || {
         let classes: Vec<String> =

@@ -260,7 +260,7 @@ fn proofs_of_another_model_do_not_count_as_done() {
     // Nor are runs begun for which the openings do not last.
     fs::remove_file(seller.proof(0)).expect("removed");
     let fault = refusal(&views(&seller.line(&[])));
-    assert!(fault.contains("3 runs") && fault.contains("0 of the bundle's 2 openings"), "{fault}");
+    assert!(fault.contains("3 runs") && fault.contains("2 of the 2 openings"), "{fault}");
     assert!(seller.proven().is_empty());
     // One model in two circuits, and not in two bundles of the same network.
     let link = |a: &PathBuf| -> Vec<OsString> {

@@ -1,9 +1,10 @@
 //! `assay escrow audit accept`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
-use assay_prover::bundle::Bundle;
+use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use assay_relayer::TypedContract;
 use clap::{ArgGroup, Args};
 
@@ -14,12 +15,13 @@ use crate::{binding::require_circuit, dataset, output::Output, run_proofs::Refer
 #[command(
     group = ArgGroup::new("checked").required(true).args(["set", "unchecked"]),
     after_help = "Example:
-  assay escrow audit accept 1 --set test.set --bundle audit.bundle --escrow 0x... \\
+  assay escrow audit accept 1 --set test.set --bundle audit.bundle --setup dev.srs --escrow 0x... \\
     --rpc http://127.0.0.1:8545 --private-key-file seller.key
 
 Whoever accepts and then proves fewer items than the job requires loses the stake. So the set is looked at
-first: whether it is the committed one, whether the bundle's circuit can prove every run of it, and whether
-the integer network classifies as many items correctly as the job requires."
+first: whether it is the committed one; whether the bundle is the model that was entered, its circuit can
+prove every run of the set and its openings last; and whether the integer network classifies as many items
+correctly as the job requires."
 )]
 pub struct AcceptArgs {
     #[command(flatten)]
@@ -28,8 +30,11 @@ pub struct AcceptArgs {
     #[arg(long, value_name = "FILE", requires = "bundle")]
     set: Option<PathBuf>,
     /// Bundle with which the entry will be proven
-    #[arg(long, value_name = "FILE", requires = "set")]
+    #[arg(long, value_name = "FILE", requires = "setup")]
     bundle: Option<PathBuf>,
+    /// Parameters that its keys were made with
+    #[arg(long, value_name = "FILE", requires = "set")]
+    setup: Option<PathBuf>,
     /// Accept without a look at the test set
     #[arg(long)]
     unchecked: bool,
@@ -38,8 +43,8 @@ pub struct AcceptArgs {
 const GIVE_UP: &str = "do not accept; `assay escrow audit abort` gives up";
 
 pub fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
-    if let (Some(set), Some(bundle)) = (&args.set, &args.bundle) {
-        look_at(args, set, bundle, output)?;
+    if let (Some(set), Some(bundle), Some(setup)) = (&args.set, &args.bundle, &args.setup) {
+        look_at(args, [set, bundle, setup], output)?;
     }
     step(&args.entry, output, "accepted", async |job, entry| {
         Ok(job.escrow.accept(&job.order, entry).await?)
@@ -47,10 +52,13 @@ pub fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
 }
 
 /// Refuses a set with which the stake would be lost.
-fn look_at(args: &AcceptArgs, set: &Path, bundle: &Path, output: &Output) -> Result<()> {
+fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output) -> Result<()> {
     let set = dataset::read(set, output)?;
-    let bundle = Bundle::read(bundle)?;
+    let spinner = output.spinner("committing to the weights");
+    let bundle = Bundle::read(path)?;
     let layout = bundle.layout()?;
+    let own = B256::from(model_hash(&bundle, &layout, &Srs::read(setup, Some(layout.k))?)?);
+    drop(spinner);
     let job = &args.entry.job;
     let required = job.sender.run(output, "looking at the job", async |session| {
         let found = Job::find(&job.contract, job.job, &session).await?;
@@ -59,12 +67,18 @@ fn look_at(args: &AcceptArgs, set: &Path, bundle: &Path, output: &Output) -> Res
         let model = found.escrow.entry(job.job, entry).await?.modelId;
         let registry = found.escrow.contract().registry().await?;
         require_circuit(&registry, model, &bundle.architecture()).await?;
+        // The same network, imported once more or committed to with another setup, is another model.
+        let entered = found.binding(model).await?.model.model_hash;
+        if entered != own {
+            bail!("the bundle holds model {own}, model {model}, which was entered, is {entered}");
+        }
         Ok(u64::from(found.terms().required))
     })?;
-    let correct =
-        Reference::new(&bundle, &layout, &set).and_then(|reference| reference.count(output));
-    let correct =
-        correct.context("the test set cannot be proven with this bundle").context(GIVE_UP)?;
+    let correct = Reference::new(&bundle, &layout, &set).and_then(|reference| {
+        reference.require_openings(path, reference.runs())?;
+        reference.count(output)
+    });
+    let correct = correct.context("this bundle cannot prove the job").context(GIVE_UP)?;
     if correct < required {
         bail!(
             "the model classifies {correct} of the {} items correctly, the job requires {required}: the stake \
