@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::{Address, B256, keccak256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    files::{VERIFYING_KEY, read},
     model_proof::generate_verifying_key,
-    proof::{
-        Srs,
-        file::{VERIFYING_KEY, read},
-    },
+    proof::Srs,
     solidity::vk_data,
 };
 use clap::{Args, Subcommand};

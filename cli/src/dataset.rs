@@ -13,8 +13,8 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::Result;
 use assay_prover::{
+    arithmetic::field::field_to_bytes,
     collection::{Collection, OpeningFile, ReadProgress},
-    field::field_to_bytes,
     graph::Shape,
 };
 use clap::{ArgGroup, Args, Subcommand};

@@ -1,7 +1,7 @@
 //! Words of 32 bytes as arguments, in hexadecimal.
 
 use alloy::primitives::B256;
-use assay_prover::field::field_from_bytes;
+use assay_prover::arithmetic::field::field_from_bytes;
 
 /// Up to 32 bytes in hexadecimal, big-endian, that are a field element.
 pub fn parse_word(text: &str) -> Result<B256, String> {

@@ -9,7 +9,8 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
-    data::Dataset, field::field_to_bytes, graph::QuantizedGraph, quantize::InputEncoding,
+    arithmetic::field::field_to_bytes, graph::QuantizedGraph, import::data::Dataset,
+    import::quantize::InputEncoding,
 };
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::{Args, Subcommand};

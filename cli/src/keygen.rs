@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    bundle::{Architecture, Bundle},
+    bundle::{Architecture, Bundle, architecture_from_json},
     circuit::Layout,
     model_proof::{generate_key, generate_verifying_key, model_hash, read_key, read_verifying_key},
     proof::{KeyInfo, ProverKey, Srs, VerifierKey},
@@ -53,7 +53,7 @@ impl ModelSource {
 pub fn read_architecture(path: &Path) -> Result<Architecture> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the architecture {}", path.display()))?;
-    Ok(Architecture::from_json(path, &text)?)
+    Ok(architecture_from_json(path, &text)?)
 }
 
 /// A folder that `assay keygen` filled.

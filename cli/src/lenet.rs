@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use assay_prover::{
-    data::Dataset,
     graph::QuantizedGraph,
-    model::Model,
-    quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize},
+    import::data::Dataset,
+    import::model::Model,
+    import::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize},
 };
 
 pub fn quantized() -> QuantizedGraph {

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use assay_prover::{
-    atomic_file::{self, Readers},
     bundle::Bundle,
+    files::atomic_file::{self, Readers},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Instant};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::Bundle,
     circuit::{InputMode, OutputMode, StatementKind},
-    field::{field_from_bytes, field_to_bytes},
     model_proof::{ModelProver, model_hash},
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},

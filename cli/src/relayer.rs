@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::{field::field_from_bytes, proof::ProofFile};
+use assay_prover::{arithmetic::field::field_from_bytes, proof::ProofFile};
 use assay_relayer::{
     CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
     TypedContract,

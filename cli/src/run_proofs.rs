@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    arithmetic::field::field_to_bytes,
     circuit::{Run, StatementKind},
-    field::field_to_bytes,
     proof::{ProofFile, VerifierKey},
 };
 

@@ -14,8 +14,8 @@ use alloy::{
 };
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    atomic_file::{self, Readers},
-    field::field_to_bytes,
+    arithmetic::field::field_to_bytes,
+    files::atomic_file::{self, Readers},
     model_proof::generate_verifying_key,
     proof::{ProofFile, Srs},
     solidity::{Options, compile, generate, vk_data},

@@ -12,16 +12,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    atomic_file::Readers,
-    circuit::{Layout, LayoutError, LayoutOptions, PlanRequest, plan},
-    graph::{GraphError, Op, QuantizedGraph},
-    proof::{
-        BlindingSeed,
-        file::{self, FileError, Kind},
-        transcript::keccak256,
-    },
-};
+use assay_arithmetic::{keccak256, weight_columns::BlindingSeed};
+pub use assay_circuit::Architecture;
+use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, plan};
+use assay_files::Readers;
+use assay_files::{FileError, Kind, envelope};
+use assay_graph::{GraphError, QuantizedGraph};
 
 const BUNDLE: Kind =
     Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle", readers: Readers::Owner };
@@ -37,6 +33,8 @@ pub enum BundleError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
     #[error("cannot keep the count of openings in {path}: {source}")]
     Counter { path: PathBuf, source: std::io::Error },
     #[error(
@@ -64,13 +62,6 @@ pub struct Bundle {
     pub seed: BlindingSeed,
     /// Proofs that may be made with this bundle: its share of the openings that the seed allows.
     pub budget: usize,
-}
-
-/// What the verifying key depends on: the network without its weights, and the layout's options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Architecture {
-    pub graph: QuantizedGraph,
-    pub options: LayoutOptions,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,7 +135,7 @@ impl Bundle {
             budget: self.budget,
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
-        Ok(file::write(path, BUNDLE, &[0; 32], &bytes)?)
+        Ok(envelope::write(path, BUNDLE, &[0; 32], &bytes)?)
     }
 
     /// Whether a file says that it is a bundle.
@@ -158,7 +149,7 @@ impl Bundle {
     /// [`BundleError::File`] for a damaged file, [`BundleError::Content`] and
     /// [`BundleError::Graph`] for one that holds something else.
     pub fn read(path: &Path) -> Result<Self, BundleError> {
-        let (_, bytes) = file::read(path, BUNDLE)?;
+        let (_, bytes) = envelope::read(path, BUNDLE)?;
         let body: Body = postcard::from_bytes(&bytes).map_err(|error| content(path, error))?;
         body.graph.validate()?;
         let (graph, options, budget) = (body.graph, body.options, body.budget);
@@ -173,14 +164,7 @@ impl Bundle {
 
     /// The public part.
     pub fn architecture(&self) -> Architecture {
-        let mut graph = self.graph.clone();
-        for layer in &mut graph.layers {
-            if let Op::Conv { weights, bias, .. } = &mut layer.op {
-                weights.clear();
-                bias.clear();
-            }
-        }
-        Architecture { graph, options: self.options }
+        Architecture::of(&self.graph, self.options)
     }
 
     /// The weight columns by rows of their domain; see [`Layout::weight_columns`]. The opening rows
@@ -249,53 +233,12 @@ impl Bundle {
     }
 }
 
-impl Architecture {
-    /// The published form; its hash is the circuit hash.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// Keccak-256 of [`Architecture::to_json`].
-    pub fn circuit_hash(&self) -> [u8; 32] {
-        keccak256(&[self.to_json().as_bytes()])
-    }
-
-    /// # Errors
-    /// [`BundleError::Content`] when the text is no architecture, or describes no valid network.
-    pub fn from_json(path: &Path, text: &str) -> Result<Self, BundleError> {
-        let parsed: Self = serde_json::from_str(text).map_err(|error| content(path, error))?;
-        parsed.with_zero_weights().validate().map_err(|error| content(path, error))?;
-        Ok(parsed)
-    }
-
-    /// # Errors
-    /// [`BundleError::Graph`] when the file describes no valid network, [`BundleError::Layout`].
-    pub fn layout(&self) -> Result<Layout, BundleError> {
-        self.with_zero_weights().validate()?;
-        Ok(Layout::new(&self.graph, self.options)?)
-    }
-
-    /// The network with zeros for weights, so that the rules for networks apply to an architecture,
-    /// which comes from a stranger.
-    fn with_zero_weights(&self) -> QuantizedGraph {
-        const MOST: usize = 1 << 30;
-        let mut graph = self.graph.clone();
-        let channels = |tensor: usize| self.graph.tensors.get(tensor).map_or(0, |t| t.shape[0]);
-        for layer in &mut graph.layers {
-            let outputs = channels(layer.output);
-            if let Op::Conv { input, window, groups, weights, bias, .. } = &mut layer.op {
-                let inputs = channels(*input).checked_div(*groups).unwrap_or(0);
-                let count = [outputs, inputs, window.kernel[0], window.kernel[1]]
-                    .into_iter()
-                    .try_fold(1usize, usize::checked_mul)
-                    .filter(|count| *count <= MOST);
-                // Sizes beyond that are left wrong, and refused.
-                *weights = vec![0; count.unwrap_or(0)];
-                *bias = vec![0; outputs.min(MOST)];
-            }
-        }
-        graph
-    }
+/// Reads a published architecture; `path` names it in errors.
+///
+/// # Errors
+/// [`BundleError::Content`] when the text is no architecture, or describes no valid network.
+pub fn architecture_from_json(path: &Path, text: &str) -> Result<Architecture, BundleError> {
+    Architecture::from_json(text).map_err(|error| content(path, error))
 }
 
 fn counter_path(bundle: &Path) -> PathBuf {
@@ -323,25 +266,25 @@ fn content(path: &Path, problem: impl std::fmt::Display) -> BundleError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::circuit::test_network;
+    use assay_testing::networks::mixed_network;
 
     #[test]
     fn survives_the_disk_and_hides_weights_from_the_architecture() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
-        let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
+        let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
         bundle.write(&path).expect("write");
         let again = Bundle::read(&path).expect("read");
         assert_eq!((again.graph.clone(), again.options), (bundle.graph.clone(), bundle.options));
         let architecture = again.architecture();
         assert!(!architecture.to_json().contains("\"weights\":[1"));
-        let back = Architecture::from_json(&path, &architecture.to_json()).expect("parses");
+        let back = architecture_from_json(&path, &architecture.to_json()).expect("parses");
         assert_eq!(back, architecture);
         let mut broken = architecture.clone();
         broken.graph.output = 1000;
-        assert!(matches!(broken.layout(), Err(BundleError::Graph(_))));
+        assert!(matches!(broken.layout(), Err(ArchitectureError::Graph(_))));
         broken.graph.input.tensor = 1000;
-        let refused = Architecture::from_json(&path, &broken.to_json());
+        let refused = architecture_from_json(&path, &broken.to_json());
         assert!(matches!(refused, Err(BundleError::Content { .. })));
         let (a, b) = (back.layout().expect("layout"), bundle.layout().expect("layout"));
         assert_eq!((a.k, a.profile, a.rows), (b.k, b.profile, b.rows));
@@ -352,7 +295,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         let request = PlanRequest { openings: Some(2), ..PlanRequest::default() };
-        let bundle = Bundle::new(test_network().0, request).expect("bundle");
+        let bundle = Bundle::new(mixed_network().0, request).expect("bundle");
         assert_eq!(Bundle::openings_used(&path).expect("count"), 0);
         assert_eq!(bundle.count_opening(&path).expect("first"), 1);
         assert_eq!(bundle.count_opening(&path).expect("second"), 2);
@@ -365,7 +308,7 @@ mod tests {
     fn a_damaged_bundle_is_named() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
-        let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
+        let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
         bundle.write(&path).expect("write");
         let mut bytes = std::fs::read(&path).expect("read");
         let middle = bytes.len() / 2;

@@ -1,24 +1,34 @@
-//! Assay's prover: an ONNX network becomes a quantized graph, a circuit, a proof, and a verifier
-//! contract. Modules depend on each other in this order only:
-//! [`model`] -> [`quantize`] and [`graph`] -> [`circuit`] -> [`proof`] -> [`solidity`];
-//! [`bundle`], [`model_proof`], [`prediction`] and [`run_proof`] put them together; [`collection`]
-//! commits to many inputs, and [`audit_plan`] says how many are needed. All files are written by
-//! [`atomic_file`].
+//! Statements about neural networks, proven: bundles and their keys ([`bundle`], [`model_proof`]), one
+//! input's prediction ([`prediction`]), runs of a committed collection's items ([`run_proof`]), and how many
+//! items an audit needs ([`audit_plan`]).
+//!
+//! The parts below are crates of their own, re-exported here so that a program needs one dependency:
+//!
+//! | crate | idea | depends on |
+//! |---|---|---|
+//! | [`arithmetic`] | field elements as bytes, Poseidon, Keccak, weight columns | |
+//! | [`files`] | files whole or not at all, with an integrity hash | |
+//! | [`graph`] | the quantized network, its rules, its executor | |
+//! | [`import`] | ONNX files, quantization, inputs and labels | graph |
+//! | [`circuit`] | layout, gates, claims, witness | arithmetic, graph |
+//! | [`proof`] | setup, keys, transcript, proving and verifying | arithmetic, files |
+//! | [`solidity`] | verifier contracts | arithmetic, proof |
+//! | [`collection`] | many inputs under one root | arithmetic, files, graph |
+//! | [`verifier`] | what runs in a browser too | arithmetic, graph, circuit, proof, collection |
 
-pub mod atomic_file;
 pub mod audit_plan;
 pub mod bundle;
-pub mod circuit;
-pub mod collection;
-pub mod data;
-pub mod field;
-pub mod graph;
-pub mod model;
 pub mod model_link;
 pub mod model_proof;
-pub mod poseidon;
 pub mod prediction;
-pub mod proof;
-pub mod quantize;
 pub mod run_proof;
-pub mod solidity;
+
+pub use assay_arithmetic as arithmetic;
+pub use assay_circuit as circuit;
+pub use assay_collection as collection;
+pub use assay_files as files;
+pub use assay_graph as graph;
+pub use assay_import as import;
+pub use assay_proof as proof;
+pub use assay_solidity as solidity;
+pub use assay_verifier as verifier;

@@ -57,13 +57,14 @@ fn difference(a: &Architecture, b: &Architecture) -> String {
 mod tests {
     use super::*;
     use crate::bundle::Bundle;
-    use crate::circuit::{PlanRequest, Run, StatementKind, test_network};
+    use assay_circuit::{PlanRequest, Run, StatementKind};
+    use assay_testing::networks::mixed_network;
 
     #[test]
     fn circuits_of_one_model_are_told_from_others() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
-        let bundle = Bundle::new(test_network().0, PlanRequest::default()).expect("bundle");
+        let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
         let statement = StatementKind::Audit { run: Run { log_items: 4, depth: 5 }, top: 1 };
         let request = PlanRequest { statement, ..PlanRequest::default() };
         let derived = folder.path().join("audit");

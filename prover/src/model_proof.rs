@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use halo2_proofs::{halo2curves::bn256::Fr, plonk::Circuit};
 use rand_core::OsRng;
 
-use crate::{
-    bundle::{Bundle, BundleError},
-    circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError},
-    graph::{ExecuteError, GraphError, QuantizedGraph},
-    proof::{
-        KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, WeightTails, commit_columns,
-        create_proof_self_blinded, weights_hash,
-    },
+use crate::bundle::{Bundle, BundleError};
+use assay_circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError};
+use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
+use assay_proof::{
+    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, WeightTails, commit_columns,
+    create_proof_self_blinded, weights_hash,
 };
 
 /// Why there is no proof.

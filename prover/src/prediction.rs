@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use crate::{
-    circuit::{Assignment, ProvenInput, StatementKind},
-    graph::Executor,
-    model_proof::{ModelProofError, ModelProver, check_input},
-    proof::ProofFile,
-};
+use crate::model_proof::{ModelProofError, ModelProver, check_input};
+use assay_circuit::{Assignment, ProvenInput, StatementKind};
+use assay_graph::Executor;
+use assay_proof::ProofFile;
 
 /// What a proof speaks of.
 #[derive(Clone, Copy, Debug)]

@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
-use crate::{
-    bundle::Bundle,
-    circuit::{Assignment, Layout, ProvenInput, Run, StatementKind, TreePlace},
-    collection::{Item, RunOpening},
-    graph::{Execution, Executor, QuantizedGraph},
-    model_proof::{ModelProofError, ModelProver, check_input},
-    proof::ProofFile,
-};
+use crate::bundle::Bundle;
+use crate::model_proof::{ModelProofError, ModelProver, check_input};
+use assay_circuit::{Assignment, Layout, ProvenInput, Run, StatementKind, TreePlace};
+use assay_collection::{Item, RunOpening};
+use assay_graph::{Execution, Executor, QuantizedGraph};
+use assay_proof::ProofFile;
 
 /// A proof about a run and what it cost.
 pub struct RunProof {

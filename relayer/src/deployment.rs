@@ -16,7 +16,7 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::SolValue,
 };
-use assay_prover::atomic_file::{self, Readers};
+use assay_prover::files::atomic_file::{self, Readers};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{Artifact, Chain, ChainError, deploy::MAX_INIT_CODE};

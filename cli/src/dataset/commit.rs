@@ -6,9 +6,9 @@ use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     collection::{Collection, SaltSeed},
-    data::{Dataset, Labels, Source, Values},
     graph::Shape,
-    quantize::InputEncoding,
+    import::data::{Dataset, Labels, Source, Values},
+    import::quantize::InputEncoding,
 };
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
-use assay_prover::{collection::OpeningFile, field::field_to_bytes};
+use assay_prover::{arithmetic::field::field_to_bytes, collection::OpeningFile};
 use clap::Args;
 use serde::Serialize;
 

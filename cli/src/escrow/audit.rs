@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::{collection::Collection, field::field_to_bytes};
+use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use assay_relayer::{
     AuditEscrow, TypedContract,
     audit_escrow::{AuditOrder, Terms},

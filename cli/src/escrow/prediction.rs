@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, B256, U256},
 };
 use anyhow::{Context, Result, bail};
-use assay_prover::{field::field_to_bytes, proof::ProofFile};
+use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
 use assay_relayer::{
     PredictionEscrow, ProofArtifact, TypedContract,
     prediction_escrow::{OnChainJob, OnChainState, Order},

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::{field::field_to_bytes, proof::ProofFile};
+use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
 use assay_relayer::{ChainError, chain::TransactionOutcome, collection_job::RunArtifact};
 use serde::Serialize;
 
@@ -141,7 +141,7 @@ fn read_one(path: &Path, expected: &Expected) -> Result<RunArtifact> {
 
 #[cfg(test)]
 mod tests {
-    use assay_prover::field::field_from_bytes;
+    use assay_prover::arithmetic::field::field_from_bytes;
 
     use super::*;
 

@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, StatementKind},
-    data::{Dataset, value_range},
-    model::Model,
-    quantize::{
+    import::data::{Dataset, value_range},
+    import::model::Model,
+    import::quantize::{
         AccuracyReport, CalibrationMethod, InputEncoding, QuantizeOptions, calibrate_and_quantize,
         compare,
     },

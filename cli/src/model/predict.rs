@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use assay_prover::{bundle::Bundle, graph::Executor, model::Model, quantize::InputEncoding};
+use assay_prover::{
+    bundle::Bundle, graph::Executor, import::model::Model, import::quantize::InputEncoding,
+};
 use clap::Args;
 use serde::Serialize;
 

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use assay_prover::{
-    atomic_file::{self, Readers},
     bundle::Bundle,
     circuit::{Cost, RowUse},
-    data::{Dataset, Labels, Source, Values},
-    model::Model,
-    quantize::{
+    files::atomic_file::{self, Readers},
+    import::data::{Dataset, Labels, Source, Values},
+    import::model::Model,
+    import::quantize::{
         AccuracyReport, InputEncoding, compare,
         report::{ErrorReport, error_by_layer},
     },

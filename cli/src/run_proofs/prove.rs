@@ -11,11 +11,12 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    arithmetic::field::{Fr, field_from_bytes, field_to_bytes},
     bundle::Bundle,
     collection::Collection,
-    field::{Fr, field_from_bytes, field_to_bytes},
+    files::FileError,
     model_proof::{ModelProver, model_hash},
-    proof::{ProofFile, Srs, file::FileError},
+    proof::{ProofFile, Srs},
     run_proof,
 };
 use clap::Args;

@@ -11,8 +11,8 @@ use alloy::{
 };
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    atomic_file::{self, Readers},
     bundle::Bundle,
+    files::atomic_file::{self, Readers},
     graph::Executor,
 };
 use assay_relayer::{

@@ -11,9 +11,9 @@ use std::{
 
 use alloy::{hex, primitives::B256};
 use assay_prover::{
-    atomic_file::{self, Readers},
-    field::{field_from_bytes, field_to_bytes},
-    poseidon::commit_input,
+    arithmetic::field::{field_from_bytes, field_to_bytes},
+    arithmetic::poseidon::commit_input,
+    files::atomic_file::{self, Readers},
 };
 use serde::{Deserialize, Serialize};
 

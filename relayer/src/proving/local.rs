@@ -10,12 +10,13 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use assay_prover::{
+    arithmetic::field::field_from_bytes,
     bundle::{Bundle, BundleError},
     circuit::{Layout, StatementKind},
-    field::field_from_bytes,
+    files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     prediction::{self, Statement},
-    proof::{KeyError, ProverKey, Srs, SrsError, file::FileError},
+    proof::{KeyError, ProverKey, Srs, SrsError},
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;

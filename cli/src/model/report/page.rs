@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use assay_prover::{
     circuit::{CostPart, PartCost},
-    quantize::report::LayerError,
+    import::quantize::report::LayerError,
 };
 
 use super::{

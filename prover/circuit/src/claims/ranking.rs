@@ -1,0 +1,165 @@
+//! What a statement says of the logits: the largest, the best few, all, or how many classes beat a
+//! given one.
+//!
+//! With `key_j = 2^s * logit_j + (n - 1 - j)`, `2^s >= n`, all keys differ, and a larger one means a
+//! larger logit or, among equals, a lower class.
+
+use assay_graph::ACTIVATION_OFFSET;
+
+use super::Claims;
+use crate::layout::scalar_program::Cell;
+use crate::layout::tile::TileSource;
+use crate::statement::OutputMode;
+
+impl Claims<'_, '_> {
+    /// The outputs of a prediction.
+    pub(super) fn outputs(&mut self, mode: OutputMode) {
+        let first = self.parts.statement.first_output(self.parts.graph);
+        match mode {
+            OutputMode::Class => {
+                let class = self.largest();
+                let instance = self.builder.instance(first);
+                self.builder.equal(class, instance);
+            }
+            OutputMode::Best(_) => {
+                let classes = self.ranked_classes();
+                for (rank, not_below) in self.comparisons().into_iter().enumerate() {
+                    let place = self.builder.integer(1 + rank as i64);
+                    self.builder.equal(not_below, place);
+                    let instance = self.builder.instance(first + rank);
+                    self.builder.equal(classes[rank], instance);
+                }
+            }
+            OutputMode::Logits => {
+                let graph = self.parts.graph;
+                let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET));
+                for class in 0..graph.tensors[graph.output].shape[0] {
+                    let logit = self.evaluation(graph.output, class);
+                    let stored = self.builder.sum(&[logit, offset]);
+                    let instance = self.builder.instance(first + class);
+                    self.builder.equal(stored, instance);
+                }
+            }
+        }
+    }
+
+    /// The class of the largest key: all keys are at most the largest, one equals it, and its low
+    /// part names the class.
+    fn largest(&mut self) -> Cell {
+        let graph = self.parts.graph;
+        let classes = graph.tensors[graph.output].shape[0];
+        let tile = self.tile_of(TileSource::Ranking);
+        let below = (0..classes).map(|j| self.produced(tile, 1 + j)).collect::<Vec<_>>();
+        let top = self.key(tile, 0);
+        let one = self.builder.one();
+        let minus = self.builder.integer(-1);
+        let negated = self.weighted(&below);
+        let negated = self.builder.multiply(negated, minus);
+        self.assert_differences(negated, one, top);
+        self.assert_some_zero(&below);
+        self.class_of(tile, 0)
+    }
+
+    /// The classes of the ranked keys.
+    pub(super) fn ranked_classes(&mut self) -> Vec<Cell> {
+        let tile = self.tile_of(TileSource::RankedClass);
+        (0..self.parts.tiles[tile].shape[0]).map(|rank| self.class_of(tile, rank)).collect()
+    }
+
+    /// For each ranked class, how many classes are not below it, itself included. The ranked key
+    /// is one of the keys.
+    pub(super) fn comparisons(&mut self) -> Vec<Cell> {
+        let graph = self.parts.graph;
+        let classes = graph.tensors[graph.output].shape[0];
+        let ranked = self.tile_of(TileSource::RankedClass);
+        let tile = self.tile_of(TileSource::Comparisons);
+        let ranks = self.parts.tiles[ranked].shape[0];
+        let one = self.builder.one();
+        let (mut sums, mut folded, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for rank in 0..ranks {
+            let channels = rank * classes..(rank + 1) * classes;
+            let above = channels.clone().map(|c| self.produced(tile, c)).collect::<Vec<_>>();
+            let weighted = self.weighted(&above);
+            let key = self.key(ranked, rank);
+            if self.parts.statement.images() == 1 {
+                self.assert_differences(weighted, one, key);
+            } else {
+                let power = self.image_power(rank);
+                folded.push((weighted, power));
+                keys.push((key, power));
+            }
+            self.assert_some_zero(&above);
+            let bits = channels.map(|c| self.consumed(tile, c)).collect::<Vec<_>>();
+            sums.push(self.builder.sum(&bits));
+        }
+        if !folded.is_empty() {
+            let (above, keys) = (self.builder.dot(&folded), self.builder.dot(&keys));
+            let images = self.images();
+            self.assert_differences(above, images, keys);
+        }
+        sums
+    }
+
+    /// Asserts `above = sum_j v^j (key_j - key)`, or its fold over the images: `images` is the sum
+    /// of their powers.
+    fn assert_differences(&mut self, above: Cell, images: Cell, key: Cell) {
+        let graph = self.parts.graph;
+        let classes = graph.tensors[graph.output].shape[0];
+        let scale = self.builder.integer(1 << self.ranking_shift());
+        let (one, minus) = (self.builder.one(), self.builder.integer(-1));
+        let combined = self.combined_evaluation(graph.output);
+        let powers = self.powers(classes, |j| j);
+        // sum_j v^j (n - 1 - j) = (sum_j v^j - n) / (v - 1)
+        let v = self.builder.v();
+        let count = self.builder.integer(-(classes as i64));
+        let numerator = self.builder.dot(&[(powers, one), (count, one)]);
+        let denominator = self.builder.dot(&[(v, one), (minus, one)]);
+        let places = self.builder.divide(numerator, denominator);
+        let left = self.builder.dot(&[(above, one), (key, powers)]);
+        let right = self.builder.dot(&[(combined, scale), (places, images)]);
+        self.builder.equal(left, right);
+    }
+
+    /// `sum_j v^j cell_j`.
+    fn weighted(&mut self, cells: &[Cell]) -> Cell {
+        let terms = cells
+            .iter()
+            .enumerate()
+            .map(|(j, cell)| (*cell, self.builder.v_power(j)))
+            .collect::<Vec<_>>();
+        self.builder.dot(&terms)
+    }
+
+    fn assert_some_zero(&mut self, cells: &[Cell]) {
+        let product =
+            cells.iter().copied().reduce(|product, cell| self.builder.multiply(product, cell));
+        let zero = self.builder.integer(0);
+        if let Some(product) = product {
+            self.builder.equal(product, zero);
+        }
+    }
+
+    /// The key that a channel of a ranking tile holds.
+    fn key(&mut self, tile: usize, channel: usize) -> Cell {
+        let graph = self.parts.graph;
+        let least = i64::from(graph.tensors[graph.output].min) << self.ranking_shift();
+        let least = self.builder.integer(least);
+        self.builder.sum(&[self.produced(tile, channel), least])
+    }
+
+    /// The class of that key: `n - 1` less its low part.
+    fn class_of(&mut self, tile: usize, channel: usize) -> Cell {
+        let graph = self.parts.graph;
+        let classes = graph.tensors[graph.output].shape[0] as i64;
+        let scale = self.builder.integer(1 << self.ranking_shift());
+        let (one, minus) = (self.builder.one(), self.builder.integer(-1));
+        let last = self.builder.integer(classes - 1);
+        let (key, logit) = (self.produced(tile, channel), self.consumed(tile, channel));
+        self.builder.dot(&[(key, minus), (logit, scale), (last, one)])
+    }
+
+    fn ranking_shift(&self) -> u32 {
+        let graph = self.parts.graph;
+        graph.tensors[graph.output].shape[0].next_power_of_two().ilog2()
+    }
+}

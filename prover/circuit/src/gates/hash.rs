@@ -1,0 +1,253 @@
+//! Columns and gates of the Poseidon permutation, in cells of the lanes.
+//!
+//! Absorbing rows are alike in both forms: the state shifts by one cell, its new last element comes
+//! from `s0`, and `s1` takes the first. They are the rows with a function tag outside of tiles.
+
+use halo2_proofs::{
+    halo2curves::{bn256::Fr, ff::Field},
+    plonk::{Advice, Column, ConstraintSystem, Expression, Fixed},
+    poly::Rotation,
+};
+
+use assay_arithmetic::poseidon::{self, WIDTH};
+
+use crate::gates::ModelConfig;
+use crate::layout::profile::HashGates;
+
+/// Fixed columns of the hash rows. Round constants are in `shift` and `constants`.
+#[derive(Clone, Debug)]
+pub struct HashColumns {
+    pub gates: HashGates,
+    /// Narrow only: the state shifts, its new last element is the S-box of the first.
+    sbox: Option<Column<Fixed>>,
+    /// Narrow: as `sbox`, then the MDS matrix, the end of a full round. Wide: a full round.
+    full: Column<Fixed>,
+    /// A partial round; wide: six of them.
+    partial: Column<Fixed>,
+    /// Wide only: the constants after the first.
+    pub constants: Vec<Column<Fixed>>,
+}
+
+/// The fixed values of one row of a permutation after the absorption.
+pub struct RoundRow {
+    pub flag: Column<Fixed>,
+    /// The first goes to `shift`, the others to [`HashColumns::constants`].
+    pub constants: Vec<Fr>,
+}
+
+type Cells = Vec<Expression<Fr>>;
+
+impl HashColumns {
+    pub fn new(gates: HashGates, mut fixed: impl FnMut() -> Column<Fixed>) -> Self {
+        let narrow = gates == HashGates::Narrow;
+        Self {
+            gates,
+            sbox: narrow.then(&mut fixed),
+            full: fixed(),
+            partial: fixed(),
+            constants: if narrow { Vec::new() } else { (1..WIDTH).map(|_| fixed()).collect() },
+        }
+    }
+
+    /// The rows of a permutation after the absorption.
+    pub fn round_rows(&self) -> Vec<RoundRow> {
+        let mut rows = Vec::with_capacity(self.gates.rows());
+        let mut partial = Vec::new();
+        for (round, constants) in poseidon::sparse_constants().iter().enumerate() {
+            let full = poseidon::is_full_round(round);
+            match (self.gates, full) {
+                (HashGates::Narrow, true) => {
+                    for (index, constant) in constants.iter().enumerate() {
+                        let last = index + 1 == WIDTH;
+                        let flag = if last { self.full } else { self.sbox.unwrap_or(self.full) };
+                        rows.push(RoundRow { flag, constants: vec![*constant] });
+                    }
+                }
+                (HashGates::Narrow, false) => {
+                    rows.push(RoundRow { flag: self.partial, constants: vec![constants[0]] });
+                }
+                (HashGates::Wide, true) => {
+                    rows.push(RoundRow { flag: self.full, constants: constants.to_vec() });
+                }
+                (HashGates::Wide, false) => {
+                    partial.push(constants[0]);
+                    if partial.len() == HashGates::PARTIAL_BOXES {
+                        let constants = std::mem::take(&mut partial);
+                        rows.push(RoundRow { flag: self.partial, constants });
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    pub fn configure(&self, config: &ModelConfig, meta: &mut ConstraintSystem<Fr>) {
+        let columns = hash_cells(config);
+        meta.create_gate("hash", |meta| {
+            let cells = columns
+                .iter()
+                .map(|column| meta.query_advice(*column, Rotation::cur()))
+                .collect::<Cells>();
+            let next = columns[..WIDTH]
+                .iter()
+                .map(|column| meta.query_advice(*column, Rotation::next()))
+                .collect::<Cells>();
+            let s0 = meta.query_advice(config.s0, Rotation::cur());
+            let s1 = meta.query_advice(config.s1, Rotation::cur());
+            let function = meta.query_fixed(config.function, Rotation::cur());
+            let absorb =
+                function * (Expression::Constant(Fr::one()) - config.pattern_flags(meta, |_| true));
+            let mut constants = vec![meta.query_fixed(config.shift, Rotation::cur())];
+            for column in &self.constants {
+                constants.push(meta.query_fixed(*column, Rotation::cur()));
+            }
+            let full = meta.query_fixed(self.full, Rotation::cur());
+            let partial = meta.query_fixed(self.partial, Rotation::cur());
+            let mut constraints = vec![
+                absorb.clone() * (s1 - cells[0].clone()),
+                absorb.clone() * (next[WIDTH - 1].clone() - s0),
+            ];
+            match self.sbox {
+                Some(sbox) => {
+                    let sbox = meta.query_fixed(sbox, Rotation::cur());
+                    let flags = [absorb, sbox, full, partial];
+                    constraints.extend(narrow(flags, &cells, &next, &constants[0]));
+                }
+                None => {
+                    for i in 0..WIDTH - 1 {
+                        constraints.push(absorb.clone() * (next[i].clone() - cells[i + 1].clone()));
+                    }
+                    constraints.extend(wide_full(&full, &cells, &next, &constants));
+                    constraints.extend(wide_partial(&full, &partial, &cells, &next, &constants));
+                }
+            }
+            constraints
+        });
+    }
+}
+
+/// Columns of the hash cells: the state, then the helpers of the S-boxes. With two lanes the two
+/// helpers are `s0` and `s1`.
+pub fn hash_cells(config: &ModelConfig) -> Vec<Column<Advice>> {
+    let lanes = config.lanes.iter().flat_map(|lane| [lane.pre, lane.out, lane.rem]);
+    match config.profile.hash {
+        Some(HashGates::Wide) => lanes.take(3 * HashGates::WIDE_LANES).collect(),
+        _ => lanes.chain([config.s0, config.s1]).take(WIDTH + 2).collect(),
+    }
+}
+
+/// One S-box a row: in a full round the state shifts by one cell for each.
+fn narrow(
+    [absorb, sbox, full, partial]: [Expression<Fr>; 4],
+    cells: &[Expression<Fr>],
+    next: &[Expression<Fr>],
+    constant: &Expression<Fr>,
+) -> Cells {
+    let (state, square, fourth) = (&cells[..WIDTH], &cells[WIDTH], &cells[WIDTH + 1]);
+    let input = state[0].clone() + constant.clone();
+    let fifth = fourth.clone() * input.clone();
+    let any_sbox = sbox.clone() + full.clone() + partial.clone();
+    let mut constraints = vec![
+        any_sbox.clone() * (square.clone() - input.clone() * input),
+        any_sbox * (fourth.clone() - square.clone() * square.clone()),
+        sbox.clone() * (next[WIDTH - 1].clone() - fifth.clone()),
+    ];
+    for i in 0..WIDTH - 1 {
+        constraints
+            .push((absorb.clone() + sbox.clone()) * (next[i].clone() - state[i + 1].clone()));
+    }
+    let mut shifted = state[1..].to_vec();
+    shifted.push(fifth.clone());
+    let mut in_place = vec![fifth];
+    in_place.extend_from_slice(&state[1..]);
+    for (i, factors) in poseidon::mds().iter().enumerate() {
+        for (flag, row) in [(&full, &shifted), (&partial, &in_place)] {
+            constraints.push(flag.clone() * (next[i].clone() - weighted(row, factors)));
+        }
+    }
+    constraints
+}
+
+/// A full round: six squares, six fourth powers.
+fn wide_full(
+    full: &Expression<Fr>,
+    cells: &[Expression<Fr>],
+    next: &[Expression<Fr>],
+    constants: &[Expression<Fr>],
+) -> Cells {
+    let mut constraints = Vec::new();
+    let mut fifths = Vec::with_capacity(WIDTH);
+    for i in 0..WIDTH {
+        let input = cells[i].clone() + constants[i].clone();
+        let (square, fourth) = (cells[WIDTH + i].clone(), cells[2 * WIDTH + i].clone());
+        constraints.push(full.clone() * (square - input.clone() * input.clone()));
+        fifths.push(fourth * input);
+    }
+    for (next, factors) in next.iter().zip(poseidon::mds()) {
+        constraints.push(full.clone() * (next.clone() - weighted(&fifths, factors)));
+    }
+    constraints
+}
+
+/// Six partial rounds: six squares, fourth and fifth powers. Between S-boxes the state is linear in
+/// the row's first state and the fifth powers. The fourth powers are tied here for full rounds too.
+fn wide_partial(
+    full: &Expression<Fr>,
+    partial: &Expression<Fr>,
+    cells: &[Expression<Fr>],
+    next: &[Expression<Fr>],
+    constants: &[Expression<Fr>],
+) -> Cells {
+    let boxes = HashGates::PARTIAL_BOXES;
+    let basis = cells[..WIDTH].iter().chain(&cells[3 * WIDTH..]).cloned().collect::<Cells>();
+    let mut constraints = Vec::new();
+    // Row i: element i of the state, by its coefficients over the basis.
+    let mut state = (0..WIDTH).map(|i| unit(i, basis.len())).collect::<Vec<_>>();
+    for index in 0..boxes {
+        let input = weighted(&basis, &state[0]) + constants[index].clone();
+        let square = cells[WIDTH + index].clone();
+        let fourth = cells[2 * WIDTH + index].clone();
+        let fifth = cells[3 * WIDTH + index].clone();
+        let both = full.clone() + partial.clone();
+        constraints.push(partial.clone() * (square.clone() - input.clone() * input.clone()));
+        constraints.push(both * (fourth.clone() - square.clone() * square));
+        constraints.push(partial.clone() * (fifth - fourth * input));
+        state[0] = unit(WIDTH + index, basis.len());
+        state = poseidon::mds()
+            .iter()
+            .map(|factors| {
+                (0..basis.len())
+                    .map(|term| {
+                        let parts = factors.iter().zip(&state);
+                        parts.fold(Fr::ZERO, |sum, (factor, element)| sum + *factor * element[term])
+                    })
+                    .collect()
+            })
+            .collect();
+    }
+    for (next, coefficients) in next.iter().zip(&state) {
+        constraints.push(partial.clone() * (next.clone() - weighted(&basis, coefficients)));
+    }
+    constraints
+}
+
+fn unit(index: usize, length: usize) -> Vec<Fr> {
+    (0..length).map(|i| if i == index { Fr::ONE } else { Fr::ZERO }).collect()
+}
+
+/// `sum factor_i * cell_i`.
+fn weighted(cells: &[Expression<Fr>], factors: &[Fr]) -> Expression<Fr> {
+    cells
+        .iter()
+        .zip(factors)
+        .filter(|(_, factor)| !bool::from(factor.is_zero()))
+        .map(|(cell, factor)| {
+            if *factor == Fr::ONE {
+                cell.clone()
+            } else {
+                cell.clone() * Expression::Constant(*factor)
+            }
+        })
+        .reduce(|a, b| a + b)
+        .unwrap_or(Expression::Constant(Fr::zero()))
+}

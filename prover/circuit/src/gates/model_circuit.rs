@@ -1,0 +1,307 @@
+//! The circuit as the proof system sees it: fixed columns and copy constraints for key generation,
+//! advice columns for proving.
+
+use std::cell::Cell as Slot;
+
+use halo2_proofs::{
+    circuit::{Layouter, Region, SimpleFloorPlanner, Value},
+    halo2curves::{bn256::Fr, ff::Field},
+    plonk::{Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Fixed},
+};
+
+use assay_arithmetic::poseidon;
+
+use crate::gates::{LOAD_U_TAG, ModelConfig};
+use crate::layout::profile::{ColumnProfile, TileCells};
+use crate::layout::scalar_program::{Cell, Load, Operand, ScalarColumn, Step};
+use crate::layout::{Layout, RESERVED_ROWS};
+use crate::witness::{Assignment, FirstChallenges, FirstPhase};
+
+/// A circuit with or without its witness.
+pub struct ModelCircuit<'a> {
+    layout: &'a Layout,
+    witness: Option<(&'a Assignment<'a>, &'a FirstPhase, &'a [Fr])>,
+    changes: Vec<CellChange>,
+}
+
+/// A change to one advice cell, as a dishonest prover might make it: nothing else follows it. For tests of
+/// verifiers.
+#[derive(Clone, Copy, Debug)]
+pub struct CellChange {
+    /// Index of the advice column.
+    pub column: usize,
+    /// Row of the circuit.
+    pub row: usize,
+    /// What is added.
+    pub delta: Fr,
+}
+
+impl<'a> ModelCircuit<'a> {
+    /// For key generation.
+    pub fn without_witness(layout: &'a Layout) -> Self {
+        Self { layout, witness: None, changes: Vec::new() }
+    }
+
+    /// For proving; `instances` are the public inputs.
+    pub fn new(assignment: &'a Assignment<'a>, first: &'a FirstPhase, instances: &'a [Fr]) -> Self {
+        Self {
+            layout: assignment.layout,
+            witness: Some((assignment, first, instances)),
+            changes: Vec::new(),
+        }
+    }
+
+    /// The witness with some cells changed; a proof of it must be refused.
+    pub fn with_changes(mut self, changes: Vec<CellChange>) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    fn rows(&self) -> usize {
+        (1 << self.layout.k) - RESERVED_ROWS
+    }
+
+    fn assign(&self, region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
+        self.assign_strided(region, column, values, 1);
+    }
+
+    /// Row `i * stride` takes value `i`.
+    fn assign_strided(
+        &self,
+        region: &mut Region<'_, Fr>,
+        column: Column<Advice>,
+        values: &[Fr],
+        stride: usize,
+    ) {
+        let rows = (0..self.rows()).step_by(stride);
+        for (row, value) in rows.zip(values) {
+            let value = &self
+                .changes
+                .iter()
+                .filter(|change| change.column == column.index() && change.row == row)
+                .fold(*value, |value, change| value + change.delta);
+            // The tests' checker goes through the phases several times, with other challenges each time:
+            // there a zero has to replace what an earlier pass left.
+            if !bool::from(value.is_zero()) || cfg!(test) {
+                region.assign_advice(column, row, Value::known(*value));
+            }
+        }
+    }
+
+    fn assign_witness(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let Some((assignment, first, instances)) = self.witness else { return };
+        let stride = self.layout.weight_stride();
+        for (column, values) in config.weights.iter().zip(first.extended_weights()) {
+            self.assign(region, *column, values);
+        }
+        for (lane, [pre, out, rem]) in config.lanes.iter().zip(&first.lanes) {
+            self.assign(region, lane.pre, pre);
+            self.assign(region, lane.out, out);
+            self.assign(region, lane.rem, rem);
+        }
+        self.assign(region, config.multiplicity, &first.multiplicity);
+        region.next_phase();
+
+        let challenges = FirstChallenges {
+            v: challenge(region, config.v),
+            theta: challenge(region, config.theta),
+            beta: challenge(region, config.beta),
+            u: config.u.map_or(Fr::ONE, |u| challenge(region, u)),
+        };
+        let rest = assignment.second_phase(challenges.v, challenges.u);
+        self.assign_strided(region, config.rest, &rest, stride);
+        region.next_phase();
+
+        let z = challenge(region, config.z);
+        let third = assignment.third_phase(first, &rest, challenges, z, instances);
+        for (column, values) in config.lookups.iter().zip(&third.lookups) {
+            self.assign(region, *column, values);
+        }
+        self.assign(region, config.lookup_sum, &third.lookup_sum);
+        self.assign(region, config.produced, &third.produced);
+        self.assign(region, config.consumed, &third.consumed);
+        self.assign_strided(region, config.weight_sum, &third.scalars.weight_sum, stride);
+        self.assign(region, config.product, &third.scalars.product);
+        self.assign(region, config.s0, &third.scalars.s0);
+        self.assign(region, config.s1, &third.scalars.s1);
+        region.next_phase();
+    }
+
+    fn assign_fixed(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let layout = self.layout;
+        let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
+            region.assign_fixed(column, row, value);
+        };
+        let one = Fr::ONE;
+        let last = self.rows() - 1;
+        for row in 0..last {
+            set(config.usable, row, one);
+        }
+        layout.tables.for_each_row(|row, values| {
+            for (column, value) in config.table.into_iter().zip(values) {
+                set(column, row, value);
+            }
+        });
+        let two = Fr::from(2);
+        set(config.usable, last, two);
+        for (row, load) in &layout.program.loads {
+            set(config.usable, *row, two);
+            match load {
+                Load::Instance => {}
+                Load::Constant(value) => set(config.shift, *row, *value),
+                Load::V => set(config.table[1], *row, one),
+                Load::Z => set(config.table[0], *row, one),
+                Load::U => set(config.table[2], *row, Fr::from(LOAD_U_TAG)),
+            }
+        }
+        for step in &layout.program.steps {
+            if let Step::Chain(chain) = step {
+                for row in chain.row + 1..=chain.row + chain.terms.len() {
+                    set(config.multiply, row, one);
+                }
+            }
+        }
+        for tile in &layout.tiles {
+            let tag = crate::layout::lookup_table::Tables::function_tag(tile.function);
+            let scale = Fr::from(1 << tile.shift);
+            tile.for_each_row(|at| {
+                let pattern = tile.pattern(tile.live_lanes(at.group, at.position));
+                if let Some(index) = pattern.index_in(&layout.profile) {
+                    set(config.patterns[index], at.row, one);
+                }
+                if tile.cells == TileCells::Lookup {
+                    set(config.function, at.row, tag);
+                    set(config.shift, at.row, scale);
+                }
+                if at.starts_channel() {
+                    set(config.channel_start, at.row, one);
+                }
+            });
+        }
+        set(config.channel_start, layout.tiles_end(), one);
+        let stride = layout.weight_stride();
+        for kernel in &layout.kernels {
+            kernel.for_each_dense_row(|row| set(config.dense, row * stride, one));
+            kernel.for_each_kernel_row(|row, kind| {
+                if let Ok(index) = layout.profile.kernel_rows.binary_search(&kind) {
+                    set(config.kernels[index], row * stride, one);
+                }
+            });
+        }
+        for rest in &layout.rests {
+            for row in rest.first_row..rest.first_row + rest.rows() {
+                set(config.rest_kind, row * stride, one);
+            }
+            rest.for_each_cell(|row, _, _| set(config.rest_kind, row * stride, two));
+        }
+        if let (Some(hash), Some(columns)) = (&layout.hash, &config.hash) {
+            let rounds = columns.round_rows();
+            for block in 0..=hash.blocks {
+                let first = hash.block_row(block);
+                let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
+                for row in first..first + absorbed {
+                    set(config.function, row, one);
+                }
+                if block == hash.blocks {
+                    break;
+                }
+                for (row, round) in (first + absorbed..).zip(&rounds) {
+                    set(round.flag, row, one);
+                    let into = std::iter::once(&config.shift).chain(&columns.constants);
+                    for (column, constant) in into.zip(&round.constants) {
+                        set(*column, row, *constant);
+                    }
+                }
+            }
+        }
+    }
+
+    fn constrain_copies(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+        let mut equal = |a: Cell, b: Cell| {
+            if a != b {
+                region.constrain_equal(library_cell(config, a), library_cell(config, b));
+            }
+        };
+        for (a, b) in &self.layout.program.equalities {
+            equal(*a, *b);
+        }
+        for step in &self.layout.program.steps {
+            let Step::Chain(chain) = step else { continue };
+            for (index, (a, b)) in chain.terms.iter().enumerate() {
+                let row = chain.row + 1 + index;
+                if let Operand::Copy(cell) = a {
+                    equal(*cell, Cell::s0(row));
+                }
+                if let Operand::Copy(cell) = b {
+                    equal(*cell, Cell::s1(row));
+                }
+            }
+        }
+        for (tile, factors) in self.layout.tiles.iter().zip(&self.layout.tile_factors) {
+            tile.for_each_row(|at| {
+                if at.starts_channel() {
+                    return;
+                }
+                let [produced, consumed] = factors.of(at.step());
+                equal(produced, Cell::s1(at.row));
+                equal(consumed, Cell::s0(at.row));
+            });
+        }
+    }
+}
+
+impl Circuit<Fr> for ModelCircuit<'_> {
+    type Config = ModelConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ColumnProfile;
+
+    fn params(&self) -> ColumnProfile {
+        self.layout.profile.clone()
+    }
+
+    fn without_witnesses(&self) -> Self {
+        Self::without_witness(self.layout)
+    }
+
+    fn configure_with_params(
+        meta: &mut ConstraintSystem<Fr>,
+        profile: ColumnProfile,
+    ) -> ModelConfig {
+        ModelConfig::configure(meta, &profile)
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> ModelConfig {
+        ModelConfig::configure(meta, &ColumnProfile::default())
+    }
+
+    fn synthesize(
+        &self,
+        config: ModelConfig,
+        mut layouter: impl Layouter<Fr>,
+    ) -> Result<(), Error> {
+        layouter.assign_region(
+            || "model",
+            |mut region| {
+                self.assign_fixed(&config, &mut region);
+                self.constrain_copies(&config, &mut region);
+                self.assign_witness(&config, &mut region);
+                Ok(())
+            },
+        )
+    }
+}
+
+fn challenge(region: &Region<'_, Fr>, challenge: Challenge) -> Fr {
+    let slot = Slot::new(Fr::ZERO);
+    region.get_challenge(challenge).map(|value| slot.set(value));
+    slot.get()
+}
+
+fn library_cell(config: &ModelConfig, cell: Cell) -> halo2_proofs::circuit::Cell {
+    let (column, row_offset) = match cell.column {
+        ScalarColumn::S0 => (config.s0, cell.row),
+        ScalarColumn::S1 => (config.s1, cell.row),
+        ScalarColumn::WeightSum => (config.weight_sum, cell.row * config.profile.weight_stride),
+    };
+    halo2_proofs::circuit::Cell { row_offset, column: column.into() }
+}

@@ -1,0 +1,347 @@
+//! The layout of one network's circuit: which rows hold what. It depends on the architecture only
+//! (shapes, shifts, tables), never on weights or inputs.
+
+pub(crate) mod kernels;
+pub(crate) mod lookup_table;
+pub(crate) mod placement;
+pub mod planner;
+pub mod profile;
+pub(crate) mod reading;
+pub(crate) mod scalar_program;
+pub(crate) mod tile;
+
+use std::collections::BTreeSet;
+
+use assay_arithmetic::poseidon::{self, BYTES_PER_ELEMENT, RATE};
+use assay_graph::QuantizedGraph;
+
+use crate::LayoutError;
+use crate::claims::{self, TileFactors};
+use crate::layout::kernels::{self, Kernel, RestGrid};
+use crate::layout::lookup_table::Tables;
+use crate::layout::placement::{Functions, TileBuilder, place_tiles};
+use crate::layout::profile::{ColumnProfile, HashGates, KernelRow, TilePattern};
+use crate::layout::reading::{Reading, assign_readings};
+use crate::layout::scalar_program::{Program, ProgramBuilder};
+use crate::layout::tile::Tile;
+use crate::statement::StatementKind;
+
+/// What the planner may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LayoutOptions {
+    pub lanes: usize,
+    pub weight_columns: usize,
+    pub statement: StatementKind,
+    /// Openings of the weight columns that one blinding seed allows: rows of random values.
+    pub openings: usize,
+    /// First of the weights' rows.
+    pub weights_row: usize,
+    /// The weights' rows are those of the subgroup of `2^weights_k`; [`None`]: of this circuit's own
+    /// domain. All circuits of a model share the weights' place, so that they commit to them with
+    /// the same points.
+    pub weights_k: Option<u32>,
+}
+
+/// One channel of a tensor: a sum of tile channels and a constant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelView {
+    /// `(tile, channel)`.
+    pub terms: Vec<(usize, usize)>,
+    pub constant: i64,
+}
+
+/// Rows of the hashes: permutations one after another, each with the six elements it absorbs.
+#[derive(Clone, Debug)]
+pub struct HashRows {
+    pub first_row: usize,
+    /// Permutations.
+    pub blocks: usize,
+    /// Permutations of one input's chain; the chains come first.
+    pub chain: usize,
+    pub gates: HashGates,
+}
+
+impl HashRows {
+    /// First row of block `index`, which exports the result of the block before it; that of `blocks`
+    /// exports the last.
+    pub fn block_row(&self, index: usize) -> usize {
+        self.first_row + index * self.gates.rows()
+    }
+
+    /// Block `index` of the chain over image `image`.
+    pub fn chain_block(&self, image: usize, index: usize) -> usize {
+        image * self.chain + index
+    }
+
+    /// One past the last row: the export row and the row that its shift writes to.
+    pub fn end(&self) -> usize {
+        self.block_row(self.blocks) + 2
+    }
+}
+
+/// Rows in use, by family of columns; they overlap. Those of the weights and of `rest` are rows of the
+/// weights' own domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RowUse {
+    pub tiles: usize,
+    pub hash: usize,
+    pub lanes: usize,
+    pub scalars: usize,
+    pub weights: usize,
+    pub rest: usize,
+    pub table: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub options: LayoutOptions,
+    pub profile: ColumnProfile,
+    /// `2^k` rows.
+    pub k: u32,
+    pub public_inputs: usize,
+    pub tiles: Vec<Tile>,
+    /// What multiplies each tile's running evaluations.
+    pub tile_factors: Vec<TileFactors>,
+    pub readings: Vec<Reading>,
+    /// `views[tensor][channel]`.
+    pub views: Vec<Vec<ChannelView>>,
+    pub kernels: Vec<Kernel>,
+    pub rests: Vec<RestGrid>,
+    pub tables: Tables,
+    pub hash: Option<HashRows>,
+    pub program: Program,
+    /// Rows of the `rem` columns that hold our own blinding.
+    pub blinding_row: usize,
+    /// First row of the weight columns' random values, in the weights' domain.
+    pub openings_row: usize,
+    pub rows: RowUse,
+}
+
+/// Bounds on options that come with an architecture, which a stranger may have made.
+const MOST_LANES: usize = 64;
+const MOST_WEIGHT_COLUMNS: usize = 64;
+const MOST_OPENINGS: usize = 1 << 20;
+
+/// Largest `k`.
+pub const MAX_K: u32 = 24;
+/// Rows for constants and challenges, beyond those of the public inputs.
+const LOAD_ROWS: usize = 64;
+/// Least first row of the weights: clear of the load rows of every statement but those that show
+/// very many values.
+const WEIGHTS_ROW: usize = 128;
+/// Rows of the `rem` columns that carry our blinding: more than the points they are opened at.
+pub const BLINDING_ROWS: usize = 8;
+/// Rows that the library keeps for itself, one more than the blinding factors at most in use.
+pub const RESERVED_ROWS: usize = 8;
+
+impl LayoutOptions {
+    fn check(&self) -> Result<(), LayoutError> {
+        let good = (2..=MOST_LANES).contains(&self.lanes)
+            && (1..=MOST_WEIGHT_COLUMNS).contains(&self.weight_columns)
+            && self.openings <= MOST_OPENINGS
+            && self.weights_row <= MOST_OPENINGS
+            && self.weights_k.is_none_or(|k| k <= MAX_K);
+        if good { Ok(()) } else { Err(LayoutError::Options) }
+    }
+
+    /// First row of the weights in a circuit that is not bound to another's place for them.
+    pub fn own_weights_row(graph: &QuantizedGraph, statement: StatementKind) -> usize {
+        (statement.public_inputs(graph) + LOAD_ROWS).max(WEIGHTS_ROW)
+    }
+}
+
+impl Layout {
+    /// # Errors
+    /// [`LayoutError`].
+    pub fn new(graph: &QuantizedGraph, options: LayoutOptions) -> Result<Self, LayoutError> {
+        let statement = options.statement;
+        let classes = graph.tensors[graph.output].shape[0];
+        if let Some(problem) = statement.fault(classes) {
+            return Err(LayoutError::Statement(problem));
+        }
+        options.check()?;
+        let readings = assign_readings(graph)?;
+        let mut functions = Functions { tables: graph.functions.clone() };
+        let input = &graph.tensors[graph.input.tensor];
+        let packed = input.shape.iter().product::<usize>().div_ceil(BYTES_PER_ELEMENT);
+        let public_inputs = statement.public_inputs(graph);
+        let load_rows = public_inputs + LOAD_ROWS;
+
+        // The row before the first tile stays empty, as does the one after the last.
+        let mut tiles = TileBuilder {
+            lanes: options.lanes,
+            images: statement.images(),
+            next_row: load_rows + 1,
+            tiles: Vec::new(),
+        };
+        let views = place_tiles(graph, statement, &readings, &mut functions, &mut tiles)?;
+        functions.check()?;
+        let tiles_end = tiles.next_row;
+        let tiles = tiles.tiles;
+        for tile in &tiles {
+            let size = [tile.shape[1], tile.shape[2]];
+            if !tile.produced.separates(size) || !tile.consumed.separates(size) {
+                return Err(LayoutError::Exponents { part: tile.name.clone() });
+            }
+        }
+
+        let shifts = tiles.iter().map(|tile| tile.shift).collect::<BTreeSet<_>>();
+        let shifts = shifts.into_iter().collect::<Vec<_>>();
+        let tables = Tables::new(functions.tables, &shifts, load_rows);
+        let weights_row = options.weights_row;
+        let (kernels, rests, weights_end) =
+            kernels::place(graph, &readings, options.weight_columns, weights_row);
+        let weight_rows = kernels.last().map_or(weights_row, Kernel::end);
+
+        let hash =
+            hash_gates(&options).map(|gates| hash_rows(statement, gates, packed, tiles_end + 1));
+        let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
+        let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
+
+        let mut builder = ProgramBuilder::new(public_inputs, load_rows, tiles_end + 1, blocked);
+        let parts = claims::Parts {
+            graph,
+            tiles: &tiles,
+            readings: &readings,
+            views: &views,
+            kernels: &kernels,
+            rests: &rests,
+            hash: hash.as_ref(),
+            statement,
+        };
+        let tile_factors = claims::build(&parts, &mut builder);
+        let program = builder.finish().ok_or(LayoutError::TooManyConstants)?;
+
+        let blinding_row = program.end.max(hash_end);
+        // Rest rows do not use the weight columns.
+        let openings_row = weight_rows;
+        let bits = |rows: usize| (rows + RESERVED_ROWS).next_power_of_two().ilog2();
+        let weight_bits = bits(weights_end.max(openings_row + options.openings));
+        // The last usable row is a load row.
+        let other_bits = bits((blinding_row + BLINDING_ROWS).max(tables.end() + 1));
+        let weights_k = options.weights_k.unwrap_or(weight_bits.max(other_bits));
+        let k = weights_k.max(other_bits);
+        let weight_stride = 1 << (k - weights_k);
+        if weight_bits > weights_k || weights_row * weight_stride < load_rows {
+            return Err(LayoutError::WeightsPlace);
+        }
+        let profile = profile(&options, weight_stride, &tiles, &kernels);
+        let rows = RowUse {
+            tiles: tiles_end - load_rows - 1,
+            hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),
+            lanes: blinding_row + BLINDING_ROWS,
+            scalars: program.end - tiles_end,
+            weights: weight_rows - weights_row,
+            rest: weights_end - weight_rows,
+            table: tables.end() - load_rows,
+        };
+        Ok(Self {
+            options,
+            profile,
+            k,
+            public_inputs,
+            tiles,
+            tile_factors,
+            readings,
+            views,
+            kernels,
+            rests,
+            tables,
+            hash,
+            program,
+            blinding_row,
+            openings_row,
+            rows,
+        })
+    }
+
+    /// First row of convolution `index`'s weights, in the weights' domain.
+    pub fn kernel_first_row(&self, index: usize) -> usize {
+        self.kernels[index].first_row
+    }
+
+    /// First row of the lookup table.
+    pub fn tables_first_row(&self) -> usize {
+        self.tables.first_row
+    }
+
+    /// First row of the first rest grid, in the weights' domain.
+    pub fn rests_first_row(&self) -> Option<usize> {
+        self.rests.first().map(|rest| rest.first_row)
+    }
+
+    /// Rows from one row of the weights to the next.
+    pub fn weight_stride(&self) -> usize {
+        self.profile.weight_stride
+    }
+
+    /// Rows of the weights' domain.
+    pub fn weight_domain(&self) -> usize {
+        (1 << self.k) / self.weight_stride()
+    }
+
+    /// One past the last tile row.
+    pub fn tiles_end(&self) -> usize {
+        self.tiles.last().map_or(0, |tile| tile.first_row + tile.rows())
+    }
+
+    /// Rows that hold data in the fullest column family.
+    pub fn rows_used(&self) -> usize {
+        let weights = self.openings_row + self.rows.rest.max(self.options.openings);
+        self.rows.lanes.max(self.tables.end()).max(weights * self.weight_stride())
+    }
+}
+
+/// With two lanes the S-box needs `s0` and `s1` too; else only the absorption does.
+fn blocked_rows(hash: &HashRows, lanes: usize) -> Vec<std::ops::Range<usize>> {
+    if lanes < 3 {
+        return std::iter::once(hash.first_row..hash.end()).collect();
+    }
+    (0..=hash.blocks)
+        .map(|block| hash.block_row(block)..hash.block_row(block) + poseidon::WIDTH)
+        .collect()
+}
+
+fn profile(
+    options: &LayoutOptions,
+    weight_stride: usize,
+    tiles: &[Tile],
+    kernels: &[Kernel],
+) -> ColumnProfile {
+    let patterns = tiles.iter().flat_map(Tile::patterns).collect::<BTreeSet<TilePattern>>();
+    let kernel_rows = kernels.iter().flat_map(Kernel::kernel_rows).collect::<BTreeSet<KernelRow>>();
+    ColumnProfile {
+        lanes: options.lanes,
+        weight_columns: options.weight_columns,
+        weight_stride,
+        patterns: patterns.into_iter().collect(),
+        kernel_rows: kernel_rows.into_iter().collect(),
+        hash: hash_gates(options),
+        batch: options.statement.images() > 1,
+    }
+}
+
+/// Batches take the wide gates where their lanes allow it.
+fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
+    let wide = options.statement.run().is_some() && options.lanes >= HashGates::WIDE_LANES;
+    let gates = if wide { HashGates::Wide } else { HashGates::Narrow };
+    options.statement.hashes().then_some(gates)
+}
+
+/// The rows of a statement's hashes: a chain for each input, of which the salt is an element and
+/// for items of a collection the label another; then the tree over a run, level by level, and the
+/// way to the root.
+fn hash_rows(
+    statement: StatementKind,
+    gates: HashGates,
+    packed: usize,
+    first_row: usize,
+) -> HashRows {
+    let Some(run) = statement.run() else {
+        let chain = (packed + 1).div_ceil(RATE);
+        return HashRows { first_row, blocks: chain, chain, gates };
+    };
+    let chain = (packed + 2).div_ceil(RATE);
+    let blocks = run.items() * chain + run.items() - 1 + run.path();
+    HashRows { first_row, blocks, chain, gates }
+}

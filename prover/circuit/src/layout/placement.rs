@@ -1,0 +1,306 @@
+//! Places the tiles of a network and of its statement, and says what each tensor is made of.
+
+use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
+use assay_graph::{ACTIVATION_OFFSET, FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
+
+use crate::LayoutError;
+use crate::layout::ChannelView;
+use crate::layout::profile::TileCells;
+use crate::layout::reading::Reading;
+use crate::layout::tile::{Tile, TileSource};
+use crate::statement::{OutputMode, StatementKind};
+
+/// Function tables of the circuit: the graph's and a few of its own.
+pub(super) struct Functions {
+    pub tables: Vec<FunctionTable>,
+}
+
+impl Functions {
+    /// Index of a table equal to `table`, added when there is none.
+    fn exact(&mut self, table: FunctionTable) -> usize {
+        let found = self
+            .tables
+            .iter()
+            .position(|other| other.min == table.min && other.values == table.values);
+        found.unwrap_or_else(|| {
+            self.tables.push(table);
+            self.tables.len() - 1
+        })
+    }
+
+    /// Index of a table that is `max(0, x)` on `-range..=range`.
+    fn relu(&mut self, range: i32) -> usize {
+        let found = self.tables.iter().position(|table| {
+            (-range..=range).all(|x| table.apply(i64::from(x)) == Some(x.max(0)))
+                && table.values.iter().enumerate().all(|(index, out)| {
+                    i64::from(*out) == (i64::from(table.min) + index as i64).max(0)
+                })
+        });
+        found.unwrap_or_else(|| {
+            self.tables.push(FunctionTable {
+                name: "relu".into(),
+                min: -range,
+                values: (-range..=range).map(|x| x.max(0)).collect(),
+            });
+            self.tables.len() - 1
+        })
+    }
+
+    /// Cells hold 16 bits.
+    pub fn check(&self) -> Result<(), LayoutError> {
+        let bounds = i64::from(-ACTIVATION_OFFSET)..i64::from(ACTIVATION_OFFSET);
+        for table in &self.tables {
+            let (min, count) = (i64::from(table.min), table.values.len() as i64);
+            let max = min + count - 1;
+            if !bounds.contains(&min) || !bounds.contains(&max) {
+                return Err(LayoutError::Range { table: table.name.clone(), min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// 1 from 0 on, 0 below. What is looked up is below `range`.
+    fn step(&mut self, range: i32) -> usize {
+        let most = range.min(ACTIVATION_OFFSET - 1);
+        let values = (-range..=most).map(|x| i32::from(x >= 0)).collect();
+        self.exact(FunctionTable { name: "step".into(), min: -range, values })
+    }
+
+    /// `min..=max` unchanged.
+    fn identity(&mut self, min: i32, max: i32) -> usize {
+        let values = (min..=max).collect();
+        self.exact(FunctionTable { name: "identity".into(), min, values })
+    }
+}
+
+pub(super) struct TileBuilder {
+    pub lanes: usize,
+    /// Images of a batch.
+    pub images: usize,
+    pub next_row: usize,
+    pub tiles: Vec<Tile>,
+}
+
+impl TileBuilder {
+    fn push(&mut self, tile: Tile) -> usize {
+        let tile = Tile { first_row: self.next_row, lanes: self.lanes, ..tile };
+        self.next_row += tile.rows();
+        self.tiles.push(tile);
+        self.tiles.len() - 1
+    }
+}
+
+/// Places all tiles and says what each tensor's channels are made of.
+pub(super) fn place_tiles(
+    graph: &QuantizedGraph,
+    statement: StatementKind,
+    readings: &[Reading],
+    functions: &mut Functions,
+    tiles: &mut TileBuilder,
+) -> Result<Vec<Vec<ChannelView>>, LayoutError> {
+    let mut views = vec![Vec::new(); graph.tensors.len()];
+    let unit = Reading { column: 1, line: 0 };
+    let blank = Tile {
+        name: String::new(),
+        source: TileSource::Input,
+        shape: [0; 3],
+        images: tiles.images,
+        cells: TileCells::Lookup,
+        first_row: 0,
+        lanes: 0,
+        produced: unit,
+        consumed: unit,
+        packs_bytes: false,
+        repeat: [1, 1],
+        function: 0,
+        shift: 0,
+    };
+
+    let input = &graph.tensors[graph.input.tensor];
+    let bytes = input.shape.iter().product::<usize>();
+    let map = FunctionTable { name: "input".into(), min: 0, values: graph.input.map.clone() };
+    let tile = tiles.push(Tile {
+        name: "input".into(),
+        shape: input.shape,
+        produced: Reading { column: 1, line: input.shape[2] as u64 },
+        consumed: readings[graph.input.tensor],
+        function: functions.exact(map),
+        ..blank.clone()
+    });
+    views[graph.input.tensor] = whole_tile(tile, input);
+    tiles.push(Tile {
+        name: "packed input".into(),
+        source: TileSource::PackedInput,
+        shape: [tiles.images * bytes.div_ceil(BYTES_PER_ELEMENT), 1, BYTES_PER_ELEMENT],
+        images: 1,
+        packs_bytes: true,
+        function: functions.identity(0, 255),
+        ..blank.clone()
+    });
+
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let output = &graph.tensors[layer.output];
+        let consumed = readings[layer.output];
+        let rescaled = match &layer.op {
+            Op::Conv { input, window, rescale, .. }
+            | Op::SumPool { input, window, rescale, .. } => {
+                Some((readings[*input].strided(window.stride), rescale))
+            }
+            Op::Pointwise { inputs, rescale, .. } => {
+                let first = inputs.first().ok_or_else(|| LayoutError::Empty(layer.name.clone()))?;
+                Some((readings[first.0], rescale))
+            }
+            Op::Multiply { inputs, rescale } => {
+                let reading = readings[inputs[0]];
+                tiles.push(Tile {
+                    name: format!("{} (factors)", layer.name),
+                    source: TileSource::Factors(index),
+                    shape: output.shape,
+                    cells: TileCells::Product,
+                    produced: reading,
+                    consumed: reading,
+                    ..blank.clone()
+                });
+                Some((reading, rescale))
+            }
+            _ => None,
+        };
+        if let Some((produced, rescale)) = rescaled {
+            let tile = tiles.push(Tile {
+                name: layer.name.clone(),
+                source: TileSource::Layer(index),
+                shape: output.shape,
+                produced,
+                consumed,
+                function: rescale.function,
+                shift: rescale.shift,
+                ..blank.clone()
+            });
+            views[layer.output] = whole_tile(tile, output);
+            continue;
+        }
+        views[layer.output] = match &layer.op {
+            Op::MaxPool { input, window } => {
+                let info = &graph.tensors[*input];
+                let function = functions.relu(info.max - info.min);
+                let taps = (0..window.kernel[0] * window.kernel[1])
+                    .map(|tap| {
+                        tiles.push(Tile {
+                            name: format!("{} (tap {tap})", layer.name),
+                            source: TileSource::PoolTap { layer: index, tap },
+                            shape: output.shape,
+                            produced: consumed,
+                            consumed,
+                            function,
+                            ..blank.clone()
+                        })
+                    })
+                    .collect::<Vec<_>>();
+                (0..output.shape[0])
+                    .map(|channel| ChannelView {
+                        terms: taps.iter().map(|tile| (*tile, channel)).collect(),
+                        constant: i64::from(info.min),
+                    })
+                    .collect()
+            }
+            Op::Resize { input, factor } => {
+                let info = &graph.tensors[*input];
+                let tile = tiles.push(Tile {
+                    name: layer.name.clone(),
+                    source: TileSource::Repeated(index),
+                    shape: info.shape,
+                    produced: readings[*input],
+                    consumed: consumed.strided(*factor),
+                    repeat: *factor,
+                    function: functions.identity(info.min, info.max),
+                    ..blank.clone()
+                });
+                whole_tile(tile, output)
+            }
+            Op::Add { inputs } => (0..output.shape[0])
+                .map(|channel| {
+                    let mut view = ChannelView::default();
+                    for input in inputs {
+                        let part: &ChannelView = &views[*input][channel];
+                        view.terms.extend_from_slice(&part.terms);
+                        view.constant += part.constant;
+                    }
+                    view
+                })
+                .collect(),
+            Op::Concat { inputs } => {
+                inputs.iter().flat_map(|input: &TensorId| views[*input].clone()).collect()
+            }
+            Op::Slice { input, start } => views[*input][*start..start + output.shape[0]].to_vec(),
+            Op::Conv { .. } | Op::SumPool { .. } | Op::Pointwise { .. } | Op::Multiply { .. } => {
+                Vec::new()
+            }
+        };
+    }
+
+    place_ranking(graph, statement, functions, tiles, Tile { images: 1, ..blank });
+    Ok(views)
+}
+
+/// The tiles that tie the statement's outputs to the logits.
+fn place_ranking(
+    graph: &QuantizedGraph,
+    statement: StatementKind,
+    functions: &mut Functions,
+    tiles: &mut TileBuilder,
+    blank: Tile,
+) {
+    let logits = &graph.tensors[graph.output];
+    let classes = logits.shape[0];
+    let spread = logits.max - logits.min;
+    let shift = classes.next_power_of_two().ilog2();
+    let ranks = match statement {
+        StatementKind::Prediction { output: OutputMode::Logits, .. } => return,
+        StatementKind::Prediction { output: OutputMode::Class, .. } => {
+            tiles.push(Tile {
+                name: "ranking".into(),
+                source: TileSource::Ranking,
+                shape: [classes + 1, 1, 1],
+                function: functions.identity(0, spread),
+                shift,
+                ..blank
+            });
+            return;
+        }
+        StatementKind::Prediction { output: OutputMode::Best(count), .. } => count,
+        StatementKind::Audit { run, .. } | StatementKind::Retrieval { run, .. } => run.items(),
+    };
+    tiles.push(Tile {
+        name: "ranked classes".into(),
+        source: TileSource::RankedClass,
+        shape: [ranks, 1, 1],
+        function: functions.identity(0, spread),
+        shift,
+        ..blank.clone()
+    });
+    // A difference of keys, without its low bits, is at least -spread - 1.
+    let step = functions.step((spread + 1).max(classes as i32));
+    tiles.push(Tile {
+        name: "comparisons".into(),
+        source: TileSource::Comparisons,
+        shape: [ranks * classes, 1, 1],
+        function: step,
+        shift,
+        ..blank.clone()
+    });
+    if statement.run().is_some() {
+        tiles.push(Tile {
+            name: "verdicts".into(),
+            source: TileSource::Verdict,
+            shape: [ranks, 1, 1],
+            function: step,
+            ..blank
+        });
+    }
+}
+
+fn whole_tile(tile: usize, tensor: &Tensor) -> Vec<ChannelView> {
+    (0..tensor.shape[0])
+        .map(|channel| ChannelView { terms: vec![(tile, channel)], constant: 0 })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! Chooses lanes and weight columns by a cost model.
+
+use assay_graph::QuantizedGraph;
+
+use crate::HashGates;
+use crate::Layout;
+use crate::LayoutError;
+use crate::LayoutOptions;
+use crate::StatementKind;
+use crate::layout::{MAX_K, RESERVED_ROWS};
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanRequest {
+    pub statement: StatementKind,
+    /// Openings that one blinding seed must allow [default: what there is room for, from 256 to
+    /// 1,024].
+    pub openings: Option<usize>,
+    /// Fixes the number of lanes.
+    pub lanes: Option<usize>,
+    /// Fixes the number of weight columns.
+    pub weight_columns: Option<usize>,
+    /// Keeps the weights where another circuit of the model has them; then the number of weight
+    /// columns and of openings are that circuit's.
+    pub place: Option<WeightsPlace>,
+}
+
+/// Where the circuits of one model keep its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightsPlace {
+    pub columns: usize,
+    pub first_row: usize,
+    /// The rows are those of the subgroup of `2^k`.
+    pub k: u32,
+    pub openings: usize,
+}
+
+/// Predicted size and cost of proving with a layout.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Estimate {
+    pub k: u32,
+    pub advice_columns: usize,
+    pub fixed_columns: usize,
+    /// Columns of small values: their commitments are cheap.
+    pub small_columns: usize,
+    pub prove_cpu_s: f64,
+    pub peak_rss_mb: f64,
+    pub verify_gas: f64,
+}
+
+const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
+const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
+/// Openings by default, at least and at most.
+const OPENINGS: [usize; 2] = [256, 1024];
+const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// CPU seconds that 100,000 gas are worth to the planner.
+const SECONDS_PER_100K_GAS: f64 = 1.0;
+
+/// Makes the cheapest layout.
+///
+/// # Errors
+/// See [`LayoutError`].
+pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
+    let mut best: Option<(f64, Layout)> = None;
+    let mut smallest = u32::MAX;
+    let mut misplaced = false;
+    let one = |fixed: &usize| vec![*fixed];
+    let batch = request.statement.run().is_some();
+    let lanes = if batch { BATCH_LANES.as_slice() } else { LANES.as_slice() };
+    let all_lanes = request.lanes.as_ref().map_or_else(|| lanes.to_vec(), one);
+    let place = request.place.as_ref();
+    let fixed_columns = place.map(|place| &place.columns).or(request.weight_columns.as_ref());
+    let all_columns = fixed_columns.map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
+    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
+    for lanes in all_lanes {
+        for weight_columns in all_columns.iter().copied() {
+            let options = LayoutOptions {
+                lanes,
+                weight_columns,
+                statement: request.statement,
+                openings: match place {
+                    Some(place) => place.openings,
+                    None => request.openings.unwrap_or(OPENINGS[0]),
+                },
+                weights_row: place.map_or(own_row, |place| place.first_row),
+                weights_k: place.map(|place| place.k),
+            };
+            let layout = match Layout::new(graph, options) {
+                Ok(layout) => layout,
+                // With other lanes the circuit has other rows, and the weights may fit.
+                Err(LayoutError::WeightsPlace) => {
+                    misplaced = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            smallest = smallest.min(layout.k);
+            let weights_decide = layout.weight_rows_needed() + RESERVED_ROWS > 1 << (layout.k - 1);
+            if layout.k <= MAX_K {
+                let estimate = layout.estimate();
+                let score = estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
+                if best.as_ref().is_none_or(|(least, _)| score < *least) {
+                    best = Some((score, layout));
+                }
+            }
+            if !weights_decide {
+                // More weight columns would leave `k` as it is.
+                break;
+            }
+        }
+    }
+    let none = match (smallest, misplaced) {
+        (u32::MAX, true) => LayoutError::WeightsPlace,
+        (k, _) => LayoutError::TooLarge { k, max: MAX_K },
+    };
+    let (_, layout) = best.ok_or(none)?;
+    if request.openings.is_some() || place.is_some() {
+        return Ok(layout);
+    }
+    let room = layout.weight_domain() - RESERVED_ROWS - layout.openings_row;
+    let openings = room.clamp(OPENINGS[0], OPENINGS[1]);
+    Layout::new(graph, LayoutOptions { openings, ..layout.options })
+}
+
+impl Layout {
+    /// Where this circuit keeps the weights.
+    pub fn weights_place(&self) -> WeightsPlace {
+        WeightsPlace {
+            columns: self.options.weight_columns,
+            first_row: self.options.weights_row,
+            k: self.weight_domain().ilog2(),
+            openings: self.options.openings,
+        }
+    }
+
+    fn weight_rows_needed(&self) -> usize {
+        self.openings_row + self.rows.rest.max(self.options.openings)
+    }
+
+    /// Predicts the cost of proving. The constants were fitted on a machine with 2 vCPUs; see
+    /// docs/benchmarks.md.
+    pub fn estimate(&self) -> Estimate {
+        let profile = &self.profile;
+        let small = profile.weight_columns + 3 * profile.lanes + 1;
+        let full = profile.lanes + 8;
+        let fixed = 10
+            + profile.patterns.len()
+            + profile.kernel_rows.len()
+            + match profile.hash {
+                None => 0,
+                Some(HashGates::Narrow) => 3,
+                Some(HashGates::Wide) => 7,
+            };
+        // Three permuted columns, at degree 3 one product each; two quotient pieces, the random
+        // polynomial and the two opening proofs.
+        let (permuted, extra) = (3, 5);
+        let scale = f64::from(1u32 << self.k) / f64::from(1 << 20);
+        let columns = (small + full + fixed + 2 * permuted + extra) as f64;
+        let commitments = 1.3 * small as f64 + 6.4 * (full + permuted + extra) as f64;
+        let transforms = 2.4 * (small + full + permuted) as f64;
+        let quotient = 0.9 * columns;
+        let prove_cpu_s = scale * (commitments + transforms + quotient);
+        // Bytes a row, fitted to networks from 2^14 to 2^20 rows.
+        let per_row = 87.0 * (small + full) as f64 + 95.0 * fixed as f64 + 1400.0;
+        let peak_rss_mb = 20.0 + per_row * f64::from(1u32 << self.k) / f64::from(1 << 20);
+        let proof_points = (small + full + permuted + extra) as f64;
+        // Whole transaction, fitted to verifications of 52 to 120 points; within 2 % of each.
+        let verify_gas = 127_000.0 + 8_915.0 * (proof_points + (fixed + permuted) as f64);
+        Estimate {
+            k: self.k,
+            advice_columns: small + full,
+            fixed_columns: fixed,
+            small_columns: small,
+            prove_cpu_s,
+            peak_rss_mb,
+            verify_gas,
+        }
+    }
+}

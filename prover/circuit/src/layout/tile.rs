@@ -1,0 +1,199 @@
+//! Tiles: blocks of rows that hold a tensor. Order of rows: channel, group of images, line,
+//! position. With one image a row holds `L` neighbours of a line, with a batch the same position of
+//! `L` images.
+
+use crate::layout::profile::{LaneBase, TileCells, TilePattern};
+use crate::layout::reading::Reading;
+
+/// What fills a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileSource {
+    /// The input bytes in `pre`, their activations in `out`.
+    Input,
+    /// The input bytes again, 31 a channel, image after image, in `pre` and `out`: the packing for
+    /// the hash.
+    PackedInput,
+    /// A layer with a rescale: its trace.
+    Layer(usize),
+    /// The factors of an elementwise product, in `pre` and `out`.
+    Factors(usize),
+    /// A tensor to be repeated: its values in `pre` and `out`.
+    Repeated(usize),
+    /// Comparison number `tap` of a max-pool: `pre` = gathered value - largest so far,
+    /// `out = max(0, pre)`.
+    PoolTap { layer: usize, tap: usize },
+    /// Channel 0: the largest logit and the class; channel `1 + j`: how far class `j` is below.
+    Ranking,
+    /// One channel for each rank that is proven: the logit of its class, and which class it is.
+    RankedClass,
+    /// Channels `rank * classes + j`: how far class `j` is above the ranked class; `out` is 1 where
+    /// it is not below.
+    Comparisons,
+    /// One channel an item: `out` is 1 when few enough classes beat its class.
+    Verdict,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tile {
+    pub name: String,
+    pub source: TileSource,
+    /// `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// Images that a channel holds; more than one are spread over the lanes.
+    pub images: usize,
+    pub cells: TileCells,
+    pub first_row: usize,
+    pub lanes: usize,
+    /// Exponents of the producer's evaluation; unused when `packs_bytes`.
+    pub produced: Reading,
+    pub consumed: Reading,
+    /// The producer's evaluation packs bytes (base 256) instead.
+    pub packs_bytes: bool,
+    /// Each value stands for so many lines and columns in the tensor that is read.
+    pub repeat: [usize; 2],
+    /// Index into the circuit's function tables; unused without lookups.
+    pub function: usize,
+    pub shift: u32,
+}
+
+/// Where a row of a tile is.
+#[derive(Clone, Copy, Debug)]
+pub struct TileRow {
+    pub row: usize,
+    pub channel: usize,
+    /// Group of images.
+    pub group: usize,
+    pub line: usize,
+    /// Counts the rows of a line.
+    pub position: usize,
+}
+
+/// How a row's running evaluation continues in the next row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Within a line.
+    Row,
+    /// To the next line.
+    Line,
+    /// To the next group of images.
+    Group,
+}
+
+impl TileRow {
+    pub fn starts_channel(&self) -> bool {
+        (self.group, self.line, self.position) == (0, 0, 0)
+    }
+
+    /// How the row is reached from the one before it, where it does not start a channel.
+    pub fn step(&self) -> Step {
+        match (self.line, self.position) {
+            (0, 0) => Step::Group,
+            (_, 0) => Step::Line,
+            _ => Step::Row,
+        }
+    }
+}
+
+impl Tile {
+    pub fn rows_per_line(&self) -> usize {
+        if self.images > 1 { self.shape[2] } else { self.shape[2].div_ceil(self.lanes) }
+    }
+
+    pub fn rows_per_group(&self) -> usize {
+        self.shape[1] * self.rows_per_line()
+    }
+
+    pub fn groups(&self) -> usize {
+        if self.images > 1 { self.images.div_ceil(self.lanes) } else { 1 }
+    }
+
+    pub fn rows_per_channel(&self) -> usize {
+        self.groups() * self.rows_per_group()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.shape[0] * self.rows_per_channel()
+    }
+
+    /// First row of a channel: its two evaluations end up here.
+    pub fn channel_row(&self, channel: usize) -> usize {
+        self.first_row + channel * self.rows_per_channel()
+    }
+
+    /// Live lanes of a row of `group`, at `position` of a line.
+    pub fn live_lanes(&self, group: usize, position: usize) -> usize {
+        if self.images > 1 {
+            (self.images - group * self.lanes).min(self.lanes)
+        } else {
+            (self.shape[2] - position * self.lanes).min(self.lanes)
+        }
+    }
+
+    /// Image and column of a live lane's value.
+    pub fn place(&self, at: &TileRow, lane: usize) -> (usize, usize) {
+        if self.images > 1 {
+            (at.group * self.lanes + lane, at.position)
+        } else {
+            (0, at.position * self.lanes + lane)
+        }
+    }
+
+    pub fn pattern(&self, live: usize) -> TilePattern {
+        let [produced, consumed] = self.lane_bases();
+        TilePattern::new(self.cells, live, produced, consumed)
+    }
+
+    /// Bases of the producer's and the consumer's evaluation.
+    pub fn lane_bases(&self) -> [LaneBase; 2] {
+        if self.images > 1 {
+            return [LaneBase::Image; 2];
+        }
+        let consumed = LaneBase::Challenge(self.consumed.column as u32);
+        if self.packs_bytes {
+            return [LaneBase::Byte, consumed];
+        }
+        [LaneBase::Challenge(self.produced.column as u32), consumed]
+    }
+
+    /// Patterns of a full row and of the last one.
+    pub fn patterns(&self) -> [TilePattern; 2] {
+        let last = self.live_lanes(self.groups() - 1, self.rows_per_line() - 1);
+        [self.pattern(self.live_lanes(0, 0)), self.pattern(last)]
+    }
+
+    /// Exponent of `z` from a row to the next in the same line.
+    pub fn row_step(&self, reading: Reading) -> u64 {
+        if self.images > 1 { reading.column } else { reading.column * self.lanes as u64 }
+    }
+
+    /// Exponent of `z` from a line's last row to the next line's first.
+    pub fn line_step(&self, reading: Reading) -> u64 {
+        reading.line - (self.rows_per_line() as u64 - 1) * self.row_step(reading)
+    }
+
+    /// How row `index` of a channel, not the first, is reached from the row before it.
+    pub fn step_to(&self, index: usize) -> Step {
+        if index.is_multiple_of(self.rows_per_group()) {
+            Step::Group
+        } else if index.is_multiple_of(self.rows_per_line()) {
+            Step::Line
+        } else {
+            Step::Row
+        }
+    }
+
+    /// Visits each row.
+    pub fn for_each_row(&self, mut visit: impl FnMut(TileRow)) {
+        let mut row = self.first_row;
+        for channel in 0..self.shape[0] {
+            for group in 0..self.groups() {
+                for line in 0..self.shape[1] {
+                    for position in 0..self.rows_per_line() {
+                        visit(TileRow { row, channel, group, line, position });
+                        row += 1;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Outputs other than the class, and statements about collections.
+
+use rand_core::SeedableRng;
+
+use super::items::{Items, audit, first_of_largest};
+use super::*;
+
+#[test]
+fn best_classes_and_logits_are_public() {
+    let (graph, input) = mixed_network();
+    for output in [OutputMode::Best(1), OutputMode::Best(3), OutputMode::Logits] {
+        let statement = StatementKind::Prediction { input: InputMode::Committed, output };
+        let options = options(3, 2, statement);
+        let honest = failures(&graph, &input, options, Attack::None);
+        assert!(honest.is_empty(), "{output:?}: {:#?}", honest.first());
+        for index in 1..statement.public_inputs(&graph) {
+            let refused = failures(&graph, &input, options, Attack::PublicInput(index));
+            assert!(!refused.is_empty(), "{output:?}: public input {index} is not bound");
+        }
+    }
+}
+
+#[test]
+fn statements_that_no_circuit_proves_are_refused() {
+    let (graph, _) = mixed_network();
+    let predict = |output| StatementKind::Prediction { input: InputMode::Committed, output };
+    for statement in [
+        predict(OutputMode::Best(0)),
+        predict(OutputMode::Best(6)),
+        audit(3, 2, 1),
+        audit(13, 20, 1),
+        audit(3, 33, 1),
+        audit(3, 4, 0),
+        audit(3, 4, 6),
+        StatementKind::Retrieval { run: Run { log_items: 1, depth: 1 }, class: 5 },
+        StatementKind::Retrieval { run: Run { log_items: 8, depth: 9 }, class: 0 },
+    ] {
+        let layout = Layout::new(&graph, options(2, 1, statement));
+        assert!(matches!(layout, Err(LayoutError::Statement(_))), "{statement:?}");
+    }
+}
+
+#[test]
+fn audits_count_what_the_reference_counts() {
+    let (graph, input) = mixed_network();
+    for (lanes, log_items, depth, count, top) in [
+        (2, 2, 2, 4, 1),
+        (3, 2, 4, 3, 2),
+        (4, 3, 4, 8, 1),
+        (5, 3, 3, 1, 5),
+        (2, 0, 3, 1, 1),
+        // With the wide hash gates.
+        (8, 3, 4, 7, 1),
+        (10, 1, 2, 2, 2),
+    ] {
+        let statement = audit(log_items, depth, top);
+        let run = statement.run().expect("a run");
+        let items = Items::new(graph.clone(), std::slice::from_ref(&input), run, count);
+        let options = options(lanes, 2, statement);
+        let failures = items.failures(options, |_, public| {
+            assert_eq!(public[4], Fr::from(items.correct(top) as u64));
+            assert_eq!(public[3], Fr::from(count as u64));
+        });
+        assert!(failures.is_empty(), "{statement:?} {lanes}: {:#?}", failures.first());
+    }
+}
+
+#[test]
+fn retrieval_shows_the_selected_items() {
+    let (graph, input) = mixed_network();
+    let run = Run { log_items: 2, depth: 3 };
+    let mut items = Items::new(graph, &[input], run, 3);
+    let class = first_of_largest(&items.executions[0].tensors[items.graph.output]);
+    for (class, labelled) in [(class, false), ((class + 1) % 5, false), (class, true)] {
+        items.labelled = labelled;
+        let options = options(4, 1, StatementKind::Retrieval { run, class });
+        let honest = items.failures(options, |_, public| {
+            let expected = (0..3)
+                .filter(|item| {
+                    first_of_largest(&items.executions[*item].tensors[items.graph.output]) == class
+                })
+                .map(|item| 1u64 << item)
+                .sum::<u64>();
+            assert_eq!(public[4], Fr::from(expected));
+        });
+        assert!(honest.is_empty(), "{:#?}", honest.first());
+        for bit in 0..4 {
+            let refused = items.failures(options, |_, public| {
+                let shown = public[4] == Fr::zero();
+                public[4] += if shown { Fr::from(1 << bit) } else { -Fr::from(1 << bit) };
+            });
+            assert!(!refused.is_empty(), "another bitmap, bit {bit}");
+        }
+        let refused = items.failures(options, |assignment, _| assignment.inputs[0].label += 1);
+        assert!(!refused.is_empty(), "a label that is not the leaf's");
+    }
+}
+
+/// The weights of a model lie in one place in all its circuits; between their rows in a larger circuit
+/// nothing is read.
+#[test]
+fn circuits_of_a_model_share_its_weights() {
+    let (graph, input) = mixed_network();
+    let statement = audit(4, 4, 1);
+    let items = Items::new(graph, &[input], statement.run().expect("a run"), 16);
+    let options = beside_a_prediction(&items.graph, options(2, 2, statement));
+    let layout = Layout::new(&items.graph, options).expect("layout");
+    let stride = layout.weight_stride();
+    assert!(stride > 1, "{:?} of 2^{}", layout.rows, layout.k);
+
+    let single =
+        LayoutOptions { statement: StatementKind::default(), lanes: 3, weights_k: None, ..options };
+    let single = Layout::new(&items.graph, single).expect("layout");
+    let columns = |layout: &Layout| {
+        let openings = rand_chacha::ChaCha20Rng::from_seed([8; 32]);
+        layout.weight_columns(&items.graph, &BlindingSeed([7; 32]), openings)
+    };
+    assert_eq!(columns(&single), columns(&layout));
+
+    let assignment = Assignment {
+        graph: &items.graph,
+        layout: &layout,
+        inputs: items.inputs(|item| items.labels[item], true),
+        place: Some(items.place.clone()),
+    };
+    let mut public = vec![Fr::from(9)];
+    public.extend(assignment.public_values());
+    let first = assignment.first_phase(columns(&layout), OsRng).expect("witness");
+    for (index, column) in first.weights.iter().enumerate() {
+        let extended = &first.extended_weights()[index];
+        assert!(column.iter().enumerate().all(|(row, value)| extended[row * stride] == *value));
+    }
+    let row = layout.kernels[0].first_row * stride;
+    for (row, refused) in [(row, true), (row + 1, false), (row + stride - 1, false)] {
+        let tampering = vec![Tampering { column: 0, row, delta: Fr::one() }];
+        let failures = check(&assignment, &first, &public, tampering);
+        assert_eq!(!failures.is_empty(), refused, "row {row}: {:?}", failures.first());
+    }
+}
+
+#[test]
+fn weights_out_of_place_are_refused() {
+    let (graph, _) = mixed_network();
+    let fits = options(2, 2, StatementKind::default());
+    let k = Layout::new(&graph, fits).expect("layout").k;
+    for wrong in [
+        LayoutOptions { weights_k: Some(7), ..fits },
+        LayoutOptions { weights_row: 8, ..fits },
+        LayoutOptions { weights_row: 1 << 19, weights_k: Some(k), ..fits },
+    ] {
+        assert!(matches!(Layout::new(&graph, wrong), Err(LayoutError::WeightsPlace)), "{wrong:?}");
+    }
+    let beyond = LayoutOptions { weights_k: Some(40), ..fits };
+    assert!(matches!(Layout::new(&graph, beyond), Err(LayoutError::Options)));
+}

@@ -1,0 +1,452 @@
+//! The witness: all advice columns, phase by phase, from the reference executor's run.
+
+pub(crate) mod evaluations;
+pub(crate) mod hash;
+mod rest;
+mod tile_values;
+
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
+use rand_core::{CryptoRng, RngCore};
+use rayon::prelude::*;
+
+use assay_arithmetic::poseidon;
+use assay_arithmetic::weight_columns::{BlindingSeed, WeightTails, extend_column};
+use assay_graph::{ACTIVATION_OFFSET, Execution, Op, QuantizedGraph, WEIGHT_OFFSET};
+
+use crate::WitnessError;
+use crate::layout::profile::TileCells;
+use crate::layout::scalar_program::{FreeValue, ScalarColumns};
+use crate::layout::tile::Tile;
+use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
+use crate::statement::{InputMode, OutputMode, StatementKind};
+use crate::witness::evaluations;
+use crate::witness::hash;
+use crate::witness::rest;
+use crate::witness::tile_values::{Place, TileValues};
+
+/// What is proven: one input or the items of a run, with their reference runs.
+pub struct Assignment<'a> {
+    pub graph: &'a QuantizedGraph,
+    pub layout: &'a Layout,
+    /// As many as the statement has images; a masked item repeats another.
+    pub inputs: Vec<ProvenInput<'a>>,
+    /// For statements about a collection.
+    pub place: Option<TreePlace>,
+}
+
+/// One input.
+pub struct ProvenInput<'a> {
+    /// `[channels, height, width]`.
+    pub bytes: &'a [u8],
+    pub salt: Fr,
+    /// The label that the item's leaf holds, 0 for none.
+    pub label: u64,
+    /// The class that the statement speaks of: an audited item's label, the class that a retrieval
+    /// looks for, a prediction's result.
+    pub class: usize,
+    pub execution: &'a Execution,
+}
+
+/// Where in its tree a run lies.
+#[derive(Clone, Debug, Default)]
+pub struct TreePlace {
+    /// Index of the run's first leaf: a multiple of the run's items.
+    pub first: usize,
+    /// Items that count; the rest of the run is masked.
+    pub count: usize,
+    /// Leaves at the masked places.
+    pub masked_leaves: Vec<Fr>,
+    /// Siblings from the run's own root to the tree's.
+    pub siblings: Vec<Fr>,
+    /// What a dishonest prover chooses instead.
+    #[cfg(test)]
+    pub(super) forged: Vec<(FreeValue, Fr)>,
+}
+
+impl TreePlace {
+    pub fn new(first: usize, count: usize, masked_leaves: Vec<Fr>, siblings: Vec<Fr>) -> Self {
+        Self {
+            first,
+            count,
+            masked_leaves,
+            siblings,
+            #[cfg(test)]
+            forged: Vec::new(),
+        }
+    }
+}
+
+/// Challenges drawn after the first phase.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstChallenges {
+    pub v: Fr,
+    pub theta: Fr,
+    pub beta: Fr,
+    /// Folds the images of a batch; 1 without one.
+    pub u: Fr,
+}
+
+/// First-phase columns, each of the layout's length.
+pub struct FirstPhase {
+    /// `weights[column][row]`, by rows of the weights' domain.
+    pub weights: Vec<Vec<Fr>>,
+    /// The same by rows of the circuit, where these differ.
+    extended: Vec<Vec<Fr>>,
+    /// `[pre, out, rem]` for each lane.
+    pub lanes: Vec<[Vec<Fr>; 3]>,
+    pub multiplicity: Vec<Fr>,
+    /// Table rows that each tile row looks up: `[function, remainder]` for each lane.
+    pub(super) looked_up: Vec<Vec<[u32; 2]>>,
+    /// `s0` and `s1` of the hash rows, from the hash's first row on.
+    pub(super) hash_scalars: Vec<[Fr; 2]>,
+}
+
+/// Third-phase columns.
+pub struct ThirdPhase {
+    /// One helper column a lane.
+    pub lookups: Vec<Vec<Fr>>,
+    pub lookup_sum: Vec<Fr>,
+    pub produced: Vec<Fr>,
+    pub consumed: Vec<Fr>,
+    pub scalars: ScalarColumns,
+}
+
+impl FirstPhase {
+    /// Computes the weight columns by rows of the circuit from those by rows of their domain.
+    pub fn extend_weights(&mut self, layout: &Layout) {
+        let stride = layout.weight_stride();
+        if stride > 1 {
+            let columns = self.weights.iter();
+            self.extended = columns.map(|column| extend_column(column, stride)).collect();
+        }
+    }
+
+    /// The weight columns by rows of the circuit.
+    pub fn extended_weights(&self) -> &[Vec<Fr>] {
+        if self.extended.is_empty() { &self.weights } else { &self.extended }
+    }
+
+    /// The rows of the weight columns that a circuit does not assign.
+    pub fn weight_tails(&self) -> WeightTails {
+        let tail = |column: &Vec<Fr>| column[column.len() - RESERVED_ROWS..].to_vec();
+        let rows = self.extended_weights().iter().map(tail).collect();
+        WeightTails { rows, commitments: None }
+    }
+}
+
+impl Assignment<'_> {
+    /// Number of rows that the assignment fills.
+    pub fn rows(&self) -> usize {
+        1 << self.layout.k
+    }
+
+    /// Everything before the first challenge. `blinding` masks the `rem` columns.
+    pub fn first_phase(
+        &self,
+        weights: Vec<Vec<Fr>>,
+        mut blinding: impl RngCore + CryptoRng,
+    ) -> Result<FirstPhase, WitnessError> {
+        let rows = self.rows();
+        let lanes = self.layout.options.lanes;
+        let small = (0..1u64 << 16).map(Fr::from).collect::<Vec<_>>();
+        let stored = |value: i64| small[(value + i64::from(ACTIVATION_OFFSET)) as usize & 0xffff];
+        let mut columns = vec![std::array::from_fn(|_| vec![Fr::ZERO; rows]); lanes];
+        let mut looked_up = vec![vec![[0u32; 2]; rows]; lanes];
+        let mut counts = vec![0u64; rows];
+        if self.inputs.len() != self.layout.options.statement.images() {
+            return Err(WitnessError::Mismatch);
+        }
+        for tile in &self.layout.tiles {
+            let values = TileValues::new(self, tile)?;
+            let table = self.layout.tables.functions.get(tile.function);
+            let table = table.ok_or(WitnessError::Mismatch)?;
+            let dead = i64::from(table.min);
+            let mut fault = None;
+            tile.for_each_row(|at| {
+                let row = at.row;
+                let live = tile.live_lanes(at.group, at.position);
+                for lane in 0..lanes {
+                    let place = (lane < live).then(|| {
+                        let (image, column) = tile.place(&at, lane);
+                        Place { image, channel: at.channel, line: at.line, column }
+                    });
+                    if tile.cells == TileCells::Product {
+                        let [a, b] = place.map_or([0; 2], |place| values.factors(place));
+                        columns[lane][0][row] = stored(a);
+                        columns[lane][1][row] = stored(b);
+                        continue;
+                    }
+                    let (pre, rem) = place.map_or((dead, 0), |place| values.get(place));
+                    let looked = self.layout.tables.function_row(tile.function, pre);
+                    let remainder = self.layout.tables.remainder_row(tile.shift, rem);
+                    let (Some(function_row), Some(remainder_row)) = (looked, remainder) else {
+                        fault = fault.or(Some(pre));
+                        continue;
+                    };
+                    let out = table.values[(pre - i64::from(table.min)) as usize];
+                    columns[lane][0][row] = stored(pre);
+                    columns[lane][1][row] = stored(i64::from(out));
+                    columns[lane][2][row] = Fr::from(u64::from(rem));
+                    looked_up[lane][row] = [function_row as u32, remainder_row as u32];
+                    counts[function_row] += 1;
+                    counts[remainder_row] += 1;
+                }
+            });
+            if let Some(value) = fault {
+                return Err(self.out_of_range(tile, value));
+            }
+        }
+        let hash_scalars = hashing::fill(self, &mut columns);
+        let first = self.layout.blinding_row;
+        for lane in &mut columns {
+            for cell in &mut lane[2][first..first + BLINDING_ROWS] {
+                *cell = Fr::random(&mut blinding);
+            }
+        }
+        let mut phase = FirstPhase {
+            weights,
+            extended: Vec::new(),
+            lanes: columns,
+            multiplicity: counts.into_iter().map(Fr::from).collect(),
+            looked_up,
+            hash_scalars,
+        };
+        phase.extend_weights(self.layout);
+        Ok(phase)
+    }
+
+    /// The `rest` column.
+    pub fn second_phase(&self, v: Fr, u: Fr) -> Vec<Fr> {
+        rest::column(self, v, u)
+    }
+
+    /// Everything after the last challenge. `instances` are the public inputs.
+    pub fn third_phase(
+        &self,
+        first: &FirstPhase,
+        rest: &[Fr],
+        challenges: FirstChallenges,
+        z: Fr,
+        instances: &[Fr],
+    ) -> ThirdPhase {
+        evaluations::third_phase(self, first, rest, challenges, z, instances)
+    }
+
+    fn out_of_range(&self, tile: &Tile, value: i64) -> WitnessError {
+        let table = &self.layout.tables.functions[tile.function];
+        WitnessError::OutOfRange {
+            layer: tile.name.clone(),
+            value,
+            min: table.min,
+            max: table.min + table.values.len() as i32 - 1,
+        }
+    }
+
+    /// The public inputs of this assignment, after the context.
+    pub fn public_values(&self) -> Vec<Fr> {
+        let Some(place) = &self.place else {
+            let Some(input) = self.inputs.first() else { return Vec::new() };
+            let mut values = match self.layout.options.statement {
+                StatementKind::Prediction { input: InputMode::Public, .. } => {
+                    poseidon::pack_bytes(input.bytes)
+                }
+                _ => vec![poseidon::commit_input(input.salt, input.bytes)],
+            };
+            values.extend(self.outputs());
+            return values;
+        };
+        let number = |value: usize| Fr::from(value as u64);
+        vec![
+            self.climb(poseidon::hash_node),
+            number(place.first),
+            number(place.count),
+            Fr::from_u128(self.small_result()),
+        ]
+    }
+
+    /// The outputs of a prediction.
+    fn outputs(&self) -> Vec<Fr> {
+        let StatementKind::Prediction { output, .. } = self.layout.options.statement else {
+            return Vec::new();
+        };
+        match output {
+            OutputMode::Class => vec![Fr::from(self.best(0) as u64)],
+            OutputMode::Best(count) => {
+                (0..count).map(|rank| Fr::from(self.best(rank) as u64)).collect()
+            }
+            OutputMode::Logits => self
+                .logits(0)
+                .iter()
+                .map(|logit| Fr::from((i64::from(*logit) + i64::from(ACTIVATION_OFFSET)) as u64))
+                .collect(),
+        }
+    }
+
+    /// Whether an item of a run is correct or selected, and counts.
+    pub fn counts(&self, item: usize) -> bool {
+        let active = self.place.as_ref().is_some_and(|place| item < place.count);
+        let input = self.inputs.get(item).filter(|_| active);
+        input.is_some_and(|input| {
+            self.beating(item, input.class) < self.layout.options.statement.top()
+        })
+    }
+
+    /// What a statement about a collection counts or collects: a number below 2^128.
+    pub fn small_result(&self) -> u128 {
+        let counted = (0..self.inputs.len()).filter(|item| self.counts(*item));
+        match self.layout.options.statement {
+            StatementKind::Retrieval { .. } => counted.map(|item| 1 << item).sum(),
+            _ => counted.count() as u128,
+        }
+    }
+
+    /// The leaves of the run: those of the items that count, else the prover's choice.
+    pub(super) fn leaves(&self) -> Vec<Fr> {
+        self.inputs
+            .par_iter()
+            .enumerate()
+            .map(|(item, input)| {
+                let active = self.free_value(FreeValue::Active(item));
+                let masked = self.free_value(FreeValue::MaskedLeaf(item));
+                if bool::from(active.is_zero()) {
+                    return masked;
+                }
+                let leaf = poseidon::hash_leaf(input.salt, input.label, input.bytes);
+                masked + active * (leaf - masked)
+            })
+            .collect()
+    }
+
+    /// The nodes above the leaves, `node` of each pair, up to the tree's root.
+    pub(super) fn climb(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+        let mut root = self.climb_run(&mut node);
+        let heights = self.place.as_ref().map_or(0, |place| place.siblings.len());
+        for height in 0..heights {
+            let bit = self.free_value(FreeValue::PathBit(height));
+            let sibling = self.free_value(FreeValue::Sibling(height));
+            let left = root + bit * (sibling - root);
+            root = node(left, sibling + root - left);
+        }
+        root
+    }
+
+    /// Up to the run's own root.
+    pub(super) fn climb_run(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+        let mut level = self.leaves();
+        while level.len() > 1 {
+            level = level.chunks(2).map(|pair| node(pair[0], pair[pair.len() - 1])).collect();
+        }
+        level.first().copied().unwrap_or(Fr::ZERO)
+    }
+
+    /// The values that the prover chooses in the scalar program.
+    pub(super) fn free_value(&self, value: FreeValue) -> Fr {
+        let Some(place) = &self.place else { return Fr::ZERO };
+        #[cfg(test)]
+        if let Some((_, forged)) = place.forged.iter().find(|(what, _)| *what == value) {
+            return *forged;
+        }
+        match value {
+            FreeValue::Active(item) => Fr::from(u64::from(item < place.count)),
+            FreeValue::MaskedLeaf(item) => item
+                .checked_sub(place.count)
+                .and_then(|index| place.masked_leaves.get(index).copied())
+                .unwrap_or(Fr::ZERO),
+            FreeValue::PathBit(height) => {
+                Fr::from(((place.first / self.inputs.len()) >> height & 1) as u64)
+            }
+            FreeValue::Sibling(height) => place.siblings.get(height).copied().unwrap_or(Fr::ZERO),
+        }
+    }
+
+    fn logits(&self, image: usize) -> &[i32] {
+        &self.inputs[image].execution.tensors[self.graph.output]
+    }
+
+    /// Classes that beat `class`.
+    fn beating(&self, image: usize, class: usize) -> usize {
+        let logits = self.logits(image);
+        let Some(own) = logits.get(class) else { return logits.len() };
+        logits
+            .iter()
+            .enumerate()
+            .filter(|(other, logit)| *logit > own || (*logit == own && *other < class))
+            .count()
+    }
+
+    /// The class of rank `rank`, the best first.
+    pub fn best(&self, rank: usize) -> usize {
+        let logits = self.logits(0);
+        let mut classes = (0..logits.len()).collect::<Vec<_>>();
+        classes.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
+        classes.get(rank).copied().unwrap_or(0)
+    }
+}
+
+impl Layout {
+    /// The weight columns, by rows of the weights' domain: weights, biases, `opening_values` (uniform,
+    /// seeded), which fill the rows kept for openings, and at the end the seed's rows. They are the
+    /// same for all circuits of a model.
+    pub fn weight_columns(
+        &self,
+        graph: &QuantizedGraph,
+        seed: &BlindingSeed,
+        mut opening_values: impl RngCore,
+    ) -> Vec<Vec<Fr>> {
+        let zero = Fr::from(WEIGHT_OFFSET as u64);
+        let rows = self.weight_domain();
+        let mut cells = seed
+            .rows(self.options.weight_columns, RESERVED_ROWS)
+            .into_iter()
+            .map(|tail| {
+                let mut column = vec![zero; rows - RESERVED_ROWS];
+                column.extend(tail);
+                column
+            })
+            .collect::<Vec<_>>();
+        for kernel in &self.kernels {
+            if let Op::Conv { weights, bias, .. } = &graph.layers[kernel.layer].op {
+                kernel.for_each_cell(weights, bias, |row, column, value| {
+                    cells[column][row] = Fr::from((value + WEIGHT_OFFSET) as u64);
+                });
+            }
+        }
+        let first = self.openings_row;
+        for column in &mut cells {
+            for cell in &mut column[first..first + self.options.openings] {
+                *cell = Fr::random(&mut opening_values);
+            }
+        }
+        cells
+    }
+}
+
+/// Inverts all values in place, in parallel chunks; zeros stay zero.
+pub(super) fn batch_invert(values: &mut [Fr]) {
+    values.par_chunks_mut(1 << 12).for_each(|chunk| {
+        let mut products = Vec::with_capacity(chunk.len());
+        let mut product = Fr::ONE;
+        for value in chunk.iter() {
+            products.push(product);
+            if !bool::from(value.is_zero()) {
+                product *= value;
+            }
+        }
+        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
+        for (value, before) in chunk.iter_mut().zip(products).rev() {
+            if !bool::from(value.is_zero()) {
+                let inverted = inverse * before;
+                inverse *= *value;
+                *value = inverted;
+            }
+        }
+    });
+}
+
+/// A uniform field element as a salt.
+pub fn random_salt(rng: impl RngCore + CryptoRng) -> Fr {
+    Fr::random(rng)
+}

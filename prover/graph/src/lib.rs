@@ -1,0 +1,254 @@
+//! The quantized graph: one exact integer definition of a network, used alike by the reference
+//! executor, the circuit and the documentation.
+//!
+//! All tensors are `[channels, height, width]`, row-major, signed integers with zero-point 0. A
+//! vector of `n` values is `[n, 1, 1]`. Scales are kept beside the integers only to report real
+//! values; no integer result depends on them.
+
+#[cfg(feature = "executor")]
+pub mod convolution;
+mod dataset;
+#[cfg(feature = "executor")]
+mod executor;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+pub use dataset::Dataset;
+#[cfg(feature = "executor")]
+pub use executor::{ExecuteError, Execution, Executor, LayerTrace};
+pub use validate::GraphError;
+
+/// Offset that makes every signed activation cell of the circuit non-negative: all tensor values
+/// and all pre-activation values must lie in `-ACTIVATION_OFFSET..ACTIVATION_OFFSET`.
+pub const ACTIVATION_OFFSET: i32 = 1 << 15;
+
+/// Offset for weight and bias cells: `-WEIGHT_OFFSET <= w < WEIGHT_OFFSET`.
+pub const WEIGHT_OFFSET: i64 = 1 << 31;
+
+/// Largest shift of a layer (its remainder table has `2^shift` rows).
+pub const MAX_SHIFT: u32 = 16;
+
+/// Index into [`QuantizedGraph::tensors`].
+pub type TensorId = usize;
+/// Index into [`QuantizedGraph::functions`].
+pub type FunctionId = usize;
+
+/// `[channels, height, width]`.
+pub type Shape = [usize; 3];
+
+/// A quantized network, layers in execution order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantizedGraph {
+    pub name: String,
+    pub input: Input,
+    pub tensors: Vec<Tensor>,
+    pub functions: Vec<FunctionTable>,
+    pub layers: Vec<Layer>,
+    /// Logits, shape `[classes, 1, 1]`.
+    pub output: TensorId,
+}
+
+/// The network's input: one byte per element, mapped to an activation by a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    pub tensor: TensorId,
+    /// Activation of byte `b` is `map[b]`; always 256 entries.
+    pub map: Vec<i32>,
+    /// Real value of byte `b` is `b * byte_scale + byte_offset`; for tools that convert floats.
+    pub byte_scale: f64,
+    pub byte_offset: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    pub name: String,
+    pub shape: Shape,
+    /// Real value = integer / scale.
+    pub scale: f64,
+    /// Inclusive range that every value must keep.
+    pub min: i32,
+    pub max: i32,
+}
+
+/// A function on one integer, `out = values[pre - min]` for `min <= pre < min + values.len()`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionTable {
+    /// For reports: `relu`, `relu6`, `identity`, ...
+    pub name: String,
+    pub min: i32,
+    pub values: Vec<i32>,
+}
+
+impl FunctionTable {
+    /// `None` when `pre` is outside the table.
+    pub fn apply(&self, pre: i64) -> Option<i32> {
+        let index = pre.checked_sub(i64::from(self.min))?;
+        self.values.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Name of the ONNX node it comes from.
+    pub name: String,
+    pub output: TensorId,
+    pub op: Op,
+}
+
+/// Window of a convolution or pool, `[vertical, horizontal]`; `pads` is `[top, left, bottom, right]`
+/// as in ONNX. Padded positions are 0 for linear windows and "absent" for max-pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    pub pads: [usize; 4],
+}
+
+/// `acc` to activation: `pre = floor((acc + half) / 2^shift)`, `half = 2^(shift-1)` or 0 when
+/// shift is 0; `rem = acc + half - pre * 2^shift`; `out = functions[function](pre)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescale {
+    pub shift: u32,
+    pub function: FunctionId,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// Convolution with secret weights: `acc[j,oh,ow] = bias[j] + sum w[j,k,a,b] * x[k, ...]`.
+    /// A fully connected layer is a convolution whose kernel covers its whole input.
+    /// `weights` is `[out_channels, in_channels / groups, kernel_h, kernel_w]` row-major;
+    /// `bias` has `out_channels` entries in accumulator scale.
+    Conv {
+        input: TensorId,
+        window: Window,
+        groups: usize,
+        weights: Vec<i64>,
+        bias: Vec<i64>,
+        rescale: Rescale,
+    },
+    /// Average pooling as a channel-wise sum times one public integer: `acc = multiplier * sum x`.
+    SumPool { input: TensorId, window: Window, multiplier: i64, rescale: Rescale },
+    /// Largest value of each window; the output keeps the input's scale. Dilation is 1.
+    MaxPool { input: TensorId, window: Window },
+    /// `acc = constant + sum multiplier_i * x_i` elementwise over tensors of equal shape:
+    /// a rescaled sum, or a function on its own (one input, multiplier 1, shift 0).
+    Pointwise { inputs: Vec<(TensorId, i64)>, constant: i64, rescale: Rescale },
+    /// Exact sum of tensors of equal shape and scale: costs nothing in the circuit.
+    Add { inputs: Vec<TensorId> },
+    /// Concatenation along channels, equal scales: costs nothing in the circuit.
+    Concat { inputs: Vec<TensorId> },
+    /// Channels `start..start + output channels`: costs nothing in the circuit.
+    Slice { input: TensorId, start: usize },
+    /// Elementwise product, `acc = a * b`. The shapes are equal, or the second is `[C, 1, 1]`
+    /// against `[C, H, W]`: a gate for each channel, as in squeeze-and-excitation
+    /// (Hu et al. 2018, section 3).
+    Multiply { inputs: [TensorId; 2], rescale: Rescale },
+    /// Nearest-neighbour upsampling by whole factors, `[vertical, horizontal]`:
+    /// `out[c, h, w] = in[c, h / factor[0], w / factor[1]]`. The output keeps the input's scale.
+    Resize { input: TensorId, factor: [usize; 2] },
+}
+
+impl Window {
+    /// A window with unit stride and dilation and no padding.
+    pub fn dense(kernel: [usize; 2]) -> Self {
+        Self { kernel, stride: [1, 1], dilation: [1, 1], pads: [0; 4] }
+    }
+
+    /// Height and width that the window spans; `None` on overflow or a zero kernel or dilation.
+    pub fn extent(&self) -> Option<[usize; 2]> {
+        let span = |kernel: usize, dilation: usize| {
+            (dilation > 0).then_some(())?;
+            kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
+        };
+        Some([span(self.kernel[0], self.dilation[0])?, span(self.kernel[1], self.dilation[1])?])
+    }
+
+    /// Height and width of the output for an input of `size`, rounded down as ONNX does; `None`
+    /// when the window does not fit or a stride is 0.
+    pub fn output_size(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let extent = self.extent()?;
+        let along = |axis: usize| {
+            let padded =
+                size[axis].checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
+            padded.checked_sub(extent[axis])?.checked_div(self.stride[axis])?.checked_add(1)
+        };
+        Some([along(0)?, along(1)?])
+    }
+}
+
+impl Rescale {
+    /// Added to the accumulator before the shift, so that the shift rounds to nearest.
+    pub fn half(&self) -> i64 {
+        if self.shift == 0 { 0 } else { 1 << (self.shift - 1) }
+    }
+}
+
+impl Op {
+    /// Tensors read by the layer, in order.
+    pub fn inputs(&self) -> Vec<TensorId> {
+        match self {
+            Op::Conv { input, .. }
+            | Op::SumPool { input, .. }
+            | Op::MaxPool { input, .. }
+            | Op::Slice { input, .. }
+            | Op::Resize { input, .. } => vec![*input],
+            Op::Pointwise { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
+            Op::Add { inputs } | Op::Concat { inputs } => inputs.clone(),
+            Op::Multiply { inputs, .. } => inputs.to_vec(),
+        }
+    }
+
+    /// Shift and function of the layers that have their own accumulator.
+    pub fn rescale(&self) -> Option<Rescale> {
+        match self {
+            Op::Conv { rescale, .. }
+            | Op::SumPool { rescale, .. }
+            | Op::Pointwise { rescale, .. }
+            | Op::Multiply { rescale, .. } => Some(*rescale),
+            Op::MaxPool { .. }
+            | Op::Add { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Resize { .. } => None,
+        }
+    }
+
+    /// Short name for reports and messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Op::Conv { .. } => "Conv",
+            Op::SumPool { .. } => "SumPool",
+            Op::MaxPool { .. } => "MaxPool",
+            Op::Pointwise { .. } => "Pointwise",
+            Op::Add { .. } => "Add",
+            Op::Concat { .. } => "Concat",
+            Op::Slice { .. } => "Slice",
+            Op::Multiply { .. } => "Multiply",
+            Op::Resize { .. } => "Resize",
+        }
+    }
+}
+
+impl QuantizedGraph {
+    /// Rows of the circuit's lookup table: all function tables and one range table for each
+    /// distinct shift.
+    pub fn table_rows(&self) -> usize {
+        let functions: usize = self.functions.iter().map(|table| table.values.len()).sum();
+        let shifts: std::collections::BTreeSet<u32> =
+            self.layers.iter().filter_map(|layer| Some(layer.op.rescale()?.shift)).collect();
+        functions + shifts.iter().map(|shift| 1usize << shift).sum::<usize>()
+    }
+
+    /// Number of secret integers: weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.layers
+            .iter()
+            .map(|layer| match &layer.op {
+                Op::Conv { weights, bias, .. } => weights.len() + bias.len(),
+                _ => 0,
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,122 @@
+//! Image files.
+
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageReader, imageops::FilterType};
+
+use super::{
+    DataError, Dataset, Labels, Source, channels_first,
+    table::{LabelFile, read_labels},
+};
+use assay_graph::Shape;
+
+/// Wider or higher images are refused before they are decoded.
+const MAX_SIDE: u32 = 1 << 14;
+
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"];
+
+/// File of labels in a folder of images.
+const LABELS: &str = "labels.csv";
+
+pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, shape, limit, .. } = *source;
+    let failed = |source| DataError::Read { path: path.to_owned(), source };
+    let mut files: Vec<PathBuf> = Vec::new();
+    if std::fs::metadata(path).map_err(failed)?.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            if is_image(&file) {
+                files.push(file);
+            }
+        }
+        files.sort();
+    } else {
+        files.push(path.to_owned());
+    }
+    let beside = path.join(LABELS);
+    let labels = match source.labels {
+        Labels::None => Vec::new(),
+        Labels::Named(name) => {
+            let problem = format!("images have no array or column {name:?}");
+            return Err(DataError::Labels { path: path.to_owned(), problem });
+        }
+        Labels::File(file) => labels_of(file, &files)?,
+        Labels::Find if beside.is_file() => labels_of(&beside, &files)?,
+        Labels::Find => {
+            let labels: Option<Vec<usize>> =
+                files.iter().take(limit).map(|file| label(file)).collect();
+            labels.unwrap_or_default()
+        }
+    };
+    files.truncate(limit);
+    let inputs = files.iter().map(|file| read_one(file, shape)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Dataset { inputs, labels: labels.into_iter().take(limit).collect() })
+}
+
+/// The labels that a file gives to images, one to each.
+fn labels_of(path: &Path, files: &[PathBuf]) -> Result<Vec<usize>, DataError> {
+    let wrong = |problem: String| DataError::Labels { path: path.to_owned(), problem };
+    match read_labels(path)? {
+        LabelFile::InOrder(labels) if labels.len() == files.len() => Ok(labels),
+        LabelFile::InOrder(labels) => {
+            Err(wrong(format!("{} labels for {} images", labels.len(), files.len())))
+        }
+        LabelFile::ByName(mut labels) => {
+            let found = files.iter().map(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                labels.remove(name.as_ref()).ok_or_else(|| wrong(format!("none for `{name}`")))
+            });
+            let found = found.collect::<Result<Vec<_>, _>>()?;
+            match labels.keys().next() {
+                Some(name) => Err(wrong(format!("one for `{name}`, which is not there"))),
+                None => Ok(found),
+            }
+        }
+    }
+}
+
+fn is_image(file: &Path) -> bool {
+    file.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// The number after the last underscore of the file's name.
+fn label(file: &Path) -> Option<usize> {
+    file.file_stem()?.to_str()?.rsplit_once('_')?.1.parse().ok()
+}
+
+pub(super) fn read_one(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
+    let failed = |problem: String| DataError::Image { path: path.to_owned(), problem };
+    let mut reader = ImageReader::open(path)
+        .and_then(|reader| reader.with_guessed_format())
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    reader.limits(limits);
+    let image = reader.decode().map_err(|error| failed(error.to_string()))?;
+    let [channels, height, width] = shape;
+    let size = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let (wanted_width, wanted_height) = (size(width), size(height));
+    let fits = (image.width(), image.height()) == (wanted_width, wanted_height);
+    if wanted_width > MAX_SIDE || wanted_height > MAX_SIDE || !matches!(channels, 1 | 3) {
+        return Err(DataError::Shape {
+            path: path.to_owned(),
+            actual: vec![3, u64::from(image.height()), u64::from(image.width())],
+            expected: shape,
+        });
+    }
+    let image = if fits {
+        image
+    } else {
+        image.resize_exact(wanted_width, wanted_height, FilterType::Triangle)
+    };
+    Ok(bytes(&image, shape))
+}
+
+fn bytes(image: &DynamicImage, shape: Shape) -> Vec<u8> {
+    if shape[0] == 1 {
+        image.to_luma8().into_raw()
+    } else {
+        channels_first(image.to_rgb8().as_raw(), shape)
+    }
+}

@@ -1,0 +1,235 @@
+//! Reading inputs and labels: `.npz` archives, tables, folders of images, single files.
+//!
+//! Everything becomes bytes in the order `[channels, height, width]`, row-major, as
+//! [`assay_graph::Executor::run`] takes them.
+
+mod images;
+mod npz;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use assay_graph::Shape;
+
+use crate::quantize::InputEncoding;
+pub use assay_graph::Dataset;
+
+/// Why inputs could not be read.
+#[derive(Debug, Error)]
+pub enum DataError {
+    #[error("cannot read `{path}`: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` is not a readable npz archive: {problem}")]
+    Archive { path: PathBuf, problem: String },
+    #[error("`{path}` is not a readable image: {problem}")]
+    Image { path: PathBuf, problem: String },
+    #[error(
+        "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
+    )]
+    Shape { path: PathBuf, actual: Vec<u64>, expected: Shape },
+    #[error(
+        "`{path}` holds no inputs; npz archives, csv tables, png, jpeg, pgm and ppm files are read"
+    )]
+    Empty { path: PathBuf },
+    #[error("`{path}`, row {row}: {problem}")]
+    Row { path: PathBuf, row: usize, problem: String },
+    #[error("`{path}`, row {row}, column {column}: {problem}")]
+    Cell { path: PathBuf, row: usize, column: usize, problem: String },
+    #[error("labels in `{path}`: {problem}")]
+    Labels { path: PathBuf, problem: String },
+    #[error("`{path}` is no npz archive, so it has no array {name:?}")]
+    NoArrays { path: PathBuf, name: String },
+    #[error("`{path}` holds {inputs} inputs; none is left after the first {skip}")]
+    Skipped { path: PathBuf, inputs: usize, skip: usize },
+}
+
+/// Where inputs and labels are, and how they become bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// An `.npz` archive, a `.csv` table, a folder of images, or one image.
+    pub path: &'a Path,
+    pub shape: Shape,
+    pub values: Values,
+    /// Name of the array of inputs in an archive; by default it is found as [`Dataset::open`] says.
+    pub inputs: Option<&'a str>,
+    pub labels: Labels<'a>,
+    /// Inputs to leave out at the beginning.
+    pub skip: usize,
+    /// Inputs to read at most, after those.
+    pub limit: usize,
+}
+
+/// How numbers become bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// They are the bytes: integers of 0 to 255.
+    Bytes,
+    /// Real numbers; only arrays of bytes are taken as they are.
+    Reals(InputEncoding),
+}
+
+/// Where labels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels<'a> {
+    /// In the array or the column with a usual name (`labels`, `label`, `y`; in a table also
+    /// `class` and `target`); in the folder's `labels.csv`, else in the images' names. If they are
+    /// not there, there are none.
+    Find,
+    /// There are none.
+    None,
+    /// In the array or the column of this name; a column may also be given by its number, from 1.
+    Named(&'a str),
+    /// In a file with a label in each line, in the inputs' order, or an image's name and its label.
+    File(&'a Path),
+}
+
+impl Values {
+    fn byte(&self, number: f64) -> Result<u8, String> {
+        match self {
+            _ if !number.is_finite() => Err(format!("{number} is not a finite number")),
+            Self::Bytes if number.fract() != 0.0 || !(0.0..=255.0).contains(&number) => {
+                Err(format!("{number} is not a byte; say how bytes stand for real numbers"))
+            }
+            Self::Bytes => Ok(number as u8),
+            Self::Reals(encoding) => Ok(encoding.encode(number)),
+        }
+    }
+}
+
+impl Dataset {
+    /// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
+    /// network's height and width (bilinear) when they differ.
+    ///
+    /// # Errors
+    /// [`DataError`], naming the file, and the row and the column where there are any.
+    pub fn read(source: &Source<'_>) -> Result<Self, DataError> {
+        let Source { path, skip, limit, .. } = *source;
+        let mut dataset = Self::read_from_first(&Source {
+            skip: 0,
+            limit: limit.saturating_add(skip),
+            ..*source
+        })?;
+        let inputs = dataset.inputs.len();
+        if inputs <= skip && skip > 0 {
+            return Err(DataError::Skipped { path: path.to_owned(), inputs, skip });
+        }
+        dataset.inputs.drain(..skip);
+        dataset.labels.drain(..skip.min(dataset.labels.len()));
+        Ok(dataset)
+    }
+
+    fn read_from_first(source: &Source<'_>) -> Result<Self, DataError> {
+        let Source { path, inputs, .. } = *source;
+        let has_extension =
+            |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+        if let (Some(name), false) = (inputs, has_extension("npz")) {
+            return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
+        }
+        let mut dataset = if has_extension("npz") {
+            npz::read(source)?
+        } else if has_extension("csv") {
+            table::read(source)?
+        } else {
+            images::read(source)?
+        };
+        if dataset.inputs.is_empty() {
+            return Err(DataError::Empty { path: path.to_owned() });
+        }
+        if let Labels::File(file) = source.labels
+            && dataset.labels.is_empty()
+        {
+            dataset.labels = labels_in_order(file, dataset.inputs.len(), source.limit)?;
+        }
+        Ok(dataset)
+    }
+
+    /// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
+    /// images (in the order of their names), or one image file.
+    ///
+    /// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
+    /// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
+    /// taken as they are; other numbers, also those of a table, are converted with `encoding`.
+    /// Images are resized to the network's height and width (bilinear) when they differ. Their
+    /// labels are in `labels.csv`, or a file name that ends in `_<number>` before its extension
+    /// gives the label.
+    ///
+    /// # Errors
+    /// [`DataError`], naming the file.
+    pub fn open(
+        path: &Path,
+        shape: Shape,
+        encoding: &InputEncoding,
+        limit: usize,
+    ) -> Result<Self, DataError> {
+        let values = Values::Reals(*encoding);
+        Self::read(&Source {
+            path,
+            shape,
+            values,
+            inputs: None,
+            labels: Labels::Find,
+            skip: 0,
+            limit,
+        })
+    }
+}
+
+/// Reads one image file as bytes `[channels, height, width]`, grey for one channel and RGB for
+/// three, resized (bilinear) when its size differs.
+///
+/// # Errors
+/// [`DataError::Image`] and [`DataError::Shape`].
+pub fn read_image(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
+    images::read_one(path, shape)
+}
+
+/// Smallest and largest number of an archive's inputs, to choose an [`InputEncoding`] for data
+/// that are not bytes; `None` for bytes.
+///
+/// # Errors
+/// [`DataError`], naming the file.
+pub fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
+    npz::value_range(path)
+}
+
+/// A label, which is a class's index.
+fn label_from(number: f64) -> Result<usize, String> {
+    // Integers are exact in f64 up to there.
+    if number.fract() == 0.0 && (0.0..9e15).contains(&number) {
+        return Ok(number as usize);
+    }
+    Err(format!("{number} is not a label; labels are integers from 0"))
+}
+
+/// The labels of a file that has one for each of `inputs` inputs; it may have more when `limit` cut
+/// the inputs off.
+fn labels_in_order(file: &Path, inputs: usize, limit: usize) -> Result<Vec<usize>, DataError> {
+    let wrong = |problem: String| DataError::Labels { path: file.to_owned(), problem };
+    let table::LabelFile::InOrder(mut labels) = table::read_labels(file)? else {
+        return Err(wrong("they go by names of files, the inputs have none".to_owned()));
+    };
+    if labels.len() > inputs && inputs == limit {
+        labels.truncate(limit);
+    }
+    if labels.len() != inputs {
+        return Err(wrong(format!("{} labels for {inputs} inputs", labels.len())));
+    }
+    Ok(labels)
+}
+
+/// Bytes of an image stored `[height, width, channels]` in the order `[channels, height, width]`.
+fn channels_first(pixels: &[u8], [channels, height, width]: Shape) -> Vec<u8> {
+    let plane = height * width;
+    let mut bytes = vec![0; pixels.len()];
+    for (position, pixel) in pixels.chunks_exact(channels).enumerate() {
+        for (channel, byte) in pixel.iter().enumerate() {
+            bytes[channel * plane + position] = *byte;
+        }
+    }
+    bytes
+}

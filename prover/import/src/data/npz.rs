@@ -1,0 +1,286 @@
+//! NumPy archives.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use zip::ZipArchive;
+
+use super::{DataError, Dataset, Labels, Source, channels_first, label_from};
+use assay_graph::Shape;
+
+/// Bound on the numbers read from one array.
+const MAX_NUMBERS: u64 = 1 << 30;
+const MAX_HEADER: u32 = 1 << 16;
+
+const INPUT_NAMES: [&str; 4] = ["images", "X", "x", "inputs"];
+const LABEL_NAMES: [&str; 4] = ["labels", "y", "Y", "label"];
+
+/// The numbers of an array, bytes kept as bytes.
+enum Numbers {
+    Bytes(Vec<u8>),
+    Reals(Vec<f64>),
+}
+
+struct Array {
+    shape: Vec<u64>,
+    numbers: Numbers,
+}
+
+pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, shape, limit, .. } = *source;
+    let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
+        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
+    let order = order(&array.shape, shape).ok_or_else(|| DataError::Shape {
+        path: path.to_owned(),
+        actual: array.shape.clone(),
+        expected: shape,
+    })?;
+    let elements = shape.iter().product::<usize>().max(1);
+    let bytes: Vec<u8> = match array.numbers {
+        Numbers::Bytes(bytes) => bytes,
+        Numbers::Reals(reals) => reals
+            .iter()
+            .enumerate()
+            .map(|(index, number)| {
+                source.values.byte(*number).map_err(|problem| {
+                    let (row, column) = (index / elements, index % elements);
+                    failed(path, format!("array `{name}`: input {row}, number {column}: {problem}"))
+                })
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    let inputs: Vec<Vec<u8>> = bytes
+        .chunks_exact(elements)
+        .map(|input| match order {
+            Layout::ChannelsFirst => input.to_vec(),
+            Layout::ChannelsLast => channels_first(input, shape),
+        })
+        .collect();
+    let labels = match read_array(path, Wanted::Labels(source), limit)? {
+        Some((name, array)) => labels(&array)
+            .and_then(|labels| {
+                let (found, wanted) = (labels.len(), inputs.len());
+                let problem = || format!("{found} labels for {wanted} inputs");
+                if found == wanted { Ok(labels) } else { Err(problem()) }
+            })
+            .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
+        None => Vec::new(),
+    };
+    Ok(Dataset { inputs, labels })
+}
+
+fn labels(array: &Array) -> Result<Vec<usize>, String> {
+    match &array.numbers {
+        Numbers::Bytes(bytes) => Ok(bytes.iter().copied().map(usize::from).collect()),
+        Numbers::Reals(reals) => reals
+            .iter()
+            .enumerate()
+            .map(|(row, number)| {
+                label_from(*number).map_err(|problem| format!("row {row}: {problem}"))
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
+    let (_, array) = read_array(path, Wanted::AnyInputs, usize::MAX)?
+        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
+    Ok(match array.numbers {
+        Numbers::Bytes(_) => None,
+        Numbers::Reals(reals) => {
+            Some(reals.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+                (low.min(*x), high.max(*x))
+            }))
+        }
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Layout {
+    ChannelsFirst,
+    ChannelsLast,
+}
+
+/// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.
+fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
+    let squeeze =
+        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
+    let given = squeeze(array.get(1..)?);
+    let [channels, height, width] = [channels as u64, height as u64, width as u64];
+    if given == squeeze(&[channels, height, width]) || given == [channels * height * width] {
+        Some(Layout::ChannelsFirst)
+    } else if given == squeeze(&[height, width, channels]) {
+        Some(Layout::ChannelsLast)
+    } else {
+        None
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Inputs(&'a Source<'a>),
+    /// As without a name in [`Source::inputs`].
+    AnyInputs,
+    Labels(&'a Source<'a>),
+}
+
+impl Wanted<'_> {
+    /// Which of the arrays that are present; none where there are no labels.
+    fn choose(self, present: &[String]) -> Result<Option<String>, String> {
+        let named = |name: &str| match present.iter().find(|array| *array == name) {
+            Some(array) => Ok(Some(array.clone())),
+            None => Err(format!("it has no array `{name}`, but {}", listed(present))),
+        };
+        let usual = |names: &[&str]| {
+            let mut names = names.iter();
+            names.find_map(|name| present.iter().find(|array| array == name)).cloned()
+        };
+        match self {
+            Self::Inputs(Source { inputs: Some(name), .. }) => named(name),
+            Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
+            Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
+            Self::Labels(_) => Ok(None),
+            Self::AnyInputs | Self::Inputs(_) => {
+                let labels = match self {
+                    Self::Inputs(Source { labels: Labels::Named(name), .. }) => Some(*name),
+                    _ => None,
+                };
+                let is_label = |array: &str| labels == Some(array) || LABEL_NAMES.contains(&array);
+                let others = || present.iter().filter(|array| !is_label(array));
+                match (usual(&INPUT_NAMES), others().next(), others().nth(1)) {
+                    (Some(array), ..) => Ok(Some(array)),
+                    (None, Some(only), None) => Ok(Some(only.clone())),
+                    (None, None, _) => Ok(None),
+                    _ => Err(format!("it has {}; say which holds the inputs", listed(present))),
+                }
+            }
+        }
+    }
+}
+
+fn listed(arrays: &[String]) -> String {
+    let names: Vec<String> = arrays.iter().map(|array| format!("`{array}`")).collect();
+    if names.is_empty() { "no arrays".to_owned() } else { names.join(", ") }
+}
+
+/// The array that is wanted, with its name, its first `limit` rows.
+fn read_array(
+    path: &Path,
+    wanted: Wanted<'_>,
+    limit: usize,
+) -> Result<Option<(String, Array)>, DataError> {
+    let file =
+        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    let mut archive =
+        ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
+    let mut present = archive
+        .file_names()
+        .filter_map(|entry| entry.strip_suffix(".npy"))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    present.sort();
+    let Some(name) = wanted.choose(&present).map_err(|problem| failed(path, problem))? else {
+        return Ok(None);
+    };
+    let entry = format!("{name}.npy");
+    let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;
+    match numbers(reader, limit) {
+        Ok(array) => Ok(Some((name, array))),
+        Err(problem) => Err(failed(path, format!("array `{name}`: {problem}"))),
+    }
+}
+
+fn failed(path: &Path, problem: impl Into<String>) -> DataError {
+    DataError::Archive { path: path.to_owned(), problem: problem.into() }
+}
+
+fn numbers(mut reader: impl Read, limit: usize) -> Result<Array, String> {
+    let header = Header::read(&mut reader)?;
+    let mut shape = header.shape;
+    let Some(rows) = shape.first_mut() else { return Err("it is a single number".into()) };
+    *rows = (*rows).min(limit as u64);
+    let count = shape.iter().try_fold(1u64, |count, size| count.checked_mul(*size));
+    let Some(count) = count.filter(|count| *count <= MAX_NUMBERS) else {
+        return Err(format!("shape {shape:?} has more than {MAX_NUMBERS} numbers"));
+    };
+    let kind = header.kind.trim_start_matches(['|', '<', '=']);
+    let width: u64 = kind.get(1..).and_then(|width| width.parse().ok()).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let wanted = count.saturating_mul(width);
+    reader.take(wanted).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let numbers = match kind {
+        "u1" => Numbers::Bytes(bytes),
+        "u2" => reals(&bytes, |b| f64::from(u16::from_le_bytes(b))),
+        "u4" => reals(&bytes, |b| f64::from(u32::from_le_bytes(b))),
+        "i1" => reals(&bytes, |b| f64::from(i8::from_le_bytes(b))),
+        "i2" => reals(&bytes, |b| f64::from(i16::from_le_bytes(b))),
+        "i4" => reals(&bytes, |b| f64::from(i32::from_le_bytes(b))),
+        "i8" => reals(&bytes, |b| i64::from_le_bytes(b) as f64),
+        "f4" => reals(&bytes, |b| f64::from(f32::from_le_bytes(b))),
+        "f8" => reals(&bytes, f64::from_le_bytes),
+        _ => {
+            return Err(format!(
+                "numbers of type `{}` are not supported; save integers or floats, little-endian",
+                header.kind
+            ));
+        }
+    };
+    let found = match &numbers {
+        Numbers::Bytes(bytes) => bytes.len(),
+        Numbers::Reals(reals) => reals.len(),
+    };
+    if found as u64 != count {
+        return Err(format!("{found} numbers, but the shape {shape:?} declares {count}"));
+    }
+    Ok(Array { shape, numbers })
+}
+
+fn reals<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f64) -> Numbers {
+    Numbers::Reals(bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect())
+}
+
+/// Header of an array file (NumPy enhancement proposal 1).
+struct Header {
+    /// Type of the numbers, such as `<f4`.
+    kind: String,
+    shape: Vec<u64>,
+}
+
+impl Header {
+    fn read(reader: &mut impl Read) -> Result<Self, String> {
+        let mut start = [0u8; 8];
+        let cut = |error: std::io::Error| format!("its header cannot be read: {error}");
+        reader.read_exact(&mut start).map_err(cut)?;
+        let [0x93, b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
+            return Err("it is not a NumPy array".into());
+        };
+        let mut size = [0u8; 4];
+        let digits = if version == 1 { 2 } else { 4 };
+        reader.read_exact(&mut size[..digits]).map_err(cut)?;
+        let size = u32::from_le_bytes(size);
+        if size > MAX_HEADER {
+            return Err(format!("its header has {size} bytes"));
+        }
+        let mut text = vec![0; size as usize];
+        reader.read_exact(&mut text).map_err(cut)?;
+        let text = String::from_utf8_lossy(&text);
+        let field = |name: &str| {
+            let start = text.find(&format!("'{name}':"))? + name.len() + 3;
+            Some(text[start..].trim_start())
+        };
+        let malformed = || format!("its header `{}` is not understood", text.trim());
+        if !field("fortran_order").ok_or_else(malformed)?.starts_with("False") {
+            return Err("Fortran order is not supported; save it in C order".into());
+        }
+        let kind = field("descr").and_then(|rest| rest.strip_prefix('\'')?.split_once('\''));
+        let (kind, _) = kind.ok_or_else(malformed)?;
+        let shape = field("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
+        let (shape, _) = shape.ok_or_else(malformed)?;
+        let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
+        let shape = sizes.map(|size| size.parse().map_err(|_| malformed()));
+        Ok(Self { kind: kind.into(), shape: shape.collect::<Result<_, _>>()? })
+    }
+}

@@ -1,0 +1,311 @@
+//! ONNX import: a float network as a small graph of fused layers.
+//!
+//! The file is parsed by tract-onnx, which also runs the original network as a reference. Each
+//! layer keeps the name and operator of the ONNX node it comes from; batch normalization, constant
+//! arithmetic, padding and activation functions are folded into the layers they belong to.
+
+mod constant;
+mod function;
+mod fusion;
+mod importer;
+mod operators;
+mod protobuf;
+mod reference;
+mod run;
+mod shapes;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use function::{Binary, Function, Unary};
+pub use reference::Reference;
+pub use run::{FloatExecution, FloatExecutor};
+
+use assay_graph::{Shape, Window};
+
+/// Larger files are refused unread.
+const MAX_FILE_BYTES: u64 = 1 << 31;
+
+/// Index into [`FloatGraph::tensors`].
+pub type FloatTensorId = usize;
+
+/// Why an ONNX file was refused.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    #[error("cannot read `{path}`: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("`{path}` has {bytes} bytes, at most {MAX_FILE_BYTES} are read")]
+    FileTooLarge { path: PathBuf, bytes: u64 },
+    #[error("not a readable ONNX file (truncated, or another format): {0}")]
+    Parse(String),
+    #[error("ONNX graph: {0}")]
+    Graph(String),
+    #[error("ONNX tensor `{tensor}`: {problem}")]
+    Tensor { tensor: String, problem: String },
+    #[error("ONNX node `{node}` ({operator}): {problem}")]
+    Node { node: String, operator: String, problem: String },
+    #[error("the reference run of the original network failed: {0}")]
+    Reference(String),
+}
+
+/// A float network as fused layers, in execution order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatGraph {
+    pub name: String,
+    pub input: FloatInput,
+    pub tensors: Vec<FloatTensor>,
+    pub layers: Vec<FloatLayer>,
+    /// Logits, shape `[classes, 1, 1]`.
+    pub output: FloatTensorId,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatInput {
+    pub tensor: FloatTensorId,
+    /// Name and shape in the file, batch included.
+    pub name: String,
+    pub onnx_shape: Vec<usize>,
+    /// For files that take channels last: element `i` of the file's input is element `order[i]` of
+    /// the graph's `[channels, height, width]` input.
+    pub order: Option<Vec<u32>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatTensor {
+    pub name: String,
+    pub shape: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatLayer {
+    /// Name of the ONNX node it comes from.
+    pub name: String,
+    /// Operator of that node.
+    pub operator: String,
+    pub output: FloatTensorId,
+    pub op: FloatOp,
+}
+
+/// The operations of [`assay_graph::Op`] over real numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FloatOp {
+    /// `weights` is `[out_channels, in_channels / groups, kernel_h, kernel_w]`, row-major.
+    Conv {
+        input: FloatTensorId,
+        window: Window,
+        groups: usize,
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        function: Function,
+    },
+    /// Sum of the window over its number of elements; padding counts as 0.
+    MeanPool {
+        input: FloatTensorId,
+        window: Window,
+        function: Function,
+    },
+    MaxPool {
+        input: FloatTensorId,
+        window: Window,
+    },
+    /// `function(constant + sum coefficient_i * x_i)` elementwise.
+    Sum {
+        inputs: Vec<(FloatTensorId, f64)>,
+        constant: f64,
+        function: Function,
+    },
+    Concat {
+        inputs: Vec<FloatTensorId>,
+    },
+    Slice {
+        input: FloatTensorId,
+        start: usize,
+    },
+    /// `function(a * b)` elementwise; the second may be `[C, 1, 1]` against `[C, H, W]`.
+    Product {
+        inputs: [FloatTensorId; 2],
+        function: Function,
+    },
+    /// Each element repeated `factor[0]` times down and `factor[1]` times across.
+    Resize {
+        input: FloatTensorId,
+        factor: [usize; 2],
+    },
+}
+
+impl FloatOp {
+    /// Tensors read by the layer.
+    pub fn inputs(&self) -> Vec<FloatTensorId> {
+        match self {
+            Self::Conv { input, .. }
+            | Self::MeanPool { input, .. }
+            | Self::MaxPool { input, .. }
+            | Self::Slice { input, .. }
+            | Self::Resize { input, .. } => vec![*input],
+            Self::Sum { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
+            Self::Concat { inputs } => inputs.clone(),
+            Self::Product { inputs, .. } => inputs.to_vec(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn inputs_mut(&mut self) -> Vec<&mut FloatTensorId> {
+        match self {
+            Self::Conv { input, .. }
+            | Self::MeanPool { input, .. }
+            | Self::MaxPool { input, .. }
+            | Self::Slice { input, .. }
+            | Self::Resize { input, .. } => vec![input],
+            Self::Sum { inputs, .. } => inputs.iter_mut().map(|(tensor, _)| tensor).collect(),
+            Self::Concat { inputs } => inputs.iter_mut().collect(),
+            Self::Product { inputs, .. } => inputs.iter_mut().collect(),
+        }
+    }
+
+    /// Function applied to each element of the result, where the layer has one.
+    pub fn function(&self) -> Option<&Function> {
+        match self {
+            Self::Conv { function, .. }
+            | Self::MeanPool { function, .. }
+            | Self::Sum { function, .. }
+            | Self::Product { function, .. } => Some(function),
+            Self::MaxPool { .. }
+            | Self::Concat { .. }
+            | Self::Slice { .. }
+            | Self::Resize { .. } => None,
+        }
+    }
+
+    fn function_mut(&mut self) -> Option<&mut Function> {
+        match self {
+            Self::Conv { function, .. }
+            | Self::MeanPool { function, .. }
+            | Self::Sum { function, .. }
+            | Self::Product { function, .. } => Some(function),
+            Self::MaxPool { .. }
+            | Self::Concat { .. }
+            | Self::Slice { .. }
+            | Self::Resize { .. } => None,
+        }
+    }
+}
+
+impl FloatGraph {
+    /// Shape of the input, `[channels, height, width]`.
+    pub fn input_shape(&self) -> Shape {
+        self.tensors[self.input.tensor].shape
+    }
+
+    /// Number of values of the output.
+    pub fn classes(&self) -> usize {
+        self.tensors[self.output].shape[0]
+    }
+
+    /// Tensors that hold values of the input and nothing else, and so have its scale.
+    pub(crate) fn holds_input(&self) -> Vec<bool> {
+        let mut holds = vec![false; self.tensors.len()];
+        holds[self.input.tensor] = true;
+        for layer in &self.layers {
+            holds[layer.output] = match &layer.op {
+                FloatOp::MaxPool { input, .. }
+                | FloatOp::Slice { input, .. }
+                | FloatOp::Resize { input, .. } => holds[*input],
+                FloatOp::Concat { inputs } => inputs.iter().all(|input| holds[*input]),
+                _ => false,
+            };
+        }
+        holds
+    }
+
+    /// Gives each part of a concatenation that holds values of the input a layer of its own, which
+    /// brings them to the scale of the other parts.
+    fn separate_input(&mut self) {
+        let mut holds = self.holds_input();
+        for mut layer in std::mem::take(&mut self.layers) {
+            let mixed = matches!(layer.op, FloatOp::Concat { .. }) && !holds[layer.output];
+            for input in layer.op.inputs_mut().into_iter().filter(|_| mixed) {
+                if holds[*input] {
+                    let output = self.tensors.len();
+                    self.tensors.push(self.tensors[*input].clone());
+                    holds.push(false);
+                    self.layers.push(FloatLayer {
+                        name: layer.name.clone(),
+                        operator: layer.operator.clone(),
+                        output,
+                        op: FloatOp::Sum {
+                            inputs: vec![(*input, 1.0)],
+                            constant: 0.0,
+                            function: Function::Identity,
+                        },
+                    });
+                    *input = output;
+                }
+            }
+            self.layers.push(layer);
+        }
+    }
+
+    /// Multiplications of weights with activations.
+    pub fn multiply_accumulates(&self) -> u64 {
+        self.layers
+            .iter()
+            .map(|layer| match &layer.op {
+                FloatOp::Conv { weights, .. } => {
+                    let [_, height, width] = self.tensors[layer.output].shape;
+                    weights.len() as u64 * height as u64 * width as u64
+                }
+                _ => 0,
+            })
+            .sum()
+    }
+}
+
+/// An imported network: its fused graph, and the original for reference runs.
+#[derive(Debug)]
+pub struct Model {
+    pub graph: FloatGraph,
+    source: protobuf::Source,
+}
+
+impl Model {
+    /// Reads an ONNX file; tensors with external data are looked up beside it.
+    ///
+    /// # Errors
+    /// [`ImportError`], naming the node or tensor that is broken or not supported.
+    pub fn import(path: &Path) -> Result<Self, ImportError> {
+        let read = |source| ImportError::Read { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        if bytes > MAX_FILE_BYTES {
+            return Err(ImportError::FileTooLarge { path: path.to_owned(), bytes });
+        }
+        let content = std::fs::read(path).map_err(read)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Self::from_bytes(&content, &name, path.parent())
+    }
+
+    /// Imports an ONNX file held in memory. `folder` is where external data lies, if anywhere.
+    ///
+    /// # Errors
+    /// As [`Model::import`].
+    pub fn from_bytes(
+        content: &[u8],
+        name: &str,
+        folder: Option<&Path>,
+    ) -> Result<Self, ImportError> {
+        let source = protobuf::Source::parse(content, folder)?;
+        let graph = importer::import(&source, name)?;
+        Ok(Self { graph, source })
+    }
+
+    /// The original network, run by tract: independent of this crate's own import.
+    ///
+    /// # Errors
+    /// [`ImportError::Reference`] when tract cannot prepare the network.
+    pub fn reference(&self) -> Result<Reference, ImportError> {
+        Reference::new(&self.source, &self.graph.input)
+    }
+}

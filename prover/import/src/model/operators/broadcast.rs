@@ -1,0 +1,125 @@
+//! Operands of different shapes.
+
+use super::{
+    FloatOp, Function, ImportError, Importer, Node, Step, Value, constant::broadcast_shape, shapes,
+};
+use assay_graph::{Shape, Window};
+
+/// How an operand covers the `[channels, height, width]` tensor of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// It has all elements, in the same places.
+    All,
+    /// One value for each channel, stored as `[channels, 1, 1]`.
+    Channels,
+    /// One value for each place, stored as `[1, height, width]`.
+    Places,
+    /// A single value.
+    One,
+}
+
+type Operand = (usize, Spread);
+
+/// Tensor and spread of both operands, and the value that an elementwise operation makes of them.
+pub(super) fn pair(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    left: &Value,
+    right: &Value,
+) -> Result<(Operand, Operand, Value), ImportError> {
+    let problem = || {
+        node.error(format!(
+            "operands of shape {:?} and {:?}; they must be equal, or one of them must have one \
+             value for each channel or one for each place",
+            left.shape, right.shape
+        ))
+    };
+    let shape = broadcast_shape(&left.shape, &right.shape).ok_or_else(problem)?;
+    let count = shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
+    let elements = |value: &Value| importer.shape(value).iter().product::<usize>();
+    let (full, other) = if elements(left) == count { (left, right) } else { (right, left) };
+    if elements(full) != count {
+        return Err(problem());
+    }
+    let spread = spread(importer, full, other, &shape).ok_or_else(problem)?;
+    let (full_operand, other_operand) = ((full.tensor, Spread::All), (other.tensor, spread));
+    let result = Value { shape, ..full.clone() };
+    if std::ptr::eq(full, left) {
+        Ok((full_operand, other_operand, result))
+    } else {
+        Ok((other_operand, full_operand, result))
+    }
+}
+
+fn spread(importer: &Importer<'_>, full: &Value, other: &Value, shape: &[usize]) -> Option<Spread> {
+    let [channels, height, width] = importer.shape(full);
+    let stored = importer.shape(other);
+    if stored == [channels, height, width] && full.order == other.order {
+        return Some(Spread::All);
+    }
+    let plane = height * width;
+    let kinds = [
+        (Spread::All, [channels, height, width]),
+        (Spread::One, [1, 1, 1]),
+        (Spread::Channels, [channels, 1, 1]),
+        (Spread::Places, [1, height, width]),
+    ];
+    let offsets = shapes::broadcast_offsets(&other.shape, shape)?;
+    let at = |value: &Value, index: usize| {
+        value.order.as_ref().map_or(index, |order| order[index] as usize)
+    };
+    kinds.into_iter().filter(|(_, kind)| *kind == stored).map(|(spread, _)| spread).find(|spread| {
+        offsets.iter().enumerate().all(|(index, offset)| {
+            let element = at(full, index);
+            let expected = match spread {
+                Spread::All => element,
+                Spread::Channels => element / plane,
+                Spread::Places => element % plane,
+                Spread::One => 0,
+            };
+            at(other, *offset) == expected
+        })
+    })
+}
+
+/// A tensor of `shape` with the operand's values everywhere.
+pub(super) fn expand(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    operand: Operand,
+    shape: Shape,
+) -> Result<usize, ImportError> {
+    let input = gate(importer, node, operand, shape)?;
+    if importer.tensors[input].shape == shape {
+        return Ok(input);
+    }
+    let op = FloatOp::Resize { input, factor: [shape[1], shape[2]] };
+    importer.push(node, shape, Step::Layer(op))
+}
+
+/// A tensor of `shape`, or of one value for each channel, with the operand's values.
+pub(super) fn gate(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    (tensor, spread): Operand,
+    [channels, height, width]: Shape,
+) -> Result<usize, ImportError> {
+    let [height, width] = match spread {
+        Spread::All | Spread::Channels => return Ok(tensor),
+        Spread::Places => [height, width],
+        Spread::One => [1, 1],
+    };
+    if channels == 1 {
+        return Ok(tensor);
+    }
+    // Each channel is a copy of the only one.
+    let op = FloatOp::Conv {
+        input: tensor,
+        window: Window::dense([1, 1]),
+        groups: 1,
+        weights: vec![1.0; channels],
+        bias: vec![0.0; channels],
+        function: Function::Identity,
+    };
+    importer.push(node, [channels, height, width], Step::Layer(op))
+}

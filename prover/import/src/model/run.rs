@@ -1,0 +1,168 @@
+//! Float run of the fused graph: for calibration, and to compare with the original network.
+
+use rayon::prelude::*;
+
+use super::{FloatGraph, FloatOp, FloatTensorId, Function};
+use assay_graph::{
+    Shape, Window,
+    convolution::{Geometry, convolve},
+};
+
+/// Everything a float run computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatExecution {
+    /// Values of each tensor of the graph.
+    pub tensors: Vec<Vec<f32>>,
+    /// For each layer with a function, the least and largest value before it.
+    pub ranges: Vec<Option<(f32, f32)>>,
+    output: FloatTensorId,
+}
+
+impl FloatExecution {
+    pub fn logits(&self) -> &[f32] {
+        &self.tensors[self.output]
+    }
+}
+
+/// Runs a float graph on inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct FloatExecutor<'a> {
+    graph: &'a FloatGraph,
+}
+
+impl<'a> FloatExecutor<'a> {
+    pub fn new(graph: &'a FloatGraph) -> Self {
+        Self { graph }
+    }
+
+    /// Runs on `[channels, height, width]` values, row-major; `None` when the length is wrong.
+    pub fn run(&self, input: &[f32]) -> Option<FloatExecution> {
+        let graph = self.graph;
+        if input.len() != graph.input_shape().iter().product::<usize>() {
+            return None;
+        }
+        let mut tensors = vec![Vec::new(); graph.tensors.len()];
+        tensors[graph.input.tensor] = input.to_vec();
+        let mut ranges = Vec::with_capacity(graph.layers.len());
+        for layer in &graph.layers {
+            let (output, range) = self.layer(&layer.op, layer.output, &tensors);
+            tensors[layer.output] = output;
+            ranges.push(range);
+        }
+        Some(FloatExecution { tensors, ranges, output: graph.output })
+    }
+
+    fn layer(
+        &self,
+        op: &FloatOp,
+        output: FloatTensorId,
+        tensors: &[Vec<f32>],
+    ) -> (Vec<f32>, Option<(f32, f32)>) {
+        let shape = self.graph.tensors[output].shape;
+        let plane = shape[1] * shape[2];
+        match op {
+            FloatOp::Conv { input, window, groups, weights, bias, function } => {
+                let input_shape = self.graph.tensors[*input].shape;
+                let geometry = Geometry {
+                    input: input_shape,
+                    output: shape,
+                    window: *window,
+                    groups: *groups,
+                };
+                let mut values = convolve(&geometry, weights, &tensors[*input]);
+                for (channel, bias) in values.chunks_mut(plane).zip(bias) {
+                    channel.iter_mut().for_each(|x| *x += bias);
+                }
+                apply(values, function)
+            }
+            FloatOp::MeanPool { input, window, function } => {
+                let taps = (window.kernel[0] * window.kernel[1]) as f32;
+                let mut values =
+                    self.pool(&tensors[*input], *input, shape, window, 0.0, |a, b| a + b);
+                values.iter_mut().for_each(|x| *x /= taps);
+                apply(values, function)
+            }
+            FloatOp::MaxPool { input, window } => {
+                let source = &tensors[*input];
+                (self.pool(source, *input, shape, window, f32::NEG_INFINITY, f32::max), None)
+            }
+            FloatOp::Sum { inputs, constant, function } => {
+                let mut values = vec![*constant as f32; shape[0] * plane];
+                for (input, coefficient) in inputs {
+                    let coefficient = *coefficient as f32;
+                    for (value, x) in values.iter_mut().zip(&tensors[*input]) {
+                        *value += coefficient * x;
+                    }
+                }
+                apply(values, function)
+            }
+            FloatOp::Concat { inputs } => {
+                (inputs.iter().flat_map(|input| tensors[*input].iter().copied()).collect(), None)
+            }
+            FloatOp::Slice { input, start } => {
+                (tensors[*input][start * plane..][..shape[0] * plane].to_vec(), None)
+            }
+            FloatOp::Product { inputs: [first, second], function } => {
+                let (a, b) = (&tensors[*first], &tensors[*second]);
+                let step = if b.len() == a.len() { 1 } else { plane };
+                let product = |(index, x): (usize, &f32)| x * b[index / step];
+                apply(a.iter().enumerate().map(product).collect(), function)
+            }
+            FloatOp::Resize { input, factor } => {
+                let [_, height, width] = self.graph.tensors[*input].shape;
+                let source = |index: usize| {
+                    let (channel, place) = (index / plane, index % plane);
+                    let (y, x) = (place / shape[2] / factor[0], place % shape[2] / factor[1]);
+                    tensors[*input][(channel * height + y) * width + x]
+                };
+                ((0..shape[0] * plane).map(source).collect(), None)
+            }
+        }
+    }
+
+    fn pool(
+        &self,
+        source: &[f32],
+        input: FloatTensorId,
+        output: Shape,
+        window: &Window,
+        start: f32,
+        fold: impl Fn(f32, f32) -> f32 + Sync,
+    ) -> Vec<f32> {
+        let [_, in_h, in_w] = self.graph.tensors[input].shape;
+        let [channels, out_h, out_w] = output;
+        let range = |axis: usize, at: usize, size: usize| {
+            let first = at * window.stride[axis];
+            let taps = (0..window.kernel[axis]).map(move |tap| first + tap * window.dilation[axis]);
+            taps.filter_map(move |padded| padded.checked_sub(window.pads[axis]))
+                .filter(move |real| *real < size)
+        };
+        let mut values = vec![start; channels * out_h * out_w];
+        values.par_chunks_mut(out_h * out_w).zip(source.par_chunks(in_h * in_w)).for_each(
+            |(values, plane)| {
+                for (position, value) in values.iter_mut().enumerate() {
+                    for line in range(0, position / out_w, in_h) {
+                        for x in range(1, position % out_w, in_w) {
+                            *value = fold(*value, plane[line * in_w + x]);
+                        }
+                    }
+                }
+            },
+        );
+        values
+    }
+}
+
+/// Applies the function and reports the range before it.
+fn apply(mut values: Vec<f32>, function: &Function) -> (Vec<f32>, Option<(f32, f32)>) {
+    let mut range = (f32::INFINITY, f32::NEG_INFINITY);
+    for value in &values {
+        range = (range.0.min(*value), range.1.max(*value));
+    }
+    if *function == Function::relu() {
+        values.iter_mut().for_each(|x| *x = x.max(0.0));
+    } else if *function != Function::Identity {
+        values.par_iter_mut().for_each(|x| *x = function.evaluate(f64::from(*x)) as f32);
+    }
+    (values, Some(range))
+}

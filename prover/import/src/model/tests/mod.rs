@@ -1,0 +1,84 @@
+//! Networks built node by node, compared with tract's own run of them, and files that must be
+//! refused.
+
+mod bound;
+mod fuzz;
+mod layouts;
+mod network;
+mod operators;
+mod products;
+mod quantized;
+mod random;
+mod refused;
+
+use network::Network;
+
+use super::{FloatExecutor, FloatGraph, importer, reference::Reference};
+use crate::quantize::{InputEncoding, QuantizeOptions, calibrate, quantize_with_scales};
+use assay_graph::{Executor, arbitrary::Random};
+
+/// Imports the network, and checks that the float graph computes what tract computes and that the
+/// quantized graph stays close. Returns the float graph.
+fn check(network: Network) -> FloatGraph {
+    check_to(network, 0.02)
+}
+
+/// As [`check`]; the integers may be off by `tolerance` of the largest output seen.
+fn check_to(network: Network, tolerance: f64) -> FloatGraph {
+    let source = network.source();
+    let graph = importer::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
+    let reference = Reference::new(&source, &graph.input).unwrap_or_else(|e| panic!("{e}"));
+    let encoding = InputEncoding::SYMMETRIC;
+    let elements: usize = graph.input_shape().iter().product();
+    let mut random = Random::new(elements as u64);
+    let inputs: Vec<Vec<u8>> =
+        (0..6).map(|_| (0..elements).map(|_| random.word() as u8).collect()).collect();
+    let options = QuantizeOptions {
+        table_bits: Some(15),
+        output_bits: Some(15),
+        activation_bits: 15,
+        shift: Some(14),
+        ..QuantizeOptions::default()
+    };
+    let calibration =
+        calibrate(&graph, &encoding, &inputs).unwrap_or_else(|error| panic!("{error}"));
+    let (quantized, before) = quantize_with_scales(&graph, &encoding, &calibration, &options)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{error}"));
+    let scale = quantized.tensors[quantized.output].scale;
+    let (mut largest, mut error) = (0f64, 0f64);
+    let mut runs = Vec::new();
+    for input in &inputs {
+        let real: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
+        let expected = reference.run(&real).unwrap_or_else(|error| panic!("{error}"));
+        let run = FloatExecutor::new(&graph).run(&real).expect("the input has the right length");
+        assert_eq!(run.logits().len(), expected.len());
+        let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
+        for ((float, expected), integer) in
+            run.logits().iter().zip(&expected).zip(integers.logits())
+        {
+            let off = (float - expected).abs();
+            assert!(off <= 2e-4 * (1.0 + expected.abs()), "{float}, tract {expected}");
+            largest = largest.max(f64::from(expected.abs()));
+            error = error.max((f64::from(*integer) / scale - f64::from(*float)).abs());
+        }
+        runs.push(run);
+    }
+    let bounds = bound::error_bounds(&graph, &quantized, &before, &runs);
+    for (input, run) in inputs.iter().zip(&runs) {
+        let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
+        for (tensor, bound) in bounds.iter().enumerate() {
+            let scale = quantized.tensors[tensor].scale;
+            for (float, integer) in run.tensors[tensor].iter().zip(&integers.tensors[tensor]) {
+                let off = (f64::from(*integer) / scale - f64::from(*float)).abs();
+                // A little for the float run's own rounding.
+                let allowed = bound * 1.001 + 1e-4 * (1.0 + f64::from(float.abs()));
+                let name = &graph.tensors[tensor].name;
+                assert!(off <= allowed, "`{name}`: {integer} / {scale} for {float}, bound {bound}");
+            }
+        }
+    }
+    assert!(largest > 0.0, "the network gives only zeros");
+    assert!(error <= tolerance * largest, "integers are off by {error}, outputs reach {largest}");
+    graph
+}

@@ -1,0 +1,141 @@
+//! Verifying keys.
+//!
+//! A key is named by its hash: Keccak-256 of the bytes of its data contract (see
+//! [`crate::vk_data`]), which cover the circuit, the commitments and `s` times the generator of G2 of the
+//! KZG parameters.
+
+use halo2_proofs::{
+    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    plonk::{Circuit, VerifyingKey, permutation},
+    poly::{EvaluationDomain, kzg::commitment::ParamsKZG},
+};
+
+use crate::{
+    phases::configure,
+    profile::{Profile, ProfileError},
+    verifier_params::{srs_id, verifier_params},
+    vk_data::{VkData, VkDataError},
+};
+
+/// Why bytes are not the verifying key of a circuit.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifierKeyError {
+    /// The circuit is outside of what verifiers support.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The bytes are malformed, or for another column profile.
+    #[error(transparent)]
+    Data(#[from] VkDataError),
+    /// A commitment does not belong to a circuit of this type.
+    #[error("it is for another circuit: its digest is {found}, this circuit's is {expected}")]
+    OtherCircuit {
+        /// Digest in the bytes.
+        found: String,
+        /// Digest of the circuit with the commitments of the bytes.
+        expected: String,
+    },
+}
+
+/// What a key says beside the library's own content.
+#[derive(Debug, Clone)]
+pub struct KeyInfo {
+    profile: Profile,
+    data: VkData,
+    hash: [u8; 32],
+    params: ParamsKZG<Bn256>,
+}
+
+impl KeyInfo {
+    pub(crate) fn new(profile: Profile, data: VkData) -> Self {
+        let hash = data.hash();
+        let params = verifier_params(data.k, data.s_g2);
+        Self { profile, data, hash, params }
+    }
+
+    /// The column profile.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The content of the data contract.
+    pub fn data(&self) -> &VkData {
+        &self.data
+    }
+
+    /// The key's hash, EXTCODEHASH of its data contract.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Whether the key was made with a development setup, so that proofs can be forged.
+    pub fn is_dev(&self) -> bool {
+        self.data.dev
+    }
+
+    /// Identifies the KZG parameters, as `Srs::id` does.
+    pub fn srs_id(&self) -> [u8; 32] {
+        srs_id(&self.data.s_g2, self.data.dev)
+    }
+
+    /// Parameters that can only verify.
+    pub(crate) fn verifier_params(&self) -> &ParamsKZG<Bn256> {
+        &self.params
+    }
+}
+
+/// What is needed to verify proofs.
+#[derive(Debug, Clone)]
+pub struct VerifierKey {
+    pub(crate) vk: VerifyingKey<G1Affine>,
+    pub(crate) info: KeyInfo,
+}
+
+impl VerifierKey {
+    /// The library's key.
+    pub fn vk(&self) -> &VerifyingKey<G1Affine> {
+        &self.vk
+    }
+
+    /// Everything else.
+    pub fn info(&self) -> &KeyInfo {
+        &self.info
+    }
+
+    /// The key's hash, EXTCODEHASH of its data contract.
+    pub fn hash(&self) -> [u8; 32] {
+        self.info.hash
+    }
+
+    /// Decodes the content of a key's data contract, for the circuit of type `C` with these parameters.
+    /// `weight_columns` leading advice columns hold the model's weights; the instance column holds
+    /// `public_inputs` values.
+    ///
+    /// # Errors
+    /// [`VerifierKeyError`].
+    pub fn from_data<C: Circuit<Fr>>(
+        bytes: &[u8],
+        params: C::Params,
+        weight_columns: usize,
+        public_inputs: usize,
+    ) -> Result<Self, VerifierKeyError> {
+        let (schedule, cs) = configure::<C>(params)?;
+        let profile = Profile::new(&cs, schedule, weight_columns, public_inputs)?;
+        let data = VkData::from_bytes(bytes, &profile)?;
+        let domain = EvaluationDomain::new(cs.degree() as u32, data.k);
+        let vk = VerifyingKey::from_parts(
+            domain,
+            data.fixed.clone(),
+            permutation::VerifyingKey::from_commitments(data.permutation.clone()),
+            cs,
+            Vec::new(),
+            false,
+        );
+        if vk.transcript_repr() != data.transcript_repr {
+            return Err(VerifierKeyError::OtherCircuit {
+                found: format!("{:?}", data.transcript_repr),
+                expected: format!("{:?}", vk.transcript_repr()),
+            });
+        }
+        Ok(Self { vk, info: KeyInfo::new(profile, data) })
+    }
+}

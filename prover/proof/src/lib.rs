@@ -1,0 +1,54 @@
+//! The proof system: halo2 (PLONKish) over BN254 with KZG and SHPLONK, a Keccak-256 transcript
+//! that a contract can replay, and the files that carry parameters, keys and proofs.
+
+#[cfg(feature = "prove")]
+pub mod blinding;
+#[cfg(feature = "prove")]
+mod commit;
+#[cfg(feature = "prove")]
+mod fixed_base;
+#[cfg(feature = "prove")]
+mod import;
+#[cfg(feature = "prove")]
+pub mod key_files;
+pub mod keys;
+pub mod phases;
+pub mod profile;
+#[cfg(feature = "prove")]
+mod proof_file;
+#[cfg(feature = "prove")]
+pub mod prove;
+#[cfg(feature = "prove")]
+pub mod srs;
+pub mod transcript;
+mod verifier_params;
+pub mod verify;
+pub mod vk_data;
+#[cfg(feature = "prove")]
+mod witness;
+
+#[cfg(feature = "prove")]
+pub use key_files::{KeyError, ProverKey};
+pub use keys::{KeyInfo, VerifierKey, VerifierKeyError};
+#[cfg(feature = "prove")]
+pub use proof_file::ProofFile;
+#[cfg(feature = "prove")]
+pub use prove::{
+    ProveError, commit_columns, create_proof, create_proof_self_blinded, weights_hash,
+};
+#[cfg(feature = "prove")]
+pub use srs::{Srs, SrsError};
+pub use verifier_params::srs_id;
+pub use verify::{VerifyError, public_inputs};
+
+/// The text of a caught panic.
+#[cfg(feature = "prove")]
+fn panic_message(payload: &Box<dyn std::any::Any + Send>) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        return (*text).to_owned();
+    }
+    match payload.downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => "unknown cause".to_owned(),
+    }
+}

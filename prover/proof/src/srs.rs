@@ -1,0 +1,305 @@
+//! KZG parameters: powers of tau in G1, in coefficient and Lagrange form, and [1]_2, [s]_2.
+//!
+//! A development setup is made here from a seed, so whoever knows the seed can forge proofs; it is
+//! marked as such in the file, in every key made with it, and on chain. Parameters of a ceremony
+//! are imported from the library's `params` layout or from a snarkjs `.ptau` file.
+//!
+//! Body of the file: k (4 bytes, little-endian), flags (4 bytes, bit 0: development setup), seed
+//! of a development setup (32 bytes, else zero), then 2^k points in coefficient form, 2^k points
+//! in Lagrange form, [1]_2 and [s]_2, all uncompressed in the library's internal (Montgomery,
+//! little-endian) form.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use halo2_proofs::{
+    SerdeFormat,
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine, G2Affine},
+        ff::{Field, PrimeField},
+        serde::SerdeObject,
+    },
+    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use assay_arithmetic::keccak256;
+
+use assay_files::{FileError, Kind, Reader, Writer, check_belongs};
+
+use super::{
+    fixed_base::FixedBase,
+    verifier_params::{assemble, srs_id},
+};
+
+/// Largest k that a file may claim: 2^24 rows are 2 GiB of parameters.
+pub const MAX_K: u32 = 24;
+
+pub(super) const G1_BYTES: usize = 64;
+pub(super) const G2_BYTES: usize = 128;
+const FLAG_DEV: u32 = 1;
+const SRS: Kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
+
+/// KZG parameters for polynomials of 2^k coefficients.
+#[derive(Debug, Clone)]
+pub struct Srs {
+    pub(super) params: Arc<ParamsKZG<Bn256>>,
+    pub(super) dev_seed: Option<[u8; 32]>,
+}
+
+/// Why parameters are not available.
+#[derive(Debug, thiserror::Error)]
+pub enum SrsError {
+    /// Reading or writing failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// More rows than the parameters allow.
+    #[error(
+        "{path} holds parameters for k = {found}, k = {asked} is needed; make or get larger ones"
+    )]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// k of the file.
+        found: u32,
+        /// k asked for.
+        asked: u32,
+    },
+    /// k out of range.
+    #[error("k = {0} is out of range; between 1 and {MAX_K} is supported")]
+    K(u32),
+    /// Imported points are not powers of one secret.
+    #[error("{path} does not hold consistent parameters: {reason}")]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// Which check failed.
+        reason: &'static str,
+    },
+}
+
+impl Srs {
+    /// A development setup: the secret is derived from the seed. **Whoever knows the seed can
+    /// forge proofs.** The same seed gives the same secret for every k.
+    pub fn dev(k: u32, seed: [u8; 32]) -> Result<Self, SrsError> {
+        if !(1..=MAX_K).contains(&k) {
+            return Err(SrsError::K(k));
+        }
+        let secret = dev_secret(&seed);
+        let n = 1usize << k;
+        let table = FixedBase::new(G1Affine::generator(), k);
+        let mut scalars = vec![Fr::ZERO; n];
+        par_chunks(&mut scalars, |start, chunk| {
+            let mut power = secret.pow_vartime([start as u64]);
+            for scalar in chunk {
+                *scalar = power;
+                power *= secret;
+            }
+        });
+        let g = table.multiply(&scalars);
+
+        // l_i(s) = (s^n - 1) / n * omega^i / (s - omega^i)
+        let omega = root_of_unity(k);
+        let factor =
+            (secret.pow_vartime([n as u64]) - Fr::ONE) * Fr::TWO_INV.pow_vartime([u64::from(k)]);
+        par_chunks(&mut scalars, |start, chunk| {
+            let first = omega.pow_vartime([start as u64]);
+            let mut power = first;
+            for scalar in chunk.iter_mut() {
+                *scalar = secret - power;
+                power *= omega;
+            }
+            halo2_proofs::halo2curves::ff::BatchInvert::batch_invert(chunk.iter_mut());
+            let mut power = first * factor;
+            for scalar in chunk {
+                *scalar *= power;
+                power *= omega;
+            }
+        });
+        let g_lagrange = table.multiply(&scalars);
+        let g2 = G2Affine::generator();
+        let s_g2 = G2Affine::from(g2 * secret);
+        Ok(Self { params: Arc::new(assemble(k, g, Some(g_lagrange), s_g2)), dev_seed: Some(seed) })
+    }
+
+    /// A development setup with a seed from the operating system.
+    pub fn dev_random(k: u32) -> Result<Self, SrsError> {
+        let mut seed = [0u8; 32];
+        OsRng.fill_bytes(&mut seed);
+        Self::dev(k, seed)
+    }
+
+    /// The library's parameters.
+    pub fn params(&self) -> &ParamsKZG<Bn256> {
+        &self.params
+    }
+
+    pub(super) fn shared_params(&self) -> Arc<ParamsKZG<Bn256>> {
+        Arc::clone(&self.params)
+    }
+
+    /// Logarithm of the number of coefficients.
+    pub fn k(&self) -> u32 {
+        self.params.k()
+    }
+
+    /// Whether this is a development setup.
+    pub fn is_dev(&self) -> bool {
+        self.dev_seed.is_some()
+    }
+
+    /// Identifies the secret, whatever k: Keccak-256 of [s]_2 and the development flag.
+    pub fn id(&self) -> [u8; 32] {
+        srs_id(&self.params.s_g2(), self.is_dev())
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<(), SrsError> {
+        let n = 1u64 << self.k();
+        let body = 40 + 2 * n * G1_BYTES as u64 + 2 * G2_BYTES as u64;
+        let mut writer = Writer::create(path, SRS, &self.id(), body)?;
+        writer.put(&self.k().to_le_bytes())?;
+        let flags = if self.is_dev() { FLAG_DEV } else { 0 };
+        writer.put(&flags.to_le_bytes())?;
+        writer.put(&self.dev_seed.unwrap_or_default())?;
+        // The library keeps the Lagrange form to itself, so take both from its own serialization,
+        // which starts with four bytes of k and is otherwise the layout of this file.
+        let mut forward = Forward { skip: 4, writer: &mut writer, error: None };
+        let written = self.params.write_custom(&mut forward, SerdeFormat::RawBytesUnchecked);
+        if let Some(error) = forward.error {
+            return Err(error.into());
+        }
+        written.map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+        Ok(writer.finish()?)
+    }
+
+    /// k of a file, without reading the points.
+    pub fn read_k(path: &Path) -> Result<u32, SrsError> {
+        let mut reader = Reader::open(path, SRS)?;
+        read_header(&mut reader).map(|(k, _)| k)
+    }
+
+    /// Reads a file for circuits of 2^k rows (all of it, if `k` is `None`).
+    ///
+    /// A smaller k than the file's costs a transform over the group for ceremony parameters (14 s
+    /// for 2^14 points on two cores, minutes for 2^17), so keep the result with [`Srs::write`]; a development setup is
+    /// made again from its seed.
+    pub fn read(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
+        let mut reader = Reader::open(path, SRS)?;
+        let (found, dev_seed) = read_header(&mut reader)?;
+        let asked = k.unwrap_or(found);
+        if asked > found {
+            return Err(SrsError::TooSmall { path: path.to_owned(), found, asked });
+        }
+        if let Some(seed) = dev_seed
+            && asked < found
+        {
+            let left = reader.left();
+            reader.skip(left)?;
+            reader.finish()?;
+            return Self::dev(asked, seed);
+        }
+        let skipped = ((1u64 << found) - (1u64 << asked)) * G1_BYTES as u64;
+        let g = read_g1(&mut reader, 1 << asked)?;
+        reader.skip(skipped)?;
+        let g_lagrange = if asked == found {
+            Some(read_g1(&mut reader, 1 << asked)?)
+        } else {
+            reader.skip((G1_BYTES as u64) << found)?;
+            None
+        };
+        let _g2 = read_g2(&mut reader)?;
+        let s_g2 = read_g2(&mut reader)?;
+        let belongs_to = *reader.belongs_to();
+        reader.finish()?;
+        let srs = Self { params: Arc::new(assemble(asked, g, g_lagrange, s_g2)), dev_seed };
+        check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
+        Ok(srs)
+    }
+}
+
+/// Passes the library's serialization on to an envelope.
+struct Forward<'a> {
+    skip: usize,
+    writer: &'a mut Writer,
+    error: Option<FileError>,
+}
+
+impl std::io::Write for Forward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        if let Some(rest) = bytes.get(skipped..)
+            && let Err(error) = self.writer.put(rest)
+        {
+            self.error = Some(error);
+            return Err(std::io::ErrorKind::Other.into());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn dev_secret(seed: &[u8; 32]) -> Fr {
+    let domain = keccak256(&[b"assay-dev-setup-v1", seed]);
+    Fr::random(ChaCha20Rng::from_seed(domain))
+}
+
+fn root_of_unity(k: u32) -> Fr {
+    let mut omega = Fr::ROOT_OF_UNITY;
+    for _ in k..Fr::S {
+        omega = omega.square();
+    }
+    omega
+}
+
+fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
+    const CHUNK: usize = 1 << 12;
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(index, chunk)| fill(index * CHUNK, chunk));
+}
+
+fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>), SrsError> {
+    let path = reader.path().to_owned();
+    let k = reader.take_u32()?;
+    let flags = reader.take_u32()?;
+    let mut seed = [0u8; 32];
+    reader.take(&mut seed)?;
+    if !(1..=MAX_K).contains(&k) || flags & !FLAG_DEV != 0 {
+        let reason = format!("k = {k} with flags {flags} is not supported");
+        return Err(FileError::content(&path, reason).into());
+    }
+    let expected = 2 * ((G1_BYTES as u64) << k) + 2 * G2_BYTES as u64;
+    if reader.left() != expected {
+        let reason = format!("it is too short or too long for k = {k}");
+        return Err(FileError::content(&path, reason).into());
+    }
+    Ok((k, (flags == FLAG_DEV).then_some(seed)))
+}
+
+fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError> {
+    const CHUNK: usize = 1 << 14;
+    let mut points = Vec::with_capacity(count);
+    let mut block = vec![0u8; CHUNK * G1_BYTES];
+    while points.len() < count {
+        let step = CHUNK.min(count - points.len());
+        let bytes = &mut block[..step * G1_BYTES];
+        reader.take(bytes)?;
+        points.extend(bytes.chunks_exact(G1_BYTES).map(G1Affine::from_raw_bytes_unchecked));
+    }
+    Ok(points)
+}
+
+fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
+    let mut bytes = [0u8; G2_BYTES];
+    reader.take(&mut bytes)?;
+    G2Affine::from_raw_bytes(&bytes).ok_or_else(|| {
+        FileError::content(reader.path(), "a point of G2 is not on the curve").into()
+    })
+}

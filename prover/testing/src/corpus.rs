@@ -1,0 +1,304 @@
+//! Every way in which a proof can be wrong: the native verifier and the contract refuse alike, and
+//! name the same reason and place.
+
+use halo2_proofs::halo2curves::{
+    bn256::{Fq, G1Affine},
+    ff::{Field, PrimeField},
+};
+
+use assay_solidity::selector;
+
+use crate::{deployed::Deployed, evm::Outcome};
+use assay_proof::{
+    VerifierKey, VerifyError, public_inputs,
+    transcript::{POINT_BYTES, TranscriptError, point_to_bytes},
+};
+
+/// What a verifier says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Accepted(Vec<u8>),
+    Length,
+    Count,
+    Input(usize),
+    Scalar(usize),
+    Point(usize),
+    Invalid,
+    Other(String),
+}
+
+fn native(key: &VerifierKey, proof: &[u8], inputs: &[[u8; 32]]) -> Verdict {
+    let verified = public_inputs(inputs).and_then(|inputs| key.verify(&inputs, proof));
+    match verified {
+        Ok(hash) => Verdict::Accepted(hash.to_vec()),
+        Err(VerifyError::Length { .. }) => Verdict::Length,
+        Err(VerifyError::PublicInputs { .. }) => Verdict::Count,
+        Err(VerifyError::PublicInput(index)) => Verdict::Input(index),
+        Err(VerifyError::Malformed(TranscriptError::Scalar { offset })) => Verdict::Scalar(offset),
+        Err(VerifyError::Malformed(
+            TranscriptError::Coordinate { offset }
+            | TranscriptError::OffCurve { offset }
+            | TranscriptError::Infinity { offset },
+        )) => Verdict::Point(offset),
+        Err(VerifyError::Invalid) => Verdict::Invalid,
+        Err(other) => Verdict::Other(other.to_string()),
+    }
+}
+
+fn on_chain(outcome: &Outcome) -> Verdict {
+    let data = match &outcome.result {
+        Ok(hash) => return Verdict::Accepted(hash.clone()),
+        Err(data) => data,
+    };
+    let Some((id, argument)) = data.split_first_chunk::<4>() else {
+        return Verdict::Other(hex::encode(data));
+    };
+    let id = u32::from_be_bytes(*id);
+    let argument = argument.iter().fold(0usize, |value, byte| value << 8 | usize::from(*byte));
+    let is = |signature| id == selector(signature);
+    if is("ProofLength()") {
+        Verdict::Length
+    } else if is("PublicInputCount()") {
+        Verdict::Count
+    } else if is("PublicInputNotInField(uint256)") {
+        Verdict::Input(argument)
+    } else if is("ScalarNotInField(uint256)") {
+        Verdict::Scalar(argument)
+    } else if is("PointNotOnCurve(uint256)") {
+        Verdict::Point(argument)
+    } else if is("ProofInvalid()") {
+        Verdict::Invalid
+    } else {
+        Verdict::Other(hex::encode(data))
+    }
+}
+
+fn big_endian(repr: [u8; 32]) -> [u8; 32] {
+    let mut bytes = repr;
+    bytes.reverse();
+    bytes
+}
+
+/// `bytes + 1`.
+fn successor(mut bytes: [u8; 32]) -> [u8; 32] {
+    for byte in bytes.iter_mut().rev() {
+        let (sum, carry) = byte.overflowing_add(1);
+        *byte = sum;
+        if !carry {
+            break;
+        }
+    }
+    bytes
+}
+
+/// A good proof and both verifiers.
+pub struct Corpus {
+    pub key: VerifierKey,
+    pub deployed: Deployed,
+    pub proof: Vec<u8>,
+    pub inputs: Vec<[u8; 32]>,
+    pub cases: usize,
+}
+
+impl Corpus {
+    fn refused(&mut self, proof: &[u8], inputs: &[[u8; 32]], what: &str) -> Verdict {
+        let verdict = native(&self.key, proof, inputs);
+        let outcome = self.deployed.verify(proof, inputs);
+        assert_eq!(verdict, on_chain(&outcome), "{what}");
+        assert!(
+            !matches!(verdict, Verdict::Accepted(_) | Verdict::Other(_)),
+            "{what}: {verdict:?}"
+        );
+        self.cases += 1;
+        verdict
+    }
+
+    fn refused_with(&mut self, range: std::ops::Range<usize>, with: &[u8], what: &str) -> Verdict {
+        let mut proof = self.proof.clone();
+        assert_ne!(&proof[range.clone()], with, "{what}: nothing changed");
+        proof[range.clone()].copy_from_slice(with);
+        self.refused(&proof, &self.inputs.clone(), &format!("{what} at {range:?}"))
+    }
+}
+
+impl Corpus {
+    /// Every region of the proof and of the public inputs, damaged in every way.
+    pub fn refuse_all(mut self) {
+        let corpus = &mut self;
+        let profile = corpus.key.info().profile().clone();
+        let (proof, inputs) = (corpus.proof.clone(), corpus.inputs.clone());
+        let good = corpus.deployed.verify(&proof, &inputs);
+        assert_eq!(on_chain(&good), native(&corpus.key, &proof, &inputs));
+        assert!(good.result.is_ok());
+
+        let (first_points, scalars) = (profile.proof_points() - 2, profile.proof_scalars());
+        let scalars_start = first_points * POINT_BYTES;
+        let openings = scalars_start + scalars * 32;
+        let points = (0..first_points)
+            .map(|index| index * POINT_BYTES)
+            .chain([openings, openings + POINT_BYTES]);
+        let q = successor(big_endian((-Fq::ONE).to_repr()));
+        let r = successor(big_endian((-Fr::ONE).to_repr()));
+        let other = point_to_bytes(&G1Affine::from(G1Affine::generator() * Fr::from(77)));
+        for at in points {
+            let range = at..at + POINT_BYTES;
+            for byte in [0, 15, 31, 32, 47, 63] {
+                let flipped = proof[at + byte] ^ (1 << (byte % 8));
+                let verdict =
+                    corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
+                assert_eq!(verdict, Verdict::Point(at));
+            }
+            let mut negated = proof[range.clone()].to_vec();
+            let mut y: [u8; 32] = negated[32..].try_into().unwrap();
+            y.reverse();
+            negated[32..].copy_from_slice(&big_endian((-Fq::from_repr(y).unwrap()).to_repr()));
+            assert_eq!(corpus.refused_with(range.clone(), &negated, "negated"), Verdict::Invalid);
+            assert_eq!(
+                corpus.refused_with(range.clone(), &other, "another point"),
+                Verdict::Invalid
+            );
+            for (value, what) in [
+                ([0; 64], "infinity"),
+                ([0xff; 64], "all ones"),
+                ([q, q].concat().try_into().unwrap(), "infinity, not reduced"),
+            ] {
+                let verdict = corpus.refused_with(range.clone(), &value, what);
+                assert_eq!(verdict, Verdict::Point(at));
+            }
+            // x + q and y + q are the same point to a sloppy decoder, where they fit a word.
+            for half in [at..at + 32, at + 32..at + 64] {
+                let mut word = [0u8; 32];
+                let mut carry = 0;
+                for index in (0..32).rev() {
+                    let sum = u32::from(proof[half.start + index]) + u32::from(q[index]) + carry;
+                    word[index] = sum as u8;
+                    carry = sum >> 8;
+                }
+                assert_eq!(carry, 0);
+                let verdict = corpus.refused_with(half, &word, "coordinate plus q");
+                assert_eq!(verdict, Verdict::Point(at));
+            }
+        }
+        for index in 0..scalars {
+            let at = scalars_start + index * 32;
+            let range = at..at + 32;
+            for byte in [1, 16, 31] {
+                let flipped = proof[at + byte] ^ (1 << (index % 8));
+                let verdict =
+                    corpus.refused_with(at + byte..at + byte + 1, &[flipped], "flipped bit");
+                assert!(matches!(verdict, Verdict::Invalid | Verdict::Scalar(_)));
+            }
+            assert_eq!(corpus.refused_with(range.clone(), &r, "r"), Verdict::Scalar(at));
+            let above = successor(r);
+            assert_eq!(corpus.refused_with(range.clone(), &above, "r + 1"), Verdict::Scalar(at));
+            assert_eq!(
+                corpus.refused_with(range.clone(), &[0xff; 32], "all ones"),
+                Verdict::Scalar(at)
+            );
+            let zero = corpus.refused_with(range.clone(), &[0; 32], "zero");
+            assert_eq!(zero, Verdict::Invalid);
+        }
+        for length in [0, 1, 31, 32, 63, 64, scalars_start, proof.len() - 32, proof.len() - 1] {
+            assert_eq!(corpus.refused(&proof[..length], &inputs, "truncated"), Verdict::Length);
+        }
+        for extra in [1, 31, 32, 64, 1000] {
+            let mut long = proof.clone();
+            long.resize(proof.len() + extra, 0);
+            assert_eq!(corpus.refused(&long, &inputs, "extended"), Verdict::Length);
+        }
+        for index in 0..inputs.len() {
+            for byte in [1, 16, 31] {
+                let mut changed = inputs.clone();
+                changed[index][byte] ^= 0x10;
+                let verdict = corpus.refused(&proof, &changed, "public input");
+                assert!(matches!(verdict, Verdict::Invalid | Verdict::Input(_)));
+            }
+            for value in [r, successor(r), [0xff; 32]] {
+                let mut changed = inputs.clone();
+                changed[index] = value;
+                let verdict = corpus.refused(&proof, &changed, "public input");
+                assert_eq!(verdict, Verdict::Input(index));
+            }
+            let mut fewer = inputs.clone();
+            fewer.remove(index);
+            assert_eq!(corpus.refused(&proof, &fewer, "fewer inputs"), Verdict::Count);
+        }
+        let mut more = inputs.clone();
+        more.push([0; 32]);
+        assert_eq!(corpus.refused(&proof, &more, "more inputs"), Verdict::Count);
+        assert_eq!(corpus.refused(&proof, &[], "no inputs"), Verdict::Count);
+        println!("{} malformed proofs refused alike", corpus.cases);
+    }
+}
+
+#[test]
+fn contract_refuses_other_keys_and_calldata() {
+    let setup = setup(SampleParams::small());
+    let Some(mut deployed) = deploy(setup.key.info()) else { return };
+    let (proof, inputs) = setup.prove(1, 1, &SEED);
+    let inputs = words(&inputs);
+    let refused = |deployed: &mut Deployed, data: Vec<u8>, error: Option<&str>| {
+        let outcome = deployed.chain.call(deployed.verifier, data);
+        let expected = error.map_or(Vec::new(), |error| selector(error).to_be_bytes().to_vec());
+        assert_eq!(outcome.result, Err(expected), "{error:?}");
+    };
+    let good = calldata(deployed.vk, &proof, &inputs);
+    assert!(deployed.chain.call(deployed.verifier, good.clone()).result.is_ok());
+
+    // Keys: none, an account without code, damaged ones, one of another model.
+    const FORMAT: Option<&str> = Some("VerifyingKeyFormat()");
+    for address in [Address::ZERO, Address::repeat_byte(7), deployed.verifier] {
+        refused(&mut deployed, calldata(address, &proof, &inputs), FORMAT);
+    }
+    let key = vk_data(setup.key.info());
+    let mut damaged = vec![key[..key.len() - 1].to_vec(), [&key[..], &[0]].concat()];
+    // Flags, profile, number of public inputs.
+    for at in [1, 2, 33, 2 + 32 * 6 - 1] {
+        let mut other = key.clone();
+        other[at] ^= 2;
+        damaged.push(other);
+    }
+    for code in damaged {
+        let (vk, _) = deployed.chain.deploy(vk_init_code(&code).unwrap());
+        refused(&mut deployed, calldata(vk, &proof, &inputs), FORMAT);
+    }
+    // k, 1/n, omega, omega^last, transcript representation, [s]_2 swapped for [1]_2.
+    for word in [1, 2, 3, 4, 6] {
+        let mut other = key.clone();
+        other[2 + 32 * word + 31] ^= 1;
+        let (vk, _) = deployed.chain.deploy(vk_init_code(&other).unwrap());
+        refused(&mut deployed, calldata(vk, &proof, &inputs), Some("ProofInvalid()"));
+    }
+    let mut other = key.clone();
+    other.copy_within(2 + 32 * 7..2 + 32 * 11, 2 + 32 * 11);
+    let (vk, _) = deployed.chain.deploy(vk_init_code(&other).unwrap());
+    refused(&mut deployed, calldata(vk, &proof, &inputs), Some("ProofInvalid()"));
+    // Commitments: another point, one off the curve.
+    let commitments = 2 + 32 * assay_proof::vk_data::HEADER_WORDS;
+    for at in (commitments..key.len()).step_by(64) {
+        let mut other = key.clone();
+        other[at..at + 64].fill(0);
+        other[at + 31] = 1;
+        other[at + 63] = 2;
+        let (vk, _) = deployed.chain.deploy(vk_init_code(&other).unwrap());
+        refused(&mut deployed, calldata(vk, &proof, &inputs), Some("ProofInvalid()"));
+    }
+
+    // Calldata: trailing bytes, missing bytes, other offsets, a dirty address.
+    const LENGTH: Option<&str> = Some("CalldataLength()");
+    refused(&mut deployed, [&good[..], &[0]].concat(), LENGTH);
+    refused(&mut deployed, [&good[..], &[0; 32]].concat(), LENGTH);
+    refused(&mut deployed, good[..good.len() - 1].to_vec(), None);
+    refused(&mut deployed, good[..100].to_vec(), None);
+    let mut dirty = good.clone();
+    dirty[4] = 1;
+    refused(&mut deployed, dirty, None);
+    // The same arguments, the proof behind a gap of one word.
+    let mut gap = good[..4 + 96].to_vec();
+    gap[4 + 63] += 0x20;
+    let offset = 0x80 + proof.len() + 0x20;
+    gap[4 + 64 + 24..4 + 96].copy_from_slice(&(offset as u64).to_be_bytes());
+    gap.extend_from_slice(&[0; 32]);
+    gap.extend_from_slice(&good[4 + 96..]);
+    refused(&mut deployed, gap, LENGTH);
+}

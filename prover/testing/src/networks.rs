@@ -1,0 +1,141 @@
+//! Small networks by hand.
+
+use assay_graph::{FunctionTable, Input, Layer, Op, QuantizedGraph, Rescale, Tensor, Window};
+
+/// A network with every kind of layer, 2 x 6 x 5 input.
+pub fn mixed_network() -> (QuantizedGraph, Vec<u8>) {
+    let mut builder = Builder::new([2, 6, 5]);
+    let conv = builder.conv(0, [3, 3], [1, 1], [1, 1, 1, 1], 4, 1, true);
+    let pool = builder.max_pool(conv, [2, 2], [2, 2], [0, 0, 0, 1]);
+    let depthwise = builder.conv(pool, [3, 3], [1, 1], [1, 1, 1, 1], 4, 4, true);
+    let sum = builder.push([4, 3, 3], Op::Add { inputs: vec![pool, depthwise] });
+    let pointwise = builder.conv(sum, [1, 1], [1, 1], [0; 4], 2, 1, false);
+    let joined = builder.push([6, 3, 3], Op::Concat { inputs: vec![depthwise, pointwise] });
+    let strided = builder.conv(joined, [2, 3], [2, 2], [0, 1, 1, 1], 4, 2, true);
+    let scaled = builder.push(
+        builder.shape(strided),
+        Op::Pointwise {
+            inputs: vec![(strided, 3)],
+            constant: 5,
+            rescale: Rescale { shift: 1, function: 1 },
+        },
+    );
+    let averaged = builder.push(
+        [4, 1, 1],
+        Op::SumPool {
+            input: scaled,
+            window: Window { kernel: [2, 2], stride: [1, 1], dilation: [1, 1], pads: [0; 4] },
+            multiplier: 3,
+            rescale: Rescale { shift: 2, function: 1 },
+        },
+    );
+    let logits = builder.conv(averaged, [1, 1], [1, 1], [0; 4], 5, 1, false);
+    let input = (0..60u32).map(|i| (i * 37 % 256) as u8).collect();
+    (builder.finish(logits), input)
+}
+
+/// Builds small networks layer by layer, with reproducible weights.
+pub struct Builder {
+    pub graph: QuantizedGraph,
+    seed: u64,
+}
+
+impl Builder {
+    pub fn new(shape: [usize; 3]) -> Self {
+        let relu = FunctionTable {
+            name: "relu".into(),
+            min: -400,
+            values: (-400..400).map(|x: i32| x.max(0)).collect(),
+        };
+        let identity =
+            FunctionTable { name: "identity".into(), min: -300, values: (-300..300).collect() };
+        let graph = QuantizedGraph {
+            name: "test".into(),
+            input: Input {
+                tensor: 0,
+                map: (0..256).map(|b| b / 8 - 10).collect(),
+                byte_scale: 1.0,
+                byte_offset: 0.0,
+            },
+            tensors: vec![tensor(shape, -10, 21)],
+            functions: vec![relu, identity],
+            layers: Vec::new(),
+            output: 0,
+        };
+        Self { graph, seed: 1 }
+    }
+
+    pub fn shape(&self, tensor: usize) -> [usize; 3] {
+        self.graph.tensors[tensor].shape
+    }
+
+    fn random(&mut self, bound: i64) -> i64 {
+        self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.seed >> 33) as i64 % (2 * bound + 1) - bound
+    }
+
+    pub fn push(&mut self, shape: [usize; 3], op: Op) -> usize {
+        let output = self.graph.tensors.len();
+        let (min, max) = match &op {
+            Op::MaxPool { input, .. } => {
+                (self.graph.tensors[*input].min, self.graph.tensors[*input].max)
+            }
+            Op::Add { .. } => (-2000, 2000),
+            _ => (-900, 900),
+        };
+        self.graph.tensors.push(tensor(shape, min, max));
+        self.graph.layers.push(Layer { name: format!("layer {output}"), output, op });
+        output
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub fn conv(
+        &mut self,
+        input: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        pads: [usize; 4],
+        outputs: usize,
+        groups: usize,
+        relu: bool,
+    ) -> usize {
+        let [channels, height, width] = self.shape(input);
+        let window = Window { kernel, stride, dilation: [1, 1], pads };
+        let count = outputs * channels / groups * kernel[0] * kernel[1];
+        let weights = (0..count).map(|_| self.random(2)).collect();
+        let bias = (0..outputs).map(|_| self.random(20)).collect();
+        let shape = [
+            outputs,
+            (height + pads[0] + pads[2] - kernel[0]) / stride[0] + 1,
+            (width + pads[1] + pads[3] - kernel[1]) / stride[1] + 1,
+        ];
+        let rescale = Rescale { shift: 3, function: usize::from(!relu) };
+        self.push(shape, Op::Conv { input, window, groups, weights, bias, rescale })
+    }
+
+    pub fn max_pool(
+        &mut self,
+        input: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        pads: [usize; 4],
+    ) -> usize {
+        let [channels, height, width] = self.shape(input);
+        let shape = [
+            channels,
+            (height + pads[0] + pads[2] - kernel[0]) / stride[0] + 1,
+            (width + pads[1] + pads[3] - kernel[1]) / stride[1] + 1,
+        ];
+        let window = Window { kernel, stride, dilation: [1, 1], pads };
+        self.push(shape, Op::MaxPool { input, window })
+    }
+
+    pub fn finish(mut self, output: usize) -> QuantizedGraph {
+        self.graph.output = output;
+        self.graph
+    }
+}
+
+fn tensor(shape: [usize; 3], min: i32, max: i32) -> Tensor {
+    Tensor { name: "t".into(), shape, scale: 1.0, min, max }
+}

@@ -1,0 +1,326 @@
+//! Proofs of a network's predictions: native and on chain, honest and from tampered witnesses.
+
+use std::collections::HashSet;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use rand_core::OsRng;
+
+use assay_circuit::{
+    Assignment, CellChange, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Run,
+    StatementKind, TreePlace,
+};
+use assay_collection::{Collection, SaltSeed};
+use assay_graph::{Dataset, Executor, Op};
+use assay_proof::{BlindingSeed, ProverKey, Srs, VerifyError, create_proof_self_blinded};
+use assay_prover::bundle::Bundle;
+use assay_prover::model_proof::{self, ModelProver};
+use assay_prover::prediction::{self, Statement};
+use assay_prover::run_proof;
+use assay_testing::{
+    corpus::Corpus,
+    deployed::{Deployed, deploy, words},
+    networks::mixed_network,
+};
+
+struct Model {
+    bundle: Bundle,
+    layout: Layout,
+    srs: Srs,
+    key: ProverKey,
+    input: Vec<u8>,
+    folder: tempfile::TempDir,
+}
+
+impl Model {
+    fn new() -> Self {
+        let (graph, input) = mixed_network();
+        let bundle = Bundle::new(graph, PlanRequest::default()).unwrap();
+        let layout = bundle.layout().unwrap();
+        let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+        let key = model_proof::generate_key(&srs, &layout).unwrap();
+        Self { bundle, layout, srs, key, input, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn prove(&self, bundle: &Bundle, context: u64) -> prediction::Prediction {
+        let statement =
+            Statement { context: Fr::from(context), input: &self.input, salt: Fr::from(3) };
+        let path = self.folder.path().join("bundle");
+        let prover = ModelProver {
+            bundle,
+            bundle_path: &path,
+            layout: &self.layout,
+            srs: &self.srs,
+            key: &self.key,
+        };
+        prediction::prove(prover, &statement).unwrap()
+    }
+
+    fn model_hash(&self, bundle: &Bundle) -> [u8; 32] {
+        model_proof::model_hash(bundle, &self.layout, &self.srs).unwrap()
+    }
+
+    /// A proof after changes of the witness, and its public inputs.
+    fn forge(
+        &self,
+        change: impl Fn(&Layout, &mut FirstPhase),
+        tampering: Vec<CellChange>,
+    ) -> (Vec<u8>, Vec<Fr>) {
+        let graph = &self.bundle.graph;
+        let execution = Executor::new(graph).unwrap().run(&self.input).unwrap();
+        let assignment = Assignment {
+            graph,
+            layout: &self.layout,
+            inputs: vec![ProvenInput {
+                bytes: &self.input,
+                salt: Fr::from(3),
+                label: 0,
+                class: 0,
+                execution: &execution,
+            }],
+            place: None,
+        };
+        let weights = self.bundle.weight_columns(&self.layout);
+        let mut first = assignment.first_phase(weights, OsRng).unwrap();
+        change(&self.layout, &mut first);
+        let mut public = vec![Fr::from(1)];
+        public.extend(assignment.public_values());
+        let circuit = ModelCircuit::new(&assignment, &first, &public).with_changes(tampering);
+        let lanes = self.layout.options.lanes;
+        let tails = first.weight_tails();
+        let proof =
+            create_proof_self_blinded(&self.srs, &self.key, circuit, &public, &tails, lanes)
+                .unwrap();
+        (proof, public)
+    }
+}
+
+#[test]
+fn predictions_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let verifier = model.key.verifier();
+    let (one, two) = (model.prove(&model.bundle, 1), model.prove(&model.bundle, 2));
+    assert_eq!(two.openings.0, 2);
+    let points = 64 * model.layout.options.weight_columns;
+    assert_eq!(one.proof.proof[..points], two.proof.proof[..points], "one model, one commitment");
+    assert_ne!(one.proof.proof[points..], two.proof.proof[points..]);
+    let hash = verifier.verify(&one.proof.public_inputs, &one.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle));
+
+    let reseeded = Bundle {
+        graph: model.bundle.graph.clone(),
+        options: model.bundle.options,
+        seed: BlindingSeed([9; 32]),
+        budget: 1,
+    };
+    assert_ne!(model.model_hash(&reseeded), hash, "another seed, another commitment");
+    let mut other = Bundle {
+        graph: model.bundle.graph.clone(),
+        options: model.bundle.options,
+        seed: model.bundle.seed,
+        budget: 1,
+    };
+    if let Op::Conv { weights, .. } = &mut other.graph.layers[0].op {
+        weights[0] += 1;
+    }
+    assert_ne!(model.model_hash(&other), hash, "other weights, another commitment");
+
+    let Some(mut deployed) = deploy(model.key.info()) else { return };
+    for prediction in [&one, &two] {
+        let outcome =
+            deployed.verify(&prediction.proof.proof, &words(&prediction.proof.public_inputs));
+        assert_eq!(outcome.result, Ok(hash.to_vec()));
+        println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    }
+    for index in 0..3 {
+        let mut inputs = one.proof.public_inputs.clone();
+        inputs[index] += Fr::one();
+        assert_refused(&model, &mut deployed, "another public input", &one.proof.proof, &inputs);
+    }
+}
+
+#[test]
+fn proofs_from_tampered_witnesses_are_refused() {
+    let model = Model::new();
+    let Some(mut deployed) = deploy(model.key.info()) else { return };
+    let (honest, public) = model.forge(|_, _| {}, vec![]);
+    assert!(model.key.verifier().verify(&public, &honest).is_ok());
+
+    type Change = fn(&Layout, &mut FirstPhase);
+    let changes: [(&str, Change); 5] = [
+        ("a weight", |layout, first| {
+            first.weights[0][layout.kernel_first_row(0)] += Fr::one();
+        }),
+        ("an activation", |layout, first| first.lanes[0][1][tile_row(layout)] += Fr::one()),
+        ("a remainder", |layout, first| first.lanes[1][2][tile_row(layout)] += Fr::one()),
+        ("a multiplicity", |layout, first| {
+            first.multiplicity[layout.tables_first_row()] += Fr::one();
+        }),
+        ("a swapped lane", |layout, first| {
+            let row = tile_row(layout);
+            let (a, b) = first.lanes.split_at_mut(1);
+            for (a, b) in a[0].iter_mut().zip(b[0].iter_mut()) {
+                std::mem::swap(&mut a[row], &mut b[row]);
+            }
+        }),
+    ];
+    for (name, change) in changes {
+        let (proof, public) = model.forge(change, vec![]);
+        assert_refused(&model, &mut deployed, name, &proof, &public);
+    }
+    // A `rest` cell and each kind of running sum, in the columns after the first phase.
+    let first_phase = model.layout.options.weight_columns + 3 * model.layout.options.lanes + 1;
+    let columns = first_phase..model.key.info().profile().advice_columns();
+    for column in columns {
+        let row = if column == first_phase {
+            model.layout.rests_first_row().unwrap()
+        } else {
+            tile_row(&model.layout)
+        };
+        let tampering = vec![CellChange { column, row, delta: Fr::one() }];
+        let (proof, public) = model.forge(|_, _| {}, tampering);
+        let name = format!("a cell of column {column}");
+        assert_refused(&model, &mut deployed, &name, &proof, &public);
+    }
+}
+
+/// The corpus of damaged proofs on a network's own circuit.
+#[test]
+fn native_and_contract_agree_on_a_models_malformed_proofs() {
+    let model = Model::new();
+    let Some(deployed) = deploy(model.key.info()) else { return };
+    let proof = model.prove(&model.bundle, 1).proof;
+    let inputs = words(&proof.public_inputs);
+    let key = model.key.verifier();
+    Corpus { key, deployed, proof: proof.proof, inputs, cases: 0 }.refuse_all();
+}
+
+/// A batch with its own challenge, tree and counts: natively and on chain. Its weights are committed
+/// to with the points of the circuit for single predictions.
+#[test]
+fn audits_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let input = &model.input;
+    let run = Run { log_items: 4, depth: 5 };
+    let request = PlanRequest {
+        statement: StatementKind::Audit { run, top: 1 },
+        lanes: Some(3),
+        ..PlanRequest::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = model
+        .bundle
+        .derive(&folder.path().join("single"), &folder.path().join("audit"), request, 8)
+        .unwrap();
+    let layout = bundle.layout().unwrap();
+    assert!(layout.weight_stride() > 1);
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let inputs = (0..3u8).map(|item| {
+        let mut input = input.clone();
+        input.rotate_left(usize::from(item));
+        input
+    });
+    let data = Dataset { inputs: inputs.collect(), labels: vec![1, 2, 3] };
+    let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
+    let seed = SaltSeed([4; 32]);
+    let set = Collection::commit(&data, shape, seed, Some(run.depth), &|| {}).unwrap();
+    let prover = ModelProver {
+        bundle: &bundle,
+        bundle_path: &folder.path().join("bundle"),
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+    };
+    let opening = set.open_run(0, run.log_items).unwrap();
+    let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
+    let public = proven.proof.public_inputs.clone();
+    let number = |value: usize| Fr::from(value as u64);
+    let correct = run_proof::reference(prover.bundle, prover.layout, &opening).unwrap();
+    let correct = correct.into_iter().filter(|correct| *correct).count();
+    assert_eq!(public, [Fr::from(6), set.root(), number(0), number(3), number(correct)]);
+    let hash = key.verifier().verify(&public, &proven.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle), "one model in both circuits");
+    assert_eq!(hash, model_proof::model_hash(&bundle, &layout, &srs).unwrap());
+    let Some(mut deployed) = deploy(key.info()) else { return };
+    assert!(deployed.verify(&proven.proof.proof, &words(&public)).result.is_ok());
+    for index in 0..5 {
+        let mut other = public.clone();
+        other[index] += Fr::one();
+        assert!(key.verifier().verify(&other, &proven.proof.proof).is_err());
+        assert!(deployed.verify(&proven.proof.proof, &words(&other)).result.is_err());
+    }
+}
+
+/// What two proofs have in common: their length and the points that stand for the model, nothing else,
+/// also where all public inputs are the same.
+#[test]
+fn proofs_about_other_hidden_images_share_only_the_models_points() {
+    let model = Model::new();
+    let run = Run { log_items: 1, depth: 1 };
+    let request = PlanRequest {
+        statement: StatementKind::Audit { run, top: 1 },
+        lanes: Some(3),
+        ..PlanRequest::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bundle = model.bundle.derive(&at("single"), &at("audit"), request, 8).unwrap();
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let bundle_path = at("bundle");
+    let (bundle_path, bundle, layout) = (&*bundle_path, &bundle, &layout);
+    let prover = ModelProver { bundle, bundle_path, layout, srs: &srs, key: &key };
+    let executor = Executor::new(&bundle.graph).unwrap();
+
+    // The first item counts, the second is masked: its image is bound by nothing public.
+    let prove = |images: [&[u8]; 2]| {
+        let executions = images.map(|image| executor.run(image).unwrap());
+        let class = first_of_largest(&executions[0].tensors[bundle.graph.output]);
+        let inputs = images
+            .iter()
+            .zip(&executions)
+            .map(|(bytes, execution)| {
+                let (salt, label) = (Fr::from(4), class as u64);
+                ProvenInput { bytes, salt, label, class, execution }
+            })
+            .collect();
+        let place = Some(TreePlace::new(0, 1, vec![Fr::zero()], Vec::new()));
+        let assignment = Assignment { graph: &bundle.graph, layout, inputs, place };
+        prover.prove(&assignment, Fr::from(6)).unwrap().proof
+    };
+    let images = [0, 1, 2].map(|by| {
+        let mut image = model.input.clone();
+        image.rotate_left(by);
+        image
+    });
+    let [a, b, c] = [[0, 0], [0, 1], [2, 1]].map(|[i, j]| prove([&images[i], &images[j]]));
+    assert_eq!(a.public_inputs, b.public_inputs);
+    // Another image that counts: another root, the same count.
+    assert_ne!(a.public_inputs[1], c.public_inputs[1]);
+    assert_eq!(a.public_inputs[2..], c.public_inputs[2..]);
+    let points = 64 * layout.options.weight_columns;
+    for (one, other) in [(&a, &b), (&a, &c), (&b, &c)] {
+        assert!(key.verifier().verify(&one.public_inputs, &one.proof).is_ok());
+        assert_eq!(one.proof.len(), other.proof.len());
+        assert_eq!(one.proof[..points], other.proof[..points], "one model");
+        let seen = one.proof.chunks(32).collect::<HashSet<_>>();
+        let shared = other.proof[points..].chunks(32).filter(|word| seen.contains(word)).count();
+        assert_eq!(shared, 0, "two proofs share more than the model's points");
+    }
+}
+
+fn first_of_largest(logits: &[i32]) -> usize {
+    let largest = logits.iter().max().unwrap();
+    logits.iter().position(|logit| logit == largest).unwrap()
+}
+
+fn tile_row(layout: &Layout) -> usize {
+    layout.tiles[2].first_row
+}
+
+fn assert_refused(model: &Model, deployed: &mut Deployed, name: &str, proof: &[u8], public: &[Fr]) {
+    let native: Result<_, VerifyError> = model.key.verifier().verify(public, proof);
+    assert!(native.is_err(), "{name}: accepted natively");
+    assert!(deployed.verify(proof, &words(public)).result.is_err(), "{name}: accepted on chain");
+}
