@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, keccak256};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use assay_prover::{
-    files::{VERIFYING_KEY, read},
     model_proof::generate_verifying_key,
-    proof::Srs,
+    proof::{Srs, key_file_data},
     solidity::vk_data,
 };
 use clap::{Args, Subcommand};
@@ -118,11 +117,7 @@ fn vk(args: &VkArgs, output: &Output) -> Result<()> {
 
 /// Hash of the key in a file, whatever circuit it is of.
 fn hash_of_file(path: &Path) -> Result<B256> {
-    /// Weight columns and public inputs; the key's data follow.
-    const COUNTS: usize = 8;
-    let (_, body) = read(path, VERIFYING_KEY)?;
-    let data = body.get(COUNTS..).with_context(|| format!("{} is too short", path.display()))?;
-    Ok(keccak256(data))
+    Ok(keccak256(key_file_data(path)?))
 }
 
 fn hash_of_contract(node: &NodeArgs, address: Address) -> Result<B256> {

@@ -9,7 +9,7 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
-    arithmetic::field::field_to_bytes, graph::QuantizedGraph, import::data::Dataset,
+    arithmetic::field::field_to_bytes, graph::QuantizedGraph, import::data,
     import::quantize::InputEncoding,
 };
 use assay_relayer::proving::{InputOpening, InputStore};
@@ -115,7 +115,7 @@ impl InputArgs {
             return Ok(bytes);
         }
         let limit = index.checked_add(1).context("the index is too large")?;
-        let data = Dataset::open(path, shape, &encoding, limit)?;
+        let data = data::open(path, shape, &encoding, limit)?;
         let count = data.inputs.len();
         data.inputs.into_iter().nth(index).ok_or_else(|| {
             anyhow!("{} has {count} inputs, none with index {index}", path.display())

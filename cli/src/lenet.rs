@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assay_prover::{
     graph::QuantizedGraph,
-    import::data::Dataset,
+    import::data,
     import::model::Model,
     import::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize},
 };
@@ -14,7 +14,7 @@ pub fn quantized() -> QuantizedGraph {
     let model = Model::import(&digits.join("lenet.onnx")).expect("network");
     let unit = InputEncoding::UNIT;
     let samples = digits.join("calibration.npz");
-    let data = Dataset::open(&samples, model.graph.input_shape(), &unit, 8).expect("samples");
+    let data = data::open(&samples, model.graph.input_shape(), &unit, 8).expect("samples");
     let options = QuantizeOptions::default();
     calibrate_and_quantize(&model.graph, &unit, &data.inputs, &options).expect("quantized")
 }

@@ -5,13 +5,13 @@
 //! same model hash. Equal hashes say that the committed columns are the same; that both circuits read
 //! them as the same network is a matter of the two published architectures, and is decided here.
 
-use crate::bundle::{Architecture, BundleError};
+use assay_circuit::{Architecture, ArchitectureError};
 
 /// Why two circuits are not circuits of one model, or why that cannot be said.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     #[error(transparent)]
-    Bundle(#[from] BundleError),
+    Architecture(#[from] ArchitectureError),
     #[error("the two circuits are of different networks: {0}")]
     Network(String),
     #[error(
@@ -56,7 +56,7 @@ fn difference(a: &Architecture, b: &Architecture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::Bundle;
+    use crate::bundle::{Bundle, BundleError};
     use assay_circuit::{PlanRequest, Run, StatementKind};
     use assay_testing::networks::mixed_network;
 

@@ -8,10 +8,11 @@ use halo2_proofs::{halo2curves::bn256::Fr, plonk::Circuit};
 use rand_core::OsRng;
 
 use crate::bundle::{Bundle, BundleError};
+use assay_arithmetic::weight_columns::WeightTails;
 use assay_circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError};
 use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
-    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, WeightTails, commit_columns,
+    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, commit_columns,
     create_proof_self_blinded, weights_hash,
 };
 

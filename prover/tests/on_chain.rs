@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::OsRng;
 
+use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_circuit::{
     Assignment, CellChange, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Run,
     StatementKind, TreePlace,
 };
 use assay_collection::{Collection, SaltSeed};
 use assay_graph::{Dataset, Executor, Op};
-use assay_proof::{BlindingSeed, ProverKey, Srs, VerifyError, create_proof_self_blinded};
+use assay_proof::{ProverKey, Srs, VerifyError, create_proof_self_blinded};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
 use assay_prover::prediction::{self, Statement};

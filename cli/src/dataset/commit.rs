@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     collection::{Collection, SaltSeed},
     graph::Shape,
-    import::data::{Dataset, Labels, Source, Values},
+    import::data::{self, Labels, Source, Values},
     import::quantize::InputEncoding,
 };
 use clap::{ArgGroup, Args, ValueEnum};
@@ -166,7 +166,7 @@ pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     };
     let seed = args.seed.as_deref().map_or_else(|| Ok(SaltSeed::random()), read_seed)?;
     let reading = output.spinner(format!("reading {}", args.path.display()));
-    let data = Dataset::read(&Source {
+    let data = data::read(&Source {
         path: &args.path,
         shape,
         values: args.values.choose(encoding)?,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, StatementKind},
-    import::data::{Dataset, value_range},
+    import::data::{self, value_range},
     import::model::Model,
     import::quantize::{
         AccuracyReport, CalibrationMethod, InputEncoding, QuantizeOptions, calibrate_and_quantize,
@@ -236,7 +236,7 @@ pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     steps.step("reading the sample inputs");
     let encoding = args.encoding.choose(&args.calibrate)?;
     let samples =
-        Dataset::open(&args.calibrate, graph.input_shape(), &encoding, args.calibration_limit)?;
+        data::open(&args.calibrate, graph.input_shape(), &encoding, args.calibration_limit)?;
     steps.step(format!("calibrating on {} inputs", samples.inputs.len()));
     let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &encoding, &samples.inputs, &options)?;

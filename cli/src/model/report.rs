@@ -10,7 +10,7 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{Cost, RowUse},
     files::atomic_file::{self, Readers},
-    import::data::{Dataset, Labels, Source, Values},
+    import::data::{self, Labels, Source, Values},
     import::model::Model,
     import::quantize::{
         AccuracyReport, InputEncoding, compare,
@@ -111,7 +111,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
     let encoding =
         InputEncoding { scale: quantized.input.byte_scale, offset: quantized.input.byte_offset };
     let input_shape = quantized.tensors[quantized.input.tensor].shape;
-    let data = Dataset::read(&Source {
+    let data = data::read(&Source {
         path: &args.inputs,
         shape: input_shape,
         values: Values::Reals(encoding),

@@ -10,7 +10,7 @@ use halo2_proofs::{
     poly::EvaluationDomain,
 };
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{RngCore, SeedableRng};
 
 /// Secret kept with a model: fixes the last rows of its weight columns.
 ///

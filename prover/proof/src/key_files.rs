@@ -13,7 +13,7 @@ use halo2_proofs::{
 };
 
 use crate::{
-    keys::{KeyInfo, VerifierKey, VerifierKeyError},
+    keys::{KeyCircuit, KeyInfo, VerifierKey, VerifierKeyError},
     phases::{Flat, configure},
     profile::{Profile, ProfileError},
     srs::Srs,
@@ -22,6 +22,8 @@ use crate::{
 };
 
 const SCALAR_BYTES: usize = 32;
+/// Weight columns and public inputs, before the key's data.
+const COUNTS_BYTES: usize = 8;
 
 const VERIFYING_KEY: Kind = Kind::public(*b"ASSAYVK\0", "verifying key");
 const PROVING_KEY: Kind = Kind::public(*b"ASSAYPK\0", "proving key");
@@ -73,7 +75,7 @@ impl VerifierKey {
     /// Writes the file.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let body = key_body(&self.info);
-        envelope::write(path, VERIFYING_KEY, &self.info.hash, &body)
+        envelope::write(path, VERIFYING_KEY, &self.info.hash(), &body)
     }
 
     /// Reads the verifying key of the circuit of type `C` with these parameters.
@@ -83,7 +85,7 @@ impl VerifierKey {
         let key = Self::take::<C>(&mut reader, params, length)?;
         let belongs_to = *reader.belongs_to();
         reader.finish()?;
-        check_belongs(path, "verifying key", &belongs_to, &key.info.hash)?;
+        check_belongs(path, "verifying key", &belongs_to, &key.info.hash())?;
         Ok(key)
     }
 
@@ -96,17 +98,16 @@ impl VerifierKey {
         let path = reader.path().to_owned();
         let weight_columns = reader.take_u32()? as usize;
         let public_inputs = reader.take_u32()? as usize;
+        let circuit = KeyCircuit::of::<C>(params, weight_columns, public_inputs)?;
         // Compared before the bytes are read, so that a damaged length takes no memory.
-        let (schedule, cs) = configure::<C>(params.clone())?;
-        let profile = Profile::new(&cs, schedule, weight_columns, public_inputs)?;
-        let expected = VkData::byte_length(&profile) as u64 + 8;
+        let expected = (circuit.data_bytes() + COUNTS_BYTES) as u64;
         if length != expected {
             let reason = format!("its key has {length} bytes, that of this circuit has {expected}");
             return Err(FileError::content(&path, reason).into());
         }
-        let mut bytes = vec![0u8; VkData::byte_length(&profile)];
+        let mut bytes = vec![0u8; circuit.data_bytes()];
         reader.take(&mut bytes)?;
-        let key = Self::from_data::<C>(&bytes, params, weight_columns, public_inputs);
+        let key = circuit.key(&bytes);
         key.map_err(|error| match error {
             VerifierKeyError::Profile(error) => error.into(),
             VerifierKeyError::Data(error) => FileError::content(&path, error.to_string()).into(),
@@ -115,6 +116,16 @@ impl VerifierKey {
             }
         })
     }
+}
+
+/// The content of the data contract of the verifying key in a file, whatever circuit it is of.
+///
+/// # Errors
+/// [`FileError`].
+pub fn key_file_data(path: &Path) -> Result<Vec<u8>, FileError> {
+    let (_, body) = envelope::read(path, VERIFYING_KEY)?;
+    let data = body.get(COUNTS_BYTES..).map(<[u8]>::to_vec);
+    data.ok_or_else(|| FileError::content(path, "it is too short for a key"))
 }
 
 /// What is needed to prove.
@@ -177,7 +188,7 @@ impl ProverKey {
         let polynomials: Vec<&[Fr]> = groups.into_iter().flatten().collect();
         let scalars: usize = polynomials.iter().map(|poly| poly.len()).sum();
         let body = 8 + key.len() as u64 + (scalars * SCALAR_BYTES) as u64;
-        let mut writer = Writer::create(path, PROVING_KEY, &self.info.hash, body)?;
+        let mut writer = Writer::create(path, PROVING_KEY, &self.info.hash(), body)?;
         writer.put(&(key.len() as u64).to_le_bytes())?;
         writer.put(&key)?;
         let mut block = Vec::with_capacity(BLOCK_SCALARS * SCALAR_BYTES);
@@ -202,10 +213,10 @@ impl ProverKey {
         reader.take(&mut word)?;
         let length = u64::from_le_bytes(word);
         let VerifierKey { vk, info } = VerifierKey::take::<C>(&mut reader, params, length)?;
-        check_belongs(path, "verifying key", reader.belongs_to(), &info.hash)?;
-        let n = 1usize << info.data.k;
-        let fixed = info.profile.fixed_columns;
-        let permuted = info.profile.permutation.len();
+        check_belongs(path, "verifying key", reader.belongs_to(), &info.hash())?;
+        let n = 1usize << info.data().k;
+        let fixed = info.profile().fixed_columns;
+        let permuted = info.profile().permutation.len();
         let expected = ((3 + 2 * fixed + 2 * permuted) * n * SCALAR_BYTES) as u64;
         if reader.left() != expected {
             let reason = format!(
@@ -278,9 +289,9 @@ fn read_scalars(reader: &mut Reader, count: usize) -> Result<Vec<Fr>, FileError>
 /// Weight columns, public inputs, data contract.
 fn key_body(info: &KeyInfo) -> Vec<u8> {
     let mut body = Vec::new();
-    body.extend_from_slice(&(info.profile.weight_columns as u32).to_le_bytes());
-    body.extend_from_slice(&(info.profile.public_inputs as u32).to_le_bytes());
-    body.extend_from_slice(&info.data.to_bytes());
+    body.extend_from_slice(&(info.profile().weight_columns as u32).to_le_bytes());
+    body.extend_from_slice(&(info.profile().public_inputs as u32).to_le_bytes());
+    body.extend_from_slice(&info.data().to_bytes());
     body
 }
 
@@ -294,5 +305,5 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, plonk::Error>) -> Result<T, KeyEr
 
 /// Fails unless parameters have the size and the secret that a key was made with.
 pub(crate) fn matches_srs(info: &KeyInfo, srs: &Srs) -> bool {
-    srs.params().k() == info.data.k && srs.id() == info.srs_id()
+    srs.params().k() == info.data().k && srs.id() == info.srs_id()
 }

@@ -6,7 +6,7 @@
 
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr, G1Affine},
-    plonk::{Circuit, VerifyingKey, permutation},
+    plonk::{Circuit, ConstraintSystem, VerifyingKey, permutation},
     poly::{EvaluationDomain, kzg::commitment::ParamsKZG},
 };
 
@@ -78,7 +78,7 @@ impl KeyInfo {
     }
 
     /// Parameters that can only verify.
-    pub(crate) fn verifier_params(&self) -> &ParamsKZG<Bn256> {
+    pub fn verifier_params(&self) -> &ParamsKZG<Bn256> {
         &self.params
     }
 }
@@ -118,8 +118,34 @@ impl VerifierKey {
         weight_columns: usize,
         public_inputs: usize,
     ) -> Result<Self, VerifierKeyError> {
+        KeyCircuit::of::<C>(params, weight_columns, public_inputs)?.key(bytes)
+    }
+}
+
+/// The circuit that a key is read for.
+pub(crate) struct KeyCircuit {
+    cs: ConstraintSystem<Fr>,
+    profile: Profile,
+}
+
+impl KeyCircuit {
+    pub(crate) fn of<C: Circuit<Fr>>(
+        params: C::Params,
+        weight_columns: usize,
+        public_inputs: usize,
+    ) -> Result<Self, ProfileError> {
         let (schedule, cs) = configure::<C>(params)?;
         let profile = Profile::new(&cs, schedule, weight_columns, public_inputs)?;
+        Ok(Self { cs, profile })
+    }
+
+    /// Length of the data contract.
+    pub(crate) fn data_bytes(&self) -> usize {
+        VkData::byte_length(&self.profile)
+    }
+
+    pub(crate) fn key(self, bytes: &[u8]) -> Result<VerifierKey, VerifierKeyError> {
+        let Self { cs, profile } = self;
         let data = VkData::from_bytes(bytes, &profile)?;
         let domain = EvaluationDomain::new(cs.degree() as u32, data.k);
         let vk = VerifyingKey::from_parts(
@@ -136,6 +162,6 @@ impl VerifierKey {
                 expected: format!("{:?}", vk.transcript_repr()),
             });
         }
-        Ok(Self { vk, info: KeyInfo::new(profile, data) })
+        Ok(VerifierKey { vk, info: KeyInfo::new(profile, data) })
     }
 }

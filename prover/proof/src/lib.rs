@@ -28,7 +28,7 @@ pub mod vk_data;
 mod witness;
 
 #[cfg(feature = "prove")]
-pub use key_files::{KeyError, ProverKey};
+pub use key_files::{KeyError, ProverKey, key_file_data};
 pub use keys::{KeyInfo, VerifierKey, VerifierKeyError};
 #[cfg(feature = "prove")]
 pub use proof_file::ProofFile;

@@ -1,12 +1,9 @@
 //! Making proofs, and the commitments that identify a model.
 
-use std::path::Path;
-
 use halo2_proofs::{
-    arithmetic::{best_fft, best_multiexp},
+    arithmetic::best_multiexp,
     halo2curves::{
         bn256::{Fr, G1Affine},
-        ff::Field,
         group::Curve,
     },
     plonk::{self, Circuit},
@@ -16,19 +13,16 @@ use halo2_proofs::{
     },
 };
 
-use assay_arithmetic::keccak256;
+use assay_arithmetic::{keccak256, weight_columns::WeightTails};
 
 use assay_files::hex_id;
 
 use super::{
-    blinding::{BlindingRng, WeightTails},
+    blinding::BlindingRng,
     commit::{KnownKzg, KnownParams, KnownShplonk},
-    keys::{ProverKey, matches_srs},
+    key_files::{ProverKey, matches_srs},
     srs::Srs,
-    transcript::{
-        KeccakWrite, POINT_BYTES, SCALAR_BYTES, TranscriptError, point_to_bytes, scalar_from_bytes,
-        scalar_to_bytes,
-    },
+    transcript::{KeccakWrite, TranscriptError, point_to_bytes},
     witness::{Replay, Rounds},
 };
 

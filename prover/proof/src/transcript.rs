@@ -39,7 +39,6 @@ use halo2_proofs::{
         TranscriptWriterBuffer,
     },
 };
-use sha3::{Digest, Keccak256};
 
 use assay_arithmetic::keccak256;
 

@@ -21,8 +21,10 @@ use halo2_proofs::{
 use rand_core::RngCore;
 use rayon::prelude::*;
 
+use assay_arithmetic::weight_columns::WeightTails;
+
 use super::{
-    blinding::{BlindingRng, WORDS_PER_SCALAR, WeightTails, words_of},
+    blinding::{BlindingRng, WORDS_PER_SCALAR, words_of},
     phases::Schedule,
     prove::ProveError,
     srs::Srs,

@@ -17,7 +17,7 @@ use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
 use crate::claims::{self, TileFactors};
-use crate::layout::kernels::{self, Kernel, RestGrid};
+use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::lookup_table::Tables;
 use crate::layout::placement::{Functions, TileBuilder, place_tiles};
 use crate::layout::profile::{ColumnProfile, HashGates, KernelRow, TilePattern};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::layout::RESERVED_ROWS;
+use assay_graph::FunctionTable;
 
 /// Max-pools that change nothing but spread what comes after them, then a convolution whose grid has
 /// positions that are not kept.

@@ -132,7 +132,7 @@ fn circuits_of_a_model_share_its_weights() {
     }
     let row = layout.kernels[0].first_row * stride;
     for (row, refused) in [(row, true), (row + 1, false), (row + stride - 1, false)] {
-        let tampering = vec![Tampering { column: 0, row, delta: Fr::one() }];
+        let tampering = vec![CellChange { column: 0, row, delta: Fr::one() }];
         let failures = check(&assignment, &first, &public, tampering);
         assert_eq!(!failures.is_empty(), refused, "row {row}: {:?}", failures.first());
     }

@@ -35,10 +35,10 @@ pub(super) fn third_phase(
     let mut consumed = vec![Fr::ZERO; rows];
     for step in &layout.program.steps {
         match step {
-            program::Step::Chain(chain) => {
+            scalar_program::Step::Chain(chain) => {
                 scalars.run(chain, &|value| assignment.free_value(value))
             }
-            program::Step::Evaluations => {
+            scalar_program::Step::Evaluations => {
                 let columns = [&mut produced, &mut consumed];
                 evaluate_tiles(assignment, first, challenges, z, &mut scalars, columns);
             }

@@ -10,7 +10,7 @@ use crate::layout::profile::HashGates;
 use crate::witness::{Assignment, ProvenInput};
 
 /// Fills the hash cells of the lanes; returns `s0` and `s1` of the hash rows.
-pub(super) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
+pub(crate) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
     let Some(hash) = &assignment.layout.hash else { return Vec::new() };
     let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
     let permutations = blocks(assignment, hash)
@@ -74,7 +74,7 @@ impl Rows<'_> {
 /// Computes the last permutation anew with other steps, as a dishonest prover might, and everything
 /// after it; returns the hash that comes out.
 #[cfg(test)]
-pub(super) fn forge_last(
+pub(crate) fn forge_last(
     assignment: &Assignment<'_>,
     first: &mut crate::FirstPhase,
     powers: impl FnMut(Fr) -> [Fr; 3],
@@ -97,13 +97,13 @@ struct Permutation {
 }
 
 /// Square, fourth and fifth power.
-pub(super) fn powers(input: Fr) -> [Fr; 3] {
+pub(crate) fn powers(input: Fr) -> [Fr; 3] {
     let square = input.square();
     let fourth = square.square();
     [square, fourth, fourth * input]
 }
 
-pub(super) fn mix(state: &mut [Fr; WIDTH]) {
+pub(crate) fn mix(state: &mut [Fr; WIDTH]) {
     let mixed = std::array::from_fn(|i| {
         poseidon::mds()[i].iter().zip(&*state).fold(Fr::ZERO, |sum, (a, b)| sum + *a * b)
     });

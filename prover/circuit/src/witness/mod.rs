@@ -22,9 +22,6 @@ use crate::layout::scalar_program::{FreeValue, ScalarColumns};
 use crate::layout::tile::Tile;
 use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
 use crate::statement::{InputMode, OutputMode, StatementKind};
-use crate::witness::evaluations;
-use crate::witness::hash;
-use crate::witness::rest;
 use crate::witness::tile_values::{Place, TileValues};
 
 /// What is proven: one input or the items of a run, with their reference runs.
@@ -63,7 +60,7 @@ pub struct TreePlace {
     pub siblings: Vec<Fr>,
     /// What a dishonest prover chooses instead.
     #[cfg(test)]
-    pub(super) forged: Vec<(FreeValue, Fr)>,
+    pub(crate) forged: Vec<(FreeValue, Fr)>,
 }
 
 impl TreePlace {
@@ -99,9 +96,9 @@ pub struct FirstPhase {
     pub lanes: Vec<[Vec<Fr>; 3]>,
     pub multiplicity: Vec<Fr>,
     /// Table rows that each tile row looks up: `[function, remainder]` for each lane.
-    pub(super) looked_up: Vec<Vec<[u32; 2]>>,
+    pub(crate) looked_up: Vec<Vec<[u32; 2]>>,
     /// `s0` and `s1` of the hash rows, from the hash's first row on.
-    pub(super) hash_scalars: Vec<[Fr; 2]>,
+    pub(crate) hash_scalars: Vec<[Fr; 2]>,
 }
 
 /// Third-phase columns.
@@ -199,7 +196,7 @@ impl Assignment<'_> {
                 return Err(self.out_of_range(tile, value));
             }
         }
-        let hash_scalars = hashing::fill(self, &mut columns);
+        let hash_scalars = hash::fill(self, &mut columns);
         let first = self.layout.blinding_row;
         for lane in &mut columns {
             for cell in &mut lane[2][first..first + BLINDING_ROWS] {
@@ -304,7 +301,7 @@ impl Assignment<'_> {
     }
 
     /// The leaves of the run: those of the items that count, else the prover's choice.
-    pub(super) fn leaves(&self) -> Vec<Fr> {
+    pub(crate) fn leaves(&self) -> Vec<Fr> {
         self.inputs
             .par_iter()
             .enumerate()
@@ -321,7 +318,7 @@ impl Assignment<'_> {
     }
 
     /// The nodes above the leaves, `node` of each pair, up to the tree's root.
-    pub(super) fn climb(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+    pub(crate) fn climb(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
         let mut root = self.climb_run(&mut node);
         let heights = self.place.as_ref().map_or(0, |place| place.siblings.len());
         for height in 0..heights {
@@ -334,7 +331,7 @@ impl Assignment<'_> {
     }
 
     /// Up to the run's own root.
-    pub(super) fn climb_run(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
+    pub(crate) fn climb_run(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
         let mut level = self.leaves();
         while level.len() > 1 {
             level = level.chunks(2).map(|pair| node(pair[0], pair[pair.len() - 1])).collect();
@@ -343,7 +340,7 @@ impl Assignment<'_> {
     }
 
     /// The values that the prover chooses in the scalar program.
-    pub(super) fn free_value(&self, value: FreeValue) -> Fr {
+    pub(crate) fn free_value(&self, value: FreeValue) -> Fr {
         let Some(place) = &self.place else { return Fr::ZERO };
         #[cfg(test)]
         if let Some((_, forged)) = place.forged.iter().find(|(what, _)| *what == value) {
@@ -425,7 +422,7 @@ impl Layout {
 }
 
 /// Inverts all values in place, in parallel chunks; zeros stay zero.
-pub(super) fn batch_invert(values: &mut [Fr]) {
+pub(crate) fn batch_invert(values: &mut [Fr]) {
     values.par_chunks_mut(1 << 12).for_each(|chunk| {
         let mut products = Vec::with_capacity(chunk.len());
         let mut product = Fr::ONE;

@@ -101,82 +101,69 @@ impl Values {
     }
 }
 
-impl Dataset {
-    /// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
-    /// network's height and width (bilinear) when they differ.
-    ///
-    /// # Errors
-    /// [`DataError`], naming the file, and the row and the column where there are any.
-    pub fn read(source: &Source<'_>) -> Result<Self, DataError> {
-        let Source { path, skip, limit, .. } = *source;
-        let mut dataset = Self::read_from_first(&Source {
-            skip: 0,
-            limit: limit.saturating_add(skip),
-            ..*source
-        })?;
-        let inputs = dataset.inputs.len();
-        if inputs <= skip && skip > 0 {
-            return Err(DataError::Skipped { path: path.to_owned(), inputs, skip });
-        }
-        dataset.inputs.drain(..skip);
-        dataset.labels.drain(..skip.min(dataset.labels.len()));
-        Ok(dataset)
+/// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
+/// network's height and width (bilinear) when they differ.
+///
+/// # Errors
+/// [`DataError`], naming the file, and the row and the column where there are any.
+pub fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, skip, limit, .. } = *source;
+    let mut dataset =
+        read_from_first(&Source { skip: 0, limit: limit.saturating_add(skip), ..*source })?;
+    let inputs = dataset.inputs.len();
+    if inputs <= skip && skip > 0 {
+        return Err(DataError::Skipped { path: path.to_owned(), inputs, skip });
     }
+    dataset.inputs.drain(..skip);
+    dataset.labels.drain(..skip.min(dataset.labels.len()));
+    Ok(dataset)
+}
 
-    fn read_from_first(source: &Source<'_>) -> Result<Self, DataError> {
-        let Source { path, inputs, .. } = *source;
-        let has_extension =
-            |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
-        if let (Some(name), false) = (inputs, has_extension("npz")) {
-            return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
-        }
-        let mut dataset = if has_extension("npz") {
-            npz::read(source)?
-        } else if has_extension("csv") {
-            table::read(source)?
-        } else {
-            images::read(source)?
-        };
-        if dataset.inputs.is_empty() {
-            return Err(DataError::Empty { path: path.to_owned() });
-        }
-        if let Labels::File(file) = source.labels
-            && dataset.labels.is_empty()
-        {
-            dataset.labels = labels_in_order(file, dataset.inputs.len(), source.limit)?;
-        }
-        Ok(dataset)
+fn read_from_first(source: &Source<'_>) -> Result<Dataset, DataError> {
+    let Source { path, inputs, .. } = *source;
+    let has_extension =
+        |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+    if let (Some(name), false) = (inputs, has_extension("npz")) {
+        return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
     }
+    let mut dataset = if has_extension("npz") {
+        npz::read(source)?
+    } else if has_extension("csv") {
+        table::read(source)?
+    } else {
+        images::read(source)?
+    };
+    if dataset.inputs.is_empty() {
+        return Err(DataError::Empty { path: path.to_owned() });
+    }
+    if let Labels::File(file) = source.labels
+        && dataset.labels.is_empty()
+    {
+        dataset.labels = labels_in_order(file, dataset.inputs.len(), source.limit)?;
+    }
+    Ok(dataset)
+}
 
-    /// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
-    /// images (in the order of their names), or one image file.
-    ///
-    /// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
-    /// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
-    /// taken as they are; other numbers, also those of a table, are converted with `encoding`.
-    /// Images are resized to the network's height and width (bilinear) when they differ. Their
-    /// labels are in `labels.csv`, or a file name that ends in `_<number>` before its extension
-    /// gives the label.
-    ///
-    /// # Errors
-    /// [`DataError`], naming the file.
-    pub fn open(
-        path: &Path,
-        shape: Shape,
-        encoding: &InputEncoding,
-        limit: usize,
-    ) -> Result<Self, DataError> {
-        let values = Values::Reals(*encoding);
-        Self::read(&Source {
-            path,
-            shape,
-            values,
-            inputs: None,
-            labels: Labels::Find,
-            skip: 0,
-            limit,
-        })
-    }
+/// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
+/// images (in the order of their names), or one image file.
+///
+/// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
+/// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
+/// taken as they are; other numbers, also those of a table, are converted with `encoding`.
+/// Images are resized to the network's height and width (bilinear) when they differ. Their
+/// labels are in `labels.csv`, or a file name that ends in `_<number>` before its extension
+/// gives the label.
+///
+/// # Errors
+/// [`DataError`], naming the file.
+pub fn open(
+    path: &Path,
+    shape: Shape,
+    encoding: &InputEncoding,
+    limit: usize,
+) -> Result<Dataset, DataError> {
+    let values = Values::Reals(*encoding);
+    read(&Source { path, shape, values, inputs: None, labels: Labels::Find, skip: 0, limit })
 }
 
 /// Reads one image file as bytes `[channels, height, width]`, grey for one channel and RGB for

@@ -58,18 +58,18 @@ fn archives_of_bytes_in_any_layout() {
         &path,
         &[("images.npy", npy("|u1", "(2, 2, 2, 3)", &pixels)), ("labels.npy", labels.clone())],
     );
-    let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("channels last");
+    let data = open(&path, [3, 2, 2], &UNIT, 10).expect("channels last");
     assert_eq!(data.labels, [3, 256]);
     assert_eq!(data.inputs[0], [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]);
-    let data = Dataset::open(&path, [3, 2, 2], &UNIT, 1).expect("one");
+    let data = open(&path, [3, 2, 2], &UNIT, 1).expect("one");
     assert_eq!((data.inputs.len(), data.labels.len()), (1, 1));
     archive(&path, &[("X.npy", npy("|u1", "(2, 12)", &pixels))]);
-    let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("flat");
+    let data = open(&path, [3, 2, 2], &UNIT, 10).expect("flat");
     assert_eq!((data.inputs[1].as_slice(), data.labels.len()), (&pixels[12..], 0));
     archive(&path, &[("pixels.npy", npy("|u1", "(2, 12)", &pixels)), ("y.npy", labels)]);
-    let data = Dataset::open(&path, [3, 2, 2], &UNIT, 10).expect("the only array");
+    let data = open(&path, [3, 2, 2], &UNIT, 10).expect("the only array");
     assert_eq!((data.inputs.len(), data.labels), (2, vec![3, 256]));
-    let error = Dataset::open(&path, [1, 28, 28], &UNIT, 10).expect_err("shape").to_string();
+    let error = open(&path, [1, 28, 28], &UNIT, 10).expect_err("shape").to_string();
     assert!(error.contains("[2, 12]") && error.contains("[1, 28, 28]"), "{error}");
 }
 
@@ -81,11 +81,11 @@ fn archives_of_real_numbers_are_encoded() {
     archive(&path, &[("X.npy", npy("<f4", "(2, 2)", &values))]);
     assert_eq!(value_range(&path).expect("a range"), Some((-1.0, 2.5)));
     let encoding = InputEncoding { scale: 0.5, offset: -1.0 };
-    let data = Dataset::open(&path, [2, 1, 1], &encoding, 10).expect("encoded");
+    let data = open(&path, [2, 1, 1], &encoding, 10).expect("encoded");
     assert_eq!(data.inputs, [[0, 2], [7, 4]]);
     let nan: Vec<u8> = [f32::NAN, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect();
     archive(&path, &[("X.npy", npy("<f4", "(1, 2)", &nan))]);
-    let error = Dataset::open(&path, [2, 1, 1], &encoding, 10).expect_err("nan").to_string();
+    let error = open(&path, [2, 1, 1], &encoding, 10).expect_err("nan").to_string();
     assert!(error.contains("not a finite number"), "{error}");
 }
 
@@ -95,7 +95,7 @@ fn broken_archives_are_refused() {
     let path = folder.file("data.npz");
     let refused = |content: Vec<u8>, part: &str| {
         archive(&path, &[("images.npy", content)]);
-        let error = Dataset::open(&path, [1, 2, 2], &UNIT, 10).expect_err(part).to_string();
+        let error = open(&path, [1, 2, 2], &UNIT, 10).expect_err(part).to_string();
         assert!(error.contains(part) && error.contains("data.npz"), "`{error}`: {part}");
     };
     refused(npy("|u1", "(2, 2, 2)", &[0; 7]), "images");
@@ -105,11 +105,11 @@ fn broken_archives_are_refused() {
     refused(npy("|u1", "(0, 2, 2)", &[]), "no inputs");
     let other = || npy("|u1", "(1, 4)", &[0; 4]);
     archive(&path, &[("a.npy", other()), ("b.npy", other())]);
-    let error = Dataset::open(&path, [1, 2, 2], &UNIT, 1).expect_err("two arrays").to_string();
+    let error = open(&path, [1, 2, 2], &UNIT, 1).expect_err("two arrays").to_string();
     assert!(error.contains("`a`, `b`; say which"), "{error}");
     fs::write(&path, b"PK not an archive").expect("written");
-    assert!(matches!(Dataset::open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Archive { .. })));
-    let missing = Dataset::open(&folder.file("no.npz"), [1, 2, 2], &UNIT, 1);
+    assert!(matches!(open(&path, [1, 2, 2], &UNIT, 1), Err(DataError::Archive { .. })));
+    let missing = open(&folder.file("no.npz"), [1, 2, 2], &UNIT, 1);
     assert!(matches!(missing, Err(DataError::Read { .. })));
     archive(
         &path,
@@ -118,7 +118,7 @@ fn broken_archives_are_refused() {
             ("labels.npy", npy("|u1", "(1,)", &[0])),
         ],
     );
-    let error = Dataset::open(&path, [1, 2, 2], &UNIT, 9).expect_err("labels").to_string();
+    let error = open(&path, [1, 2, 2], &UNIT, 9).expect_err("labels").to_string();
     assert!(error.contains("labels"), "{error}");
 }
 
@@ -151,7 +151,7 @@ fn arrays_are_chosen_by_name() {
         ],
     );
     let usual = source(&path, [2, 1, 1]);
-    let read = |source: Source<'_>| Dataset::read(&source);
+    let read = |source: Source<'_>| read(&source);
     assert_eq!(read(usual).expect("the usual name").inputs, [[1, 2], [3, 4]]);
     let named = Source { inputs: Some("test"), labels: Labels::Named("classes"), ..usual };
     let data = read(named).expect("by name");
@@ -188,7 +188,7 @@ fn tables() {
     let path = folder.file("data.csv");
     let read = |text: &str, labels: Labels<'_>, values: Values| {
         fs::write(&path, text).expect("written");
-        Dataset::read(&Source { labels, values, ..source(&path, [3, 1, 1]) })
+        read(&Source { labels, values, ..source(&path, [3, 1, 1]) })
     };
     let bytes = Values::Bytes;
     let header = "\u{feff}a;Label;b;c\n1;7;2;3\r\n\n4;8;5;255\n";
@@ -217,7 +217,7 @@ fn tables() {
     refused("1,2,\"3\n", Labels::Find, "row 1: a quotation mark");
     refused("a,b,c\n", Labels::Find, "holds no inputs");
     let arrays = Source { inputs: Some("X"), ..source(&path, [3, 1, 1]) };
-    assert!(matches!(Dataset::read(&arrays), Err(DataError::NoArrays { .. })));
+    assert!(matches!(super::read(&arrays), Err(DataError::NoArrays { .. })));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn labels_of_images_in_a_file() {
     let images = source(&folder.0, [1, 1, 2]);
     let labels = |text: &str, labels: Labels<'_>| {
         fs::write(folder.file("labels.csv"), text).expect("written");
-        Dataset::read(&Source { labels, ..images }).map(|data| data.labels)
+        read(&Source { labels, ..images }).map(|data| data.labels)
     };
     let named = "file,label\nb_2.pgm,5\na_1.pgm,4\n";
     assert_eq!(labels(named, Labels::Find).expect("by name"), [4, 5]);
@@ -248,7 +248,7 @@ fn labels_of_images_in_a_file() {
     refused("1\n", "1 labels for 2 images");
     refused("1\nb_2.pgm,5\n", "row 2");
     refused("a_1.pgm,1\nb_2.pgm,x\n", "row 2, column 2: \"x\" is not a label");
-    assert!(Dataset::read(&Source { labels: Labels::Named("y"), ..images }).is_err());
+    assert!(read(&Source { labels: Labels::Named("y"), ..images }).is_err());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn folders_of_images() {
     picture.save(folder.file("b_7.png")).expect("saved");
     fs::write(folder.file("a_3.pgm"), b"P5 2 1 255\n\x09\x0a").expect("written");
     fs::write(folder.file("notes.txt"), b"no image").expect("written");
-    let data = Dataset::open(&folder.0, [3, 1, 2], &UNIT, 10).expect("two images");
+    let data = open(&folder.0, [3, 1, 2], &UNIT, 10).expect("two images");
     assert_eq!(data.labels, [3, 7]);
     assert_eq!(data.inputs, [[9, 10, 9, 10, 9, 10], [1, 4, 2, 5, 3, 6]]);
     assert_eq!(read_image(&folder.file("a_3.pgm"), [1, 1, 2]).expect("grey"), [9, 10]);
@@ -268,8 +268,8 @@ fn folders_of_images() {
     let error = read_image(&folder.file("a_3.pgm"), [2, 1, 2]).expect_err("two channels");
     assert!(matches!(error, DataError::Shape { .. }), "{error}");
     fs::write(folder.file("c_1.png"), b"\x89PNG broken").expect("written");
-    let error = Dataset::open(&folder.0, [3, 1, 2], &UNIT, 10).expect_err("broken").to_string();
+    let error = open(&folder.0, [3, 1, 2], &UNIT, 10).expect_err("broken").to_string();
     assert!(error.contains("c_1.png"), "{error}");
     let empty = Folder::new("empty");
-    assert!(matches!(Dataset::open(&empty.0, [1, 1, 1], &UNIT, 1), Err(DataError::Empty { .. })));
+    assert!(matches!(open(&empty.0, [1, 1, 1], &UNIT, 1), Err(DataError::Empty { .. })));
 }

@@ -10,7 +10,7 @@ fn load(model: &str, images: &str, encoding: &InputEncoding) -> Option<(Model, D
     let model = Model::import(&shared(&format!("data/models/{model}.onnx"))?)
         .unwrap_or_else(|error| panic!("{error}"));
     let images = shared(&format!("data/images/{images}"))?;
-    let data = Dataset::open(&images, model.graph.input_shape(), encoding, usize::MAX)
+    let data = crate::data::open(&images, model.graph.input_shape(), encoding, usize::MAX)
         .unwrap_or_else(|error| panic!("{error}"));
     Some((model, data))
 }

@@ -4,7 +4,6 @@ use std::{path::Path, time::Instant};
 
 use super::*;
 use assay_files::{FileError, check_belongs, hex_id};
-use assay_proof::KeyError;
 
 fn damage(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();

@@ -9,9 +9,10 @@ use halo2_proofs::halo2curves::{
     ff::Field,
 };
 
+use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_proof::{
-    BlindingSeed, ProofFile, ProveError, ProverKey, Srs, VerifierKey, VerifyError, WeightTails,
-    commit_columns, create_proof, create_proof_self_blinded, public_inputs,
+    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, VerifyError, create_proof,
+    create_proof_self_blinded, public_inputs,
     transcript::{POINT_BYTES, point_to_bytes, scalar_to_bytes},
     weights_hash,
 };

@@ -29,11 +29,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use super::*;
+use crate::{contract, memory::Memory};
 use assay_proof::{
     Srs, VerifierKey,
-    transcript::{KeccakChallenge, KeccakRead, point_to_bytes},
+    transcript::{KeccakChallenge, KeccakRead, point_to_bytes, scalar_to_bytes},
 };
-use assay_solidity::{contract, memory::Memory};
 
 /// A transcript that remembers its challenges.
 struct Recording<'a> {

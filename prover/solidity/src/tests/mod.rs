@@ -1,6 +1,7 @@
 //! Generated contracts, compiled and run on revm, against the native verifier.
 
 mod algebra;
+mod refusals;
 
 use std::path::PathBuf;
 
@@ -10,7 +11,6 @@ use assay_testing::{
     evm::Outcome,
     sample::{SEED, SampleParams, setup},
 };
-use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::*;
 

@@ -15,7 +15,8 @@ use network::Network;
 
 use super::{FloatExecutor, FloatGraph, importer, reference::Reference};
 use crate::quantize::{InputEncoding, QuantizeOptions, calibrate, quantize_with_scales};
-use assay_graph::{Executor, arbitrary::Random};
+use assay_graph::Executor;
+use assay_testing::arbitrary::Random;
 
 /// Imports the network, and checks that the float graph computes what tract computes and that the
 /// quantized graph stays close. Returns the float graph.
