@@ -19,11 +19,12 @@ pub use gates::{
     model_circuit::{CellChange, ModelCircuit},
 };
 pub use layout::{
-    ChannelView, HashRows, Layout, LayoutOptions, RowUse,
+    Layout, LayoutOptions, RowUse,
+    hash_rows::HashRows,
     planner::{Estimate, PlanRequest, WeightsPlace, plan},
     profile::{ColumnProfile, HashGates, KernelRow, LaneBase, TileCells, TilePattern},
     scalar_program::field,
-    tile::{Tile, TileSource},
+    tile::{ChannelView, Tile, TileSource},
 };
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
 #[cfg(feature = "witness")]

@@ -15,7 +15,8 @@ use halo2_proofs::{
 use crate::{
     keys::{KeyCircuit, KeyInfo, VerifierKey, VerifierKeyError},
     phases::{Flat, configure},
-    profile::{Profile, ProfileError},
+    profile::Profile,
+    profile_error::ProfileError,
     srs::Srs,
     verify::{self, VerifyError},
     vk_data::VkData,

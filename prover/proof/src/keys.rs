@@ -12,7 +12,8 @@ use halo2_proofs::{
 
 use crate::{
     phases::configure,
-    profile::{Profile, ProfileError},
+    profile::Profile,
+    profile_error::ProfileError,
     verifier_params::{srs_id, verifier_params},
     vk_data::{VkData, VkDataError},
 };

@@ -14,10 +14,13 @@ pub mod key_files;
 pub mod keys;
 pub mod phases;
 pub mod profile;
+mod profile_error;
 #[cfg(feature = "prove")]
 mod proof_file;
 #[cfg(feature = "prove")]
 pub mod prove;
+#[cfg(feature = "prove")]
+mod prove_error;
 #[cfg(feature = "prove")]
 pub mod srs;
 pub mod transcript;
@@ -30,12 +33,15 @@ mod witness;
 #[cfg(feature = "prove")]
 pub use key_files::{KeyError, ProverKey, key_file_data};
 pub use keys::{KeyInfo, VerifierKey, VerifierKeyError};
+pub use profile_error::ProfileError;
 #[cfg(feature = "prove")]
 pub use proof_file::ProofFile;
 #[cfg(feature = "prove")]
 pub use prove::{
     ProveError, commit_columns, create_proof, create_proof_self_blinded, weights_hash,
 };
+#[cfg(feature = "prove")]
+pub use prove_error::ProveError;
 #[cfg(feature = "prove")]
 pub use srs::{Srs, SrsError};
 pub use verifier_params::srs_id;

@@ -23,7 +23,7 @@ use halo2_proofs::{
     },
 };
 
-use super::profile::ProfileError;
+use super::profile_error::ProfileError;
 
 /// The phases that a circuit declares for its advice columns and challenges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

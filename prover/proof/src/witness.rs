@@ -26,7 +26,7 @@ use assay_arithmetic::weight_columns::WeightTails;
 use super::{
     blinding::{BlindingRng, WORDS_PER_SCALAR, words_of},
     phases::Schedule,
-    prove::ProveError,
+    prove_error::ProveError,
     srs::Srs,
     transcript::KeccakWrite,
 };

@@ -4,7 +4,7 @@
 use assay_arithmetic::poseidon;
 
 use super::Claims;
-use crate::layout::HashRows;
+use crate::layout::hash_rows::HashRows;
 use crate::layout::scalar_program::{Cell, FreeValue};
 use crate::layout::tile::TileSource;
 use crate::statement::Run;

@@ -3,7 +3,7 @@
 use assay_arithmetic::poseidon::{self, BYTES_PER_ELEMENT, RATE, WIDTH};
 
 use super::Claims;
-use crate::layout::HashRows;
+use crate::layout::hash_rows::HashRows;
 use crate::layout::scalar_program::Cell;
 use crate::layout::tile::TileSource;
 use crate::statement::StatementKind;

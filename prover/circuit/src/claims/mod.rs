@@ -10,11 +10,11 @@ mod ranking;
 
 use assay_graph::{QuantizedGraph, TensorId};
 
+use crate::layout::hash_rows::HashRows;
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::Reading;
 use crate::layout::scalar_program::{Cell, ProgramBuilder, field};
-use crate::layout::tile::{Step, Tile, TileSource};
-use crate::layout::{ChannelView, HashRows};
+use crate::layout::tile::{ChannelView, Step, Tile, TileSource};
 use crate::statement::StatementKind;
 
 pub(super) struct Parts<'a> {

@@ -1,6 +1,7 @@
 //! The layout of one network's circuit: which rows hold what. It depends on the architecture only
 //! (shapes, shifts, tables), never on weights or inputs.
 
+pub(crate) mod hash_rows;
 pub(crate) mod kernels;
 pub(crate) mod lookup_table;
 pub(crate) mod placement;
@@ -12,18 +13,19 @@ pub(crate) mod tile;
 
 use std::collections::BTreeSet;
 
-use assay_arithmetic::poseidon::{self, BYTES_PER_ELEMENT, RATE};
+use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
 use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
 use crate::claims::{self, TileFactors};
+use crate::layout::hash_rows::{HashRows, hash_rows};
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::lookup_table::Tables;
 use crate::layout::placement::{Functions, TileBuilder, place_tiles};
 use crate::layout::profile::{ColumnProfile, HashGates, KernelRow, TilePattern};
 use crate::layout::reading::{Reading, assign_readings};
 use crate::layout::scalar_program::{Program, ProgramBuilder};
-use crate::layout::tile::Tile;
+use crate::layout::tile::{ChannelView, Tile};
 use crate::statement::StatementKind;
 
 /// What the planner may choose.
@@ -40,43 +42,6 @@ pub struct LayoutOptions {
     /// domain. All circuits of a model share the weights' place, so that they commit to them with
     /// the same points.
     pub weights_k: Option<u32>,
-}
-
-/// One channel of a tensor: a sum of tile channels and a constant.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ChannelView {
-    /// `(tile, channel)`.
-    pub terms: Vec<(usize, usize)>,
-    pub constant: i64,
-}
-
-/// Rows of the hashes: permutations one after another, each with the six elements it absorbs.
-#[derive(Clone, Debug)]
-pub struct HashRows {
-    pub first_row: usize,
-    /// Permutations.
-    pub blocks: usize,
-    /// Permutations of one input's chain; the chains come first.
-    pub chain: usize,
-    pub gates: HashGates,
-}
-
-impl HashRows {
-    /// First row of block `index`, which exports the result of the block before it; that of `blocks`
-    /// exports the last.
-    pub fn block_row(&self, index: usize) -> usize {
-        self.first_row + index * self.gates.rows()
-    }
-
-    /// Block `index` of the chain over image `image`.
-    pub fn chain_block(&self, image: usize, index: usize) -> usize {
-        image * self.chain + index
-    }
-
-    /// One past the last row: the export row and the row that its shift writes to.
-    pub fn end(&self) -> usize {
-        self.block_row(self.blocks) + 2
-    }
 }
 
 /// Rows in use, by family of columns; they overlap. Those of the weights and of `rest` are rows of the
@@ -196,7 +161,7 @@ impl Layout {
         let hash =
             hash_gates(&options).map(|gates| hash_rows(statement, gates, packed, tiles_end + 1));
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
-        let blocked = hash.as_ref().map_or_else(Vec::new, |hash| blocked_rows(hash, options.lanes));
+        let blocked = hash.as_ref().map_or_else(Vec::new, |hash| hash.blocked_rows(options.lanes));
 
         let mut builder = ProgramBuilder::new(public_inputs, load_rows, tiles_end + 1, blocked);
         let parts = claims::Parts {
@@ -292,16 +257,6 @@ impl Layout {
     }
 }
 
-/// With two lanes the S-box needs `s0` and `s1` too; else only the absorption does.
-fn blocked_rows(hash: &HashRows, lanes: usize) -> Vec<std::ops::Range<usize>> {
-    if lanes < 3 {
-        return std::iter::once(hash.first_row..hash.end()).collect();
-    }
-    (0..=hash.blocks)
-        .map(|block| hash.block_row(block)..hash.block_row(block) + poseidon::WIDTH)
-        .collect()
-}
-
 fn profile(
     options: &LayoutOptions,
     weight_stride: usize,
@@ -326,22 +281,4 @@ fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
     let wide = options.statement.run().is_some() && options.lanes >= HashGates::WIDE_LANES;
     let gates = if wide { HashGates::Wide } else { HashGates::Narrow };
     options.statement.hashes().then_some(gates)
-}
-
-/// The rows of a statement's hashes: a chain for each input, of which the salt is an element and
-/// for items of a collection the label another; then the tree over a run, level by level, and the
-/// way to the root.
-fn hash_rows(
-    statement: StatementKind,
-    gates: HashGates,
-    packed: usize,
-    first_row: usize,
-) -> HashRows {
-    let Some(run) = statement.run() else {
-        let chain = (packed + 1).div_ceil(RATE);
-        return HashRows { first_row, blocks: chain, chain, gates };
-    };
-    let chain = (packed + 2).div_ceil(RATE);
-    let blocks = run.items() * chain + run.items() - 1 + run.path();
-    HashRows { first_row, blocks, chain, gates }
 }

@@ -4,10 +4,9 @@ use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
 use assay_graph::{ACTIVATION_OFFSET, FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
 
 use crate::LayoutError;
-use crate::layout::ChannelView;
 use crate::layout::profile::TileCells;
 use crate::layout::reading::Reading;
-use crate::layout::tile::{Tile, TileSource};
+use crate::layout::tile::{ChannelView, Tile, TileSource};
 use crate::statement::{OutputMode, StatementKind};
 
 /// Function tables of the circuit: the graph's and a few of its own.

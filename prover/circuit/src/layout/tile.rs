@@ -197,3 +197,11 @@ impl Tile {
         }
     }
 }
+
+/// One channel of a tensor: a sum of tile channels and a constant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelView {
+    /// `(tile, channel)`.
+    pub terms: Vec<(usize, usize)>,
+    pub constant: i64,
+}

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use assay_arithmetic::poseidon::{self, RATE, WIDTH};
 
-use crate::layout::HashRows;
+use crate::layout::hash_rows::HashRows;
 use crate::layout::profile::HashGates;
 use crate::witness::{Assignment, ProvenInput};
 

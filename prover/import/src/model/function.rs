@@ -176,6 +176,11 @@ impl Function {
         }
     }
 
+    /// The scale of a quantized layer before this function is that after it.
+    pub fn keeps_scale(&self) -> bool {
+        self.is_clamp() || self.is_homogeneous()
+    }
+
     /// `f(a * x) = a * f(x)` for every `a > 0`, as for ReLU: its integer table does not depend on
     /// the scale.
     pub fn is_homogeneous(&self) -> bool {

@@ -9,13 +9,10 @@ use super::{
     FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError, Shape,
     constant::Constant,
     fusion::{RawLayer, Step, fuse},
-    operators,
     protobuf::{Node, Source},
     shapes::element_count,
 };
 
-/// Larger graphs are refused.
-const MAX_NODES: usize = 1 << 16;
 /// Bound on one activation.
 const MAX_ACTIVATION: usize = 1 << 24;
 /// Bound on the elements of all tensors, weights and folded constants together: a small file can
@@ -52,44 +49,41 @@ pub(super) struct Importer<'a> {
     input: FloatTensorId,
 }
 
-pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
-    let graph = source.graph()?;
-    if graph.node.len() > MAX_NODES {
-        return Err(ImportError::Graph(format!(
-            "it has {} nodes, at most {MAX_NODES} are imported",
-            graph.node.len()
-        )));
+impl<'a> Importer<'a> {
+    /// A network without nodes yet.
+    pub fn new(source: &'a Source) -> Result<Self, ImportError> {
+        let graph = source.graph()?;
+        let constants = source
+            .initializers()?
+            .into_iter()
+            .map(|(name, value)| (name, Rc::new(value)))
+            .collect();
+        Ok(Self {
+            source,
+            constants,
+            data_types: graph.initializer.iter().map(|t| (t.name.clone(), t.data_type)).collect(),
+            values: HashMap::new(),
+            tensors: Vec::new(),
+            layers: Vec::new(),
+            producers: Vec::new(),
+            functions: HashMap::new(),
+            elements: 0,
+            input: 0,
+        })
     }
-    let constants =
-        source.initializers()?.into_iter().map(|(name, value)| (name, Rc::new(value))).collect();
-    let mut importer = Importer {
-        source,
-        constants,
-        data_types: graph.initializer.iter().map(|t| (t.name.clone(), t.data_type)).collect(),
-        values: HashMap::new(),
-        tensors: Vec::new(),
-        layers: Vec::new(),
-        producers: Vec::new(),
-        functions: HashMap::new(),
-        elements: 0,
-        input: 0,
-    };
-    let mut input = importer.add_input()?;
-    for node in &graph.node {
-        operators::add(&mut importer, &Node::new(node))?;
-    }
-    let output = importer.find_output()?;
-    let (tensors, layers, renumbered) =
-        fuse(importer.tensors, importer.layers, input.tensor, output)?;
-    input.tensor = renumbered(input.tensor);
-    let output = renumbered(output);
-    let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output };
-    graph.separate_input();
-    Ok(graph)
-}
 
-impl Importer<'_> {
-    fn add_input(&mut self) -> Result<FloatInput, ImportError> {
+    /// The finished network, once all nodes are in.
+    pub fn finish(self, mut input: FloatInput, name: &str) -> Result<FloatGraph, ImportError> {
+        let output = self.find_output()?;
+        let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
+        input.tensor = renumbered(input.tensor);
+        let output = renumbered(output);
+        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output };
+        graph.separate_input();
+        Ok(graph)
+    }
+
+    pub fn add_input(&mut self) -> Result<FloatInput, ImportError> {
         let graph = self.source.graph()?;
         let mut inputs =
             graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));

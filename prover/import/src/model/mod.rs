@@ -8,11 +8,13 @@ mod constant;
 mod function;
 mod fusion;
 mod importer;
+mod nodes;
 mod operators;
 mod protobuf;
 mod reference;
 mod run;
 mod shapes;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -297,7 +299,7 @@ impl Model {
         folder: Option<&Path>,
     ) -> Result<Self, ImportError> {
         let source = protobuf::Source::parse(content, folder)?;
-        let graph = importer::import(&source, name)?;
+        let graph = nodes::import(&source, name)?;
         Ok(Self { graph, source })
     }
 

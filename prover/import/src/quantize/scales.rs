@@ -79,11 +79,6 @@ pub(super) fn exact_sums(graph: &FloatGraph) -> Vec<bool> {
     graph.layers.iter().map(|layer| is_exact(&layer.op)).collect()
 }
 
-/// The scale before the function is that after it.
-pub(super) fn keeps_scale(function: &Function) -> bool {
-    function.is_clamp() || function.is_homogeneous()
-}
-
 /// Chooses all scales. `input_scale` is that of the input map.
 pub(super) fn choose(
     graph: &FloatGraph,
@@ -115,7 +110,7 @@ pub(super) fn choose(
             });
         }
         before[index] = choices.most_before(calibration, graph, index, &group);
-        if keeps_scale(function) {
+        if function.keeps_scale() {
             let slot = &mut scale[group[layer.output]];
             *slot = slot.min(before[index]);
         }
@@ -131,7 +126,7 @@ pub(super) fn choose(
         .iter()
         .zip(&before)
         .map(|(layer, before)| match layer.op.function() {
-            Some(function) if !keeps_scale(function) => *before,
+            Some(function) if !function.keeps_scale() => *before,
             _ => tensors[layer.output],
         })
         .collect();

@@ -4,7 +4,6 @@
 //! scale. One table for all of them would give all the scale of the layer with the widest range:
 //! they are divided into a few classes of similar ranges instead.
 
-use super::scales::keeps_scale;
 use crate::model::{FloatGraph, FloatOp, Function};
 
 /// Lowers scales until the layers of each function have at most `count` different ones. `scale` is
@@ -34,7 +33,7 @@ pub(super) fn share(
     let mut classes = Vec::new();
     for (function, layers) in kinds {
         let attainable = |index: &usize| {
-            let scale = if keeps_scale(function) { scale[output(*index)] } else { before[*index] };
+            let scale = if function.keeps_scale() { scale[output(*index)] } else { before[*index] };
             (scale, *index)
         };
         classes.extend(divide(layers.iter().map(attainable).collect(), count));

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded,
+    windows,
 };
 use crate::model::importer::ordered;
 use assay_graph::{Shape, Window};
@@ -16,7 +17,7 @@ const MAX_RUNS: usize = 256;
 
 pub(super) fn concat(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let first = unpadded(importer, node, 0)?;
-    let axis = shapes::axis(node, node.int("axis", 1), first.shape.len())?;
+    let axis = windows::axis(node, node.int("axis", 1), first.shape.len())?;
     let [_, height, width] = importer.shape(&first);
     let mut values = Vec::with_capacity(node.inputs().len());
     let mut shape = first.shape.clone();
@@ -90,7 +91,7 @@ pub(super) fn slice_ranges(
     }
     let mut ranges = Vec::with_capacity(starts.len());
     for index in 0..starts.len() {
-        let axis = shapes::axis(node, axes[index], shape.len())?;
+        let axis = windows::axis(node, axes[index], shape.len())?;
         let size = shape[axis] as i64;
         let clamp = |at: i64| (if at < 0 { at.saturating_add(size) } else { at }).clamp(0, size);
         let step = usize::try_from(steps[index]).ok().filter(|step| *step > 0);
@@ -113,12 +114,12 @@ pub(super) fn slice(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), 
 /// Gather of a run of positions, or of one, along one axis.
 pub(super) fn gather(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
-    let axis = shapes::axis(node, node.int("axis", 0), value.shape.len())?;
+    let axis = windows::axis(node, node.int("axis", 0), value.shape.len())?;
     let indices = super::required_constant(importer, node, 1)?;
     let positions = indices
         .integers()
         .into_iter()
-        .map(|index| shapes::axis(node, index, value.shape[axis]))
+        .map(|index| windows::axis(node, index, value.shape[axis]))
         .collect::<Result<Vec<_>, _>>()?;
     if !positions.windows(2).all(|pair| pair[0] < pair[1]) {
         return Err(node.error("positions that are not in ascending order are not supported"));
@@ -130,7 +131,7 @@ pub(super) fn gather(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
 
 pub(super) fn split(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
-    let axis = shapes::axis(node, node.int("axis", 0), value.shape.len())?;
+    let axis = windows::axis(node, node.int("axis", 0), value.shape.len())?;
     let total = value.shape[axis];
     let parts = node.outputs().len();
     let sizes: Vec<usize> = match integers(importer, node, "split", 1)? {

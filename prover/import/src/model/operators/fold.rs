@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     Binary, Constant, ImportError, Importer, Node, cut, elementwise, layout, quantized,
-    required_constant, shapes,
+    required_constant, shapes, windows,
 };
 
 /// Evaluates the node if it depends on constants only; `false` if it does not.
@@ -64,7 +64,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
                 .collect::<Result<Vec<Rc<Constant>>, _>>()?;
             let total = parts.iter().map(|part| part.values.len()).fold(0, usize::saturating_add);
             shapes::element_count(&[total]).map_err(|problem| node.error(problem))?;
-            let axis = shapes::axis(node, node.int("axis", 0), first.shape.len())?;
+            let axis = windows::axis(node, node.int("axis", 0), first.shape.len())?;
             let parts: Vec<&Constant> = parts.iter().map(AsRef::as_ref).collect();
             Constant::concat(&parts, axis).ok_or_else(|| node.error("shapes that do not fit"))
         }
@@ -120,12 +120,12 @@ fn gather(
     node: &Node<'_>,
     data: &Constant,
 ) -> Result<Constant, ImportError> {
-    let axis = shapes::axis(node, node.int("axis", 0), data.shape.len())?;
+    let axis = windows::axis(node, node.int("axis", 0), data.shape.len())?;
     let indices = required_constant(importer, node, 1)?;
     let positions = indices
         .integers()
         .into_iter()
-        .map(|index| shapes::axis(node, index, data.shape[axis]))
+        .map(|index| windows::axis(node, index, data.shape[axis]))
         .collect::<Result<Vec<_>, _>>()?;
     let mut shape = data.shape.clone();
     shape[axis] = positions.len();

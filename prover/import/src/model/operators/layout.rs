@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Constant, ImportError, Importer, Node, Value, activation, integers, shapes, unpadded};
+use super::{
+    Constant, ImportError, Importer, Node, Value, activation, integers, shapes, unpadded, windows,
+};
 
 /// The shape that Reshape, Flatten, Squeeze or Unsqueeze gives to a tensor of `shape`.
 pub(super) fn relabelled(
@@ -21,7 +23,7 @@ pub(super) fn relabelled(
         "Flatten" => {
             let axis = match node.int("axis", 1) {
                 axis if axis == rank as i64 => rank,
-                axis => shapes::axis(node, axis, rank)?,
+                axis => windows::axis(node, axis, rank)?,
             };
             Ok(vec![shape[..axis].iter().product(), shape[axis..].iter().product()])
         }
@@ -30,7 +32,7 @@ pub(super) fn relabelled(
             match integers(importer, node, "axes", 1)? {
                 Some(axes) => {
                     for axis in axes {
-                        gone[shapes::axis(node, axis, rank)?] = true;
+                        gone[windows::axis(node, axis, rank)?] = true;
                     }
                 }
                 None => gone.iter_mut().zip(shape).for_each(|(gone, size)| *gone = *size == 1),
@@ -46,7 +48,7 @@ pub(super) fn relabelled(
             let new_rank = rank.saturating_add(axes.len()).min(16);
             let mut added = vec![false; new_rank];
             for axis in &axes {
-                added[shapes::axis(node, *axis, new_rank)?] = true;
+                added[windows::axis(node, *axis, new_rank)?] = true;
             }
             if added.iter().filter(|added| **added).count() != axes.len() {
                 return Err(node.error(format!("repeated axes {axes:?}")));
@@ -72,7 +74,7 @@ pub(super) fn permutation(node: &Node<'_>, rank: usize) -> Result<Vec<usize>, Im
     let mut seen = vec![false; rank];
     let mut permutation = Vec::with_capacity(rank);
     for axis in axes {
-        let axis = shapes::axis(node, *axis, rank)?;
+        let axis = windows::axis(node, *axis, rank)?;
         if std::mem::replace(&mut seen[axis], true) {
             return Err(node.error(format!("perm {axes:?} repeats an axis")));
         }

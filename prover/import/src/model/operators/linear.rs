@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, for_window,
-    image, optional_constant, required_constant, shapes, unpadded,
+    image, optional_constant, required_constant, shapes, unpadded, windows,
 };
 use crate::model::importer::{channels_last_order, ordered};
 use assay_graph::Window;
@@ -49,7 +49,7 @@ pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), I
         Some(bias) => floats(bias),
         None => vec![0.0; outputs],
     };
-    let window = shapes::window(node, kernel, shape, value.pads)?;
+    let window = windows::window(node, kernel, shape, value.pads)?;
     let Some([height, width]) = window.output_size([shape[1], shape[2]]) else {
         return Err(node.error("its window does not fit the input"));
     };

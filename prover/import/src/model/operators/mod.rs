@@ -21,7 +21,7 @@ use super::{
     fusion::Step,
     importer::{Importer, Value},
     protobuf::Node,
-    shapes,
+    windows,
 };
 
 /// Adds one node.
@@ -149,7 +149,7 @@ fn for_window(
         return Ok(value);
     }
     let shape = importer.spatial(node, &value)?;
-    let window = shapes::declared_window(node, kernel, shape, value.pads)?;
+    let window = windows::declared_window(node, kernel, shape, value.pads)?;
     let fits = |extent: [usize; 2]| (0..4).all(|side| window.pads[side] < extent[side % 2]);
     if window.extent().is_some_and(fits) { Ok(value) } else { pad::applied(importer, node, value) }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ImportError, Importer, Node, Value, activation, cut, is_channels_last, optional_constant,
-    required_constant, shapes,
+    required_constant, windows,
 };
 use crate::model::importer::{channels_last_order, ordered};
 use assay_graph::Window;
@@ -81,7 +81,7 @@ fn spread_pads(
     }
     let mut result = vec![0; 2 * rank];
     for (index, axis) in axes.iter().enumerate() {
-        let axis = shapes::axis(node, *axis, rank)?;
+        let axis = windows::axis(node, *axis, rank)?;
         (result[axis], result[axis + rank]) = (pads[index], pads[index + axes.len()]);
     }
     Ok(result)

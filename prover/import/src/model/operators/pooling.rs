@@ -3,7 +3,7 @@
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
     broadcast::{self, Spread},
-    cut, for_window, image, pad, shapes, unpadded,
+    cut, for_window, image, pad, unpadded, windows,
 };
 use assay_graph::Window;
 
@@ -22,7 +22,7 @@ pub(super) fn max_pool(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(
     let kernel = kernel(node, &value)?;
     let value = for_window(importer, node, value, &kernel)?;
     let shape = importer.spatial(node, &value)?;
-    let window = shapes::window(node, &kernel, shape, value.pads)?;
+    let window = windows::window(node, &kernel, shape, value.pads)?;
     if window.dilation != [1, 1] {
         return Err(node.error("dilated max-pooling is not supported"));
     }
@@ -38,12 +38,12 @@ pub(super) fn average_pool(
     let kernel = kernel(node, &value)?;
     let value = for_window(importer, node, value, &kernel)?;
     let shape = importer.spatial(node, &value)?;
-    let window = shapes::window(node, &kernel, shape, value.pads)?;
+    let window = windows::window(node, &kernel, shape, value.pads)?;
     let [channels, height, width] = importer.shape(&value);
     // Padding asked for by a Pad node counts; the pool's own only with count_include_pad, and what
     // ceil_mode adds at the end never.
     let counted = if node.int("count_include_pad", 0) != 0 {
-        shapes::declared_window(node, &kernel, [channels, height, width], value.pads)?.pads
+        windows::declared_window(node, &kernel, [channels, height, width], value.pads)?.pads
     } else {
         value.pads
     };

@@ -2,7 +2,7 @@
 
 use super::{
     Binary, Constant, Function, ImportError, Importer, Node, constant::broadcast_shape,
-    elementwise, required_constant, shapes, unpadded,
+    elementwise, required_constant, unpadded, windows,
 };
 
 /// Quantization or dequantization of an activation, with one scale for the whole tensor.
@@ -40,7 +40,7 @@ pub(super) fn constant(
     let apply = |data: &Constant, operator, parameter: &Constant| {
         let mut parameter = parameter.clone();
         if parameter.values.len() > 1 {
-            let axis = shapes::axis(node, node.int("axis", 1), data.shape.len())?;
+            let axis = windows::axis(node, node.int("axis", 1), data.shape.len())?;
             parameter.shape = vec![1; data.shape.len()];
             parameter.shape[axis] = parameter.values.len();
         } else {

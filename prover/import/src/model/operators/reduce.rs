@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded,
+    windows,
 };
 use assay_graph::Window;
 
@@ -18,7 +19,7 @@ pub(super) fn reduce(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     let axes = axes.unwrap_or_else(|| (0..rank as i64).collect());
     let mut reduced = vec![false; rank];
     for axis in axes {
-        reduced[shapes::axis(node, axis, rank)?] = true;
+        reduced[windows::axis(node, axis, rank)?] = true;
     }
     let pick = |gone: bool| -> Vec<usize> {
         let size = |axis: usize| if reduced[axis] == gone { value.shape[axis] } else { 1 };

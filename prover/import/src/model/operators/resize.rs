@@ -86,7 +86,7 @@ fn sizes(
         return Err(node.error(format!("{count} scales or sizes for {} axes", axes.len())));
     }
     for (index, axis) in axes.iter().enumerate() {
-        let axis = super::shapes::axis(node, *axis, rank)?;
+        let axis = super::windows::axis(node, *axis, rank)?;
         let size = match (&scales, &explicit) {
             (Some(scales), _) => (result[axis] as f64 * scales[index]).floor(),
             (None, Some(sizes)) => sizes[index] as f64,

@@ -16,7 +16,7 @@ use tract_onnx::{
 };
 
 use super::network::Network;
-use crate::model::{FloatGraph, FloatOp, importer, protobuf::Source};
+use crate::model::{FloatGraph, FloatOp, nodes, protobuf::Source};
 use crate::quantize::{InputEncoding, QuantizeError, QuantizeOptions, calibrate_and_quantize};
 use assay_testing::arbitrary::Random;
 
@@ -65,7 +65,7 @@ fn elements(graph: &FloatGraph) -> usize {
 /// Imports, and checks what came out.
 fn import(case: u64, source: &Source) {
     let start = Instant::now();
-    let outcome = importer::import(source, "fuzz");
+    let outcome = nodes::import(source, "fuzz");
     let taken = start.elapsed();
     assert!(taken < LONGEST, "case {case} took {taken:?}");
     match outcome {

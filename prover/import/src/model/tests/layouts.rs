@@ -41,7 +41,7 @@ fn averages_rounded_up() {
         ];
         let network = Network::new(&[1, 1, 5, 6]).then("AveragePool", "pool", &attributes);
         let network = network.then("GlobalMaxPool", "max", &[]).then("Flatten", "flat", &[]);
-        let graph = crate::model::importer::import(&network.source(), "test")
+        let graph = crate::model::nodes::import(&network.source(), "test")
             .unwrap_or_else(|error| panic!("{error}"));
         let image: Vec<f32> = (0..30).map(|x| (x * 7 % 30) as f32).collect();
         let run = FloatExecutor::new(&graph).run(&image).expect("the right length");

@@ -13,7 +13,7 @@ mod refused;
 
 use network::Network;
 
-use super::{FloatExecutor, FloatGraph, importer, reference::Reference};
+use super::{FloatExecutor, FloatGraph, nodes, reference::Reference};
 use crate::quantize::{InputEncoding, QuantizeOptions, calibrate, quantize_with_scales};
 use assay_graph::Executor;
 use assay_testing::arbitrary::Random;
@@ -27,7 +27,7 @@ fn check(network: Network) -> FloatGraph {
 /// As [`check`]; the integers may be off by `tolerance` of the largest output seen.
 fn check_to(network: Network, tolerance: f64) -> FloatGraph {
     let source = network.source();
-    let graph = importer::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
+    let graph = nodes::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
     let reference = Reference::new(&source, &graph.input).unwrap_or_else(|e| panic!("{e}"));
     let encoding = InputEncoding::SYMMETRIC;
     let elements: usize = graph.input_shape().iter().product();

@@ -269,7 +269,7 @@ fn a_final_softmax_is_dropped() {
     let network = || Network::new(&[1, 2, 4, 4]).conv("conv", &[3, 2, 3, 3], &[]).head(12);
     let plain = check(network());
     let source = network().then("Softmax", "softmax", &[int("axis", 1)]).source();
-    let dropped = crate::model::importer::import(&source, "test").expect("a final softmax");
+    let dropped = crate::model::nodes::import(&source, "test").expect("a final softmax");
     assert_eq!(plain, dropped);
 }
 

@@ -178,7 +178,7 @@ fn nearest_neighbour_upsampling() {
     let mut network = Network::new(&[1, 2, 3, 4]).conv("conv", &[3, 2, 1, 1], &[]);
     network.constant("scales", &[4], vec![1.0, 1.0, 2.0, 2.0]);
     let upsample = network.node("Upsample", "up", &["conv", "scales"], &[text("mode", "nearest")]);
-    let graph = crate::model::importer::import(&upsample.head(3 * 48).source(), "test")
+    let graph = crate::model::nodes::import(&upsample.head(3 * 48).source(), "test")
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(matches!(graph.layers[1].op, FloatOp::Resize { factor: [2, 2], .. }));
 }

@@ -6,7 +6,7 @@ use super::{
     check_to,
     network::{Network, int, ints},
 };
-use crate::model::{FloatExecutor, FloatOp, Function, importer};
+use crate::model::{FloatExecutor, FloatOp, Function, nodes};
 use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
 use assay_graph::Executor;
 
@@ -68,7 +68,7 @@ fn a_network_quantized_in_the_file() {
 /// values that lie on the edge between two.
 #[test]
 fn integers_are_those_of_the_file() {
-    let graph = importer::import(&qdq_network().head(27).source(), "test")
+    let graph = nodes::import(&qdq_network().head(27).source(), "test")
         .unwrap_or_else(|error| panic!("{error}"));
     let encoding = InputEncoding::SYMMETRIC;
     let inputs: Vec<Vec<u8>> =
@@ -106,7 +106,7 @@ fn weights_are_quantized_exactly_in_the_graph() {
         .node("DequantizeLinear", "w", &["w.q", "s", "z"], &[])
         .node("Conv", "conv", &["input", "w"], &[])
         .then("Flatten", "flat", &[]);
-    let graph = importer::import(&network.source(), "test").unwrap_or_else(|e| panic!("{e}"));
+    let graph = nodes::import(&network.source(), "test").unwrap_or_else(|e| panic!("{e}"));
     let FloatOp::Conv { weights, .. } = &graph.layers[0].op else { panic!("a convolution") };
     assert_eq!(weights, &[0.0, 1.0, 63.0, -64.5]);
 }
@@ -114,7 +114,7 @@ fn weights_are_quantized_exactly_in_the_graph() {
 #[test]
 fn what_cannot_be_quantized_is_named() {
     let error = |network: Network| {
-        importer::import(&network.source(), "test").expect_err("refused").to_string()
+        nodes::import(&network.source(), "test").expect_err("refused").to_string()
     };
     let mut each = Network::new(&[1, 2, 3, 3]);
     each.constant("s", &[2], vec![0.5, 0.25]);

@@ -1,10 +1,10 @@
 use super::network::{Network, float, int, ints, text};
-use crate::model::{ImportError, Model, importer};
+use crate::model::{ImportError, Model, nodes};
 use assay_testing::arbitrary::Random;
 use assay_testing::shared::shared;
 
 fn error(network: Network) -> String {
-    match importer::import(&network.source(), "test") {
+    match nodes::import(&network.source(), "test") {
         Ok(graph) => panic!("imported: {graph:?}"),
         Err(error) => error.to_string(),
     }
@@ -115,7 +115,7 @@ fn external_data_is_looked_up_beside_the_model_only() {
         let network = network.node("Conv", "conv", &["input", "w"], &[]).head(36);
         let mut source = network.source();
         source.folder = folder.map(std::path::Path::to_owned);
-        (importer::import(&source, "test").map_err(|error| error.to_string()), bytes)
+        (nodes::import(&source, "test").map_err(|error| error.to_string()), bytes)
     };
     let folder = std::env::temp_dir().join(format!("assay-external-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a temporary folder");

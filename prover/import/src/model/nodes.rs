@@ -1,0 +1,27 @@
+//! The import of a network: node by node.
+
+use super::{
+    FloatGraph, ImportError,
+    importer::Importer,
+    operators,
+    protobuf::{Node, Source},
+};
+
+/// Larger graphs are refused.
+const MAX_NODES: usize = 1 << 16;
+
+pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
+    let nodes = &source.graph()?.node;
+    if nodes.len() > MAX_NODES {
+        return Err(ImportError::Graph(format!(
+            "it has {} nodes, at most {MAX_NODES} are imported",
+            nodes.len()
+        )));
+    }
+    let mut importer = Importer::new(source)?;
+    let input = importer.add_input()?;
+    for node in nodes {
+        operators::add(&mut importer, &Node::new(node))?;
+    }
+    importer.finish(input, name)
+}
