@@ -1,4 +1,31 @@
-//! The circuit: tiles and claims. See docs/circuit.md for the design and its soundness.
+//! The circuit of a quantized network: tiles and claims. docs/circuit.md has the design and its soundness;
+//! this is the map from there to the code.
+//!
+//! A *claim* is an equation between evaluations; a *gate* is a polynomial that holds in every row. A few
+//! gates carry all claims: the claims of a network become a straight-line program over scalars, and copy
+//! constraints tie its operands to what the gates evaluate.
+//!
+//! | wing | holds | may use |
+//! |---|---|---|
+//! | `layout` | which rows hold what, from the architecture alone | the parts of `layout`, `claims` once, to build the program |
+//! | `claims` | what ties the tiles to each other, to the weights and to the public inputs | the parts of `layout` |
+//! | `gates` | columns, polynomials, fixed values, copies | `layout`, `witness` to fill the columns |
+//! | `witness` | the advice columns, phase by phase | `layout` |
+//!
+//! | section of docs/circuit.md | layout | claim | gate | witness |
+//! |---|---|---|---|---|
+//! | 2 columns and rows | `layout::{tile, kernels, placement, profile}` | | `gates::ModelConfig` | `witness` |
+//! | 3 lookups | `layout::lookup_table` | | `lookup`, `lookup sum` | `witness::evaluations` |
+//! | 4 evaluations | `layout::reading` | `claims::build` (powers of `z`) | `tile evaluations`, `weight sums` | `witness::evaluations` |
+//! | 5 claims: layers | `layout::kernels` (weights, rest cells) | `claims::layers` | `scalar program` | `witness::{tile_values, rest}` |
+//! | 5 claims: input | `layout::placement` | `claims::input` | `scalar program` | `witness::tile_values` |
+//! | 5 claims: class, ranks, logits | `layout::placement` | `claims::ranking` | `scalar program` | `witness::tile_values` |
+//! | 6 collections | `statement` | `claims::collection` | `scalar program` | `witness` |
+//! | 7 hash of the input | `layout::hash_rows` | `claims::input`, `claims::collection` | `hash` | `witness::hash` |
+//! | 8 the model's commitment | `layout::planner` (one place for the weights) | | | `Layout::weight_columns` |
+//!
+//! Tests: `tests::tampering` changes every kind of cell, `tests::forgeries` carries forgeries through,
+//! `tests::random_audits` and `tests::layouts` try random networks and options.
 
 mod architecture;
 mod claims;

@@ -37,9 +37,7 @@ pub use profile_error::ProfileError;
 #[cfg(feature = "prove")]
 pub use proof_file::ProofFile;
 #[cfg(feature = "prove")]
-pub use prove::{
-    ProveError, commit_columns, create_proof, create_proof_self_blinded, weights_hash,
-};
+pub use prove::{commit_columns, create_proof, create_proof_self_blinded, weights_hash};
 #[cfg(feature = "prove")]
 pub use prove_error::ProveError;
 #[cfg(feature = "prove")]

@@ -23,7 +23,7 @@ use super::{
     key_files::{ProverKey, matches_srs},
     prove_error::ProveError,
     srs::Srs,
-    transcript::{KeccakWrite, TranscriptError, point_to_bytes},
+    transcript::{KeccakWrite, point_to_bytes},
     witness::{Replay, Rounds},
 };
 

@@ -1,8 +1,5 @@
 //! Sizes and windows of ONNX operators.
 
-use super::{ImportError, Shape};
-use assay_graph::Window;
-
 /// Largest tensor that is imported.
 const MAX_ELEMENTS: usize = 1 << 27;
 

@@ -121,34 +121,32 @@ fn evaluate(msm: &str) -> G1Affine {
     sum.to_affine()
 }
 
-/// Compares the contract's memory at the pairing with what the library computed.
-fn compare(key: &VerifierKey, deployed: &mut Deployed, proof: &[u8], inputs: &[Fr]) -> bool {
+/// The challenges that the library draws, the circuit's first, and the two sides of the pairing.
+pub(super) fn native_challenges(
+    key: &VerifierKey,
+    proof: &[u8],
+    inputs: &[Fr],
+) -> (Vec<Fr>, [G1Affine; 2]) {
     let profile = key.info().profile();
     let params = key.info().verifier_params();
     let mut transcript =
         Recording { inner: KeccakRead::new(proof, &profile.schedule), challenges: Vec::new() };
-    let [left, right] =
-        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
-            params,
-            key.vk(),
-            Capture(params),
-            &[&[inputs]],
-            &mut transcript,
-        )
-        .unwrap();
+    let sides = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, _>, _, _, _>(
+        params,
+        key.vk(),
+        Capture(params),
+        &[&[inputs]],
+        &mut transcript,
+    )
+    .unwrap();
+    (transcript.challenges, sides)
+}
 
-    let outcome = deployed.verify(proof, &words(inputs));
-    let sets = profile.rotation_sets();
-    let memory = contract::memory(profile, &sets);
-    let word = |at: usize| outcome.watch.memory[at..at + 32].to_vec();
-    let scalar = |value: &Fr| scalar_to_bytes(value).to_vec();
-    let (user, library) = transcript.challenges.split_at(profile.schedule.challenges.len());
-    for (index, challenge) in user.iter().enumerate() {
-        assert_eq!(word(memory.challenges + 32 * index), scalar(challenge), "challenge {index}");
-    }
-    // theta comes first and is not used.
-    let names = ["beta", "gamma", "y", "x", "shplonk y", "shplonk v", "shplonk u"];
-    let places = [
+/// Where the contract keeps its challenges: the circuit's, then beta, gamma, y, x and those of SHPLONK.
+pub(super) fn challenge_places(profile: &Profile) -> Vec<usize> {
+    let memory = contract::memory(profile, &profile.rotation_sets());
+    let user = (0..profile.schedule.challenges.len()).map(|index| memory.challenges + 32 * index);
+    user.chain([
         memory.beta,
         memory.gamma,
         memory.y,
@@ -156,10 +154,22 @@ fn compare(key: &VerifierKey, deployed: &mut Deployed, proof: &[u8], inputs: &[F
         memory.shplonk_y,
         memory.shplonk_v,
         memory.shplonk_u,
-    ];
-    assert_eq!(library.len(), 1 + names.len());
-    for ((name, place), challenge) in names.iter().zip(places).zip(&library[1..]) {
-        assert_eq!(word(place), scalar(challenge), "{name}");
+    ])
+    .collect()
+}
+
+/// Compares the contract's memory at the pairing with what the library computed.
+fn compare(key: &VerifierKey, deployed: &mut Deployed, proof: &[u8], inputs: &[Fr]) -> bool {
+    let profile = key.info().profile();
+    let (mut challenges, [left, right]) = native_challenges(key, proof, inputs);
+    // theta comes first among the library's own, and is not used.
+    challenges.remove(profile.schedule.challenges.len());
+    let outcome = deployed.verify(proof, &words(inputs));
+    let places = challenge_places(profile);
+    assert_eq!(challenges.len(), places.len());
+    for (index, (challenge, at)) in challenges.iter().zip(places).enumerate() {
+        let word = outcome.watch.memory[at..at + 32].to_vec();
+        assert_eq!(word, scalar_to_bytes(challenge).to_vec(), "challenge {index}");
     }
     let point = |at: usize| outcome.watch.memory[at..at + 64].to_vec();
     assert_eq!(point(Memory::BASE), point_to_bytes(&left), "left side");
@@ -174,7 +184,7 @@ fn random_scalar(rng: &mut ChaCha20Rng) -> Fr {
 }
 
 /// A proof of the right shape, of random points and scalars.
-fn nonsense(key: &VerifierKey, rng: &mut ChaCha20Rng) -> (Vec<u8>, Vec<Fr>) {
+pub(super) fn nonsense(key: &VerifierKey, rng: &mut ChaCha20Rng) -> (Vec<u8>, Vec<Fr>) {
     let profile = key.info().profile();
     let mut proof = Vec::new();
     let point = |rng: &mut ChaCha20Rng| {

@@ -2,6 +2,7 @@
 
 mod algebra;
 mod refusals;
+mod transcript;
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ use super::{
     fusion::Step,
     importer::{Importer, Value},
     protobuf::Node,
-    windows,
+    shapes, windows,
 };
 
 /// Adds one node.
