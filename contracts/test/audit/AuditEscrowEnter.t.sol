@@ -329,6 +329,28 @@ contract AuditEscrowEnterTest is AuditFixture {
         audit.enter{value: STAKE + 1}(jobId, terms, offer);
     }
 
+    function test_StarvedEntryDecidesNothing() public {
+        IAuditEscrow.Terms memory terms = bounty(address(token));
+        uint256 jobId = openAudit(terms);
+        ICustody.Permit memory permit;
+        bytes memory call = abi.encodeCall(audit.enterWithPermit, (jobId, terms, offerOf(seller), permit));
+        uint256 held = token.balanceOf(address(audit));
+        uint256 start = vm.snapshotState();
+        uint256 failures;
+        uint256 successes;
+        for (uint256 gas = 10_000; gas <= 300_000; gas += 2_500) {
+            vm.prank(seller);
+            (bool ok,) = address(audit).call{gas: gas}(call);
+            if (ok) ++successes;
+            else ++failures;
+            assertEq(audit.getJob(jobId).entries, ok ? 1 : 0);
+            assertEq(token.balanceOf(address(audit)) - held, ok ? STAKE : 0);
+            vm.revertToState(start);
+        }
+        assertGt(failures, 20);
+        assertGt(successes, 10);
+    }
+
     function _expectNotAdmitted(IAuditEscrow.Offer memory offer, bytes32 vkHash, bytes32 codeHash) private {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         uint256 jobId = openAudit(terms);

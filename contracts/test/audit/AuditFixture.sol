@@ -86,7 +86,7 @@ abstract contract AuditFixture is Fixture {
     function openAudit(IAuditEscrow.Terms memory terms) internal returns (uint256 jobId) {
         bytes32[] memory list = terms.admittedKeys == 0 ? new bytes32[](0) : admitted;
         uint256 value = terms.token == ETHER ? uint256(terms.reward) + terms.bond : 0;
-        vm.prank(buyer);
+        vm.prank(terms.buyer);
         return audit.open{value: value}(terms, list, "ipfs://audit");
     }
 

@@ -41,7 +41,7 @@ abstract contract RetrievalFixture is Fixture {
 
     function openRetrieval(IRetrievalEscrow.Terms memory terms) internal returns (uint256 jobId) {
         uint256 value = terms.token == ETHER ? terms.price : 0;
-        vm.prank(buyer);
+        vm.prank(terms.requester);
         return retrieval.open{value: value}(terms, bindingHash, "ipfs://key");
     }
 

@@ -91,7 +91,7 @@ abstract contract ServiceFixture is Fixture {
     function postReceipt(IServiceBond.Receipt memory receipt) internal returns (bytes32 batchId) {
         bytes memory signature = sign(receipt);
         uint256 value = bond.getService(receipt.serviceId).token == ETHER ? receipt.price : 0;
-        vm.prank(buyer);
+        vm.prank(receipt.buyer);
         batchId = bond.post{value: value}(receipt, signature, secretHash());
         receipts[batchId] = receipt;
     }
@@ -113,7 +113,7 @@ abstract contract ServiceFixture is Fixture {
 
     function contestBatch(bytes32 batchId, uint256 checks) internal {
         uint256 value = bond.getService(receipts[batchId].serviceId).token == ETHER ? checks * PROOF_COST : 0;
-        vm.prank(buyer);
+        vm.prank(receipts[batchId].buyer);
         bond.contest{value: value}(receipts[batchId], checks, SECRET);
     }
 
