@@ -5,11 +5,11 @@ import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "../doubles/ResultRecorder.sol";
-import {Fixture} from "../shared/Fixture.sol";
+import {RunFixture} from "../shared/RunFixture.sol";
 
 /// @notice An audit escrow, terms for a test set of ten items in runs of four (4, 4, 2), and a second seller
 /// with another model of the same architecture.
-abstract contract AuditFixture is Fixture {
+abstract contract AuditFixture is RunFixture {
     uint96 internal constant REWARD = 10 ether;
     uint96 internal constant BOND = 1 ether;
     uint96 internal constant STAKE = 2 ether;
@@ -157,26 +157,9 @@ abstract contract AuditFixture is Fixture {
         uint256 correct
     ) internal view returns (bytes memory) {
         IAuditEscrow.Entry memory stored = audit.getEntry(jobId, entry);
-        uint256 first = run * stored.batch;
-        uint256 items = terms.items - first;
-        return rawProof(
-            stored.seller == seller ? WEIGHTS : RIVAL_WEIGHTS,
-            [
-                audit.contextOf(jobId, stored.seller),
-                terms.testSetRoot,
-                first,
-                items < stored.batch ? items : stored.batch,
-                correct
-            ]
-        );
-    }
-
-    function rawProof(bytes32 weights, uint256[5] memory values) internal view returns (bytes memory) {
-        uint256[] memory publicInputs = new uint256[](5);
-        for (uint256 i = 0; i < 5; ++i) {
-            publicInputs[i] = values[i];
-        }
-        return abi.encode(weights, keccak256(abi.encode(vk.codehash, publicInputs)));
+        bytes32 weights = stored.seller == seller ? WEIGHTS : RIVAL_WEIGHTS;
+        List memory list = List(terms.testSetRoot, terms.items, stored.batch);
+        return runProof(weights, audit.contextOf(jobId, stored.seller), list, run, correct);
     }
 
     function proveRun(

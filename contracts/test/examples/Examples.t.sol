@@ -73,7 +73,7 @@ contract ProvenSwitchTest is Fixture {
         publicInputs[0] = inference.contextOf(modelId, address(device));
         publicInputs[1] = input;
         publicInputs[2] = class;
-        return abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+        return mockProof(WEIGHTS, publicInputs);
     }
 }
 

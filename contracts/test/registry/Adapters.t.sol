@@ -92,7 +92,7 @@ contract ProofVerifierAdapterTest is Fixture {
         publicInputs[0] = inference.contextOf(modelId, caller);
         publicInputs[1] = INPUT;
         publicInputs[2] = class;
-        bytes memory inner = abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+        bytes memory inner = mockProof(WEIGHTS, publicInputs);
         return abi.encode(class, inner);
     }
 }
@@ -184,7 +184,7 @@ contract ProofEvaluatorTest is Fixture {
         publicInputs[0] = evaluator.contextOf(jobId, address(0));
         publicInputs[1] = INPUT;
         publicInputs[2] = output;
-        return abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+        return mockProof(WEIGHTS, publicInputs);
     }
 }
 

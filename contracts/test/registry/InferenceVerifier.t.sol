@@ -258,7 +258,7 @@ contract InferenceVerifierTest is Fixture {
         publicInputs[0] = inference.contextOf(modelId, caller);
         publicInputs[1] = input;
         publicInputs[2] = class;
-        return abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+        return mockProof(WEIGHTS, publicInputs);
     }
 
     /// @dev All three ways to ask give the same answer.

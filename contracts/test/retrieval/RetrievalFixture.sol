@@ -5,11 +5,11 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
-import {Fixture} from "../shared/Fixture.sol";
+import {RunFixture} from "../shared/RunFixture.sol";
 
 /// @notice A retrieval escrow, and terms for a collection of ten items in runs of four (4, 4, 2). The fixture's
 /// buyer is the requester, its seller the holder.
-abstract contract RetrievalFixture is Fixture {
+abstract contract RetrievalFixture is RunFixture {
     uint32 internal constant ITEMS = 10;
     uint16 internal constant BATCH = 4;
     uint256 internal constant ROOT = uint256(keccak256("collection")) >> 8;
@@ -66,26 +66,8 @@ abstract contract RetrievalFixture is Fixture {
         view
         returns (bytes memory)
     {
-        uint256 first = run * terms.batch;
-        uint256 items = terms.items - first;
-        return rawProof(
-            WEIGHTS,
-            [
-                retrieval.contextOf(jobId, terms.holder),
-                terms.collectionRoot,
-                first,
-                items < terms.batch ? items : terms.batch,
-                bitmap
-            ]
-        );
-    }
-
-    function rawProof(bytes32 weights, uint256[5] memory values) internal view returns (bytes memory) {
-        uint256[] memory publicInputs = new uint256[](5);
-        for (uint256 i = 0; i < 5; ++i) {
-            publicInputs[i] = values[i];
-        }
-        return abi.encode(weights, keccak256(abi.encode(vk.codehash, publicInputs)));
+        List memory list = List(terms.collectionRoot, terms.items, terms.batch);
+        return runProof(WEIGHTS, retrieval.contextOf(jobId, terms.holder), list, run, bitmap);
     }
 
     function proveRun(uint256 jobId, IRetrievalEscrow.Terms memory terms, uint256 run, uint256 bitmap)

@@ -112,9 +112,7 @@ contract ServiceBondProofTest is ServiceFixture {
         publicInputs[0] = bond.contextOf(uint256(batchId), stranger);
         publicInputs[1] = opening.inputCommitment;
         publicInputs[2] = opening.output;
-        _expectRejected(
-            batchId, opening, abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)))
-        );
+        _expectRejected(batchId, opening, mockProof(WEIGHTS, publicInputs));
     }
 
     function test_RevertWhen_ProofShowsOtherWeights() public {

@@ -111,7 +111,12 @@ abstract contract Fixture is Test {
         publicInputs[0] = escrow.contextOf(jobId, recipient);
         publicInputs[1] = INPUT;
         publicInputs[2] = output;
-        return abi.encode(WEIGHTS, keccak256(abi.encode(vk.codehash, publicInputs)));
+        return mockProof(WEIGHTS, publicInputs);
+    }
+
+    /// @dev What the mock verifier takes for a proof of these public inputs by a model with these weights.
+    function mockProof(bytes32 weights, uint256[] memory publicInputs) internal view returns (bytes memory) {
+        return abi.encode(weights, keccak256(abi.encode(vk.codehash, publicInputs)));
     }
 
     /// @dev A permit over `permitToken` for exactly `amount`, by the owner of `key`.
