@@ -89,14 +89,14 @@ contract AuditEscrowInvariantTest is AuditFixture, CustodyInvariants {
     /// came in.
     function _assertEndedOnceAndForGood() internal view override {
         for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
-            AuditHandler.BookedJob memory job = handler.bookedJob(jobId);
+            AuditHandler.GhostJob memory job = handler.ghostJob(jobId);
             IAuditEscrow.State state = audit.getJob(jobId).state;
             bool live = state == IAuditEscrow.State.Open || state == IAuditEscrow.State.Delivered;
             assertEq(job.endings, live ? 0 : 1, "job's endings");
             if (!live) assertEq(handler.jobFingerprint(jobId), job.last, "job changed after its end");
             uint256 ended = live ? 0 : 1;
             for (uint256 id = 1; id <= handler.entryCount(jobId); ++id) {
-                ended += _assertEntryBooked(jobId, id);
+                ended += _assertEntryMatchesGhost(jobId, id);
             }
             if (ended == 1 + handler.entryCount(jobId)) assertEq(job.pot, 0, "left in the pot");
         }
@@ -104,7 +104,7 @@ contract AuditEscrowInvariantTest is AuditFixture, CustodyInvariants {
 
     function _heldByJobs(address money) internal view override returns (uint256 sum) {
         for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
-            if (handler.termsOf(jobId).token == money) sum += handler.bookedJob(jobId).pot;
+            if (handler.termsOf(jobId).token == money) sum += handler.ghostJob(jobId).pot;
         }
     }
 
@@ -113,22 +113,22 @@ contract AuditEscrowInvariantTest is AuditFixture, CustodyInvariants {
             _passDeadline(_lastDeadline(job + 1));
             for (uint256 entry = 0; entry < handler.entryCount(job + 1); ++entry) {
                 handler.release(3, job, entry);
-                assertEq(handler.bookedEntry(job + 1, entry + 1).endings, 1, "entry stuck");
+                assertEq(handler.ghostEntry(job + 1, entry + 1).endings, 1, "entry stuck");
             }
             handler.settle(3, job);
-            assertEq(handler.bookedJob(job + 1).endings, 1, "job stuck");
+            assertEq(handler.ghostJob(job + 1).endings, 1, "job stuck");
         }
     }
 
     /// @dev The deadline after which a job and its entries can be ended, whatever state they are in.
     function _lastDeadline(uint256 jobId) private view returns (uint256) {
         IAuditEscrow.Terms memory terms = handler.termsOf(jobId);
-        if (handler.bookedJob(jobId).delivered) return terms.proveBy;
+        if (handler.ghostJob(jobId).delivered) return terms.proveBy;
         return handler.entryCount(jobId) == 0 ? terms.enterBy : terms.deliverBy;
     }
 
-    function _assertEntryBooked(uint256 jobId, uint256 id) private view returns (uint256 ended) {
-        AuditHandler.BookedEntry memory entry = handler.bookedEntry(jobId, id);
+    function _assertEntryMatchesGhost(uint256 jobId, uint256 id) private view returns (uint256 ended) {
+        AuditHandler.GhostEntry memory entry = handler.ghostEntry(jobId, id);
         IAuditEscrow.EntryState state = audit.getEntry(jobId, id).state;
         if (state == IAuditEscrow.EntryState.Entered || state == IAuditEscrow.EntryState.Accepted) {
             assertEq(entry.endings, 0, "ended, yet live");

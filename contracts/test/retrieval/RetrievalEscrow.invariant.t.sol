@@ -67,7 +67,7 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
 
     function _assertEndedOnceAndForGood() internal view override {
         for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
-            RetrievalHandler.BookedJob memory job = handler.bookedJob(jobId);
+            RetrievalHandler.GhostJob memory job = handler.ghostJob(jobId);
             bool live = retrieval.getJob(jobId).state == IRetrievalEscrow.State.Open;
             assertEq(job.endings, live ? 0 : 1, "job's endings");
             if (!live) assertEq(handler.fingerprint(jobId), job.last, "job changed after its end");
@@ -77,16 +77,16 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
     function _heldByJobs(address money) internal view override returns (uint256 sum) {
         for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
             IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
-            if (terms.token == money && handler.bookedJob(jobId).endings == 0) sum += terms.price;
+            if (terms.token == money && handler.ghostJob(jobId).endings == 0) sum += terms.price;
         }
     }
 
     function _endEverything() internal override {
         for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
             IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
-            _passDeadline(handler.bookedJob(jobId).missing == 0 ? terms.openBy : terms.proveBy);
+            _passDeadline(handler.ghostJob(jobId).missing == 0 ? terms.openBy : terms.proveBy);
             handler.settle(3, jobId - 1);
-            assertEq(handler.bookedJob(jobId).endings, 1, "stuck");
+            assertEq(handler.ghostJob(jobId).endings, 1, "stuck");
         }
     }
 
@@ -94,7 +94,7 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
     function _assertSelectionIsWhatWasProven() private view {
         for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
             IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
-            uint256 proven = handler.bookedJob(jobId).proven;
+            uint256 proven = handler.ghostJob(jobId).proven;
             for (uint256 index = 0; index < terms.items; ++index) {
                 try retrieval.selected(jobId, index) returns (bool selected) {
                     assertEq(selected, handler.selected(jobId, index), "selection");

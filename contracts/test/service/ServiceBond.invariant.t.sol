@@ -12,7 +12,7 @@ contract ServiceBondInvariantTest is ServiceFixture, CustodyInvariants {
 
     function setUp() public override {
         super.setUp();
-        // A fresh contract, so that the handler's books are complete.
+        // A fresh contract, so that the handler's ghost state is complete.
         delete serviceId;
         bond = new ServiceBond(registry, false);
         handler = new ServiceBondHandler(bond, modelId, bindingHash, WEIGHTS, vk.codehash);

@@ -11,12 +11,12 @@ import {CustodyHandler} from "../handlers/CustodyHandler.sol";
 /// checks everything: it is solvent, its payouts and debts are its deposits, no job is paid twice, what has ended
 /// stays as it is. After each campaign: nothing is stuck.
 abstract contract CustodyInvariants is Test {
-    CustodyHandler private _books;
+    CustodyHandler private _handler;
     ICustody private _custody;
 
     function invariant_SolventPaidOnceAndFinal() public view {
-        for (uint256 i = 0; i < _books.tokenCount(); ++i) {
-            _assertBooksAgree(_books.tokens(i));
+        for (uint256 i = 0; i < _handler.tokenCount(); ++i) {
+            _assertMatchesGhostState(_handler.tokens(i));
         }
         _assertEndedOnceAndForGood();
     }
@@ -26,17 +26,17 @@ abstract contract CustodyInvariants is Test {
     function afterInvariant() public virtual {
         _endEverything();
         invariant_SolventPaidOnceAndFinal();
-        for (uint256 i = 0; i < _books.tokenCount(); ++i) {
-            address money = _books.tokens(i);
-            uint256 paid = _books.paidOut(money);
-            for (uint256 j = 0; j < _books.actorCount(); ++j) {
-                address actor = _books.actors(j);
+        for (uint256 i = 0; i < _handler.tokenCount(); ++i) {
+            address money = _handler.tokens(i);
+            uint256 paid = _handler.paidOut(money);
+            for (uint256 j = 0; j < _handler.actorCount(); ++j) {
+                address actor = _handler.actors(j);
                 if (_custody.creditOf(money, actor) == 0) continue;
                 vm.prank(actor);
                 paid += _custody.withdraw(money);
             }
-            assertEq(paid, _books.deposited(money), "payouts and deposits");
-            assertEq(_holdings(money), _books.donated(money), "money left behind");
+            assertEq(paid, _handler.deposited(money), "payouts and deposits");
+            assertEq(_holdings(money), _handler.donated(money), "money left behind");
         }
     }
 
@@ -50,7 +50,7 @@ abstract contract CustodyInvariants is Test {
     function _endEverything() internal virtual;
 
     function _target(CustodyHandler handler, bytes4[] memory selectors) internal {
-        _books = handler;
+        _handler = handler;
         _custody = handler.custody();
         targetContract(address(handler));
         targetSelector(FuzzSelector(address(handler), selectors));
@@ -62,16 +62,16 @@ abstract contract CustodyInvariants is Test {
     }
 
     /// @dev No token misbehaves here, so holdings are even equal to debts, gifts apart.
-    function _assertBooksAgree(address money) private view {
+    function _assertMatchesGhostState(address money) private view {
         uint256 debts = _heldByJobs(money);
-        for (uint256 j = 0; j < _books.actorCount(); ++j) {
-            address actor = _books.actors(j);
+        for (uint256 j = 0; j < _handler.actorCount(); ++j) {
+            address actor = _handler.actors(j);
             uint256 credit = _custody.creditOf(money, actor);
-            assertEq(credit, _books.owed(money, actor), "credit");
+            assertEq(credit, _handler.owed(money, actor), "credit");
             debts += credit;
         }
-        assertEq(_holdings(money), debts + _books.donated(money), "holdings");
-        assertEq(_books.paidOut(money) + debts, _books.deposited(money), "payouts and debts");
+        assertEq(_holdings(money), debts + _handler.donated(money), "holdings");
+        assertEq(_handler.paidOut(money) + debts, _handler.deposited(money), "payouts and debts");
     }
 
     function _holdings(address money) private view returns (uint256) {
