@@ -160,7 +160,7 @@ function run(tests) {
     FOUNDRY_DYNAMIC_TEST_LINKING: "true",
     FOUNDRY_DENY: "never",
     FOUNDRY_FUZZ_RUNS: "32",
-    FOUNDRY_INVARIANT_RUNS: "8",
+    FOUNDRY_INVARIANT_RUNS: "4",
     FOUNDRY_INVARIANT_DEPTH: "48",
   };
   const forge = join(ROOT, "node_modules/.bin/forge");

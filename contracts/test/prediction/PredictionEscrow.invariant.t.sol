@@ -6,7 +6,7 @@ import {PredictionHandler} from "../handlers/PredictionHandler.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
 import {Fixture} from "../shared/Fixture.sol";
 
-contract PredictionEscrowInvariantTest is Fixture, CustodyInvariants {
+abstract contract PredictionEscrowInvariants is Fixture, CustodyInvariants {
     PredictionHandler internal handler;
 
     function setUp() public override {
@@ -83,3 +83,10 @@ contract PredictionEscrowInvariantTest is Fixture, CustodyInvariants {
         }
     }
 }
+
+/// @notice Half of the runs.
+contract PredictionEscrowInvariantTest is PredictionEscrowInvariants {}
+
+/// @notice The other half, from another seed, so that a second core can take it.
+/// forge-config: default.fuzz.seed = "0x61737361790b"
+contract PredictionEscrowInvariantSecondTest is PredictionEscrowInvariants {}

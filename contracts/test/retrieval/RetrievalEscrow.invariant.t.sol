@@ -6,7 +6,7 @@ import {RetrievalHandler} from "../handlers/RetrievalHandler.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
 
-contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
+abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvariants {
     RetrievalHandler internal handler;
 
     function setUp() public override {
@@ -106,3 +106,10 @@ contract RetrievalEscrowInvariantTest is RetrievalFixture, CustodyInvariants {
         }
     }
 }
+
+/// @notice Half of the runs.
+contract RetrievalEscrowInvariantTest is RetrievalEscrowInvariants {}
+
+/// @notice The other half, from another seed, so that a second core can take it.
+/// forge-config: default.fuzz.seed = "0x61737361790b"
+contract RetrievalEscrowInvariantSecondTest is RetrievalEscrowInvariants {}

@@ -7,7 +7,7 @@ import {ServiceBondHandler} from "../handlers/ServiceBondHandler.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 
-contract ServiceBondInvariantTest is ServiceFixture, CustodyInvariants {
+abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
     ServiceBondHandler internal handler;
 
     function setUp() public override {
@@ -181,3 +181,10 @@ contract ServiceBondInvariantTest is ServiceFixture, CustodyInvariants {
         return state == IServiceBond.BatchState.Posted || state == IServiceBond.BatchState.Contested;
     }
 }
+
+/// @notice Half of the runs.
+contract ServiceBondInvariantTest is ServiceBondInvariants {}
+
+/// @notice The other half, from another seed, so that a second core can take it.
+/// forge-config: default.fuzz.seed = "0x61737361790b"
+contract ServiceBondInvariantSecondTest is ServiceBondInvariants {}
