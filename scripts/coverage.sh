@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export FOUNDRY_PROFILE=quick FOUNDRY_INVARIANT_RUNS=8
+export FOUNDRY_PROFILE=quick FOUNDRY_INVARIANT_RUNS=4
 # Builds for coverage are of no use to anything else.
 export FOUNDRY_OUT=contracts/cache/coverage/out FOUNDRY_CACHE_PATH=contracts/cache/coverage
 report=contracts/cache/coverage/lcov.info

@@ -26,21 +26,21 @@ const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 
 // Tests that a source's name calls for; sources without a line here get all tests.
 const TESTS = {
-  AuditEscrow: "contracts/test/Audit*.t.sol",
-  Deadlines: "contracts/test/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
-  Custody: "contracts/test/{Custody,PredictionEscrowOpen}.t.sol",
-  Hints: "contracts/test/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
-  IndexedMerkle: "contracts/test/{Libraries,ServiceBondProof}.t.sol",
-  ModelRegistry: "contracts/test/ModelRegistry*.t.sol",
-  ModelVerification: "contracts/test/{PredictionEscrowOpen,PredictionEscrowClaim,AuditEscrowEnter,ServiceBondPost}.t.sol",
-  PredictionEscrow: "contracts/test/PredictionEscrow*.t.sol",
-  PublicInputs: "contracts/test/{Libraries,PredictionEscrowOpen,PredictionEscrowClaim}.t.sol",
-  Runs: "contracts/test/{AuditEscrow,RetrievalEscrow}{Open,Enter,Prove}.t.sol",
-  RetrievalEscrow: "contracts/test/Retrieval*.t.sol",
-  Sampling: "contracts/test/{Libraries,ServiceBondContest}.t.sol",
-  ServiceBond: "contracts/test/ServiceBond*.t.sol",
-  Signatures: "contracts/test/ServiceBond{Post,Signer}.t.sol",
-  Tally: "contracts/test/{Libraries,AuditContest}.t.sol",
+  AuditEscrow: "contracts/test/audit/*.t.sol",
+  Deadlines: "contracts/test/{audit,prediction,retrieval,service}/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
+  Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
+  Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
+  IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
+  ModelRegistry: "contracts/test/registry/ModelRegistry*.t.sol",
+  ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,audit/AuditEscrowEnter,service/ServiceBondPost}.t.sol",
+  PredictionEscrow: "contracts/test/prediction/PredictionEscrow*.t.sol",
+  PublicInputs: "contracts/test/{shared/Libraries,prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim}.t.sol",
+  Runs: "contracts/test/{audit/AuditEscrow,retrieval/RetrievalEscrow}{Open,Enter,Prove}.t.sol",
+  RetrievalEscrow: "contracts/test/retrieval/*.t.sol",
+  Sampling: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
+  ServiceBond: "contracts/test/service/*.t.sol",
+  Signatures: "contracts/test/service/ServiceBond{Post,Signer}.t.sol",
+  Tally: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
 };
 
 // Operators, longest first, and what each becomes. Those that become nothing are only there to be skipped.
@@ -160,7 +160,7 @@ function run(tests) {
     FOUNDRY_DYNAMIC_TEST_LINKING: "true",
     FOUNDRY_DENY: "never",
     FOUNDRY_FUZZ_RUNS: "32",
-    FOUNDRY_INVARIANT_RUNS: "8",
+    FOUNDRY_INVARIANT_RUNS: "4",
     FOUNDRY_INVARIANT_DEPTH: "48",
   };
   const forge = join(ROOT, "node_modules/.bin/forge");

@@ -1,8 +1,8 @@
 //! All contracts that need no model, at addresses that follow from the build.
 //!
-//! Each goes through the deterministic deployment proxy (CREATE2, EIP-1014) with a fixed salt, as in
-//! `contracts/script/Deploy.s.sol`: the address is a hash of proxy, salt and init code with the
-//! constructor's arguments, so it is the same on every chain, whoever sends the transactions.
+//! Each goes through the deterministic deployment proxy (CREATE2, EIP-1014) with a fixed salt: the
+//! address is a hash of proxy, salt and init code with the constructor's arguments, so it is the same on
+//! every chain, whoever sends the transactions. `contracts/script/Addresses.s.sol` lists the same.
 
 use std::{
     collections::BTreeMap,
@@ -64,7 +64,7 @@ pub enum DeploymentError {
     Missing { path: PathBuf, name: String },
 }
 
-/// The file of addresses of one chain; `Deploy.s.sol` writes the same.
+/// The file of addresses of one chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(Deployment::read(&path).unwrap(), deployment);
         let text = fs::read_to_string(&path).unwrap();
         for key in ["\"chainId\"", "\"allowDevSetup\"", "\"codeHash\""] {
-            assert!(text.contains(key), "{key} is what forge's script writes");
+            assert!(text.contains(key), "{key} is what files of addresses have");
         }
         fs::write(&path, "{}").unwrap();
         let error = Deployment::read(&path).unwrap_err().to_string();

@@ -68,10 +68,20 @@ contract FalseToken is PlainToken {
     }
 }
 
-/// @notice Says that a transfer worked and moves nothing.
+/// @notice Says that a transfer worked and moves nothing, while told to lie.
 contract LyingToken is PlainToken {
-    function transferFrom(address, address, uint256) public pure override returns (bool) {
-        return true;
+    bool public lying = true;
+
+    function setLying(bool on) external {
+        lying = on;
+    }
+
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        return lying || super.transfer(to, amount);
+    }
+
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
+        return lying || super.transferFrom(from, to, amount);
     }
 }
 

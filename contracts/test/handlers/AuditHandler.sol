@@ -7,11 +7,11 @@ import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
-/// @notice All that buyers, sellers and bystanders can do, with bounded choices, and a second set of books:
-/// what must happen follows from these and the clock, never from what the escrow says of itself.
+/// @notice All that buyers, sellers and bystanders can do, with bounded choices, and ghost state: what must happen
+/// follows from it and the clock, never from what the escrow says of itself.
 contract AuditHandler is CustodyHandler {
-    /// @dev An entry by the handler's own books. `stage`: 1 entered, 2 accepted, 3 ended.
-    struct BookedEntry {
+    /// @dev An entry as it must be. `stage`: 1 entered, 2 accepted, 3 ended.
+    struct GhostEntry {
         address seller;
         uint256 stage;
         uint256 batch;
@@ -23,8 +23,8 @@ contract AuditHandler is CustodyHandler {
         bytes32 last;
     }
 
-    /// @dev A job by the handler's own books. `pot`: what came in for it and has not been credited.
-    struct BookedJob {
+    /// @dev A job as it must be. `pot`: what came in for it and has not been credited.
+    struct GhostJob {
         bool delivered;
         uint256 endings;
         uint256 lastBlock;
@@ -44,8 +44,8 @@ contract AuditHandler is CustodyHandler {
     bytes32[] internal _admitted;
 
     mapping(uint256 jobId => IAuditEscrow.Terms) internal _terms;
-    mapping(uint256 jobId => BookedJob) internal _jobs;
-    mapping(uint256 jobId => BookedEntry[]) internal _entries;
+    mapping(uint256 jobId => GhostJob) internal _jobs;
+    mapping(uint256 jobId => GhostEntry[]) internal _entries;
 
     constructor(
         AuditEscrow escrow,
@@ -106,14 +106,14 @@ contract AuditHandler is CustodyHandler {
         offer.bindingHash = BINDING;
         offer.batch = 2 + batch % 9;
         offer.admitted = _admitted;
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         bool expected = job.endings == 0 && !job.delivered && block.timestamp <= terms.enterBy
             && _entries[jobId].length < terms.maxEntries;
         address seller = _actor(who);
         bytes memory call = abi.encodeCall(ESCROW.enter, (jobId, terms, offer));
         assertEq(_pay(seller, terms.token, terms.stake, call), expected, "entry");
         if (!expected) return;
-        BookedEntry storage entry = _entries[jobId].push();
+        GhostEntry storage entry = _entries[jobId].push();
         entry.seller = seller;
         entry.stage = 1;
         entry.batch = offer.batch;
@@ -129,7 +129,7 @@ contract AuditHandler is CustodyHandler {
         if (jobId == 0) return;
         if (!sameBlock) vm.roll(block.number + 1);
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         uint256 entries = _entries[jobId].length;
         bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
         bool expected = job.endings == 0 && !job.delivered && entries != 0 && closed
@@ -146,7 +146,7 @@ contract AuditHandler is CustodyHandler {
         (uint256 jobId, uint256 id) = _entryId(which, number);
         if (id == 0) return;
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        BookedEntry storage entry = _entries[jobId][id - 1];
+        GhostEntry storage entry = _entries[jobId][id - 1];
         // Mostly the seller itself.
         address caller = who % 4 == 0 ? _actor(who / 4) : entry.seller;
         bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 1
@@ -165,7 +165,7 @@ contract AuditHandler is CustodyHandler {
     function prove(uint256 who, uint256 which, uint256 number, uint256 run, uint256 correct) external {
         (uint256 jobId, uint256 id) = _entryId(which, number);
         if (id == 0) return;
-        BookedEntry storage entry = _entries[jobId][id - 1];
+        GhostEntry storage entry = _entries[jobId][id - 1];
         run = _run(jobId, id, run);
         correct = _bound(correct, 0, _items(jobId, id, run));
         bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 2
@@ -194,7 +194,7 @@ contract AuditHandler is CustodyHandler {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         address caller = _actor(who);
         uint256 best = _best(jobId);
         bool expected = job.endings == 0 && _isOver(jobId, caller);
@@ -235,7 +235,7 @@ contract AuditHandler is CustodyHandler {
     function certify(uint256 which, uint256 number) external {
         (uint256 jobId, uint256 id) = _entryId(which, number);
         if (id == 0) return;
-        BookedEntry storage entry = _entries[jobId][id - 1];
+        GhostEntry storage entry = _entries[jobId][id - 1];
         bool expected = entry.stage == 3 && !entry.certified
             && (entry.missing == 0 || entry.correct >= _terms[jobId].required);
         bytes memory call = abi.encodeCall(ESCROW.certify, (jobId, _terms[jobId], id));
@@ -256,7 +256,7 @@ contract AuditHandler is CustodyHandler {
             return this.enter(seed, which, uint8(bytes1(keccak256(abi.encode(seed)))));
         }
         if (!_jobs[jobId].delivered) return this.deliver(which, false);
-        BookedEntry storage entry = _entries[jobId][number % entries];
+        GhostEntry storage entry = _entries[jobId][number % entries];
         if (entry.stage == 1) return this.answer(1, which, number, seed % 8 != 0);
         if (entry.missing == 0) return this.settle(seed, which);
         uint256 run;
@@ -278,11 +278,11 @@ contract AuditHandler is CustodyHandler {
         return _terms[jobId];
     }
 
-    function bookedJob(uint256 jobId) external view returns (BookedJob memory) {
+    function ghostJob(uint256 jobId) external view returns (GhostJob memory) {
         return _jobs[jobId];
     }
 
-    function bookedEntry(uint256 jobId, uint256 id) external view returns (BookedEntry memory) {
+    function ghostEntry(uint256 jobId, uint256 id) external view returns (GhostEntry memory) {
         return _entries[jobId][id - 1];
     }
 
@@ -294,10 +294,10 @@ contract AuditHandler is CustodyHandler {
         return keccak256(abi.encode(ESCROW.getEntry(jobId, id)));
     }
 
-    /// @dev Books the end of an entry by what it has come to.
+    /// @dev Ends the ghost of an entry by what it has come to.
     function _end(uint256 jobId, uint256 id) private {
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        BookedEntry storage entry = _entries[jobId][id - 1];
+        GhostEntry storage entry = _entries[jobId][id - 1];
         uint256 toBuyer;
         uint256 bonus;
         if (!_jobs[jobId].delivered) bonus = terms.bond / _entries[jobId].length;
@@ -323,7 +323,7 @@ contract AuditHandler is CustodyHandler {
         if (!_jobs[jobId].delivered) {
             return block.timestamp > (entries == 0 ? terms.enterBy : terms.deliverBy);
         }
-        BookedEntry storage first = _entries[jobId][0];
+        GhostEntry storage first = _entries[jobId][0];
         if (entries == 1 && first.correct >= terms.required && caller == first.seller) return true;
         for (uint256 id = 1; id <= entries; ++id) {
             if (_mayChange(jobId, id)) return false;
@@ -334,7 +334,7 @@ contract AuditHandler is CustodyHandler {
     /// @dev Whether the count of an entry may still change.
     function _mayChange(uint256 jobId, uint256 id) private view returns (bool) {
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        BookedEntry storage entry = _entries[jobId][id - 1];
+        GhostEntry storage entry = _entries[jobId][id - 1];
         if (!_jobs[jobId].delivered) return block.timestamp <= terms.deliverBy;
         if (entry.stage == 1) return block.timestamp <= terms.acceptBy;
         return entry.stage == 2 && entry.missing != 0 && block.timestamp <= terms.proveBy;

@@ -6,8 +6,8 @@ import {Test} from "forge-std/Test.sol";
 import {ICustody} from "../../src/interfaces/ICustody.sol";
 import {PlainToken} from "../doubles/Tokens.sol";
 
-/// @notice What the handlers of all escrows share: actors, tokens, withdrawals, gifts, and a second set of books
-/// on the money, which never reads the escrow's credits.
+/// @notice What the handlers of all escrows share: actors, tokens, withdrawals, gifts, and ghost state of the
+/// money: what has come in, gone out and is owed, by the rules alone, never by the escrow's credits.
 abstract contract CustodyHandler is Test {
     address internal constant ETHER = address(0);
 
@@ -73,7 +73,7 @@ abstract contract CustodyHandler is Test {
         return actors.length;
     }
 
-    /// @dev Gives the actor what the call is to deposit, makes it and books it.
+    /// @dev Gives the actor what the call is to deposit, makes it and keeps it in the ghost state.
     function _pay(address actor, address token, uint256 amount, bytes memory call)
         internal
         returns (bool ok)

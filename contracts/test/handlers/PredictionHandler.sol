@@ -7,10 +7,10 @@ import {PredictionEscrow} from "../../src/PredictionEscrow.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
-/// @notice All that buyers, sellers and bystanders can do, with bounded choices, and a second set of books
-/// that never reads the escrow's credits or jobs. What must happen follows from the books.
+/// @notice All that buyers, sellers and bystanders can do, with bounded choices, and ghost state
+/// that never reads the escrow's credits or jobs. What must happen follows from it.
 contract PredictionHandler is CustodyHandler {
-    struct BookedJob {
+    struct GhostJob {
         address buyer;
         address token;
         uint256 price;
@@ -26,7 +26,7 @@ contract PredictionHandler is CustodyHandler {
     bytes32 internal immutable VK_HASH;
 
     uint256 internal opened;
-    mapping(uint256 jobId => BookedJob) internal jobs;
+    mapping(uint256 jobId => GhostJob) internal jobs;
     mapping(uint256 jobId => uint256) public settlements;
     mapping(uint256 jobId => bytes32) public terminalJob;
 
@@ -56,15 +56,15 @@ contract PredictionHandler is CustodyHandler {
         });
         bytes memory call = abi.encodeCall(ESCROW.open, (order));
         assertTrue(_pay(actor, token, price, call), "opening refused against the rules");
-        jobs[++opened] = BookedJob(actor, token, price, order.deadline);
+        jobs[++opened] = GhostJob(actor, token, price, order.deadline);
         ++calls["open"];
     }
 
-    /// @dev Claims in any state and at any time; what must happen follows from the books alone.
+    /// @dev Claims in any state and at any time; what must happen follows from the ghost state alone.
     function claim(uint256 who, uint256 which, uint256 to, uint256 output) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
-        BookedJob storage job = jobs[jobId];
+        GhostJob storage job = jobs[jobId];
         address recipient = _actor(to);
         output = _bound(output, 0, 9);
         bool expected = settlements[jobId] == 0 && block.timestamp <= job.deadline;
@@ -97,7 +97,7 @@ contract PredictionHandler is CustodyHandler {
     function refund(uint256 who, uint256 which) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
-        BookedJob storage job = jobs[jobId];
+        GhostJob storage job = jobs[jobId];
         bool expected = settlements[jobId] == 0 && block.timestamp > job.deadline;
         vm.prank(_actor(who));
         try ESCROW.refund(jobId) {

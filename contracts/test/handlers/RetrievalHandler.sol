@@ -7,11 +7,11 @@ import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
-/// @notice All that requesters, holders and bystanders can do, with bounded choices, and a second set of books:
-/// what must happen follows from these and the clock, never from what the escrow says of itself.
+/// @notice All that requesters, holders and bystanders can do, with bounded choices, and ghost state: what
+/// must happen follows from it and the clock, never from what the escrow says of itself.
 contract RetrievalHandler is CustodyHandler {
-    /// @dev A job by the handler's own books. Bit i of `proven`: run i has been proven.
-    struct BookedJob {
+    /// @dev A job as it must be. Bit i of `proven`: run i has been proven.
+    struct GhostJob {
         uint256 proven;
         uint256 missing;
         bool anySelected;
@@ -28,7 +28,7 @@ contract RetrievalHandler is CustodyHandler {
     bytes32 internal immutable VK_HASH;
 
     mapping(uint256 jobId => IRetrievalEscrow.Terms) internal _terms;
-    mapping(uint256 jobId => BookedJob) internal _jobs;
+    mapping(uint256 jobId => GhostJob) internal _jobs;
     mapping(uint256 jobId => mapping(uint256 index => bool)) public selected;
 
     constructor(RetrievalEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash)
@@ -68,7 +68,7 @@ contract RetrievalHandler is CustodyHandler {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IRetrievalEscrow.Terms memory terms = _terms[jobId];
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         run = _bound(run, 0, (terms.items - 1) / terms.batch);
         uint256 length = _items(jobId, run);
         // Often nothing at all.
@@ -101,7 +101,7 @@ contract RetrievalHandler is CustodyHandler {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IRetrievalEscrow.Terms memory terms = _terms[jobId];
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         // Mostly the holder itself.
         address caller = who % 4 == 0 ? _actor(who / 4) : terms.holder;
         bool expected =
@@ -118,7 +118,7 @@ contract RetrievalHandler is CustodyHandler {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IRetrievalEscrow.Terms memory terms = _terms[jobId];
-        BookedJob storage job = _jobs[jobId];
+        GhostJob storage job = _jobs[jobId];
         bool empty = job.missing == 0 && !job.anySelected;
         bool late = block.timestamp > (job.missing == 0 ? terms.openBy : terms.proveBy);
         bool expected = job.endings == 0 && (empty || late);
@@ -137,7 +137,7 @@ contract RetrievalHandler is CustodyHandler {
         return _terms[jobId];
     }
 
-    function bookedJob(uint256 jobId) external view returns (BookedJob memory) {
+    function ghostJob(uint256 jobId) external view returns (GhostJob memory) {
         return _jobs[jobId];
     }
 

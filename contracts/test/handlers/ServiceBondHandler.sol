@@ -7,11 +7,11 @@ import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
-/// @notice All that providers, buyers and bystanders can do, with bounded choices, and a second set of
-/// books that never reads the contract's credits, bonds, services or batches, but for which items were drawn:
-/// that is the block hash's. What must happen follows from the books.
+/// @notice All that providers, buyers and bystanders can do, with bounded choices, and ghost
+/// state that never reads the contract's credits, bonds, services or batches, but for which items were drawn:
+/// that is the block hash's. What must happen follows from it.
 contract ServiceBondHandler is CustodyHandler {
-    struct BookedService {
+    struct GhostService {
         IServiceBond.Terms terms;
         address provider;
         IServiceBond.ServiceState state;
@@ -19,7 +19,7 @@ contract ServiceBondHandler is CustodyHandler {
         uint256 openBatches;
     }
 
-    struct BookedBatch {
+    struct GhostBatch {
         IServiceBond.BatchState state;
         uint256 deadline;
         uint256 drawBlock;
@@ -42,8 +42,8 @@ contract ServiceBondHandler is CustodyHandler {
     bytes32[] public services;
     bytes32[] public batches;
 
-    mapping(bytes32 serviceId => BookedService) internal bookedServices;
-    mapping(bytes32 batchId => BookedBatch) internal bookedBatches;
+    mapping(bytes32 serviceId => GhostService) internal ghostServices;
+    mapping(bytes32 batchId => GhostBatch) internal ghostBatches;
     mapping(bytes32 serviceId => uint256) public bondOf;
     mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
     mapping(bytes32 id => uint256) public endings;
@@ -90,7 +90,7 @@ contract ServiceBondHandler is CustodyHandler {
         assertTrue(_pay(provider, terms.token, amount, call), "opening refused against the rules");
         services.push(expected);
         bondOf[expected] = amount;
-        BookedService storage service = bookedServices[expected];
+        GhostService storage service = ghostServices[expected];
         (service.terms, service.provider) = (terms, provider);
         service.state = IServiceBond.ServiceState.Active;
         ++calls["openService"];
@@ -99,7 +99,7 @@ contract ServiceBondHandler is CustodyHandler {
     function topUp(uint256 who, uint256 which, uint256 amount) external {
         if (services.length == 0) return;
         bytes32 id = services[which % services.length];
-        BookedService storage service = bookedServices[id];
+        GhostService storage service = ghostServices[id];
         amount = _bound(amount, 1, 10 ether);
         bool expected = service.state == IServiceBond.ServiceState.Active;
         bytes memory call = abi.encodeCall(BOND.topUp, (id, amount));
@@ -118,7 +118,7 @@ contract ServiceBondHandler is CustodyHandler {
     function close(uint256 who, uint256 which) external {
         if (services.length == 0) return;
         bytes32 id = services[which % services.length];
-        BookedService storage service = bookedServices[id];
+        GhostService storage service = ghostServices[id];
         bool expected = service.state == IServiceBond.ServiceState.Closing
             && block.timestamp >= service.closableAt && service.openBatches == 0;
         vm.prank(_actor(who));
@@ -137,7 +137,7 @@ contract ServiceBondHandler is CustodyHandler {
     function post(uint256 who, uint256 which, uint256 price, uint256 count, uint256 nonce) external {
         if (services.length == 0 || batches.length == MAX_BATCHES) return;
         bytes32 id = services[which % services.length];
-        BookedService storage service = bookedServices[id];
+        GhostService storage service = ghostServices[id];
         count = _bound(count, 1, 20);
         IServiceBond.Receipt memory receipt = IServiceBond.Receipt({
             serviceId: id,
@@ -158,7 +158,7 @@ contract ServiceBondHandler is CustodyHandler {
         receipts[batchId] = receipt;
         batches.push(batchId);
         ++service.openBatches;
-        BookedBatch storage batch = bookedBatches[batchId];
+        GhostBatch storage batch = ghostBatches[batchId];
         batch.state = IServiceBond.BatchState.Posted;
         batch.deadline = block.timestamp + service.terms.contestWindow;
         batch.drawBlock = block.number + 1;
@@ -172,7 +172,7 @@ contract ServiceBondHandler is CustodyHandler {
         IServiceBond.Receipt memory receipt = receipts[batchId];
         bytes memory signature = _sign(BOND.receiptHash(receipt));
         bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
-        address token = bookedServices[receipt.serviceId].terms.token;
+        address token = ghostServices[receipt.serviceId].terms.token;
         assertFalse(_pay(receipt.buyer, token, receipt.price, call), "posted twice");
         ++calls["replay"];
     }
@@ -180,9 +180,9 @@ contract ServiceBondHandler is CustodyHandler {
     function contest(uint256 which, uint256 checks) external {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Posted, which);
-        BookedBatch storage batch = bookedBatches[batchId];
+        GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        BookedService storage service = bookedServices[receipt.serviceId];
+        GhostService storage service = ghostServices[receipt.serviceId];
         // Mostly after the draw, and mostly few items, so that some batches are upheld.
         if (checks % 4 != 0 && block.number <= batch.drawBlock) vm.roll(batch.drawBlock + 1);
         uint256 most = checks % 4 == 1 ? 16 : 2;
@@ -206,9 +206,9 @@ contract ServiceBondHandler is CustodyHandler {
     function prove(uint256 which, uint256 position, bool valid) external {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
-        BookedBatch storage batch = bookedBatches[batchId];
+        GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        BookedService storage service = bookedServices[receipt.serviceId];
+        GhostService storage service = ghostServices[receipt.serviceId];
         position = _bound(position, 0, batch.checks);
         bool expected = valid && batch.state == IServiceBond.BatchState.Contested
             && block.timestamp <= batch.deadline && position < batch.checks
@@ -266,7 +266,7 @@ contract ServiceBondHandler is CustodyHandler {
 
     /// @dev The provider gives notice, in any state of its service.
     function noticeOf(bytes32 id) public {
-        BookedService storage service = bookedServices[id];
+        GhostService storage service = ghostServices[id];
         bool expected = service.state == IServiceBond.ServiceState.Active;
         assertEq(_call(service.provider, abi.encodeCall(BOND.giveNotice, (id))), expected, "notice");
         if (!expected) return;
@@ -280,9 +280,9 @@ contract ServiceBondHandler is CustodyHandler {
     }
 
     function _settle(address caller, bytes32 batchId) private {
-        BookedBatch storage batch = bookedBatches[batchId];
+        GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        BookedService storage service = bookedServices[receipt.serviceId];
+        GhostService storage service = ghostServices[receipt.serviceId];
         bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
         vm.prank(caller);
         try BOND.settle(receipt) {
@@ -296,9 +296,9 @@ contract ServiceBondHandler is CustodyHandler {
     }
 
     function _punish(address caller, bytes32 batchId) private {
-        BookedBatch storage batch = bookedBatches[batchId];
+        GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
-        BookedService storage service = bookedServices[receipt.serviceId];
+        GhostService storage service = ghostServices[receipt.serviceId];
         bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
         vm.prank(caller);
         try BOND.punish(receipt) {
@@ -318,8 +318,8 @@ contract ServiceBondHandler is CustodyHandler {
 
     function _end(bytes32 batchId, IServiceBond.BatchState state) private {
         ++endings[batchId];
-        bookedBatches[batchId].state = state;
-        --bookedServices[receipts[batchId].serviceId].openBatches;
+        ghostBatches[batchId].state = state;
+        --ghostServices[receipts[batchId].serviceId].openBatches;
         terminalBatch[batchId] = fingerprint(batchId);
     }
 
@@ -353,7 +353,7 @@ contract ServiceBondHandler is CustodyHandler {
         uint256 count = batches.length;
         for (uint256 i = 0; i < count && (seed / count) % 4 != 3; ++i) {
             batchId = batches[addmod(seed, i, count)];
-            if (bookedBatches[batchId].state == state) return batchId;
+            if (ghostBatches[batchId].state == state) return batchId;
         }
         return batches[seed % count];
     }

@@ -5,7 +5,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
-import {GasMeter} from "../GasMeter.sol";
+import {GasMeter} from "../gas/GasMeter.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofScenarios} from "./ProofScenarios.sol";
 

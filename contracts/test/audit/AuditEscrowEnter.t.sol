@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
+import {AuditEscrow} from "../../src/AuditEscrow.sol";
+import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
+import {ICustody} from "../../src/interfaces/ICustody.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {Errors} from "../../src/libraries/Errors.sol";
+import {Events} from "../../src/libraries/Events.sol";
+import {ResultRecorder} from "../doubles/ResultRecorder.sol";
+import {MockVerifier} from "../doubles/VerifierDoubles.sol";
+import {AuditFixture} from "./AuditFixture.sol";
+
+/// @notice Answers like a registry, with any id.
+contract AnyModelRegistry {
+    function admissionOf(uint256) external pure returns (bytes32, bool, bool) {
+        return (bytes32(uint256(1)), false, false);
+    }
+}
+
+contract AuditEscrowEnterTest is AuditFixture {
+    function test_Enter() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.roll(77);
+        bytes32 entriesHash = keccak256(abi.encode(bytes32(0), seller, bindingHash, BATCH));
+        vm.expectEmit(address(audit));
+        emit Events.AuditEntered(jobId, seller, modelId, 1, bindingHash, BATCH, "key", entriesHash);
+        assertEq(enterAs(seller, jobId, terms), 1);
+
+        assertEq(address(audit).balance, REWARD + BOND + STAKE);
+        IAuditEscrow.Job memory job = audit.getJob(jobId);
+        assertEq(job.entries, 1);
+        assertEq(job.lastEntryBlock, 77);
+        assertEq(job.entriesHash, entriesHash);
+        IAuditEscrow.Entry memory entry = audit.getEntry(jobId, 1);
+        assertEq(uint8(entry.state), uint8(IAuditEscrow.EntryState.Entered));
+        assertEq(entry.seller, seller);
+        assertEq(entry.modelId, modelId);
+        assertEq(entry.batch, BATCH);
+        assertEq(entry.correct, 0);
+        assertEq(entry.missing, 3);
+        assertFalse(entry.certified);
+    }
+
+    function test_EnterWithToken() public {
+        IAuditEscrow.Terms memory terms = bounty(address(token));
+        enterAs(seller, openAudit(terms), terms);
+        assertEq(token.balanceOf(address(audit)), REWARD + BOND + STAKE);
+    }
+
+    /// @dev The allowance comes from the permit alone, over exactly the stake.
+    function test_EnterWithPermit() public {
+        IAuditEscrow.Terms memory terms = bounty(address(permitToken));
+        vm.prank(buyer);
+        permitToken.approve(address(audit), REWARD + BOND);
+        uint256 jobId = openAudit(terms);
+        (, uint256 sellerKey) = makeAddrAndKey("seller");
+        permitToken.mint(seller, STAKE);
+        assertEq(permitToken.allowance(seller, address(audit)), 0);
+        ICustody.Permit memory permit = signPermit(sellerKey, address(audit), STAKE);
+        vm.prank(seller);
+        assertEq(audit.enterWithPermit(jobId, terms, offerOf(seller), permit), 1);
+        assertEq(permitToken.balanceOf(address(audit)), REWARD + BOND + STAKE);
+        assertEq(permitToken.balanceOf(seller), 0);
+        assertEq(permitToken.allowance(seller, address(audit)), 0);
+    }
+
+    function test_EnterWithPermitFallsBackToAllowance() public {
+        IAuditEscrow.Terms memory terms = bounty(address(token));
+        uint256 jobId = openAudit(terms);
+        ICustody.Permit memory permit;
+        vm.prank(seller);
+        assertEq(audit.enterWithPermit(jobId, terms, offerOf(seller), permit), 1);
+        assertEq(token.balanceOf(address(audit)), REWARD + BOND + STAKE);
+    }
+
+    /// @dev The chain of hashes names every entry, in order.
+    function test_EntriesHashCoversAllEntries() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        uint256 jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterAs(rival, jobId, terms);
+        bytes32 first = keccak256(abi.encode(bytes32(0), seller, bindingHash, BATCH));
+        assertEq(audit.getJob(jobId).entriesHash, keccak256(abi.encode(first, rival, rivalBinding, BATCH)));
+    }
+
+    function test_EnterAtDeadline() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.warp(terms.enterBy);
+        assertEq(enterAs(seller, jobId, terms), 1);
+    }
+
+    function test_RevertWhen_EnteringAfterDeadline() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.warp(terms.enterBy + 1);
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offerOf(seller),
+            abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, terms.enterBy)
+        );
+    }
+
+    function test_RevertWhen_Full() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
+        bytes memory refusal = abi.encodeWithSelector(Errors.EntriesFull.selector, jobId, 1);
+        _expectRefusal(rival, jobId, terms, offerOf(rival), refusal);
+        terms = contest(2);
+        jobId = openAudit(terms);
+        enterAs(seller, jobId, terms);
+        enterAs(rival, jobId, terms);
+        refusal = abi.encodeWithSelector(Errors.EntriesFull.selector, jobId, 2);
+        _expectRefusal(rival, jobId, terms, offerOf(rival), refusal);
+    }
+
+    /// @dev Threat: a model chosen after seeing the test.
+    function test_RevertWhen_EnteringAfterDelivery() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        _expectRefusal(
+            rival,
+            jobId,
+            terms,
+            offerOf(rival),
+            abi.encodeWithSelector(
+                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Open, IAuditEscrow.State.Delivered
+            )
+        );
+    }
+
+    function test_RevertWhen_EnteringEndedJob() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.warp(terms.enterBy + 1);
+        audit.settle(jobId, terms);
+        vm.warp(terms.enterBy);
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offerOf(seller),
+            abi.encodeWithSelector(
+                Errors.WrongJobState.selector, jobId, IAuditEscrow.State.Open, IAuditEscrow.State.Refunded
+            )
+        );
+    }
+
+    function test_OnlyNamedSellerMayEnter() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        terms.seller = seller;
+        uint256 jobId = openAudit(terms);
+        _expectRefusal(
+            rival,
+            jobId,
+            terms,
+            offerOf(rival),
+            abi.encodeWithSelector(Errors.WrongCaller.selector, seller, rival)
+        );
+        assertEq(enterAs(seller, jobId, terms), 1);
+    }
+
+    function test_RevertWhen_BatchIsZero() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.batch = 0;
+        bytes memory refusal = abi.encodeWithSelector(Errors.ZeroValue.selector, "batch");
+        _expectRefusal(seller, jobId, terms, offer, refusal);
+    }
+
+    function test_BatchBounds() public {
+        uint32[5] memory batches = [uint32(1), ITEMS - 1, ITEMS, ITEMS + 1, type(uint32).max];
+        uint256[5] memory runs = [uint256(ITEMS), 2, 1, 1, 1];
+        IAuditEscrow.Terms memory terms = contest(5);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        for (uint256 i = 0; i < batches.length; ++i) {
+            offer.batch = batches[i];
+            uint256 entry = enterWith(seller, jobId, terms, offer);
+            assertEq(audit.getEntry(jobId, entry).missing, runs[i]);
+        }
+    }
+
+    function test_RevertWhen_ThereAreTooManyRuns() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        terms.items = 2 ** 31;
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.batch = 1;
+        uint256 most = 2 ** 31 - 1;
+        _expectRefusal(
+            seller, jobId, terms, offer, abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
+        );
+        offer.batch = 2;
+        assertEq(enterWith(seller, jobId, terms, offer), 1);
+    }
+
+    function test_EncryptionKeyLengthBound() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.encryptionKey = new bytes(4097);
+        bytes memory refusal = abi.encodeWithSelector(Errors.HintTooLong.selector, 4097, 4096);
+        _expectRefusal(seller, jobId, terms, offer, refusal);
+        offer.encryptionKey = new bytes(4096);
+        enterWith(seller, jobId, terms, offer);
+    }
+
+    function test_RevertWhen_ModelIsDeprecated() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        vm.prank(seller);
+        registry.deprecateModel(modelId);
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offerOf(seller),
+            abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId)
+        );
+    }
+
+    function test_RevertWhen_ModelIsBoundOtherwise() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.bindingHash = rivalBinding;
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offer,
+            abi.encodeWithSelector(Errors.BindingMismatch.selector, modelId, rivalBinding, bindingHash)
+        );
+    }
+
+    function test_RevertWhen_ModelIdDoesNotFit() public {
+        address any = address(new AnyModelRegistry());
+        results = new ResultRecorder(any);
+        audit = new AuditEscrow(IModelRegistry(any), resultRegistry(), false);
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.bindingHash = bytes32(uint256(1));
+        offer.modelId = 1 << 48;
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offer,
+            abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 48, offer.modelId)
+        );
+    }
+
+    function test_RevertWhen_KeyIsNotAdmitted() public {
+        address otherKey = makeKey("other key", 0x00);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, otherKey, address(verifier));
+        _expectNotAdmitted(offer, otherKey.codehash, address(verifier).codehash);
+    }
+
+    /// @dev Threat: the right key, with a verifier of the seller's own that accepts anything.
+    function test_RevertWhen_VerifierIsNotAdmitted() public {
+        MockVerifier other = new MockVerifier();
+        vm.etch(address(other), abi.encodePacked(address(other).code, hex"00"));
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, vk, address(other));
+        _expectNotAdmitted(offer, vk.codehash, address(other).codehash);
+    }
+
+    function test_KeyIsLookedUpAtIndex() public {
+        bytes32 key = admitted[0];
+        admitted[0] = keccak256("another key");
+        admitted.push(key);
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        bytes memory refusal =
+            abi.encodeWithSelector(Errors.KeyNotAdmitted.selector, vk.codehash, address(verifier).codehash);
+        offer.which = 0;
+        _expectRefusal(seller, jobId, terms, offer, refusal);
+        offer.which = 2;
+        _expectRefusal(seller, jobId, terms, offer, refusal);
+        offer.which = 1;
+        assertEq(enterWith(seller, jobId, terms, offer), 1);
+    }
+
+    function test_RevertWhen_ListIsNotTheBuyers() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.admitted = new bytes32[](1);
+        offer.admitted[0] = keccak256("mine");
+        _expectRefusal(
+            seller,
+            jobId,
+            terms,
+            offer,
+            abi.encodeWithSelector(
+                Errors.KeyListMismatch.selector,
+                terms.admittedKeys,
+                keccak256(abi.encodePacked(offer.admitted))
+            )
+        );
+    }
+
+    function test_AnyKeyMayEnterWithoutList() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        offer.admitted = new bytes32[](0);
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, makeKey("own key", 0x00), address(verifier));
+        assertEq(enterWith(seller, jobId, terms, offer), 1);
+    }
+
+    function test_RevertWhen_StakeDoesNotMatch() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        vm.startPrank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, STAKE, STAKE - 1));
+        audit.enter{value: STAKE - 1}(jobId, terms, offer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, STAKE, STAKE + 1));
+        audit.enter{value: STAKE + 1}(jobId, terms, offer);
+    }
+
+    function test_StarvedEntryDecidesNothing() public {
+        IAuditEscrow.Terms memory terms = bounty(address(token));
+        uint256 jobId = openAudit(terms);
+        ICustody.Permit memory permit;
+        bytes memory call = abi.encodeCall(audit.enterWithPermit, (jobId, terms, offerOf(seller), permit));
+        uint256 held = token.balanceOf(address(audit));
+        uint256 start = vm.snapshotState();
+        uint256 failures;
+        uint256 successes;
+        for (uint256 gas = 10_000; gas <= 300_000; gas += 2_500) {
+            vm.prank(seller);
+            (bool ok,) = address(audit).call{gas: gas}(call);
+            if (ok) ++successes;
+            else ++failures;
+            assertEq(audit.getJob(jobId).entries, ok ? 1 : 0);
+            assertEq(token.balanceOf(address(audit)) - held, ok ? STAKE : 0);
+            vm.revertToState(start);
+        }
+        assertGt(failures, 20);
+        assertGt(successes, 10);
+    }
+
+    function _expectNotAdmitted(IAuditEscrow.Offer memory offer, bytes32 vkHash, bytes32 codeHash) private {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        uint256 jobId = openAudit(terms);
+        bytes memory refusal = abi.encodeWithSelector(Errors.KeyNotAdmitted.selector, vkHash, codeHash);
+        _expectRefusal(seller, jobId, terms, offer, refusal);
+    }
+
+    function _expectRefusal(
+        address who,
+        uint256 jobId,
+        IAuditEscrow.Terms memory terms,
+        IAuditEscrow.Offer memory offer,
+        bytes memory refusal
+    ) private {
+        vm.prank(who);
+        vm.expectRevert(refusal);
+        audit.enter{value: STAKE}(jobId, terms, offer);
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {ServiceBond} from "../../src/ServiceBond.sol";
+import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
+import {ServiceBondHandler} from "../handlers/ServiceBondHandler.sol";
+import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
+import {ServiceFixture} from "./ServiceFixture.sol";
+
+abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
+    ServiceBondHandler internal handler;
+
+    function setUp() public override {
+        super.setUp();
+        // A fresh contract, so that the handler's ghost state is complete.
+        delete serviceId;
+        bond = new ServiceBond(registry, false);
+        handler = new ServiceBondHandler(bond, modelId, bindingHash, WEIGHTS, vk.codehash);
+        handler.openService(0, 0, 8, 2, 2, 1);
+        handler.openService(1, 1, 8, 5, 3, 1 ether);
+        bytes4[] memory selectors = new bytes4[](22);
+        selectors[0] = ServiceBondHandler.openService.selector;
+        selectors[1] = ServiceBondHandler.topUp.selector;
+        selectors[2] = ServiceBondHandler.giveNotice.selector;
+        selectors[3] = ServiceBondHandler.close.selector;
+        selectors[4] = ServiceBondHandler.post.selector;
+        selectors[5] = ServiceBondHandler.post.selector;
+        selectors[6] = ServiceBondHandler.post.selector;
+        selectors[7] = ServiceBondHandler.contest.selector;
+        selectors[8] = ServiceBondHandler.contest.selector;
+        selectors[9] = ServiceBondHandler.contest.selector;
+        selectors[10] = ServiceBondHandler.prove.selector;
+        selectors[11] = ServiceBondHandler.prove.selector;
+        selectors[12] = ServiceBondHandler.prove.selector;
+        selectors[13] = ServiceBondHandler.prove.selector;
+        selectors[14] = ServiceBondHandler.prove.selector;
+        selectors[15] = ServiceBondHandler.settle.selector;
+        selectors[16] = ServiceBondHandler.punish.selector;
+        selectors[17] = handler.withdraw.selector;
+        selectors[18] = handler.donate.selector;
+        selectors[19] = ServiceBondHandler.pass.selector;
+        selectors[20] = ServiceBondHandler.replay.selector;
+        selectors[21] = handler.withdrawTo.selector;
+        _target(handler, selectors);
+    }
+
+    /// @dev The handler reaches every action for real; else the invariants would show nothing.
+    function test_HandlerReachesEveryAction() public {
+        for (uint256 i = 0; i < 2; ++i) {
+            handler.openService(2, i, 8, 1, 2, 2 + i);
+            handler.topUp(1, i, 5 ether);
+            handler.donate(i, 3);
+        }
+        for (uint256 i = 0; i < 8; ++i) {
+            handler.post(i, i, 1 ether, 1 + i, i);
+        }
+        handler.replay(0);
+        handler.pass(20, 2);
+        for (uint256 i = 2; i < 8; ++i) {
+            handler.contest(i, 2);
+        }
+        for (uint256 i = 2; i < 6; ++i) {
+            handler.prove(i, 0, true);
+            handler.prove(i, 1, true);
+            handler.prove(i, 1, false);
+        }
+        handler.giveNotice(0);
+        handler.giveNotice(1);
+        handler.pass(60 days, 9);
+        for (uint256 i = 0; i < 8; ++i) {
+            handler.settle(1, i);
+            handler.punish(2, i);
+        }
+        handler.close(3, 0);
+        assertEq(handler.calls("close"), 0, "before the notice period ends");
+        handler.pass(1 days, 1);
+        handler.close(3, 0);
+        handler.close(3, 1);
+        for (uint256 i = 0; i < handler.actorCount(); ++i) {
+            handler.withdrawTo(i, 0, i + 1, 1);
+            handler.withdraw(i, 1);
+        }
+        string[9] memory actions =
+            ["openService", "topUp", "post", "contest", "prove", "settle", "punish", "close", "withdraw"];
+        for (uint256 i = 0; i < actions.length; ++i) {
+            assertGt(handler.calls(actions[i]), 0, actions[i]);
+        }
+        assertGt(handler.calls("upheld"), 0, "upheld");
+        assertGt(handler.calls("replay"), 0, "replay");
+        invariant_SolventPaidOnceAndFinal();
+        afterInvariant();
+    }
+
+    /// @dev Each open batch's penalty is set aside, and the bond covers what is set aside.
+    function _assertPenaltiesAreCovered() private view {
+        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
+            bytes32 id = handler.services(i);
+            IServiceBond.Service memory service = bond.getService(id);
+            uint256 open;
+            for (uint256 j = 0; j < handler.batchCount(); ++j) {
+                bytes32 batchId = handler.batches(j);
+                if (handler.receiptOf(batchId).serviceId == id && _isOpen(bond.getBatch(batchId).state)) {
+                    ++open;
+                }
+            }
+            assertEq(service.openBatches, open, "open batches");
+            assertEq(service.reserved, open * service.penalty, "reserved");
+            assertGe(service.bond, service.reserved, "covered");
+            assertEq(service.bond, handler.bondOf(id), "bond");
+        }
+    }
+
+    function _assertEndedOnceAndForGood() internal view override {
+        _assertPenaltiesAreCovered();
+        for (uint256 i = 0; i < handler.batchCount(); ++i) {
+            bytes32 batchId = handler.batches(i);
+            if (_isOpen(bond.getBatch(batchId).state)) {
+                assertEq(handler.endings(batchId), 0, "ended, yet open");
+            } else {
+                assertEq(handler.endings(batchId), 1, "not ended once");
+                assertEq(
+                    handler.fingerprint(batchId), handler.terminalBatch(batchId), "changed after the end"
+                );
+            }
+        }
+        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
+            bytes32 id = handler.services(i);
+            bool closed = bond.getService(id).state == IServiceBond.ServiceState.Closed;
+            assertEq(handler.endings(id), closed ? 1 : 0, "closed once");
+            if (closed) assertEq(bond.getService(id).bond, 0, "bond of a closed service");
+        }
+    }
+
+    function _heldByJobs(address money) internal view override returns (uint256) {
+        return _bonds(money) + _openBatches(money);
+    }
+
+    /// @dev After its deadline anybody can end a batch, and after the notice a service.
+    function _endEverything() internal override {
+        for (uint256 i = 0; i < handler.batchCount(); ++i) {
+            bytes32 batchId = handler.batches(i);
+            IServiceBond.Batch memory batch = bond.getBatch(batchId);
+            if (!_isOpen(batch.state)) continue;
+            _passDeadline(batch.deadline);
+            handler.end(batchId);
+            assertEq(handler.endings(batchId), 1, "batch stuck");
+        }
+        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
+            bytes32 id = handler.services(i);
+            handler.noticeOf(id);
+            uint256 closableAt = bond.getService(id).closableAt;
+            if (block.timestamp < closableAt) vm.warp(closableAt);
+            handler.close(3, i);
+            assertEq(handler.endings(id), 1, "service stuck");
+        }
+    }
+
+    function _bonds(address money) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
+            IServiceBond.Service memory service = bond.getService(handler.services(i));
+            if (service.token == money) sum += service.bond;
+        }
+    }
+
+    /// @dev Prices of open batches, and advances for items that are neither proven nor forfeited.
+    function _openBatches(address money) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < handler.batchCount(); ++i) {
+            bytes32 batchId = handler.batches(i);
+            IServiceBond.Batch memory batch = bond.getBatch(batchId);
+            IServiceBond.Receipt memory receipt = handler.receiptOf(batchId);
+            IServiceBond.Service memory service = bond.getService(receipt.serviceId);
+            if (service.token != money || !_isOpen(batch.state)) continue;
+            sum += receipt.price;
+            for (uint256 j = 0; j < batch.checks; ++j) {
+                if ((batch.proven >> j) & 1 == 0) sum += service.proofCost;
+            }
+        }
+    }
+
+    function _isOpen(IServiceBond.BatchState state) private pure returns (bool) {
+        return state == IServiceBond.BatchState.Posted || state == IServiceBond.BatchState.Contested;
+    }
+}
+
+/// @notice Half of the runs.
+contract ServiceBondInvariantTest is ServiceBondInvariants {}
+
+/// @notice The other half, from another seed, so that a second core can take it.
+/// forge-config: default.fuzz.seed = "0x61737361790b"
+contract ServiceBondInvariantSecondTest is ServiceBondInvariants {}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {Test} from "forge-std/Test.sol";
+
+import {Errors} from "../../src/libraries/Errors.sol";
+import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
+import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
+import {Sampling} from "../../src/libraries/Sampling.sol";
+import {Tallies, Tally} from "../../src/libraries/Tally.sol";
+import {BatchTree} from "../doubles/BatchTree.sol";
+
+contract SamplingTest is Test {
+    function testFuzz_SampleIsOfDifferentItems(bytes32 seed, uint256 count, uint256 size) public pure {
+        count = bound(count, 1, Sampling.MAX_COUNT);
+        size = bound(size, 1, count < Sampling.MAX_SIZE ? count : Sampling.MAX_SIZE);
+        uint256 sample = Sampling.draw(seed, count, size);
+        for (uint256 i = 0; i < size; ++i) {
+            assertLt(Sampling.at(sample, i), count);
+            for (uint256 j = 0; j < i; ++j) {
+                assertNotEq(Sampling.at(sample, i), Sampling.at(sample, j));
+            }
+        }
+        // Nothing beyond the sample.
+        if (size < 16) assertEq(sample >> (16 * size), 0);
+    }
+
+    function test_WholeSetCanBeDrawn() public pure {
+        uint256 sample = Sampling.draw(keccak256("seed"), 16, 16);
+        uint256 seen;
+        for (uint256 i = 0; i < 16; ++i) {
+            seen |= 2 ** Sampling.at(sample, i);
+        }
+        assertEq(seen, 0xffff);
+    }
+
+    /// @dev Every item is drawn about as often. 4,000 draws of 3 among 10: 1,200 each, standard deviation
+    /// 29; the seeds are fixed.
+    function test_ItemsAreEquallyLikely() public pure {
+        uint256[10] memory hits;
+        for (uint256 i = 0; i < 4_000; ++i) {
+            uint256 sample = Sampling.draw(keccak256(abi.encode(i)), 10, 3);
+            for (uint256 j = 0; j < 3; ++j) {
+                ++hits[Sampling.at(sample, j)];
+            }
+        }
+        for (uint256 i = 0; i < 10; ++i) {
+            assertApproxEqAbs(hits[i], 1_200, 120);
+        }
+    }
+}
+
+contract IndexedMerkleTest is Test {
+    function test_Depths() public pure {
+        uint256[2][7] memory depths = [
+            [uint256(1), 0],
+            [uint256(2), 1],
+            [uint256(3), 2],
+            [uint256(4), 2],
+            [uint256(5), 3],
+            [uint256(65_535), 16],
+            [uint256(65_536), 16]
+        ];
+        for (uint256 i = 0; i < depths.length; ++i) {
+            assertEq(IndexedMerkle.depthOf(depths[i][0]), depths[i][1]);
+        }
+    }
+
+    function testFuzz_EveryItemIsInItsPlaceOnly(uint256 count, uint256 index, uint256 other) public view {
+        count = bound(count, 1, 40);
+        index = bound(index, 0, count - 1);
+        other = bound(other, 0, 2 * count);
+        bytes32 leaf = BatchTree.leaf(index, BatchTree.inputOf(index), BatchTree.outputOf(index));
+        bytes32[] memory path = BatchTree.path(count, index);
+        bytes32 root = BatchTree.root(count);
+        assertTrue(this.contains(root, count, index, leaf, path));
+        // The tree of two equal halves would be the exception; leaves differ by their index.
+        uint256 width = 2 ** path.length;
+        if (other % width != index) assertFalse(this.contains(root, count, other, leaf, path));
+    }
+
+    /// @dev An inner node cannot stand for an item: the path's length is fixed.
+    function test_InnerNodeIsNoItem() public view {
+        bytes32 root = BatchTree.root(4);
+        bytes32[] memory level = BatchTree.above(BatchTree.leaves(4));
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = level[1];
+        assertFalse(this.contains(root, 4, 0, level[0], path));
+        assertTrue(this.contains(root, 2, 0, level[0], path));
+    }
+
+    function contains(bytes32 root, uint256 count, uint256 index, bytes32 leaf, bytes32[] calldata path)
+        external
+        pure
+        returns (bool)
+    {
+        return IndexedMerkle.contains(root, count, index, leaf, path);
+    }
+}
+
+contract PublicInputsTest is Test {
+    uint256 internal constant R = PublicInputs.SCALAR_MODULUS;
+
+    function testFuzz_ListsHoldTheirValues(uint256[5] memory values) public pure {
+        uint256[] memory three = PublicInputs.list(values[0], values[1], values[2]);
+        uint256[] memory five = PublicInputs.list(values[0], values[1], values[2], values[3], values[4]);
+        assertEq(three.length, 3);
+        assertEq(five.length, 5);
+        for (uint256 i = 0; i < 5; ++i) {
+            if (i < 3) assertEq(three[i], values[i]);
+            assertEq(five[i], values[i]);
+        }
+    }
+
+    function test_EachValueIsChecked() public {
+        for (uint256 i = 0; i < 5; ++i) {
+            uint256[] memory values = PublicInputs.list(0, R - 1, R - 1, R - 1, R - 1);
+            values[i] = R;
+            vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, i, R));
+            this.requireCanonical(values);
+        }
+    }
+
+    /// @dev And no more: what lies behind the list is no public input.
+    function test_OnlyTheListIsChecked() public pure {
+        uint256[] memory values = PublicInputs.list(0, 1, R - 1);
+        uint256[1] memory next = [R];
+        PublicInputs.requireCanonical(values);
+        assertEq(next[0], R);
+    }
+
+    function requireCanonical(uint256[] memory values) external pure {
+        PublicInputs.requireCanonical(values);
+    }
+}
+
+contract TallyTest is Test {
+    uint256 internal constant MAX_RUNS = 2 ** 31 - 1;
+
+    /// @dev No part runs over into another, from the first run to the last of the longest audits.
+    function testFuzz_PartsStayApart(uint256 runs, uint256 items, bool accepted) public pure {
+        runs = bound(runs, 1, MAX_RUNS);
+        items = bound(items, 0, type(uint32).max);
+        Tally tally = Tallies.ofRuns(runs);
+        assertFalse(tally.isProving());
+        if (accepted) tally = tally.accepted();
+        assertEq(tally.missing(), runs);
+        assertEq(tally.correct(), 0);
+        assertEq(tally.isProving(), accepted);
+        tally = tally.withRun(items);
+        assertEq(tally.missing(), runs - 1);
+        assertEq(tally.correct(), items);
+        assertEq(tally.isProving(), accepted && runs > 1);
+        if (runs == 1) return;
+        tally = tally.withRun(type(uint32).max - items);
+        assertEq(tally.missing(), runs - 2);
+        assertEq(tally.correct(), type(uint32).max);
+        assertEq(Tally.unwrap(tally) >> 31 & 1, accepted ? 1 : 0);
+    }
+
+    function test_RevertWhen_ThereAreTooManyRuns() public {
+        assertEq(Tallies.ofRuns(MAX_RUNS).missing(), MAX_RUNS);
+        vm.expectRevert(abi.encodeWithSelector(Errors.RunOutOfRange.selector, MAX_RUNS + 1, MAX_RUNS));
+        this.ofRuns(MAX_RUNS + 1);
+    }
+
+    function ofRuns(uint256 runs) external pure returns (Tally) {
+        return Tallies.ofRuns(runs);
+    }
+}
