@@ -78,6 +78,14 @@ fn clip(importer: &Importer<'_>, node: &Node<'_>) -> Result<Function, ImportErro
     Ok(Function::clip(low.filter(|x| *x > -1e30), high.filter(|x| *x < 1e30)))
 }
 
+/// An elementwise operator.
+pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    match function(importer, node)? {
+        Some(function) => apply(importer, node, function),
+        None => Err(node.error("it is no elementwise function")),
+    }
+}
+
 /// Applies a function to the node's first input.
 pub(super) fn apply(
     importer: &mut Importer<'_>,

@@ -12,9 +12,11 @@ mod pooling;
 mod quantized;
 mod reduce;
 mod resize;
+pub(crate) mod supported;
 
 use std::rc::Rc;
 
+use self::supported::OPERATORS;
 use super::{
     Binary, FloatOp, Function, ImportError, Unary,
     constant::{self, Constant},
@@ -35,54 +37,35 @@ pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
     if fold::try_fold(importer, node)? {
         return Ok(());
     }
-    match node.operator() {
-        "Conv" => linear::conv(importer, node),
-        "Gemm" => linear::gemm(importer, node),
-        "MatMul" => linear::matmul(importer, node),
-        "BatchNormalization" => linear::batch_normalization(importer, node),
-        "MaxPool" => pooling::max_pool(importer, node),
-        "AveragePool" => pooling::average_pool(importer, node),
-        "GlobalAveragePool" => pooling::global(importer, node, false),
-        "GlobalMaxPool" => pooling::global(importer, node, true),
-        "ReduceMean" | "ReduceSum" | "ReduceMax" => reduce::reduce(importer, node),
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Sum" => {
-            arithmetic::binary(importer, node)
-        }
-        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => layout::relabel(importer, node),
-        "Transpose" => layout::transpose(importer, node),
-        "Concat" => cut::concat(importer, node),
-        "Slice" => cut::slice(importer, node),
-        "Split" => cut::split(importer, node),
-        "Gather" => cut::gather(importer, node),
-        "Pad" => pad::pad(importer, node),
-        "Resize" | "Upsample" => resize::resize(importer, node),
-        "QuantizeLinear" | "DequantizeLinear" => quantized::activation(importer, node),
-        "Shape" => layout::shape(importer, node),
-        "Identity" | "Dropout" | "Cast" => {
-            let value = activation(importer, node, 0)?;
-            importer.bind(node, value)
-        }
-        "Softmax" | "LogSoftmax" | "ArgMax" => {
-            let mut value = activation(importer, node, 0)?;
-            if value.shape.iter().filter(|size| **size > 1).count() > 1 {
-                return Err(node.error(format!(
-                    "over a tensor of shape {:?}; only a final one over the logits is supported",
-                    value.shape
-                )));
-            }
-            value.dropped = Some(node.name().into());
-            importer.bind(node, value)
-        }
-        "PRelu" => arithmetic::prelu(importer, node),
-        operator => match elementwise::function(importer, node)? {
-            Some(function) => elementwise::apply(importer, node, function),
-            None => Err(node.error(format!(
-                "the operator {operator} is not supported; supported are convolutions, dense \
-                 layers, pooling, elementwise functions, sums, products, concatenation, slicing, \
-                 reshaping, nearest-neighbour resizing and QuantizeLinear/DequantizeLinear"
-            ))),
-        },
+    let operator = node.operator();
+    match OPERATORS.iter().find(|known| known.name == operator) {
+        Some(known) => (known.add)(importer, node),
+        None => Err(node.error(format!(
+            "the operator {operator} is not supported; docs/operators.md lists those that are: \
+             convolutions, dense layers, pooling, elementwise functions, sums, products, \
+             concatenation, slicing, reshaping, nearest-neighbour resizing and \
+             QuantizeLinear/DequantizeLinear"
+        ))),
     }
+}
+
+/// What passes through unchanged.
+fn same(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let value = activation(importer, node, 0)?;
+    importer.bind(node, value)
+}
+
+/// A function of the logits that does not change which is the largest.
+fn dropped(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let mut value = activation(importer, node, 0)?;
+    if value.shape.iter().filter(|size| **size > 1).count() > 1 {
+        return Err(node.error(format!(
+            "over a tensor of shape {:?}; only a final one over the logits is supported",
+            value.shape
+        )));
+    }
+    value.dropped = Some(node.name().into());
+    importer.bind(node, value)
 }
 
 /// Input `index`, which must depend on the network's input.

@@ -173,11 +173,15 @@ fn bind_pooled(
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(super) fn global(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-    max: bool,
-) -> Result<(), ImportError> {
+pub(super) fn global_average(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    global(importer, node, false)
+}
+
+pub(super) fn global_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    global(importer, node, true)
+}
+
+fn global(importer: &mut Importer<'_>, node: &Node<'_>, max: bool) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let [channels, height, width] = importer.spatial(node, &value)?;
     let window = Window::dense([height, width]);

@@ -1,0 +1,124 @@
+//! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
+
+use super::{
+    ImportError, Importer, Node, arithmetic, cut, dropped, elementwise, layout, linear, pad, pooling,
+    quantized, reduce, resize, same,
+};
+
+/// An operator of the domain `ai.onnx` over activations. Nodes over constants alone are computed at import.
+pub(crate) struct Operator {
+    pub(crate) name: &'static str,
+    pub(super) add: fn(&mut Importer<'_>, &Node<'_>) -> Result<(), ImportError>,
+    /// Under which conditions.
+    pub(crate) note: &'static str,
+}
+
+/// By name.
+#[rustfmt::skip]
+pub(crate) const OPERATORS: &[Operator] = &[
+    Operator { name: "Abs", add: elementwise::add, note: "" },
+    Operator { name: "Add", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "ArgMax", add: dropped, note: "only at the end" },
+    Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
+    Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
+    Operator { name: "Cast", add: same, note: "between number types; activations stay real numbers" },
+    Operator { name: "Ceil", add: elementwise::add, note: "" },
+    Operator { name: "Celu", add: elementwise::add, note: "" },
+    Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
+    Operator { name: "Concat", add: cut::concat, note: "along channels, or along positions that need no new order" },
+    Operator { name: "Conv", add: linear::conv, note: "one or two spatial axes, groups, dilation, any padding below the window; constant weights" },
+    Operator { name: "DequantizeLinear", add: quantized::activation, note: "of activations and of constant weights" },
+    Operator { name: "Div", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Dropout", add: same, note: "does nothing at inference" },
+    Operator { name: "Elu", add: elementwise::add, note: "" },
+    Operator { name: "Erf", add: elementwise::add, note: "" },
+    Operator { name: "Exp", add: elementwise::add, note: "" },
+    Operator { name: "Flatten", add: layout::relabel, note: "constant target" },
+    Operator { name: "Floor", add: elementwise::add, note: "" },
+    Operator { name: "Gather", add: cut::gather, note: "constant indices" },
+    Operator { name: "Gelu", add: elementwise::add, note: "" },
+    Operator { name: "Gemm", add: linear::gemm, note: "a dense layer; constant weights" },
+    Operator { name: "GlobalAveragePool", add: pooling::global_average, note: "" },
+    Operator { name: "GlobalMaxPool", add: pooling::global_max, note: "" },
+    Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
+    Operator { name: "HardSwish", add: elementwise::add, note: "" },
+    Operator { name: "Identity", add: same, note: "" },
+    Operator { name: "LeakyRelu", add: elementwise::add, note: "" },
+    Operator { name: "Log", add: elementwise::add, note: "" },
+    Operator { name: "LogSoftmax", add: dropped, note: "only at the end" },
+    Operator { name: "MatMul", add: linear::matmul, note: "of an activation and a constant matrix" },
+    Operator { name: "Max", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
+    Operator { name: "Min", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Mish", add: elementwise::add, note: "" },
+    Operator { name: "Mul", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Neg", add: elementwise::add, note: "" },
+    Operator { name: "PRelu", add: arithmetic::prelu, note: "a constant slope for all or for each channel" },
+    Operator { name: "Pad", add: pad::pad, note: "constant amounts; zeros, or a value that a layer can carry" },
+    Operator { name: "Pow", add: arithmetic::binary, note: "one operand is constant" },
+    Operator { name: "QuantizeLinear", add: quantized::activation, note: "with DequantizeLinear, scales of the file are kept" },
+    Operator { name: "Reciprocal", add: elementwise::add, note: "" },
+    Operator { name: "ReduceMax", add: reduce::reduce, note: "over lines, columns or both" },
+    Operator { name: "ReduceMean", add: reduce::reduce, note: "over lines, columns, both, or channels" },
+    Operator { name: "ReduceSum", add: reduce::reduce, note: "over lines, columns, both, or channels" },
+    Operator { name: "Relu", add: elementwise::add, note: "" },
+    Operator { name: "Reshape", add: layout::relabel, note: "constant target" },
+    Operator { name: "Resize", add: resize::resize, note: "nearest neighbour, whole factors" },
+    Operator { name: "Round", add: elementwise::add, note: "" },
+    Operator { name: "Selu", add: elementwise::add, note: "" },
+    Operator { name: "Shape", add: layout::shape, note: "a constant here: shapes are fixed" },
+    Operator { name: "Sigmoid", add: elementwise::add, note: "" },
+    Operator { name: "Slice", add: cut::slice, note: "constant bounds" },
+    Operator { name: "Softmax", add: dropped, note: "only at the end, where it does not change the order of the logits" },
+    Operator { name: "Softplus", add: elementwise::add, note: "" },
+    Operator { name: "Softsign", add: elementwise::add, note: "" },
+    Operator { name: "Split", add: cut::split, note: "constant sizes" },
+    Operator { name: "Sqrt", add: elementwise::add, note: "" },
+    Operator { name: "Squeeze", add: layout::relabel, note: "constant target" },
+    Operator { name: "Sub", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Sum", add: arithmetic::binary, note: "two operands or more" },
+    Operator { name: "Swish", add: elementwise::add, note: "" },
+    Operator { name: "Tanh", add: elementwise::add, note: "" },
+    Operator { name: "Transpose", add: layout::transpose, note: "" },
+    Operator { name: "Unsqueeze", add: layout::relabel, note: "constant target" },
+    Operator { name: "Upsample", add: resize::resize, note: "nearest neighbour, whole factors" },
+];
+
+/// The page docs/operators.md.
+pub(crate) fn page() -> String {
+    let mut page = String::from(
+        "# Supported ONNX operators\n\n\
+         Operators of the domain `ai.onnx` that may depend on the network's input; nodes whose inputs are all \
+         constant are computed at import. What is not listed is refused, with the node's name.\n\n\
+         This page is made from the importer's own table; `ASSAY_WRITE_DOCS=1 cargo test --release -p \
+         assay-import operators` writes it again.\n\n\
+         | operator | conditions |\n|---|---|\n",
+    );
+    for operator in OPERATORS {
+        page.push_str(&format!("| {} | {} |\n", operator.name, operator.note));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn operators_are_sorted_and_unique() {
+        assert!(OPERATORS.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    /// The page says what the importer takes.
+    #[test]
+    fn the_page_of_operators_is_that_of_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operators.md");
+        if std::env::var_os("ASSAY_WRITE_DOCS").is_some() {
+            std::fs::write(&path, page()).expect("written");
+        }
+        let found = std::fs::read_to_string(&path).expect("docs/operators.md");
+        assert_eq!(found, page(), "write it again with ASSAY_WRITE_DOCS=1");
+    }
+}
