@@ -4,12 +4,10 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
+use assay_client::{ContractClient, PredictionEscrow, chain::GasPolicy, proof_context};
 use assay_prover::{field::field_from_bytes, proof::ProofFile};
 use assay_relayer::{
-    CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
-    TypedContract,
-    chain::GasPolicy,
-    proof_context,
+    CancellationToken, JobState, JobStore, PredictionJob, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver, ProofReport},
 };
 use clap::{Args, Subcommand};
@@ -66,7 +64,7 @@ pub struct RunArgs {
     /// Blocks that must hold a claim before it counts as paid, its own included
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
-    /// Least price of a job in the chain's own coin
+    /// Least price of a job in the native currency
     #[arg(long, value_parser = parse_amount, value_name = "AMOUNT")]
     minimum_price: U256,
     /// Largest fee per gas of a transaction, such as 50gwei; while gas costs more, claims wait

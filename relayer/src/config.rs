@@ -28,7 +28,7 @@ pub struct RelayerConfig {
     /// Jobs with less time than this before their deadline are not begun; `None` for one and a
     /// half times what a proof is expected to take, and half a minute at least.
     pub deadline_margin: Option<Duration>,
-    /// Tokens accepted and the least price in each; the zero address is the chain's own coin. A
+    /// Tokens accepted and the least price in each; the zero address is the native currency. A
     /// claim costs gas whatever it pays, so there is no price that suits every chain.
     pub minimum_prices: HashMap<Address, U256>,
     pub submit: SubmitPolicy,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy::primitives::{Address, U256};
 
-use crate::chain::ChainError;
+use assay_client::{ChainError, PredictionEscrowError};
 
 /// What can go wrong with the relayer's own store.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +53,9 @@ pub enum RelayerError {
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    #[error(
-        "{address} does not answer like a prediction escrow: {reason}; check the address and the chain"
-    )]
-    NotAnEscrow { address: Address, reason: String },
-
-    #[error(
-        "an event of escrow {escrow} in block {block} cannot be decoded: {reason}; is the relayer of the contracts' version?"
-    )]
-    BadEvent { escrow: Address, block: u64, reason: String },
+    /// Not [`PredictionEscrowError::Chain`], which is [`RelayerError::Chain`].
+    #[error(transparent)]
+    Escrow(PredictionEscrowError),
 
     #[error("the chain changed while its events were read; they are read again")]
     ChainMoved,
@@ -79,6 +73,15 @@ pub enum RelayerError {
 
     #[error("the configuration is not usable: {0}")]
     Config(String),
+}
+
+impl From<PredictionEscrowError> for RelayerError {
+    fn from(error: PredictionEscrowError) -> Self {
+        match error {
+            PredictionEscrowError::Chain(error) => Self::Chain(error),
+            other => Self::Escrow(other),
+        }
+    }
 }
 
 impl RelayerError {

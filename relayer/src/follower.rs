@@ -7,15 +7,16 @@
 //! same as before.
 
 use alloy::primitives::{Address, U256};
+use assay_client::{
+    Chain, ContractClient, ModelRegistry, PredictionEscrow,
+    chain::{BlockRef, LogScanner},
+    escrow::prediction::{EscrowEvent, EventKind},
+};
 
 use crate::{
-    chain::{BlockRef, Chain, LogScanner},
     clock::unix_now,
-    contract::TypedContract,
     error::RelayerError,
     job::{Payment, PredictionJob, PredictionTerms, SkipReason},
-    prediction_escrow::{EscrowEvent, EventKind, PredictionEscrow},
-    registry::ModelRegistry,
     store::{JobStore, KEPT_BLOCKS, Progress},
 };
 
@@ -101,7 +102,7 @@ impl Follower {
         }
         let (logs, reached) = self.scanner.scan(&chain, from, to).await?;
         if reached < to {
-            // The node wanted a narrower range; take the step anew with it.
+            // The node wanted a narrower range; take the step again with it.
             return Ok(Step::Advanced { to: from.saturating_sub(1), head: head.number, events: 0 });
         }
         let mut progress = Progress::default();

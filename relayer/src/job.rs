@@ -15,22 +15,10 @@ use std::fmt;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{BlockRef, SignedTransaction};
-
-/// A committed model: its verifying key and its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ModelIdentity {
-    /// EXTCODEHASH of the data contract with the verifying key.
-    pub vk_hash: B256,
-    /// keccak256 of the weight-column points of any proof of the model.
-    pub model_hash: B256,
-}
-
-impl fmt::Display for ModelIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "model {} with verifying key {}", self.model_hash, self.vk_hash)
-    }
-}
+use assay_client::{
+    ModelIdentity,
+    chain::{BlockRef, SignedTransaction},
+};
 
 /// What the buyer asked for, as the escrow holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +30,7 @@ pub struct PredictionTerms {
     /// Hash over the model and the contracts that check its proofs, pinned by the buyer.
     pub binding_hash: B256,
     pub buyer: Address,
-    /// Token of the payment; zero for the chain's own coin.
+    /// Token of the payment; zero for the native currency.
     pub token: Address,
     /// Payment in the token's smallest unit.
     pub price: U256,
@@ -163,7 +151,7 @@ pub struct Payment {
 /// Earnings on their way to the signing account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// Zero for the chain's own coin.
+    /// Zero for the native currency.
     pub token: Address,
     /// Transactions of one nonce signed so far, oldest first; any of them may still be mined.
     pub transactions: Vec<SignedTransaction>,

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_client::{Chain, ChainError, chain::SignedTransaction};
 use tokio::time::Instant;
 
 use crate::{
-    chain::{Chain, ChainError, SignedTransaction},
     error::RelayerError,
     job::PredictionJob,
     resend::{Waiting, resend},

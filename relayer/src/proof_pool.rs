@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alloy::primitives::U256;
+use assay_client::ProofArtifact;
 use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::Instant,
@@ -10,7 +11,7 @@ use tokio::{
 
 use crate::{
     job::PredictionTerms,
-    proving::{ProofArtifact, ProofRequest, ProveError, Prover},
+    proving::{ProofRequest, ProveError, Prover},
 };
 
 /// Runs a limited number of proofs at a time.

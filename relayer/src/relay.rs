@@ -3,21 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
+use assay_client::{
+    ChainError, ContractClient, PredictionEscrow, PredictionEscrowError, chain::BlockRef,
+    escrow::prediction::OnChainState, proof_context,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::{BlockRef, ChainError},
     clock::unix_now,
     config::RelayerConfig,
-    contract::TypedContract,
     error::RelayerError,
     follower::Follower,
     job::{JobState, PredictionJob, PredictionTerms, SkipReason},
     nonces::Nonces,
-    prediction_escrow::{OnChainState, PredictionEscrow},
     proof_pool::{Finished, ProofPool},
-    proving::{ProofRequest, ProveError, Prover, proof_context},
+    proving::{ProofRequest, ProveError, Prover},
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
@@ -46,8 +47,8 @@ impl Relayer {
     /// Checks the escrow and opens the store.
     ///
     /// # Errors
-    /// [`RelayerError::NotAnEscrow`], [`RelayerError::Config`], [`RelayerError::Store`], and
-    /// [`crate::ChainError::NoSigner`] for a connection without a key.
+    /// [`PredictionEscrowError::NotAnEscrow`], [`RelayerError::Config`], [`RelayerError::Store`], and
+    /// [`ChainError::NoSigner`] for a connection without a key.
     pub async fn new(
         escrow: PredictionEscrow,
         prover: Arc<dyn Prover>,
@@ -70,7 +71,8 @@ impl Relayer {
         let theirs = escrow.context(U256::ONE, recipient).await?;
         if ours != theirs {
             let reason = format!("it computes context {theirs} where this relayer computes {ours}");
-            return Err(RelayerError::NotAnEscrow { address: escrow.address(), reason });
+            let address = escrow.address();
+            return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
         }
         let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
         let follower = Follower::new(

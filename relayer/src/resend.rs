@@ -2,9 +2,12 @@
 //! higher fees where it waits too long or the node wants more.
 
 use alloy::rpc::types::TransactionRequest;
+use assay_client::{
+    Chain, ChainError,
+    chain::{SignedTransaction, transaction::Broadcast},
+};
 
 use crate::{
-    chain::{Chain, ChainError, SignedTransaction, transaction::Broadcast},
     error::{RelayerError, StoreError},
     store::JobStore,
 };

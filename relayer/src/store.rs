@@ -13,6 +13,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use assay_client::{ProofArtifact, chain::BlockRef};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, WriteTransaction,
@@ -20,10 +21,8 @@ use redb::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    chain::BlockRef,
     error::StoreError,
     job::{JobState, Payment, PredictionJob, SkipReason, Withdrawal},
-    proving::ProofArtifact,
 };
 
 const FORMAT: u64 = 1;

@@ -7,16 +7,17 @@
 use std::time::Duration;
 
 use alloy::{network::TransactionBuilder, primitives::Address, rpc::types::TransactionRequest};
+use assay_client::{
+    ChainError, ContractClient, PredictionEscrow, ProofArtifact,
+    bindings::ContractErrors,
+    chain::{BlockRef, Revert, SignedTransaction, transaction::Broadcast},
+    escrow::prediction::OnChainState,
+};
 
 use crate::{
-    bindings::ContractErrors,
-    chain::{BlockRef, ChainError, Revert, SignedTransaction, transaction::Broadcast},
     clock::unix_now,
-    contract::TypedContract,
     error::RelayerError,
     job::{JobState, Payment, PredictionJob, SkipReason},
-    prediction_escrow::{OnChainState, PredictionEscrow},
-    proving::ProofArtifact,
     resend::{Waiting, is_displaced, resend},
     store::JobStore,
 };

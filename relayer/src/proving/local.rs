@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy::primitives::{B256, U256};
+use assay_client::{ModelIdentity, ProofArtifact};
 use assay_prover::{
     bundle::{Bundle, BundleError},
     circuit::{Layout, StatementKind},
@@ -20,8 +21,7 @@ use assay_prover::{
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{InputStore, ProofArtifact, ProofRequest, ProveError, Prover};
-use crate::job::ModelIdentity;
+use super::{InputStore, ProofRequest, ProveError, Prover};
 
 /// Name of the proving key in a folder of keys.
 const PROVING_KEY: &str = "proving.key";

@@ -1,7 +1,8 @@
 use alloy::primitives::{B256, Bytes};
+use assay_client::ModelIdentity;
 
 use super::*;
-use crate::job::{ModelIdentity, PredictionTerms};
+use crate::job::PredictionTerms;
 
 fn block(number: u64, fork: u8) -> BlockRef {
     BlockRef { number, hash: B256::with_last_byte(fork), timestamp: number }
@@ -193,4 +194,65 @@ fn files_that_are_no_store_are_named() {
         })
         .unwrap();
     assert!(matches!(store.jobs(), Err(StoreError::Damaged { .. })));
+}
+
+/// A job as it lies on disk, with a state in place of STATE.
+const STORED_JOB: &str = concat!(
+    r#"{"terms":{"job_id":"0x1","model_id":"0x2","model":{"vk_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000003","model_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000004"},"binding_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000005","buyer":"#,
+    r#""0x0000000000000000000000000000000000000006","token":"#,
+    r#""0x0000000000000000000000000000000000000007","price":"0x8","deadline":9,"#,
+    r#""input_commitment":"0xa","hint":"0x0b"},"opened_in":{"number":12,"hash":"#,
+    r#""0x000000000000000000000000000000000000000000000000000000000000000d","timestamp":14},"#,
+    r#""state":STATE,"claims":[{"hash":"#,
+    r#""0x000000000000000000000000000000000000000000000000000000000000000f","from":"#,
+    r#""0x0000000000000000000000000000000000000010","nonce":17,"gas_limit":18,"#,
+    r#""max_fee_per_gas":19,"max_priority_fee_per_gas":20,"raw":"0x15"}],"cancellations":[],"#,
+    r#""paid_in":{"transaction":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000016","block":{"number":23,"#,
+    r#""hash":"0x0000000000000000000000000000000000000000000000000000000000000018","#,
+    r#""timestamp":25}},"attempts":26,"failed_proofs":27,"not_before":28,"last_error":"why","#,
+    r#""updated_at":29}"#,
+);
+
+/// Stores of earlier versions are on disks out there.
+#[test]
+fn stored_jobs_stay_readable() {
+    let hash = format!("{:?}", B256::with_last_byte(1));
+    let states = [
+        r#"{"name":"seen"}"#.to_owned(),
+        r#"{"name":"proving"}"#.to_owned(),
+        r#"{"name":"proven"}"#.to_owned(),
+        r#"{"name":"submitting"}"#.to_owned(),
+        r#"{"name":"submitted"}"#.to_owned(),
+        format!(
+            r#"{{"name":"confirmed","transaction":"{hash}","block":2,"block_hash":"{hash}","gas_used":3}}"#
+        ),
+        format!(
+            r#"{{"name":"skipped","reason":{{"kind":"unknown_model","model":{{"vk_hash":"{hash}","model_hash":"{hash}"}}}}}}"#
+        ),
+        r#"{"name":"skipped","reason":{"kind":"expired","deadline":4,"now":5}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"price_too_low","price":"0x6","minimum":"0x7"}}"#
+            .to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"token_not_accepted","token":"0x0000000000000000000000000000000000000008"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"claimed_by_other","recipient":"0x0000000000000000000000000000000000000009"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"refunded"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"reorged"}}"#.to_owned(),
+        r#"{"name":"failed","reason":"it was hopeless"}"#.to_owned(),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    for state in states {
+        let stored = STORED_JOB.replace("STATE", &state);
+        store
+            .write("be filled", |txn| {
+                txn.open_table(JOBS)?.insert(key(U256::ONE), stored.as_bytes())?;
+                Ok(())
+            })
+            .unwrap();
+        let job = store.job(U256::ONE).unwrap().unwrap();
+        assert_eq!(String::from_utf8(encode(&job).unwrap()).unwrap(), stored);
+    }
 }

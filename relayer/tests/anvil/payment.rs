@@ -4,16 +4,18 @@ use alloy::{
     primitives::{Address, U256},
     sol,
 };
-use assay_relayer::{
-    Artifact, ChainError, JobState, PredictionEscrow, PredictionJob, ProofArtifact, SkipReason,
-    TypedContract, prediction_escrow::OnChainState, proof_context,
+use assay_client::{
+    Artifact, ChainError, ContractClient, PredictionEscrow, ProofArtifact,
+    escrow::prediction::OnChainState, proof_context,
 };
-
-use crate::{
+use assay_relayer::{JobState, PredictionJob, SkipReason};
+use assay_testing::{
     node::artifacts,
     require_anvil,
-    world::{Behaviour, TestProver, World, connect, mock_proof, settle, turn_until},
+    stage::{connect, mock_proof},
 };
+
+use crate::world::{Behaviour, TestProver, World, settle, turn_until};
 
 #[tokio::test]
 async fn a_job_is_proven_claimed_and_paid_out() {
@@ -49,7 +51,7 @@ async fn several_jobs_over_websocket() {
     for price in 1..=4 {
         ids.push(world.open(price).await);
     }
-    let ws = connect(world.anvil.ws_url(), 0).await;
+    let ws = connect(world.node.ws_url(), 0).await;
     let prover = world.prover();
     let mut config = world.config();
     config.parallel_proofs = 3;
@@ -88,7 +90,7 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     let world = World::new().await;
     let ours = world.open(5).await;
     let theirs = world.open(6).await;
-    let (us, rival) = (world.chain.account().unwrap(), connect(world.anvil.url(), 2).await);
+    let (us, rival) = (world.chain.account().unwrap(), connect(world.node.url(), 2).await);
     let rival_escrow = PredictionEscrow::at(rival.clone(), world.escrow.address());
     let claim = async |id: U256, recipient: Address| {
         let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, recipient);
@@ -131,7 +133,7 @@ async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
     assert!(matches!(settle(&mut relayer, given_up).await.state, JobState::Failed { .. }));
     assert!(matches!(settle(&mut relayer, left_alone).await.state, JobState::Skipped { .. }));
 
-    let other = connect(world.anvil.url(), 2).await;
+    let other = connect(world.node.url(), 2).await;
     let other = PredictionEscrow::at(other, world.escrow.address());
     for id in [given_up, left_alone] {
         let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, us);

@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError, TypedContract};
+use assay_client::{ContractClient, PredictionEscrow};
+use assay_relayer::{CancellationToken, JobState, RelayerError};
+use assay_testing::{Action, Proxy, require_anvil, stage::connect};
 
-use crate::{
-    proxy::{Action, Proxy},
-    require_anvil,
-    world::{Behaviour, World, assert_expired, connect, settle, turn_until, turn_until_error},
-};
+use crate::world::{Behaviour, World, assert_expired, settle, turn_until, turn_until_error};
 
 #[tokio::test]
 async fn killed_while_proving() {
@@ -115,7 +113,7 @@ async fn the_node_goes_away_and_comes_back() {
     require_anvil!();
     let world = World::new().await;
     let id = world.open(5).await;
-    let proxy = Proxy::start(world.anvil.port).await;
+    let proxy = Proxy::start(world.node.port()).await;
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
     let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     proxy.rule(|_, _| Action::Swallow);

@@ -2,12 +2,10 @@
 
 use alloy::primitives::U256;
 use assay_relayer::{JobState, SkipReason};
+use assay_testing::require_anvil;
 use serde_json::json;
 
-use crate::{
-    require_anvil,
-    world::{World, settle},
-};
+use crate::world::{World, settle};
 
 #[tokio::test]
 async fn a_claim_that_was_dropped_is_sent_again() {

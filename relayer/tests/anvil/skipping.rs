@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256, keccak256};
-use assay_relayer::{
-    JobState, ModelIdentity, PredictionEscrow, SkipReason, TypedContract, chain::GasPolicy,
-};
+use assay_client::{ContractClient, ModelIdentity, PredictionEscrow, chain::GasPolicy};
+use assay_relayer::{JobState, SkipReason};
+use assay_testing::{require_anvil, stage::commitment};
 use serde_json::json;
 
-use crate::{
-    require_anvil,
-    world::{Behaviour, World, assert_expired, commitment, settle, turn_until},
-};
+use crate::world::{Behaviour, World, assert_expired, settle, turn_until};
 
 #[tokio::test]
 async fn an_expired_job() {

@@ -7,14 +7,12 @@ use alloy::{
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
 };
-use assay_relayer::{ChainError, JobState, TypedContract};
+use assay_client::{ChainError, ContractClient};
+use assay_relayer::JobState;
+use assay_testing::{Action, require_anvil};
 use serde_json::json;
 
-use crate::{
-    proxy::Action,
-    require_anvil,
-    world::{World, assert_expired, settle, turn_until, turn_until_error},
-};
+use crate::world::{World, assert_expired, settle, turn_until, turn_until_error};
 
 #[tokio::test]
 async fn a_stuck_claim_is_sent_again_with_higher_fees() {

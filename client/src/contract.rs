@@ -1,29 +1,29 @@
-//! What the typed contracts share: calls, transactions, events, and payments into custody.
+//! What all clients of contracts share: calls, transactions, events, and payments into custody.
 
 use alloy::{
     primitives::{Address, B256, U256},
+    rpc::types::TransactionRequest,
     sol_types::{SolCall, SolError, SolEvent},
 };
 
 use crate::{
-    bindings::{ICustody, IERC20, IPredictionEscrow},
-    chain::{Chain, ChainError, LogScanner, TransactionOutcome},
-    proving::proof_context,
-    registry::ModelRegistry,
+    bindings::{ICustody, IERC20},
+    chain::{Chain, ChainError, LogScanner, TransactionOutcome, call},
+    proof::proof_context,
 };
 
 /// Blocks asked for in one log query; narrowed by itself where a node wants less.
 const LOG_RANGE: u64 = 10_000;
 
-/// A contract whose functions are typed.
-pub trait TypedContract: Sized {
+/// A client of one kind of contract: its functions with Rust's types.
+pub trait ContractClient: Sized {
     /// Its name among the artifacts and in a [`crate::Deployment`].
     const NAME: &'static str;
 
-    /// A view function that other contracts do not have, see [`Contract::typed`].
+    /// A view function that other contracts do not have, see [`Contract::into_client`].
     type Probe: SolCall;
 
-    /// Arguments for it; whether there is something to be had for them does not matter.
+    /// Arguments for it; whether the contract has something for them does not matter.
     fn probe() -> Self::Probe;
 
     fn new(contract: Contract) -> Self;
@@ -74,11 +74,11 @@ impl Contract {
         &self.chain
     }
 
-    /// This contract with typed functions, after a look at whether it has them.
+    /// The client of kind `C` for this contract, after a look at whether it has such functions.
     ///
     /// # Errors
     /// [`ChainError::NoCode`] and [`ChainError::OtherContract`], besides those of the node.
-    pub async fn typed<C: TypedContract>(self) -> Result<C, ChainError> {
+    pub async fn into_client<C: ContractClient>(self) -> Result<C, ChainError> {
         match self.query(&C::probe()).await {
             Ok(_) => Ok(C::new(self)),
             // It has the function, and found nothing.
@@ -94,13 +94,6 @@ impl Contract {
         }
     }
 
-    /// The registry that an escrow or a service bond takes its models from.
-    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
-        // All of them have this function.
-        let address = self.query(&IPredictionEscrow::registryCall {}).await?;
-        Ok(ModelRegistry::at(self.chain.clone(), address))
-    }
-
     /// Public input 0 of the proofs that pay `recipient` for a job of this contract.
     pub fn proof_context(&self, job: U256, recipient: Address) -> U256 {
         proof_context(self.chain.chain_id(), self.address, job, recipient)
@@ -111,7 +104,7 @@ impl Contract {
         self.chain.query(self.address, call).await
     }
 
-    /// Calls a view function that reverts with `E` where there is nothing to be had: then `None`.
+    /// Calls a view function that reverts with `E` where it finds nothing: then `None`.
     pub(crate) async fn lookup<E: SolError, C: SolCall>(
         &self,
         call: &C,
@@ -128,7 +121,7 @@ impl Contract {
         self.chain.transact(self.address, call, U256::ZERO).await
     }
 
-    /// The same for a function that takes `amount` of `token` (zero for the chain's own coin). A
+    /// The same for a function that takes `amount` of `token` (zero for the native currency). A
     /// token's allowance is given first where it is too small, for exactly the amount.
     pub async fn pay<C: SolCall>(
         &self,
@@ -148,7 +141,7 @@ impl Contract {
         self.send(call).await
     }
 
-    /// What `account` can withdraw in `token` (zero for the chain's own coin).
+    /// What `account` can withdraw in `token` (zero for the native currency).
     pub async fn credit(&self, token: Address, account: Address) -> Result<U256, ChainError> {
         self.query(&ICustody::creditOfCall { token, account }).await
     }
@@ -156,6 +149,11 @@ impl Contract {
     /// Pays the signing account's whole credit out to it.
     pub async fn withdraw(&self, token: Address) -> Result<TransactionOutcome, ChainError> {
         self.send(&ICustody::withdrawCall { token }).await
+    }
+
+    /// The call that does so, unsigned.
+    pub fn withdraw_request(&self, token: Address) -> TransactionRequest {
+        call::request(self.address, &ICustody::withdrawCall { token })
     }
 
     /// Pays a part of the signing account's credit out to another address.

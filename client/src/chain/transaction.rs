@@ -84,7 +84,7 @@ impl TransactionOutcome {
     }
 
     /// How many blocks of a chain with this head hold the transaction, its own included.
-    pub(crate) fn confirmations(&self, head: u64) -> u64 {
+    pub fn confirmations(&self, head: u64) -> u64 {
         head.saturating_sub(self.block_number).saturating_add(1)
     }
 }

@@ -1,4 +1,4 @@
-//! Calls of contract functions, typed by alloy's `sol!`.
+//! Calls of contract functions, with the types that alloy's `sol!` made.
 
 use alloy::{
     network::TransactionBuilder,

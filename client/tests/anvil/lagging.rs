@@ -4,27 +4,26 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256, aliases::U96},
     signers::SignerSync,
 };
-use assay_relayer::{
-    AuditEscrow, Chain, ChainError, ServiceBond, SignerSource, TypedContract,
-    audit_escrow::{State, Terms},
+use assay_client::{
+    AuditEscrow, Chain, ChainError, ContractClient, ServiceBond, SignerSource,
     deployment::DeploymentPlan,
+    escrow::audit::{State, Terms},
     service_bond::{self, Receipt, receipt_digest},
 };
-
-use crate::{
+use assay_testing::{
+    Action, Proxy, Stage,
     node::{KEYS, artifacts},
-    proxy::{Action, Proxy},
     require_anvil,
-    world::{World, connect},
+    stage::connect,
 };
 
 /// A node that answers no question about the state once a transaction was sent; and where the contracts of
 /// the build are on its chain.
-async fn lagging(world: &World) -> (Chain, DeploymentPlan) {
-    let registry = Some(world.registry.address());
+async fn lagging(stage: &Stage) -> (Chain, DeploymentPlan) {
+    let registry = Some(stage.registry.address());
     let plan = DeploymentPlan::new(&artifacts(), true, registry).unwrap();
-    plan.deploy(&world.chain, |_| {}).await.unwrap();
-    let proxy = Proxy::start(world.anvil.port).await;
+    plan.deploy(&stage.chain, |_| {}).await.unwrap();
+    let proxy = Proxy::start(stage.node.port()).await;
     let mut sent = false;
     proxy.rule(move |method, _| {
         sent |= method == "eth_sendRawTransaction";
@@ -38,7 +37,7 @@ async fn lagging(world: &World) -> (Chain, DeploymentPlan) {
     (connect(proxy.url(), 0).await, plan)
 }
 
-fn at<C: TypedContract>(chain: &Chain, plan: &DeploymentPlan) -> C {
+fn at<C: ContractClient>(chain: &Chain, plan: &DeploymentPlan) -> C {
     let planned = plan.contracts.iter().find(|planned| planned.name == C::NAME).unwrap();
     C::at(chain.clone(), planned.address)
 }
@@ -46,8 +45,8 @@ fn at<C: TypedContract>(chain: &Chain, plan: &DeploymentPlan) -> C {
 #[tokio::test]
 async fn the_end_of_an_audit_is_read_from_its_transaction() {
     require_anvil!();
-    let world = World::new().await;
-    let (chain, plan) = lagging(&world).await;
+    let stage = Stage::new().await;
+    let (chain, plan) = lagging(&stage).await;
     let now = chain.head().await.unwrap().timestamp;
     let terms = Terms {
         buyer: chain.account().unwrap(),
@@ -64,11 +63,11 @@ async fn the_end_of_an_audit_is_read_from_its_transaction() {
         proveBy: now + 40,
         ..Terms::default()
     };
-    let escrow: AuditEscrow = at(&world.chain, &plan);
+    let escrow: AuditEscrow = at(&stage.chain, &plan);
     let (job, _) = escrow.open(terms, vec![], Bytes::new()).await.unwrap();
     let order = escrow.order(job, 0).await.unwrap();
-    world.rpc("evm_increaseTime", serde_json::json!([60])).await;
-    world.mine(1).await;
+    stage.rpc("evm_increaseTime", serde_json::json!([60])).await;
+    stage.mine(1).await;
     let (end, _) = at::<AuditEscrow>(&chain, &plan).settle(&order).await.unwrap();
     assert_eq!((end.state, end.winner), (State::Refunded, U256::ZERO));
     let error = at::<AuditEscrow>(&chain, &plan).job(job).await.unwrap_err();
@@ -78,13 +77,13 @@ async fn the_end_of_an_audit_is_read_from_its_transaction() {
 #[tokio::test]
 async fn a_posted_batch_is_read_from_its_transaction() {
     require_anvil!();
-    let world = World::new().await;
-    let (chain, plan) = lagging(&world).await;
-    let bond: ServiceBond = at(&world.chain, &plan);
-    let account = world.chain.account().unwrap();
+    let stage = Stage::new().await;
+    let (chain, plan) = lagging(&stage).await;
+    let bond: ServiceBond = at(&stage.chain, &plan);
+    let account = stage.chain.account().unwrap();
     let terms = service_bond::Terms {
-        modelId: world.model_id,
-        bindingHash: world.binding_hash,
+        modelId: stage.model_id,
+        bindingHash: stage.binding_hash,
         signer: account,
         token: Address::ZERO,
         penalty: U256::from(10),

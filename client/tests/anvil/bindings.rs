@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use alloy::json_abi::JsonAbi;
-use assay_relayer::bindings::{
+use assay_client::bindings::{
     ContractErrors, IAuditEscrow, ICustody, IModelRegistry, IPredictionEscrow, IRetrievalEscrow,
     IServiceBond,
 };
 
-use crate::{node::artifacts, require_anvil};
+use assay_testing::{node::artifacts, require_anvil};
 
 fn built(name: &str) -> JsonAbi {
     let path = artifacts().join(format!("{name}.sol/{name}.json"));

@@ -1,4 +1,4 @@
-//! The prediction escrow, typed.
+//! Client of the prediction escrow: one job pays for the proven class of one committed input.
 
 use alloy::{
     primitives::{Address, B256, U256},
@@ -11,15 +11,35 @@ use crate::{
     chain::{
         Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, call,
     },
-    contract::{Contract, TypedContract},
-    error::RelayerError,
-    proving::ProofArtifact,
+    contract::{Contract, ContractClient},
+    proof::ProofArtifact,
     registry::{ModelRegistry, escrow_constructor},
 };
 
 pub use crate::bindings::IPredictionEscrow::Order;
 
-/// A prediction escrow contract.
+/// What goes wrong with a prediction escrow, besides the chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictionEscrowError {
+    /// The node, or a contract that says no.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+
+    /// There is another contract, or none, at the address.
+    #[error(
+        "{address} does not answer like a prediction escrow: {reason}; check the address and the chain"
+    )]
+    NotAnEscrow { address: Address, reason: String },
+
+    /// An event of other fields than this version's contracts have.
+    #[error(
+        "an event of escrow {escrow} in block {block} cannot be decoded: {reason}; is the relayer of the contracts' version?"
+    )]
+    BadEvent { escrow: Address, block: u64, reason: String },
+}
+
+/// The client of a prediction escrow.
 #[derive(Clone, Debug)]
 pub struct PredictionEscrow {
     contract: Contract,
@@ -39,7 +59,7 @@ pub struct OnChainJob {
     pub job_id: U256,
     pub model_id: U256,
     pub buyer: Address,
-    /// Zero for the chain's own coin.
+    /// Zero for the native currency.
     pub token: Address,
     pub price: U256,
     pub deadline: u64,
@@ -81,7 +101,7 @@ pub struct Opened {
     pub outcome: TransactionOutcome,
 }
 
-impl TypedContract for PredictionEscrow {
+impl ContractClient for PredictionEscrow {
     const NAME: &'static str = "PredictionEscrow";
 
     type Probe = IPredictionEscrow::getJobCall;
@@ -117,15 +137,15 @@ impl PredictionEscrow {
     /// The registry that this escrow takes its models from.
     ///
     /// # Errors
-    /// [`RelayerError::NotAnEscrow`] if there is another contract, or none, at the address.
-    pub async fn registry(&self) -> Result<ModelRegistry, RelayerError> {
+    /// [`PredictionEscrowError::NotAnEscrow`] if there is another contract, or none, at the address.
+    pub async fn registry(&self) -> Result<ModelRegistry, PredictionEscrowError> {
         match self.contract.registry().await {
             Ok(registry) => Ok(registry),
             Err(
                 error @ (ChainError::Reverted(_)
                 | ChainError::BadAnswer { .. }
                 | ChainError::NoCode { .. }),
-            ) => Err(RelayerError::NotAnEscrow {
+            ) => Err(PredictionEscrowError::NotAnEscrow {
                 address: self.address(),
                 reason: error.to_string(),
             }),
@@ -148,8 +168,8 @@ impl PredictionEscrow {
         Ok(Opened { job_id: event.jobId, outcome })
     }
 
-    /// Claims a job's price for `recipient` with a proof made for it. The relayer's own claims
-    /// go through [`crate::submitter`], which survives crashes.
+    /// Claims a job's price for `recipient` with a proof made for it. A relayer claims
+    /// with [`Self::claim_request`] and keeps what it signed, which survives crashes.
     pub async fn claim(
         &self,
         job_id: U256,
@@ -219,7 +239,7 @@ impl PredictionEscrow {
     }
 
     /// All job events from block `from` to the head, in chain order.
-    pub async fn events(&self, from: u64) -> Result<Vec<EscrowEvent>, RelayerError> {
+    pub async fn events(&self, from: u64) -> Result<Vec<EscrowEvent>, PredictionEscrowError> {
         let head = self.chain().head().await?.number;
         let mut scanner = self.scanner(10_000);
         let mut events = Vec::new();
@@ -235,8 +255,8 @@ impl PredictionEscrow {
     }
 
     /// Decodes a log of this escrow.
-    pub fn decode_event(&self, log: &Log) -> Result<EscrowEvent, RelayerError> {
-        let fault = |reason: String| RelayerError::BadEvent {
+    pub fn decode_event(&self, log: &Log) -> Result<EscrowEvent, PredictionEscrowError> {
+        let fault = |reason: String| PredictionEscrowError::BadEvent {
             escrow: self.address(),
             block: log.block_number.unwrap_or_default(),
             reason,

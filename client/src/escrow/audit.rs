@@ -1,4 +1,4 @@
-//! The escrow for accuracy audits, typed.
+//! Client of the audit escrow: one job pays for a proven accuracy on a hidden test set.
 
 use alloy::{
     primitives::{B256, Bytes, U256, keccak256},
@@ -8,8 +8,8 @@ use alloy::{
 use crate::{
     bindings::{ContractErrors, IAuditEscrow},
     chain::{ChainError, TransactionOutcome},
-    collection_job::{self, OrderError, RunArtifact},
-    contract::{Contract, Logged, TypedContract},
+    contract::{Contract, ContractClient, Logged},
+    escrow::collection_job::{self, OrderError, RunArtifact},
 };
 
 pub use crate::bindings::IAuditEscrow::{
@@ -35,7 +35,7 @@ pub struct AuditOrder {
     pub block: u64,
 }
 
-impl TypedContract for AuditEscrow {
+impl ContractClient for AuditEscrow {
     const NAME: &'static str = "AuditEscrow";
 
     type Probe = IAuditEscrow::isProvenCall;
@@ -89,7 +89,7 @@ impl AuditEscrow {
         let hash = self.job(job_id).await?.map(|job| job.termsHash);
         let hash_of = |event: &AuditOpened| terms_hash(&event.terms);
         let Logged { event, block, .. } =
-            collection_job::opening(&self.contract, job_id, hash, from, hash_of).await?;
+            collection_job::find_opened_event(&self.contract, job_id, hash, from, hash_of).await?;
         let AuditOpened { terms, admitted, hint, .. } = event;
         Ok(AuditOrder { job_id, terms, admitted, hint, block })
     }

@@ -207,7 +207,7 @@ impl Chain {
         }))
     }
 
-    /// Balance of the native coin, in wei.
+    /// Balance in the native currency, in wei.
     pub async fn balance(&self, of: Address) -> Result<U256, ChainError> {
         self.provider.get_balance(of).await.map_err(|e| self.fault(e, "eth_getBalance"))
     }

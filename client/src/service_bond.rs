@@ -1,4 +1,4 @@
-//! The bond behind a prediction service, typed; receipts and the tree of answers.
+//! Client of the bond behind a prediction service; receipts and the tree of answers.
 
 use alloy::{
     primitives::{Address, B256, Log, U256, keccak256},
@@ -8,7 +8,7 @@ use alloy::{
 use crate::{
     bindings::{ContractErrors, IServiceBond},
     chain::{ChainError, LogScanner, TransactionOutcome},
-    contract::{Contract, TypedContract},
+    contract::{Contract, ContractClient},
 };
 
 pub use crate::bindings::IServiceBond::{
@@ -81,7 +81,7 @@ impl AnswerTree {
     }
 }
 
-impl TypedContract for ServiceBond {
+impl ContractClient for ServiceBond {
     const NAME: &'static str = "ServiceBond";
 
     type Probe = IServiceBond::getBatchCall;

@@ -1,4 +1,4 @@
-//! The escrow for retrievals, typed.
+//! Client of the retrieval escrow: one job pays for the items of a collection that a model selects.
 
 use alloy::{
     primitives::{B256, Bytes, U256, keccak256},
@@ -8,8 +8,8 @@ use alloy::{
 use crate::{
     bindings::{ContractErrors, IRetrievalEscrow},
     chain::{ChainError, TransactionOutcome},
-    collection_job::{self, OrderError, RunArtifact},
-    contract::{Contract, Logged, TypedContract},
+    contract::{Contract, ContractClient, Logged},
+    escrow::collection_job::{self, OrderError, RunArtifact},
 };
 
 pub use crate::bindings::IRetrievalEscrow::{
@@ -34,7 +34,7 @@ pub struct RetrievalOrder {
     pub block: u64,
 }
 
-impl TypedContract for RetrievalEscrow {
+impl ContractClient for RetrievalEscrow {
     const NAME: &'static str = "RetrievalEscrow";
 
     type Probe = IRetrievalEscrow::bitmapOfCall;
@@ -82,7 +82,7 @@ impl RetrievalEscrow {
         let hash = self.job(job_id).await?.map(|job| job.termsHash);
         let hash_of = |event: &RetrievalOpened| keccak256(event.terms.abi_encode());
         let Logged { event, block, .. } =
-            collection_job::opening(&self.contract, job_id, hash, from, hash_of).await?;
+            collection_job::find_opened_event(&self.contract, job_id, hash, from, hash_of).await?;
         let RetrievalOpened { terms, bindingHash: binding_hash, hint, .. } = event;
         Ok(RetrievalOrder { job_id, terms, binding_hash, hint, block })
     }

@@ -39,7 +39,7 @@ pub enum OrderError {
 
 /// The event that opened a job, in block `from` or later: the one with the terms that the escrow keeps
 /// the hash of. `hash` computes it from an event; `terms_hash` is `None` for a job that is not there.
-pub(crate) async fn opening<E: SolEvent>(
+pub(crate) async fn find_opened_event<E: SolEvent>(
     contract: &Contract,
     job_id: U256,
     terms_hash: Option<B256>,

@@ -1,15 +1,17 @@
-//! The model registry, typed.
+//! The model registry, and the identity of a model.
+
+use std::fmt;
 
 use alloy::{
     primitives::{Address, B256, FixedBytes, U256},
     sol_types::SolValue,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    bindings::{ContractErrors, IModelRegistry},
+    bindings::{ContractErrors, IModelRegistry, IPredictionEscrow},
     chain::{Artifact, Chain, ChainError, Deployed, TransactionOutcome},
-    contract::{Contract, TypedContract},
-    job::ModelIdentity,
+    contract::{Contract, ContractClient},
 };
 
 pub use crate::bindings::IModelRegistry::ModelCommitment;
@@ -17,7 +19,22 @@ pub use crate::bindings::IModelRegistry::ModelCommitment;
 /// First four bytes of keccak256("halo2-kzg-bn254-v1"), see ERC-7992.
 pub const PROOF_SYSTEM_ID: FixedBytes<4> = FixedBytes([0x30, 0x1c, 0x92, 0xec]);
 
-/// A model registry contract.
+/// A committed model: its verifying key and its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// EXTCODEHASH of the data contract with the verifying key.
+    pub vk_hash: B256,
+    /// keccak256 of the weight-column points of any proof of the model.
+    pub model_hash: B256,
+}
+
+impl fmt::Display for ModelIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "model {} with verifying key {}", self.model_hash, self.vk_hash)
+    }
+}
+
+/// The client of a model registry.
 #[derive(Clone, Debug)]
 pub struct ModelRegistry {
     contract: Contract,
@@ -55,7 +72,7 @@ pub struct Registered {
     pub outcome: TransactionOutcome,
 }
 
-impl TypedContract for ModelRegistry {
+impl ContractClient for ModelRegistry {
     const NAME: &'static str = "ModelRegistry";
 
     type Probe = IModelRegistry::modelCountCall;
@@ -153,6 +170,20 @@ impl ModelRegistry {
     /// Number of models; ids run from 1 to it.
     pub async fn count(&self) -> Result<U256, ChainError> {
         self.contract.query(&IModelRegistry::modelCountCall {}).await
+    }
+}
+
+// Here and not beside the type, so that `contract` does not depend on its own clients.
+impl Contract {
+    /// The registry that an escrow or a service bond takes its models from.
+    ///
+    /// # Errors
+    /// [`ChainError::NoCode`], and [`ChainError::Reverted`] or [`ChainError::BadAnswer`] for a contract
+    /// that has no registry, besides those of the node.
+    pub async fn registry(&self) -> Result<ModelRegistry, ChainError> {
+        // All of them have this function.
+        let address = self.query(&IPredictionEscrow::registryCall {}).await?;
+        Ok(ModelRegistry::at(self.chain().clone(), address))
     }
 }
 

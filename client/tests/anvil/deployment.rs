@@ -1,17 +1,16 @@
 //! All contracts at addresses that follow from the build, and contracts that are taken for others.
 
 use alloy::{primitives::Address, providers::Provider};
-use assay_relayer::{
-    AuditEscrow, Chain, ChainError, Contract, ModelRegistry, PredictionEscrow, RetrievalEscrow,
-    ServiceBond, TypedContract,
+use assay_client::{
+    AuditEscrow, Chain, ChainError, Contract, ContractClient, ModelRegistry, PredictionEscrow,
+    RetrievalEscrow, ServiceBond,
     deployment::{DeploymentPlan, Found},
 };
-
-use crate::{
-    node::{Anvil, artifacts},
-    proxy::{Action, Proxy},
+use assay_testing::{
+    Action, Proxy,
+    node::{self, artifacts},
     require_anvil,
-    world::connect,
+    stage::connect,
 };
 
 async fn mine(chain: &Chain, blocks: u64) {
@@ -26,8 +25,8 @@ async fn mine(chain: &Chain, blocks: u64) {
 #[tokio::test]
 async fn a_deployment_that_broke_off_is_taken_up_again() {
     require_anvil!();
-    let anvil = Anvil::start();
-    let chain = connect(anvil.url(), 0).await;
+    let node = node::start();
+    let chain = connect(node.url(), 0).await;
     let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
     assert_eq!(plan.first_block(&chain).await.unwrap(), None, "nothing is there");
     mine(&chain, 20).await;
@@ -46,7 +45,7 @@ async fn a_deployment_that_broke_off_is_taken_up_again() {
 
     // A node that keeps the states of its last blocks only: enough of them, and too few.
     for (kept, expected) in [(since - 1, Some(since)), (since + 1, None)] {
-        let proxy = Proxy::start(anvil.port).await;
+        let proxy = Proxy::start(node.port()).await;
         proxy.rule(move |method, params| {
             let block = params.get(1).and_then(|block| block.as_str()).unwrap_or_default();
             let block = u64::from_str_radix(block.trim_start_matches("0x"), 16);
@@ -65,8 +64,8 @@ async fn a_deployment_that_broke_off_is_taken_up_again() {
 #[tokio::test]
 async fn other_contracts_are_told_from_the_wanted_one() {
     require_anvil!();
-    let anvil = Anvil::start();
-    let chain = connect(anvil.url(), 0).await;
+    let node = node::start();
+    let chain = connect(node.url(), 0).await;
     let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
     plan.deploy(&chain, |_| {}).await.unwrap();
     // Contracts that hold jobs are not told from the prediction escrow.
@@ -77,17 +76,18 @@ async fn other_contracts_are_told_from_the_wanted_one() {
     check::<ServiceBond>(&chain, &plan, &[]).await;
 }
 
-async fn check<C: TypedContract>(chain: &Chain, plan: &DeploymentPlan, passes: &[&str]) {
+async fn check<C: ContractClient>(chain: &Chain, plan: &DeploymentPlan, passes: &[&str]) {
     for planned in &plan.contracts {
-        let typed = Contract::at(chain.clone(), planned.address).typed::<C>().await;
+        let client = Contract::at(chain.clone(), planned.address).into_client::<C>().await;
         if planned.name == C::NAME || passes.contains(&planned.name) {
-            assert_eq!(typed.ok().unwrap().address(), planned.address);
+            assert_eq!(client.ok().unwrap().address(), planned.address);
             continue;
         }
-        let error = typed.err().unwrap();
+        let error = client.err().unwrap();
         let ChainError::OtherContract { address, wanted, .. } = error else { panic!("{error}") };
         assert_eq!((address, wanted), (planned.address, C::NAME));
     }
-    let nobody = Contract::at(chain.clone(), Address::with_last_byte(0x99)).typed::<C>().await;
+    let nobody =
+        Contract::at(chain.clone(), Address::with_last_byte(0x99)).into_client::<C>().await;
     assert!(matches!(nobody.err().unwrap(), ChainError::NoCode { .. }));
 }
