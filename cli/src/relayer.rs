@@ -219,7 +219,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         let limit = Duration::from_secs(args.give_up_after);
         let job = relayer.run_until_settled(id, limit, shutdown).await?;
         drop(spinner);
-        let (transaction, gas_used) = match job.state {
+        let (transaction, gas_used) = match *job.state() {
             JobState::Confirmed { transaction, gas_used, .. } => {
                 (Some(transaction), Some(gas_used))
             }
@@ -229,7 +229,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             save_proof(&relayer, &job, chain_id, address, path)?;
         }
         let report = SettledReport {
-            settled_as: job.state.name(),
+            settled_as: job.state().name(),
             transaction,
             gas_used,
             proof: prover.reports().iter().find(|report| report.job_id == id).map(Into::into),
@@ -237,7 +237,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         };
         output.finish(&report, || settled_text(&report))?;
         if transaction.is_none() {
-            bail!("job {id} was not paid: {}", report.job.state);
+            bail!("job {id} was not paid: {}", report.job.state());
         }
         Ok(())
     })
@@ -294,7 +294,7 @@ fn save_proof(
 fn settled_text(report: &SettledReport) -> String {
     let mut rows = vec![
         ("job", report.job.id().to_string()),
-        ("state", report.job.state.to_string()),
+        ("state", report.job.state().to_string()),
         ("price", amount_text(report.job.terms.price, report.job.terms.token)),
     ];
     if let Some(proof) = &report.proof {
@@ -344,7 +344,7 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
             .map(|job| {
                 let price = amount_text(job.terms.price, job.terms.token);
                 let trouble = job.last_error.as_deref().unwrap_or_default();
-                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state))
+                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state()))
             })
             .collect();
         table(&rows)

@@ -100,6 +100,9 @@ impl Contract {
     }
 
     /// Calls a view function on the latest state.
+    ///
+    /// # Errors
+    /// As of [`Chain::query`].
     pub async fn query<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {
         self.chain.query(self.address, call).await
     }
@@ -117,12 +120,19 @@ impl Contract {
     }
 
     /// Sends a transaction that calls a function, and waits until it took effect.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverted`] from the gas estimate, in which case nothing was sent,
+    /// [`ChainError::NoCode`], and those of [`Chain::send`].
     pub async fn send<C: SolCall>(&self, call: &C) -> Result<TransactionOutcome, ChainError> {
         self.chain.transact(self.address, call, U256::ZERO).await
     }
 
     /// The same for a function that takes `amount` of `token` (zero for the native currency). A
     /// token's allowance is given first where it is too small, for exactly the amount.
+    ///
+    /// # Errors
+    /// As of [`Self::send`], for the allowance too. Where only the call fails, the allowance stays.
     pub async fn pay<C: SolCall>(
         &self,
         call: &C,
@@ -142,11 +152,18 @@ impl Contract {
     }
 
     /// What `account` can withdraw in `token` (zero for the native currency).
+    ///
+    /// # Errors
+    /// As of [`Self::query`].
     pub async fn credit(&self, token: Address, account: Address) -> Result<U256, ChainError> {
         self.query(&ICustody::creditOfCall { token, account }).await
     }
 
     /// Pays the signing account's whole credit out to it.
+    ///
+    /// # Errors
+    /// As of [`Self::send`]; [`ChainError::Reverted`] with `InsufficientCredit` for an account
+    /// without credit, or `EtherTransferFailed`.
     pub async fn withdraw(&self, token: Address) -> Result<TransactionOutcome, ChainError> {
         self.send(&ICustody::withdrawCall { token }).await
     }
@@ -157,6 +174,9 @@ impl Contract {
     }
 
     /// Pays a part of the signing account's credit out to another address.
+    ///
+    /// # Errors
+    /// As of [`Self::withdraw`], and with `InvalidRecipient`.
     pub async fn withdraw_to(
         &self,
         token: Address,

@@ -92,6 +92,9 @@ impl ContractClient for ModelRegistry {
 
 impl ModelRegistry {
     /// Deploys a registry from forge's artifact.
+    ///
+    /// # Errors
+    /// As of [`Chain::deploy`].
     pub async fn deploy(
         chain: &Chain,
         artifact: &Artifact,
@@ -101,6 +104,10 @@ impl ModelRegistry {
     }
 
     /// Registers a model and binds it to its verifying key's data contract and its verifier.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `ZeroValue`,
+    /// `UriTooLong`, `CodeHashMismatch` and `MalformedVerifyingKey`.
     pub async fn register(
         &self,
         commitment: ModelCommitment,
@@ -114,6 +121,10 @@ impl ModelRegistry {
     }
 
     /// Changes a model's URI, the one thing that its owner can change.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `ModelNotFound`,
+    /// `NotModelOwner`, `DeprecatedModel` and `UriTooLong`.
     pub async fn set_uri(
         &self,
         model_id: U256,
@@ -129,12 +140,19 @@ impl ModelRegistry {
     }
 
     /// Withdraws a model from new business, for good.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `ModelNotFound`,
+    /// `NotModelOwner` and `DeprecatedModel`.
     pub async fn deprecate(&self, model_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IModelRegistry::deprecateModelCall { modelId: model_id };
         self.contract.send(&call).await
     }
 
     /// Reads a model; [`ChainError::Reverted`] with `ModelNotFound` for an unknown id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn get(&self, model_id: U256) -> Result<ModelRecord, ChainError> {
         let model =
             self.contract.query(&IModelRegistry::getModelCall { modelId: model_id }).await?;
@@ -149,6 +167,9 @@ impl ModelRegistry {
     }
 
     /// The contracts that check a model's proofs; `None` if it is not bound yet.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn binding(&self, model_id: U256) -> Result<Option<ModelBinding>, ChainError> {
         let call = IModelRegistry::bindingOfCall { modelId: model_id };
         let Some(binding) = self.contract.lookup::<ContractErrors::NotBound, _>(&call).await?
@@ -168,6 +189,9 @@ impl ModelRegistry {
     }
 
     /// Number of models; ids run from 1 to it.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
         self.contract.query(&IModelRegistry::modelCountCall {}).await
     }

@@ -101,6 +101,10 @@ impl ContractClient for ServiceBond {
 
 impl ServiceBond {
     /// Opens a service of the signing account and puts up its bond.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `ServiceExists`,
+    /// `TermOutOfRange` and `BindingMismatch`.
     pub async fn open_service(
         &self,
         terms: Terms,
@@ -115,6 +119,10 @@ impl ServiceBond {
     }
 
     /// Adds to the bond of a service.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `ServiceNotFound` and
+    /// `TermOutOfRange`.
     pub async fn top_up(
         &self,
         service_id: B256,
@@ -126,16 +134,28 @@ impl ServiceBond {
     }
 
     /// Ends new business and starts the notice period.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `NotServiceProvider`
+    /// and `ServiceNotActive`.
     pub async fn give_notice(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
         self.contract.send(&IServiceBond::giveNoticeCall { serviceId: service_id }).await
     }
 
     /// Credits the bond to the provider, after the notice period.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `ServiceNotClosing`,
+    /// `NoticeNotPassed` and `BatchesOpen`.
     pub async fn close(&self, service_id: B256) -> Result<TransactionOutcome, ChainError> {
         self.contract.send(&IServiceBond::closeCall { serviceId: service_id }).await
     }
 
     /// Posts a receipt and pays its price into escrow.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `NotBatchBuyer`,
+    /// `ReceiptExpired`, `ReceiptUsed`, `SignatureRejected` and `BondTooSmall`.
     pub async fn post(
         &self,
         receipt: Receipt,
@@ -154,6 +174,10 @@ impl ServiceBond {
     }
 
     /// Has `checks` items drawn, and pays for their proofs into escrow.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `BatchNotPosted`,
+    /// `NotBatchBuyer`, `SecretMismatch` and `BlockHashUnavailable`.
     pub async fn contest(
         &self,
         receipt: Receipt,
@@ -169,6 +193,10 @@ impl ServiceBond {
     }
 
     /// Opens one drawn item and shows its proof.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BatchNotContested`,
+    /// `ItemAlreadyProven`, `ItemNotInRoot` and `ProofInvalid`.
     pub async fn prove(
         &self,
         receipt: Receipt,
@@ -180,17 +208,28 @@ impl ServiceBond {
     }
 
     /// Pays a batch that was not contested.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BatchNotPosted` and
+    /// `DeadlineNotPassed`.
     pub async fn settle(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
         self.contract.send(&IServiceBond::settleCall { receipt }).await
     }
 
     /// Pays the buyer of a contested batch with unproven items.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BatchNotContested` and
+    /// `DeadlineNotPassed`.
     pub async fn punish(&self, receipt: Receipt) -> Result<TransactionOutcome, ChainError> {
         self.contract.send(&IServiceBond::punishCall { receipt }).await
     }
 
     /// The receipt of a posted batch: the contract stores its hash only, and logs it when it is
     /// posted. `None` when the node has no such log, for instance because it does not keep old ones.
+    ///
+    /// # Errors
+    /// Those of the node.
     pub async fn receipt(
         &self,
         batch_id: B256,
@@ -206,23 +245,35 @@ impl ServiceBond {
     }
 
     /// Reads a service; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn service(&self, service_id: B256) -> Result<Option<Service>, ChainError> {
         let call = IServiceBond::getServiceCall { serviceId: service_id };
         self.contract.lookup::<ContractErrors::ServiceNotFound, _>(&call).await
     }
 
     /// Reads a batch; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn batch(&self, batch_id: B256) -> Result<Option<Batch>, ChainError> {
         let call = IServiceBond::getBatchCall { batchId: batch_id };
         self.contract.lookup::<ContractErrors::BatchNotFound, _>(&call).await
     }
 
     /// Indices of a batch's drawn items, by position; empty before a contest.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn drawn_items(&self, batch_id: B256) -> Result<Vec<U256>, ChainError> {
         self.contract.query(&IServiceBond::drawnItemsCall { batchId: batch_id }).await
     }
 
     /// EIP-712 digest of a receipt as the contract computes it: what is signed.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn receipt_hash(&self, receipt: &Receipt) -> Result<B256, ChainError> {
         self.contract.query(&IServiceBond::receiptHashCall { receipt: receipt.clone() }).await
     }

@@ -6,6 +6,8 @@ use alloy::primitives::{Address, U256};
 
 use assay_client::{ChainError, PredictionEscrowError};
 
+use crate::job::IllegalEvent;
+
 /// What can go wrong with the relayer's own store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,10 @@ pub enum StoreError {
 
     #[error("job {0} is not in the store")]
     NoSuchJob(U256),
+
+    /// Nothing was stored.
+    #[error("job {job} is left as it is: {source}; this is a fault of the relayer, report it")]
+    IllegalEvent { job: U256, source: IllegalEvent },
 }
 
 /// What stops the relayer or one of its steps.
@@ -90,5 +96,13 @@ impl RelayerError {
     /// of another version, do not.
     pub fn is_survivable(&self) -> bool {
         matches!(self, Self::Chain(_) | Self::ChainMoved)
+    }
+    /// Whether this is about one job, which waits then, so that it does not hold up the others.
+    pub(crate) fn concerns_one_job(&self) -> bool {
+        match self {
+            Self::Chain(error) => !matches!(error, ChainError::Unreachable { .. }),
+            Self::Store(StoreError::IllegalEvent { .. }) => true,
+            _ => false,
+        }
     }
 }

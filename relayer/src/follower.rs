@@ -57,6 +57,9 @@ impl Follower {
     }
 
     /// Steps until everything up to the head is read; returns the head.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
     pub async fn catch_up(&mut self) -> Result<BlockRef, RelayerError> {
         loop {
             match self.step().await? {

@@ -1,14 +1,35 @@
 //! A prediction job as the relayer keeps it, and the states it goes through.
 //!
 //! ```text
-//! Seen -> Proving -> Proven -> Submitting -> Submitted -> Confirmed
-//!   \________\__________\___________\____________\-> Skipped | Failed
-//! ```
-//! A job without its input stays Seen until its deadline. One that was skipped or failed and is paid
-//! all the same, because somebody else sent our proof, goes on from Submitted.
+//! Seen <-> Proving -> Proven -> Submitting -> Submitted -> Confirmed
 //!
-//! A reorganization of the chain can take a job back: Confirmed to Submitted if the block with
-//! the claim is gone, any state to Skipped(Reorged) if the block with the job is gone.
+//! from each of them but Confirmed: -> Skipped | Failed, and -> Confirmed once it is paid
+//! ```
+//! A state changes by an event only; [`JobState::transition`] is the whole table. The rest of the
+//! relayer reports events and cannot set a state.
+//!
+//! | event | from | to |
+//! |---|---|---|
+//! | `ProofBegun` | Seen | Proving |
+//! | `ProofPutOff`, `ProofInterrupted` | Proving | Seen |
+//! | `ProofMade` | Seen, Proving | Proven; any other stays |
+//! | `ProofMissing` | Proven | Seen |
+//! | `ClaimSigned` | Proven | Submitting |
+//! | `ClaimAccepted` | Submitting, Submitted | Submitted |
+//! | `ClaimVoid` | Submitting, Submitted | Proven |
+//! | `Declined` | Seen, Proving | Skipped |
+//! | `GivenUp` | Seen, Proving, Proven, Submitting | Failed |
+//! | `PaymentConfirmed` | Seen to Submitted | Confirmed |
+//! | `Closed` | Seen to Submitted | Skipped; any other stays |
+//! | `Paid` | Skipped, Failed | Submitted; any other stays |
+//! | `OpeningTakenBack` | any | Skipped (reorged) |
+//! | `OpenedAgain` | Skipped (reorged) | Seen, Proven or Submitted; any other stays |
+//! | `TakenBack` | Confirmed, Skipped (claimed by another, refunded) | Seen, Proven or Submitted; any other stays |
+//!
+//! Confirmed, Skipped and Failed are settled: only the last four, which the chain causes, take a job
+//! out of them. A job without its input goes between Seen and Proving until its deadline. One that was
+//! skipped or failed and is paid all the same, because somebody else sent our proof, goes on from
+//! Submitted. One that the chain took back goes on from where its proof and its claims leave it.
 
 use std::fmt;
 
@@ -65,6 +86,71 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Where an event takes a job; the same state where it changes nothing. The table is above.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] for an event that cannot happen in this state.
+    pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
+        use JobEvent as Event;
+        use SkipReason::{
+            ClaimedByOther, Expired, PriceTooLow, Refunded, Reorged, TokenNotAccepted, UnknownModel,
+        };
+        Ok(match (self, event) {
+            // Proving.
+            (Self::Seen, Event::ProofBegun) => Self::Proving,
+            (Self::Proving, Event::ProofPutOff | Event::ProofInterrupted) => Self::Seen,
+            (Self::Seen | Self::Proving, Event::ProofMade) => Self::Proven,
+            (Self::Proven, Event::ProofMissing) => Self::Seen,
+            // Claiming.
+            (Self::Proven, Event::ClaimSigned) => Self::Submitting,
+            (Self::Submitting | Self::Submitted, Event::ClaimAccepted) => Self::Submitted,
+            (Self::Submitting | Self::Submitted, Event::ClaimVoid) => Self::Proven,
+            // Ending.
+            (
+                Self::Seen | Self::Proving,
+                Event::Declined {
+                    reason:
+                        reason @ (UnknownModel { .. }
+                        | Expired { .. }
+                        | PriceTooLow { .. }
+                        | TokenNotAccepted { .. }),
+                },
+            ) => Self::Skipped { reason: reason.clone() },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting,
+                Event::GivenUp { reason },
+            ) => Self::Failed { reason: reason.clone() },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting | Self::Submitted,
+                &Event::PaymentConfirmed { transaction, block, block_hash, gas_used },
+            ) => Self::Confirmed { transaction, block, block_hash, gas_used },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting | Self::Submitted,
+                Event::Closed {
+                    reason: reason @ (Expired { .. } | ClaimedByOther { .. } | Refunded),
+                },
+            ) => Self::Skipped { reason: reason.clone() },
+            // What the chain does with a job that was settled.
+            (Self::Skipped { .. } | Self::Failed { .. }, Event::Paid) => Self::Submitted,
+            (_, Event::OpeningTakenBack) => Self::Skipped { reason: Reorged },
+            (Self::Skipped { reason: Reorged }, Event::OpenedAgain(kept))
+            | (
+                Self::Confirmed { .. } | Self::Skipped { reason: ClaimedByOther { .. } | Refunded },
+                Event::TakenBack(kept),
+            ) => kept.resume(),
+            // These may come at any time, and then change nothing.
+            (
+                _,
+                Event::ProofMade
+                | Event::Closed { reason: Expired { .. } | ClaimedByOther { .. } | Refunded }
+                | Event::Paid
+                | Event::OpenedAgain(_)
+                | Event::TakenBack(_),
+            ) => self.clone(),
+            _ => return Err(IllegalEvent { state: self.name(), event: event.name() }),
+        })
+    }
+
     /// Whether nothing more is to be done (unless the chain reorganizes).
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Confirmed { .. } | Self::Skipped { .. } | Self::Failed { .. })
@@ -140,6 +226,115 @@ impl fmt::Display for SkipReason {
     }
 }
 
+/// What happens to a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEvent {
+    /// The prover was asked for a proof.
+    ProofBegun,
+    /// There is no proof yet, and nothing went wrong: the input is not there, or the relayer stops.
+    ProofPutOff,
+    /// A proof that was begun came to no end. It counts among the failed ones.
+    ProofInterrupted,
+    /// The proof is in the store. It may come late, when the job is past the need for it.
+    ProofMade,
+    /// The proof is not in the store.
+    ProofMissing,
+    /// A claim is signed and in the store; the node has not seen it.
+    ClaimSigned,
+    /// The node has a claim, in its pool or in a block.
+    ClaimAccepted,
+    /// None of the claims will be mined with success.
+    ClaimVoid,
+    /// The relayer does not want the job.
+    Declined {
+        /// One of the relayer's own.
+        reason: SkipReason,
+    },
+    /// No proof, or no claim, will come of further tries.
+    GivenUp {
+        /// In words.
+        reason: String,
+    },
+    /// The claim is in a block with enough confirmations.
+    PaymentConfirmed {
+        /// The transaction that claimed.
+        transaction: B256,
+        /// Its block.
+        block: u64,
+        /// Hash of the block.
+        block_hash: B256,
+        /// What it used.
+        gas_used: u64,
+    },
+    /// The job can no longer be claimed.
+    Closed {
+        /// What the chain says.
+        reason: SkipReason,
+    },
+    /// A block has a claim for our recipient, whoever sent it.
+    Paid,
+    /// The block that opened the job is no longer part of the chain.
+    OpeningTakenBack,
+    /// The same job was read in another block.
+    OpenedAgain(Kept),
+    /// The block that ended the job, by a payment or otherwise, may no longer be part of the chain.
+    TakenBack(Kept),
+}
+
+impl JobEvent {
+    /// Its name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ProofBegun => "proof begun",
+            Self::ProofPutOff => "proof put off",
+            Self::ProofInterrupted => "proof interrupted",
+            Self::ProofMade => "proof made",
+            Self::ProofMissing => "proof missing",
+            Self::ClaimSigned => "claim signed",
+            Self::ClaimAccepted => "claim accepted",
+            Self::ClaimVoid => "claim void",
+            Self::Declined { .. } => "declined",
+            Self::GivenUp { .. } => "given up",
+            Self::PaymentConfirmed { .. } => "payment confirmed",
+            Self::Closed { .. } => "closed",
+            Self::Paid => "paid",
+            Self::OpeningTakenBack => "opening taken back",
+            Self::OpenedAgain(_) => "opened again",
+            Self::TakenBack(_) => "taken back",
+        }
+    }
+}
+
+/// What is left of the work on a job that was put aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether claims were signed.
+    pub claims: bool,
+    /// Whether the proof is in the store.
+    pub proof: bool,
+}
+
+impl Kept {
+    /// Where the job goes on.
+    fn resume(self) -> JobState {
+        match self {
+            Self { claims: true, proof: true } => JobState::Submitted,
+            Self { proof: true, .. } => JobState::Proven,
+            Self { proof: false, .. } => JobState::Seen,
+        }
+    }
+}
+
+/// An event that the table of states does not have: a fault of the relayer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event \"{event}\" cannot happen to a job that is {state}")]
+pub struct IllegalEvent {
+    /// The state, in one word.
+    pub state: &'static str,
+    /// The event's name.
+    pub event: &'static str,
+}
+
 /// The claim that paid this relayer's recipient, as the chain shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
@@ -165,7 +360,8 @@ pub struct PredictionJob {
     pub terms: PredictionTerms,
     /// The block of the event that opened it.
     pub opened_in: BlockRef,
-    pub state: JobState,
+    /// Private: it changes by [`Self::handle`] only.
+    state: JobState,
     /// Claims signed so far, oldest first, all that may still be mined. Kept because a restart,
     /// a dropped transaction or a reorganization can make any of them matter again.
     pub claims: Vec<SignedTransaction>,
@@ -205,13 +401,46 @@ impl PredictionJob {
         }
     }
 
-    /// Moves to a state; the tries of the earlier step are forgotten.
-    pub fn enter(&mut self, state: JobState, now: u64) {
-        self.state = state;
-        self.attempts = 0;
-        self.failed_proofs = 0;
-        self.not_before = 0;
+    /// Where the job stands.
+    pub fn state(&self) -> &JobState {
+        &self.state
+    }
+
+    /// Changes the state as an event demands. The tries of the earlier step are forgotten, but those
+    /// of proving count on while the job waits for the next one.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`]; the job is unchanged then.
+    pub fn handle(&mut self, event: &JobEvent, now: u64) -> Result<(), IllegalEvent> {
+        let next = self.state.transition(event)?;
+        match event {
+            JobEvent::ProofBegun | JobEvent::ProofPutOff => {}
+            JobEvent::ProofInterrupted => {
+                self.failed_proofs = self.failed_proofs.saturating_add(1);
+            }
+            // Read again, or too late.
+            JobEvent::ProofMade
+            | JobEvent::Closed { .. }
+            | JobEvent::Paid
+            | JobEvent::OpenedAgain(_)
+                if next == self.state =>
+            {
+                return Ok(());
+            }
+            _ => {
+                self.attempts = 0;
+                self.failed_proofs = 0;
+                self.not_before = 0;
+            }
+        }
+        self.state = next;
         self.updated_at = now;
+        Ok(())
+    }
+
+    /// What is left of the work on it, given whether its proof is in the store.
+    pub fn kept(&self, proof: bool) -> Kept {
+        Kept { claims: !self.claims.is_empty(), proof }
     }
 
     /// Notes a failed try and sets the time of the next: 2, 4, 8... seconds up to `max_pause`.
@@ -234,3 +463,6 @@ impl PredictionJob {
         self.terms.job_id
     }
 }
+
+#[cfg(test)]
+mod tests;

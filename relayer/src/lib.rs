@@ -27,7 +27,7 @@ mod withdrawals;
 
 pub use config::RelayerConfig;
 pub use error::{RelayerError, StoreError};
-pub use job::{JobState, PredictionJob, PredictionTerms, SkipReason};
+pub use job::{IllegalEvent, JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason};
 pub use proving::{ProofRequest, ProveError, Prover};
 pub use relay::Relayer;
 pub use store::JobStore;

@@ -30,7 +30,7 @@ pub(crate) async fn is_displaced(
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
     let (jobs, withdrawals) = (store.jobs()?, store.withdrawals()?);
-    let live = jobs.iter().filter(|job| !job.state.is_settled()).map(|job| &job.claims);
+    let live = jobs.iter().filter(|job| !job.state().is_settled()).map(|job| &job.claims);
     let groups = live.chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions));
     for group in groups.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
         let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));

@@ -43,7 +43,7 @@ impl Withdrawals {
     ) -> Result<Self, StoreError> {
         let confirmed = store.jobs()?.into_iter();
         let earned = confirmed
-            .filter(|job| matches!(job.state, JobState::Confirmed { .. }))
+            .filter(|job| matches!(job.state(), JobState::Confirmed { .. }))
             .map(|job| job.terms.token)
             .collect();
         Ok(Self { escrow, store, policy, wanted, earned, not_before: Instant::now() })

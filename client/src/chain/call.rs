@@ -32,6 +32,9 @@ impl Chain {
     }
 
     /// Sends a transaction that calls a function, and waits until it took effect.
+    ///
+    /// # Errors
+    /// [`ChainError::NoCode`] before anything is sent; those of [`Chain::send`].
     pub async fn transact<C: SolCall>(
         &self,
         address: Address,

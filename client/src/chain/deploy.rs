@@ -95,6 +95,9 @@ impl Artifact {
     }
 
     /// Reads the artifact of contract `name` from a file.
+    ///
+    /// # Errors
+    /// As of [`Self::load`].
     pub fn load_file(path: &Path, name: &str) -> Result<Self, ChainError> {
         let fault = |reason: String| ChainError::Artifact { path: path.to_owned(), reason };
         let text = fs::read_to_string(path).map_err(|e| {
@@ -212,6 +215,9 @@ impl Chain {
     }
 
     /// Deploys a contract that holds `data` after one byte 0x00, such as a verifying key.
+    ///
+    /// # Errors
+    /// As of [`Self::deploy`].
     pub async fn deploy_data(&self, data: &[u8]) -> Result<Deployed, ChainError> {
         self.deploy(data_contract_init_code(data)?).await
     }

@@ -186,6 +186,10 @@ impl Chain {
     }
 
     /// The newest block.
+    ///
+    /// # Errors
+    /// [`ChainError::Incomplete`] for a node without blocks, besides those of the node:
+    /// [`ChainError::Unreachable`], [`ChainError::Refused`], [`ChainError::BadAnswer`].
     pub async fn head(&self) -> Result<BlockRef, ChainError> {
         self.block(BlockNumberOrTag::Latest).await?.ok_or(ChainError::Incomplete {
             node: self.label.to_string(),
@@ -194,6 +198,10 @@ impl Chain {
     }
 
     /// A block by number or tag; `None` if the node does not have it.
+    ///
+    /// # Errors
+    /// Those of the node: [`ChainError::Unreachable`], [`ChainError::Refused`],
+    /// [`ChainError::BadAnswer`].
     pub async fn block(&self, at: BlockNumberOrTag) -> Result<Option<BlockRef>, ChainError> {
         let block = self
             .provider
@@ -208,16 +216,27 @@ impl Chain {
     }
 
     /// Balance in the native currency, in wei.
+    ///
+    /// # Errors
+    /// Those of the node: [`ChainError::Unreachable`], [`ChainError::Refused`],
+    /// [`ChainError::BadAnswer`].
     pub async fn balance(&self, of: Address) -> Result<U256, ChainError> {
         self.provider.get_balance(of).await.map_err(|e| self.fault(e, "eth_getBalance"))
     }
 
     /// Runtime code of a contract; empty for an account without code.
+    ///
+    /// # Errors
+    /// Those of the node: [`ChainError::Unreachable`], [`ChainError::Refused`],
+    /// [`ChainError::BadAnswer`].
     pub async fn code(&self, of: Address) -> Result<Bytes, ChainError> {
         self.provider.get_code_at(of).await.map_err(|e| self.fault(e, "eth_getCode"))
     }
 
     /// The same at the end of an earlier block, which many nodes keep for a while only.
+    ///
+    /// # Errors
+    /// Those of the node; [`ChainError::Refused`] mostly means that it has forgotten the block.
     pub async fn code_at(&self, of: Address, block: u64) -> Result<Bytes, ChainError> {
         let code = self.provider.get_code_at(of).number(block).await;
         code.map_err(|e| self.fault(e, "eth_getCode"))
@@ -236,6 +255,10 @@ impl Chain {
     }
 
     /// `eth_call` on the latest state. A revert comes back as [`ChainError::Reverted`].
+    ///
+    /// # Errors
+    /// [`ChainError::Reverted`], besides those of the node: [`ChainError::Unreachable`],
+    /// [`ChainError::Refused`], [`ChainError::BadAnswer`].
     pub async fn call(&self, request: TransactionRequest) -> Result<Bytes, ChainError> {
         self.provider
             .call(request)

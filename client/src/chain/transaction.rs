@@ -181,6 +181,10 @@ impl Chain {
     }
 
     /// Hands a signed transaction to the node; harmless if it has it already.
+    ///
+    /// # Errors
+    /// [`ChainError::Refused`] and [`ChainError::InsufficientFunds`], where the node does not take
+    /// it; [`ChainError::Unreachable`], where it may have it.
     pub async fn broadcast(
         &self,
         transaction: &SignedTransaction,
@@ -217,6 +221,10 @@ impl Chain {
     }
 
     /// The receipt of a transaction; `None` while it is in no block.
+    ///
+    /// # Errors
+    /// Those of the node: [`ChainError::Unreachable`], [`ChainError::Refused`],
+    /// [`ChainError::BadAnswer`].
     pub async fn outcome(&self, hash: B256) -> Result<Option<TransactionOutcome>, ChainError> {
         let receipt = self
             .provider()
@@ -238,6 +246,10 @@ impl Chain {
     }
 
     /// Whether the node knows a transaction, mined or in its pool.
+    ///
+    /// # Errors
+    /// Those of the node: [`ChainError::Unreachable`], [`ChainError::Refused`],
+    /// [`ChainError::BadAnswer`].
     pub async fn knows_transaction(&self, hash: B256) -> Result<bool, ChainError> {
         let found = self
             .provider()

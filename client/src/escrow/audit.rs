@@ -57,6 +57,10 @@ impl ContractClient for AuditEscrow {
 impl AuditEscrow {
     /// Opens a job and escrows reward and bond from the signing account, which must be
     /// `terms.buyer`.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `DeadlineOutOfRange` and `KeyListMismatch`.
     pub async fn open(
         &self,
         terms: Terms,
@@ -70,12 +74,18 @@ impl AuditEscrow {
     }
 
     /// Reads a job; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn job(&self, job_id: U256) -> Result<Option<Job>, ChainError> {
         let call = IAuditEscrow::getJobCall { jobId: job_id };
         self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await
     }
 
     /// Number of jobs; ids run from 1 to it.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
         self.contract.query(&IAuditEscrow::jobCountCall {}).await
     }
@@ -95,6 +105,10 @@ impl AuditEscrow {
     }
 
     /// The entries of a job in the order of their ids, as their events tell.
+    ///
+    /// # Errors
+    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// for a log of another form.
     pub async fn entered(
         &self,
         order: &AuditOrder,
@@ -103,6 +117,10 @@ impl AuditEscrow {
     }
 
     /// The delivery of a job, if there was one.
+    ///
+    /// # Errors
+    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// for a log of another form.
     pub async fn delivery(
         &self,
         order: &AuditOrder,
@@ -111,6 +129,10 @@ impl AuditEscrow {
     }
 
     /// The end of a job, with the id of the entry that was paid (0 for none).
+    ///
+    /// # Errors
+    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// for a log of another form.
     pub async fn settlement(
         &self,
         order: &AuditOrder,
@@ -119,6 +141,10 @@ impl AuditEscrow {
     }
 
     /// Enters the signing account's model and escrows the stake; returns the entry's id.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `EntriesFull`,
+    /// `DeadlinePassed`, `KeyNotAdmitted` and `BindingMismatch`.
     pub async fn enter(
         &self,
         order: &AuditOrder,
@@ -133,6 +159,10 @@ impl AuditEscrow {
 
     /// Publishes where the encrypted test set is. `entries_hash` stands for the entries that the
     /// buyer has checked, see [`entries_hash`].
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `EntriesOpen`, `EntriesMismatch`, `SameBlock` and `DeadlinePassed`.
     pub async fn deliver(
         &self,
         order: &AuditOrder,
@@ -152,6 +182,10 @@ impl AuditEscrow {
     }
 
     /// The signing account answers for the count of its entry from here on.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `WrongEntryState` and `DeadlinePassed`.
     pub async fn accept(
         &self,
         order: &AuditOrder,
@@ -162,6 +196,10 @@ impl AuditEscrow {
     }
 
     /// The signing account gives up its entry and loses the abort fee.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `WrongEntryState` and `DeadlinePassed`.
     pub async fn abort(
         &self,
         order: &AuditOrder,
@@ -172,6 +210,10 @@ impl AuditEscrow {
     }
 
     /// Shows the proof of one run of an accepted entry.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongEntryState`,
+    /// `RunAlreadyProven`, `ProofInvalid` and `DeadlinePassed`.
     pub async fn prove(
         &self,
         order: &AuditOrder,
@@ -191,6 +233,10 @@ impl AuditEscrow {
     }
 
     /// Ends a job whose outcome is certain, and says how.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `Undecided`,
+    /// `DeadlineNotPassed` and `JobNotOpen`.
     pub async fn settle(
         &self,
         order: &AuditOrder,
@@ -202,6 +248,10 @@ impl AuditEscrow {
     }
 
     /// Ends an entry.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `EntryEnded` and
+    /// `DeadlineNotPassed`.
     pub async fn release(
         &self,
         order: &AuditOrder,
@@ -212,6 +262,10 @@ impl AuditEscrow {
     }
 
     /// Has the result of an ended entry recorded.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `NotCertifiable` and
+    /// `AlreadyCertified`.
     pub async fn certify(
         &self,
         order: &AuditOrder,
@@ -222,11 +276,17 @@ impl AuditEscrow {
     }
 
     /// Reads an entry; reverts for an unknown one.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`]; [`ChainError::Reverted`] with `EntryNotFound`.
     pub async fn entry(&self, job_id: U256, entry: U256) -> Result<Entry, ChainError> {
         self.contract.query(&IAuditEscrow::getEntryCall { jobId: job_id, entry }).await
     }
 
     /// Whether a run of an entry has been proven.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn is_proven(&self, job_id: U256, entry: U256, run: u64) -> Result<bool, ChainError> {
         let run = U256::from(run);
         self.contract.query(&IAuditEscrow::isProvenCall { jobId: job_id, entry, run }).await

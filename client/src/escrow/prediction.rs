@@ -123,6 +123,9 @@ impl ContractClient for PredictionEscrow {
 impl PredictionEscrow {
     /// Deploys an escrow from forge's artifact. `allow_dev_setup` admits models whose trusted
     /// setup was made locally: for development chains only.
+    ///
+    /// # Errors
+    /// As of [`Chain::deploy`].
     pub async fn deploy(
         chain: &Chain,
         artifact: &Artifact,
@@ -154,12 +157,19 @@ impl PredictionEscrow {
     }
 
     /// Whether models with a locally made trusted setup are admitted.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn allows_dev_setup(&self) -> Result<bool, ChainError> {
         self.contract.query(&IPredictionEscrow::allowDevSetupCall {}).await
     }
 
     /// Opens a job and escrows its price from the signing account. A token's allowance is given
     /// first where it is too small, for exactly the price.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `BindingMismatch`,
+    /// `DevSetupRefused`, `DeprecatedModel`, `DeadlineOutOfRange` and `PriceOutOfRange`.
     pub async fn open(&self, order: Order) -> Result<Opened, ChainError> {
         let (token, price) = (order.token, order.price);
         let outcome =
@@ -170,6 +180,10 @@ impl PredictionEscrow {
 
     /// Claims a job's price for `recipient` with a proof made for it. A relayer claims
     /// with [`Self::claim_request`] and keeps what it signed, which survives crashes.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `JobNotOpen`,
+    /// `DeadlinePassed`, `ModelHashMismatch` and `ProofInvalid`.
     pub async fn claim(
         &self,
         job_id: U256,
@@ -190,11 +204,18 @@ impl PredictionEscrow {
     }
 
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `JobNotOpen` and
+    /// `DeadlineNotPassed`.
     pub async fn refund(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
         self.contract.send(&IPredictionEscrow::refundCall { jobId: job_id }).await
     }
 
     /// Reads a job; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn job(&self, job_id: U256) -> Result<Option<OnChainJob>, ChainError> {
         let call = IPredictionEscrow::getJobCall { jobId: job_id };
         let Some(job) = self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await? else {
@@ -219,11 +240,17 @@ impl PredictionEscrow {
     }
 
     /// Number of jobs; ids run from 1 to it.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
         self.contract.query(&IPredictionEscrow::jobCountCall {}).await
     }
 
     /// Public input 0 as the contract computes it; equal to [`crate::proof_context`].
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn context(&self, job_id: U256, recipient: Address) -> Result<U256, ChainError> {
         self.contract.query(&IPredictionEscrow::contextOfCall { jobId: job_id, recipient }).await
     }
@@ -239,6 +266,9 @@ impl PredictionEscrow {
     }
 
     /// All job events from block `from` to the head, in chain order.
+    ///
+    /// # Errors
+    /// [`PredictionEscrowError::BadEvent`], and those of the node.
     pub async fn events(&self, from: u64) -> Result<Vec<EscrowEvent>, PredictionEscrowError> {
         let head = self.chain().head().await?.number;
         let mut scanner = self.scanner(10_000);
@@ -255,6 +285,9 @@ impl PredictionEscrow {
     }
 
     /// Decodes a log of this escrow.
+    ///
+    /// # Errors
+    /// [`PredictionEscrowError::BadEvent`].
     pub fn decode_event(&self, log: &Log) -> Result<EscrowEvent, PredictionEscrowError> {
         let fault = |reason: String| PredictionEscrowError::BadEvent {
             escrow: self.address(),

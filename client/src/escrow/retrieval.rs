@@ -55,6 +55,10 @@ impl ContractClient for RetrievalEscrow {
 impl RetrievalEscrow {
     /// Opens a job and escrows its price from the signing account, which must be
     /// `terms.requester`.
+    ///
+    /// # Errors
+    /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `BindingMismatch` and `DeadlineOutOfRange`.
     pub async fn open(
         &self,
         terms: Terms,
@@ -68,6 +72,9 @@ impl RetrievalEscrow {
     }
 
     /// Reads a job; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn job(&self, job_id: U256) -> Result<Option<Job>, ChainError> {
         let call = IRetrievalEscrow::getJobCall { jobId: job_id };
         self.contract.lookup::<ContractErrors::JobNotFound, _>(&call).await
@@ -88,6 +95,10 @@ impl RetrievalEscrow {
     }
 
     /// Shows the proof of one run; its result is the bitmap of the selected items.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `JobNotOpen`,
+    /// `RunAlreadyProven`, `ProofInvalid` and `DeadlinePassed`.
     pub async fn prove(
         &self,
         order: &RetrievalOrder,
@@ -105,6 +116,10 @@ impl RetrievalEscrow {
     }
 
     /// The holder says where the openings of the selected items are, and is paid: this ends the job.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
+    /// `NotCovered` and `DeadlinePassed`.
     pub async fn publish(
         &self,
         order: &RetrievalOrder,
@@ -119,6 +134,10 @@ impl RetrievalEscrow {
     }
 
     /// Ends a job that nothing else will end, and says how.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `JobNotOpen` and
+    /// `DeadlineNotPassed`.
     pub async fn settle(
         &self,
         order: &RetrievalOrder,
@@ -130,12 +149,19 @@ impl RetrievalEscrow {
     }
 
     /// The proven bitmap of a run; `None` as long as there is none.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
     pub async fn bitmap(&self, job_id: U256, run: u64) -> Result<Option<U256>, ChainError> {
         let call = IRetrievalEscrow::bitmapOfCall { jobId: job_id, run: U256::from(run) };
         self.contract.lookup::<ContractErrors::RunNotProven, _>(&call).await
     }
 
     /// What the holder published, if it did.
+    ///
+    /// # Errors
+    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// for a log of another form.
     pub async fn publication(
         &self,
         order: &RetrievalOrder,

@@ -1,5 +1,5 @@
 use alloy::primitives::{B256, Bytes};
-use assay_client::ModelIdentity;
+use assay_client::{ModelIdentity, chain::SignedTransaction};
 
 use super::*;
 use crate::job::PredictionTerms;
@@ -36,6 +36,15 @@ fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {
     Progress { opened: jobs.to_vec(), cursor: Some(block(cursor, 0)), ..Progress::default() }
 }
 
+fn confirmed_in(block: u64) -> JobEvent {
+    JobEvent::PaymentConfirmed {
+        transaction: B256::ZERO,
+        block,
+        block_hash: B256::ZERO,
+        gas_used: 1,
+    }
+}
+
 #[test]
 fn everything_survives_reopening_and_applies_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -43,12 +52,12 @@ fn everything_survives_reopening_and_applies_once() {
     {
         let store = store(dir.path());
         store.apply(opened(&[job(1, 3)], 4), 9).unwrap();
-        store.put_proof(one, &proof(), |job| job.enter(JobState::Proven, 9)).unwrap();
+        store.put_proof(one, &proof(), 9).unwrap();
     }
     let store = store(dir.path());
     store.apply(opened(&[job(1, 3)], 4), 10).unwrap();
     let found = store.job(one).unwrap().unwrap();
-    assert_eq!((found.state, found.updated_at), (JobState::Proven, 9));
+    assert_eq!((found.state(), found.updated_at), (&JobState::Proven, 9));
     assert_eq!(store.proof(one).unwrap(), Some(proof()));
     assert_eq!(store.cursor().unwrap(), Some(block(4, 0)));
     assert_eq!(
@@ -82,27 +91,22 @@ fn rolling_back_undoes_what_came_after() {
     };
     store.apply(progress, 0).unwrap();
     for (id, number) in [(1, 5), (2, 7)] {
-        let state = JobState::Confirmed {
-            transaction: B256::ZERO,
-            block: number,
-            block_hash: B256::ZERO,
-            gas_used: 1,
-        };
-        store.put_proof(U256::from(id), &proof(), |job| job.enter(state, 0)).unwrap();
+        store.put_proof(U256::from(id), &proof(), 0).unwrap();
+        store.report(U256::from(id), &confirmed_in(number), 0).unwrap();
     }
 
     assert_eq!(store.roll_back(Some(6), 1).unwrap(), [2, 3, 4].map(|id: u64| U256::from(id)));
     assert_eq!(store.cursor().unwrap(), Some(block(6, 0)));
     let state = |id: u64| store.job(U256::from(id)).unwrap().unwrap();
-    assert!(matches!(state(1).state, JobState::Confirmed { .. }), "paid before the fork");
-    assert_eq!((state(2).state, state(2).paid_in), (JobState::Proven, None), "paid after it");
-    assert_eq!(state(3).state, JobState::Skipped { reason: SkipReason::Reorged });
-    assert_eq!(state(4).state, JobState::Seen, "asked again");
+    assert!(matches!(state(1).state(), JobState::Confirmed { .. }), "paid before the fork");
+    assert_eq!((state(2).state(), state(2).paid_in), (&JobState::Proven, None), "paid after it");
+    assert_eq!(state(3).state(), &JobState::Skipped { reason: SkipReason::Reorged });
+    assert_eq!(state(4).state(), &JobState::Seen, "asked again");
 
     // The same order comes back, another one under the same id does not count as the same.
     store.apply(opened(&[job(3, 7)], 7), 2).unwrap();
-    assert_eq!((state(3).state, state(3).opened_in.number), (JobState::Seen, 7));
-    store.put_proof(U256::from(3), &proof(), |job| job.enter(JobState::Proven, 3)).unwrap();
+    assert_eq!((state(3).state(), state(3).opened_in.number), (&JobState::Seen, 7));
+    store.put_proof(U256::from(3), &proof(), 3).unwrap();
     let mut other = job(3, 7);
     other.terms.price = U256::from(2);
     store.apply(opened(&[other.clone()], 7), 4).unwrap();
@@ -118,9 +122,9 @@ fn a_payment_takes_up_a_job_that_was_given_up() {
     let store = store(dir.path());
     store.apply(opened(&[job(1, 2), job(2, 2), job(3, 2)], 3), 0).unwrap();
     let (failed, skipped, ours) = (U256::from(1), U256::from(2), U256::from(3));
-    store.update(failed, |job| job.enter(JobState::Failed { reason: "".into() }, 1)).unwrap();
+    store.report(failed, &JobEvent::GivenUp { reason: "".into() }, 1).unwrap();
     let reason = SkipReason::PriceTooLow { price: U256::ONE, minimum: U256::from(2) };
-    store.update(skipped, |job| job.enter(JobState::Skipped { reason }, 1)).unwrap();
+    store.report(skipped, &JobEvent::Declined { reason }, 1).unwrap();
     let payment = Payment { transaction: B256::ZERO, block: block(4, 0) };
     let progress = Progress {
         paid: [failed, skipped, ours].map(|id| (id, payment)).to_vec(),
@@ -131,18 +135,37 @@ fn a_payment_takes_up_a_job_that_was_given_up() {
     let states = || {
         let jobs = store.jobs().unwrap();
         assert!(jobs.iter().all(|job| job.paid_in == Some(payment)));
-        jobs.into_iter().map(|job| job.state).collect::<Vec<_>>()
+        jobs.into_iter().map(|job| job.state().clone()).collect::<Vec<_>>()
     };
     assert_eq!(states(), [JobState::Submitted, JobState::Submitted, JobState::Seen]);
-    let confirmed = JobState::Confirmed {
-        transaction: B256::ZERO,
-        block: 4,
-        block_hash: B256::ZERO,
-        gas_used: 1,
-    };
-    store.update(failed, |job| job.enter(confirmed.clone(), 3)).unwrap();
+    let confirmed = store.report(failed, &confirmed_in(4), 3).unwrap().state().clone();
+    assert!(matches!(confirmed, JobState::Confirmed { block: 4, .. }));
     store.apply(progress, 4).unwrap();
     assert_eq!(states()[0], confirmed, "a payment that is read again changes nothing");
+}
+
+#[test]
+fn an_impossible_event_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 2)], 3), 0).unwrap();
+    let before = store.job(U256::ONE).unwrap();
+    let claim = SignedTransaction {
+        hash: B256::ZERO,
+        from: Address::ZERO,
+        nonce: 0,
+        gas_limit: 0,
+        max_fee_per_gas: 0,
+        max_priority_fee_per_gas: 0,
+        raw: Bytes::new(),
+    };
+    // A claim without a proof: whoever reports it must not go on and send it.
+    let error = store
+        .report_and(U256::ONE, &JobEvent::ClaimSigned, 1, |job| job.claims.push(claim))
+        .unwrap_err();
+    assert!(matches!(error, StoreError::IllegalEvent { job: U256::ONE, .. }), "{error}");
+    assert!(crate::RelayerError::from(error).concerns_one_job());
+    assert_eq!(store.job(U256::ONE).unwrap(), before);
 }
 
 #[test]

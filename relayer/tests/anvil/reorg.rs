@@ -43,7 +43,7 @@ async fn a_job_that_was_dropped_and_one_that_came_back() {
     world.mine(3).await;
     relayer.turn().await.unwrap();
     let job = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::Reorged });
+    assert_eq!(*job.state(), JobState::Skipped { reason: SkipReason::Reorged });
 
     // The same id again, for another order: the old proof must not be used.
     let mut order = world.order(6).await;

@@ -91,7 +91,7 @@ impl World {
         let prover = self.prover_that(Behaviour::ProvesAndStops(stop.clone()));
         let mut relayer = self.relayer_with(self.escrow.clone(), &prover, config).await;
         relayer.run(stop).await.unwrap();
-        assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
+        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proven);
         assert_eq!(self.claims().await, 0);
     }
 
@@ -111,8 +111,8 @@ impl World {
 
     /// Checks that a job was paid to account 0, once.
     pub async fn assert_paid_once(&self, job: &PredictionJob) {
-        let JobState::Confirmed { transaction, block, .. } = job.state else {
-            panic!("{}: {:?}", job.state, job.last_error)
+        let JobState::Confirmed { transaction, block, .. } = *job.state() else {
+            panic!("{}: {:?}", job.state(), job.last_error)
         };
         let outcome = self.chain.outcome(transaction).await.unwrap().unwrap();
         assert!(outcome.success);
@@ -135,8 +135,8 @@ impl World {
 
 /// Checks that a job was left alone because its time ran out.
 pub fn assert_expired(job: &PredictionJob) {
-    let expired = matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } });
-    assert!(expired, "{}", job.state);
+    let expired = matches!(job.state(), JobState::Skipped { reason: SkipReason::Expired { .. } });
+    assert!(expired, "{}", job.state());
 }
 
 /// Runs a relayer until a job is settled.
