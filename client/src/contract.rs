@@ -26,6 +26,7 @@ pub trait ContractClient: Sized {
     /// Arguments for it; whether the contract has something for them does not matter.
     fn probe() -> Self::Probe;
 
+    /// The client for a contract that is taken to be of this kind; see [`Contract::into_client`].
     fn new(contract: Contract) -> Self;
 
     /// The connection, credits and withdrawals.
@@ -36,10 +37,12 @@ pub trait ContractClient: Sized {
         Self::new(Contract::at(chain, address))
     }
 
+    /// Where the contract is.
     fn address(&self) -> Address {
         self.contract().address()
     }
 
+    /// The connection to its chain.
     fn chain(&self) -> &Chain {
         self.contract().chain()
     }
@@ -55,8 +58,11 @@ pub struct Contract {
 /// An event and the transaction that emitted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged<E> {
+    /// What was logged.
     pub event: E,
+    /// Hash of the transaction.
     pub transaction: B256,
+    /// Height of its block.
     pub block: u64,
 }
 
@@ -66,10 +72,12 @@ impl Contract {
         Self { chain, address }
     }
 
+    /// Where it is.
     pub fn address(&self) -> Address {
         self.address
     }
 
+    /// The connection.
     pub fn chain(&self) -> &Chain {
         &self.chain
     }

@@ -44,22 +44,29 @@ pub const CONTRACTS: [&str; 8] = [
 /// What goes wrong with deployments, besides the chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum DeploymentError {
+    /// The node, or a contract that says no.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The proxy is missing, or other code is at its address.
     #[error(
         "chain {chain_id} lacks the deterministic deployment proxy at {PROXY}{found}; send its published \
          transaction first (github.com/Arachnid/deterministic-deployment-proxy)"
     )]
     NoProxy { chain_id: u64, found: &'static str },
+    /// The proxy did nothing.
     #[error(
         "the proxy did not deploy {name} to {address}: the transaction took effect, but no code is there"
     )]
     NotDeployed { name: String, address: Address },
+    /// A file cannot be read or written.
     #[error("{path}: {source}", path = .path.display())]
     File { path: PathBuf, source: io::Error },
+    /// A file of another form.
     #[error("{path} is not a file of contract addresses, as `assay deploy` writes it: {reason}", path = .path.display())]
     Format { path: PathBuf, reason: String },
+    /// A file without this contract.
     #[error("{path} has no contract {name}", path = .path.display())]
     Missing { path: PathBuf, name: String },
 }
@@ -68,11 +75,15 @@ pub enum DeploymentError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
+    /// EIP-155 chain id.
     pub chain_id: u64,
     /// No contract has events before this block.
     pub block: u64,
+    /// Whether the escrows admit models with a locally made setup.
     pub allow_dev_setup: bool,
+    /// The salt of every contract.
     pub salt: B256,
+    /// By the contract's name.
     pub contracts: BTreeMap<String, Placed>,
 }
 
@@ -80,6 +91,7 @@ pub struct Deployment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
+    /// Where it is.
     pub address: Address,
     /// EXTCODEHASH (EIP-1052).
     pub code_hash: B256,
@@ -117,7 +129,9 @@ impl Deployment {
 /// Where a contract of this build belongs, and its code.
 #[derive(Clone, Debug)]
 pub struct Planned {
+    /// The contract's name.
     pub name: &'static str,
+    /// Where the proxy puts it.
     pub address: Address,
     /// With the constructor's arguments.
     pub init_code: Bytes,
@@ -128,24 +142,34 @@ pub struct Planned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// This build's code.
-    Built { code_hash: B256 },
+    Built {
+        /// EXTCODEHASH (EIP-1052).
+        code_hash: B256,
+    },
     /// Nothing.
     Nothing,
     /// Code that the build does not have.
-    Other { code_hash: B256 },
+    Other {
+        /// EXTCODEHASH (EIP-1052).
+        code_hash: B256,
+    },
 }
 
 /// The addresses and init codes of a build.
 #[derive(Clone, Debug)]
 pub struct DeploymentPlan {
+    /// Whether the escrows admit models with a locally made setup.
     pub allow_dev_setup: bool,
+    /// In the order of their deployment.
     pub contracts: Vec<Planned>,
 }
 
 /// A step of [`DeploymentPlan::deploy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The contract's name.
     pub name: &'static str,
+    /// Where it is now.
     pub placed: Placed,
     /// Gas and block of the deployment; `None` for what was there already.
     pub deployed: Option<(u64, u64)>,

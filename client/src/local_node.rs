@@ -11,6 +11,7 @@ use std::{
 /// Why there is no local node.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum LocalNodeError {
     /// The program is missing, or cannot be run.
     #[error("cannot start {program}: {source}; scripts/install-tools.sh installs it", program = .program.display())]

@@ -43,9 +43,13 @@ pub struct ModelRegistry {
 /// What the registry knows about a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
+    /// Id in the registry.
     pub model_id: U256,
+    /// Who may change its URI and deprecate it.
     pub owner: Address,
+    /// What was registered.
     pub commitment: ModelCommitment,
+    /// Withdrawn from new business.
     pub deprecated: bool,
     /// The contracts that check its proofs; `None` until the owner has bound them.
     pub binding: Option<ModelBinding>,
@@ -54,11 +58,15 @@ pub struct ModelRecord {
 /// The contracts that check a model's proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelBinding {
+    /// Verifying key and weights.
     pub model: ModelIdentity,
     /// What a buyer passes with an order.
     pub binding_hash: B256,
+    /// The data contract with the verifying key.
     pub vk: Address,
+    /// The verifier contract.
     pub verifier: Address,
+    /// EXTCODEHASH of the verifier.
     pub verifier_code_hash: B256,
     /// The key stems from a locally made setup, whose maker can forge proofs.
     pub dev_setup: bool,
@@ -67,8 +75,11 @@ pub struct ModelBinding {
 /// A registration that was mined.
 #[derive(Clone, Debug)]
 pub struct Registered {
+    /// Id in the registry.
     pub model_id: U256,
+    /// What a buyer passes with an order.
     pub binding_hash: B256,
+    /// The transaction.
     pub outcome: TransactionOutcome,
 }
 

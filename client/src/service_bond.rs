@@ -64,6 +64,7 @@ impl AnswerTree {
         Some(Self { levels })
     }
 
+    /// What a receipt names.
     pub fn root(&self) -> B256 {
         self.levels.last().and_then(|top| top.first().copied()).unwrap_or_default()
     }

@@ -34,11 +34,26 @@ pub struct Follower {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Everything up to the head is read.
-    UpToDate { head: BlockRef },
+    UpToDate {
+        /// The newest block.
+        head: BlockRef,
+    },
     /// Events up to block `to` were read and stored.
-    Advanced { to: u64, head: u64, events: usize },
+    Advanced {
+        /// The last block read.
+        to: u64,
+        /// The newest block.
+        head: u64,
+        /// Events in the range.
+        events: usize,
+    },
     /// The chain reorganized; everything after block `ancestor` was undone.
-    RolledBack { ancestor: Option<u64>, jobs: Vec<U256> },
+    RolledBack {
+        /// The last block that is still part of the chain, of those remembered.
+        ancestor: Option<u64>,
+        /// Ids of the jobs that were touched.
+        jobs: Vec<U256>,
+    },
 }
 
 impl Follower {

@@ -44,12 +44,15 @@ use assay_client::{
 /// What the buyer asked for, as the escrow holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionTerms {
+    /// Id in the escrow.
     pub job_id: U256,
     /// Id in the registry.
     pub model_id: U256,
+    /// Verifying key and weights.
     pub model: ModelIdentity,
     /// Hash over the model and the contracts that check its proofs, pinned by the buyer.
     pub binding_hash: B256,
+    /// Who opened it, and has the money back if nobody claims it.
     pub buyer: Address,
     /// Token of the payment; zero for the native currency.
     pub token: Address,
@@ -78,11 +81,26 @@ pub enum JobState {
     /// The node accepted the claim.
     Submitted,
     /// The claim is in a block with enough confirmations.
-    Confirmed { transaction: B256, block: u64, block_hash: B256, gas_used: u64 },
+    Confirmed {
+        /// The transaction that claimed, ours or a copier's.
+        transaction: B256,
+        /// Height of its block.
+        block: u64,
+        /// Hash of its block.
+        block_hash: B256,
+        /// What it used.
+        gas_used: u64,
+    },
     /// Left alone on purpose.
-    Skipped { reason: SkipReason },
+    Skipped {
+        /// Why.
+        reason: SkipReason,
+    },
     /// Given up.
-    Failed { reason: String },
+    Failed {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 impl JobState {
@@ -189,15 +207,34 @@ impl fmt::Display for JobState {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum SkipReason {
     /// This relayer does not hold the model.
-    UnknownModel { model: ModelIdentity },
+    UnknownModel {
+        /// The model of the job.
+        model: ModelIdentity,
+    },
     /// The deadline has passed, or is nearer than the configured margin.
-    Expired { deadline: u64, now: u64 },
+    Expired {
+        /// Unix time of the deadline.
+        deadline: u64,
+        /// Unix time of the chain's newest block.
+        now: u64,
+    },
     /// The payment is below the configured minimum.
-    PriceTooLow { price: U256, minimum: U256 },
+    PriceTooLow {
+        /// In the token's smallest unit.
+        price: U256,
+        /// What the configuration asks for.
+        minimum: U256,
+    },
     /// The configuration does not admit the payment token.
-    TokenNotAccepted { token: Address },
+    TokenNotAccepted {
+        /// Zero for the native currency.
+        token: Address,
+    },
     /// Somebody else was paid.
-    ClaimedByOther { recipient: Address },
+    ClaimedByOther {
+        /// Who was paid.
+        recipient: Address,
+    },
     /// The buyer has the money back.
     Refunded,
     /// The block that opened the job is no longer part of the chain.
@@ -340,6 +377,7 @@ pub struct IllegalEvent {
 pub struct Payment {
     /// Ours, or that of somebody who copied our proof: it pays the same recipient.
     pub transaction: B256,
+    /// The block that has it.
     pub block: BlockRef,
 }
 
@@ -357,6 +395,7 @@ pub struct Withdrawal {
 /// A job in the store. Its proof lies beside it, not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionJob {
+    /// What was ordered.
     pub terms: PredictionTerms,
     /// The block of the event that opened it.
     pub opened_in: BlockRef,
@@ -365,14 +404,14 @@ pub struct PredictionJob {
     /// Claims signed so far, oldest first, all that may still be mined. Kept because a restart,
     /// a dropped transaction or a reorganization can make any of them matter again.
     pub claims: Vec<SignedTransaction>,
-    /// Empty transactions that take the nonce of a claim which came to nothing, oldest first.
+    /// Empty transactions that take the nonce of a claim whose job has ended, oldest first.
     #[serde(default)]
     pub cancellations: Vec<SignedTransaction>,
     /// Set as soon as a block has the claim; the job is confirmed when enough blocks follow.
     pub paid_in: Option<Payment>,
     /// Failed tries of the current step, for the pause before the next.
     pub attempts: u32,
-    /// Proofs that were begun and came to nothing.
+    /// Proofs that were begun and failed.
     #[serde(default)]
     pub failed_proofs: u32,
     /// Unix time before which the current step is not tried again.
@@ -459,6 +498,7 @@ impl PredictionJob {
             .max_by_key(|transaction| transaction.max_fee_per_gas)
     }
 
+    /// Id in the escrow.
     pub fn id(&self) -> U256 {
         self.terms.job_id
     }

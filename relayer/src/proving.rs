@@ -19,9 +19,11 @@ pub use local::{LocalProver, LocalProverError, ProofReport};
 /// Everything that a proof of one prediction depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofRequest {
+    /// Id in the escrow.
     pub job_id: U256,
     /// Public input 0, see [`assay_client::proof_context`].
     pub context: U256,
+    /// The model to prove with.
     pub model: ModelIdentity,
     /// Public input 1: Poseidon commitment to the input.
     pub input_commitment: U256,
@@ -35,10 +37,13 @@ pub struct ProofRequest {
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum ProveError {
+    /// The job is for another prover.
     #[error("{0} is not held here; import it, or leave it out of the models served")]
     UnknownModel(ModelIdentity),
 
+    /// The buyer has not handed the input over yet.
     #[error(
         "no input with commitment {commitment:#066x}: {reason}; put the input and its salt where the prover looks"
     )]

@@ -126,6 +126,7 @@ impl JobStore {
         Ok(store)
     }
 
+    /// The file.
     pub fn path(&self) -> PathBuf {
         self.path.to_path_buf()
     }

@@ -55,6 +55,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
+    /// A submitter of the claims that pay `recipient`.
     pub fn new(
         escrow: PredictionEscrow,
         store: JobStore,
@@ -185,7 +186,7 @@ impl Submitter {
             return Ok(job.clone());
         }
         if !known && is_displaced(chain, &self.store, last).await? {
-            tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing anew");
+            tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing again");
             return Ok(self.report(job, &JobEvent::ClaimVoid)?);
         }
         let waiting = Waiting {
@@ -207,7 +208,7 @@ impl Submitter {
                 if let Some(done) = self.look_up(job, &mut last_reverted).await? {
                     return Ok(done);
                 }
-                tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing anew");
+                tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing again");
                 Ok(self.report(job, &JobEvent::ClaimVoid)?)
             }
             Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {

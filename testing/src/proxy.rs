@@ -11,6 +11,7 @@ use tokio::{
 /// What becomes of one request.
 #[derive(Clone, Debug)]
 pub enum Action {
+    /// The node answers.
     Forward,
     /// The node never sees it; the connection ends.
     Swallow,
@@ -18,7 +19,9 @@ pub enum Action {
     LoseAnswer,
     /// A JSON-RPC error in place of an answer.
     Refuse {
+        /// Of JSON-RPC.
         code: i64,
+        /// In words.
         message: String,
     },
     /// A bare HTTP status in place of an answer.
@@ -27,6 +30,7 @@ pub enum Action {
 
 type Rule = Box<dyn FnMut(&str, &Value) -> Action + Send>;
 
+/// The proxy; its clones share the rule.
 #[derive(Clone)]
 pub struct Proxy {
     port: u16,
@@ -34,7 +38,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy before the node at `upstream` that forwards everything.
+    /// A proxy before the node at port `upstream` that forwards everything.
+    ///
+    /// # Panics
+    /// Where it cannot listen.
     pub async fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -48,11 +55,15 @@ impl Proxy {
         proxy
     }
 
+    /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Replaces the rule; it sees the method and the parameters of each request.
+    ///
+    /// # Panics
+    /// After a rule has panicked.
     pub fn rule(&self, rule: impl FnMut(&str, &Value) -> Action + Send + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
     }

@@ -31,6 +31,10 @@ pub fn config(url: String) -> ChainConfig {
     config
 }
 
+/// A connection that signs with anvil's account of that number.
+///
+/// # Panics
+/// Without a node there.
 pub async fn connect(url: String, account: usize) -> Chain {
     let signer = SignerSource::PrivateKey(KEYS[account].into()).load().unwrap();
     Chain::connect(config(url), Some(signer)).await.unwrap()
@@ -42,18 +46,29 @@ pub struct Stage {
     pub node: LocalNode,
     /// Account 0: deploys and relays.
     pub chain: Chain,
+    /// Holds the model.
     pub registry: ModelRegistry,
+    /// Account 0's view of the escrow.
     pub escrow: PredictionEscrow,
     /// Account 1's view of the escrow.
     pub buyer: PredictionEscrow,
+    /// Verifying key and weights of the model.
     pub model: ModelIdentity,
+    /// Its id in the registry.
     pub model_id: U256,
+    /// What a buyer passes with an order.
     pub binding_hash: B256,
+    /// The data contract with the verifying key.
     pub vk: Address,
+    /// The test double of a verifier.
     pub verifier: Address,
 }
 
 impl Stage {
+    /// Starts a node and sets it up.
+    ///
+    /// # Panics
+    /// Where something does not work; `require_anvil!` tells what is not installed.
     pub async fn new() -> Self {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
@@ -88,6 +103,7 @@ impl Stage {
         }
     }
 
+    /// An order for a prediction in the native currency, with an hour to its deadline.
     pub async fn order(&self, price: u64) -> Order {
         Order {
             modelId: self.model_id,
@@ -115,6 +131,7 @@ impl Stage {
         self.rpc("evm_setAutomine", serde_json::json!([on])).await;
     }
 
+    /// Adds empty blocks.
     pub async fn mine(&self, blocks: u64) {
         self.rpc("anvil_mine", serde_json::json!([blocks])).await;
     }
@@ -135,12 +152,14 @@ impl Stage {
             .unwrap()
     }
 
+    /// How many claims were paid, whoever sent them.
     pub async fn claims(&self) -> usize {
         let events = self.escrow.events(0).await.unwrap();
         events.iter().filter(|e| matches!(e.kind, EventKind::Claimed { .. })).count()
     }
 }
 
+/// What is registered for a model.
 pub fn commitment(model: ModelIdentity) -> ModelCommitment {
     ModelCommitment {
         modelHash: model.model_hash,

@@ -1,11 +1,12 @@
-//! The contracts' interfaces as the relayer calls them.
+//! The contracts' interfaces as they are called here.
 //!
 //! Written out here, not read from forge's output: then `cargo build` neither needs a Solidity
-//! build first nor fails in a macro when there is none, and this file shows what the relayer
-//! relies on. A test compares it with forge's artifacts, signature by signature.
+//! build first nor fails in a macro when there is none, and these files show what the clients
+//! rely on. A test compares it with forge's artifacts, signature by signature.
 
 // The constructors that `sol!` makes for events take every field.
 #![allow(clippy::too_many_arguments)]
+#![allow(missing_docs, reason = "contracts/src/interfaces says what the functions and fields are")]
 
 mod audit;
 mod hints;

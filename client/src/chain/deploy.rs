@@ -26,7 +26,9 @@ pub const MAX_RUNTIME_CODE: usize = 24_576;
 /// Init code of a contract, as forge wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
+    /// The contract's name.
     pub name: String,
+    /// The file it was read from.
     pub path: PathBuf,
     /// Init code without constructor arguments.
     pub init_code: Bytes,
@@ -44,13 +46,17 @@ struct Runtime {
 /// A deployed contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deployed {
+    /// Where it is.
     pub address: Address,
     /// EXTCODEHASH (EIP-1052).
     pub code_hash: B256,
     /// Bytes of runtime code.
     pub code_size: usize,
+    /// The transaction that deployed it.
     pub transaction: B256,
+    /// Its block.
     pub block: u64,
+    /// Gas of the deployment.
     pub gas_used: u64,
 }
 

@@ -12,85 +12,107 @@ use super::revert::Revert;
 /// What went wrong between us and the chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum ChainError {
+    /// The address of the node cannot be used.
     #[error(
         "the RPC address is not usable: {reason}; give one like http://127.0.0.1:8545 or wss://host/path"
     )]
     BadUrl { reason: String },
 
+    /// No answer: no connection, a broken one, or a time limit that passed.
     #[error(
         "the node at {node} cannot be reached ({operation}: {reason}); check that it runs and that the RPC address is right"
     )]
     Unreachable { node: String, operation: String, reason: String },
 
+    /// Another chain than the caller means.
     #[error(
         "the node at {node} serves chain {found}, expected chain {expected}; use an RPC address of chain {expected} or change the expected chain id"
     )]
     WrongChain { node: String, expected: u64, found: u64 },
 
+    /// An error in place of an answer.
     #[error("the node at {node} refused {operation}: {message} (code {code})")]
     Refused { node: String, operation: String, code: i64, message: String },
 
+    /// An answer of another form.
     #[error("the node at {node} gave an answer to {operation} that cannot be understood: {reason}")]
     BadAnswer { node: String, operation: String, reason: String },
 
+    /// The node lacks what it should have.
     #[error("the node at {node} does not have {what}; it may still be syncing, or have pruned it")]
     Incomplete { node: String, what: String },
 
+    /// A contract said no; nothing was sent.
     #[error("the call reverted: {0}")]
     Reverted(Revert),
 
+    /// A contract said no when the transaction was mined; its fee is lost.
     #[error("transaction {hash} was mined in block {block} but reverted{}", .revert.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
     TransactionReverted { hash: B256, block: u64, revert: Option<Box<Revert>> },
 
+    /// In no block yet.
     #[error(
         "transaction {hash} is not in a block after {seconds} s; it may still be mined: look it up before sending again"
     )]
     TransactionPending { hash: B256, seconds: u64 },
 
+    /// It may be mined.
     #[error(
         "transaction {hash} was handed to the node at {node}, but what became of it is not known ({reason}); it may be mined: look it up before sending again"
     )]
     SendUnanswered { hash: B256, node: String, reason: String },
 
+    /// Too little of the native currency for gas and value.
     #[error(
         "account {account} has {balance} wei but up to {needed} wei are needed; send funds to it"
     )]
     InsufficientFunds { account: Address, balance: U256, needed: U256 },
 
+    /// Over [`crate::chain::GasPolicy::max_gas`].
     #[error(
         "the transaction needs {needed} gas, over the limit of {limit} (EIP-7825 caps a transaction at 16777216 gas); use a smaller proof or raise the limit where the chain allows it"
     )]
     GasOverLimit { needed: u64, limit: u64 },
 
+    /// Over [`crate::chain::GasPolicy::max_fee_per_gas`].
     #[error(
         "the maximum fee of {max_fee} wei per gas is over the limit of {limit}; wait for cheaper gas or raise the limit"
     )]
     FeeOverLimit { max_fee: u128, limit: u128 },
 
+    /// A read-only connection.
     #[error("this connection has no key to sign with; give a keystore file or a private key")]
     NoSigner,
 
+    /// The key does not sign this.
     #[error("signing failed: {reason}")]
     Signing { reason: String },
 
+    /// A file with a key is missing, damaged, or has another password.
     #[error("key file {path}: {reason}", path = .path.display())]
     KeyFile { path: PathBuf, reason: String },
 
+    /// A private key of another form.
     #[error("the private key is not usable: {reason}; 32 bytes in hexadecimal are expected")]
     BadKey { reason: String },
 
+    /// There is an account without code, or none.
     #[error(
         "there is no contract at {address} on the chain served by {node}; check the address and the chain"
     )]
     NoCode { address: Address, node: String },
 
+    /// There is a contract of another kind.
     #[error("the contract at {address} is no {wanted}: {reason}; check the address and the chain")]
     OtherContract { address: Address, wanted: &'static str, reason: String },
 
+    /// forge's output is missing or of another form.
     #[error("contract artifact {path}: {reason}", path = .path.display())]
     Artifact { path: PathBuf, reason: String },
 
+    /// More code than a contract or a transaction may have.
     #[error("{what} has {bytes} bytes, over the limit of {limit} ({rule})")]
     CodeTooLarge { what: &'static str, bytes: usize, limit: usize, rule: &'static str },
 }

@@ -68,7 +68,9 @@ impl ChainConfig {
 /// Number, hash and timestamp of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRef {
+    /// Height.
     pub number: u64,
+    /// Hash of its header.
     pub hash: B256,
     /// Seconds since the Unix epoch.
     pub timestamp: u64,

@@ -18,9 +18,19 @@ pub enum SignerSource {
     /// A file that holds the key in hexadecimal.
     KeyFile(PathBuf),
     /// An encrypted key file (Web3 Secret Storage, version 3) and its password.
-    Keystore { path: PathBuf, password: String },
+    Keystore {
+        /// The key file.
+        path: PathBuf,
+        /// What it is encrypted with.
+        password: String,
+    },
     /// An encrypted key file and the file that holds its password (first line).
-    KeystoreWithPasswordFile { path: PathBuf, password_file: PathBuf },
+    KeystoreWithPasswordFile {
+        /// The key file.
+        path: PathBuf,
+        /// The file with the password.
+        password_file: PathBuf,
+    },
 }
 
 impl SignerSource {

@@ -40,11 +40,17 @@ impl Default for GasPolicy {
 /// A signed EIP-1559 transaction, ready to be sent any number of times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedTransaction {
+    /// Hash, which identifies it.
     pub hash: B256,
+    /// The account that signed it.
     pub from: Address,
+    /// Its number among that account's transactions.
     pub nonce: u64,
+    /// Most gas that it may use.
     pub gas_limit: u64,
+    /// Most wei per gas (EIP-1559).
     pub max_fee_per_gas: u128,
+    /// Most wei per gas for the block's proposer.
     pub max_priority_fee_per_gas: u128,
     /// EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
     pub raw: Bytes,
@@ -56,24 +62,35 @@ pub enum Broadcast {
     /// In the pool now, or there (or mined) already.
     Accepted,
     /// The account's nonce has moved past this transaction: it or another one was mined.
-    NonceUsed { message: String },
+    NonceUsed {
+        /// The node's words.
+        message: String,
+    },
     /// Another transaction with this nonce is in the pool and pays as much.
-    Underpriced { message: String },
+    Underpriced {
+        /// The node's words.
+        message: String,
+    },
 }
 
 /// A mined transaction.
 #[derive(Clone, Debug)]
 pub struct TransactionOutcome {
+    /// The transaction.
     pub hash: B256,
+    /// Height of its block.
     pub block_number: u64,
+    /// Hash of its block.
     pub block_hash: B256,
     /// Whether it took effect; `false` if it reverted.
     pub success: bool,
+    /// What it used.
     pub gas_used: u64,
     /// Wei per unit of gas.
     pub effective_gas_price: u128,
     /// Set for a deployment.
     pub contract_address: Option<Address>,
+    /// What it logged; empty if it reverted.
     pub logs: Vec<Log>,
 }
 

@@ -26,10 +26,13 @@ pub struct AuditEscrow {
 /// A job as its buyer opened it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditOrder {
+    /// Id in the escrow.
     pub job_id: U256,
+    /// What every call on the job repeats.
     pub terms: Terms,
     /// The list that `terms.admittedKeys` is the hash of; empty where there is none.
     pub admitted: Vec<B256>,
+    /// What the buyer attached; unverified.
     pub hint: Bytes,
     /// Block of the opening: events about the job are in it or later.
     pub block: u64,

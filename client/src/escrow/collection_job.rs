@@ -22,14 +22,18 @@ pub struct RunArtifact {
     pub proof: Bytes,
 }
 
-/// Why an order is not to be had.
+/// Why an order is not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum OrderError {
+    /// The node, or a contract that says no.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// No job has this id.
     #[error("escrow {escrow} has no job {job}")]
     NoSuchJob { escrow: Address, job: U256 },
+    /// The event that opened the job is older than the first block that was searched.
     #[error(
         "the terms of job {job} are not among the events of escrow {escrow} from block {from} on; \
          start at the block of its opening or earlier"

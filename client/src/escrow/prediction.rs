@@ -21,6 +21,7 @@ pub use crate::bindings::IPredictionEscrow::Order;
 /// What goes wrong with a prediction escrow, besides the chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum PredictionEscrowError {
     /// The node, or a contract that says no.
     #[error(transparent)]
@@ -48,22 +49,35 @@ pub struct PredictionEscrow {
 /// Where a job stands on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChainState {
+    /// The price waits for a proof.
     Open,
-    Claimed { output: U256 },
+    /// A proof earned the price.
+    Claimed {
+        /// The class that was proven.
+        output: U256,
+    },
+    /// The buyer has the price back.
     Refunded,
 }
 
 /// A job as the contract stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnChainJob {
+    /// Id in the escrow.
     pub job_id: U256,
+    /// Id in the registry.
     pub model_id: U256,
+    /// Who opened it.
     pub buyer: Address,
     /// Zero for the native currency.
     pub token: Address,
+    /// In the token's smallest unit.
     pub price: U256,
+    /// Last second (Unix time) at which a claim is accepted.
     pub deadline: u64,
+    /// Poseidon commitment to the input.
     pub input_commitment: U256,
+    /// Where it stands.
     pub state: OnChainState,
 }
 
@@ -72,20 +86,37 @@ pub struct OnChainJob {
 pub struct EscrowEvent {
     /// The timestamp is 0 if the node did not send it with the log.
     pub block: BlockRef,
+    /// The transaction that emitted it.
     pub transaction: B256,
+    /// Its place among the logs of the block.
     pub log_index: u64,
+    /// What happened.
     pub kind: EventKind,
 }
 
 /// What happened to a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
+    /// A buyer opened it.
     Opened(Box<IPredictionEscrow::JobOpened>),
-    Claimed { job_id: U256, recipient: Address, output: U256 },
-    Refunded { job_id: U256 },
+    /// A proof earned its price.
+    Claimed {
+        /// Id in the escrow.
+        job_id: U256,
+        /// Who was paid.
+        recipient: Address,
+        /// The class that was proven.
+        output: U256,
+    },
+    /// The buyer has the price back.
+    Refunded {
+        /// Id in the escrow.
+        job_id: U256,
+    },
 }
 
 impl EventKind {
+    /// Id of the job in the escrow.
     pub fn job_id(&self) -> U256 {
         match self {
             Self::Opened(event) => event.jobId,
@@ -97,7 +128,9 @@ impl EventKind {
 /// A job that was opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
+    /// Id in the escrow.
     pub job_id: U256,
+    /// The transaction that opened it.
     pub outcome: TransactionOutcome,
 }
 

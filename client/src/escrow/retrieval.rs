@@ -26,9 +26,13 @@ pub struct RetrievalEscrow {
 /// A job as its requester opened it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrievalOrder {
+    /// Id in the escrow.
     pub job_id: U256,
+    /// What every call on the job repeats.
     pub terms: Terms,
+    /// Hash over the model and the contracts that check its proofs.
     pub binding_hash: B256,
+    /// What the requester attached; unverified.
     pub hint: Bytes,
     /// Block of the opening: events about the job are in it or later.
     pub block: u64,
