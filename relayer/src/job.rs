@@ -3,7 +3,8 @@
 //! ```text
 //! Seen <-> Proving -> Proven -> Submitting -> Submitted -> Confirmed
 //!
-//! from each of them but Confirmed: -> Skipped | Failed, and -> Confirmed once it is paid
+//! from Seen to Submitted:  -> Skipped, and -> Confirmed once it is paid, whoever sent the claim
+//! from Seen to Submitting: -> Failed
 //! ```
 //! A state changes by an event only; [`JobState::transition`] is the whole table. The rest of the
 //! relayer reports events and cannot set a state.
@@ -31,15 +32,20 @@
 //! skipped or failed and is paid all the same, because somebody else sent our proof, goes on from
 //! Submitted. One that the chain took back goes on from where its proof and its claims leave it.
 
+mod skip_reason;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use serde::{Deserialize, Serialize};
-
 use assay_client::{
     ModelIdentity,
     chain::{BlockRef, SignedTransaction},
 };
+use serde::{Deserialize, Serialize};
+
+pub use skip_reason::SkipReason;
 
 /// What the buyer asked for, as the escrow holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,67 +204,6 @@ impl fmt::Display for JobState {
             Self::Skipped { reason } => write!(f, "skipped: {reason}"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),
             other => f.write_str(other.name()),
-        }
-    }
-}
-
-/// Why a job was left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum SkipReason {
-    /// This relayer does not hold the model.
-    UnknownModel {
-        /// The model of the job.
-        model: ModelIdentity,
-    },
-    /// The deadline has passed, or is nearer than the configured margin.
-    Expired {
-        /// Unix time of the deadline.
-        deadline: u64,
-        /// Unix time of the chain's newest block.
-        now: u64,
-    },
-    /// The payment is below the configured minimum.
-    PriceTooLow {
-        /// In the token's smallest unit.
-        price: U256,
-        /// What the configuration asks for.
-        minimum: U256,
-    },
-    /// The configuration does not admit the payment token.
-    TokenNotAccepted {
-        /// Zero for the native currency.
-        token: Address,
-    },
-    /// Somebody else was paid.
-    ClaimedByOther {
-        /// Who was paid.
-        recipient: Address,
-    },
-    /// The buyer has the money back.
-    Refunded,
-    /// The block that opened the job is no longer part of the chain.
-    Reorged,
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownModel { model } => {
-                write!(f, "{model} is not among the models served here")
-            }
-            Self::Expired { deadline, now } => {
-                write!(f, "its deadline {deadline} has passed or is too near (chain time {now})")
-            }
-            Self::PriceTooLow { price, minimum } => {
-                write!(f, "it pays {price}, below the minimum of {minimum}")
-            }
-            Self::TokenNotAccepted { token } => {
-                write!(f, "it pays in token {token}, which is not accepted here")
-            }
-            Self::ClaimedByOther { recipient } => write!(f, "it was claimed for {recipient}"),
-            Self::Refunded => f.write_str("it was refunded to the buyer"),
-            Self::Reorged => f.write_str("the block that opened it is no longer part of the chain"),
         }
     }
 }
@@ -503,6 +448,3 @@ impl PredictionJob {
         self.terms.job_id
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,9 +31,9 @@ struct Running {
 /// A proof that came to an end.
 pub(crate) struct Finished {
     /// The job as it was when the proof was begun.
-    pub terms: PredictionTerms,
-    pub took: Duration,
-    pub result: Result<ProofArtifact, ProveError>,
+    pub(crate) terms: PredictionTerms,
+    pub(crate) took: Duration,
+    pub(crate) result: Result<ProofArtifact, ProveError>,
 }
 
 impl ProofPool {

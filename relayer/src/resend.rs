@@ -15,11 +15,11 @@ use crate::{
 /// Versions of a transaction, all with one nonce.
 pub(crate) struct Waiting<'a> {
     /// The version to send again.
-    pub newest: &'a SignedTransaction,
+    pub(crate) newest: &'a SignedTransaction,
     /// The version that a further one has to outbid in the pool.
-    pub dearest: &'a SignedTransaction,
+    pub(crate) dearest: &'a SignedTransaction,
     /// What a further version asks for; `None` if there must not be one.
-    pub request: Option<TransactionRequest>,
+    pub(crate) request: Option<TransactionRequest>,
 }
 
 /// Whether another transaction of ours has the place of this one in the pool: the node lost this

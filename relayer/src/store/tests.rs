@@ -2,7 +2,7 @@ use alloy::primitives::{B256, Bytes};
 use assay_client::{ModelIdentity, chain::SignedTransaction};
 
 use super::*;
-use crate::job::PredictionTerms;
+use crate::job::{PredictionTerms, Withdrawal};
 
 fn block(number: u64, fork: u8) -> BlockRef {
     BlockRef { number, hash: B256::with_last_byte(fork), timestamp: number }

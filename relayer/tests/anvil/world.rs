@@ -25,10 +25,10 @@ use assay_testing::{
 };
 use async_trait::async_trait;
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A stage, and a folder for the relayer's store.
-pub struct World {
+pub(crate) struct World {
     stage: Stage,
     dir: tempfile::TempDir,
 }
@@ -42,15 +42,15 @@ impl Deref for World {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self { stage: Stage::new().await, dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.dir.path().join("jobs.redb")
     }
 
-    pub fn config(&self) -> RelayerConfig {
+    pub(crate) fn config(&self) -> RelayerConfig {
         let mut config = RelayerConfig::new(self.store());
         config.poll_interval = Duration::from_millis(50);
         config.withdraw = false;
@@ -59,11 +59,11 @@ impl World {
         config
     }
 
-    pub async fn relayer(&self, prover: &Arc<TestProver>) -> Relayer {
+    pub(crate) async fn relayer(&self, prover: &Arc<TestProver>) -> Relayer {
         self.relayer_with(self.escrow.clone(), prover, self.config()).await
     }
 
-    pub async fn relayer_with(
+    pub(crate) async fn relayer_with(
         &self,
         escrow: PredictionEscrow,
         prover: &Arc<TestProver>,
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// A relayer behind a node that does this with each transaction it sends.
-    pub async fn relayer_whose_claims(&self, meet: Action) -> Relayer {
+    pub(crate) async fn relayer_whose_claims(&self, meet: Action) -> Relayer {
         let proxy = Proxy::start(self.node.port()).await;
         proxy.rule(move |method, _| match method {
             "eth_sendRawTransaction" => meet.clone(),
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Has a job proven by a relayer that stops before it sends the claim.
-    pub async fn prove_only(&self, id: U256) {
+    pub(crate) async fn prove_only(&self, id: U256) {
         let stop = CancellationToken::new();
         let mut config = self.config();
         config.shutdown_grace = Duration::from_secs(5);
@@ -95,22 +95,26 @@ impl World {
         assert_eq!(self.claims().await, 0);
     }
 
-    pub fn prover(&self) -> Arc<TestProver> {
+    pub(crate) fn prover(&self) -> Arc<TestProver> {
         self.prover_that(Behaviour::Proves)
     }
 
-    pub fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
+    pub(crate) fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
         self.prover_that_takes(Duration::ZERO, behaviour)
     }
 
     /// A prover whose proofs are expected to take that long.
-    pub fn prover_that_takes(&self, expected: Duration, behaviour: Behaviour) -> Arc<TestProver> {
+    pub(crate) fn prover_that_takes(
+        &self,
+        expected: Duration,
+        behaviour: Behaviour,
+    ) -> Arc<TestProver> {
         let calls = AtomicU32::new(0);
         Arc::new(TestProver { model: self.model, behaviour, expected, calls })
     }
 
     /// Checks that a job was paid to account 0, once.
-    pub async fn assert_paid_once(&self, job: &PredictionJob) {
+    pub(crate) async fn assert_paid_once(&self, job: &PredictionJob) {
         let JobState::Confirmed { transaction, block, .. } = *job.state() else {
             panic!("{}: {:?}", job.state(), job.last_error)
         };
@@ -134,18 +138,18 @@ impl World {
 }
 
 /// Checks that a job was left alone because its time ran out.
-pub fn assert_expired(job: &PredictionJob) {
+pub(crate) fn assert_expired(job: &PredictionJob) {
     let expired = matches!(job.state(), JobState::Skipped { reason: SkipReason::Expired { .. } });
     assert!(expired, "{}", job.state());
 }
 
 /// Runs a relayer until a job is settled.
-pub async fn settle(relayer: &mut Relayer, job: U256) -> PredictionJob {
+pub(crate) async fn settle(relayer: &mut Relayer, job: U256) -> PredictionJob {
     relayer.run_until_settled(job, MINUTE, CancellationToken::new()).await.unwrap()
 }
 
 /// Turns a relayer until a job is as wanted.
-pub async fn turn_until(
+pub(crate) async fn turn_until(
     relayer: &mut Relayer,
     id: U256,
     wanted: impl Fn(&PredictionJob) -> bool,
@@ -163,7 +167,7 @@ pub async fn turn_until(
 }
 
 /// Turns a relayer until a turn fails.
-pub async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
+pub(crate) async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
     let turns = async {
         loop {
             if let Err(error) = relayer.turn().await {
@@ -176,7 +180,7 @@ pub async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
 }
 
 /// What the prover does when asked.
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     Proves,
     /// Makes proofs that the verifier rejects.
     ProvesWrongly,
@@ -194,17 +198,17 @@ pub enum Behaviour {
 }
 
 /// A prover for forge's `MockVerifier`.
-pub struct TestProver {
+pub(crate) struct TestProver {
     model: ModelIdentity,
     behaviour: Behaviour,
     expected: Duration,
-    pub calls: AtomicU32,
+    pub(crate) calls: AtomicU32,
 }
 
 impl TestProver {
-    pub const OUTPUT: U256 = U256::from_limbs([7, 0, 0, 0]);
+    pub(crate) const OUTPUT: U256 = U256::from_limbs([7, 0, 0, 0]);
 
-    pub fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
 }
