@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use assay_client::LocalNode;
 use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
 use clap::{Args, Subcommand};
 
