@@ -33,7 +33,7 @@ pub fn parse_small_amount(text: &str) -> Result<U96, String> {
     Ok(amount.to())
 }
 
-/// `1.5 ETH` for the chain's coin, units of the token otherwise.
+/// `1.5 ETH` for the native currency, units of the token otherwise.
 pub fn amount_text(amount: U256, token: Address) -> String {
     if token == Address::ZERO {
         let text = alloy::primitives::utils::format_ether(amount);

@@ -2,7 +2,6 @@
 
 mod audit;
 mod cases;
-mod node;
 
 use std::{
     ffi::OsStr,
@@ -12,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use assay_client::LocalNode;
 use clap::Args;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -21,7 +21,6 @@ use crate::{
     output::{Output, table},
 };
 use cases::Case;
-use node::LocalNode;
 
 #[derive(Args)]
 #[command(
@@ -252,7 +251,7 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
 
     steps.step("verifying on a local chain");
     let node = LocalNode::start(&args.places.anvil)?;
-    runner.key = Some(node.key().to_owned());
+    runner.key = node.keys().first().cloned();
     let rpc = node.url();
     let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;
     let (address, vk): (String, String) = (deployed.get("/verifier")?, deployed.get("/vk")?);

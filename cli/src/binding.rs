@@ -2,8 +2,8 @@
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
+use assay_client::{ContractClient, ModelIdentity, ModelRegistry, registry::ModelBinding};
 use assay_prover::bundle::Architecture;
-use assay_relayer::{ModelIdentity, ModelRegistry, TypedContract, registry::ModelBinding};
 use clap::Args;
 
 use crate::chain::guard_dev_setup;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy::{primitives::B256, signers::local::PrivateKeySigner};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, ChainConfig, ChainError, SignerSource, chain::TransactionOutcome};
+use assay_client::{Chain, ChainConfig, ChainError, SignerSource, chain::TransactionOutcome};
 use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -226,7 +226,7 @@ pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use assay_relayer::chain::Revert;
+    use assay_client::chain::Revert;
 
     use super::*;
     use crate::output::message;

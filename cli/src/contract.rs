@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
 use anyhow::{Context, Result, bail};
-use assay_relayer::{Chain, Contract, Deployment, TypedContract};
+use assay_client::{Chain, Contract, ContractClient, Deployment};
 use clap::Args;
 
 use crate::chain::Session;
@@ -50,10 +50,10 @@ impl ContractArgs {
     ///
     /// # Errors
     /// As of [`Self::find`], and if there is another contract.
-    pub async fn open<C: TypedContract>(&self, session: &Session) -> Result<(C, u64)> {
+    pub async fn open<C: ContractClient>(&self, session: &Session) -> Result<(C, u64)> {
         let place = self.find(C::NAME, &session.chain)?;
         let contract = Contract::at(session.chain.clone(), place.address);
-        Ok((contract.typed().await?, place.from_block))
+        Ok((contract.into_client().await?, place.from_block))
     }
 }
 

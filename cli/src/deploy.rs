@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
-use assay_relayer::deployment::{Deployment, DeploymentPlan, Found, Placed, Planned, Step, salt};
+use assay_client::deployment::{Deployment, DeploymentPlan, Found, Placed, Planned, Step, salt};
 use clap::Args;
 use serde::Serialize;
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
+use assay_client::{Contract, ContractClient, ModelIdentity, PredictionEscrow};
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::Bundle,
@@ -12,9 +13,7 @@ use assay_prover::{
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
 };
-use assay_relayer::{
-    Contract, ModelIdentity, PredictionEscrow, TypedContract, proving::InputOpening,
-};
+use assay_relayer::proving::InputOpening;
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -216,7 +215,7 @@ impl ProveArgs {
             guard_dev_setup(is_dev, chain.chain_id(), self.dev)?;
             let file = self.deployment.as_deref();
             let place = find(self.escrow, file, PredictionEscrow::NAME, &chain)?;
-            let escrow: PredictionEscrow = Contract::at(chain, place.address).typed().await?;
+            let escrow: PredictionEscrow = Contract::at(chain, place.address).into_client().await?;
             let Some(found) = escrow.job(job).await? else {
                 bail!("escrow {} has no job {job}", place.address);
             };

@@ -4,12 +4,10 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
+use assay_client::{ContractClient, PredictionEscrow, chain::GasPolicy, proof_context};
 use assay_prover::{arithmetic::field::field_from_bytes, proof::ProofFile};
 use assay_relayer::{
-    CancellationToken, JobState, JobStore, PredictionEscrow, PredictionJob, Relayer, RelayerConfig,
-    TypedContract,
-    chain::GasPolicy,
-    proof_context,
+    CancellationToken, JobState, JobStore, PredictionJob, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver, ProofReport},
 };
 use clap::{Args, Subcommand};
@@ -66,7 +64,7 @@ pub struct RunArgs {
     /// Blocks that must hold a claim before it counts as paid, its own included
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
-    /// Least price of a job in the chain's own coin
+    /// Least price of a job in the native currency
     #[arg(long, value_parser = parse_amount, value_name = "AMOUNT")]
     minimum_price: U256,
     /// Largest fee per gas of a transaction, such as 50gwei; while gas costs more, claims wait
@@ -221,7 +219,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         let limit = Duration::from_secs(args.give_up_after);
         let job = relayer.run_until_settled(id, limit, shutdown).await?;
         drop(spinner);
-        let (transaction, gas_used) = match job.state {
+        let (transaction, gas_used) = match *job.state() {
             JobState::Confirmed { transaction, gas_used, .. } => {
                 (Some(transaction), Some(gas_used))
             }
@@ -231,7 +229,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             save_proof(&relayer, &job, chain_id, address, path)?;
         }
         let report = SettledReport {
-            settled_as: job.state.name(),
+            settled_as: job.state().name(),
             transaction,
             gas_used,
             proof: prover.reports().iter().find(|report| report.job_id == id).map(Into::into),
@@ -239,7 +237,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         };
         output.finish(&report, || settled_text(&report))?;
         if transaction.is_none() {
-            bail!("job {id} was not paid: {}", report.job.state);
+            bail!("job {id} was not paid: {}", report.job.state());
         }
         Ok(())
     })
@@ -296,7 +294,7 @@ fn save_proof(
 fn settled_text(report: &SettledReport) -> String {
     let mut rows = vec![
         ("job", report.job.id().to_string()),
-        ("state", report.job.state.to_string()),
+        ("state", report.job.state().to_string()),
         ("price", amount_text(report.job.terms.price, report.job.terms.token)),
     ];
     if let Some(proof) = &report.proof {
@@ -346,7 +344,7 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
             .map(|job| {
                 let price = amount_text(job.terms.price, job.terms.token);
                 let trouble = job.last_error.as_deref().unwrap_or_default();
-                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state))
+                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state()))
             })
             .collect();
         table(&rows)

@@ -6,8 +6,8 @@ mod receipt;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result};
-use assay_relayer::{
-    ServiceBond, TypedContract,
+use assay_client::{
+    ContractClient, ServiceBond,
     chain::TransactionOutcome,
     service_bond::{Batch, Receipt, ServiceState},
 };

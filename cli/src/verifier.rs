@@ -379,8 +379,8 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use assay_client::bindings::VerifierErrors;
     use assay_prover::solidity::error_signatures;
-    use assay_relayer::bindings::VerifierErrors;
 
     use super::*;
 

@@ -23,14 +23,15 @@ pub struct RelayerConfig {
     pub poll_interval: Duration,
     /// Proofs made at the same time.
     pub parallel_proofs: usize,
-    /// Proofs of a job that may come to nothing before it is given up.
+    /// Proofs of a job that may fail before it is given up.
     pub max_prove_attempts: u32,
     /// Jobs with less time than this before their deadline are not begun; `None` for one and a
     /// half times what a proof is expected to take, and half a minute at least.
     pub deadline_margin: Option<Duration>,
-    /// Tokens accepted and the least price in each; the zero address is the chain's own coin. A
+    /// Tokens accepted and the least price in each; the zero address is the native currency. A
     /// claim costs gas whatever it pays, so there is no price that suits every chain.
     pub minimum_prices: HashMap<Address, U256>,
+    /// Limits on claims and other transactions.
     pub submit: SubmitPolicy,
     /// Whether to withdraw what was earned after each payment. Only where the recipient is the
     /// signing account.

@@ -7,15 +7,16 @@
 //! same as before.
 
 use alloy::primitives::{Address, U256};
+use assay_client::{
+    Chain, ContractClient, ModelRegistry, PredictionEscrow,
+    chain::{BlockRef, LogScanner},
+    escrow::prediction::{EscrowEvent, EventKind},
+};
 
 use crate::{
-    chain::{BlockRef, Chain, LogScanner},
     clock::unix_now,
-    contract::TypedContract,
     error::RelayerError,
     job::{Payment, PredictionJob, PredictionTerms, SkipReason},
-    prediction_escrow::{EscrowEvent, EventKind, PredictionEscrow},
-    registry::ModelRegistry,
     store::{JobStore, KEPT_BLOCKS, Progress},
 };
 
@@ -33,11 +34,26 @@ pub struct Follower {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Everything up to the head is read.
-    UpToDate { head: BlockRef },
+    UpToDate {
+        /// The newest block.
+        head: BlockRef,
+    },
     /// Events up to block `to` were read and stored.
-    Advanced { to: u64, head: u64, events: usize },
+    Advanced {
+        /// The last block read.
+        to: u64,
+        /// The newest block.
+        head: u64,
+        /// Events in the range.
+        events: usize,
+    },
     /// The chain reorganized; everything after block `ancestor` was undone.
-    RolledBack { ancestor: Option<u64>, jobs: Vec<U256> },
+    RolledBack {
+        /// The last block that is still part of the chain, of those remembered.
+        ancestor: Option<u64>,
+        /// Ids of the jobs that were touched.
+        jobs: Vec<U256>,
+    },
 }
 
 impl Follower {
@@ -56,6 +72,9 @@ impl Follower {
     }
 
     /// Steps until everything up to the head is read; returns the head.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
     pub async fn catch_up(&mut self) -> Result<BlockRef, RelayerError> {
         loop {
             match self.step().await? {
@@ -101,7 +120,7 @@ impl Follower {
         }
         let (logs, reached) = self.scanner.scan(&chain, from, to).await?;
         if reached < to {
-            // The node wanted a narrower range; take the step anew with it.
+            // The node wanted a narrower range; take the step again with it.
             return Ok(Step::Advanced { to: from.saturating_sub(1), head: head.number, events: 0 });
         }
         let mut progress = Progress::default();

@@ -1,48 +1,66 @@
 //! A prediction job as the relayer keeps it, and the states it goes through.
 //!
 //! ```text
-//! Seen -> Proving -> Proven -> Submitting -> Submitted -> Confirmed
-//!   \________\__________\___________\____________\-> Skipped | Failed
-//! ```
-//! A job without its input stays Seen until its deadline. One that was skipped or failed and is paid
-//! all the same, because somebody else sent our proof, goes on from Submitted.
+//! Seen <-> Proving -> Proven -> Submitting -> Submitted -> Confirmed
 //!
-//! A reorganization of the chain can take a job back: Confirmed to Submitted if the block with
-//! the claim is gone, any state to Skipped(Reorged) if the block with the job is gone.
+//! from Seen to Submitted:  -> Skipped, and -> Confirmed once it is paid, whoever sent the claim
+//! from Seen to Submitting: -> Failed
+//! ```
+//! A state changes by an event only; [`JobState::transition`] is the whole table. The rest of the
+//! relayer reports events and cannot set a state.
+//!
+//! | event | from | to |
+//! |---|---|---|
+//! | `ProofBegun` | Seen | Proving |
+//! | `ProofPutOff`, `ProofInterrupted` | Proving | Seen |
+//! | `ProofMade` | Seen, Proving | Proven; any other stays |
+//! | `ProofMissing` | Proven | Seen |
+//! | `ClaimSigned` | Proven | Submitting |
+//! | `ClaimAccepted` | Submitting, Submitted | Submitted |
+//! | `ClaimVoid` | Submitting, Submitted | Proven |
+//! | `Declined` | Seen, Proving | Skipped |
+//! | `GivenUp` | Seen, Proving, Proven, Submitting | Failed |
+//! | `PaymentConfirmed` | Seen to Submitted | Confirmed |
+//! | `Closed` | Seen to Submitted | Skipped; any other stays |
+//! | `Paid` | Skipped, Failed | Submitted; any other stays |
+//! | `OpeningTakenBack` | any | Skipped (reorged) |
+//! | `OpenedAgain` | Skipped (reorged) | Seen, Proven or Submitted; any other stays |
+//! | `TakenBack` | Confirmed, Skipped (claimed by another, refunded) | Seen, Proven or Submitted; any other stays |
+//!
+//! Confirmed, Skipped and Failed are settled: only the last four, which the chain causes, take a job
+//! out of them. A job without its input goes between Seen and Proving until its deadline. One that was
+//! skipped or failed and is paid all the same, because somebody else sent our proof, goes on from
+//! Submitted. One that the chain took back goes on from where its proof and its claims leave it.
+
+mod skip_reason;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
+use assay_client::{
+    ModelIdentity,
+    chain::{BlockRef, SignedTransaction},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{BlockRef, SignedTransaction};
-
-/// A committed model: its verifying key and its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ModelIdentity {
-    /// EXTCODEHASH of the data contract with the verifying key.
-    pub vk_hash: B256,
-    /// keccak256 of the weight-column points of any proof of the model.
-    pub model_hash: B256,
-}
-
-impl fmt::Display for ModelIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "model {} with verifying key {}", self.model_hash, self.vk_hash)
-    }
-}
+pub use skip_reason::SkipReason;
 
 /// What the buyer asked for, as the escrow holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionTerms {
+    /// Id in the escrow.
     pub job_id: U256,
     /// Id in the registry.
     pub model_id: U256,
+    /// Verifying key and weights.
     pub model: ModelIdentity,
     /// Hash over the model and the contracts that check its proofs, pinned by the buyer.
     pub binding_hash: B256,
+    /// Who opened it, and has the money back if nobody claims it.
     pub buyer: Address,
-    /// Token of the payment; zero for the chain's own coin.
+    /// Token of the payment; zero for the native currency.
     pub token: Address,
     /// Payment in the token's smallest unit.
     pub price: U256,
@@ -69,14 +87,94 @@ pub enum JobState {
     /// The node accepted the claim.
     Submitted,
     /// The claim is in a block with enough confirmations.
-    Confirmed { transaction: B256, block: u64, block_hash: B256, gas_used: u64 },
+    Confirmed {
+        /// The transaction that claimed, ours or a copier's.
+        transaction: B256,
+        /// Height of its block.
+        block: u64,
+        /// Hash of its block.
+        block_hash: B256,
+        /// What it used.
+        gas_used: u64,
+    },
     /// Left alone on purpose.
-    Skipped { reason: SkipReason },
+    Skipped {
+        /// Why.
+        reason: SkipReason,
+    },
     /// Given up.
-    Failed { reason: String },
+    Failed {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 impl JobState {
+    /// Where an event takes a job; the same state where it changes nothing. The table is above.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] for an event that cannot happen in this state.
+    pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
+        use JobEvent as Event;
+        use SkipReason::{
+            ClaimedByOther, Expired, PriceTooLow, Refunded, Reorged, TokenNotAccepted, UnknownModel,
+        };
+        Ok(match (self, event) {
+            // Proving.
+            (Self::Seen, Event::ProofBegun) => Self::Proving,
+            (Self::Proving, Event::ProofPutOff | Event::ProofInterrupted) => Self::Seen,
+            (Self::Seen | Self::Proving, Event::ProofMade) => Self::Proven,
+            (Self::Proven, Event::ProofMissing) => Self::Seen,
+            // Claiming.
+            (Self::Proven, Event::ClaimSigned) => Self::Submitting,
+            (Self::Submitting | Self::Submitted, Event::ClaimAccepted) => Self::Submitted,
+            (Self::Submitting | Self::Submitted, Event::ClaimVoid) => Self::Proven,
+            // Ending.
+            (
+                Self::Seen | Self::Proving,
+                Event::Declined {
+                    reason:
+                        reason @ (UnknownModel { .. }
+                        | Expired { .. }
+                        | PriceTooLow { .. }
+                        | TokenNotAccepted { .. }),
+                },
+            ) => Self::Skipped { reason: reason.clone() },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting,
+                Event::GivenUp { reason },
+            ) => Self::Failed { reason: reason.clone() },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting | Self::Submitted,
+                &Event::PaymentConfirmed { transaction, block, block_hash, gas_used },
+            ) => Self::Confirmed { transaction, block, block_hash, gas_used },
+            (
+                Self::Seen | Self::Proving | Self::Proven | Self::Submitting | Self::Submitted,
+                Event::Closed {
+                    reason: reason @ (Expired { .. } | ClaimedByOther { .. } | Refunded),
+                },
+            ) => Self::Skipped { reason: reason.clone() },
+            // What the chain does with a job that was settled.
+            (Self::Skipped { .. } | Self::Failed { .. }, Event::Paid) => Self::Submitted,
+            (_, Event::OpeningTakenBack) => Self::Skipped { reason: Reorged },
+            (Self::Skipped { reason: Reorged }, Event::OpenedAgain(kept))
+            | (
+                Self::Confirmed { .. } | Self::Skipped { reason: ClaimedByOther { .. } | Refunded },
+                Event::TakenBack(kept),
+            ) => kept.resume(),
+            // These may come at any time, and then change nothing.
+            (
+                _,
+                Event::ProofMade
+                | Event::Closed { reason: Expired { .. } | ClaimedByOther { .. } | Refunded }
+                | Event::Paid
+                | Event::OpenedAgain(_)
+                | Event::TakenBack(_),
+            ) => self.clone(),
+            _ => return Err(IllegalEvent { state: self.name(), event: event.name() }),
+        })
+    }
+
     /// Whether nothing more is to be done (unless the chain reorganizes).
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Confirmed { .. } | Self::Skipped { .. } | Self::Failed { .. })
@@ -110,46 +208,113 @@ impl fmt::Display for JobState {
     }
 }
 
-/// Why a job was left alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum SkipReason {
-    /// This relayer does not hold the model.
-    UnknownModel { model: ModelIdentity },
-    /// The deadline has passed, or is nearer than the configured margin.
-    Expired { deadline: u64, now: u64 },
-    /// The payment is below the configured minimum.
-    PriceTooLow { price: U256, minimum: U256 },
-    /// The configuration does not admit the payment token.
-    TokenNotAccepted { token: Address },
-    /// Somebody else was paid.
-    ClaimedByOther { recipient: Address },
-    /// The buyer has the money back.
-    Refunded,
+/// What happens to a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEvent {
+    /// The prover was asked for a proof.
+    ProofBegun,
+    /// There is no proof yet, and nothing went wrong: the input is not there, or the relayer stops.
+    ProofPutOff,
+    /// A proof that was begun came to no end. It counts among the failed ones.
+    ProofInterrupted,
+    /// The proof is in the store. It may come late, when the job is past the need for it.
+    ProofMade,
+    /// The proof is not in the store.
+    ProofMissing,
+    /// A claim is signed and in the store; the node has not seen it.
+    ClaimSigned,
+    /// The node has a claim, in its pool or in a block.
+    ClaimAccepted,
+    /// None of the claims will be mined with success.
+    ClaimVoid,
+    /// The relayer does not want the job.
+    Declined {
+        /// One of the relayer's own.
+        reason: SkipReason,
+    },
+    /// No proof, or no claim, will come of further tries.
+    GivenUp {
+        /// In words.
+        reason: String,
+    },
+    /// The claim is in a block with enough confirmations.
+    PaymentConfirmed {
+        /// The transaction that claimed.
+        transaction: B256,
+        /// Its block.
+        block: u64,
+        /// Hash of the block.
+        block_hash: B256,
+        /// What it used.
+        gas_used: u64,
+    },
+    /// The job can no longer be claimed.
+    Closed {
+        /// What the chain says.
+        reason: SkipReason,
+    },
+    /// A block has a claim for our recipient, whoever sent it.
+    Paid,
     /// The block that opened the job is no longer part of the chain.
-    Reorged,
+    OpeningTakenBack,
+    /// The same job was read in another block.
+    OpenedAgain(Kept),
+    /// The block that ended the job, by a payment or otherwise, may no longer be part of the chain.
+    TakenBack(Kept),
 }
 
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl JobEvent {
+    /// Its name, for logs.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::UnknownModel { model } => {
-                write!(f, "{model} is not among the models served here")
-            }
-            Self::Expired { deadline, now } => {
-                write!(f, "its deadline {deadline} has passed or is too near (chain time {now})")
-            }
-            Self::PriceTooLow { price, minimum } => {
-                write!(f, "it pays {price}, below the minimum of {minimum}")
-            }
-            Self::TokenNotAccepted { token } => {
-                write!(f, "it pays in token {token}, which is not accepted here")
-            }
-            Self::ClaimedByOther { recipient } => write!(f, "it was claimed for {recipient}"),
-            Self::Refunded => f.write_str("it was refunded to the buyer"),
-            Self::Reorged => f.write_str("the block that opened it is no longer part of the chain"),
+            Self::ProofBegun => "proof begun",
+            Self::ProofPutOff => "proof put off",
+            Self::ProofInterrupted => "proof interrupted",
+            Self::ProofMade => "proof made",
+            Self::ProofMissing => "proof missing",
+            Self::ClaimSigned => "claim signed",
+            Self::ClaimAccepted => "claim accepted",
+            Self::ClaimVoid => "claim void",
+            Self::Declined { .. } => "declined",
+            Self::GivenUp { .. } => "given up",
+            Self::PaymentConfirmed { .. } => "payment confirmed",
+            Self::Closed { .. } => "closed",
+            Self::Paid => "paid",
+            Self::OpeningTakenBack => "opening taken back",
+            Self::OpenedAgain(_) => "opened again",
+            Self::TakenBack(_) => "taken back",
         }
     }
+}
+
+/// What is left of the work on a job that was put aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whether claims were signed.
+    pub claims: bool,
+    /// Whether the proof is in the store.
+    pub proof: bool,
+}
+
+impl Kept {
+    /// Where the job goes on.
+    fn resume(self) -> JobState {
+        match self {
+            Self { claims: true, proof: true } => JobState::Submitted,
+            Self { proof: true, .. } => JobState::Proven,
+            Self { proof: false, .. } => JobState::Seen,
+        }
+    }
+}
+
+/// An event that the table of states does not have: a fault of the relayer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the event \"{event}\" cannot happen to a job that is {state}")]
+pub struct IllegalEvent {
+    /// The state, in one word.
+    pub state: &'static str,
+    /// The event's name.
+    pub event: &'static str,
 }
 
 /// The claim that paid this relayer's recipient, as the chain shows it.
@@ -157,13 +322,14 @@ impl fmt::Display for SkipReason {
 pub struct Payment {
     /// Ours, or that of somebody who copied our proof: it pays the same recipient.
     pub transaction: B256,
+    /// The block that has it.
     pub block: BlockRef,
 }
 
 /// Earnings on their way to the signing account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// Zero for the chain's own coin.
+    /// Zero for the native currency.
     pub token: Address,
     /// Transactions of one nonce signed so far, oldest first; any of them may still be mined.
     pub transactions: Vec<SignedTransaction>,
@@ -174,21 +340,23 @@ pub struct Withdrawal {
 /// A job in the store. Its proof lies beside it, not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionJob {
+    /// What was ordered.
     pub terms: PredictionTerms,
     /// The block of the event that opened it.
     pub opened_in: BlockRef,
-    pub state: JobState,
+    /// Private: it changes by [`Self::handle`] only.
+    state: JobState,
     /// Claims signed so far, oldest first, all that may still be mined. Kept because a restart,
     /// a dropped transaction or a reorganization can make any of them matter again.
     pub claims: Vec<SignedTransaction>,
-    /// Empty transactions that take the nonce of a claim which came to nothing, oldest first.
+    /// Empty transactions that take the nonce of a claim whose job has ended, oldest first.
     #[serde(default)]
     pub cancellations: Vec<SignedTransaction>,
     /// Set as soon as a block has the claim; the job is confirmed when enough blocks follow.
     pub paid_in: Option<Payment>,
     /// Failed tries of the current step, for the pause before the next.
     pub attempts: u32,
-    /// Proofs that were begun and came to nothing.
+    /// Proofs that were begun and failed.
     #[serde(default)]
     pub failed_proofs: u32,
     /// Unix time before which the current step is not tried again.
@@ -217,13 +385,46 @@ impl PredictionJob {
         }
     }
 
-    /// Moves to a state; the tries of the earlier step are forgotten.
-    pub fn enter(&mut self, state: JobState, now: u64) {
-        self.state = state;
-        self.attempts = 0;
-        self.failed_proofs = 0;
-        self.not_before = 0;
+    /// Where the job stands.
+    pub fn state(&self) -> &JobState {
+        &self.state
+    }
+
+    /// Changes the state as an event demands. The tries of the earlier step are forgotten, but those
+    /// of proving count on while the job waits for the next one.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`]; the job is unchanged then.
+    pub fn handle(&mut self, event: &JobEvent, now: u64) -> Result<(), IllegalEvent> {
+        let next = self.state.transition(event)?;
+        match event {
+            JobEvent::ProofBegun | JobEvent::ProofPutOff => {}
+            JobEvent::ProofInterrupted => {
+                self.failed_proofs = self.failed_proofs.saturating_add(1);
+            }
+            // Read again, or too late.
+            JobEvent::ProofMade
+            | JobEvent::Closed { .. }
+            | JobEvent::Paid
+            | JobEvent::OpenedAgain(_)
+                if next == self.state =>
+            {
+                return Ok(());
+            }
+            _ => {
+                self.attempts = 0;
+                self.failed_proofs = 0;
+                self.not_before = 0;
+            }
+        }
+        self.state = next;
         self.updated_at = now;
+        Ok(())
+    }
+
+    /// What is left of the work on it, given whether its proof is in the store.
+    pub fn kept(&self, proof: bool) -> Kept {
+        Kept { claims: !self.claims.is_empty(), proof }
     }
 
     /// Notes a failed try and sets the time of the next: 2, 4, 8... seconds up to `max_pause`.
@@ -242,6 +443,7 @@ impl PredictionJob {
             .max_by_key(|transaction| transaction.max_fee_per_gas)
     }
 
+    /// Id in the escrow.
     pub fn id(&self) -> U256 {
         self.terms.job_id
     }

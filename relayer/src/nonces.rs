@@ -1,4 +1,4 @@
-//! Nonces of claims that came to nothing.
+//! Nonces of claims whose jobs have ended.
 //!
 //! A claim that still waits in the pool when its job has ended can only revert. If its fees are too
 //! low to get into a block, everything that the account sends later waits behind it. So an empty
@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_client::{Chain, ChainError, chain::SignedTransaction};
 use tokio::time::Instant;
 
 use crate::{
-    chain::{Chain, ChainError, SignedTransaction},
     error::RelayerError,
     job::PredictionJob,
     resend::{Waiting, resend},
@@ -56,7 +56,7 @@ impl Nonces {
     async fn look(&mut self) -> Result<(), RelayerError> {
         let account = self.chain.account()?;
         let (ended, live): (Vec<_>, Vec<_>) =
-            self.store.jobs()?.into_iter().partition(|job| job.state.is_settled());
+            self.store.jobs()?.into_iter().partition(|job| job.state().is_settled());
         let mut stale: BTreeMap<u64, Vec<&PredictionJob>> = BTreeMap::new();
         for job in &ended {
             let nonces: BTreeSet<u64> =

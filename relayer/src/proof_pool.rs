@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alloy::primitives::U256;
+use assay_client::ProofArtifact;
 use tokio::{
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::Instant,
@@ -10,7 +11,7 @@ use tokio::{
 
 use crate::{
     job::PredictionTerms,
-    proving::{ProofArtifact, ProofRequest, ProveError, Prover},
+    proving::{ProofRequest, ProveError, Prover},
 };
 
 /// Runs a limited number of proofs at a time.
@@ -30,9 +31,9 @@ struct Running {
 /// A proof that came to an end.
 pub(crate) struct Finished {
     /// The job as it was when the proof was begun.
-    pub terms: PredictionTerms,
-    pub took: Duration,
-    pub result: Result<ProofArtifact, ProveError>,
+    pub(crate) terms: PredictionTerms,
+    pub(crate) took: Duration,
+    pub(crate) result: Result<ProofArtifact, ProveError>,
 }
 
 impl ProofPool {

@@ -3,21 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
+use assay_client::{
+    ContractClient, PredictionEscrow, PredictionEscrowError, chain::BlockRef,
+    escrow::prediction::OnChainState, proof_context,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::{BlockRef, ChainError},
     clock::unix_now,
     config::RelayerConfig,
-    contract::TypedContract,
     error::RelayerError,
     follower::Follower,
-    job::{JobState, PredictionJob, PredictionTerms, SkipReason},
+    job::{JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason},
     nonces::Nonces,
-    prediction_escrow::{OnChainState, PredictionEscrow},
     proof_pool::{Finished, ProofPool},
-    proving::{ProofRequest, ProveError, Prover, proof_context},
+    proving::{ProofRequest, ProveError, Prover},
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
@@ -46,8 +47,8 @@ impl Relayer {
     /// Checks the escrow and opens the store.
     ///
     /// # Errors
-    /// [`RelayerError::NotAnEscrow`], [`RelayerError::Config`], [`RelayerError::Store`], and
-    /// [`crate::ChainError::NoSigner`] for a connection without a key.
+    /// [`PredictionEscrowError::NotAnEscrow`], [`RelayerError::Config`], [`RelayerError::Store`], and
+    /// [`assay_client::ChainError::NoSigner`] for a connection without a key.
     pub async fn new(
         escrow: PredictionEscrow,
         prover: Arc<dyn Prover>,
@@ -70,7 +71,8 @@ impl Relayer {
         let theirs = escrow.context(U256::ONE, recipient).await?;
         if ours != theirs {
             let reason = format!("it computes context {theirs} where this relayer computes {ours}");
-            return Err(RelayerError::NotAnEscrow { address: escrow.address(), reason });
+            let address = escrow.address();
+            return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
         }
         let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
         let follower = Follower::new(
@@ -177,14 +179,14 @@ impl Relayer {
                 let job = self.store.job(id)?;
                 match job {
                     Some(job)
-                        if job.state.is_settled()
+                        if job.state().is_settled()
                             && (late || !self.withdrawals.on_their_way()?) =>
                     {
                         return Ok(Some(job));
                     }
                     job if late => {
                         let state =
-                            job.as_ref().map_or("not seen", |job| job.state.name()).to_owned();
+                            job.as_ref().map_or("not seen", |job| job.state().name()).to_owned();
                         let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
                         return Err(RelayerError::NotSettled {
                             job: id,
@@ -227,22 +229,21 @@ impl Relayer {
         let jobs = self.store.jobs()?;
         // Those of jobs settled by others, or that are other jobs after a reorganization.
         self.proofs.stop_unless(|terms| {
-            jobs.iter()
-                .any(|job| job.terms == *terms && !job.state.is_settled() && job.paid_in.is_none())
+            jobs.iter().any(|job| {
+                job.terms == *terms && !job.state().is_settled() && job.paid_in.is_none()
+            })
         });
-        for id in jobs.into_iter().filter(|job| !job.state.is_settled()).map(|job| job.id()) {
+        for id in jobs.into_iter().filter(|job| !job.state().is_settled()).map(|job| job.id()) {
             // Read again: an earlier job's step may have found a reorganization.
             let Some(job) = self.store.job(id)? else {
                 continue;
             };
-            if job.state.is_settled() || job.not_before > unix_now() {
+            if job.state().is_settled() || job.not_before > unix_now() {
                 continue;
             }
             match self.advance(job, head).await {
                 // One job's trouble must not hold up the others.
-                Err(RelayerError::Chain(error))
-                    if !matches!(error, ChainError::Unreachable { .. }) =>
-                {
+                Err(error) if error.concerns_one_job() => {
                     tracing::warn!(job = %id, %error, "the job waits");
                     let max_pause = self.config.submit.max_pause.as_secs();
                     self.store
@@ -256,14 +257,13 @@ impl Relayer {
     }
 
     async fn advance(&mut self, job: PredictionJob, head: BlockRef) -> Result<(), RelayerError> {
-        let job = match job.state {
+        let job = match job.state() {
             _ if job.paid_in.is_some() => self.submitter.reconcile(&job, head).await?,
             JobState::Seen => return self.begin_proof(job, head).await,
             JobState::Proving if self.proofs.is_running(job.id()) => return Ok(()),
             JobState::Proving => {
-                let job = self.store.update(job.id(), |job| {
-                    job.failed_proofs = job.failed_proofs.saturating_add(1);
-                    job.state = JobState::Seen;
+                let event = JobEvent::ProofInterrupted;
+                let job = self.store.report_and(job.id(), &event, unix_now(), |job| {
                     job.last_error = Some("proving was interrupted".into());
                 })?;
                 return self.begin_proof(job, head).await;
@@ -277,7 +277,7 @@ impl Relayer {
             }
         };
         // On a development chain the claim is mined already; do not wait for the next turn.
-        let job = if job.state == JobState::Submitted
+        let job = if *job.state() == JobState::Submitted
             && job.paid_in.is_none()
             && !self.chain_is_idle(head).await?
         {
@@ -289,7 +289,7 @@ impl Relayer {
         } else {
             job
         };
-        if matches!(job.state, JobState::Confirmed { .. }) {
+        if matches!(job.state(), JobState::Confirmed { .. }) {
             self.withdrawals.earn(job.terms.token);
         }
         Ok(())
@@ -308,7 +308,7 @@ impl Relayer {
         let id = job.id();
         if let Some(reason) = self.objection(&job.terms, head) {
             tracing::info!(job = %id, %reason, "job skipped");
-            self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
+            self.store.report(id, &JobEvent::Declined { reason }, unix_now())?;
             return Ok(());
         }
         if job.failed_proofs >= self.config.max_prove_attempts {
@@ -318,7 +318,7 @@ impl Relayer {
                 job.last_error.map(|e| format!(": {e}")).unwrap_or_default()
             );
             tracing::error!(job = %id, %reason, "job given up");
-            self.store.update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+            self.store.report(id, &JobEvent::GivenUp { reason }, unix_now())?;
             return Ok(());
         }
         if !self.proofs.has_room() {
@@ -341,11 +341,7 @@ impl Relayer {
             recipient: self.recipient,
             hint: job.terms.hint.clone(),
         };
-        // Not `enter`: the tries so far count.
-        self.store.update(id, |job| {
-            job.state = JobState::Proving;
-            job.updated_at = unix_now();
-        })?;
+        self.store.report(id, &JobEvent::ProofBegun, unix_now())?;
         tracing::info!(job = %id, "proving");
         self.proofs.start(job.terms, request);
         Ok(())
@@ -368,7 +364,15 @@ impl Relayer {
             .then_some(SkipReason::Expired { deadline: terms.deadline, now: head.timestamp })
     }
 
-    fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
+    fn finish_proof(&self, finished: Finished) -> Result<(), RelayerError> {
+        match self.note_proof(finished) {
+            // The store has logged it.
+            Err(error) if error.concerns_one_job() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn note_proof(&self, finished: Finished) -> Result<(), RelayerError> {
         let Finished { terms, took, result } = finished;
         let id = terms.job_id;
         // The job may have changed while the proof was made.
@@ -380,17 +384,13 @@ impl Relayer {
         match result {
             Ok(proof) => {
                 tracing::info!(job = %id, seconds, bytes = proof.proof.len(), output = %proof.output, "proven");
-                self.store.put_proof(id, &proof, |job| {
-                    if matches!(job.state, JobState::Proving | JobState::Seen) {
-                        job.enter(JobState::Proven, unix_now());
-                    }
-                })?;
+                self.store.put_proof(id, &proof, unix_now())?;
             }
-            Err(_) if job.state != JobState::Proving => {}
+            Err(_) if *job.state() != JobState::Proving => {}
             Err(ProveError::UnknownModel(model)) => {
                 let reason = SkipReason::UnknownModel { model };
                 tracing::warn!(job = %id, %reason, "job skipped");
-                self.store.update(id, |job| job.enter(JobState::Skipped { reason }, unix_now()))?;
+                self.store.report(id, &JobEvent::Declined { reason }, unix_now())?;
             }
             // Until the job's deadline: buyers hand their inputs over after they have opened it.
             Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
@@ -401,23 +401,20 @@ impl Relayer {
                     ProveError::InputUnavailable { .. } => max_pause.min(LONGEST_INPUT_PAUSE),
                     _ => max_pause,
                 };
-                self.store.update(id, |job| {
-                    job.state = JobState::Seen;
+                self.store.report_and(id, &JobEvent::ProofPutOff, unix_now(), |job| {
                     job.postpone(error.to_string(), unix_now(), max_pause.as_secs());
                 })?;
             }
             Err(error @ ProveError::Interrupted(_)) => {
                 tracing::warn!(job = %id, seconds, %error, "no proof; trying again later");
-                self.store.update(id, |job| {
-                    job.state = JobState::Seen;
-                    job.failed_proofs = job.failed_proofs.saturating_add(1);
+                self.store.report_and(id, &JobEvent::ProofInterrupted, unix_now(), |job| {
                     job.postpone(error.to_string(), unix_now(), max_pause.as_secs());
                 })?;
             }
             Err(error) => {
                 tracing::error!(job = %id, seconds, %error, "job given up");
                 let reason = error.to_string();
-                self.store.update(id, |job| job.enter(JobState::Failed { reason }, unix_now()))?;
+                self.store.report(id, &JobEvent::GivenUp { reason }, unix_now())?;
             }
         }
         Ok(())
@@ -432,13 +429,11 @@ impl Relayer {
         while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.proofs.next()).await {
             self.finish_proof(finished)?;
         }
-        // A proof that is stopped on purpose does not count as one that came to nothing.
+        // A proof that is stopped on purpose does not count as a failed one.
         for id in self.proofs.jobs() {
-            self.store.update(id, |job| {
-                if job.state == JobState::Proving {
-                    job.state = JobState::Seen;
-                }
-            })?;
+            if self.store.job(id)?.is_some_and(|job| *job.state() == JobState::Proving) {
+                self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+            }
         }
         self.proofs.shutdown().await;
         Ok(())

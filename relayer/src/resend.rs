@@ -2,9 +2,12 @@
 //! higher fees where it waits too long or the node wants more.
 
 use alloy::rpc::types::TransactionRequest;
+use assay_client::{
+    Chain, ChainError,
+    chain::{SignedTransaction, transaction::Broadcast},
+};
 
 use crate::{
-    chain::{Chain, ChainError, SignedTransaction, transaction::Broadcast},
     error::{RelayerError, StoreError},
     store::JobStore,
 };
@@ -12,11 +15,11 @@ use crate::{
 /// Versions of a transaction, all with one nonce.
 pub(crate) struct Waiting<'a> {
     /// The version to send again.
-    pub newest: &'a SignedTransaction,
+    pub(crate) newest: &'a SignedTransaction,
     /// The version that a further one has to outbid in the pool.
-    pub dearest: &'a SignedTransaction,
+    pub(crate) dearest: &'a SignedTransaction,
     /// What a further version asks for; `None` if there must not be one.
-    pub request: Option<TransactionRequest>,
+    pub(crate) request: Option<TransactionRequest>,
 }
 
 /// Whether another transaction of ours has the place of this one in the pool: the node lost this
@@ -27,7 +30,7 @@ pub(crate) async fn is_displaced(
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
     let (jobs, withdrawals) = (store.jobs()?, store.withdrawals()?);
-    let live = jobs.iter().filter(|job| !job.state.is_settled()).map(|job| &job.claims);
+    let live = jobs.iter().filter(|job| !job.state().is_settled()).map(|job| &job.claims);
     let groups = live.chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions));
     for group in groups.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
         let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));

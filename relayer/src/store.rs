@@ -6,6 +6,11 @@
 //! nothing of SQL would be used. Every change below is one transaction: what a caller sees as
 //! one step is on disk as a whole or not at all.
 
+mod entries;
+#[cfg(test)]
+mod tests;
+mod withdrawals;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -13,18 +18,19 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use assay_client::{ProofArtifact, chain::BlockRef};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, WriteTransaction,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::BlockRef,
     error::StoreError,
-    job::{JobState, Payment, PredictionJob, SkipReason, Withdrawal},
-    proving::ProofArtifact,
+    job::{JobEvent, JobState, Payment, PredictionJob, SkipReason},
 };
+
+use entries::{Fault, decode, decode_job, encode, key};
 
 const FORMAT: u64 = 1;
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -121,11 +127,15 @@ impl JobStore {
         Ok(store)
     }
 
+    /// The file.
     pub fn path(&self) -> PathBuf {
         self.path.to_path_buf()
     }
 
     /// The last block read, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn cursor(&self) -> Result<Option<BlockRef>, StoreError> {
         self.read("read its cursor", |txn| {
             let blocks = txn.open_table(BLOCKS)?;
@@ -139,6 +149,9 @@ impl JobStore {
     }
 
     /// Blocks read, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn blocks(&self) -> Result<Vec<BlockRef>, StoreError> {
         self.read("read its blocks", |txn| {
             let blocks = txn.open_table(BLOCKS)?;
@@ -152,6 +165,9 @@ impl JobStore {
     }
 
     /// A job.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
         self.read("read a job", |txn| {
             let jobs = txn.open_table(JOBS)?;
@@ -160,11 +176,17 @@ impl JobStore {
     }
 
     /// All jobs, by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn jobs(&self) -> Result<Vec<PredictionJob>, StoreError> {
         self.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
     }
 
     /// The proof of a job.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn proof(&self, id: U256) -> Result<Option<ProofArtifact>, StoreError> {
         self.read("read a proof", |txn| {
             let proofs = txn.open_table(PROOFS)?;
@@ -175,93 +197,80 @@ impl JobStore {
         })
     }
 
-    /// Changes a job in one transaction and returns what it is now.
+    /// Changes a job in one transaction and returns what it is now. Its state changes by
+    /// [`Self::report`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn update(
         &self,
         id: U256,
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
-        self.write("change a job", |txn| change_job(txn, id, change))
+        self.write("change a job", |txn| {
+            change_job(txn, id, |job| {
+                change(job);
+                Ok(())
+            })
+        })
     }
 
-    /// Stores a proof and changes its job in one transaction.
+    /// Reports an event of a job and returns what the job is now.
+    ///
+    /// # Errors
+    /// [`StoreError::IllegalEvent`] for an event that cannot happen in the job's state, which is
+    /// logged; [`StoreError::NoSuchJob`], [`StoreError::Failed`] and [`StoreError::Damaged`]. Nothing
+    /// is changed then.
+    pub fn report(
+        &self,
+        id: U256,
+        event: &JobEvent,
+        now: u64,
+    ) -> Result<PredictionJob, StoreError> {
+        self.report_and(id, event, now, |_| {})
+    }
+
+    /// The same with a further change of the job, in one transaction.
+    ///
+    /// # Errors
+    /// As of [`Self::report`].
+    pub fn report_and(
+        &self,
+        id: U256,
+        event: &JobEvent,
+        now: u64,
+        change: impl FnOnce(&mut PredictionJob),
+    ) -> Result<PredictionJob, StoreError> {
+        self.write("change a job", |txn| {
+            change_job(txn, id, |job| {
+                handle(job, event, now)?;
+                change(job);
+                Ok(())
+            })
+        })
+    }
+
+    /// Stores a proof and reports it, in one transaction.
+    ///
+    /// # Errors
+    /// As of [`Self::report`].
     pub fn put_proof(
         &self,
         id: U256,
         proof: &ProofArtifact,
-        change: impl FnOnce(&mut PredictionJob),
+        now: u64,
     ) -> Result<PredictionJob, StoreError> {
         self.write("store a proof", |txn| {
             txn.open_table(PROOFS)?.insert(key(id), encode(proof)?.as_slice())?;
-            change_job(txn, id, change)
-        })
-    }
-
-    /// The withdrawals on their way.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, StoreError> {
-        self.read("read its withdrawals", |txn| {
-            let mut found = Vec::new();
-            for entry in txn.open_table(WITHDRAWALS)?.iter()? {
-                let (token, bytes) = entry?;
-                let token = Address::from(token.value());
-                found.push(decode(&format!("the withdrawal of token {token}"), bytes.value())?);
-            }
-            Ok(found)
-        })
-    }
-
-    /// Keeps a withdrawal in place of an earlier one of the same token.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`].
-    pub fn put_withdrawal(&self, withdrawal: &Withdrawal) -> Result<(), StoreError> {
-        self.write("store a withdrawal", |txn| {
-            let bytes = encode(withdrawal)?;
-            txn.open_table(WITHDRAWALS)?.insert(withdrawal.token.0.0, bytes.as_slice())?;
-            Ok(())
-        })
-    }
-
-    /// Changes the withdrawal of a token, if there is one.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn update_withdrawal(
-        &self,
-        token: Address,
-        change: impl FnOnce(&mut Withdrawal),
-    ) -> Result<(), StoreError> {
-        self.write("change a withdrawal", |txn| {
-            let mut withdrawals = txn.open_table(WITHDRAWALS)?;
-            let what = format!("the withdrawal of token {token}");
-            let found: Option<Withdrawal> = withdrawals
-                .get(token.0.0)?
-                .map(|bytes| decode(&what, bytes.value()))
-                .transpose()?;
-            if let Some(mut withdrawal) = found {
-                change(&mut withdrawal);
-                withdrawals.insert(token.0.0, encode(&withdrawal)?.as_slice())?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Forgets the withdrawal of a token.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`].
-    pub fn remove_withdrawal(&self, token: Address) -> Result<(), StoreError> {
-        self.write("forget a withdrawal", |txn| {
-            txn.open_table(WITHDRAWALS)?.remove(token.0.0)?;
-            Ok(())
+            change_job(txn, id, |job| handle(job, &JobEvent::ProofMade, now))
         })
     }
 
     /// Applies what was read from the chain and moves the cursor. Applying the same twice
     /// changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
     pub fn apply(&self, progress: Progress, now: u64) -> Result<(), StoreError> {
         self.write("apply events", |txn| {
             {
@@ -278,9 +287,8 @@ impl JobStore {
                     let job = match known {
                         Some(mut known) if same_terms => {
                             known.opened_in = opened.opened_in;
-                            if known.state == (JobState::Skipped { reason: SkipReason::Reorged }) {
-                                known.enter(resume_state(&known, has_proof), now);
-                            }
+                            let kept = known.kept(has_proof);
+                            handle(&mut known, &JobEvent::OpenedAgain(kept), now)?;
                             known
                         }
                         // After a reorganization the id can stand for another order.
@@ -298,11 +306,9 @@ impl JobStore {
                         .transpose()?;
                     if let Some(mut job) = found {
                         job.paid_in = Some(payment);
-                        // Somebody sent our proof although we gave the job up: the payment is ours
-                        // all the same, to be confirmed and withdrawn.
-                        if matches!(job.state, JobState::Skipped { .. } | JobState::Failed { .. }) {
-                            job.enter(JobState::Submitted, now);
-                        }
+                        // Somebody may have sent our proof although we gave the job up: the payment
+                        // is ours all the same, to be confirmed and withdrawn.
+                        handle(&mut job, &JobEvent::Paid, now)?;
                         jobs.insert(key(id), encode(&job)?.as_slice())?;
                     }
                 }
@@ -311,8 +317,8 @@ impl JobStore {
                         .get(key(id))?
                         .map(|bytes| decode_job(id, bytes.value()))
                         .transpose()?;
-                    if let Some(mut job) = found.filter(|job| !job.state.is_settled()) {
-                        job.enter(JobState::Skipped { reason }, now);
+                    if let Some(mut job) = found {
+                        handle(&mut job, &JobEvent::Closed { reason }, now)?;
                         jobs.insert(key(id), encode(&job)?.as_slice())?;
                     }
                 }
@@ -331,6 +337,9 @@ impl JobStore {
     /// Takes back everything that happened after block `ancestor` (or everything, for `None`):
     /// jobs opened there become skipped as reorged, claims and refunds seen there become undecided.
     /// Returns the ids of the jobs touched.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
     pub fn roll_back(&self, ancestor: Option<u64>, now: u64) -> Result<Vec<U256>, StoreError> {
         let gone = |block: u64| ancestor.is_none_or(|a| block > a);
         self.write("roll back", |txn| {
@@ -347,22 +356,24 @@ impl JobStore {
                     if unpaid {
                         job.paid_in = None;
                     }
-                    let state = if gone(job.opened_in.number) {
-                        JobState::Skipped { reason: SkipReason::Reorged }
+                    let kept = job.kept(has_proof);
+                    let event = if gone(job.opened_in.number) {
+                        let known =
+                            *job.state() == JobState::Skipped { reason: SkipReason::Reorged };
+                        (unpaid || !known).then_some(JobEvent::OpeningTakenBack)
                     } else {
-                        match &job.state {
-                            JobState::Confirmed { block, .. } if gone(*block) => {
-                                resume_state(&job, has_proof)
-                            }
+                        let undecided = match job.state() {
+                            JobState::Confirmed { block, .. } => gone(*block),
                             // The event that ended it may be gone; the chain is asked again.
                             JobState::Skipped {
                                 reason: SkipReason::ClaimedByOther { .. } | SkipReason::Refunded,
-                            } => resume_state(&job, has_proof),
-                            other => other.clone(),
-                        }
+                            } => true,
+                            _ => false,
+                        };
+                        (unpaid || undecided).then_some(JobEvent::TakenBack(kept))
                     };
-                    if unpaid || state != job.state {
-                        job.enter(state, now);
+                    if let Some(event) = event {
+                        handle(&mut job, &event, now)?;
                         jobs.insert(key(id), encode(&job)?.as_slice())?;
                         touched.push(id);
                     }
@@ -396,24 +407,23 @@ impl JobStore {
     }
 }
 
-/// Where a job goes on that had been put aside.
-fn resume_state(job: &PredictionJob, has_proof: bool) -> JobState {
-    match (job.claims.is_empty(), has_proof) {
-        (false, true) => JobState::Submitted,
-        (_, true) => JobState::Proven,
-        (_, false) => JobState::Seen,
-    }
+/// Applies an event to a job; one that cannot happen is logged and changes nothing.
+fn handle(job: &mut PredictionJob, event: &JobEvent, now: u64) -> Result<(), StoreError> {
+    job.handle(event, now).map_err(|source| {
+        tracing::error!(job = %job.id(), error = %source, "an impossible event; the job is left as it is");
+        StoreError::IllegalEvent { job: job.id(), source }
+    })
 }
 
 fn change_job(
     txn: &WriteTransaction,
     id: U256,
-    change: impl FnOnce(&mut PredictionJob),
+    change: impl FnOnce(&mut PredictionJob) -> Result<(), StoreError>,
 ) -> Result<PredictionJob, Fault> {
     let mut jobs = txn.open_table(JOBS)?;
     let found = jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?;
     let mut job = found.ok_or(StoreError::NoSuchJob(id))?;
-    change(&mut job);
+    change(&mut job)?;
     jobs.insert(key(id), encode(&job)?.as_slice())?;
     Ok(job)
 }
@@ -428,57 +438,3 @@ fn all_jobs(
     }
     Ok(found)
 }
-
-/// Big-endian, so that the table's order is the order of the ids.
-fn key(id: U256) -> [u8; 32] {
-    id.to_be_bytes()
-}
-
-fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value)
-        .map_err(|e| StoreError::Failed { operation: "encode an entry", reason: e.to_string() })
-}
-
-fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| StoreError::Damaged { what: what.to_owned(), reason: e.to_string() })
-}
-
-fn decode_job(id: U256, bytes: &[u8]) -> Result<PredictionJob, StoreError> {
-    decode(&format!("job {id}"), bytes)
-}
-
-/// An error of redb or of our own, inside a transaction.
-enum Fault {
-    Db(redb::Error),
-    Own(StoreError),
-}
-
-impl Fault {
-    fn into_error(self, operation: &'static str) -> StoreError {
-        match self {
-            Self::Db(e) => StoreError::Failed { operation, reason: e.to_string() },
-            Self::Own(e) => e,
-        }
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(e: StoreError) -> Self {
-        Self::Own(e)
-    }
-}
-
-macro_rules! db_faults {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Fault {
-            fn from(e: $error) -> Self {
-                Self::Db(e.into())
-            }
-        }
-    )*};
-}
-db_faults!(redb::TableError, redb::StorageError, redb::TransactionError, redb::CommitError);
-
-#[cfg(test)]
-mod tests;

@@ -7,16 +7,17 @@
 use std::time::Duration;
 
 use alloy::{network::TransactionBuilder, primitives::Address, rpc::types::TransactionRequest};
+use assay_client::{
+    ChainError, ContractClient, PredictionEscrow, ProofArtifact,
+    bindings::ContractErrors,
+    chain::{BlockRef, Revert, SignedTransaction, transaction::Broadcast},
+    escrow::prediction::OnChainState,
+};
 
 use crate::{
-    bindings::ContractErrors,
-    chain::{BlockRef, ChainError, Revert, SignedTransaction, transaction::Broadcast},
     clock::unix_now,
-    contract::TypedContract,
     error::RelayerError,
-    job::{JobState, Payment, PredictionJob, SkipReason},
-    prediction_escrow::{OnChainState, PredictionEscrow},
-    proving::ProofArtifact,
+    job::{JobEvent, JobState, Payment, PredictionJob, SkipReason},
     resend::{Waiting, is_displaced, resend},
     store::JobStore,
 };
@@ -54,6 +55,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
+    /// A submitter of the claims that pay `recipient`.
     pub fn new(
         escrow: PredictionEscrow,
         store: JobStore,
@@ -79,11 +81,11 @@ impl Submitter {
         }
         let Some(artifact) = self.store.proof(id)? else {
             tracing::warn!(job = %id, "the proof is missing from the store; proving again");
-            return Ok(self.enter(job, JobState::Seen)?);
+            return Ok(self.report(job, &JobEvent::ProofMissing)?);
         };
         if job.claims.len() >= self.policy.max_claims {
             let reason = format!("{} claims were sent and none paid", job.claims.len());
-            return Ok(self.enter(job, JobState::Failed { reason })?);
+            return Ok(self.report(job, &JobEvent::GivenUp { reason })?);
         }
         if let Err(error) = self.dry_run(job, &artifact).await {
             return self.refused(job, error, "the dry run");
@@ -93,9 +95,8 @@ impl Submitter {
             .escrow
             .chain()
             .send_with(request, |signed: &SignedTransaction| -> Result<(), RelayerError> {
-                self.store.update(id, |job| {
+                self.store.report_and(id, &JobEvent::ClaimSigned, unix_now(), |job| {
                     job.claims.push(signed.clone());
-                    job.enter(JobState::Submitting, unix_now());
                 })?;
                 tracing::info!(job = %id, transaction = %signed.hash, nonce = signed.nonce, "claim signed and stored");
                 Ok(())
@@ -104,7 +105,7 @@ impl Submitter {
         match sent {
             Ok((signed, Broadcast::Accepted)) => {
                 tracing::info!(job = %id, transaction = %signed.hash, "claim sent");
-                Ok(self.enter(job, JobState::Submitted)?)
+                Ok(self.report(job, &JobEvent::ClaimAccepted)?)
             }
             // Reconciling finds out what took the nonce.
             Ok((_, Broadcast::NonceUsed { message } | Broadcast::Underpriced { message })) => {
@@ -112,10 +113,10 @@ impl Submitter {
             }
             Err(RelayerError::Chain(error)) => {
                 let stored = self.store.update(id, |_| {})?;
-                let after_persist = stored.state == JobState::Submitting;
+                let after_persist = *stored.state() == JobState::Submitting;
                 match error {
                     error @ ChainError::Refused { .. } if after_persist => {
-                        self.enter(&stored, JobState::Proven)?;
+                        self.report(&stored, &JobEvent::ClaimVoid)?;
                         Ok(self.postpone(&stored, error.to_string())?)
                     }
                     error @ ChainError::Unreachable { .. } => {
@@ -130,6 +131,10 @@ impl Submitter {
     }
 
     /// `eth_call` of the claim: what would happen if it were mined now.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverted`] if it would revert, [`ChainError::NoSigner`], and those of the
+    /// node.
     pub async fn dry_run(
         &self,
         job: &PredictionJob,
@@ -156,7 +161,7 @@ impl Submitter {
             return self.confirm(job, payment, head).await;
         }
         let Some(last) = job.claims.last() else {
-            return Ok(self.enter(job, JobState::Proven)?);
+            return Ok(self.report(job, &JobEvent::ClaimVoid)?);
         };
         let mut last_reverted = false;
         if let Some(done) = self.look_up(job, &mut last_reverted).await? {
@@ -167,21 +172,22 @@ impl Submitter {
         }
         if last_reverted {
             tracing::warn!(job = %job.id(), transaction = %last.hash, "the claim was mined but reverted; trying again");
-            self.enter(job, JobState::Proven)?;
+            self.report(job, &JobEvent::ClaimVoid)?;
             return Ok(self.postpone(job, format!("claim {} was mined but reverted", last.hash))?);
         }
 
         let chain = self.escrow.chain();
         let waiting = unix_now().saturating_sub(job.updated_at);
         let stuck =
-            job.state == JobState::Submitted && waiting >= self.policy.resend_after.as_secs();
-        let known = job.state == JobState::Submitted && chain.knows_transaction(last.hash).await?;
+            *job.state() == JobState::Submitted && waiting >= self.policy.resend_after.as_secs();
+        let known =
+            *job.state() == JobState::Submitted && chain.knows_transaction(last.hash).await?;
         if known && !stuck {
             return Ok(job.clone());
         }
         if !known && is_displaced(chain, &self.store, last).await? {
-            tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing anew");
-            return Ok(self.enter(job, JobState::Proven)?);
+            tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing again");
+            return Ok(self.report(job, &JobEvent::ClaimVoid)?);
         }
         let waiting = Waiting {
             newest: last,
@@ -194,7 +200,7 @@ impl Submitter {
         match resend(chain, waiting, stuck, keep).await {
             Ok(Broadcast::Accepted) => {
                 tracing::info!(job = %job.id(), nonce = last.nonce, "claim sent again");
-                Ok(self.enter(job, JobState::Submitted)?)
+                Ok(self.report(job, &JobEvent::ClaimAccepted)?)
             }
             Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message)?),
             Ok(Broadcast::NonceUsed { .. }) => {
@@ -202,8 +208,8 @@ impl Submitter {
                 if let Some(done) = self.look_up(job, &mut last_reverted).await? {
                     return Ok(done);
                 }
-                tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing anew");
-                Ok(self.enter(job, JobState::Proven)?)
+                tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing again");
+                Ok(self.report(job, &JobEvent::ClaimVoid)?)
             }
             Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {
                 Ok(self.postpone(job, error.to_string())?)
@@ -227,11 +233,11 @@ impl Submitter {
                 continue;
             };
             if outcome.success {
-                let waiting = job.state == JobState::Submitted;
+                let waiting = *job.state() == JobState::Submitted;
                 return Ok(Some(if waiting {
                     job.clone()
                 } else {
-                    self.enter(job, JobState::Submitted)?
+                    self.report(job, &JobEvent::ClaimAccepted)?
                 }));
             }
             *last_reverted |= age == 0;
@@ -256,17 +262,14 @@ impl Submitter {
         else {
             return Ok(job.clone());
         };
-        let state = JobState::Confirmed {
+        let event = JobEvent::PaymentConfirmed {
             transaction: outcome.hash,
             block: outcome.block_number,
             block_hash: outcome.block_hash,
             gas_used: outcome.gas_used,
         };
         tracing::info!(job = %job.id(), transaction = %outcome.hash, gas = outcome.gas_used, "claim confirmed");
-        Ok(self.store.update(job.id(), |job| {
-            job.last_error = None;
-            job.enter(state, unix_now());
-        })?)
+        Ok(self.store.report_and(job.id(), &event, unix_now(), |job| job.last_error = None)?)
     }
 
     /// `None` if the job can still be claimed; else the job as it is now.
@@ -285,7 +288,7 @@ impl Submitter {
             Some(OnChainState::Claimed { .. }) | None => return Ok(Some(job.clone())),
         };
         tracing::info!(job = %job.id(), %reason, "job skipped");
-        Ok(Some(self.enter(job, JobState::Skipped { reason })?))
+        Ok(Some(self.report(job, &JobEvent::Closed { reason })?))
     }
 
     /// The claim to sign again with higher fees; `None` if there must be no further one.
@@ -311,22 +314,16 @@ impl Submitter {
         step: &str,
     ) -> Result<PredictionJob, RelayerError> {
         match error {
-            ChainError::Reverted(revert) => match lasting(&revert, job) {
-                Some(state) => {
+            ChainError::Reverted(revert) => match ending(&revert, job, step) {
+                Some(event) => {
                     tracing::error!(job = %job.id(), %revert, "{step} refused the claim; nothing was sent");
-                    let reason = match state {
-                        Some(skip) => JobState::Skipped { reason: skip },
-                        None => JobState::Failed {
-                            reason: format!("{step} refused the claim: {revert}"),
-                        },
-                    };
-                    Ok(self.enter(job, reason)?)
+                    Ok(self.report(job, &event)?)
                 }
                 None => Ok(self.postpone(job, revert.to_string())?),
             },
             error @ ChainError::GasOverLimit { .. } => {
                 tracing::error!(job = %job.id(), %error, "nothing was sent");
-                Ok(self.enter(job, JobState::Failed { reason: error.to_string() })?)
+                Ok(self.report(job, &JobEvent::GivenUp { reason: error.to_string() })?)
             }
             error @ ChainError::Unreachable { .. } => Err(error.into()),
             error => {
@@ -336,12 +333,12 @@ impl Submitter {
         }
     }
 
-    fn enter(
+    fn report(
         &self,
         job: &PredictionJob,
-        state: JobState,
+        event: &JobEvent,
     ) -> Result<PredictionJob, crate::StoreError> {
-        self.store.update(job.id(), |job| job.enter(state, unix_now()))
+        self.store.report(job.id(), event, unix_now())
     }
 
     fn postpone(
@@ -355,14 +352,15 @@ impl Submitter {
     }
 }
 
-/// Whether a revert will stay: `None` if it may pass (the state is about to be read anew), else
-/// the reason to skip the job, or `Some(None)` for a claim that is wrong in itself.
-fn lasting(revert: &Revert, job: &PredictionJob) -> Option<Option<SkipReason>> {
+/// How a claim that reverts in `step` ends its job; `None` if the revert may pass, because the state
+/// is about to be read again.
+fn ending(revert: &Revert, job: &PredictionJob, step: &str) -> Option<JobEvent> {
     if revert.is::<ContractErrors::JobNotOpen>() || revert.is::<ContractErrors::JobNotFound>() {
         return None;
     }
     if revert.is::<ContractErrors::DeadlinePassed>() {
-        return Some(Some(SkipReason::Expired { deadline: job.terms.deadline, now: unix_now() }));
+        let reason = SkipReason::Expired { deadline: job.terms.deadline, now: unix_now() };
+        return Some(JobEvent::Closed { reason });
     }
-    Some(None)
+    Some(JobEvent::GivenUp { reason: format!("{step} refused the claim: {revert}") })
 }

@@ -7,16 +7,16 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use alloy::{primitives::Address, rpc::types::TransactionRequest};
+use assay_client::{
+    ChainError, ContractClient, PredictionEscrow,
+    chain::{BlockRef, SignedTransaction, transaction::Broadcast},
+};
 use tokio::time::Instant;
 
 use crate::{
-    bindings::ICustody,
-    chain::{BlockRef, ChainError, SignedTransaction, call, transaction::Broadcast},
     clock::unix_now,
-    contract::TypedContract,
     error::{RelayerError, StoreError},
     job::{JobState, Withdrawal},
-    prediction_escrow::PredictionEscrow,
     resend::{Waiting, is_displaced, resend},
     store::JobStore,
     submitter::SubmitPolicy,
@@ -43,7 +43,7 @@ impl Withdrawals {
     ) -> Result<Self, StoreError> {
         let confirmed = store.jobs()?.into_iter();
         let earned = confirmed
-            .filter(|job| matches!(job.state, JobState::Confirmed { .. }))
+            .filter(|job| matches!(job.state(), JobState::Confirmed { .. }))
             .map(|job| job.terms.token)
             .collect();
         Ok(Self { escrow, store, policy, wanted, earned, not_before: Instant::now() })
@@ -162,7 +162,7 @@ impl Withdrawals {
     }
 
     fn request(&self, token: Address) -> TransactionRequest {
-        call::request(self.escrow.address(), &ICustody::withdrawCall { token })
+        self.escrow.contract().withdraw_request(token)
     }
 
     fn pause(&mut self) {

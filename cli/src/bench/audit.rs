@@ -10,10 +10,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use assay_client::LocalNode;
 use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
 use clap::{Args, Subcommand};
 
-use super::{Places, Runner, cases::Case, forget, node::LocalNode, openings_counter};
+use super::{Places, Runner, cases::Case, forget, openings_counter};
 use crate::{
     output::{Output, Spinner},
     predicted::Predicted,
@@ -405,7 +406,7 @@ struct Gas {
 /// Has a chain of its own verify the proofs, each in a transaction.
 fn on_chain(folder: &Path, runs: usize, places: &Places) -> Result<Gas> {
     let node = LocalNode::start(&places.anvil)?;
-    let runner = Runner { key: Some(node.key().to_owned()), ..Runner::new()? };
+    let runner = Runner { key: node.keys().first().cloned(), ..Runner::new()? };
     let rpc = node.url();
     let verifier = folder.join("verifier");
     let deployed = runner.run("verifier deploy", &[&verifier, &"--rpc", &rpc])?;

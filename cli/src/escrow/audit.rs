@@ -10,14 +10,16 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
-use assay_relayer::{
-    AuditEscrow, TypedContract,
-    audit_escrow::{AuditOrder, Terms},
+use assay_client::{
+    AuditEscrow, ContractClient,
     chain::TransactionOutcome,
-    collection_job::RunArtifact,
+    escrow::{
+        audit::{AuditOrder, Terms},
+        collection_job::RunArtifact,
+    },
     registry::ModelBinding,
 };
+use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 

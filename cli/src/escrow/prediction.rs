@@ -7,11 +7,11 @@ use alloy::{
     primitives::{Address, B256, U256},
 };
 use anyhow::{Context, Result, bail};
-use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
-use assay_relayer::{
-    PredictionEscrow, ProofArtifact, TypedContract,
-    prediction_escrow::{OnChainJob, OnChainState, Order},
+use assay_client::{
+    ContractClient, PredictionEscrow, ProofArtifact,
+    escrow::prediction::{OnChainJob, OnChainState, Order},
 };
+use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
 use clap::Args;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ pub struct OpenArgs {
     /// Seconds from now within which the proof must be on chain
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     deadline: u64,
-    /// Token of the price [default: the chain's own coin]
+    /// Token of the price [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Public note to the seller

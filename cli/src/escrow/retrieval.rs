@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 use anyhow::{Context, Result};
-use assay_relayer::{
-    RetrievalEscrow, TypedContract,
-    collection_job::RunArtifact,
+use assay_client::{
+    ContractClient, RetrievalEscrow,
     contract::text_or_hex,
-    retrieval_escrow::{RetrievalOrder, State, Terms},
+    escrow::{
+        collection_job::RunArtifact,
+        retrieval::{RetrievalOrder, State, Terms},
+    },
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;

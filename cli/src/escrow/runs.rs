@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
+use assay_client::{ChainError, chain::TransactionOutcome, escrow::collection_job::RunArtifact};
 use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
-use assay_relayer::{ChainError, chain::TransactionOutcome, collection_job::RunArtifact};
 use serde::Serialize;
 
 use crate::{

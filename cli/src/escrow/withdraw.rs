@@ -2,8 +2,8 @@
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Result, bail};
-use assay_relayer::{
-    AuditEscrow, Contract, PredictionEscrow, RetrievalEscrow, ServiceBond, TypedContract,
+use assay_client::{
+    AuditEscrow, Contract, ContractClient, PredictionEscrow, RetrievalEscrow, ServiceBond,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -22,7 +22,7 @@ use crate::{
 pub struct WithdrawArgs {
     #[command(flatten)]
     contract: ContractArgs,
-    /// Token to withdraw [default: the chain's own coin]
+    /// Token to withdraw [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Pay out to another address

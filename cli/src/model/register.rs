@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
-use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
-use assay_relayer::{
-    Contract, ModelRegistry, TypedContract,
+use assay_client::{
+    Contract, ContractClient, ModelRegistry,
     registry::{ModelCommitment, PROOF_SYSTEM_ID},
 };
+use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use clap::Args;
 use serde::Serialize;
 
@@ -97,7 +97,7 @@ pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
                 commitment.vkHash
             );
         }
-        let registry: ModelRegistry = Contract::at(chain, registry.address).typed().await?;
+        let registry: ModelRegistry = Contract::at(chain, registry.address).into_client().await?;
         let registered = registry.register(commitment.clone(), args.vk, args.verifier).await?;
         Ok(Report {
             model_id: Decimal(registered.model_id),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{ServiceBond, service_bond::BatchState};
+use assay_client::{ServiceBond, service_bond::BatchState};
 use clap::Args;
 use serde::Serialize;
 

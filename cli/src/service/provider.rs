@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{
-    ProofRequest, Prover, ServiceBond, TypedContract,
-    proving::{InputStore, LocalProver},
+use assay_client::{
+    ContractClient, ServiceBond,
     service_bond::{Answer, AnswerTree, Opening, Terms},
+};
+use assay_relayer::{
+    ProofRequest, Prover,
+    proving::{InputStore, LocalProver},
 };
 use clap::Args;
 use serde::Serialize;
@@ -43,7 +46,7 @@ pub struct OpenArgs {
     /// account]
     #[arg(long, value_name = "ADDRESS")]
     signer: Option<Address>,
-    /// Token of all amounts [default: the chain's own coin]
+    /// Token of all amounts [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Seconds after posting in which a batch can be contested

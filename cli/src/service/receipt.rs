@@ -10,16 +10,16 @@ use alloy::{
     signers::SignerSync,
 };
 use anyhow::{Context, Result, bail};
+use assay_client::{
+    ChainError, ContractClient, ServiceBond,
+    service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
+};
 use assay_prover::{
     bundle::Bundle,
     files::atomic_file::{self, Readers},
     graph::Executor,
 };
-use assay_relayer::{
-    ChainError, ServiceBond, TypedContract,
-    proving::{InputOpening, InputStore},
-    service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
-};
+use assay_relayer::proving::{InputOpening, InputStore};
 use clap::Args;
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
@@ -356,7 +356,7 @@ fn read_receipt(path: &Path) -> Result<SignedReceipt> {
 
 #[cfg(test)]
 mod tests {
-    use assay_relayer::chain::Revert;
+    use assay_client::chain::Revert;
 
     use super::*;
     use crate::output::message;

@@ -28,15 +28,21 @@ pub struct InputOpening {
 
 /// Why an opening is not available.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum InputError {
+    /// No file for the commitment.
     #[error("there is no file {path}", path = .path.display())]
     Missing { path: PathBuf },
+    /// The file cannot be read or written.
     #[error("{path}: {source}", path = .path.display())]
     File { path: PathBuf, source: io::Error },
+    /// A file of another form.
     #[error("{path} does not hold an input and a salt in hexadecimal: {reason}", path = .path.display())]
     Format { path: PathBuf, reason: String },
+    /// A salt that is no field element.
     #[error("the salt is not below the order of BN254's scalar field; draw another")]
     Salt,
+    /// A file that opens another commitment than its name says.
     #[error("{path} opens another commitment, {found}", path = .path.display())]
     Commitment { path: PathBuf, found: B256 },
 }

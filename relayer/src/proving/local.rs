@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy::primitives::{B256, U256};
+use assay_client::{ModelIdentity, ProofArtifact};
 use assay_prover::{
     arithmetic::field::field_from_bytes,
     bundle::{Bundle, BundleError},
@@ -21,8 +22,7 @@ use assay_prover::{
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{InputStore, ProofArtifact, ProofRequest, ProveError, Prover};
-use crate::job::ModelIdentity;
+use super::{InputStore, ProofRequest, ProveError, Prover};
 
 /// Name of the proving key in a folder of keys.
 const PROVING_KEY: &str = "proving.key";
@@ -30,24 +30,33 @@ const PROVING_KEY: &str = "proving.key";
 /// Why a model cannot be served from here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum LocalProverError {
+    /// The bundle cannot be used.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The setup cannot be used.
     #[error(transparent)]
     Setup(#[from] SrsError),
+    /// The proving key cannot be used or made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A file is damaged or of another kind.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The model cannot be proven with these.
     #[error(transparent)]
     Prediction(#[from] ModelProofError),
+    /// The bundle is for another statement.
     #[error(
         "{path} proves another statement; the escrow takes the class of a committed input",
         path = .path.display()
     )]
     Statement { path: PathBuf },
+    /// The folder for keys cannot be made.
     #[error("the folder {path} for keys cannot be made: {source}", path = .path.display())]
     Folder { path: PathBuf, source: io::Error },
+    /// Key and setup do not belong together.
     #[error(
         "the keys in {path} were made with another setup than the one given; make them again with `assay keygen`",
         path = .path.display()
@@ -58,10 +67,15 @@ pub enum LocalProverError {
 /// What a proof cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProofReport {
+    /// Id of the job in the escrow.
     pub job_id: U256,
+    /// The class it proves.
     pub class: usize,
+    /// Time for computing the witness.
     pub witness_time: Duration,
+    /// Time for the proof itself.
     pub prove_time: Duration,
+    /// Its length.
     pub proof_bytes: usize,
     /// Proofs made under the bundle's blinding seed so far, and allowed.
     pub openings: (usize, usize),

@@ -1,7 +1,8 @@
 use alloy::primitives::{B256, Bytes};
+use assay_client::{ModelIdentity, chain::SignedTransaction};
 
 use super::*;
-use crate::job::{ModelIdentity, PredictionTerms};
+use crate::job::{PredictionTerms, Withdrawal};
 
 fn block(number: u64, fork: u8) -> BlockRef {
     BlockRef { number, hash: B256::with_last_byte(fork), timestamp: number }
@@ -35,6 +36,15 @@ fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {
     Progress { opened: jobs.to_vec(), cursor: Some(block(cursor, 0)), ..Progress::default() }
 }
 
+fn confirmed_in(block: u64) -> JobEvent {
+    JobEvent::PaymentConfirmed {
+        transaction: B256::ZERO,
+        block,
+        block_hash: B256::ZERO,
+        gas_used: 1,
+    }
+}
+
 #[test]
 fn everything_survives_reopening_and_applies_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -42,12 +52,12 @@ fn everything_survives_reopening_and_applies_once() {
     {
         let store = store(dir.path());
         store.apply(opened(&[job(1, 3)], 4), 9).unwrap();
-        store.put_proof(one, &proof(), |job| job.enter(JobState::Proven, 9)).unwrap();
+        store.put_proof(one, &proof(), 9).unwrap();
     }
     let store = store(dir.path());
     store.apply(opened(&[job(1, 3)], 4), 10).unwrap();
     let found = store.job(one).unwrap().unwrap();
-    assert_eq!((found.state, found.updated_at), (JobState::Proven, 9));
+    assert_eq!((found.state(), found.updated_at), (&JobState::Proven, 9));
     assert_eq!(store.proof(one).unwrap(), Some(proof()));
     assert_eq!(store.cursor().unwrap(), Some(block(4, 0)));
     assert_eq!(
@@ -81,27 +91,22 @@ fn rolling_back_undoes_what_came_after() {
     };
     store.apply(progress, 0).unwrap();
     for (id, number) in [(1, 5), (2, 7)] {
-        let state = JobState::Confirmed {
-            transaction: B256::ZERO,
-            block: number,
-            block_hash: B256::ZERO,
-            gas_used: 1,
-        };
-        store.put_proof(U256::from(id), &proof(), |job| job.enter(state, 0)).unwrap();
+        store.put_proof(U256::from(id), &proof(), 0).unwrap();
+        store.report(U256::from(id), &confirmed_in(number), 0).unwrap();
     }
 
     assert_eq!(store.roll_back(Some(6), 1).unwrap(), [2, 3, 4].map(|id: u64| U256::from(id)));
     assert_eq!(store.cursor().unwrap(), Some(block(6, 0)));
     let state = |id: u64| store.job(U256::from(id)).unwrap().unwrap();
-    assert!(matches!(state(1).state, JobState::Confirmed { .. }), "paid before the fork");
-    assert_eq!((state(2).state, state(2).paid_in), (JobState::Proven, None), "paid after it");
-    assert_eq!(state(3).state, JobState::Skipped { reason: SkipReason::Reorged });
-    assert_eq!(state(4).state, JobState::Seen, "asked again");
+    assert!(matches!(state(1).state(), JobState::Confirmed { .. }), "paid before the fork");
+    assert_eq!((state(2).state(), state(2).paid_in), (&JobState::Proven, None), "paid after it");
+    assert_eq!(state(3).state(), &JobState::Skipped { reason: SkipReason::Reorged });
+    assert_eq!(state(4).state(), &JobState::Seen, "asked again");
 
     // The same order comes back, another one under the same id does not count as the same.
     store.apply(opened(&[job(3, 7)], 7), 2).unwrap();
-    assert_eq!((state(3).state, state(3).opened_in.number), (JobState::Seen, 7));
-    store.put_proof(U256::from(3), &proof(), |job| job.enter(JobState::Proven, 3)).unwrap();
+    assert_eq!((state(3).state(), state(3).opened_in.number), (&JobState::Seen, 7));
+    store.put_proof(U256::from(3), &proof(), 3).unwrap();
     let mut other = job(3, 7);
     other.terms.price = U256::from(2);
     store.apply(opened(&[other.clone()], 7), 4).unwrap();
@@ -117,9 +122,9 @@ fn a_payment_takes_up_a_job_that_was_given_up() {
     let store = store(dir.path());
     store.apply(opened(&[job(1, 2), job(2, 2), job(3, 2)], 3), 0).unwrap();
     let (failed, skipped, ours) = (U256::from(1), U256::from(2), U256::from(3));
-    store.update(failed, |job| job.enter(JobState::Failed { reason: "".into() }, 1)).unwrap();
+    store.report(failed, &JobEvent::GivenUp { reason: "".into() }, 1).unwrap();
     let reason = SkipReason::PriceTooLow { price: U256::ONE, minimum: U256::from(2) };
-    store.update(skipped, |job| job.enter(JobState::Skipped { reason }, 1)).unwrap();
+    store.report(skipped, &JobEvent::Declined { reason }, 1).unwrap();
     let payment = Payment { transaction: B256::ZERO, block: block(4, 0) };
     let progress = Progress {
         paid: [failed, skipped, ours].map(|id| (id, payment)).to_vec(),
@@ -130,18 +135,37 @@ fn a_payment_takes_up_a_job_that_was_given_up() {
     let states = || {
         let jobs = store.jobs().unwrap();
         assert!(jobs.iter().all(|job| job.paid_in == Some(payment)));
-        jobs.into_iter().map(|job| job.state).collect::<Vec<_>>()
+        jobs.into_iter().map(|job| job.state().clone()).collect::<Vec<_>>()
     };
     assert_eq!(states(), [JobState::Submitted, JobState::Submitted, JobState::Seen]);
-    let confirmed = JobState::Confirmed {
-        transaction: B256::ZERO,
-        block: 4,
-        block_hash: B256::ZERO,
-        gas_used: 1,
-    };
-    store.update(failed, |job| job.enter(confirmed.clone(), 3)).unwrap();
+    let confirmed = store.report(failed, &confirmed_in(4), 3).unwrap().state().clone();
+    assert!(matches!(confirmed, JobState::Confirmed { block: 4, .. }));
     store.apply(progress, 4).unwrap();
     assert_eq!(states()[0], confirmed, "a payment that is read again changes nothing");
+}
+
+#[test]
+fn an_impossible_event_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 2)], 3), 0).unwrap();
+    let before = store.job(U256::ONE).unwrap();
+    let claim = SignedTransaction {
+        hash: B256::ZERO,
+        from: Address::ZERO,
+        nonce: 0,
+        gas_limit: 0,
+        max_fee_per_gas: 0,
+        max_priority_fee_per_gas: 0,
+        raw: Bytes::new(),
+    };
+    // A claim without a proof: whoever reports it must not go on and send it.
+    let error = store
+        .report_and(U256::ONE, &JobEvent::ClaimSigned, 1, |job| job.claims.push(claim))
+        .unwrap_err();
+    assert!(matches!(error, StoreError::IllegalEvent { job: U256::ONE, .. }), "{error}");
+    assert!(crate::RelayerError::from(error).concerns_one_job());
+    assert_eq!(store.job(U256::ONE).unwrap(), before);
 }
 
 #[test]
@@ -193,4 +217,65 @@ fn files_that_are_no_store_are_named() {
         })
         .unwrap();
     assert!(matches!(store.jobs(), Err(StoreError::Damaged { .. })));
+}
+
+/// A job as it lies on disk, with a state in place of STATE.
+const STORED_JOB: &str = concat!(
+    r#"{"terms":{"job_id":"0x1","model_id":"0x2","model":{"vk_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000003","model_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000004"},"binding_hash":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000005","buyer":"#,
+    r#""0x0000000000000000000000000000000000000006","token":"#,
+    r#""0x0000000000000000000000000000000000000007","price":"0x8","deadline":9,"#,
+    r#""input_commitment":"0xa","hint":"0x0b"},"opened_in":{"number":12,"hash":"#,
+    r#""0x000000000000000000000000000000000000000000000000000000000000000d","timestamp":14},"#,
+    r#""state":STATE,"claims":[{"hash":"#,
+    r#""0x000000000000000000000000000000000000000000000000000000000000000f","from":"#,
+    r#""0x0000000000000000000000000000000000000010","nonce":17,"gas_limit":18,"#,
+    r#""max_fee_per_gas":19,"max_priority_fee_per_gas":20,"raw":"0x15"}],"cancellations":[],"#,
+    r#""paid_in":{"transaction":"#,
+    r#""0x0000000000000000000000000000000000000000000000000000000000000016","block":{"number":23,"#,
+    r#""hash":"0x0000000000000000000000000000000000000000000000000000000000000018","#,
+    r#""timestamp":25}},"attempts":26,"failed_proofs":27,"not_before":28,"last_error":"why","#,
+    r#""updated_at":29}"#,
+);
+
+/// Stores of earlier versions are on disks out there.
+#[test]
+fn stored_jobs_stay_readable() {
+    let hash = format!("{:?}", B256::with_last_byte(1));
+    let states = [
+        r#"{"name":"seen"}"#.to_owned(),
+        r#"{"name":"proving"}"#.to_owned(),
+        r#"{"name":"proven"}"#.to_owned(),
+        r#"{"name":"submitting"}"#.to_owned(),
+        r#"{"name":"submitted"}"#.to_owned(),
+        format!(
+            r#"{{"name":"confirmed","transaction":"{hash}","block":2,"block_hash":"{hash}","gas_used":3}}"#
+        ),
+        format!(
+            r#"{{"name":"skipped","reason":{{"kind":"unknown_model","model":{{"vk_hash":"{hash}","model_hash":"{hash}"}}}}}}"#
+        ),
+        r#"{"name":"skipped","reason":{"kind":"expired","deadline":4,"now":5}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"price_too_low","price":"0x6","minimum":"0x7"}}"#
+            .to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"token_not_accepted","token":"0x0000000000000000000000000000000000000008"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"claimed_by_other","recipient":"0x0000000000000000000000000000000000000009"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"refunded"}}"#.to_owned(),
+        r#"{"name":"skipped","reason":{"kind":"reorged"}}"#.to_owned(),
+        r#"{"name":"failed","reason":"it was hopeless"}"#.to_owned(),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    for state in states {
+        let stored = STORED_JOB.replace("STATE", &state);
+        store
+            .write("be filled", |txn| {
+                txn.open_table(JOBS)?.insert(key(U256::ONE), stored.as_bytes())?;
+                Ok(())
+            })
+            .unwrap();
+        let job = store.job(U256::ONE).unwrap().unwrap();
+        assert_eq!(String::from_utf8(encode(&job).unwrap()).unwrap(), stored);
+    }
 }

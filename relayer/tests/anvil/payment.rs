@@ -4,16 +4,18 @@ use alloy::{
     primitives::{Address, U256},
     sol,
 };
-use assay_relayer::{
-    Artifact, ChainError, JobState, PredictionEscrow, PredictionJob, ProofArtifact, SkipReason,
-    TypedContract, prediction_escrow::OnChainState, proof_context,
+use assay_client::{
+    Artifact, ChainError, ContractClient, PredictionEscrow, ProofArtifact,
+    escrow::prediction::OnChainState, proof_context,
 };
-
-use crate::{
+use assay_client_testing::{
     node::artifacts,
     require_anvil,
-    world::{Behaviour, TestProver, World, connect, mock_proof, settle, turn_until},
+    stage::{connect, mock_proof},
 };
+use assay_relayer::{JobState, PredictionJob, SkipReason};
+
+use crate::world::{Behaviour, TestProver, World, settle, turn_until};
 
 #[tokio::test]
 async fn a_job_is_proven_claimed_and_paid_out() {
@@ -49,7 +51,7 @@ async fn several_jobs_over_websocket() {
     for price in 1..=4 {
         ids.push(world.open(price).await);
     }
-    let ws = connect(world.anvil.ws_url(), 0).await;
+    let ws = connect(world.node.ws_url(), 0).await;
     let prover = world.prover();
     let mut config = world.config();
     config.parallel_proofs = 3;
@@ -75,7 +77,7 @@ async fn confirmations_are_waited_for() {
     turn_until(&mut relayer, id, |job| job.paid_in.is_some()).await;
     for _ in 0..2 {
         relayer.turn().await.unwrap();
-        assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Submitted);
+        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Submitted);
         world.mine(1).await;
     }
     let job = settle(&mut relayer, id).await;
@@ -88,7 +90,7 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     let world = World::new().await;
     let ours = world.open(5).await;
     let theirs = world.open(6).await;
-    let (us, rival) = (world.chain.account().unwrap(), connect(world.anvil.url(), 2).await);
+    let (us, rival) = (world.chain.account().unwrap(), connect(world.node.url(), 2).await);
     let rival_escrow = PredictionEscrow::at(rival.clone(), world.escrow.address());
     let claim = async |id: U256, recipient: Address| {
         let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, recipient);
@@ -106,13 +108,16 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, ours).await;
     assert!(
-        matches!(job.state, JobState::Confirmed { transaction, .. } if transaction == copied.hash),
+        matches!(job.state(), JobState::Confirmed { transaction, .. } if *transaction == copied.hash),
         "{}",
-        job.state
+        job.state()
     );
     let job = settle(&mut relayer, theirs).await;
     let recipient = rival.account().unwrap();
-    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::ClaimedByOther { recipient } });
+    assert_eq!(
+        *job.state(),
+        JobState::Skipped { reason: SkipReason::ClaimedByOther { recipient } }
+    );
     assert_eq!(prover.calls(), 0, "nothing was left to prove");
 }
 
@@ -128,16 +133,16 @@ async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
     config.minimum_prices.insert(Address::ZERO, U256::from(4));
     let prover = world.prover_that(Behaviour::ProvesWrongly);
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
-    assert!(matches!(settle(&mut relayer, given_up).await.state, JobState::Failed { .. }));
-    assert!(matches!(settle(&mut relayer, left_alone).await.state, JobState::Skipped { .. }));
+    assert!(matches!(settle(&mut relayer, given_up).await.state(), JobState::Failed { .. }));
+    assert!(matches!(settle(&mut relayer, left_alone).await.state(), JobState::Skipped { .. }));
 
-    let other = connect(world.anvil.url(), 2).await;
+    let other = connect(world.node.url(), 2).await;
     let other = PredictionEscrow::at(other, world.escrow.address());
     for id in [given_up, left_alone] {
         let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, us);
         let proof = mock_proof(world.model, context, U256::from(1234), TestProver::OUTPUT);
         other.claim(id, us, &ProofArtifact { proof, output: TestProver::OUTPUT }).await.unwrap();
-        let paid = |job: &PredictionJob| matches!(job.state, JobState::Confirmed { .. });
+        let paid = |job: &PredictionJob| matches!(job.state(), JobState::Confirmed { .. });
         let job = turn_until(&mut relayer, id, paid).await;
         world.assert_paid_once(&job).await;
         settle(&mut relayer, id).await;
@@ -179,7 +184,7 @@ async fn tokens_and_refunds() {
     order.price = U256::from(99);
     let cheap = world.buyer.open(order.clone()).await.unwrap().job_id;
     let reason = SkipReason::PriceTooLow { price: U256::from(99), minimum: U256::from(100) };
-    assert_eq!(settle(&mut relayer, cheap).await.state, JobState::Skipped { reason });
+    assert_eq!(*settle(&mut relayer, cheap).await.state(), JobState::Skipped { reason });
 
     let early = world.buyer.refund(cheap).await.err().unwrap();
     assert_eq!(early.revert().unwrap().name.as_deref(), Some("DeadlineNotPassed"), "{early}");

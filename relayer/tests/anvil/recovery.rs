@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_relayer::{CancellationToken, JobState, PredictionEscrow, RelayerError, TypedContract};
+use assay_client::{ContractClient, PredictionEscrow};
+use assay_client_testing::{Action, Proxy, require_anvil, stage::connect};
+use assay_relayer::{CancellationToken, JobEvent, JobState, RelayerError};
 
-use crate::{
-    proxy::{Action, Proxy},
-    require_anvil,
-    world::{Behaviour, World, assert_expired, connect, settle, turn_until, turn_until_error},
-};
+use crate::world::{Behaviour, World, assert_expired, settle, turn_until, turn_until_error};
 
 #[tokio::test]
 async fn killed_while_proving() {
@@ -17,7 +15,7 @@ async fn killed_while_proving() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proving);
+    assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proving);
     drop(relayer);
 
     let prover = world.prover();
@@ -50,7 +48,7 @@ async fn killed_while_submitting(action: Action, mined: usize) {
     let error = turn_until_error(&mut relayer).await;
     assert!(error.is_survivable(), "{error}");
     let stored = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!((stored.state, stored.claims.len()), (JobState::Submitting, 1));
+    assert_eq!((stored.state(), stored.claims.len()), (&JobState::Submitting, 1));
     assert_eq!(world.claims().await, mined);
     drop(relayer);
 
@@ -115,7 +113,7 @@ async fn the_node_goes_away_and_comes_back() {
     require_anvil!();
     let world = World::new().await;
     let id = world.open(5).await;
-    let proxy = Proxy::start(world.anvil.port).await;
+    let proxy = Proxy::start(world.node.port()).await;
     let escrow = PredictionEscrow::at(connect(proxy.url(), 0).await, world.escrow.address());
     let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     proxy.rule(|_, _| Action::Swallow);
@@ -164,9 +162,9 @@ async fn proving_is_tried_again_but_not_for_ever() {
     let mut relayer = world.relayer_with(world.escrow.clone(), &hopeless, config.clone()).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(&job.state, JobState::Failed { reason } if reason.contains("killed")),
+        matches!(job.state(), JobState::Failed { reason } if reason.contains("killed")),
         "{}",
-        job.state
+        job.state()
     );
     assert_eq!(hopeless.calls(), 2);
     drop(relayer);
@@ -176,9 +174,9 @@ async fn proving_is_tried_again_but_not_for_ever() {
     let mut relayer = world.relayer_with(world.escrow.clone(), &panics, config).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(&job.state, JobState::Failed { reason } if reason.contains("panicked")),
+        matches!(job.state(), JobState::Failed { reason } if reason.contains("panicked")),
         "{}",
-        job.state
+        job.state()
     );
 }
 
@@ -208,15 +206,9 @@ async fn only_the_deadline_ends_the_wait_for_an_input() {
     let mut relayer = world.relayer(&prover).await;
     relayer.turn().await.unwrap();
     // As after hours of waiting.
-    relayer
-        .store()
-        .update(id, |job| {
-            job.state = JobState::Seen;
-            job.attempts = 900;
-        })
-        .unwrap();
+    relayer.store().report_and(id, &JobEvent::ProofPutOff, 0, |job| job.attempts = 900).unwrap();
     let job = turn_until(&mut relayer, id, |job| job.attempts > 900).await;
-    assert_eq!((job.state, job.failed_proofs), (JobState::Seen, 0));
+    assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 0));
     assert!(job.not_before - job.updated_at <= 30, "an input is noticed soon");
     assert!(job.last_error.unwrap().contains("not here yet"));
 
@@ -244,7 +236,7 @@ async fn a_proof_stopped_on_purpose_is_no_failed_one() {
     let (ran, ()) = tokio::join!(relayer.run(stop), waits);
     ran.unwrap();
     let job = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!((job.state, job.failed_proofs), (JobState::Seen, 0));
+    assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 0));
     drop(relayer);
 
     let mut relayer = world.relayer(&world.prover()).await;

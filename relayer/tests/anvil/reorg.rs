@@ -1,13 +1,11 @@
 //! Blocks that are taken back.
 
 use alloy::primitives::U256;
+use assay_client_testing::require_anvil;
 use assay_relayer::{JobState, SkipReason};
 use serde_json::json;
 
-use crate::{
-    require_anvil,
-    world::{World, settle},
-};
+use crate::world::{World, settle};
 
 #[tokio::test]
 async fn a_claim_that_was_dropped_is_sent_again() {
@@ -45,7 +43,7 @@ async fn a_job_that_was_dropped_and_one_that_came_back() {
     world.mine(3).await;
     relayer.turn().await.unwrap();
     let job = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::Reorged });
+    assert_eq!(*job.state(), JobState::Skipped { reason: SkipReason::Reorged });
 
     // The same id again, for another order: the old proof must not be used.
     let mut order = world.order(6).await;

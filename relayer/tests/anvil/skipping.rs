@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256, keccak256};
-use assay_relayer::{
-    JobState, ModelIdentity, PredictionEscrow, SkipReason, TypedContract, chain::GasPolicy,
-};
+use assay_client::{ContractClient, ModelIdentity, PredictionEscrow, chain::GasPolicy};
+use assay_client_testing::{require_anvil, stage::commitment};
+use assay_relayer::{JobState, SkipReason};
 use serde_json::json;
 
-use crate::{
-    require_anvil,
-    world::{Behaviour, World, assert_expired, commitment, settle, turn_until},
-};
+use crate::world::{Behaviour, World, assert_expired, settle, turn_until};
 
 #[tokio::test]
 async fn an_expired_job() {
@@ -73,7 +70,7 @@ async fn fees_over_the_limit_are_waited_for() {
     };
     let mut relayer = world.relayer_with(limited(Some(1)), &world.prover(), world.config()).await;
     let job = turn_until(&mut relayer, id, |job| job.last_error.is_some()).await;
-    assert_eq!((job.state, job.claims.len()), (JobState::Proven, 0));
+    assert_eq!((job.state(), job.claims.len()), (&JobState::Proven, 0));
     assert!(job.last_error.unwrap().contains("over the limit of 1"));
     assert_eq!(world.nonce().await, nonce, "nothing was sent");
     drop(relayer);
@@ -103,7 +100,10 @@ async fn a_model_that_is_not_served() {
     let prover = world.prover();
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
-    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::UnknownModel { model: other } });
+    assert_eq!(
+        *job.state(),
+        JobState::Skipped { reason: SkipReason::UnknownModel { model: other } }
+    );
     assert_eq!(prover.calls(), 0);
 }
 
@@ -117,9 +117,9 @@ async fn a_proof_that_the_verifier_rejects_is_not_sent() {
     let mut relayer = world.relayer(&prover).await;
     let job = settle(&mut relayer, id).await;
     assert!(
-        matches!(&job.state, JobState::Failed { reason } if reason.contains("dry run")),
+        matches!(job.state(), JobState::Failed { reason } if reason.contains("dry run")),
         "{}",
-        job.state
+        job.state()
     );
     assert_eq!((world.nonce().await, job.claims.len()), (nonce, 0), "nothing was sent");
 }
@@ -131,11 +131,11 @@ async fn a_job_that_is_refunded_while_it_is_proven() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proving);
+    assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proving);
     world.pass_deadline().await;
     world.buyer.refund(id).await.unwrap();
     let job = settle(&mut relayer, id).await;
-    assert_eq!(job.state, JobState::Skipped { reason: SkipReason::Refunded });
+    assert_eq!(*job.state(), JobState::Skipped { reason: SkipReason::Refunded });
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn an_account_without_money_waits_for_it() {
     world.rpc("anvil_setBalance", json!([account, "0x1"])).await;
     let mut relayer = world.relayer(&world.prover()).await;
     let job = turn_until(&mut relayer, id, |job| job.last_error.is_some()).await;
-    assert_eq!(job.state, JobState::Proven);
+    assert_eq!(*job.state(), JobState::Proven);
     assert!(job.last_error.unwrap().contains("send funds"), "the text says what to do");
     world.rpc("anvil_setBalance", json!([account, U256::from(10).pow(U256::from(18))])).await;
     let job = settle(&mut relayer, id).await;
@@ -164,7 +164,7 @@ async fn a_token_that_is_not_accepted() {
     let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
     let job = settle(&mut relayer, id).await;
     assert_eq!(
-        job.state,
+        *job.state(),
         JobState::Skipped { reason: SkipReason::TokenNotAccepted { token: Address::ZERO } }
     );
 }

@@ -7,14 +7,12 @@ use alloy::{
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
 };
-use assay_relayer::{ChainError, JobState, TypedContract};
+use assay_client::{ChainError, ContractClient};
+use assay_client_testing::{Action, require_anvil};
+use assay_relayer::JobState;
 use serde_json::json;
 
-use crate::{
-    proxy::Action,
-    require_anvil,
-    world::{World, assert_expired, settle, turn_until, turn_until_error},
-};
+use crate::world::{World, assert_expired, settle, turn_until, turn_until_error};
 
 #[tokio::test]
 async fn a_stuck_claim_is_sent_again_with_higher_fees() {
@@ -55,7 +53,7 @@ async fn a_claim_that_pays_less_than_its_rival_in_the_pool_raises_its_fees() {
     assert_eq!(rival.nonce, nonce);
 
     let mut relayer = world.relayer(&world.prover()).await;
-    let job = turn_until(&mut relayer, id, |job| job.state == JobState::Submitted).await;
+    let job = turn_until(&mut relayer, id, |job| *job.state() == JobState::Submitted).await;
     assert_eq!(job.claims.len(), 2);
     assert!(job.claims[1].max_fee_per_gas > rival.max_fee_per_gas);
     world.automine(true).await;
@@ -79,9 +77,9 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
     world.automine(false).await;
     let mut relayer = world.relayer(&world.prover()).await;
     relayer.store().update(first, |job| job.not_before = u64::MAX).unwrap();
-    turn_until(&mut relayer, second, |job| job.state == JobState::Submitted).await;
+    turn_until(&mut relayer, second, |job| *job.state() == JobState::Submitted).await;
     relayer.store().update(first, |job| job.not_before = 0).unwrap();
-    let job = turn_until(&mut relayer, first, |job| job.state == JobState::Submitted).await;
+    let job = turn_until(&mut relayer, first, |job| *job.state() == JobState::Submitted).await;
     let nonces: Vec<u64> = job.claims.iter().map(|claim| claim.nonce).collect();
     assert_eq!(nonces, [nonce, nonce + 1]);
     world.automine(true).await;
@@ -102,7 +100,7 @@ async fn a_claim_that_waits_when_its_job_expires_gives_its_nonce_back() {
     let nonce = world.nonce().await;
     world.automine(false).await;
     let mut relayer = world.relayer(&world.prover()).await;
-    turn_until(&mut relayer, id, |job| job.state == JobState::Submitted).await;
+    turn_until(&mut relayer, id, |job| *job.state() == JobState::Submitted).await;
     // The blocks have no room for the claim until its deadline has passed.
     world.rpc("evm_setBlockGasLimit", json!(["0x7530"])).await;
     world.pass_deadline().await;
@@ -141,9 +139,9 @@ async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
     // Had a turn waited for the withdrawal, it would have taken minutes.
     let escrow = world.escrow.clone();
     let mut relayer = world.relayer_with(escrow.clone(), &world.prover(), config.clone()).await;
-    turn_until(&mut relayer, first, |job| job.state == JobState::Submitted).await;
+    turn_until(&mut relayer, first, |job| *job.state() == JobState::Submitted).await;
     world.mine(1).await;
-    turn_until(&mut relayer, first, |job| matches!(job.state, JobState::Confirmed { .. })).await;
+    turn_until(&mut relayer, first, |job| matches!(job.state(), JobState::Confirmed { .. })).await;
     let sent = relayer.store().withdrawals().unwrap();
     assert_eq!((sent.len(), sent[0].transactions.len(), sent[0].token), (1, 1, Address::ZERO));
     assert_eq!(sent[0].transactions[0].nonce, nonce + 1);
@@ -152,7 +150,7 @@ async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
     world.automine(true).await;
     let second = world.open(6).await;
     world.automine(false).await;
-    turn_until(&mut relayer, second, |job| job.state == JobState::Submitted).await;
+    turn_until(&mut relayer, second, |job| *job.state() == JobState::Submitted).await;
     drop(relayer);
 
     // A restart knows of it, and raises the fees of both.

@@ -1,6 +1,7 @@
-//! A chain with a registry, an escrow, a model and its verifier; and a prover for that verifier.
+//! A stage for relayers, and a prover for its verifier.
 
 use std::{
+    ops::Deref,
     path::PathBuf,
     sync::{
         Arc,
@@ -9,103 +10,47 @@ use std::{
     time::Duration,
 };
 
-use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
-    providers::Provider,
-    sol_types::SolValue,
+use alloy::primitives::{Address, U256};
+use assay_client::{
+    ContractClient, ModelIdentity, PredictionEscrow, ProofArtifact,
+    escrow::prediction::{EventKind, OnChainState},
+};
+use assay_client_testing::{
+    Action, Proxy, Stage,
+    stage::{connect, mock_proof},
 };
 use assay_relayer::{
-    Artifact, CancellationToken, Chain, ChainConfig, JobState, ModelIdentity, ModelRegistry,
-    PredictionEscrow, PredictionJob, ProofArtifact, ProofRequest, ProveError, Prover, Relayer,
-    RelayerConfig, RelayerError, SignerSource, SkipReason, TypedContract,
-    chain::deploy::data_contract_hash,
-    prediction_escrow::{EventKind, OnChainState, Order},
-    registry::{ModelCommitment, PROOF_SYSTEM_ID},
+    CancellationToken, JobState, PredictionJob, ProofRequest, ProveError, Prover, Relayer,
+    RelayerConfig, RelayerError, SkipReason,
 };
 use async_trait::async_trait;
-use serde_json::Value;
 
-use crate::{
-    node::{Anvil, KEYS, artifacts},
-    proxy::{Action, Proxy},
-};
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-pub const MINUTE: Duration = Duration::from_secs(60);
-/// Flags byte (local setup) and the rest of a key.
-const KEY: [u8; 33] = [1; 33];
-
-/// Quick retries and polls, so that the tests of trouble take seconds.
-pub fn config(url: String) -> ChainConfig {
-    let mut config = ChainConfig::new(url);
-    config.poll_interval = Duration::from_millis(50);
-    config.retry.max_retries = 2;
-    config.retry.initial_backoff = Duration::from_millis(10);
-    config.retry.request_timeout = Duration::from_secs(5);
-    config
-}
-
-pub async fn connect(url: String, account: usize) -> Chain {
-    let signer = SignerSource::PrivateKey(KEYS[account].into()).load().unwrap();
-    Chain::connect(config(url), Some(signer)).await.unwrap()
-}
-
-pub struct World {
-    pub anvil: Anvil,
-    /// Account 0: deploys and relays.
-    pub chain: Chain,
-    pub registry: ModelRegistry,
-    pub escrow: PredictionEscrow,
-    /// Account 1's view of the escrow.
-    pub buyer: PredictionEscrow,
-    pub model: ModelIdentity,
-    pub model_id: U256,
-    pub binding_hash: B256,
-    pub vk: Address,
-    pub verifier: Address,
+/// A stage, and a folder for the relayer's store.
+pub(crate) struct World {
+    stage: Stage,
     dir: tempfile::TempDir,
 }
 
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
 impl World {
-    pub async fn new() -> Self {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let anvil = Anvil::start();
-        let chain = connect(anvil.url(), 0).await;
-        let out = artifacts();
-        let registry = Artifact::load(&out, "ModelRegistry").unwrap();
-        let (registry, _) = ModelRegistry::deploy(&chain, &registry).await.unwrap();
-        let escrow = Artifact::load(&out, "PredictionEscrow").unwrap();
-        let (escrow, _) =
-            PredictionEscrow::deploy(&chain, &escrow, registry.address(), true).await.unwrap();
-        let vk = chain.deploy_data(&KEY).await.unwrap();
-        assert_eq!(vk.code_hash, data_contract_hash(&KEY));
-        let verifier =
-            Artifact::load_file(&out.join("VerifierDoubles.sol/MockVerifier.json"), "MockVerifier")
-                .unwrap();
-        let verifier = chain.deploy(verifier.init_code).await.unwrap().address;
-        let model = ModelIdentity { vk_hash: vk.code_hash, model_hash: keccak256("weights") };
-        let registered = registry.register(commitment(model), vk.address, verifier).await.unwrap();
-        let buyer = PredictionEscrow::at(connect(anvil.url(), 1).await, escrow.address());
-        Self {
-            anvil,
-            chain,
-            registry,
-            escrow,
-            buyer,
-            model,
-            model_id: registered.model_id,
-            binding_hash: registered.binding_hash,
-            vk: vk.address,
-            verifier,
-            dir: tempfile::tempdir().unwrap(),
-        }
+    pub(crate) async fn new() -> Self {
+        Self { stage: Stage::new().await, dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.dir.path().join("jobs.redb")
     }
 
-    pub fn config(&self) -> RelayerConfig {
+    pub(crate) fn config(&self) -> RelayerConfig {
         let mut config = RelayerConfig::new(self.store());
         config.poll_interval = Duration::from_millis(50);
         config.withdraw = false;
@@ -114,28 +59,11 @@ impl World {
         config
     }
 
-    pub async fn order(&self, price: u64) -> Order {
-        Order {
-            modelId: self.model_id,
-            bindingHash: self.binding_hash,
-            inputCommitment: U256::from(1234),
-            token: Address::ZERO,
-            price: U256::from(price),
-            deadline: self.chain.head().await.unwrap().timestamp + 3600,
-            hint: Bytes::from_static(b"digit 7"),
-        }
-    }
-
-    /// Opens a job as the buyer.
-    pub async fn open(&self, price: u64) -> U256 {
-        self.buyer.open(self.order(price).await).await.unwrap().job_id
-    }
-
-    pub async fn relayer(&self, prover: &Arc<TestProver>) -> Relayer {
+    pub(crate) async fn relayer(&self, prover: &Arc<TestProver>) -> Relayer {
         self.relayer_with(self.escrow.clone(), prover, self.config()).await
     }
 
-    pub async fn relayer_with(
+    pub(crate) async fn relayer_with(
         &self,
         escrow: PredictionEscrow,
         prover: &Arc<TestProver>,
@@ -145,8 +73,8 @@ impl World {
     }
 
     /// A relayer behind a node that does this with each transaction it sends.
-    pub async fn relayer_whose_claims(&self, meet: Action) -> Relayer {
-        let proxy = Proxy::start(self.anvil.port).await;
+    pub(crate) async fn relayer_whose_claims(&self, meet: Action) -> Relayer {
+        let proxy = Proxy::start(self.node.port()).await;
         proxy.rule(move |method, _| match method {
             "eth_sendRawTransaction" => meet.clone(),
             _ => Action::Forward,
@@ -156,70 +84,39 @@ impl World {
     }
 
     /// Has a job proven by a relayer that stops before it sends the claim.
-    pub async fn prove_only(&self, id: U256) {
+    pub(crate) async fn prove_only(&self, id: U256) {
         let stop = CancellationToken::new();
         let mut config = self.config();
         config.shutdown_grace = Duration::from_secs(5);
         let prover = self.prover_that(Behaviour::ProvesAndStops(stop.clone()));
         let mut relayer = self.relayer_with(self.escrow.clone(), &prover, config).await;
         relayer.run(stop).await.unwrap();
-        assert_eq!(relayer.store().job(id).unwrap().unwrap().state, JobState::Proven);
+        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proven);
         assert_eq!(self.claims().await, 0);
     }
 
-    pub fn prover(&self) -> Arc<TestProver> {
+    pub(crate) fn prover(&self) -> Arc<TestProver> {
         self.prover_that(Behaviour::Proves)
     }
 
-    pub fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
+    pub(crate) fn prover_that(&self, behaviour: Behaviour) -> Arc<TestProver> {
         self.prover_that_takes(Duration::ZERO, behaviour)
     }
 
     /// A prover whose proofs are expected to take that long.
-    pub fn prover_that_takes(&self, expected: Duration, behaviour: Behaviour) -> Arc<TestProver> {
+    pub(crate) fn prover_that_takes(
+        &self,
+        expected: Duration,
+        behaviour: Behaviour,
+    ) -> Arc<TestProver> {
         let calls = AtomicU32::new(0);
         Arc::new(TestProver { model: self.model, behaviour, expected, calls })
     }
 
-    /// A JSON-RPC method of the node.
-    pub async fn rpc(&self, method: &'static str, params: Value) -> Value {
-        self.chain.provider().raw_request(method.into(), params).await.unwrap()
-    }
-
-    /// Whether each transaction gets a block of its own at once.
-    pub async fn automine(&self, on: bool) {
-        self.rpc("evm_setAutomine", serde_json::json!([on])).await;
-    }
-
-    pub async fn mine(&self, blocks: u64) {
-        self.rpc("anvil_mine", serde_json::json!([blocks])).await;
-    }
-
-    /// Lets the time of every open job run out.
-    pub async fn pass_deadline(&self) {
-        self.rpc("evm_increaseTime", serde_json::json!([4000])).await;
-        self.mine(1).await;
-    }
-
-    /// Transactions mined for account 0.
-    pub async fn nonce(&self) -> u64 {
-        self.chain
-            .provider()
-            .get_transaction_count(self.chain.account().unwrap())
-            .latest()
-            .await
-            .unwrap()
-    }
-
-    pub async fn claims(&self) -> usize {
-        let events = self.escrow.events(0).await.unwrap();
-        events.iter().filter(|e| matches!(e.kind, EventKind::Claimed { .. })).count()
-    }
-
     /// Checks that a job was paid to account 0, once.
-    pub async fn assert_paid_once(&self, job: &PredictionJob) {
-        let JobState::Confirmed { transaction, block, .. } = job.state else {
-            panic!("{}: {:?}", job.state, job.last_error)
+    pub(crate) async fn assert_paid_once(&self, job: &PredictionJob) {
+        let JobState::Confirmed { transaction, block, .. } = *job.state() else {
+            panic!("{}: {:?}", job.state(), job.last_error)
         };
         let outcome = self.chain.outcome(transaction).await.unwrap().unwrap();
         assert!(outcome.success);
@@ -240,29 +137,19 @@ impl World {
     }
 }
 
-pub fn commitment(model: ModelIdentity) -> ModelCommitment {
-    ModelCommitment {
-        modelHash: model.model_hash,
-        circuitHash: keccak256("circuit"),
-        vkHash: model.vk_hash,
-        proofSystemId: PROOF_SYSTEM_ID,
-        uri: "https://example.org/model".into(),
-    }
-}
-
 /// Checks that a job was left alone because its time ran out.
-pub fn assert_expired(job: &PredictionJob) {
-    let expired = matches!(job.state, JobState::Skipped { reason: SkipReason::Expired { .. } });
-    assert!(expired, "{}", job.state);
+pub(crate) fn assert_expired(job: &PredictionJob) {
+    let expired = matches!(job.state(), JobState::Skipped { reason: SkipReason::Expired { .. } });
+    assert!(expired, "{}", job.state());
 }
 
 /// Runs a relayer until a job is settled.
-pub async fn settle(relayer: &mut Relayer, job: U256) -> PredictionJob {
+pub(crate) async fn settle(relayer: &mut Relayer, job: U256) -> PredictionJob {
     relayer.run_until_settled(job, MINUTE, CancellationToken::new()).await.unwrap()
 }
 
 /// Turns a relayer until a job is as wanted.
-pub async fn turn_until(
+pub(crate) async fn turn_until(
     relayer: &mut Relayer,
     id: U256,
     wanted: impl Fn(&PredictionJob) -> bool,
@@ -280,7 +167,7 @@ pub async fn turn_until(
 }
 
 /// Turns a relayer until a turn fails.
-pub async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
+pub(crate) async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
     let turns = async {
         loop {
             if let Err(error) = relayer.turn().await {
@@ -293,7 +180,7 @@ pub async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
 }
 
 /// What the prover does when asked.
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     Proves,
     /// Makes proofs that the verifier rejects.
     ProvesWrongly,
@@ -311,31 +198,19 @@ pub enum Behaviour {
 }
 
 /// A prover for forge's `MockVerifier`.
-pub struct TestProver {
+pub(crate) struct TestProver {
     model: ModelIdentity,
     behaviour: Behaviour,
     expected: Duration,
-    pub calls: AtomicU32,
+    pub(crate) calls: AtomicU32,
 }
 
 impl TestProver {
-    pub const OUTPUT: U256 = U256::from_limbs([7, 0, 0, 0]);
+    pub(crate) const OUTPUT: U256 = U256::from_limbs([7, 0, 0, 0]);
 
-    pub fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
-}
-
-/// What `MockVerifier` takes for a proof.
-pub fn mock_proof(
-    model: ModelIdentity,
-    context: U256,
-    input_commitment: U256,
-    output: U256,
-) -> Bytes {
-    let public_inputs = vec![context, input_commitment, output];
-    let digest = keccak256((model.vk_hash, public_inputs).abi_encode_params());
-    [model.model_hash, digest].concat().into()
 }
 
 #[async_trait]

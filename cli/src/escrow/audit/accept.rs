@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
+use assay_client::ContractClient;
 use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
-use assay_relayer::TypedContract;
 use clap::{ArgGroup, Args};
 
 use super::{EntryArgs, Job, step};

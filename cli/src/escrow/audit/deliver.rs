@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use alloy::primitives::{B256, keccak256};
 use anyhow::{Context, Result, bail};
-use assay_prover::collection::sealed::Recipient;
-use assay_relayer::{
-    audit_escrow::{AuditEntered, entries_hash},
+use assay_client::{
     contract::text_or_hex,
+    escrow::audit::{AuditEntered, entries_hash},
 };
+use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 

@@ -2,11 +2,11 @@
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_prover::collection::sealed::Recipient;
-use assay_relayer::{
-    TypedContract,
-    audit_escrow::{AuditOrder, Offer, Terms, admission_hash},
+use assay_client::{
+    ContractClient,
+    escrow::audit::{AuditOrder, Offer, Terms, admission_hash},
 };
+use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 

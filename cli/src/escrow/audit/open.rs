@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
-use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
-use assay_relayer::{
+use assay_client::{
     AuditEscrow,
-    audit_escrow::{Terms, admission_hash, admitted_keys},
+    escrow::audit::{Terms, admission_hash, admitted_keys},
 };
+use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ pub struct OpenArgs {
     /// What a seller loses by giving up when it has seen the test set; at most the stake
     #[arg(long, default_value = "0", value_parser = parse_small_amount)]
     abort_fee: U96,
-    /// Token of all amounts [default: the chain's own coin]
+    /// Token of all amounts [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Who alone may enter [default: anybody]

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::Result;
-use assay_relayer::{
-    audit_escrow::{EntryState, State, entries_hash},
+use assay_client::{
     contract::text_or_hex,
+    escrow::audit::{EntryState, State, entries_hash},
 };
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
-use assay_relayer::{RetrievalEscrow, TypedContract, retrieval_escrow::Terms};
+use assay_client::{ContractClient, RetrievalEscrow, escrow::retrieval::Terms};
 use clap::Args;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub struct OpenArgs {
     /// Price: 1ether, 0.5eth, 30gwei, or a number of the token's smallest unit
     #[arg(long, value_parser = parse_small_amount)]
     price: U96,
-    /// Token of the price [default: the chain's own coin]
+    /// Token of the price [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
     /// Seconds in which the runs are proven

@@ -173,7 +173,10 @@ fn bind_pooled(
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(super) fn global_average(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(super) fn global_average(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     global(importer, node, false)
 }
 

@@ -1,8 +1,8 @@
 //! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
 
 use super::{
-    ImportError, Importer, Node, arithmetic, cut, dropped, elementwise, layout, linear, pad, pooling,
-    quantized, reduce, resize, same,
+    ImportError, Importer, Node, arithmetic, cut, dropped, elementwise, layout, linear, pad,
+    pooling, quantized, reduce, resize, same,
 };
 
 /// An operator of the domain `ai.onnx` over activations. Nodes over constants alone are computed at import.

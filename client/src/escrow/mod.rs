@@ -1,0 +1,16 @@
+//! Clients of the escrows: contracts that hold a buyer's money until a proof earns it.
+//!
+//! * [`prediction`]: one input, one class.
+//! * [`audit`]: the accuracy of a model on a hidden test set.
+//! * [`retrieval`]: the items of a collection that a model selects.
+//! * [`collection_job`]: what audits and retrievals share.
+
+pub mod audit;
+pub mod collection_job;
+pub mod prediction;
+pub mod retrieval;
+
+pub use audit::AuditEscrow;
+pub use collection_job::{OrderError, RunArtifact};
+pub use prediction::{PredictionEscrow, PredictionEscrowError};
+pub use retrieval::RetrievalEscrow;

@@ -1,0 +1,68 @@
+//! Why jobs are left alone.
+
+use std::fmt;
+
+use alloy::primitives::{Address, U256};
+use assay_client::ModelIdentity;
+use serde::{Deserialize, Serialize};
+
+/// Why a job was left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum SkipReason {
+    /// This relayer does not hold the model.
+    UnknownModel {
+        /// The model of the job.
+        model: ModelIdentity,
+    },
+    /// The deadline has passed, or is nearer than the configured margin.
+    Expired {
+        /// Unix time of the deadline.
+        deadline: u64,
+        /// Unix time of the chain's newest block.
+        now: u64,
+    },
+    /// The payment is below the configured minimum.
+    PriceTooLow {
+        /// In the token's smallest unit.
+        price: U256,
+        /// What the configuration asks for.
+        minimum: U256,
+    },
+    /// The configuration does not admit the payment token.
+    TokenNotAccepted {
+        /// Zero for the native currency.
+        token: Address,
+    },
+    /// Somebody else was paid.
+    ClaimedByOther {
+        /// Who was paid.
+        recipient: Address,
+    },
+    /// The buyer has the money back.
+    Refunded,
+    /// The block that opened the job is no longer part of the chain.
+    Reorged,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownModel { model } => {
+                write!(f, "{model} is not among the models served here")
+            }
+            Self::Expired { deadline, now } => {
+                write!(f, "its deadline {deadline} has passed or is too near (chain time {now})")
+            }
+            Self::PriceTooLow { price, minimum } => {
+                write!(f, "it pays {price}, below the minimum of {minimum}")
+            }
+            Self::TokenNotAccepted { token } => {
+                write!(f, "it pays in token {token}, which is not accepted here")
+            }
+            Self::ClaimedByOther { recipient } => write!(f, "it was claimed for {recipient}"),
+            Self::Refunded => f.write_str("it was refunded to the buyer"),
+            Self::Reorged => f.write_str("the block that opened it is no longer part of the chain"),
+        }
+    }
+}
