@@ -14,6 +14,7 @@ mod protobuf;
 mod reference;
 mod run;
 mod shapes;
+mod supported;
 mod windows;
 
 #[cfg(test)]

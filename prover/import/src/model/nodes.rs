@@ -3,8 +3,8 @@
 use super::{
     FloatGraph, ImportError,
     importer::Importer,
-    operators,
     protobuf::{Node, Source},
+    supported,
 };
 
 /// Larger graphs are refused.
@@ -21,7 +21,7 @@ pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportEr
     let mut importer = Importer::new(source)?;
     let input = importer.add_input()?;
     for node in nodes {
-        operators::add(&mut importer, &Node::new(node))?;
+        supported::add(&mut importer, &Node::new(node))?;
     }
     importer.finish(input, name)
 }

@@ -20,7 +20,10 @@ fn operator(node: &Node<'_>) -> Binary {
 }
 
 /// Arithmetic of two operands, of which one may be constant.
-pub(super) fn binary(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn binary(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let names = node.inputs();
     let constant = |name: &String| importer.constants.get(name).cloned();
     match names {
@@ -252,7 +255,10 @@ fn push_sum(
 }
 
 /// `max(x, 0) + slope[c] * min(x, 0)`.
-pub(super) fn prelu(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn prelu(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let slope = required_constant(importer, node, 1)?;
     let lead = slope.shape.len().saturating_sub(value.shape.len());

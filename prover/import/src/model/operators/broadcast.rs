@@ -21,7 +21,7 @@ pub(super) enum Spread {
 type Operand = (usize, Spread);
 
 /// Tensor and spread of both operands, and the value that an elementwise operation makes of them.
-pub(super) fn pair(
+pub(in crate::model) fn pair(
     importer: &Importer<'_>,
     node: &Node<'_>,
     left: &Value,
@@ -83,7 +83,7 @@ fn spread(importer: &Importer<'_>, full: &Value, other: &Value, shape: &[usize])
 }
 
 /// A tensor of `shape` with the operand's values everywhere.
-pub(super) fn expand(
+pub(in crate::model) fn expand(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     operand: Operand,
@@ -98,7 +98,7 @@ pub(super) fn expand(
 }
 
 /// A tensor of `shape`, or of one value for each channel, with the operand's values.
-pub(super) fn gate(
+pub(in crate::model) fn gate(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     (tensor, spread): Operand,

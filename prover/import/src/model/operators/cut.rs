@@ -15,7 +15,10 @@ use assay_graph::{Shape, Window};
 /// Channels that are not neighbours are cut run by run and joined; more runs are refused.
 const MAX_RUNS: usize = 256;
 
-pub(super) fn concat(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn concat(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let first = unpadded(importer, node, 0)?;
     let axis = windows::axis(node, node.int("axis", 1), first.shape.len())?;
     let [_, height, width] = importer.shape(&first);
@@ -75,7 +78,7 @@ fn joined_order(
 }
 
 /// Start, end, axis and step of each axis that Slice cuts.
-pub(super) fn slice_ranges(
+pub(in crate::model) fn slice_ranges(
     importer: &Importer<'_>,
     node: &Node<'_>,
     shape: &[usize],
@@ -104,7 +107,10 @@ pub(super) fn slice_ranges(
     Ok(ranges)
 }
 
-pub(super) fn slice(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn slice(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let ranges = slice_ranges(importer, node, &value.shape)?;
     let result = cut(importer, node, &value, &ranges)?;
@@ -112,7 +118,10 @@ pub(super) fn slice(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), 
 }
 
 /// Gather of a run of positions, or of one, along one axis.
-pub(super) fn gather(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn gather(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let axis = windows::axis(node, node.int("axis", 0), value.shape.len())?;
     let indices = super::required_constant(importer, node, 1)?;
@@ -129,7 +138,10 @@ pub(super) fn gather(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(),
     importer.bind(node, result)
 }
 
-pub(super) fn split(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn split(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let axis = windows::axis(node, node.int("axis", 0), value.shape.len())?;
     let total = value.shape[axis];
@@ -214,7 +226,7 @@ fn cut(
 }
 
 /// The given channels, ascending or not.
-pub(super) fn pick_channels(
+pub(in crate::model) fn pick_channels(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     input: usize,
@@ -276,7 +288,7 @@ fn pick_places(
 }
 
 /// A depthwise convolution that copies: weight 1 at tap `tap` of its window.
-pub(super) fn place(
+pub(in crate::model) fn place(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     input: usize,

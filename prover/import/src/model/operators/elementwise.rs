@@ -5,7 +5,7 @@ use super::{
 };
 
 /// The function that an elementwise operator computes, if it is one.
-pub(super) fn function(
+pub(in crate::model) fn function(
     importer: &Importer<'_>,
     node: &Node<'_>,
 ) -> Result<Option<Function>, ImportError> {
@@ -79,7 +79,10 @@ fn clip(importer: &Importer<'_>, node: &Node<'_>) -> Result<Function, ImportErro
 }
 
 /// An elementwise operator.
-pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn add(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     match function(importer, node)? {
         Some(function) => apply(importer, node, function),
         None => Err(node.error("it is no elementwise function")),
@@ -87,7 +90,7 @@ pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
 }
 
 /// Applies a function to the node's first input.
-pub(super) fn apply(
+pub(in crate::model) fn apply(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     function: Function,
@@ -100,7 +103,7 @@ pub(super) fn apply(
 }
 
 /// The function of `value` as the node's result.
-pub(super) fn push_function(
+pub(in crate::model) fn push_function(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     value: Value,

@@ -8,7 +8,10 @@ use super::{
 };
 
 /// Evaluates the node if it depends on constants only; `false` if it does not.
-pub(super) fn try_fold(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<bool, ImportError> {
+pub(in crate::model) fn try_fold(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<bool, ImportError> {
     if node.operator() == "Constant" {
         let value = constant_node(importer, node)?;
         importer.bind_constant(node, value)?;

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The shape that Reshape, Flatten, Squeeze or Unsqueeze gives to a tensor of `shape`.
-pub(super) fn relabelled(
+pub(in crate::model) fn relabelled(
     importer: &Importer<'_>,
     node: &Node<'_>,
     shape: &[usize],
@@ -62,14 +62,20 @@ pub(super) fn relabelled(
     }
 }
 
-pub(super) fn relabel(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn relabel(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let shape = relabelled(importer, node, &value.shape)?;
     importer.bind(node, Value { shape, ..value })
 }
 
 /// The order of axes asked for; reversed when absent.
-pub(super) fn permutation(node: &Node<'_>, rank: usize) -> Result<Vec<usize>, ImportError> {
+pub(in crate::model) fn permutation(
+    node: &Node<'_>,
+    rank: usize,
+) -> Result<Vec<usize>, ImportError> {
     let Some(axes) = node.ints("perm") else { return Ok((0..rank).rev().collect()) };
     let mut seen = vec![false; rank];
     let mut permutation = Vec::with_capacity(rank);
@@ -86,7 +92,10 @@ pub(super) fn permutation(node: &Node<'_>, rank: usize) -> Result<Vec<usize>, Im
     Ok(permutation)
 }
 
-pub(super) fn transpose(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn transpose(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     // Padding that waits belongs to the tensor, whatever the order of the axes in the file.
     let value = activation(importer, node, 0)?;
     let permutation = permutation(node, value.shape.len())?;
@@ -104,7 +113,10 @@ pub(super) fn transpose(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<
     importer.bind(node, Value { shape, order, ..value })
 }
 
-pub(super) fn shape(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn shape(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let rank = value.shape.len() as i64;
     let clamp = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;

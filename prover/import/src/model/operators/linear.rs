@@ -9,7 +9,10 @@ use super::{
 use crate::model::importer::{channels_last_order, ordered};
 use assay_graph::Window;
 
-pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn conv(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let value = image(importer, node, value)?;
     let weights = required_constant(importer, node, 1)?;
@@ -69,7 +72,10 @@ pub(super) fn conv(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), I
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(super) fn gemm(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn gemm(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let matrix = required_constant(importer, node, 1)?;
     let bias = optional_constant(importer, node, 2)?;
@@ -100,7 +106,10 @@ pub(super) fn gemm(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), I
     dense(importer, node, &value, inputs, &matrix, bias)
 }
 
-pub(super) fn matmul(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn matmul(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let matrix = required_constant(importer, node, 1)?;
     let Some(&inputs) = value.shape.last() else {
@@ -177,7 +186,7 @@ fn has_channels_last_order(value: &Value, shape: [usize; 3]) -> bool {
     value.order == ordered(channels_last_order(shape))
 }
 
-pub(super) fn batch_normalization(
+pub(in crate::model) fn batch_normalization(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {

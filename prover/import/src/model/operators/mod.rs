@@ -1,22 +1,20 @@
-//! The supported ONNX operators, each as steps of the float graph.
+//! The operators, each as steps of the float graph, and what they share.
 
-mod arithmetic;
-mod broadcast;
-mod cut;
-mod elementwise;
-mod fold;
-mod layout;
-mod linear;
-mod pad;
-mod pooling;
-mod quantized;
-mod reduce;
-mod resize;
-pub(crate) mod supported;
+pub(super) mod arithmetic;
+pub(super) mod broadcast;
+pub(super) mod cut;
+pub(super) mod elementwise;
+pub(super) mod fold;
+pub(super) mod layout;
+pub(super) mod linear;
+pub(super) mod pad;
+pub(super) mod pooling;
+pub(super) mod quantized;
+pub(super) mod reduce;
+pub(super) mod resize;
 
 use std::rc::Rc;
 
-use self::supported::OPERATORS;
 use super::{
     Binary, FloatOp, Function, ImportError, Unary,
     constant::{self, Constant},
@@ -26,50 +24,8 @@ use super::{
     shapes, windows,
 };
 
-/// Adds one node.
-pub(super) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    if !matches!(node.domain(), "" | "ai.onnx") {
-        return Err(node.error(format!(
-            "operators of the domain `{}` are not supported; export with standard operators only",
-            node.domain()
-        )));
-    }
-    if fold::try_fold(importer, node)? {
-        return Ok(());
-    }
-    let operator = node.operator();
-    match OPERATORS.iter().find(|known| known.name == operator) {
-        Some(known) => (known.add)(importer, node),
-        None => Err(node.error(format!(
-            "the operator {operator} is not supported; docs/operators.md lists those that are: \
-             convolutions, dense layers, pooling, elementwise functions, sums, products, \
-             concatenation, slicing, reshaping, nearest-neighbour resizing and \
-             QuantizeLinear/DequantizeLinear"
-        ))),
-    }
-}
-
-/// What passes through unchanged.
-fn same(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let value = activation(importer, node, 0)?;
-    importer.bind(node, value)
-}
-
-/// A function of the logits that does not change which is the largest.
-fn dropped(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let mut value = activation(importer, node, 0)?;
-    if value.shape.iter().filter(|size| **size > 1).count() > 1 {
-        return Err(node.error(format!(
-            "over a tensor of shape {:?}; only a final one over the logits is supported",
-            value.shape
-        )));
-    }
-    value.dropped = Some(node.name().into());
-    importer.bind(node, value)
-}
-
 /// Input `index`, which must depend on the network's input.
-fn activation(
+pub(super) fn activation(
     importer: &Importer<'_>,
     node: &Node<'_>,
     index: usize,

@@ -8,7 +8,10 @@ use crate::model::importer::{channels_last_order, ordered};
 use assay_graph::Window;
 
 /// Zero padding is kept with the value until a window applies it.
-pub(super) fn pad(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn pad(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let mode = node.text("mode").unwrap_or("constant");
     let fill = match node.attribute("value") {
@@ -88,7 +91,7 @@ fn spread_pads(
 }
 
 /// The value with its padding as part of the tensor, by a depthwise convolution that copies.
-pub(super) fn applied(
+pub(in crate::model) fn applied(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     value: Value,

@@ -7,7 +7,10 @@ use super::{
 };
 use assay_graph::Window;
 
-pub(super) fn max_pool(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn max_pool(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     let value = image(importer, node, value)?;
     if node.outputs().len() > 1 {
@@ -29,7 +32,7 @@ pub(super) fn max_pool(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(
     pool(importer, node, &value, window, FloatOp::MaxPool { input: value.tensor, window })
 }
 
-pub(super) fn average_pool(
+pub(in crate::model) fn average_pool(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
@@ -173,14 +176,17 @@ fn bind_pooled(
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(super) fn global_average(
+pub(in crate::model) fn global_average(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     global(importer, node, false)
 }
 
-pub(super) fn global_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn global_max(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     global(importer, node, true)
 }
 

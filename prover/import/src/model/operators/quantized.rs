@@ -6,7 +6,10 @@ use super::{
 };
 
 /// Quantization or dequantization of an activation, with one scale for the whole tensor.
-pub(super) fn activation(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn activation(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let (scale, zero_point) = parameters(importer, node)?;
     let (Some(scale), Some(zero_point)) = (scale.scalar(), zero_point.scalar()) else {
@@ -31,7 +34,7 @@ pub(super) fn activation(importer: &mut Importer<'_>, node: &Node<'_>) -> Result
 }
 
 /// The same for a constant; per tensor or per channel.
-pub(super) fn constant(
+pub(in crate::model) fn constant(
     importer: &Importer<'_>,
     node: &Node<'_>,
     data: &Constant,

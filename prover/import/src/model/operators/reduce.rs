@@ -9,7 +9,10 @@ use super::{
 use assay_graph::Window;
 
 /// ReduceMean, ReduceSum, ReduceMax over lines, columns, both, or (not the maximum) channels.
-pub(super) fn reduce(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn reduce(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let rank = value.shape.len();
     let axes = integers(importer, node, "axes", 1)?.filter(|axes| !axes.is_empty());

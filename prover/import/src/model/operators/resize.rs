@@ -6,7 +6,10 @@ use super::{
 use crate::model::importer::{channels_last_order, ordered};
 
 /// Resize, and Upsample of older operator sets.
-pub(super) fn resize(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+pub(in crate::model) fn resize(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let mode = node.text("mode").unwrap_or("nearest");
     if mode != "nearest" {

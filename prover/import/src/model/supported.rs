@@ -1,21 +1,27 @@
 //! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
 
 use super::{
-    ImportError, Importer, Node, arithmetic, cut, dropped, elementwise, layout, linear, pad,
-    pooling, quantized, reduce, resize, same,
+    ImportError,
+    importer::Importer,
+    operators::{
+        activation, arithmetic, cut, elementwise, fold, layout, linear, pad, pooling, quantized,
+        reduce, resize,
+    },
+    protobuf::Node,
 };
 
 /// An operator of the domain `ai.onnx` over activations. Nodes over constants alone are computed at import.
-pub(crate) struct Operator {
-    pub(crate) name: &'static str,
-    pub(super) add: fn(&mut Importer<'_>, &Node<'_>) -> Result<(), ImportError>,
+struct Operator {
+    name: &'static str,
+    add: fn(&mut Importer<'_>, &Node<'_>) -> Result<(), ImportError>,
     /// Under which conditions.
-    pub(crate) note: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the page"))]
+    note: &'static str,
 }
 
 /// By name.
 #[rustfmt::skip]
-pub(crate) const OPERATORS: &[Operator] = &[
+const OPERATORS: &[Operator] = &[
     Operator { name: "Abs", add: elementwise::add, note: "" },
     Operator { name: "Add", add: arithmetic::binary, note: "two operands, of which one may be constant" },
     Operator { name: "ArgMax", add: dropped, note: "only at the end" },
@@ -84,8 +90,51 @@ pub(crate) const OPERATORS: &[Operator] = &[
     Operator { name: "Upsample", add: resize::resize, note: "nearest neighbour, whole factors" },
 ];
 
+/// Adds one node.
+pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    if !matches!(node.domain(), "" | "ai.onnx") {
+        return Err(node.error(format!(
+            "operators of the domain `{}` are not supported; export with standard operators only",
+            node.domain()
+        )));
+    }
+    if fold::try_fold(importer, node)? {
+        return Ok(());
+    }
+    let operator = node.operator();
+    match OPERATORS.iter().find(|known| known.name == operator) {
+        Some(known) => (known.add)(importer, node),
+        None => Err(node.error(format!(
+            "the operator {operator} is not supported; docs/operators.md lists those that are: \
+             convolutions, dense layers, pooling, elementwise functions, sums, products, \
+             concatenation, slicing, reshaping, nearest-neighbour resizing and \
+             QuantizeLinear/DequantizeLinear"
+        ))),
+    }
+}
+
+/// What passes through unchanged.
+fn same(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let value = activation(importer, node, 0)?;
+    importer.bind(node, value)
+}
+
+/// A function of the logits that does not change which is the largest.
+fn dropped(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let mut value = activation(importer, node, 0)?;
+    if value.shape.iter().filter(|size| **size > 1).count() > 1 {
+        return Err(node.error(format!(
+            "over a tensor of shape {:?}; only a final one over the logits is supported",
+            value.shape
+        )));
+    }
+    value.dropped = Some(node.name().into());
+    importer.bind(node, value)
+}
+
 /// The page docs/operators.md.
-pub(crate) fn page() -> String {
+#[cfg(test)]
+fn page() -> String {
     let mut page = String::from(
         "# Supported ONNX operators\n\n\
          Operators of the domain `ai.onnx` that may depend on the network's input; nodes whose inputs are all \
