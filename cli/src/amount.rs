@@ -4,7 +4,7 @@ use alloy::primitives::{Address, U256, aliases::U96, utils::parse_units};
 
 /// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or a bare number of wei (or of
 /// a token's smallest unit).
-pub fn parse_amount(text: &str) -> Result<U256, String> {
+pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
     let wrong = || format!("{text:?} is not an amount like 1ether, 0.5eth, 30gwei or 1000");
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -25,7 +25,7 @@ pub fn parse_amount(text: &str) -> Result<U256, String> {
 }
 
 /// The same for the terms of audits and retrievals, whose amounts are below 2^96.
-pub fn parse_small_amount(text: &str) -> Result<U96, String> {
+pub(crate) fn parse_small_amount(text: &str) -> Result<U96, String> {
     let amount = parse_amount(text)?;
     if amount.bit_len() > 96 {
         return Err(format!("{amount} is too much; amounts are below 2^96"));
@@ -34,7 +34,7 @@ pub fn parse_small_amount(text: &str) -> Result<U96, String> {
 }
 
 /// `1.5 ETH` for the native currency, units of the token otherwise.
-pub fn amount_text(amount: U256, token: Address) -> String {
+pub(crate) fn amount_text(amount: U256, token: Address) -> String {
     if token == Address::ZERO {
         let text = alloy::primitives::utils::format_ether(amount);
         let text = if text.contains('.') {

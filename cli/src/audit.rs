@@ -24,7 +24,7 @@ use crate::{
 const DEFAULT_BATCH: u64 = 64;
 
 #[derive(Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Say how many items an audit needs, and what it costs
     Plan(PlanArgs),
     /// Prove how many items of a committed test set the model classifies correctly, run by run
@@ -45,7 +45,7 @@ pub enum AuditCommand {
   assay audit plan --eps 0.05 --confidence 0.95
   assay audit plan --eps 0.025 --models 10 --bundle lenet.bundle --batch 64
   assay audit plan --items 1024 --cheat 0.01 --seconds-per-proof 25 --gas-per-proof 600000")]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// How far the measured accuracy may lie above the true one
     #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
     eps: f64,
@@ -93,7 +93,7 @@ pub struct PlanArgs {
     ether_price: f64,
 }
 
-pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: AuditCommand, output: &Output) -> Result<()> {
     match command {
         AuditCommand::Plan(args) => plan(&args, output),
         AuditCommand::Prove(args) => run_proofs::prove(&args, "audit", output),
@@ -392,7 +392,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A count with commas between thousands.
-pub fn grouped(count: f64) -> String {
+pub(crate) fn grouped(count: f64) -> String {
     let digits = format!("{count:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

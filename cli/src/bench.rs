@@ -33,7 +33,7 @@ use cases::Case;
   assay bench mobilenet_v2_1.0_224 --data ../shared/data --json
   assay bench audit lenet 1024"
 )]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
     audit: Option<audit::AuditBench>,
     /// `lenet` (examples/digits), or a model of the data folder by its file's stem
@@ -197,7 +197,7 @@ impl Runner {
     }
 }
 
-pub fn run(args: &BenchArgs, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &BenchArgs, output: &Output) -> Result<()> {
     let name = match (&args.audit, &args.name) {
         (Some(bench), _) => return audit::run(bench, output),
         (None, Some(name)) => name,

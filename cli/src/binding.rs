@@ -9,7 +9,7 @@ use clap::Args;
 use crate::chain::guard_dev_setup;
 
 #[derive(Args)]
-pub struct BindingArgs {
+pub(crate) struct BindingArgs {
     /// Binding hash of the model, checked off chain. Without it the registry's present one is taken
     #[arg(long, value_name = "HEX")]
     binding: Option<B256>,
@@ -20,7 +20,7 @@ pub struct BindingArgs {
 
 impl BindingArgs {
     /// The binding of a model, if it is the one that was asked for.
-    pub async fn choose(&self, registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
+    pub(crate) async fn choose(&self, registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
         let binding = bound(registry, model).await?;
         guard_dev_setup(binding.dev_setup, registry.chain().chain_id(), self.dev)?;
         if let Some(wanted) = self.binding
@@ -33,14 +33,14 @@ impl BindingArgs {
 }
 
 /// The binding of a model that has one.
-pub async fn bound(registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
+pub(crate) async fn bound(registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
     let binding = registry.binding(model).await?;
     binding.with_context(|| format!("model {model} is not bound to a verifier yet"))
 }
 
 /// Refuses to prove with another model than the one that is to be proven: the proof would cost an opening
 /// of the weights, and be worth nothing.
-pub async fn require_model(
+pub(crate) async fn require_model(
     registry: &ModelRegistry,
     model: U256,
     bundle: ModelIdentity,
@@ -53,7 +53,7 @@ pub async fn require_model(
 }
 
 /// Refuses a model that is registered with another circuit than that of an architecture.
-pub async fn require_circuit(
+pub(crate) async fn require_circuit(
     registry: &ModelRegistry,
     model: U256,
     architecture: &Architecture,

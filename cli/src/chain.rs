@@ -19,7 +19,7 @@ const DEV_CHAIN: u64 = 31337;
 const TRANSACTION_TIMEOUT: u64 = 180;
 
 #[derive(Args, Clone)]
-pub struct NodeArgs {
+pub(crate) struct NodeArgs {
     /// Node to talk to: http(s):// or ws(s)://
     #[arg(
         long,
@@ -39,7 +39,7 @@ pub struct NodeArgs {
 
 /// A node, for commands that need one in some uses only.
 #[derive(Args, Clone)]
-pub struct OptionalNodeArgs {
+pub(crate) struct OptionalNodeArgs {
     /// Node to ask: http(s):// or ws(s)://
     #[arg(
         long,
@@ -53,7 +53,7 @@ pub struct OptionalNodeArgs {
 
 impl OptionalNodeArgs {
     /// The node, if one is given, whatever its chain.
-    pub fn any_chain(&self) -> Option<NodeArgs> {
+    pub(crate) fn any_chain(&self) -> Option<NodeArgs> {
         let rpc = self.rpc.clone()?;
         Some(NodeArgs { rpc, chain_id: None, transaction_timeout: TRANSACTION_TIMEOUT })
     }
@@ -61,7 +61,7 @@ impl OptionalNodeArgs {
 
 /// Without any of these the key is taken from the environment variable ASSAY_PRIVATE_KEY.
 #[derive(Args, Clone)]
-pub struct KeyArgs {
+pub(crate) struct KeyArgs {
     /// File with the private key that pays, in hexadecimal [else: environment ASSAY_PRIVATE_KEY]
     #[arg(long, value_name = "FILE", help_heading = "Chain")]
     pub private_key_file: Option<PathBuf>,
@@ -80,7 +80,7 @@ pub struct KeyArgs {
 }
 
 #[derive(Args, Clone)]
-pub struct SenderArgs {
+pub(crate) struct SenderArgs {
     #[command(flatten)]
     pub node: NodeArgs,
     #[command(flatten)]
@@ -88,14 +88,14 @@ pub struct SenderArgs {
 }
 
 /// A connection, and a line of progress.
-pub struct Session {
+pub(crate) struct Session {
     pub chain: Chain,
     pub spinner: Spinner,
 }
 
 impl Session {
     /// The chain's time that many seconds from now.
-    pub async fn after(&self, seconds: u64) -> Result<u64> {
+    pub(crate) async fn after(&self, seconds: u64) -> Result<u64> {
         let now = self.chain.head().await?.timestamp;
         now.checked_add(seconds).context("the deadline is too far")
     }
@@ -103,7 +103,7 @@ impl Session {
 
 /// What a transaction came to; part of every report on one.
 #[derive(Clone, Copy, Serialize)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub transaction: B256,
     pub gas_used: u64,
 }
@@ -116,7 +116,7 @@ impl From<&TransactionOutcome> for Sent {
 
 impl NodeArgs {
     /// Connects without a key and does `work`, showing `message` meanwhile.
-    pub fn run<T>(
+    pub(crate) fn run<T>(
         &self,
         output: &Output,
         message: &str,
@@ -135,14 +135,14 @@ impl NodeArgs {
     }
 
     /// A connection that cannot sign.
-    pub async fn connect(&self) -> Result<Chain> {
+    pub(crate) async fn connect(&self) -> Result<Chain> {
         Ok(Chain::connect(self.config(), None).await?)
     }
 }
 
 impl KeyArgs {
     /// The key itself, to sign something else than a transaction.
-    pub fn load(&self) -> Result<PrivateKeySigner> {
+    pub(crate) fn load(&self) -> Result<PrivateKeySigner> {
         Ok(self.source()?.load()?)
     }
 
@@ -166,7 +166,7 @@ impl KeyArgs {
 
 impl SenderArgs {
     /// Connects with the key given and does `work`, showing `message` meanwhile.
-    pub fn run<T>(
+    pub(crate) fn run<T>(
         &self,
         output: &Output,
         message: &str,
@@ -176,7 +176,7 @@ impl SenderArgs {
     }
 
     /// A connection that signs with the key given.
-    pub async fn connect(&self) -> Result<Chain> {
+    pub(crate) async fn connect(&self) -> Result<Chain> {
         let signer = self.key.load()?;
         Ok(Chain::connect(self.node.config(), Some(signer)).await?)
     }
@@ -186,7 +186,7 @@ impl SenderArgs {
 ///
 /// # Errors
 /// If the setup is one, the chain is another, and nobody said that this is meant.
-pub fn guard_dev_setup(is_dev: bool, chain_id: u64, allowed: bool) -> Result<()> {
+pub(crate) fn guard_dev_setup(is_dev: bool, chain_id: u64, allowed: bool) -> Result<()> {
     if is_dev && chain_id != DEV_CHAIN && !allowed {
         bail!(
             "the setup is a development setup, whose maker can forge proofs, and chain {chain_id} \
@@ -206,7 +206,7 @@ fn on_chain<T>(
 }
 
 /// Says what a contract refused, where that is what happened: other trouble is not about it.
-pub fn refusal(error: ChainError, what: impl FnOnce() -> String) -> anyhow::Error {
+pub(crate) fn refusal(error: ChainError, what: impl FnOnce() -> String) -> anyhow::Error {
     let is_refusal = error.is_refusal();
     let error = anyhow::Error::from(error);
     if is_refusal { error.context(what()) } else { error }
@@ -217,7 +217,7 @@ pub fn refusal(error: ChainError, what: impl FnOnce() -> String) -> anyhow::Erro
 ///
 /// # Errors
 /// Those of `future`, and if the asynchronous runtime cannot be started.
-pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = Runtime::new().context("cannot start the asynchronous runtime")?;
     let result = runtime.block_on(future);
     runtime.shutdown_background();

@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum CircuitCommand {
+pub(crate) enum CircuitCommand {
     /// Make the verifying key of a published architecture, compare it with the one that is in use
     Vk(VkArgs),
 }
@@ -30,7 +30,7 @@ pub enum CircuitCommand {
   assay circuit vk --architecture audit.json --setup ceremony.srs
   assay circuit vk --architecture audit.json --setup ceremony.srs --vk keys/verifying.key
   assay circuit vk --architecture audit.json --setup ceremony.srs --rpc http://127.0.0.1:8545 --address 0x...")]
-pub struct VkArgs {
+pub(crate) struct VkArgs {
     #[command(flatten)]
     model: ModelSource,
     /// Parameters that the key in use was made with
@@ -65,7 +65,7 @@ struct Report {
     compared: Vec<String>,
 }
 
-pub fn run(command: CircuitCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: CircuitCommand, output: &Output) -> Result<()> {
     match command {
         CircuitCommand::Vk(args) => vk(&args, output),
     }

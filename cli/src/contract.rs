@@ -11,7 +11,7 @@ use crate::chain::Session;
 
 /// Where a contract is.
 #[derive(Args, Clone)]
-pub struct ContractArgs {
+pub(crate) struct ContractArgs {
     /// The contract [default: the one in --deployment]
     #[arg(
         long = "escrow",
@@ -31,7 +31,7 @@ pub struct ContractArgs {
 
 /// A contract's address, and the first block that can hold its events.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub(crate) struct Place {
     pub address: Address,
     pub from_block: u64,
 }
@@ -41,7 +41,7 @@ impl ContractArgs {
     ///
     /// # Errors
     /// If the file of addresses is not readable, of another chain, or lacks the contract.
-    pub fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
+    pub(crate) fn find(&self, name: &str, chain: &Chain) -> Result<Place> {
         let place = find(self.address, self.deployment.as_deref(), name, chain)?;
         Ok(Place { from_block: self.from_block.unwrap_or(place.from_block), ..place })
     }
@@ -50,7 +50,7 @@ impl ContractArgs {
     ///
     /// # Errors
     /// As of [`Self::find`], and if there is another contract.
-    pub async fn open<C: ContractClient>(&self, session: &Session) -> Result<(C, u64)> {
+    pub(crate) async fn open<C: ContractClient>(&self, session: &Session) -> Result<(C, u64)> {
         let place = self.find(C::NAME, &session.chain)?;
         let contract = Contract::at(session.chain.clone(), place.address);
         Ok((contract.into_client().await?, place.from_block))
@@ -61,7 +61,7 @@ impl ContractArgs {
 ///
 /// # Errors
 /// As of [`ContractArgs::find`].
-pub fn find(
+pub(crate) fn find(
     address: Option<Address>,
     deployment: Option<&Path>,
     name: &str,

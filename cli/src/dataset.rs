@@ -1,7 +1,7 @@
 //! `assay dataset`: committed collections of inputs.
 
 mod commit;
-pub mod seal;
+pub(crate) mod seal;
 mod verify;
 
 use std::{
@@ -22,11 +22,11 @@ use serde::Serialize;
 
 use crate::output::{Output, table};
 
-pub use commit::CommitArgs;
-pub use verify::VerifyArgs;
+pub(crate) use commit::CommitArgs;
+pub(crate) use verify::VerifyArgs;
 
 #[derive(Subcommand)]
-pub enum DatasetCommand {
+pub(crate) enum DatasetCommand {
     /// Commit to inputs and their labels: writes the secret set file, prints the root
     Commit(Box<CommitArgs>),
     /// Say what a set file holds
@@ -46,7 +46,7 @@ pub enum DatasetCommand {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay dataset show test.set")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Set file
     set: PathBuf,
 }
@@ -58,7 +58,7 @@ pub struct ShowArgs {
   assay dataset open test.set 0 7 12 -o openings
   assay dataset open test.set --all -o openings"
 )]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     /// Set file
     set: PathBuf,
     /// Items to open, counted from 0
@@ -72,7 +72,7 @@ pub struct OpenArgs {
     output: PathBuf,
 }
 
-pub fn run(command: DatasetCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: DatasetCommand, output: &Output) -> Result<()> {
     match command {
         DatasetCommand::Commit(args) => commit::run(&args, output),
         DatasetCommand::Show(args) => show(&args, output),
@@ -167,7 +167,7 @@ fn write_openings(
 }
 
 /// Reads a set file and checks that its items have the root that it says.
-pub fn read(path: &Path, output: &Output) -> Result<Collection> {
+pub(crate) fn read(path: &Path, output: &Output) -> Result<Collection> {
     let bar = OnceLock::new();
     let progress = |step: ReadProgress| match step {
         ReadProgress::Items(items) => {

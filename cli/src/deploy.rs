@@ -22,7 +22,7 @@ use crate::{
 Every contract has an address that follows from the build (CREATE2), the same on every chain. What is
 there already is left alone, so the command can be repeated. Other commands read the file of addresses
 with --deployment, or from the environment variable ASSAY_DEPLOYMENT.")]
-pub struct DeployArgs {
+pub(crate) struct DeployArgs {
     /// forge's output folder
     #[arg(long, default_value = "contracts/out", value_name = "DIR")]
     artifacts: PathBuf,
@@ -71,7 +71,7 @@ impl DeployArgs {
     }
 }
 
-pub fn run(args: &DeployArgs, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &DeployArgs, output: &Output) -> Result<()> {
     let plan = DeploymentPlan::new(&args.artifacts, args.allow_dev_setup, args.registry)?;
     if args.check { check(args, &plan, output) } else { deploy(args, &plan, output) }
 }

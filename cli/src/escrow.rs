@@ -13,7 +13,7 @@ use clap::Subcommand;
 use crate::output::Output;
 
 #[derive(Subcommand)]
-pub enum EscrowCommand {
+pub(crate) enum EscrowCommand {
     /// Escrow a price for the prediction of a model on a committed input
     Open(prediction::OpenArgs),
     /// Claim the price of a job with a proof
@@ -34,7 +34,7 @@ pub enum EscrowCommand {
     Retrieval(retrieval::RetrievalCommand),
 }
 
-pub fn run(command: EscrowCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: EscrowCommand, output: &Output) -> Result<()> {
     match command {
         EscrowCommand::Open(args) => prediction::open(&args, output),
         EscrowCommand::Claim(args) => prediction::claim(&args, output),

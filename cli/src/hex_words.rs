@@ -4,7 +4,7 @@ use alloy::primitives::B256;
 use assay_prover::arithmetic::field::field_from_bytes;
 
 /// Up to 32 bytes in hexadecimal, big-endian, that are a field element.
-pub fn parse_word(text: &str) -> Result<B256, String> {
+pub(crate) fn parse_word(text: &str) -> Result<B256, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     if digits.is_empty() || digits.len() > 64 {
         return Err(format!("{text:?} is not a number of 1 to 64 hexadecimal digits"));
@@ -19,7 +19,7 @@ pub fn parse_word(text: &str) -> Result<B256, String> {
 }
 
 /// 32 bytes in hexadecimal, such as a hash.
-pub fn parse_hash(text: &str) -> Result<B256, String> {
+pub(crate) fn parse_hash(text: &str) -> Result<B256, String> {
     text.parse().map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
 }
 

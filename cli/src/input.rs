@@ -25,7 +25,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum InputCommand {
+pub(crate) enum InputCommand {
     /// Commit to an input: prints the commitment and the salt, and writes the opening
     Commit(CommitArgs),
     /// Draw an image in the terminal as the network sees it
@@ -36,7 +36,7 @@ pub enum InputCommand {
 #[command(after_help = "Example:
   assay input commit --architecture lenet.json --input 7.png -o openings
   assay input commit --bundle lenet.bundle --input mnist_test.npz:12 --salt 0x1234 -o openings")]
-pub struct CommitArgs {
+pub(crate) struct CommitArgs {
     #[command(flatten)]
     model: ModelSource,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub struct CommitArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay input show --architecture lenet.json --input 7.png")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     #[command(flatten)]
     model: ModelSource,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct ShowArgs {
 
 /// Where an input comes from.
 #[derive(Args, Clone)]
-pub struct InputArgs {
+pub(crate) struct InputArgs {
     /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX`, or a JSON file: an array of the numbers
     /// that the float network takes, or {"bytes": [...]}
     #[arg(long, value_name = "FILE")]
@@ -70,7 +70,7 @@ pub struct InputArgs {
 
 /// A salt as it is given.
 #[derive(Clone, Copy)]
-pub enum Salt {
+pub(crate) enum Salt {
     Random,
     Given(B256),
 }
@@ -87,7 +87,7 @@ impl std::str::FromStr for Salt {
 }
 
 impl Salt {
-    pub fn value(self) -> B256 {
+    pub(crate) fn value(self) -> B256 {
         match self {
             Self::Random => B256::from(field_to_bytes(&assay_prover::circuit::random_salt(OsRng))),
             Self::Given(salt) => salt,
@@ -97,7 +97,7 @@ impl Salt {
 
 impl InputArgs {
     /// The bytes that the network `graph` takes.
-    pub fn read(&self, graph: &QuantizedGraph) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, graph: &QuantizedGraph) -> Result<Vec<u8>> {
         let shape = graph.tensors[graph.input.tensor].shape;
         let encoding =
             InputEncoding { scale: graph.input.byte_scale, offset: graph.input.byte_offset };
@@ -170,7 +170,7 @@ fn flatten(value: &Value, numbers: &mut Vec<f64>) -> Option<()> {
     }
 }
 
-pub fn run(command: InputCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: InputCommand, output: &Output) -> Result<()> {
     match command {
         InputCommand::Commit(args) => commit(&args, output),
         InputCommand::Show(args) => show(&args, output),

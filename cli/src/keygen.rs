@@ -23,7 +23,7 @@ const VERIFYING_KEY: &str = "verifying.key";
 /// A model, or the public part of one.
 #[derive(Args, Clone)]
 #[group(required = true, multiple = false)]
-pub struct ModelSource {
+pub(crate) struct ModelSource {
     /// Model bundle (secret)
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
@@ -34,14 +34,14 @@ pub struct ModelSource {
 
 impl ModelSource {
     /// The file that was given.
-    pub fn path(&self) -> Result<&Path> {
+    pub(crate) fn path(&self) -> Result<&Path> {
         match self.bundle.as_deref().or(self.architecture.as_deref()) {
             Some(path) => Ok(path),
             None => bail!("give a bundle or an architecture"),
         }
     }
 
-    pub fn architecture(&self) -> Result<Architecture> {
+    pub(crate) fn architecture(&self) -> Result<Architecture> {
         match (&self.bundle, &self.architecture) {
             (Some(bundle), _) => Ok(Bundle::read(bundle)?.architecture()),
             (None, Some(path)) => read_architecture(path),
@@ -50,17 +50,17 @@ impl ModelSource {
     }
 }
 
-pub fn read_architecture(path: &Path) -> Result<Architecture> {
+pub(crate) fn read_architecture(path: &Path) -> Result<Architecture> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the architecture {}", path.display()))?;
     Ok(architecture_from_json(path, &text)?)
 }
 
 /// A folder that `assay keygen` filled.
-pub struct KeyFolder<'a>(pub &'a Path);
+pub(crate) struct KeyFolder<'a>(pub &'a Path);
 
 impl KeyFolder<'_> {
-    pub fn proving_key(&self, layout: &Layout, srs: &Srs) -> Result<ProverKey> {
+    pub(crate) fn proving_key(&self, layout: &Layout, srs: &Srs) -> Result<ProverKey> {
         let path = self.0.join(PROVING_KEY);
         let key = read_key(&path, layout)
             .context("the proving key of this model is needed; `assay keygen` makes it")?;
@@ -73,7 +73,7 @@ impl KeyFolder<'_> {
         Ok(key)
     }
 
-    pub fn verifying_key(&self, layout: &Layout) -> Result<VerifierKey> {
+    pub(crate) fn verifying_key(&self, layout: &Layout) -> Result<VerifierKey> {
         read_verifying_key(&self.0.join(VERIFYING_KEY), layout)
             .context("the verifying key of this model is needed; `assay keygen` makes it")
     }
@@ -83,7 +83,7 @@ impl KeyFolder<'_> {
 #[command(after_help = "Example:
   assay keygen lenet.bundle --setup dev.srs -o keys
   assay keygen --architecture lenet.json --setup dev.srs -o keys      a buyer: the verifying key only")]
-pub struct KeygenArgs {
+pub(crate) struct KeygenArgs {
     /// Model bundle
     #[arg(required_unless_present = "architecture", conflicts_with = "architecture")]
     bundle: Option<PathBuf>,
@@ -120,7 +120,7 @@ struct Report {
     keygen_wall_s: f64,
 }
 
-pub fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model");
     let bundle = args.bundle.as_deref().map(Bundle::read).transpose()?;
     let architecture = match (&bundle, &args.architecture) {

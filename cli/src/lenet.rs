@@ -9,7 +9,7 @@ use assay_prover::{
     import::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize},
 };
 
-pub fn quantized() -> QuantizedGraph {
+pub(crate) fn quantized() -> QuantizedGraph {
     let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits");
     let model = Model::import(&digits.join("lenet.onnx")).expect("network");
     let unit = InputEncoding::UNIT;

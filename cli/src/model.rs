@@ -20,16 +20,16 @@ use serde::Serialize;
 
 use crate::output::{Output, hex, table};
 
-pub use derive::DeriveArgs;
-pub use import::{ImportArgs, openings_counter};
-pub use inspect::{InspectArgs, describe};
-pub use link::LinkArgs;
-pub use predict::PredictArgs;
-pub use register::RegisterArgs;
-pub use report::ReportArgs;
+pub(crate) use derive::DeriveArgs;
+pub(crate) use import::{ImportArgs, openings_counter};
+pub(crate) use inspect::{InspectArgs, describe};
+pub(crate) use link::LinkArgs;
+pub(crate) use predict::PredictArgs;
+pub(crate) use register::RegisterArgs;
+pub(crate) use report::ReportArgs;
 
 #[derive(Subcommand)]
-pub enum ModelCommand {
+pub(crate) enum ModelCommand {
     /// Quantize an ONNX network and plan its circuit
     Import(ImportArgs),
     /// The same network in a circuit for another statement: audits, retrieval, other outputs
@@ -51,7 +51,7 @@ pub enum ModelCommand {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay model architecture lenet.bundle -o lenet.json")]
-pub struct ArchitectureArgs {
+pub(crate) struct ArchitectureArgs {
     /// Model bundle
     bundle: PathBuf,
     /// File to write
@@ -59,7 +59,7 @@ pub struct ArchitectureArgs {
     output: PathBuf,
 }
 
-pub fn run(command: ModelCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: ModelCommand, output: &Output) -> Result<()> {
     match command {
         ModelCommand::Import(args) => import::run(&args, output),
         ModelCommand::Derive(args) => derive::run(&args, output),

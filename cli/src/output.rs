@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::resources::Stopwatch;
 
 #[derive(Args)]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// Print the result as one JSON object
     #[arg(long, global = true)]
     json: bool,
@@ -32,14 +32,14 @@ enum When {
     Never,
 }
 
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
     progress: bool,
     stopwatch: Stopwatch,
 }
 
 impl Output {
-    pub fn new(args: &OutputArgs) -> Self {
+    pub(crate) fn new(args: &OutputArgs) -> Self {
         let progress = match args.progress {
             When::Auto => !args.json && std::io::stderr().is_terminal(),
             When::Always => true,
@@ -48,12 +48,12 @@ impl Output {
         Self { json: args.json, progress, stopwatch: Stopwatch::start() }
     }
 
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
     /// A line that shows that something long is going on; gone when dropped.
-    pub fn spinner(&self, message: impl Into<String>) -> Spinner {
+    pub(crate) fn spinner(&self, message: impl Into<String>) -> Spinner {
         if !self.progress {
             return Spinner(None);
         }
@@ -67,7 +67,7 @@ impl Output {
     }
 
     /// A bar of `steps` steps; gone when dropped.
-    pub fn bar(&self, steps: u64, message: impl Into<String>) -> Spinner {
+    pub(crate) fn bar(&self, steps: u64, message: impl Into<String>) -> Spinner {
         if !self.progress {
             return Spinner(None);
         }
@@ -82,7 +82,7 @@ impl Output {
     }
 
     /// Prints the result: `text` for people, or `value` with the resources that the command used.
-    pub fn finish(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn finish(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let mut stdout = std::io::stdout().lock();
         if self.json {
             let mut value = serde_json::to_value(value).context("the result is not JSON")?;
@@ -97,25 +97,25 @@ impl Output {
     }
 }
 
-pub struct Spinner(Option<ProgressBar>);
+pub(crate) struct Spinner(Option<ProgressBar>);
 
 impl Spinner {
     /// Another message in the same place.
-    pub fn message(&self, message: impl Into<String>) {
+    pub(crate) fn message(&self, message: impl Into<String>) {
         if let Some(bar) = &self.0 {
             bar.set_message(message.into());
         }
     }
 
     /// A line on stderr that stays.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if let Some(bar) = &self.0 {
             bar.suspend(|| eprintln!("{text}"));
         }
     }
 
     /// One step of a bar is done; the next has this message.
-    pub fn step(&self, message: impl Into<String>) {
+    pub(crate) fn step(&self, message: impl Into<String>) {
         if let Some(bar) = &self.0 {
             bar.inc(1);
             bar.set_message(message.into());
@@ -132,7 +132,7 @@ impl Drop for Spinner {
 }
 
 /// An error with its causes in one line, each said once: many errors quote their source.
-pub fn message(error: &anyhow::Error) -> String {
+pub(crate) fn message(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -145,7 +145,7 @@ pub fn message(error: &anyhow::Error) -> String {
 
 /// An amount or an id; decimal in text and, as a string, in JSON: numbers of JSON end at 2^53.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Decimal(pub U256);
+pub(crate) struct Decimal(pub U256);
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,12 +160,12 @@ impl Serialize for Decimal {
 }
 
 /// `0x` and hexadecimal digits.
-pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     format!("0x{}", ::hex::encode(bytes))
 }
 
 /// Lines of two aligned columns.
-pub fn table<K: AsRef<str>, V: AsRef<str>>(rows: &[(K, V)]) -> String {
+pub(crate) fn table<K: AsRef<str>, V: AsRef<str>>(rows: &[(K, V)]) -> String {
     let width = rows.iter().map(|(key, _)| key.as_ref().len()).max().unwrap_or(0);
     rows.iter().fold(String::new(), |mut text, (key, value)| {
         let _ = writeln!(text, "{:width$}  {}", key.as_ref(), value.as_ref());

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The planner's prediction for this machine's cores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Predicted {
+pub(crate) struct Predicted {
     pub k: u32,
     /// Of `2^k`.
     pub rows_used: usize,
@@ -25,7 +25,7 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    pub fn new(layout: &Layout, graph: &QuantizedGraph) -> Self {
+    pub(crate) fn new(layout: &Layout, graph: &QuantizedGraph) -> Self {
         let estimate = layout.estimate();
         let cost = layout.cost(graph);
         let threads = available_parallelism().map_or(1, usize::from) as f64;
@@ -44,7 +44,7 @@ impl Predicted {
     }
 
     /// One line.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!(
             "{} rows of 2^{}, {} advice and {} fixed columns; {:.1} s ({:.1} CPU seconds), {:.0} MB; {:.0} gas to verify",
             self.rows_used,

@@ -39,7 +39,7 @@ use crate::{
   assay prove lenet.bundle --setup dev.srs --keys keys --opening openings/0a...json \\
     --escrow 0x... --job 1 --recipient 0x... --rpc http://127.0.0.1:8545 -o job1.proof"
 )]
-pub struct ProveArgs {
+pub(crate) struct ProveArgs {
     /// Model bundle
     bundle: PathBuf,
     /// Parameters that the keys were made with
@@ -105,7 +105,7 @@ struct Proven {
     predicted: Predicted,
 }
 
-pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
@@ -234,7 +234,7 @@ impl ProveArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay verify digit.proof --architecture lenet.json --keys keys --model-hash 0x...")]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Proof file
     proof: PathBuf,
     #[command(flatten)]
@@ -269,7 +269,7 @@ struct Verified {
     verify_ms: f64,
 }
 
-pub fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
+pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model and the key");
     let architecture = args.model.architecture()?;
     let layout = architecture.layout()?;

@@ -12,7 +12,7 @@ const LOGIT_OFFSET: i64 = 1 << 15;
 
 /// One public input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PublicInput {
+pub(crate) struct PublicInput {
     pub name: String,
     /// As people read it: a decimal number, or hexadecimal for hashes and packed bytes.
     pub value: String,
@@ -27,7 +27,7 @@ enum Form {
 }
 
 /// The public inputs of a proof of `statement`, in order.
-pub fn named(statement: StatementKind, graph: &QuantizedGraph, words: &[B256]) -> Vec<PublicInput> {
+pub(crate) fn named(statement: StatementKind, graph: &QuantizedGraph, words: &[B256]) -> Vec<PublicInput> {
     let names = names(statement, graph);
     words
         .iter()

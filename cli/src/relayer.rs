@@ -25,7 +25,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum RelayerCommand {
+pub(crate) enum RelayerCommand {
     /// Follow an escrow, prove the jobs for one model, claim their price
     Run(Box<RunArgs>),
     /// Show the jobs in a relayer's store (the relayer must not be running)
@@ -43,7 +43,7 @@ waits for its opening until its deadline. A claim costs some 700,000 gas: choose
 that it pays for that at the fees of --max-fee, and for the proof.
 On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     contract: ContractArgs,
     /// Model bundle
@@ -106,7 +106,7 @@ pub struct RunArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay relayer status --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The relayer's memory
     #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
     store: PathBuf,
@@ -131,7 +131,7 @@ fn parse_fee(text: &str) -> Result<u128, String> {
     parse_amount(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
 }
 
-pub fn run(command: RelayerCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: RelayerCommand, output: &Output) -> Result<()> {
     match command {
         RelayerCommand::Run(args) => follow(&args, output),
         RelayerCommand::Status(args) => status(&args, output),

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// Wall-clock and CPU time since it was started.
 #[derive(Clone, Copy)]
-pub struct Stopwatch {
+pub(crate) struct Stopwatch {
     wall: Instant,
     cpu: f64,
 }
 
 /// What was used.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Resources {
+pub(crate) struct Resources {
     pub wall_s: f64,
     /// CPU seconds of all threads.
     pub cpu_s: f64,
@@ -23,11 +23,11 @@ pub struct Resources {
 }
 
 impl Stopwatch {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { wall: Instant::now(), cpu: process_cpu_seconds() }
     }
 
-    pub fn read(&self) -> Resources {
+    pub(crate) fn read(&self) -> Resources {
         Resources {
             wall_s: self.wall.elapsed().as_secs_f64(),
             cpu_s: process_cpu_seconds() - self.cpu,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum RetrieveCommand {
+pub(crate) enum RetrieveCommand {
     /// Prove which items of a committed collection the model assigns to a class, run by run
     #[command(after_help = "Example:
   assay model derive lenet.bundle --statement retrieval --class 3 --items 64 --depth 10 \\
@@ -23,7 +23,7 @@ pub enum RetrieveCommand {
     Verify(VerifyRunsArgs),
 }
 
-pub fn run(command: RetrieveCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: RetrieveCommand, output: &Output) -> Result<()> {
     match command {
         RetrieveCommand::Prove(args) => run_proofs::prove(&args, "retrieval", output),
         RetrieveCommand::Verify(args) => run_proofs::verify(&args, "retrieval", output),

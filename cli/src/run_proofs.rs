@@ -17,9 +17,9 @@ use assay_prover::{
 
 use crate::output::hex;
 
-pub use prove::{ProveRunsArgs, prove};
-pub use reference::Reference;
-pub use verify::{VerifyRunsArgs, verify};
+pub(crate) use prove::{ProveRunsArgs, prove};
+pub(crate) use reference::Reference;
+pub(crate) use verify::{VerifyRunsArgs, verify};
 
 /// The place of one run.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ fn places(items: usize, batch: usize) -> Vec<Place> {
         .collect()
 }
 
-pub fn proof_path(folder: &Path, index: usize) -> PathBuf {
+pub(crate) fn proof_path(folder: &Path, index: usize) -> PathBuf {
     folder.join(format!("run-{index:05}.proof"))
 }
 

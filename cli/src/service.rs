@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum ServiceCommand {
+pub(crate) enum ServiceCommand {
     /// Provider: offer a service, and put up its bond
     Open(provider::OpenArgs),
     /// Add to the bond of a service
@@ -61,7 +61,7 @@ pub enum ServiceCommand {
 }
 
 #[derive(Args)]
-pub struct IdArgs {
+pub(crate) struct IdArgs {
     /// Id of the service or the batch
     #[arg(value_parser = parse_hash)]
     id: B256,
@@ -75,7 +75,7 @@ pub struct IdArgs {
 #[command(after_help = "Example:
   assay service top-up 0x... --amount 1ether --escrow 0x... --rpc http://127.0.0.1:8545 \\
     --private-key-file provider.key")]
-pub struct TopUpArgs {
+pub(crate) struct TopUpArgs {
     #[command(flatten)]
     service: IdArgs,
     /// What is added to the bond, in the service's token
@@ -86,7 +86,7 @@ pub struct TopUpArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay service show 0x... --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Id of the service
     #[arg(value_parser = parse_hash)]
     service: B256,
@@ -96,7 +96,7 @@ pub struct ShowArgs {
     node: NodeArgs,
 }
 
-pub fn run(command: ServiceCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: ServiceCommand, output: &Output) -> Result<()> {
     match command {
         ServiceCommand::Open(args) => provider::open(&args, output),
         ServiceCommand::TopUp(args) => {

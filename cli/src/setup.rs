@@ -16,7 +16,7 @@ use crate::output::{Output, hex, table};
   assay setup --dev -k 14 -o dev.srs            for development: its maker can forge proofs
   assay setup --import ceremony.params -k 17 -o ceremony.srs"
 )]
-pub struct SetupArgs {
+pub(crate) struct SetupArgs {
     /// Make the parameters here. Whoever made them can forge proofs: for development only
     #[arg(long, requires = "k")]
     dev: bool,
@@ -40,7 +40,7 @@ struct Report {
     bytes: u64,
 }
 
-pub fn run(args: &SetupArgs, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &SetupArgs, output: &Output) -> Result<()> {
     let srs = match (&args.import, args.k) {
         (Some(file), k) => {
             let _spinner = output.spinner("checking the parameters");

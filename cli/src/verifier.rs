@@ -36,7 +36,7 @@ sol! {
 const DESCRIPTION: &str = "verifier.json";
 
 #[derive(Subcommand)]
-pub enum VerifierCommand {
+pub(crate) enum VerifierCommand {
     /// Write and compile the verifier contract of a model, and its verifying key's data
     Generate(GenerateArgs),
     /// Deploy the verifier contract and the verifying key's data contract
@@ -49,7 +49,7 @@ pub enum VerifierCommand {
 #[command(after_help = "Example:
   assay verifier generate --bundle lenet.bundle --keys keys -o verifier
   assay verifier generate --architecture lenet.json --setup ceremony.srs -o verifier")]
-pub struct GenerateArgs {
+pub(crate) struct GenerateArgs {
     #[command(flatten)]
     model: ModelSource,
     #[command(flatten)]
@@ -80,7 +80,7 @@ struct KeySource {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay verifier deploy verifier --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
-pub struct DeployArgs {
+pub(crate) struct DeployArgs {
     /// Folder that `assay verifier generate` wrote
     folder: PathBuf,
     /// Use a verifier that is there already: models of one column profile share it
@@ -96,7 +96,7 @@ pub struct DeployArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay verifier call digit.proof --verifier 0x... --vk 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
-pub struct CallArgs {
+pub(crate) struct CallArgs {
     /// Proof file
     proof: PathBuf,
     /// Verifier contract
@@ -130,7 +130,7 @@ struct Description {
 
 /// A verifying key and a verifier, by their code hashes, as a build made them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BuiltVerifier {
+pub(crate) struct BuiltVerifier {
     pub vk_hash: B256,
     pub code_hash: B256,
     pub dev_setup: bool,
@@ -138,7 +138,7 @@ pub struct BuiltVerifier {
 
 impl BuiltVerifier {
     /// Reads what `assay verifier generate` left in a folder.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let description = Description::read(folder)?;
         let code_hash = description.verifier_code_hash.with_context(|| {
             format!(
@@ -163,7 +163,7 @@ impl Description {
     }
 }
 
-pub fn run(command: VerifierCommand, output: &Output) -> Result<()> {
+pub(crate) fn run(command: VerifierCommand, output: &Output) -> Result<()> {
     match command {
         VerifierCommand::Generate(args) => generate_verifier(&args, output),
         VerifierCommand::Deploy(args) => deploy(&args, output),

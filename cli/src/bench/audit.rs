@@ -26,7 +26,7 @@ use figures::{Comparison, Figures, comparison_text, text};
 const MAX_CODE: u64 = 24_576;
 
 #[derive(Subcommand)]
-pub enum AuditBench {
+pub(super) enum AuditBench {
     /// Measure an audit: all its proofs, and their verification on a chain
     Audit(AuditArgs),
     /// Measure one proof for each of several batch sizes: seconds and gas an item
@@ -37,7 +37,7 @@ pub enum AuditBench {
 #[command(after_help = "Example:
   assay bench audit lenet 1024 --json
   assay bench audit resnet8_cifar10 256 --batch 32 --lanes 8")]
-pub struct AuditArgs {
+pub(super) struct AuditArgs {
     /// `lenet` (examples/digits), or a model of the data folder by its file's stem
     name: String,
     /// Items of the hidden test set
@@ -54,7 +54,7 @@ pub struct AuditArgs {
 #[command(after_help = "Example:
   assay bench audit-table lenet
   assay bench audit-table resnet8_cifar10 --batches 1,2,4,8 --json")]
-pub struct TableArgs {
+pub(super) struct TableArgs {
     /// `lenet` (examples/digits), or a model of the data folder by its file's stem
     name: String,
     /// Items in a proof, powers of two
@@ -76,7 +76,7 @@ struct CircuitArgs {
     places: Places,
 }
 
-pub fn run(command: &AuditBench, output: &Output) -> Result<()> {
+pub(super) fn run(command: &AuditBench, output: &Output) -> Result<()> {
     match command {
         AuditBench::Audit(args) => {
             let figures = measure(args, output)?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::existing;
 
-pub struct Case {
+pub(super) struct Case {
     pub model: PathBuf,
     pub calibration: PathBuf,
     pub calibration_limit: usize,
@@ -23,7 +23,7 @@ pub struct Case {
 }
 
 /// Inputs to audit on, apart from those of the calibration.
-pub struct Audited {
+pub(super) struct Audited {
     pub inputs: PathBuf,
     /// Inputs at the beginning that the calibration took.
     pub skip: usize,
@@ -108,7 +108,7 @@ const fn entry(
 impl Case {
     /// The case of a model, with its files where they should be.
     /// Made-up inputs are written to `made`.
-    pub fn find(name: &str, data: &Path, examples: &Path, made: &Path) -> Result<Self> {
+    pub(super) fn find(name: &str, data: &Path, examples: &Path, made: &Path) -> Result<Self> {
         let case = if name == "lenet" {
             let folder = examples.join("digits");
             let test_set = data.join("images/mnist_test10k.npz");

@@ -27,7 +27,7 @@ use crate::{
   assay dataset commit photos/ --shape 3,96,96 --labels-file labels.csv -o photos.set
   assay dataset commit table.csv --bundle mlp.bundle --labels target -o table.set --openings openings"
 )]
-pub struct CommitArgs {
+pub(crate) struct CommitArgs {
     /// A folder of images, an .npz archive or a .csv table with an item in each row
     path: PathBuf,
     /// Model bundle: shape and encoding are its input's
@@ -130,7 +130,7 @@ struct Committed {
     openings: Option<PathBuf>,
 }
 
-pub fn run(args: &CommitArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     if args.output.exists() {
         bail!(
             "{} is there already; without it its items cannot be opened. Choose another name",

@@ -17,7 +17,7 @@ use crate::output::{Output, table};
 
 The public key goes to who shall seal files to you (`assay escrow audit enter --encryption-key age1...`).
 Keys and sealed files are those of the age format: `age` and `rage` read and write them too.")]
-pub struct KeyArgs {
+pub(crate) struct KeyArgs {
     /// File for the secret key; not replaced when it exists
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -26,7 +26,7 @@ pub struct KeyArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay dataset seal test.set --to age1... --to age1... -o test.set.age")]
-pub struct SealArgs {
+pub(crate) struct SealArgs {
     /// Set file, or another file such as an archive of openings
     file: PathBuf,
     /// Public key of somebody who may read it; may be repeated
@@ -40,7 +40,7 @@ pub struct SealArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay dataset unseal test.set.age --key seller.age-key -o test.set")]
-pub struct UnsealArgs {
+pub(crate) struct UnsealArgs {
     /// Sealed file
     file: PathBuf,
     /// Your secret key, made by `assay dataset key`
@@ -60,7 +60,7 @@ struct Key {
     recipient: String,
 }
 
-pub fn key(args: &KeyArgs, output: &Output) -> Result<()> {
+pub(crate) fn key(args: &KeyArgs, output: &Output) -> Result<()> {
     let key = SealingKey::random();
     key.write(&args.output)?;
     let report = Key { key: args.output.clone(), recipient: key.recipient().to_string() };
@@ -81,7 +81,7 @@ struct Sealed {
     data_hash: B256,
 }
 
-pub fn seal(args: &SealArgs, output: &Output) -> Result<()> {
+pub(crate) fn seal(args: &SealArgs, output: &Output) -> Result<()> {
     let data = seal_to(&args.file, &args.to, &args.output, output)?;
     let report = Sealed {
         sealed: args.output.clone(),
@@ -99,7 +99,7 @@ pub fn seal(args: &SealArgs, output: &Output) -> Result<()> {
 }
 
 /// Seals a file and returns the sealed bytes.
-pub fn seal_to(
+pub(crate) fn seal_to(
     file: &Path,
     recipients: &[Recipient],
     sealed: &Path,
@@ -119,7 +119,7 @@ struct Unsealed {
     depth: Option<u32>,
 }
 
-pub fn unseal(args: &UnsealArgs, output: &Output) -> Result<()> {
+pub(crate) fn unseal(args: &UnsealArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("unsealing");
     sealed::unseal(&args.file, &SealingKey::read(&args.key)?, &args.output)?;
     drop(spinner);

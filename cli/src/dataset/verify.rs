@@ -18,7 +18,7 @@ use crate::{
 #[command(after_help = "Example:
   assay dataset verify test.set --root 0x1f...
   assay dataset verify openings/0.json openings/7.json --root 0x1f... --depth 10")]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Set files, or openings (`.json`)
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -48,7 +48,7 @@ struct VerifiedFile {
     label: Option<u32>,
 }
 
-pub fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
     let files = args.files.iter().map(|file| check(file, args, output));
     let report = Verified { files: files.collect::<Result<_>>()?, valid: true };
     output.finish(&report, || {

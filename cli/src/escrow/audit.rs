@@ -35,7 +35,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Buyer: escrow a reward for a proven accuracy on a committed test set
     Open(Box<open::OpenArgs>),
     /// Seller: enter a model and put up the stake
@@ -69,7 +69,7 @@ pub enum AuditCommand {
 }
 
 #[derive(Args)]
-pub struct EntryArgs {
+pub(crate) struct EntryArgs {
     #[command(flatten)]
     job: JobArgs,
     /// Id of the entry [default: the signing account's]
@@ -85,7 +85,7 @@ pub struct EntryArgs {
 
 The context is shown by `assay escrow audit enter` and `show`. Runs that are proven on chain already
 are left out, so the command can be repeated.")]
-pub struct SubmitArgs {
+pub(crate) struct SubmitArgs {
     #[command(flatten)]
     entry: EntryArgs,
     /// Folder of proofs, made by `assay audit prove`
@@ -93,7 +93,7 @@ pub struct SubmitArgs {
     proofs: PathBuf,
 }
 
-pub fn run(command: AuditCommand, output: &Output) -> Result<()> {
+pub(super) fn run(command: AuditCommand, output: &Output) -> Result<()> {
     match command {
         AuditCommand::Open(args) => open::run(&args, output),
         AuditCommand::Enter(args) => enter::run(&args, output),

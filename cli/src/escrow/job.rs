@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Args)]
-pub struct JobArgs {
+pub(crate) struct JobArgs {
     /// Id of the job
     pub job: U256,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub struct JobArgs {
 
 /// The same for commands that only look.
 #[derive(Args)]
-pub struct JobViewArgs {
+pub(crate) struct JobViewArgs {
     /// Id of the job
     pub job: U256,
     #[command(flatten)]

@@ -29,7 +29,7 @@ use crate::{
 #[command(after_help = "Example:
   assay escrow open --escrow 0x... --model 1 --commitment 0x... --price 1ether --deadline 3600 \\
     --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     #[command(flatten)]
     contract: ContractArgs,
     /// Id of the model in the escrow's registry
@@ -59,7 +59,7 @@ pub struct OpenArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
-pub struct ClaimArgs {
+pub(crate) struct ClaimArgs {
     #[command(flatten)]
     job: JobArgs,
     /// Proof file that was made for this job and recipient
@@ -82,7 +82,7 @@ pub struct ClaimArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay escrow show 1 --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     #[command(flatten)]
     job: JobViewArgs,
     /// Wait up to this long until the job is claimed or refunded
@@ -102,7 +102,7 @@ struct OpenReport {
     sent: Sent,
 }
 
-pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let binding = args.binding.choose(&escrow.registry().await?, args.model).await?;
@@ -171,7 +171,7 @@ impl ClaimArgs {
     }
 }
 
-pub fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
+pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
     let (artifact, job) = (args.artifact()?, args.job.job);
     let report = args.job.sender.run(output, "claiming", async |session| {
         let chain = &session.chain;
@@ -217,7 +217,7 @@ struct RefundReport {
     sent: Sent,
 }
 
-pub fn refund(args: &JobArgs, output: &Output) -> Result<()> {
+pub(super) fn refund(args: &JobArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "refunding", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let outcome = escrow.refund(args.job).await?;
@@ -265,7 +265,7 @@ impl From<OnChainJob> for JobReport {
     }
 }
 
-pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let JobViewArgs { job: id, contract, node } = &args.job;
     let report = node.run(output, "asking the escrow", async |session| {
         let (escrow, _) = contract.open::<PredictionEscrow>(&session).await?;

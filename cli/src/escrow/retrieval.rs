@@ -30,7 +30,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub enum RetrievalCommand {
+pub(crate) enum RetrievalCommand {
     /// Requester: escrow a price for a proven selection
     Open(open::OpenArgs),
     /// Holder: hand in the proofs of the runs
@@ -55,7 +55,7 @@ pub enum RetrievalCommand {
 
 The context is shown by `assay escrow retrieval open` and `show`. Runs that are proven on chain already
 are left out, so the command can be repeated.")]
-pub struct SubmitArgs {
+pub(crate) struct SubmitArgs {
     #[command(flatten)]
     job: JobArgs,
     /// Folder of proofs, made by `assay retrieve prove`
@@ -68,7 +68,7 @@ pub struct SubmitArgs {
   assay dataset open images.set 3 17 -o openings
   assay escrow retrieval publish 1 --data openings.enc --place https://example.org/openings.enc \\
     --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file holder.key")]
-pub struct PublishArgs {
+pub(crate) struct PublishArgs {
     #[command(flatten)]
     job: JobArgs,
     /// The openings, encrypted if they are not for everybody; their hash goes on chain
@@ -79,7 +79,7 @@ pub struct PublishArgs {
     place: String,
 }
 
-pub fn run(command: RetrievalCommand, output: &Output) -> Result<()> {
+pub(super) fn run(command: RetrievalCommand, output: &Output) -> Result<()> {
     match command {
         RetrievalCommand::Open(args) => open::run(&args, output),
         RetrievalCommand::Submit(args) => submit(&args, output),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What the proofs of a job must be about.
-pub struct Expected {
+pub(super) struct Expected {
     pub vk_hash: B256,
     pub context: U256,
     pub root: U256,
@@ -27,7 +27,7 @@ pub struct Expected {
 
 /// The proofs that were handed in; part of a report.
 #[derive(Serialize)]
-pub struct Submitted {
+pub(super) struct Submitted {
     /// Runs shown now, and before.
     submitted: usize,
     proven_before: usize,
@@ -37,14 +37,14 @@ pub struct Submitted {
 
 impl Submitted {
     /// A line about the runs, of which so many are still missing.
-    pub fn text(&self, missing: Decimal) -> String {
+    pub(super) fn text(&self, missing: Decimal) -> String {
         let Self { submitted, proven_before, .. } = self;
         format!("{submitted} shown now, {proven_before} before, {missing} missing")
     }
 }
 
 /// Hands in the proofs of the runs that are not proven on chain yet.
-pub async fn submit(
+pub(super) async fn submit(
     runs: &[RunArtifact],
     session: &Session,
     is_proven: impl AsyncFn(u64) -> Result<bool, ChainError>,
@@ -70,7 +70,7 @@ pub async fn submit(
 ///
 /// # Errors
 /// If there is none, or one is for something else than this job.
-pub fn read(folder: &Path, expected: &Expected) -> Result<Vec<RunArtifact>> {
+pub(super) fn read(folder: &Path, expected: &Expected) -> Result<Vec<RunArtifact>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut runs = Vec::new();

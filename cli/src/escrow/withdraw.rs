@@ -19,7 +19,7 @@ use crate::{
 #[command(after_help = "Example:
   assay escrow withdraw --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key
   assay escrow withdraw --deployment contracts/deployments/31337.json --from audit ...")]
-pub struct WithdrawArgs {
+pub(crate) struct WithdrawArgs {
     #[command(flatten)]
     contract: ContractArgs,
     /// Token to withdraw [default: the native currency]
@@ -67,7 +67,7 @@ struct WithdrawReport {
     sent: Sent,
 }
 
-pub fn run(args: &WithdrawArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &WithdrawArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "withdrawing", async |session| {
         let account = session.chain.account()?;
         let address = args.contract.find(args.from.contract(), &session.chain)?.address;

@@ -16,7 +16,7 @@ use crate::output::{Output, hex, table};
 #[derive(Args)]
 #[command(after_help = "Example:
   assay model derive lenet.bundle --statement audit --items 64 --depth 10 -o lenet-audit.bundle")]
-pub struct DeriveArgs {
+pub(crate) struct DeriveArgs {
     /// Model bundle
     bundle: PathBuf,
     /// What the new bundle's circuit proves
@@ -103,7 +103,7 @@ impl DeriveArgs {
     }
 }
 
-pub fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     let source = Bundle::read(&args.bundle)?;
     let steps = output.bar(1, "planning the circuit");
     let request =

@@ -22,7 +22,7 @@ use crate::output::{Output, hex, table};
 #[command(after_help = "Example:
   assay model import lenet.onnx --calibrate calibration.npz -o lenet.bundle
   assay model import mobilenet.onnx --calibrate photos/ --encoding symmetric -o mobilenet.bundle")]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     /// ONNX file
     model: PathBuf,
     /// Sample inputs that fix the ranges of values: an .npz archive or a folder of images
@@ -44,7 +44,7 @@ pub struct ImportArgs {
 
 /// How the bytes of an input stand for the numbers that the float network takes.
 #[derive(Args)]
-pub struct EncodingArgs {
+pub(super) struct EncodingArgs {
     /// Named encoding of input bytes. Without one it is taken from the range of the sample inputs:
     /// `unit` for images and numbers between 0 and 1
     #[arg(long, value_enum, conflicts_with_all = ["scale", "offset"])]
@@ -208,7 +208,7 @@ impl EncodingArgs {
 }
 
 /// Where `bundle`'s proofs are counted.
-pub fn openings_counter(bundle: &Path) -> PathBuf {
+pub(crate) fn openings_counter(bundle: &Path) -> PathBuf {
     let mut name = bundle.as_os_str().to_owned();
     name.push(".openings");
     PathBuf::from(name)
@@ -228,7 +228,7 @@ fn refuse_to_replace(bundle: &Path) -> Result<()> {
     Ok(())
 }
 
-pub fn run(args: &ImportArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
     refuse_to_replace(&args.output)?;
     let steps = output.bar(5, "reading the network");
     let model = Model::import(&args.model)?;

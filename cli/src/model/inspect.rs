@@ -19,7 +19,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay model inspect lenet.bundle")]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// Model bundle
     bundle: PathBuf,
 }
@@ -62,7 +62,7 @@ struct LayerReport {
     parameters: usize,
 }
 
-pub fn run(args: &InspectArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the bundle");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
@@ -191,7 +191,7 @@ fn text(report: &Report, layout: &Layout) -> String {
     text
 }
 
-pub fn estimate_text(estimate: &Estimate) -> String {
+pub(super) fn estimate_text(estimate: &Estimate) -> String {
     format!(
         "a proof takes about {:.1} CPU seconds and {:.0} MB, its verification {:.0} gas",
         estimate.prove_cpu_s, estimate.peak_rss_mb, estimate.verify_gas
@@ -199,7 +199,7 @@ pub fn estimate_text(estimate: &Estimate) -> String {
 }
 
 /// A statement in words.
-pub fn describe(statement: StatementKind) -> String {
+pub(crate) fn describe(statement: StatementKind) -> String {
     match statement {
         StatementKind::Prediction { input, output } => {
             let input = match input {

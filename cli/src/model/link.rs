@@ -26,7 +26,7 @@ All circuits of one model commit to its weights with the same points, so their p
 model hash. Two accepted proofs with one hash, over keys of one setup, are about the same weights; this
 command says whether the two circuits read them as the same network, `assay circuit vk` whether the keys
 are theirs.")]
-pub struct LinkArgs {
+pub(crate) struct LinkArgs {
     /// Bundle or architecture of the one circuit
     a: PathBuf,
     /// Bundle or architecture of the other
@@ -70,7 +70,7 @@ impl Side {
     }
 }
 
-pub fn run(args: &LinkArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &LinkArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the models");
     let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
     spinner.message("comparing the circuits");

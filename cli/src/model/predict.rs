@@ -17,7 +17,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay model predict lenet.bundle --input 7.png --float lenet.onnx")]
-pub struct PredictArgs {
+pub(crate) struct PredictArgs {
     /// Model bundle
     bundle: PathBuf,
     #[command(flatten)]
@@ -35,7 +35,7 @@ struct Report {
     float_logits: Option<Vec<f32>>,
 }
 
-pub fn run(args: &PredictArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     let bundle = Bundle::read(&args.bundle)?;
     let graph = &bundle.graph;
     let input = args.input.read(graph)?;

@@ -23,7 +23,7 @@ use crate::{
 #[command(after_help = "Example:
   assay model register lenet.bundle --setup dev.srs --keys keys --registry 0x... \\
     --vk 0x... --verifier 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
-pub struct RegisterArgs {
+pub(crate) struct RegisterArgs {
     /// Model bundle
     bundle: PathBuf,
     /// Parameters that the keys were made with
@@ -65,7 +65,7 @@ struct Report {
     gas_used: u64,
 }
 
-pub fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("committing to the weights");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;

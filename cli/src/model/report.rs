@@ -30,7 +30,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay model report lenet.bundle --float lenet.onnx --inputs test.npz -o report.html")]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Model bundle
     bundle: PathBuf,
     /// The network that the bundle was imported from
@@ -82,7 +82,7 @@ struct Key {
     dev_setup: bool,
 }
 
-pub fn run(args: &ReportArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &ReportArgs, output: &Output) -> Result<()> {
     let report = measure(args, output)?;
     atomic_file::write(&args.output, Readers::Everyone, page::render(&report).as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;

@@ -32,7 +32,7 @@ use crate::{
 };
 
 #[derive(Args)]
-pub struct ProveRunsArgs {
+pub(crate) struct ProveRunsArgs {
     /// Bundle made by `assay model derive` for this statement
     bundle: PathBuf,
     /// Collection made by `assay dataset commit`
@@ -124,7 +124,7 @@ impl Work<'_> {
     }
 }
 
-pub fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> {
+pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model and the collection");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;

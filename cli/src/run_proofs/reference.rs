@@ -14,7 +14,7 @@ use super::{Place, places};
 use crate::output::Output;
 
 /// A collection, and the circuit in which statements about it are proven.
-pub struct Reference<'a> {
+pub(crate) struct Reference<'a> {
     bundle: &'a Bundle,
     layout: &'a Layout,
     set: &'a Collection,
@@ -24,7 +24,7 @@ pub struct Reference<'a> {
 impl<'a> Reference<'a> {
     /// # Errors
     /// If the circuit takes no such collection.
-    pub fn new(bundle: &'a Bundle, layout: &'a Layout, set: &'a Collection) -> Result<Self> {
+    pub(crate) fn new(bundle: &'a Bundle, layout: &'a Layout, set: &'a Collection) -> Result<Self> {
         let statement = layout.options.statement;
         let run = statement.run().context("the bundle proves predictions")?;
         if set.depth() != run.depth {
@@ -42,7 +42,7 @@ impl<'a> Reference<'a> {
     }
 
     /// Proofs that cover the collection.
-    pub fn runs(&self) -> usize {
+    pub(crate) fn runs(&self) -> usize {
         places(self.set.len(), self.run.items()).len()
     }
 
@@ -50,7 +50,7 @@ impl<'a> Reference<'a> {
     ///
     /// # Errors
     /// If they do not last, or cannot be counted.
-    pub fn require_openings(&self, path: &Path, proofs: usize) -> Result<()> {
+    pub(crate) fn require_openings(&self, path: &Path, proofs: usize) -> Result<()> {
         let left = self.bundle.openings_left(path)?;
         if proofs > left {
             bail!(
@@ -67,7 +67,7 @@ impl<'a> Reference<'a> {
     ///
     /// # Errors
     /// If a run cannot be proven.
-    pub fn count(&self, output: &Output) -> Result<u64> {
+    pub(crate) fn count(&self, output: &Output) -> Result<u64> {
         Ok(self.counts(&places(self.set.len(), self.run.items()), output)?.into_iter().sum())
     }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(Args)]
-pub struct VerifyRunsArgs {
+pub(crate) struct VerifyRunsArgs {
     /// Folder of proofs
     proofs: PathBuf,
     #[command(flatten)]
@@ -60,7 +60,7 @@ struct Verified {
     verify_ms: f64,
 }
 
-pub fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
+pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model and the key");
     let layout = args.model.architecture()?.layout()?;
     let statement = layout.options.statement;

@@ -24,7 +24,7 @@ use crate::{
 
 A contest publishes the secret. After a reorganization of the drawing block the items would be drawn
 again, so it waits for --confirmations of that block.")]
-pub struct ContestArgs {
+pub(crate) struct ContestArgs {
     /// Id of the batch
     #[arg(value_parser = parse_hash)]
     batch: B256,
@@ -46,7 +46,7 @@ pub struct ContestArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay service batch 0x... --escrow 0x... --rpc http://127.0.0.1:8545")]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Id of the batch
     #[arg(value_parser = parse_hash)]
     batch: B256,
@@ -66,7 +66,7 @@ struct Contested {
     sent: Sent,
 }
 
-pub fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
+pub(super) fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let secret = read_secret(&args.secret)?;
     let report = args.sender.run(output, "contesting", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
@@ -121,7 +121,7 @@ struct Drawn {
     proven: bool,
 }
 
-pub fn show(args: &ShowArgs, output: &Output) -> Result<()> {
+pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the contract", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;

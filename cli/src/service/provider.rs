@@ -29,7 +29,7 @@ use crate::{
 #[command(after_help = "Example:
   assay service open --model 1 --bond 10ether --penalty 1ether --proof-cost 0.01ether --escrow 0x... \\
     --rpc http://127.0.0.1:8545 --private-key-file provider.key")]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     /// Id of the model in the contract's registry
     #[arg(long, value_name = "ID")]
     model: U256,
@@ -75,7 +75,7 @@ pub struct OpenArgs {
     --keys keys --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file provider.key
 
 Items that are proven on chain already are left out, so the command can be repeated.")]
-pub struct ProveArgs {
+pub(crate) struct ProveArgs {
     /// Id of the batch
     #[arg(value_parser = parse_hash)]
     batch: B256,
@@ -112,7 +112,7 @@ struct Opened {
     sent: Sent,
 }
 
-pub fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "opening the service", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let registry = bond.contract().registry().await?;
@@ -161,7 +161,7 @@ struct Proven {
     gas_used: u64,
 }
 
-pub fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let answers = read_answers(&args.answers)?;
     let tree = AnswerTree::new(&answers).context("a batch has 1 to 65,536 answers")?;
     let prover = {

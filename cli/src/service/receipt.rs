@@ -35,7 +35,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay service answer openings/0a...json openings/7c...json --bundle lenet.bundle -o answers.json")]
-pub struct AnswerArgs {
+pub(crate) struct AnswerArgs {
     /// Openings of the inputs, as `assay input commit` wrote them, in the order of the batch
     #[arg(required = true, value_name = "FILE")]
     openings: Vec<PathBuf>,
@@ -51,7 +51,7 @@ pub struct AnswerArgs {
 #[command(after_help = "Example:
   assay service sign answers.json --service 0x... --buyer 0x... --price 0.1ether --escrow 0x... \\
     --rpc http://127.0.0.1:8545 --private-key-file provider.key -o receipt.json")]
-pub struct SignArgs {
+pub(crate) struct SignArgs {
     /// File of answers
     answers: PathBuf,
     /// Id of the service
@@ -81,7 +81,7 @@ pub struct SignArgs {
 #[command(after_help = "Example:
   assay service post receipt.json --answers answers.json --inputs openings --secret batch.secret \\
     --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
-pub struct PostArgs {
+pub(crate) struct PostArgs {
     /// Receipt that the provider signed
     receipt: PathBuf,
     /// The answers received; the receipt's root must be over them
@@ -111,7 +111,7 @@ struct SignedReceipt {
     signature: Bytes,
 }
 
-pub fn read_answers(path: &Path) -> Result<Vec<Answer>> {
+pub(super) fn read_answers(path: &Path) -> Result<Vec<Answer>> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| {
@@ -124,7 +124,7 @@ fn tree(answers: &[Answer]) -> Result<AnswerTree> {
 }
 
 /// The secret behind a posted batch.
-pub fn read_secret(path: &Path) -> Result<B256> {
+pub(super) fn read_secret(path: &Path) -> Result<B256> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     text.trim().parse().ok().with_context(|| format!("{} does not hold a secret", path.display()))
@@ -150,7 +150,7 @@ struct Answered {
     openings_left: usize,
 }
 
-pub fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
+pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let bundle = Bundle::read(&args.bundle)?;
     let executor = Executor::new(&bundle.graph)?;
     let bar = output.bar(args.openings.len() as u64, "answering");
@@ -193,7 +193,7 @@ struct SignReport {
     valid_until: u64,
 }
 
-pub fn sign(args: &SignArgs, output: &Output) -> Result<()> {
+pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let answers = read_answers(&args.answers)?;
     let root = tree(&answers)?.root();
     let signer = args.key.load()?;
@@ -267,7 +267,7 @@ struct Posted {
     sent: Sent,
 }
 
-pub fn post(args: &PostArgs, output: &Output) -> Result<()> {
+pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
     let signed = read_receipt(&args.receipt)?;
     let receipt = &signed.receipt;
     let answers = read_answers(&args.answers)?;

@@ -104,7 +104,7 @@ fn deployed_keys_are_compared() {
 }
 
 /// A node that knows the code of all contracts, and nothing else; its address.
-pub fn node(code: String) -> String {
+pub(crate) fn node(code: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {

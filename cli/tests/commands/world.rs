@@ -11,23 +11,23 @@ use std::{
 use serde_json::Value;
 
 /// Items of the test set, and of each proof.
-pub const ITEMS: usize = 5;
-pub const BATCH: usize = 2;
+pub(crate) const ITEMS: usize = 5;
+pub(crate) const BATCH: usize = 2;
 /// The last one is not full.
-pub const RUNS: usize = ITEMS.div_ceil(BATCH);
+pub(crate) const RUNS: usize = ITEMS.div_ceil(BATCH);
 
 /// A folder of one test; it goes away, whatever the test finds.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("assay-cli-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("folder");
         Self(path)
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -38,19 +38,19 @@ impl Drop for Folder {
     }
 }
 
-pub struct World {
+pub(crate) struct World {
     pub folder: PathBuf,
     pub root: String,
 }
 
 /// Paths of the world's files.
 impl World {
-    pub fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(Self::make)
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -123,11 +123,11 @@ impl World {
     }
 }
 
-pub fn digits(name: &str) -> PathBuf {
+pub(crate) fn digits(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits").join(name)
 }
 
-pub fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
+pub(crate) fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     command.args(["--json", "--progress", "never"]);
     command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));
@@ -135,18 +135,18 @@ pub fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     command
 }
 
-pub fn run(arguments: &[&dyn AsRef<OsStr>]) -> Output {
+pub(crate) fn run(arguments: &[&dyn AsRef<OsStr>]) -> Output {
     command(arguments).output().expect("the program runs")
 }
 
 /// Starts a command that the test ends.
-pub fn start(arguments: &[&dyn AsRef<OsStr>]) -> Child {
+pub(crate) fn start(arguments: &[&dyn AsRef<OsStr>]) -> Child {
     let mut command = command(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
 }
 
 /// What a command that succeeds prints.
-pub fn json(arguments: &[&dyn AsRef<OsStr>]) -> Value {
+pub(crate) fn json(arguments: &[&dyn AsRef<OsStr>]) -> Value {
     let done = run(arguments);
     let fault = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{fault}");
@@ -154,7 +154,7 @@ pub fn json(arguments: &[&dyn AsRef<OsStr>]) -> Value {
 }
 
 /// The message of a command that fails, with exit code 1.
-pub fn refusal(arguments: &[&dyn AsRef<OsStr>]) -> String {
+pub(crate) fn refusal(arguments: &[&dyn AsRef<OsStr>]) -> String {
     let done = run(arguments);
     assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stdout));
     assert!(done.stdout.is_empty());

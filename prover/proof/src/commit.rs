@@ -29,21 +29,21 @@ pub(super) struct KnownParams {
 }
 
 impl KnownParams {
-    pub fn new(inner: Arc<ParamsKZG<Bn256>>) -> Self {
+    pub(crate) fn new(inner: Arc<ParamsKZG<Bn256>>) -> Self {
         let known = Arc::default();
         Self { inner, known }
     }
 
     /// Registers the commitment to the column whose values lie here; the values must not change
     /// or move before they are committed to.
-    pub fn register(&self, column: &[Fr], commitment: G1) {
+    pub(crate) fn register(&self, column: &[Fr], commitment: G1) {
         if let Ok(mut known) = self.known.lock() {
             known.insert(column.as_ptr().addr(), commitment);
         }
     }
 
     /// Whether every registered commitment was asked for.
-    pub fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.known.lock().is_ok_and(|known| known.is_empty())
     }
 }

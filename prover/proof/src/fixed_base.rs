@@ -13,14 +13,14 @@ const SCALAR_BITS: usize = 254;
 const BATCH: usize = 1 << 10;
 
 /// Multiples of a point, `windows[w][d - 1] = d * 2^(w * bits) * P`.
-pub struct FixedBase {
+pub(crate) struct FixedBase {
     bits: usize,
     windows: Vec<Vec<G1Affine>>,
 }
 
 impl FixedBase {
     /// Precomputes for about 2^k multiplications.
-    pub fn new(point: G1Affine, k: u32) -> Self {
+    pub(crate) fn new(point: G1Affine, k: u32) -> Self {
         let bits = (k as usize).clamp(6, 18) - 2;
         let count = SCALAR_BITS.div_ceil(bits);
         let mut bases = Vec::with_capacity(count);
@@ -51,7 +51,7 @@ impl FixedBase {
     }
 
     /// The multiples by these scalars.
-    pub fn multiply(&self, scalars: &[Fr]) -> Vec<G1Affine> {
+    pub(crate) fn multiply(&self, scalars: &[Fr]) -> Vec<G1Affine> {
         let mut points = vec![G1Affine::identity(); scalars.len()];
         points
             .par_chunks_mut(BATCH)

@@ -55,7 +55,7 @@ pub(super) struct Rounds<'a> {
 
 impl Rounds<'_> {
     /// Runs a circuit. `rng` is left where the blinding ended.
-    pub fn run<C: Circuit<Fr>>(
+    pub(crate) fn run<C: Circuit<Fr>>(
         &self,
         circuit: &C,
         rng: &mut BlindingRng,
@@ -269,7 +269,7 @@ pub(super) struct Replay<'a, R> {
 }
 
 impl<'a, R: RngCore> Replay<'a, R> {
-    pub fn new(words: &'a [u64], then: R) -> Self {
+    pub(crate) fn new(words: &'a [u64], then: R) -> Self {
         let words = words.iter();
         Self { words, then }
     }

@@ -40,7 +40,7 @@ pub enum CompileError {
 
 /// Settings that generated verifiers are measured with. The intermediate representation is needed:
 /// the optimizer holds more values than the stack has room for, and moves them to memory.
-pub fn standard_json(contract: &GeneratedVerifier) -> serde_json::Value {
+pub(crate) fn standard_json(contract: &GeneratedVerifier) -> serde_json::Value {
     let file = format!("{}.sol", contract.contract_name);
     serde_json::json!({
         "language": "Solidity",

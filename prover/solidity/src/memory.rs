@@ -14,15 +14,15 @@ const POINT: usize = 0x40;
 
 /// Words of the verifying key's header; see [`assay_proof::vk_data`].
 pub(super) mod header {
-    pub const PROFILE: usize = 0;
-    pub const K: usize = 1;
-    pub const N_INVERSE: usize = 2;
-    pub const OMEGA: usize = 3;
-    pub const OMEGA_LAST: usize = 4;
-    pub const PUBLIC_INPUTS: usize = 5;
-    pub const TRANSCRIPT: usize = 6;
-    pub const G2: usize = 7;
-    pub const S_G2: usize = 11;
+    pub(crate) const PROFILE: usize = 0;
+    pub(crate) const K: usize = 1;
+    pub(crate) const N_INVERSE: usize = 2;
+    pub(crate) const OMEGA: usize = 3;
+    pub(crate) const OMEGA_LAST: usize = 4;
+    pub(crate) const PUBLIC_INPUTS: usize = 5;
+    pub(crate) const TRANSCRIPT: usize = 6;
+    pub(crate) const G2: usize = 7;
+    pub(crate) const S_G2: usize = 11;
 }
 
 /// Byte addresses. From [`Memory::BASE`] on lie the operands of the precompiles.
@@ -81,13 +81,13 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Start of the contract's memory. The compiler may put variables between 0x80 and here.
-    pub const BASE: usize = 0x1000;
+    pub(crate) const BASE: usize = 0x1000;
     /// The scalar of a multiplication, behind its point.
-    pub const SCALAR: usize = Self::BASE + POINT;
+    pub(crate) const SCALAR: usize = Self::BASE + POINT;
 
     /// `more` is the number of denominators of the multi-opening, `table_words` the size of its
     /// tables.
-    pub fn new(profile: &Profile, rotations: Vec<i32>, more: usize, table_words: usize) -> Self {
+    pub(crate) fn new(profile: &Profile, rotations: Vec<i32>, more: usize, table_words: usize) -> Self {
         let mut next = Self::BASE + 0x180;
         let mut take = |words: usize| {
             let address = next;
@@ -161,28 +161,28 @@ impl Memory {
         }
     }
 
-    pub fn header(&self, word: usize) -> usize {
+    pub(crate) fn header(&self, word: usize) -> usize {
         self.vk + word * WORD
     }
 
     /// Where the points of a phase end.
-    pub fn phase_end(&self, phase: u8) -> usize {
+    pub(crate) fn phase_end(&self, phase: u8) -> usize {
         self.proof + self.profile.schedule.columns_through(phase) * POINT
     }
 
-    pub fn product_point(&self, set: usize) -> usize {
+    pub(crate) fn product_point(&self, set: usize) -> usize {
         self.proof + (self.profile.advice_columns() + set) * POINT
     }
 
-    pub fn random_point(&self) -> usize {
+    pub(crate) fn random_point(&self) -> usize {
         self.product_point(self.profile.products())
     }
 
-    pub fn quotient_piece(&self, piece: usize) -> usize {
+    pub(crate) fn quotient_piece(&self, piece: usize) -> usize {
         self.random_point() + (1 + piece) * POINT
     }
 
-    pub fn point(&self, commitment: Commitment) -> usize {
+    pub(crate) fn point(&self, commitment: Commitment) -> usize {
         let commitments = self.vk + HEADER_WORDS * WORD;
         match commitment {
             Commitment::Advice(column) => self.proof + column * POINT,
@@ -196,7 +196,7 @@ impl Memory {
         }
     }
 
-    pub fn evaluation(&self, evaluation: Evaluation) -> usize {
+    pub(crate) fn evaluation(&self, evaluation: Evaluation) -> usize {
         let fixed = self.evaluations + self.profile.advice_queries.len() * WORD;
         let random = fixed + self.profile.fixed_queries.len() * WORD;
         let permutation = random + WORD;
@@ -213,7 +213,7 @@ impl Memory {
         }
     }
 
-    pub fn permutation_value(&self, column: &PermutationColumn) -> usize {
+    pub(crate) fn permutation_value(&self, column: &PermutationColumn) -> usize {
         match column {
             PermutationColumn::Advice(query) => self.evaluation(Evaluation::Advice(*query)),
             PermutationColumn::Fixed(query) => self.evaluation(Evaluation::Fixed(*query)),
@@ -221,16 +221,16 @@ impl Memory {
     }
 
     /// Index of a rotation among the opened ones.
-    pub fn rotation(&self, rotation: i32) -> usize {
+    pub(crate) fn rotation(&self, rotation: i32) -> usize {
         let position = self.rotations.iter().position(|other| *other == rotation);
         position.unwrap_or_default()
     }
 
-    pub fn difference(&self, rotation: i32) -> usize {
+    pub(crate) fn difference(&self, rotation: i32) -> usize {
         self.differences + self.rotation(rotation) * WORD
     }
 
-    pub fn opening_point(&self, rotation: i32) -> usize {
+    pub(crate) fn opening_point(&self, rotation: i32) -> usize {
         self.opening_points + self.rotation(rotation) * WORD
     }
 }

@@ -20,13 +20,13 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Size of the tables in words.
-    pub fn words(profile: &Profile, sets: &[RotationSet]) -> usize {
+    pub(crate) fn words(profile: &Profile, sets: &[RotationSet]) -> usize {
         let openings: usize =
             sets.iter().map(|set| set.openings.len() * (1 + set.rotations.len())).sum();
         (2 * (openings + profile.permutation.len())).div_ceil(32)
     }
 
-    pub fn new(profile: &Profile, sets: &[RotationSet], memory: &Memory) -> Self {
+    pub(crate) fn new(profile: &Profile, sets: &[RotationSet], memory: &Memory) -> Self {
         let mut bytes = Vec::new();
         let mut push = |address: usize| {
             bytes.extend_from_slice(&(address as u16).to_be_bytes());
@@ -54,7 +54,7 @@ impl Tables {
     }
 
     /// Statements that write the tables.
-    pub fn code(&self, memory: &Memory) -> String {
+    pub(crate) fn code(&self, memory: &Memory) -> String {
         let mut code = String::new();
         for (index, chunk) in self.bytes.chunks(32).enumerate() {
             let mut word = [0u8; 32];

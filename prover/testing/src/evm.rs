@@ -76,6 +76,12 @@ impl<CTX> Inspector<CTX> for Watch {
     }
 }
 
+impl Default for Chain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Chain {
     pub fn new() -> Self {
         let mut db = CacheDB::new(EmptyDB::default());

@@ -7,14 +7,14 @@ use assay_prover::{
 };
 
 /// Lanes that are tried, as many as the planner takes for batches.
-pub const MOST_LANES: usize = 20;
+pub(super) const MOST_LANES: usize = 20;
 const FEWEST_LANES: usize = 2;
 const MOST_LOG_ITEMS: u32 = 12;
 /// Gas that is worth a CPU second, as to the planner.
 const GAS_OF_A_SECOND: f64 = 1e5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub(super) struct Choice {
     /// Items in a proof.
     pub batch: usize,
     pub lanes: usize,
@@ -22,7 +22,7 @@ pub struct Choice {
 
 /// The cheapest way to audit `items` items of a tree of `depth` in circuits of at most `2^max_k`
 /// rows that keep the weights where `source` has them; nothing when none fits. `batch` and `lanes` are fixed where they are given.
-pub fn choose(
+pub(super) fn choose(
     source: &Bundle,
     items: usize,
     depth: u32,

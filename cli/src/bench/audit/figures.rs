@@ -6,7 +6,7 @@ use crate::{audit::grouped, output::table};
 
 /// The figures of a whole audit.
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub(super) struct Figures {
     pub model: String,
     pub items: usize,
     /// By the proofs, and by the integer network's own run.
@@ -44,14 +44,14 @@ pub struct Figures {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+pub(super) struct Comparison {
     pub model: String,
     pub rows: Vec<Figures>,
     /// Batches that do not fit the largest circuit.
     pub left_out: Vec<usize>,
 }
 
-pub fn text(figures: &Figures) -> String {
+pub(super) fn text(figures: &Figures) -> String {
     let labels = if figures.labelled { "" } else { "; the labels are made up" };
     table(&[
         ("model", figures.model.clone()),
@@ -105,7 +105,7 @@ pub fn text(figures: &Figures) -> String {
 }
 
 /// A table in Markdown.
-pub fn comparison_text(comparison: &Comparison) -> String {
+pub(super) fn comparison_text(comparison: &Comparison) -> String {
     let mut text =
         "| batch | k | lanes | prove s | CPU s | s an item | CPU s an item | peak MiB | \
          gas | gas an item | code bytes |\n|---|---|---|---|---|---|---|---|---|---|---|\n"

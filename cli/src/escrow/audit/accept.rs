@@ -23,7 +23,7 @@ first: whether it is the committed one; whether the bundle is the model that was
 prove every run of the set and its openings last; and whether the integer network classifies as many items
 correctly as the job requires."
 )]
-pub struct AcceptArgs {
+pub(crate) struct AcceptArgs {
     #[command(flatten)]
     entry: EntryArgs,
     /// The decrypted test set
@@ -42,7 +42,7 @@ pub struct AcceptArgs {
 
 const GIVE_UP: &str = "do not accept; `assay escrow audit abort` gives up";
 
-pub fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
     if let (Some(set), Some(bundle), Some(setup)) = (&args.set, &args.bundle, &args.setup) {
         look_at(args, [set, bundle, setup], output)?;
     }

@@ -31,7 +31,7 @@ use crate::{
 With --set the test set is sealed to the keys that the sellers entered with, for upload to the place.
 Without it --data is what you have encrypted yourself (keys: `assay escrow audit show`). In a job without a list of admitted keys the delivery approves of all entries: name the builds that you trust with
 --verifier, and an entry of another key or verifier is refused.")]
-pub struct DeliverArgs {
+pub(crate) struct DeliverArgs {
     #[command(flatten)]
     job: JobArgs,
     /// The test set. It is checked against the job and sealed to the sellers' keys, into --data
@@ -65,7 +65,7 @@ struct Report {
     sent: Sent,
 }
 
-pub fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
     let set = args.set.as_ref().map(|path| dataset::read(path, output)).transpose()?;
     let trusted: Vec<BuiltVerifier> =
         args.verifier.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;

@@ -25,7 +25,7 @@ use crate::{
 #[command(after_help = "Example:
   assay escrow audit enter 1 --model 2 --bundle audit.bundle --encryption-key age1... \\
     --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
-pub struct EnterArgs {
+pub(crate) struct EnterArgs {
     #[command(flatten)]
     job: JobArgs,
     /// Id of the model in the escrow's registry
@@ -62,7 +62,7 @@ struct Report {
     sent: Sent,
 }
 
-pub fn run(args: &EnterArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     let architecture = args.source.architecture()?;
     let layout = architecture.layout()?;
     let statement = layout.options.statement;

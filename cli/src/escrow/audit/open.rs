@@ -33,7 +33,7 @@ use crate::{
 architecture, and the job takes models of that architecture and statement only, checked by that
 verifier. Without --admit, `assay escrow audit deliver` is the approval of the models that entered."
 )]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     /// Committed test set
     #[arg(long, value_name = "FILE", conflicts_with = "items")]
     set: Option<PathBuf>,
@@ -123,7 +123,7 @@ struct Report {
     sent: Sent,
 }
 
-pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     let (root, items) = args.test_set(output)?;
     let built: Vec<BuiltVerifier> =
         args.admit.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;

@@ -71,7 +71,7 @@ struct Delivery {
     place: String,
 }
 
-pub fn state_name(state: State) -> &'static str {
+pub(super) fn state_name(state: State) -> &'static str {
     match state {
         State::Open => "open",
         State::Delivered => "delivered",
@@ -93,7 +93,7 @@ fn entry_name(state: EntryState) -> &'static str {
     }
 }
 
-pub fn run(args: &JobViewArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &JobViewArgs, output: &Output) -> Result<()> {
     let report = args.node.run(output, "asking the escrow", async |session| {
         let job = Job::find(&args.contract, args.job, &session).await?;
         report(&job, session.chain.head().await?.timestamp).await

@@ -20,7 +20,7 @@ use crate::{
 #[command(after_help = "Example:
   assay escrow retrieval open --model 3 --architecture threes.json --holder 0x... --root 0x... --items 600 \\
     --price 0.2ether --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
-pub struct OpenArgs {
+pub(crate) struct OpenArgs {
     /// Id of the predicate model in the escrow's registry
     #[arg(long, value_name = "ID")]
     model: U256,
@@ -73,7 +73,7 @@ struct Report {
     sent: Sent,
 }
 
-pub fn run(args: &OpenArgs, output: &Output) -> Result<()> {
+pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     let architecture = args.source.architecture()?;
     let statement = architecture.layout()?.options.statement;
     let batch = match statement.run() {

@@ -15,7 +15,7 @@ use crate::audit::grouped;
 
 const STYLE: &str = include_str!("style.css");
 
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let model = escape(&report.model);
     let [channels, height, width] = report.input_shape;
     let mut page = format!(

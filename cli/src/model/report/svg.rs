@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Text for HTML and SVG, in elements and in quoted attributes. Names come from a stranger's file.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -22,7 +22,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// A part of a row's line.
-pub struct Mark {
+pub(super) struct Mark {
     pub from: f64,
     pub to: f64,
     /// Class of the style sheet.
@@ -30,7 +30,7 @@ pub struct Mark {
 }
 
 /// One line of a chart.
-pub struct Row {
+pub(super) struct Row {
     pub label: String,
     /// Shown when the pointer rests on the line.
     pub hint: String,
@@ -40,7 +40,7 @@ pub struct Row {
 }
 
 /// Horizontal bars over a common axis.
-pub struct Chart {
+pub(super) struct Chart {
     /// What it shows, for readers without eyes.
     pub title: &'static str,
     /// Of the axis.
@@ -51,7 +51,7 @@ pub struct Chart {
 }
 
 /// Lengths one after another, from 0 on.
-pub fn stack(parts: &[(f64, &'static str)]) -> Vec<Mark> {
+pub(super) fn stack(parts: &[(f64, &'static str)]) -> Vec<Mark> {
     let mut from = 0.0;
     parts
         .iter()
@@ -75,13 +75,13 @@ const LABEL: usize = 34;
 
 impl Chart {
     /// An axis from 0 to the longest row's end, or to 1.
-    pub fn from_zero(title: &'static str, unit: &'static str, rows: Vec<Row>) -> Self {
+    pub(super) fn from_zero(title: &'static str, unit: &'static str, rows: Vec<Row>) -> Self {
         let ends = rows.iter().flat_map(|row| row.marks.iter().map(|mark| mark.to));
         let max = ends.filter(|end| end.is_finite()).fold(0.0, f64::max);
         Self { title, unit, min: 0.0, max: if max > 0.0 { max } else { 1.0 }, rows }
     }
 
-    pub fn render(&self) -> String {
+    pub(super) fn render(&self) -> String {
         let bottom = TOP + LINE * self.rows.len() as f64;
         let height = bottom + 8.0;
         let mut svg = format!(
@@ -162,7 +162,7 @@ fn ticks(min: f64, max: f64) -> Vec<f64> {
 }
 
 /// Without digits that say nothing; thousands as `k`, millions as `M`.
-pub fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let (scaled, suffix) = match value.abs() {
         size if size >= 1e6 => (value / 1e6, "M"),
         size if size >= 1e4 => (value / 1e3, "k"),

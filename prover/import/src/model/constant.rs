@@ -13,23 +13,23 @@ pub(super) struct Constant {
 }
 
 impl Constant {
-    pub fn vector(values: Vec<f64>) -> Self {
+    pub(super) fn vector(values: Vec<f64>) -> Self {
         Self { shape: vec![values.len()], values }
     }
 
     /// The value of a constant with one element.
-    pub fn scalar(&self) -> Option<f64> {
+    pub(super) fn scalar(&self) -> Option<f64> {
         match self.values.as_slice() {
             [value] => Some(*value),
             _ => None,
         }
     }
 
-    pub fn integers(&self) -> Vec<i64> {
+    pub(super) fn integers(&self) -> Vec<i64> {
         self.values.iter().map(|value| *value as i64).collect()
     }
 
-    pub fn binary(&self, operator: Binary, other: &Self) -> Option<Self> {
+    pub(super) fn binary(&self, operator: Binary, other: &Self) -> Option<Self> {
         let shape = broadcast_shape(&self.shape, &other.shape)?;
         element_count(&shape).ok()?;
         let left = broadcast_offsets(&self.shape, &shape)?;
@@ -42,7 +42,7 @@ impl Constant {
         Some(Self { shape, values })
     }
 
-    pub fn map(&self, function: impl Fn(f64) -> f64) -> Self {
+    pub(super) fn map(&self, function: impl Fn(f64) -> f64) -> Self {
         Self {
             shape: self.shape.clone(),
             values: self.values.iter().map(|value| function(*value)).collect(),
@@ -50,7 +50,7 @@ impl Constant {
     }
 
     /// Axes reordered: axis `i` of the result is axis `permutation[i]`.
-    pub fn transpose(&self, permutation: &[usize]) -> Self {
+    pub(super) fn transpose(&self, permutation: &[usize]) -> Self {
         let old = strides(&self.shape);
         let shape: Vec<_> = permutation.iter().map(|axis| self.shape[*axis]).collect();
         let steps: Vec<_> = permutation.iter().map(|axis| old[*axis]).collect();
@@ -60,7 +60,7 @@ impl Constant {
     }
 
     /// The given positions along `axis`; each must be below its size.
-    pub fn select(&self, axis: usize, positions: &[usize]) -> Self {
+    pub(super) fn select(&self, axis: usize, positions: &[usize]) -> Self {
         let inner: usize = self.shape[axis + 1..].iter().product();
         let outer: usize = self.shape[..axis].iter().product();
         let mut values = Vec::with_capacity(outer * positions.len() * inner);
@@ -76,7 +76,7 @@ impl Constant {
     }
 
     /// Joins constants along `axis`; `None` when their shapes do not fit.
-    pub fn concat(parts: &[&Self], axis: usize) -> Option<Self> {
+    pub(super) fn concat(parts: &[&Self], axis: usize) -> Option<Self> {
         let first = parts.first()?;
         let mut shape = first.shape.clone();
         *shape.get_mut(axis)? = 0;

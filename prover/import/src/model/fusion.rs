@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub fn reads(&self, tensor: FloatTensorId) -> bool {
+    pub(super) fn reads(&self, tensor: FloatTensorId) -> bool {
         match self {
             Self::Layer(op) => op.inputs().contains(&tensor),
             Self::Affine { input, .. } | Self::Apply { input, .. } => *input == tensor,

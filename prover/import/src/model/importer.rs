@@ -51,7 +51,7 @@ pub(super) struct Importer<'a> {
 
 impl<'a> Importer<'a> {
     /// A network without nodes yet.
-    pub fn new(source: &'a Source) -> Result<Self, ImportError> {
+    pub(super) fn new(source: &'a Source) -> Result<Self, ImportError> {
         let graph = source.graph()?;
         let constants = source
             .initializers()?
@@ -73,7 +73,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The finished network, once all nodes are in.
-    pub fn finish(self, mut input: FloatInput, name: &str) -> Result<FloatGraph, ImportError> {
+    pub(super) fn finish(self, mut input: FloatInput, name: &str) -> Result<FloatGraph, ImportError> {
         let output = self.find_output()?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
@@ -83,7 +83,7 @@ impl<'a> Importer<'a> {
         Ok(graph)
     }
 
-    pub fn add_input(&mut self) -> Result<FloatInput, ImportError> {
+    pub(super) fn add_input(&mut self) -> Result<FloatInput, ImportError> {
         let graph = self.source.graph()?;
         let mut inputs =
             graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
@@ -172,7 +172,7 @@ impl<'a> Importer<'a> {
         Ok(value.tensor)
     }
 
-    pub fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
+    pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
         let elements = element_count(&shape)?;
         if !(1..=MAX_ACTIVATION).contains(&elements) {
             return Err(format!(
@@ -186,7 +186,7 @@ impl<'a> Importer<'a> {
     }
 
     /// Takes `elements` from what the network may have in all.
-    pub fn reserve(&mut self, elements: usize) -> Result<(), String> {
+    pub(super) fn reserve(&mut self, elements: usize) -> Result<(), String> {
         self.elements = self.elements.saturating_add(elements);
         if self.elements > MAX_TOTAL_ELEMENTS {
             return Err(format!("the network has more than {MAX_TOTAL_ELEMENTS} elements in all"));
@@ -195,7 +195,7 @@ impl<'a> Importer<'a> {
     }
 
     /// Appends a layer that writes a new tensor of `shape`.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         node: &Node<'_>,
         shape: Shape,
@@ -223,7 +223,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The tensor that already is this function of `tensor`, if there is one.
-    pub fn applied(&self, tensor: FloatTensorId, wanted: &Function) -> Option<FloatTensorId> {
+    pub(super) fn applied(&self, tensor: FloatTensorId, wanted: &Function) -> Option<FloatTensorId> {
         // A handful of readers is usual; the bound keeps a hostile file from taking long.
         let known = self.functions.get(&tensor)?.iter().rev().take(16);
         known.map(|index| &self.layers[*index]).find_map(|layer| match &layer.step {
@@ -232,16 +232,16 @@ impl<'a> Importer<'a> {
         })
     }
 
-    pub fn shape(&self, value: &Value) -> Shape {
+    pub(super) fn shape(&self, value: &Value) -> Shape {
         self.tensors[value.tensor].shape
     }
 
     /// Binds `value` to the node's first output.
-    pub fn bind(&mut self, node: &Node<'_>, value: Value) -> Result<(), ImportError> {
+    pub(super) fn bind(&mut self, node: &Node<'_>, value: Value) -> Result<(), ImportError> {
         self.bind_output(node, 0, value)
     }
 
-    pub fn bind_output(
+    pub(super) fn bind_output(
         &mut self,
         node: &Node<'_>,
         index: usize,
@@ -252,7 +252,7 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    pub fn bind_constant(&mut self, node: &Node<'_>, value: Constant) -> Result<(), ImportError> {
+    pub(super) fn bind_constant(&mut self, node: &Node<'_>, value: Constant) -> Result<(), ImportError> {
         if value.values.iter().any(|x| !x.is_finite()) {
             return Err(node.error("its constant result is not finite"));
         }
@@ -274,7 +274,7 @@ impl<'a> Importer<'a> {
     }
 
     /// A value in which channels, height and width are what the file says, ready for a window.
-    pub fn spatial(&mut self, node: &Node<'_>, value: &Value) -> Result<Shape, ImportError> {
+    pub(super) fn spatial(&mut self, node: &Node<'_>, value: &Value) -> Result<Shape, ImportError> {
         let wanted = match *value.shape.as_slice() {
             [1, channels, height, width] => [channels, height, width],
             [1, channels, length] => [channels, 1, length],
@@ -306,7 +306,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The tensors that `tensor` is an elementwise function of, nearest first.
-    pub fn roots(&self, tensor: FloatTensorId) -> Vec<(FloatTensorId, Function)> {
+    pub(super) fn roots(&self, tensor: FloatTensorId) -> Vec<(FloatTensorId, Function)> {
         let mut roots = vec![(tensor, Function::Identity)];
         let mut current = (tensor, Function::Identity);
         while let Some(layer) = self.producers[current.0].map(|index| &self.layers[index]) {
@@ -331,7 +331,7 @@ impl<'a> Importer<'a> {
     }
 
     /// No element of `tensor` is negative, whatever the input.
-    pub fn is_non_negative(&self, tensor: FloatTensorId) -> bool {
+    pub(super) fn is_non_negative(&self, tensor: FloatTensorId) -> bool {
         let Some(layer) = self.producers[tensor].map(|index| &self.layers[index]) else {
             return false;
         };

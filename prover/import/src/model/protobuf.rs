@@ -28,7 +28,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    pub fn parse(content: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
+    pub(super) fn parse(content: &[u8], folder: Option<&Path>) -> Result<Self, ImportError> {
         let mut reader = content;
         let proto = tract_onnx::onnx()
             .proto_model_for_read(&mut reader)
@@ -39,12 +39,12 @@ impl Source {
         Ok(Self { proto, folder: folder.map(Path::to_owned) })
     }
 
-    pub fn graph(&self) -> Result<&GraphProto, ImportError> {
+    pub(super) fn graph(&self) -> Result<&GraphProto, ImportError> {
         self.proto.graph.as_ref().ok_or_else(|| ImportError::Parse("it holds no graph".into()))
     }
 
     /// All initializers by name.
-    pub fn initializers(&self) -> Result<HashMap<String, Constant>, ImportError> {
+    pub(super) fn initializers(&self) -> Result<HashMap<String, Constant>, ImportError> {
         let graph = self.graph()?;
         if let Some(sparse) = graph.sparse_initializer.first() {
             let name = sparse.values.as_ref().map_or("?", |values| values.name.as_str());
@@ -61,7 +61,7 @@ impl Source {
     }
 
     /// Decodes a tensor; every number is finite.
-    pub fn constant(&self, tensor: &TensorProto) -> Result<Constant, ImportError> {
+    pub(super) fn constant(&self, tensor: &TensorProto) -> Result<Constant, ImportError> {
         self.decode(tensor)
             .map_err(|problem| ImportError::Tensor { tensor: tensor.name.clone(), problem })
     }
@@ -198,40 +198,40 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    pub fn new(proto: &'a NodeProto) -> Self {
+    pub(super) fn new(proto: &'a NodeProto) -> Self {
         Self { proto }
     }
 
-    pub fn operator(&self) -> &'a str {
+    pub(super) fn operator(&self) -> &'a str {
         &self.proto.op_type
     }
 
-    pub fn domain(&self) -> &'a str {
+    pub(super) fn domain(&self) -> &'a str {
         &self.proto.domain
     }
 
     /// The node's name, or that of its first output for nodes without one.
-    pub fn name(&self) -> &'a str {
+    pub(super) fn name(&self) -> &'a str {
         match self.proto.output.first() {
             Some(output) if self.proto.name.is_empty() => output,
             _ => &self.proto.name,
         }
     }
 
-    pub fn outputs(&self) -> &'a [String] {
+    pub(super) fn outputs(&self) -> &'a [String] {
         &self.proto.output
     }
 
-    pub fn inputs(&self) -> &'a [String] {
+    pub(super) fn inputs(&self) -> &'a [String] {
         &self.proto.input
     }
 
     /// Input `index`, unless absent or empty.
-    pub fn input(&self, index: usize) -> Option<&'a str> {
+    pub(super) fn input(&self, index: usize) -> Option<&'a str> {
         self.proto.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
-    pub fn error(&self, problem: impl Into<String>) -> ImportError {
+    pub(super) fn error(&self, problem: impl Into<String>) -> ImportError {
         ImportError::Node {
             node: self.name().into(),
             operator: self.operator().into(),
@@ -239,15 +239,15 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
         self.proto.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    pub fn int(&self, name: &str, default: i64) -> i64 {
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).map_or(default, |attribute| attribute.i)
     }
 
-    pub fn float(&self, name: &str, default: f32) -> Result<f64, ImportError> {
+    pub(super) fn float(&self, name: &str, default: f32) -> Result<f64, ImportError> {
         let value = self.attribute(name).map_or(default, |attribute| attribute.f);
         if !value.is_finite() {
             return Err(self.error(format!("attribute `{name}` is {value}")));
@@ -255,11 +255,11 @@ impl<'a> Node<'a> {
         Ok(f64::from(value))
     }
 
-    pub fn ints(&self, name: &str) -> Option<&'a [i64]> {
+    pub(super) fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())
     }
 
-    pub fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         std::str::from_utf8(&self.attribute(name)?.s).ok()
     }
 }

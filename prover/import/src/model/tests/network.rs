@@ -60,18 +60,18 @@ fn value_info(name: &str, shape: Option<&[i64]>) -> ValueInfoProto {
 }
 
 impl Network {
-    pub fn new(input: &[i64]) -> Self {
+    pub(super) fn new(input: &[i64]) -> Self {
         let graph =
             GraphProto { input: vec![value_info("input", Some(input))], ..GraphProto::default() };
         Self { graph, last: "input".into(), random: Random::new(1), opset: 13 }
     }
 
-    pub fn opset(mut self, opset: i64) -> Self {
+    pub(super) fn opset(mut self, opset: i64) -> Self {
         self.opset = opset;
         self
     }
 
-    pub fn constant(&mut self, name: &str, shape: &[i64], values: Vec<f32>) {
+    pub(super) fn constant(&mut self, name: &str, shape: &[i64], values: Vec<f32>) {
         self.graph.initializer.push(TensorProto {
             name: name.into(),
             dims: shape.to_vec(),
@@ -81,7 +81,7 @@ impl Network {
         });
     }
 
-    pub fn integers(&mut self, name: &str, values: &[i64]) {
+    pub(super) fn integers(&mut self, name: &str, values: &[i64]) {
         self.graph.initializer.push(TensorProto {
             name: name.into(),
             dims: vec![values.len() as i64],
@@ -92,7 +92,7 @@ impl Network {
     }
 
     /// Random numbers within `-size..size`.
-    pub fn random(&mut self, name: &str, shape: &[i64], size: f32) {
+    pub(super) fn random(&mut self, name: &str, shape: &[i64], size: f32) {
         let count = shape.iter().product::<i64>();
         let values =
             (0..count).map(|_| self.random.between(-1000, 1000) as f32 / 1000.0 * size).collect();
@@ -100,7 +100,7 @@ impl Network {
     }
 
     /// Adds a node with one output, called like the node.
-    pub fn node(
+    pub(super) fn node(
         mut self,
         operator: &str,
         name: &str,
@@ -120,13 +120,13 @@ impl Network {
     }
 
     /// Adds a node that reads the last value.
-    pub fn then(self, operator: &str, name: &str, attributes: &[AttributeProto]) -> Self {
+    pub(super) fn then(self, operator: &str, name: &str, attributes: &[AttributeProto]) -> Self {
         let last = self.last.clone();
         self.node(operator, name, &[&last], attributes)
     }
 
     /// A convolution with random weights of `shape` and a bias.
-    pub fn conv(mut self, name: &str, shape: &[i64], attributes: &[AttributeProto]) -> Self {
+    pub(super) fn conv(mut self, name: &str, shape: &[i64], attributes: &[AttributeProto]) -> Self {
         let (weights, bias) = (format!("{name}.w"), format!("{name}.b"));
         let depth = shape[1..].iter().product::<i64>() as f32;
         self.random(&weights, shape, 2.0 / depth.sqrt());
@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// Flatten and a dense layer to three logits.
-    pub fn head(mut self, inputs: i64) -> Self {
+    pub(super) fn head(mut self, inputs: i64) -> Self {
         self.random("head.w", &[3, inputs], 2.0 / (inputs as f32).sqrt());
         self.random("head.b", &[3], 0.2);
         self.then("Flatten", "flat", &[]).node(
@@ -147,7 +147,7 @@ impl Network {
         )
     }
 
-    pub fn source(mut self) -> Source {
+    pub(super) fn source(mut self) -> Source {
         self.graph.output.push(value_info(&self.last, None));
         let version = OperatorSetIdProto { domain: String::new(), version: self.opset };
         let proto = ModelProto {
