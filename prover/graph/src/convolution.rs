@@ -21,9 +21,13 @@ const DIRECT_CHANNELS: usize = 3;
 /// Shapes of one convolution; they fit together (see [`Window::output_size`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
+    /// `[in_channels, height, width]`.
     pub input: Shape,
+    /// `[out_channels, height, width]`.
     pub output: Shape,
+    /// Kernel, steps and padding over the input's height and width.
     pub window: Window,
+    /// Divides both numbers of channels; output channel `j` reads only the inputs of its group.
     pub groups: usize,
 }
 

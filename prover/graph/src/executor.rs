@@ -12,8 +12,17 @@ use super::{
 /// Why a run was refused.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ExecuteError {
+    /// The input has another number of bytes than the network's input has elements.
     #[error("the input has {actual} bytes, the network takes {expected} ({shape:?})")]
-    InputLength { expected: usize, actual: usize, shape: [usize; 3] },
+    InputLength {
+        /// Bytes that the network takes, the product of `shape`.
+        expected: usize,
+        /// Bytes given.
+        actual: usize,
+        /// Shape of the network's input, `[channels, height, width]`.
+        shape: [usize; 3],
+    },
+    /// A value lies outside the domain of its layer's function table.
     #[error(
         "layer `{layer}` (function `{function}`): value {value} at channel {}, line {}, column {} \
          is outside the calibrated range {min}..={max}; calibrate with inputs like this one or \
@@ -21,11 +30,17 @@ pub enum ExecuteError {
         .position[0], .position[1], .position[2]
     )]
     OutOfRange {
+        /// Name of the layer.
         layer: String,
+        /// Name of its function table.
         function: String,
+        /// `[channel, line, column]` of the value in the layer's output.
         position: [usize; 3],
+        /// The value after the shift, before the function.
         value: i64,
+        /// Least value that the table takes.
         min: i64,
+        /// Largest value that the table takes, inclusive.
         max: i64,
     },
 }

@@ -40,10 +40,15 @@ pub type Shape = [usize; 3];
 /// A quantized network, layers in execution order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantizedGraph {
+    /// Name of the network, for reports and messages.
     pub name: String,
+    /// Where the bytes of an input go, and what they stand for.
     pub input: Input,
+    /// Every tensor, the input's included; a [`TensorId`] is an index into it.
     pub tensors: Vec<Tensor>,
+    /// Tables that the layers share; a [`FunctionId`] is an index into it.
     pub functions: Vec<FunctionTable>,
+    /// Each reads only the input and the outputs of layers before it.
     pub layers: Vec<Layer>,
     /// Logits, shape `[classes, 1, 1]`.
     pub output: TensorId,
@@ -52,22 +57,29 @@ pub struct QuantizedGraph {
 /// The network's input: one byte per element, mapped to an activation by a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
+    /// Tensor that holds the activations; no layer writes it.
     pub tensor: TensorId,
     /// Activation of byte `b` is `map[b]`; always 256 entries.
     pub map: Vec<i32>,
     /// Real value of byte `b` is `b * byte_scale + byte_offset`; for tools that convert floats.
+    /// Finite and not 0.
     pub byte_scale: f64,
+    /// Real value of byte 0, finite.
     pub byte_offset: f64,
 }
 
+/// One integer for each element, written once: by a layer, or from the input's bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tensor {
+    /// Name of the ONNX value it comes from; several tensors may share one.
     pub name: String,
+    /// `[channels, height, width]`, none of them 0.
     pub shape: Shape,
     /// Real value = integer / scale.
     pub scale: f64,
-    /// Inclusive range that every value must keep.
+    /// Least value that an element may take; with `max` the range that every value must keep.
     pub min: i32,
+    /// Largest value, inclusive.
     pub max: i32,
 }
 
@@ -76,7 +88,9 @@ pub struct Tensor {
 pub struct FunctionTable {
     /// For reports: `relu`, `relu6`, `identity`, ...
     pub name: String,
+    /// Least `pre` that the table takes.
     pub min: i32,
+    /// Outputs from `min` upwards, at least one, in `-ACTIVATION_OFFSET..ACTIVATION_OFFSET`.
     pub values: Vec<i32>,
 }
 
@@ -88,11 +102,14 @@ impl FunctionTable {
     }
 }
 
+/// One operation and the tensor that it writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// Name of the ONNX node it comes from.
     pub name: String,
+    /// Tensor written; no other layer writes it.
     pub output: TensorId,
+    /// What is computed, and from which tensors.
     pub op: Op,
 }
 
@@ -100,9 +117,13 @@ pub struct Layer {
 /// as in ONNX. Padded positions are 0 for linear windows and "absent" for max-pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
+    /// Elements of the window along each axis, at least 1.
     pub kernel: [usize; 2],
+    /// Input elements from one window to the next, at least 1.
     pub stride: [usize; 2],
+    /// Input elements from one element of the window to the next, at least 1.
     pub dilation: [usize; 2],
+    /// Positions added on each side of the input, fewer than the window spans.
     pub pads: [usize; 4],
 }
 
@@ -110,10 +131,13 @@ pub struct Window {
 /// shift is 0; `rem = acc + half - pre * 2^shift`; `out = functions[function](pre)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rescale {
+    /// Bits shifted out, at most [`MAX_SHIFT`].
     pub shift: u32,
+    /// Table applied after the shift.
     pub function: FunctionId,
 }
 
+/// What a layer computes. Shapes and accumulators are checked by [`QuantizedGraph::validate`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Op {
     /// Convolution with secret weights: `acc[j,oh,ow] = bias[j] + sum w[j,k,a,b] * x[k, ...]`.
@@ -121,33 +145,81 @@ pub enum Op {
     /// `weights` is `[out_channels, in_channels / groups, kernel_h, kernel_w]` row-major;
     /// `bias` has `out_channels` entries in accumulator scale.
     Conv {
+        /// `[in_channels, height, width]`; padding counts as 0.
         input: TensorId,
+        /// Window over the input's height and width.
         window: Window,
+        /// Divides both numbers of channels; 1 when every output reads every input channel.
         groups: usize,
+        /// In `-WEIGHT_OFFSET..WEIGHT_OFFSET`.
         weights: Vec<i64>,
+        /// In `-WEIGHT_OFFSET..WEIGHT_OFFSET`, one for each output channel.
         bias: Vec<i64>,
+        /// From the accumulator to the output.
         rescale: Rescale,
     },
     /// Average pooling as a channel-wise sum times one public integer: `acc = multiplier * sum x`.
-    SumPool { input: TensorId, window: Window, multiplier: i64, rescale: Rescale },
+    SumPool {
+        /// Tensor with as many channels as the output; padding counts as 0.
+        input: TensorId,
+        /// Window over the input's height and width.
+        window: Window,
+        /// Factor of each sum; public.
+        multiplier: i64,
+        /// From the accumulator to the output.
+        rescale: Rescale,
+    },
     /// Largest value of each window; the output keeps the input's scale. Dilation is 1.
-    MaxPool { input: TensorId, window: Window },
+    MaxPool {
+        /// Tensor with as many channels as the output; padding is left out.
+        input: TensorId,
+        /// Window over the input's height and width; each covers a real element.
+        window: Window,
+    },
     /// `acc = constant + sum multiplier_i * x_i` elementwise over tensors of equal shape:
     /// a rescaled sum, or a function on its own (one input, multiplier 1, shift 0).
-    Pointwise { inputs: Vec<(TensorId, i64)>, constant: i64, rescale: Rescale },
+    Pointwise {
+        /// Tensors of the output's shape, each with its multiplier; at least one.
+        inputs: Vec<(TensorId, i64)>,
+        /// Added to every element, in accumulator scale.
+        constant: i64,
+        /// From the accumulator to the output.
+        rescale: Rescale,
+    },
     /// Exact sum of tensors of equal shape and scale: costs nothing in the circuit.
-    Add { inputs: Vec<TensorId> },
+    Add {
+        /// Tensors of the output's shape; at least one.
+        inputs: Vec<TensorId>,
+    },
     /// Concatenation along channels, equal scales: costs nothing in the circuit.
-    Concat { inputs: Vec<TensorId> },
+    Concat {
+        /// Tensors of the output's height and width, in order of channels; at least one.
+        inputs: Vec<TensorId>,
+    },
     /// Channels `start..start + output channels`: costs nothing in the circuit.
-    Slice { input: TensorId, start: usize },
+    Slice {
+        /// Tensor of the output's height and width.
+        input: TensorId,
+        /// First channel taken, counted from 0.
+        start: usize,
+    },
     /// Elementwise product, `acc = a * b`. The shapes are equal, or the second is `[C, 1, 1]`
     /// against `[C, H, W]`: a gate for each channel, as in squeeze-and-excitation
     /// (Hu et al. 2018, section 3).
-    Multiply { inputs: [TensorId; 2], rescale: Rescale },
+    Multiply {
+        /// `a`, of the output's shape, and `b`.
+        inputs: [TensorId; 2],
+        /// From the accumulator to the output.
+        rescale: Rescale,
+    },
     /// Nearest-neighbour upsampling by whole factors, `[vertical, horizontal]`:
     /// `out[c, h, w] = in[c, h / factor[0], w / factor[1]]`. The output keeps the input's scale.
-    Resize { input: TensorId, factor: [usize; 2] },
+    Resize {
+        /// Tensor with as many channels as the output.
+        input: TensorId,
+        /// Repetitions of each element, at least 1.
+        factor: [usize; 2],
+    },
 }
 
 impl Window {

@@ -22,16 +22,37 @@ const MAX_PRODUCTS: u128 = 1 << 38;
 /// What is wrong with a quantized graph. `layer`, `tensor` and `table` are names from the graph.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum GraphError {
+    /// The graph as a whole: more tensors, layers or elements than are allowed.
     #[error("graph: {0}")]
     Structure(String),
+    /// The input: its tensor, map or encoding.
     #[error("input: {0}")]
     Input(String),
+    /// A tensor has a bad shape, range or scale, or no layer produces it.
     #[error("tensor `{tensor}`: {problem}")]
-    Tensor { tensor: String, problem: String },
+    Tensor {
+        /// Name of the tensor.
+        tensor: String,
+        /// The rule that it breaks, in words.
+        problem: String,
+    },
+    /// A function table's domain or values leave the range of activations, or it is empty.
     #[error("function table `{table}`: {problem}")]
-    Function { table: String, problem: String },
+    Function {
+        /// Name of the table.
+        table: String,
+        /// The rule that it breaks, in words.
+        problem: String,
+    },
+    /// A layer's indices, shapes, window, weights or ranges do not fit.
     #[error("layer `{layer}`: {problem}")]
-    Layer { layer: String, problem: String },
+    Layer {
+        /// Name of the layer.
+        layer: String,
+        /// The rule that it breaks, in words.
+        problem: String,
+    },
+    /// The output: there is no such tensor, or it is no vector of logits.
     #[error("output: {0}")]
     Output(String),
 }

@@ -22,30 +22,98 @@ pub use assay_graph::Dataset;
 /// Why inputs could not be read.
 #[derive(Debug, Error)]
 pub enum DataError {
+    /// A file or folder cannot be opened or read.
     #[error("cannot read `{path}`: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system or the decoding of its text reported.
+        source: std::io::Error,
+    },
+    /// An archive, or one of its arrays, is broken, missing or of a kind that is not read.
     #[error("`{path}` is not a readable npz archive: {problem}")]
-    Archive { path: PathBuf, problem: String },
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong, with the array's name where it is about one.
+        problem: String,
+    },
+    /// An image cannot be decoded, or is larger than is read.
     #[error("`{path}` is not a readable image: {problem}")]
-    Image { path: PathBuf, problem: String },
+    Image {
+        /// The image file.
+        path: PathBuf,
+        /// What the decoder reported.
+        problem: String,
+    },
+    /// Inputs cannot be brought to the network's input shape.
     #[error(
         "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
     )]
-    Shape { path: PathBuf, actual: Vec<u64>, expected: Shape },
+    Shape {
+        /// The archive or image.
+        path: PathBuf,
+        /// Shape found: an array's with its axis of inputs first, or an image's.
+        actual: Vec<u64>,
+        /// The network's input shape, `[channels, height, width]`.
+        expected: Shape,
+    },
+    /// There are no inputs.
     #[error(
         "`{path}` holds no inputs; npz archives, csv tables, png, jpeg, pgm and ppm files are read"
     )]
-    Empty { path: PathBuf },
+    Empty {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A row of a table or of a file of labels does not fit the others or the network.
     #[error("`{path}`, row {row}: {problem}")]
-    Row { path: PathBuf, row: usize, problem: String },
+    Row {
+        /// The table or file of labels.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        row: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A cell of a table or of a file of labels is no number, byte or label.
     #[error("`{path}`, row {row}, column {column}: {problem}")]
-    Cell { path: PathBuf, row: usize, column: usize, problem: String },
+    Cell {
+        /// The table or file of labels.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        row: usize,
+        /// Number of the column, from 1.
+        column: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Labels are not there for each input, or go by something that the inputs do not have.
     #[error("labels in `{path}`: {problem}")]
-    Labels { path: PathBuf, problem: String },
+    Labels {
+        /// The file of labels, or the inputs when labels were to be found in them.
+        path: PathBuf,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// The array of inputs was named, but the inputs are no archive.
     #[error("`{path}` is no npz archive, so it has no array {name:?}")]
-    NoArrays { path: PathBuf, name: String },
+    NoArrays {
+        /// The file or folder of inputs.
+        path: PathBuf,
+        /// Name of the array that was asked for.
+        name: String,
+    },
+    /// No input is left after those to be left out.
     #[error("`{path}` holds {inputs} inputs; none is left after the first {skip}")]
-    Skipped { path: PathBuf, inputs: usize, skip: usize },
+    Skipped {
+        /// The file or folder of inputs.
+        path: PathBuf,
+        /// Inputs that it holds.
+        inputs: usize,
+        /// Inputs to be left out at the beginning.
+        skip: usize,
+    },
 }
 
 /// Where inputs and labels are, and how they become bytes.
@@ -53,10 +121,13 @@ pub enum DataError {
 pub struct Source<'a> {
     /// An `.npz` archive, a `.csv` table, a folder of images, or one image.
     pub path: &'a Path,
+    /// The network's input shape, `[channels, height, width]`.
     pub shape: Shape,
+    /// How numbers become bytes; arrays of bytes and images are taken as they are.
     pub values: Values,
     /// Name of the array of inputs in an archive; by default it is found as [`Dataset::open`] says.
     pub inputs: Option<&'a str>,
+    /// Where labels are, if anywhere.
     pub labels: Labels<'a>,
     /// Inputs to leave out at the beginning.
     pub skip: usize,

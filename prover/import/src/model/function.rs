@@ -10,35 +10,57 @@ const MAX_SIZE: usize = 64;
 pub enum Function {
     /// The variable itself.
     Identity,
+    /// The same value everywhere.
     Constant(f64),
+    /// An operator on a function's value.
     Unary(Unary, Box<Function>),
+    /// An operator on the values of two functions, left and right.
     Binary(Binary, Box<Function>, Box<Function>),
 }
 
+/// Operators of one argument `x`, computed in `f64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unary {
+    /// `|x|`.
     Abs,
+    /// Least integer that is not below `x`.
     Ceil,
+    /// Gauss error function.
     Erf,
+    /// `e^x`.
     Exp,
+    /// Largest integer that is not above `x`.
     Floor,
+    /// Natural logarithm; NaN below 0.
     Log,
     /// To the nearest integer, halves to even.
     Round,
+    /// `1 / (1 + e^-x)`.
     Sigmoid,
+    /// `ln(1 + e^x)`.
     Softplus,
+    /// Square root; NaN below 0.
     Sqrt,
+    /// Hyperbolic tangent.
     Tanh,
 }
 
+/// Operators of two arguments, left and right, computed in `f64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
+    /// `left + right`.
     Add,
+    /// `left - right`.
     Sub,
+    /// `left * right`.
     Mul,
+    /// `left / right`.
     Div,
+    /// The smaller of both.
     Min,
+    /// The larger of both.
     Max,
+    /// `left` to the power of `right`.
     Pow,
 }
 
@@ -129,10 +151,12 @@ impl Function {
         function
     }
 
+    /// `operator` on the value of `argument`.
     pub fn unary(operator: Unary, argument: Self) -> Self {
         Self::Unary(operator, Box::new(argument))
     }
 
+    /// `operator` on the values of `left` and `right`.
     pub fn binary(operator: Binary, left: Self, right: Self) -> Self {
         Self::Binary(operator, Box::new(left), Box::new(right))
     }

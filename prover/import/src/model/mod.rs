@@ -39,18 +39,47 @@ pub type FloatTensorId = usize;
 /// Why an ONNX file was refused.
 #[derive(Debug, Error)]
 pub enum ImportError {
+    /// The file cannot be opened or read.
     #[error("cannot read `{path}`: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What the operating system reported.
+        source: std::io::Error,
+    },
+    /// The file is too large, and was not read.
     #[error("`{path}` has {bytes} bytes, at most {MAX_FILE_BYTES} are read")]
-    FileTooLarge { path: PathBuf, bytes: u64 },
+    FileTooLarge {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The bytes are no ONNX model, or one without a graph; what the parser reported.
     #[error("not a readable ONNX file (truncated, or another format): {0}")]
     Parse(String),
+    /// The graph as a whole is not supported: its inputs, outputs or number of nodes.
     #[error("ONNX graph: {0}")]
     Graph(String),
+    /// An input, output or weight tensor is broken or not supported.
     #[error("ONNX tensor `{tensor}`: {problem}")]
-    Tensor { tensor: String, problem: String },
+    Tensor {
+        /// Name of the tensor in the file.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A node is broken, or does something that is not supported.
     #[error("ONNX node `{node}` ({operator}): {problem}")]
-    Node { node: String, operator: String, problem: String },
+    Node {
+        /// Name of the node, or of its first output when it has none.
+        node: String,
+        /// Operator of the node, such as `Conv`.
+        operator: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Tract cannot prepare or run the original network, or the input has a wrong length.
     #[error("the reference run of the original network failed: {0}")]
     Reference(String),
 }
@@ -58,38 +87,51 @@ pub enum ImportError {
 /// A float network as fused layers, in execution order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatGraph {
+    /// Name of the network: the one given, or the file's without its extension.
     pub name: String,
+    /// The network's only input.
     pub input: FloatInput,
+    /// Every tensor, the input's included; a [`FloatTensorId`] is an index into it.
     pub tensors: Vec<FloatTensor>,
+    /// Each reads only the input and the outputs of layers before it.
     pub layers: Vec<FloatLayer>,
     /// Logits, shape `[classes, 1, 1]`.
     pub output: FloatTensorId,
 }
 
+/// The network's input, in the graph and in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatInput {
+    /// Tensor of the graph that holds it; no layer writes it.
     pub tensor: FloatTensorId,
-    /// Name and shape in the file, batch included.
+    /// Its name in the file.
     pub name: String,
+    /// Its shape in the file, batch included; a free batch size is 1.
     pub onnx_shape: Vec<usize>,
     /// For files that take channels last: element `i` of the file's input is element `order[i]` of
     /// the graph's `[channels, height, width]` input.
     pub order: Option<Vec<u32>>,
 }
 
+/// Values of the input or of a layer's output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatTensor {
+    /// Name of the ONNX value it holds or leads to; several tensors may share one.
     pub name: String,
+    /// `[channels, height, width]`, none of them 0.
     pub shape: Shape,
 }
 
+/// One operation, with its activation function, and the tensor that it writes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatLayer {
     /// Name of the ONNX node it comes from.
     pub name: String,
     /// Operator of that node.
     pub operator: String,
+    /// Tensor written; no other layer writes it.
     pub output: FloatTensorId,
+    /// What is computed, and from which tensors.
     pub op: FloatOp,
 }
 
@@ -98,44 +140,68 @@ pub struct FloatLayer {
 pub enum FloatOp {
     /// `weights` is `[out_channels, in_channels / groups, kernel_h, kernel_w]`, row-major.
     Conv {
+        /// `[in_channels, height, width]`; padding counts as 0.
         input: FloatTensorId,
+        /// Window over the input's height and width.
         window: Window,
+        /// Divides both numbers of channels; 1 when every output reads every input channel.
         groups: usize,
+        /// Real weights, batch normalization folded in.
         weights: Vec<f32>,
+        /// One for each output channel, added before the function.
         bias: Vec<f32>,
+        /// Applied to each element of the result.
         function: Function,
     },
     /// Sum of the window over its number of elements; padding counts as 0.
     MeanPool {
+        /// Tensor with as many channels as the output.
         input: FloatTensorId,
+        /// Window over the input's height and width.
         window: Window,
+        /// Applied to each mean.
         function: Function,
     },
+    /// Largest value of each window; padding is left out.
     MaxPool {
+        /// Tensor with as many channels as the output.
         input: FloatTensorId,
+        /// Window over the input's height and width.
         window: Window,
     },
     /// `function(constant + sum coefficient_i * x_i)` elementwise.
     Sum {
+        /// Tensors of the output's shape, each with its coefficient.
         inputs: Vec<(FloatTensorId, f64)>,
+        /// Added to every element, before the function.
         constant: f64,
+        /// Applied to each sum.
         function: Function,
     },
+    /// Concatenation along channels.
     Concat {
+        /// Tensors of the output's height and width, in order of channels.
         inputs: Vec<FloatTensorId>,
     },
+    /// Channels `start..start + output channels`.
     Slice {
+        /// Tensor of the output's height and width.
         input: FloatTensorId,
+        /// First channel taken, counted from 0.
         start: usize,
     },
     /// `function(a * b)` elementwise; the second may be `[C, 1, 1]` against `[C, H, W]`.
     Product {
+        /// `a`, of the output's shape, and `b`.
         inputs: [FloatTensorId; 2],
+        /// Applied to each product.
         function: Function,
     },
     /// Each element repeated `factor[0]` times down and `factor[1]` times across.
     Resize {
+        /// Tensor with as many channels as the output.
         input: FloatTensorId,
+        /// Repetitions, `[vertical, horizontal]`, at least 1.
         factor: [usize; 2],
     },
 }
@@ -270,6 +336,7 @@ impl FloatGraph {
 /// An imported network: its fused graph, and the original for reference runs.
 #[derive(Debug)]
 pub struct Model {
+    /// The network as it was imported.
     pub graph: FloatGraph,
     source: protobuf::Source,
 }

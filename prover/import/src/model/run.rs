@@ -19,6 +19,7 @@ pub struct FloatExecution {
 }
 
 impl FloatExecution {
+    /// The network's outputs, one for each class, in real units.
     pub fn logits(&self) -> &[f32] {
         &self.tensors[self.output]
     }
@@ -31,6 +32,7 @@ pub struct FloatExecutor<'a> {
 }
 
 impl<'a> FloatExecutor<'a> {
+    /// Takes a graph as [`super::Model::import`] makes it.
     pub fn new(graph: &'a FloatGraph) -> Self {
         Self { graph }
     }

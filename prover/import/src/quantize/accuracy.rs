@@ -12,9 +12,13 @@ use assay_graph::{Executor, QuantizedGraph};
 pub struct AccuracyReport {
     /// Inputs compared; without labels the counts of right answers stay 0.
     pub inputs: usize,
+    /// Inputs whose label is the float network's class.
     pub float_top1: usize,
+    /// Inputs whose label has one of its five largest logits; equal ones count for it.
     pub float_top5: usize,
+    /// Inputs whose label is the quantized network's class.
     pub quantized_top1: usize,
+    /// Inputs whose label has one of its five largest logits; equal ones count for it.
     pub quantized_top5: usize,
     /// Inputs to which both give the same class.
     pub agree: usize,

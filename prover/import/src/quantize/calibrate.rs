@@ -8,7 +8,9 @@ use crate::model::{FloatExecutor, FloatGraph};
 /// Least and largest value seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
+    /// Least value, in real units.
     pub min: f64,
+    /// Largest value, in real units.
     pub max: f64,
 }
 

@@ -33,7 +33,9 @@ use assay_graph::{ExecuteError, Executor, GraphError, QuantizedGraph};
 /// How a byte of the input stands for a real number: `byte * scale + offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputEncoding {
+    /// Real difference of one byte to the next; positive and finite.
     pub scale: f64,
+    /// Real value of byte 0; finite.
     pub offset: f64,
 }
 
@@ -72,28 +74,65 @@ impl InputEncoding {
 /// Why a network could not be quantized.
 #[derive(Debug, Error)]
 pub enum QuantizeError {
+    /// A range is empty, or a scale or offset cannot be used; says which.
     #[error("input encoding: {0}")]
     Encoding(String),
+    /// An option is outside its range, or excludes another.
     #[error("option `{option}` is {value}; {allowed} is allowed")]
-    Option { option: &'static str, value: String, allowed: &'static str },
+    Option {
+        /// Name of the option.
+        option: &'static str,
+        /// Its value, as text.
+        value: String,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+    /// Bits were asked for a tensor of this name, which the network does not have.
     #[error("option `tensor_bits` names `{0}`, which is not a tensor of this network")]
     UnknownTensor(String),
+    /// There are no inputs to calibrate on.
     #[error("calibration needs at least one input")]
     NoInputs,
+    /// An input has another number of bytes than the network's input has elements.
     #[error(
         "calibration input {index} has {actual} bytes, the network takes {expected} ({shape:?})"
     )]
-    InputLength { index: usize, expected: usize, actual: usize, shape: [usize; 3] },
+    InputLength {
+        /// Which input, from 0.
+        index: usize,
+        /// Bytes that the network takes, the product of `shape`.
+        expected: usize,
+        /// Bytes given.
+        actual: usize,
+        /// Shape of the network's input, `[channels, height, width]`.
+        shape: [usize; 3],
+    },
+    /// A layer's values are not finite, or do not fit the integer formats.
     #[error("layer `{layer}` (`{operator}`): {problem}")]
-    Layer { layer: String, operator: String, problem: String },
+    Layer {
+        /// Name of the layer, as its ONNX node's.
+        layer: String,
+        /// Operator of that node.
+        operator: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A calibration or a quantized graph has other sizes than the float network.
     #[error("the calibration does not belong to this network")]
     OtherNetwork,
+    /// The quantized graph breaks a rule of [`QuantizedGraph::validate`].
     #[error("the quantized graph breaks a rule: {0}")]
     Graph(#[from] GraphError),
+    /// The quantized network refuses an input that it was calibrated on.
     #[error(
         "the quantized network fails on calibration input {index}: {source}; use more bits or a larger margin"
     )]
-    Check { index: usize, source: ExecuteError },
+    Check {
+        /// Which input, from 0.
+        index: usize,
+        /// Why the run was refused.
+        source: ExecuteError,
+    },
 }
 
 /// Calibrates on `inputs` (bytes, `[channels, height, width]` row-major), quantizes, and checks

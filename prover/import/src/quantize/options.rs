@@ -52,6 +52,7 @@ pub struct QuantizeOptions {
     pub weight_bits: Option<u32>,
     /// Room on each side of a calibrated range, as a part of its width. Default: 0.25.
     pub margin: f64,
+    /// Which part of the values seen a tensor's integers represent. Default: all.
     pub method: CalibrationMethod,
 }
 

@@ -18,6 +18,7 @@ pub struct LayerError {
     pub kind: String,
     /// Tensor that the layer writes, as options name it.
     pub tensor: String,
+    /// Shape of that tensor, `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Real value of one is `1 / scale`.
     pub scale: f64,
@@ -31,8 +32,9 @@ pub struct LayerError {
     pub signal_to_noise_db: Option<f64>,
     /// Root of the mean squared error, in real units.
     pub rms_error: f64,
-    /// Values compared, and those whose float value lies beyond what the tensor can hold.
+    /// Values compared.
     pub values: u64,
+    /// Of these, those whose float value is more than one step beyond what the tensor can hold.
     pub saturated: u64,
 }
 
@@ -43,6 +45,7 @@ pub struct ErrorReport {
     pub inputs: usize,
     /// Inputs left out because the quantized network refuses them.
     pub refused: usize,
+    /// One entry for each layer; none when every input was left out.
     pub layers: Vec<LayerError>,
 }
 
