@@ -113,8 +113,8 @@ pub struct Layer {
     pub op: Op,
 }
 
-/// Window of a convolution or pool, `[vertical, horizontal]`; `pads` is `[top, left, bottom, right]`
-/// as in ONNX. Padded positions are 0 for linear windows and "absent" for max-pooling.
+/// Window of a convolution or pool; pairs are `[vertical, horizontal]`. Padded positions are 0 for
+/// linear windows and "absent" for max-pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Elements of the window along each axis, at least 1.
@@ -123,7 +123,8 @@ pub struct Window {
     pub stride: [usize; 2],
     /// Input elements from one element of the window to the next, at least 1.
     pub dilation: [usize; 2],
-    /// Positions added on each side of the input, fewer than the window spans.
+    /// `[top, left, bottom, right]` as in ONNX: positions added to the input on each side, fewer
+    /// than the window spans.
     pub pads: [usize; 4],
 }
 

@@ -125,7 +125,7 @@ pub struct Source<'a> {
     pub shape: Shape,
     /// How numbers become bytes; arrays of bytes and images are taken as they are.
     pub values: Values,
-    /// Name of the array of inputs in an archive; by default it is found as [`Dataset::open`] says.
+    /// Name of the array of inputs in an archive; by default it is found as [`open`] says.
     pub inputs: Option<&'a str>,
     /// Where labels are, if anywhere.
     pub labels: Labels<'a>,
@@ -241,7 +241,7 @@ pub fn open(
 /// three, resized (bilinear) when its size differs.
 ///
 /// # Errors
-/// [`DataError::Image`] and [`DataError::Shape`].
+/// [`DataError::Read`], [`DataError::Image`] and [`DataError::Shape`].
 pub fn read_image(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
     images::read_one(path, shape)
 }

@@ -14,11 +14,11 @@ pub struct AccuracyReport {
     pub inputs: usize,
     /// Inputs whose label is the float network's class.
     pub float_top1: usize,
-    /// Inputs whose label has one of its five largest logits; equal ones count for it.
+    /// Inputs whose label is among the float network's five largest logits, ties included.
     pub float_top5: usize,
     /// Inputs whose label is the quantized network's class.
     pub quantized_top1: usize,
-    /// Inputs whose label has one of its five largest logits; equal ones count for it.
+    /// Inputs whose label is among the quantized network's five largest logits, ties included.
     pub quantized_top5: usize,
     /// Inputs to which both give the same class.
     pub agree: usize,
@@ -51,8 +51,8 @@ impl AccuracyReport {
     }
 }
 
-/// Runs both networks on `inputs`; `labels` may be shorter, or empty. `progress` is called after each
-/// input, from several threads.
+/// Runs both networks on `inputs`; `labels` may be shorter, or empty. `progress` is called after
+/// each input, from several threads.
 ///
 /// # Errors
 /// [`QuantizeError::Graph`] for a broken quantized graph, [`QuantizeError::OtherNetwork`] when the

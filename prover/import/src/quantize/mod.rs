@@ -74,7 +74,7 @@ impl InputEncoding {
 /// Why a network could not be quantized.
 #[derive(Debug, Error)]
 pub enum QuantizeError {
-    /// A range is empty, or a scale or offset cannot be used; says which.
+    /// The input's range is empty, or its scale or offset cannot be used; says which.
     #[error("input encoding: {0}")]
     Encoding(String),
     /// An option is outside its range, or excludes another.
