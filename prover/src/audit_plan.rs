@@ -39,18 +39,36 @@ const MAX_ITEMS: f64 = 1e15;
 /// Why there is no plan.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
+    /// A share or a confidence is not between 0 and 1, without the ends.
     #[error("{what} is {value}; it is between 0 and 1, without the ends")]
-    Share { what: &'static str, value: f64 },
+    Share {
+        /// Which one, for the message.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A count is zero.
     #[error("the number of {what} is zero")]
-    Zero { what: &'static str },
+    Zero {
+        /// What is counted, for the message.
+        what: &'static str,
+    },
+    /// The batch has more predictions than [`MAX_POPULATION`].
     #[error(
         "a batch of {0} predictions; up to {MAX_POPULATION} are supported, above that leave it out"
     )]
     Population(u64),
+    /// The bound, held here, is above 10^15 items.
     #[error("{0} items are more than can be planned")]
     Items(f64),
+    /// A time, an amount of gas or a price is negative or not finite.
     #[error("{what} is {value}; a finite number from 0 is expected")]
-    Rate { what: &'static str, value: f64 },
+    Rate {
+        /// Which one, for the message.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
 }
 
 /// A number of items that satisfies a bound.
@@ -58,6 +76,7 @@ pub enum PlanError {
 pub struct SampleSize {
     /// The bound before it is rounded.
     pub exact: f64,
+    /// The bound rounded up.
     pub items: u64,
 }
 
@@ -135,6 +154,7 @@ pub struct ProofRate {
 /// What gas costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GasPrice {
+    /// Price of one unit of gas, in gwei: 10^-9 ether.
     pub gwei: f64,
     /// Price of 1 ether, in any currency.
     pub ether: f64,
@@ -143,9 +163,13 @@ pub struct GasPrice {
 /// What a number of items costs; what is not known is left out.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Cost {
+    /// Proofs needed; the last one may speak of fewer items than the others.
     pub proofs: u64,
+    /// Wall-clock seconds with all machines side by side.
     pub seconds: Option<f64>,
+    /// Gas of verifying all proofs on chain.
     pub gas: Option<f64>,
+    /// Price of that gas, in ether.
     pub ether: Option<f64>,
     /// In the currency of [`GasPrice::ether`].
     pub money: Option<f64>,

@@ -25,38 +25,76 @@ const BUNDLE: Kind =
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
+    /// The bundle cannot be read or written, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The content is no bundle, or no architecture.
     #[error("{path} is no usable bundle or architecture: {problem}")]
-    Content { path: PathBuf, problem: String },
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        problem: String,
+    },
+    /// The network breaks a rule.
     #[error("the quantized network is not valid: {0}")]
     Graph(#[from] GraphError),
+    /// No circuit can be laid out for the network and the statement.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// The architecture does not describe a valid network.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
+    /// The file that counts openings cannot be read, locked or written.
     #[error("cannot keep the count of openings in {path}: {source}")]
-    Counter { path: PathBuf, source: std::io::Error },
+    Counter {
+        /// That file, `<bundle>.openings`.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The file that counts openings does not hold a number.
     #[error(
         "{path} says {found:?}, which is no count of openings; restore it from a backup, or import \
          the model again under a new seed"
     )]
-    CounterContent { path: PathBuf, found: String },
+    CounterContent {
+        /// That file, `<bundle>.openings`.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// No opening of the weights is left.
     #[error(
         "all {budget} openings of this bundle are used; a further proof could reveal the weights. If \
          another bundle of the model has openings left, derive a new one from it; else import the \
          model again: a new seed gives it a new commitment"
     )]
-    BudgetSpent { budget: usize },
+    BudgetSpent {
+        /// Openings that the bundle had in all.
+        budget: usize,
+    },
+    /// There is something where the derived bundle or its count would go.
     #[error("{path} exists; a derived bundle replaces nothing, as openings would be lost")]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file that is there.
+        path: PathBuf,
+    },
+    /// Fewer openings are left than a derived bundle shall have.
     #[error("{asked} openings of the weights are asked for, the bundle has {left} left")]
-    BudgetTooSmall { asked: usize, left: usize },
+    BudgetTooSmall {
+        /// Openings asked for.
+        asked: usize,
+        /// Openings left.
+        left: usize,
+    },
 }
 
 /// A model as its owner keeps it. Secret: it holds the weights and the blinding seed.
 pub struct Bundle {
+    /// The quantized network, with its weights.
     pub graph: QuantizedGraph,
+    /// What the planner chose for its circuit.
     pub options: LayoutOptions,
     /// One for all circuits of the model.
     pub seed: BlindingSeed,
@@ -125,6 +163,8 @@ impl Bundle {
         plan(&self.graph, PlanRequest { place: Some(place), ..request })
     }
 
+    /// Writes the bundle's file, for its owner's eyes only.
+    ///
     /// # Errors
     /// [`BundleError::File`].
     pub fn write(&self, path: &Path) -> Result<(), BundleError> {
@@ -145,6 +185,8 @@ impl Bundle {
         read.is_ok() && magic == BUNDLE.magic
     }
 
+    /// Reads a bundle's file and checks its network.
+    ///
     /// # Errors
     /// [`BundleError::File`] for a damaged file, [`BundleError::Content`] and
     /// [`BundleError::Graph`] for one that holds something else.
@@ -156,6 +198,8 @@ impl Bundle {
         Ok(Self { graph, options, seed: BlindingSeed(body.seed), budget })
     }
 
+    /// The layout of the bundle's circuit.
+    ///
     /// # Errors
     /// [`BundleError::Layout`].
     pub fn layout(&self) -> Result<Layout, BundleError> {

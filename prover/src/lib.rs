@@ -15,6 +15,18 @@
 //! | [`solidity`] | verifier contracts | arithmetic, proof |
 //! | [`collection`] | many inputs under one root | arithmetic, files, graph |
 //! | [`verifier`] | what runs in a browser too | arithmetic, graph, circuit, proof, collection |
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use assay_prover::bundle::Bundle;
+//!
+//! // The bundle is the seller's secret, the architecture is what everyone may know of it.
+//! let architecture = Bundle::read(Path::new("digits.bundle"))?.architecture();
+//! std::fs::write("digits.json", architecture.to_json())?;
+//! println!("a circuit of 2^{} rows", architecture.layout()?.k);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod audit_plan;
 pub mod bundle;

@@ -10,15 +10,23 @@ use assay_circuit::{Architecture, ArchitectureError};
 /// Why two circuits are not circuits of one model, or why that cannot be said.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
+    /// One of the architectures is no valid network, or has no circuit.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
+    /// The networks differ; the text names the first difference found.
     #[error("the two circuits are of different networks: {0}")]
     Network(String),
+    /// The networks are equal, the rows and columns that hold the weights are not.
     #[error(
         "the two circuits keep the weights in different places ({a} and {b}); derive one of them from \
          the other's bundle with `assay model derive`"
     )]
-    Place { a: String, b: String },
+    Place {
+        /// Columns, first row, domain and openings of the first circuit.
+        a: String,
+        /// The same of the second.
+        b: String,
+    },
 }
 
 /// Checks that `a` and `b` read the same committed columns as the same network.

@@ -19,51 +19,101 @@ use assay_proof::{
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelProofError {
+    /// The count of openings cannot be kept, or none is left.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The network breaks a rule.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// The reference run refuses an input: a value leaves its calibrated range.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    /// A value leaves its calibrated range, or the layout is that of another network.
     #[error(transparent)]
     Witness(#[from] WitnessError),
+    /// The proof system fails, or parameters and key do not fit each other.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// The parameters have another number of rows than the circuit.
     #[error("the parameters are for 2^{found} rows, this network needs 2^{needed}")]
-    SetupSize { found: u32, needed: u32 },
+    SetupSize {
+        /// k of the parameters.
+        found: u32,
+        /// k of the circuit.
+        needed: u32,
+    },
+    /// The weight columns are longer than the parameters, or of different lengths.
     #[error("the weights do not fit the rows of their columns")]
     Weights,
+    /// The circuit is for another statement.
     #[error(
         "this bundle's circuit proves a statement of kind {found}, not {wanted}; `assay model derive` \
          makes a bundle of the same model for another statement"
     )]
-    Statement { found: &'static str, wanted: &'static str },
+    Statement {
+        /// Kind of the circuit's statement.
+        found: &'static str,
+        /// Kind, or kinds, that the call proves.
+        wanted: &'static str,
+    },
+    /// An input is not as long as the network's.
     #[error("the circuit takes {expected} bytes for each input, not {found}")]
-    InputLength { expected: usize, found: usize },
+    InputLength {
+        /// Bytes that the network takes.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// The run has another length than the circuit's, or no items.
     #[error("a run of 2^{found} items was given, the circuit takes 2^{expected}")]
-    RunLength { expected: u32, found: u32 },
+    RunLength {
+        /// Logarithm, to base 2, of the circuit's run.
+        expected: u32,
+        /// Logarithm, to base 2, of the run given.
+        found: u32,
+    },
+    /// The collection's tree has another depth than the circuit is for.
     #[error("the collection's tree is {found} deep, the circuit's {expected}")]
-    Depth { expected: u32, found: usize },
+    Depth {
+        /// Depth in the circuit.
+        expected: u32,
+        /// Depth of the collection.
+        found: usize,
+    },
+    /// An item's label is no class of the model.
     #[error("item {item} has label {label}, the model has {classes} classes")]
-    Label { item: usize, label: u64, classes: usize },
+    Label {
+        /// Position of the item in the run, from 0.
+        item: usize,
+        /// Its label.
+        label: u64,
+        /// Number of the model's classes.
+        classes: usize,
+    },
 }
 
 /// What a proof is made with.
 #[derive(Clone, Copy)]
 pub struct ModelProver<'a> {
+    /// The model, with its weights and the seed that blinds them.
     pub bundle: &'a Bundle,
     /// Where the bundle lies: its openings are counted there.
     pub bundle_path: &'a Path,
+    /// Layout of the bundle's circuit.
     pub layout: &'a Layout,
+    /// Parameters with which `key` was made.
     pub srs: &'a Srs,
+    /// Proving key of that circuit.
     pub key: &'a ProverKey,
 }
 
 /// A proof and what it cost.
 pub struct ModelProof {
+    /// The proof with its public inputs, the context first, and the hash of its key.
     pub proof: ProofFile,
     /// The first phase of the witness.
     pub witness_time: Duration,
+    /// Wall-clock time of the rest: the other phases, commitments and openings.
     pub prove_time: Duration,
     /// Openings of the weights used so far, and allowed.
     pub openings: (usize, usize),

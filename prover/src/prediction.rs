@@ -20,12 +20,15 @@ pub struct Statement<'a> {
     pub context: Fr,
     /// Bytes, `[channels, height, width]`.
     pub input: &'a [u8],
+    /// Blinds the commitment to the input; a public input has none.
     pub salt: Fr,
 }
 
 /// A proof and what it cost.
 pub struct Prediction {
+    /// The proof with its public inputs and the hash of its key.
     pub proof: ProofFile,
+    /// Index of the largest logit.
     pub class: usize,
     /// The public outputs: the class, the best classes, or all logits + 2^15.
     pub outputs: Vec<Fr>,
@@ -33,6 +36,7 @@ pub struct Prediction {
     pub logits: Vec<i32>,
     /// Reference run and first phase.
     pub witness_time: Duration,
+    /// Wall-clock time of the rest: the other phases, commitments and openings.
     pub prove_time: Duration,
     /// Openings of the weights used so far, and allowed.
     pub openings: (usize, usize),

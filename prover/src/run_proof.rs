@@ -18,11 +18,13 @@ use assay_proof::ProofFile;
 
 /// A proof about a run and what it cost.
 pub struct RunProof {
+    /// The proof with its public inputs and the hash of its key.
     pub proof: ProofFile,
     /// The number classified correctly, or the bitmap of the selected items.
     pub result: u128,
     /// Reference runs and first phase.
     pub witness_time: Duration,
+    /// Wall-clock time of the rest: the other phases, commitments and openings.
     pub prove_time: Duration,
     /// Openings of the weights used so far, and allowed.
     pub openings: (usize, usize),

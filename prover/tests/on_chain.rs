@@ -1,5 +1,8 @@
 //! Proofs of a network's predictions: native and on chain, honest and from tampered witnesses.
 
+// Helpers of tests may end the test.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashSet;
 
 use halo2_proofs::halo2curves::bn256::Fr;

@@ -17,7 +17,9 @@ use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
 pub const WIDTH: usize = 6;
 /// Elements absorbed by one permutation.
 pub const RATE: usize = 5;
+/// Rounds with the S-box on all of the state: half of them first, half last.
 pub const FULL_ROUNDS: usize = 8;
+/// Rounds between these, with the S-box on the first element only.
 pub const PARTIAL_ROUNDS: usize = 60;
 /// Bytes packed into one field element, little-endian.
 pub const BYTES_PER_ELEMENT: usize = 31;

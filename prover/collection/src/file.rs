@@ -105,8 +105,11 @@ pub enum ReadProgress {
 /// An opening as it is handed on, with the root and shape that it claims.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpeningFile {
+    /// Root that the file claims; compare it with one that is known from elsewhere.
     pub root: Fr,
+    /// Channels, height and width of the item's input.
     pub shape: Shape,
+    /// The item, its position, and the nodes that lead from its leaf to `root`.
     pub opening: Opening,
 }
 
@@ -210,6 +213,8 @@ impl OpeningFile {
         Ok(path)
     }
 
+    /// Reads an opening's file, without checking the item against the root.
+    ///
     /// # Errors
     /// [`CollectionError::OpeningFile`] and [`CollectionError::OpeningContent`].
     pub fn read(path: &Path) -> Result<Self, CollectionError> {

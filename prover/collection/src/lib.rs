@@ -3,6 +3,21 @@
 //! A leaf is [`assay_arithmetic::poseidon::hash_leaf`] over an item's salt, label and bytes, a node
 //! [`assay_arithmetic::poseidon::hash_node`]; leaves past the last item are 0. docs/collections.md gives every
 //! byte, with an example.
+//!
+//! ```
+//! use assay_collection::{Collection, SaltSeed};
+//! use assay_graph::Dataset;
+//!
+//! // Three items of two bytes each; a real seed comes from `SaltSeed::random`.
+//! let data = Dataset { inputs: vec![vec![1, 2], vec![3, 4], vec![5, 6]], labels: vec![0, 1, 1] };
+//! let collection = Collection::commit(&data, [2, 1, 1], SaltSeed([7; 32]), None, &|| {})?;
+//! assert_eq!((collection.len(), collection.depth()), (3, 2));
+//!
+//! // What the owner shows of it: item 1 and its path to the root.
+//! let opening = collection.open(1)?;
+//! opening.verify(&collection.root(), collection.depth())?;
+//! # Ok::<(), assay_collection::CollectionError>(())
+//! ```
 
 #[cfg(test)]
 mod example;
@@ -59,27 +74,82 @@ pub struct SaltSeed(pub [u8; 32]);
 /// Why there is no collection.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionError {
+    /// A set file cannot be read or written, or is damaged.
     #[cfg(feature = "files")]
     #[error(transparent)]
     File(#[from] FileError),
+    /// There are no items, or items of no bytes.
     #[error("a collection needs at least one item")]
     Empty,
+    /// An input is not as long as its shape says.
     #[error("item {index} has {actual} bytes, items of shape {shape:?} have {expected}")]
-    Length { index: usize, actual: usize, expected: usize, shape: Shape },
+    Length {
+        /// Position of the item, from 0.
+        index: usize,
+        /// Bytes of this item.
+        actual: usize,
+        /// Bytes of an input of the shape.
+        expected: usize,
+        /// Channels, height and width of all inputs.
+        shape: Shape,
+    },
+    /// There are labels, but not one for each item.
     #[error("there are {items} items and {labels} labels")]
-    Labels { items: usize, labels: usize },
+    Labels {
+        /// Number of items.
+        items: usize,
+        /// Number of labels.
+        labels: usize,
+    },
+    /// A label does not fit 32 bits.
     #[error("item {index} has label {label}; labels are below 2^32")]
-    Label { index: usize, label: usize },
+    Label {
+        /// Position of the item, from 0.
+        index: usize,
+        /// Its label.
+        label: usize,
+    },
+    /// No tree of this depth holds the items.
     #[error("a tree of depth {depth} does not hold {items} items; depths of {least} to {most} do")]
-    Depth { depth: u32, items: usize, least: u32, most: u32 },
+    Depth {
+        /// Depth asked for; such a tree has `2^depth` leaves.
+        depth: u32,
+        /// Number of items.
+        items: usize,
+        /// Depth of the smallest tree that holds them.
+        least: u32,
+        /// Largest depth of any tree, [`merkle::MAX_DEPTH`].
+        most: u32,
+    },
+    /// The collection has no item at this position.
     #[error("there is no item {index}; the collection has {items}, counted from 0")]
-    Index { index: usize, items: usize },
+    Index {
+        /// Position asked for, from 0.
+        index: usize,
+        /// Number of items of the collection.
+        items: usize,
+    },
+    /// A file holds no opening, or one that contradicts itself.
     #[cfg(feature = "files")]
     #[error("{path} is not a usable opening: {problem}", path = .path.display())]
-    OpeningContent { path: PathBuf, problem: String },
+    OpeningContent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        problem: String,
+    },
+    /// An opening's file cannot be read or written.
     #[cfg(feature = "files")]
     #[error("cannot {action} {path}: {source}", path = .path.display())]
-    OpeningFile { path: PathBuf, action: &'static str, source: std::io::Error },
+    OpeningFile {
+        /// The file, or the one to be made.
+        path: PathBuf,
+        /// `read` or `write`.
+        action: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A run of items does not make up a subtree.
     #[error(transparent)]
     Run(#[from] OpeningError),
 }
@@ -87,14 +157,39 @@ pub enum CollectionError {
 /// Why an opening does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
+    /// The path is not as long as the tree is deep.
     #[error("the path is {found} nodes long, the tree is {depth} deep")]
-    Depth { found: usize, depth: u32 },
+    Depth {
+        /// Levels that the opening spans: its siblings and, for a run, its bits.
+        found: usize,
+        /// Depth of the tree.
+        depth: u32,
+    },
+    /// The position is beyond the last node of its level.
     #[error("position {position} is outside a tree of {siblings} levels")]
-    Position { position: usize, siblings: usize },
+    Position {
+        /// Position of the leaf, or of the run among runs of its length, from 0.
+        position: usize,
+        /// Levels between that node and the root.
+        siblings: usize,
+    },
+    /// The run is longer than the tree, or does not start at a multiple of its length.
     #[error("a run of 2^{bits} items starts at a multiple of that, not at {first}")]
-    Start { first: usize, bits: u32 },
+    Start {
+        /// Position of the run's first leaf, from 0.
+        first: usize,
+        /// Logarithm, to base 2, of the run's length.
+        bits: u32,
+    },
+    /// The run has no items, or more than leaves.
     #[error("{found} items in a run of 2^{bits}; one to 2^{bits} are expected")]
-    Items { found: usize, bits: u32 },
+    Items {
+        /// Number of items given.
+        found: usize,
+        /// Logarithm, to base 2, of the run's length.
+        bits: u32,
+    },
+    /// Label, input, salt, position or siblings are not those under this root.
     #[error("the path leads to another root: label, input, salt or position differ")]
     Root,
 }
@@ -190,10 +285,12 @@ impl Collection {
         Ok(Self { shape, inputs, labels, seed, tree })
     }
 
+    /// Root of the tree: one field element that commits to all items, in their order.
     pub fn root(&self) -> Fr {
         self.tree.root()
     }
 
+    /// Depth of the tree, which has `2^depth` leaves; 1 to [`merkle::MAX_DEPTH`].
     pub fn depth(&self) -> u32 {
         self.tree.depth()
     }
@@ -218,6 +315,8 @@ impl Collection {
         &self.labels
     }
 
+    /// The item at `index`, from 0, with the salt that the seed gives it.
+    ///
     /// # Errors
     /// [`CollectionError::Index`].
     pub fn item(&self, index: usize) -> Result<Item, CollectionError> {
@@ -228,6 +327,8 @@ impl Collection {
             .ok_or_else(|| CollectionError::Index { index, items: self.len() })
     }
 
+    /// The item at `index`, from 0, with the path from its leaf to the root.
+    ///
     /// # Errors
     /// [`CollectionError::Index`].
     pub fn open(&self, index: usize) -> Result<Opening, CollectionError> {

@@ -47,10 +47,12 @@ impl Tree {
         Some(Self { levels, empty })
     }
 
+    /// Levels above the leaves, 1 to [`MAX_DEPTH`].
     pub fn depth(&self) -> u32 {
         self.empty.len() as u32
     }
 
+    /// The one node of the uppermost level.
     pub fn root(&self) -> Fr {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or(Fr::ZERO)
     }

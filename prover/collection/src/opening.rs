@@ -15,10 +15,12 @@ pub struct Item {
     pub input: Vec<u8>,
     /// 0 in a collection without labels.
     pub label: u32,
+    /// Hides label and input in the leaf; made from the owner's [`SaltSeed`](super::SaltSeed).
     pub salt: Fr,
 }
 
 impl Item {
+    /// The item's leaf in the tree: [`hash_leaf`] over salt, label and input.
     pub fn leaf(&self) -> Fr {
         hash_leaf(self.salt, u64::from(self.label), &self.input)
     }
@@ -27,7 +29,9 @@ impl Item {
 /// One item and the nodes that lead from its leaf to the root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opening {
+    /// Position of the item in the collection, from 0.
     pub index: usize,
+    /// What the leaf binds.
     pub item: Item,
     /// Siblings on the way, that of the leaf first; as many as the tree is deep.
     pub siblings: Vec<Fr>,
@@ -39,6 +43,7 @@ pub struct Opening {
 pub struct RunOpening {
     /// A multiple of `2^bits`.
     pub first: usize,
+    /// Logarithm, to base 2, of the number of leaves in the run; at most the tree's depth.
     pub bits: u32,
     /// At most `2^bits`; the leaves after them are 0.
     pub items: Vec<Item>,

@@ -26,22 +26,57 @@ pub struct Recipient(age::x25519::Recipient);
 /// Why a set cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
+    /// The set, the sealed set or the key cannot be read.
     #[error("cannot read {path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The output cannot be written.
     #[error("cannot write {path}: {source}; nothing was changed", path = .path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file to be made.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// There is something where the output would go.
     #[error("{path} exists and is not replaced; choose another name, or move it away", path = .path.display())]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file that is there.
+        path: PathBuf,
+    },
+    /// A key's file has no secret key right after its comments.
     #[error("{path} holds no secret key (a line AGE-SECRET-KEY-1...)", path = .path.display())]
-    NoKey { path: PathBuf },
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A text is no public key.
     #[error("{text:?} is no public key; one begins with age1, see `assay dataset key`")]
-    Recipient { text: String },
+    Recipient {
+        /// The first 80 characters of it.
+        text: String,
+    },
+    /// The list of recipients is empty.
     #[error("a set is sealed to one recipient or more")]
     NoRecipients,
+    /// The file is sealed to others than the holder of this key.
     #[error("{path} is not sealed to this key", path = .path.display())]
-    OtherKey { path: PathBuf },
+    OtherKey {
+        /// The sealed file.
+        path: PathBuf,
+    },
+    /// The sealed file was changed or cut off, or is of another format.
     #[error("{path} is damaged or no sealed set: {problem}; get it again", path = .path.display())]
-    Damaged { path: PathBuf, problem: String },
+    Damaged {
+        /// The sealed file.
+        path: PathBuf,
+        /// What the decryption found.
+        problem: String,
+    },
 }
 
 impl SealingKey {
@@ -50,6 +85,7 @@ impl SealingKey {
         Self(Identity::generate())
     }
 
+    /// The public key to which others seal what this key opens.
     pub fn recipient(&self) -> Recipient {
         Recipient(self.0.to_public())
     }

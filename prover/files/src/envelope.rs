@@ -138,6 +138,9 @@ pub fn hex_id(hash: &[u8; 32]) -> String {
 }
 
 /// Fails with [`FileError::Mismatch`] unless the file belongs to `expected`.
+///
+/// # Errors
+/// [`FileError::Mismatch`] unless `found`, the hash in the file, is `expected`.
 pub fn check_belongs(
     path: &Path,
     what: &'static str,
@@ -165,6 +168,9 @@ pub struct Writer {
 
 impl Writer {
     /// Starts a file whose body will have `body_bytes` bytes.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] when the file cannot be made or written.
     pub fn create(
         path: &Path,
         kind: Kind,
@@ -195,6 +201,9 @@ impl Writer {
     }
 
     /// Appends to the body.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when that is more than was announced; [`FileError::Write`].
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.left = self
             .left
@@ -206,6 +215,9 @@ impl Writer {
     }
 
     /// Completes the file and moves it to its place.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when the body is shorter than was announced; [`FileError::Write`].
     pub fn finish(self) -> Result<(), FileError> {
         if self.left != 0 {
             return Err(FileError::content(&self.path, "less content than announced"));
@@ -224,6 +236,9 @@ impl Writer {
 }
 
 /// Writes a whole small file.
+///
+/// # Errors
+/// [`FileError::Write`] when the file cannot be made or written.
 pub fn write(path: &Path, kind: Kind, belongs_to: &[u8; 32], body: &[u8]) -> Result<(), FileError> {
     let mut writer = Writer::create(path, kind, belongs_to, body.len() as u64)?;
     writer.put(body)?;
@@ -241,6 +256,10 @@ pub struct Reader {
 
 impl Reader {
     /// Opens a file of this kind; fails if it is another kind, another version or cut short.
+    ///
+    /// # Errors
+    /// [`FileError::Read`]; [`FileError::Kind`] also for files too short for an envelope;
+    /// [`FileError::Version`]; [`FileError::Length`].
     pub fn open(path: &Path, kind: Kind) -> Result<Self, FileError> {
         let failed = |source| FileError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
@@ -296,6 +315,9 @@ impl Reader {
     }
 
     /// Fills `bytes` from the body.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when fewer bytes are left; [`FileError::Read`].
     pub fn take(&mut self, bytes: &mut [u8]) -> Result<(), FileError> {
         self.left = self
             .left
@@ -309,6 +331,9 @@ impl Reader {
     }
 
     /// The next four bytes as an integer.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when fewer bytes are left; [`FileError::Read`].
     pub fn take_u32(&mut self) -> Result<u32, FileError> {
         let mut bytes = [0u8; 4];
         self.take(&mut bytes)?;
@@ -316,6 +341,9 @@ impl Reader {
     }
 
     /// The rest of the body, for small files.
+    ///
+    /// # Errors
+    /// [`FileError::Read`].
     pub fn take_rest(&mut self) -> Result<Vec<u8>, FileError> {
         let mut bytes = vec![0u8; self.left as usize];
         self.take(&mut bytes)?;
@@ -323,6 +351,9 @@ impl Reader {
     }
 
     /// Hashes and drops `count` bytes of the body.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when fewer bytes are left; [`FileError::Read`].
     pub fn skip(&mut self, count: u64) -> Result<(), FileError> {
         let mut block = vec![0u8; BLOCK];
         let mut left = count;
@@ -335,6 +366,10 @@ impl Reader {
     }
 
     /// Checks that the body was read to its end and matches the integrity hash.
+    ///
+    /// # Errors
+    /// [`FileError::Content`] when bytes of the body are left; [`FileError::Damaged`] when the hash
+    /// is another; [`FileError::Read`].
     pub fn finish(mut self) -> Result<(), FileError> {
         if self.left != 0 {
             let reason = format!("{} bytes too many", self.left);
@@ -352,6 +387,9 @@ impl Reader {
 }
 
 /// Reads a whole small file and checks it; returns what it belongs to and its body.
+///
+/// # Errors
+/// As [`Reader::open`], and [`FileError::Damaged`] when the integrity hash is another.
 pub fn read(path: &Path, kind: Kind) -> Result<([u8; 32], Vec<u8>), FileError> {
     let mut reader = Reader::open(path, kind)?;
     let belongs_to = *reader.belongs_to();

@@ -4,6 +4,43 @@
 //! All tensors are `[channels, height, width]`, row-major, signed integers with zero-point 0. A
 //! vector of `n` values is `[n, 1, 1]`. Scales are kept beside the integers only to report real
 //! values; no integer result depends on them.
+//!
+//! ```
+//! use assay_graph::{
+//!     Executor, FunctionTable, Input, Layer, Op, QuantizedGraph, Rescale, Tensor, Window,
+//! };
+//!
+//! let tensor = |name: &str, min, max| {
+//!     Tensor { name: name.into(), shape: [2, 1, 1], scale: 1.0, min, max }
+//! };
+//! // Two bytes, and two logits: their difference, and ten more than its negative.
+//! let graph = QuantizedGraph {
+//!     name: "difference".into(),
+//!     input: Input { tensor: 0, map: (0..256).collect(), byte_scale: 1.0, byte_offset: 0.0 },
+//!     tensors: vec![tensor("bytes", 0, 255), tensor("logits", -300, 299)],
+//!     functions: vec![FunctionTable {
+//!         name: "identity".into(),
+//!         min: -300,
+//!         values: (-300..300).collect(),
+//!     }],
+//!     layers: vec![Layer {
+//!         name: "dense".into(),
+//!         output: 1,
+//!         op: Op::Conv {
+//!             input: 0,
+//!             window: Window::dense([1, 1]),
+//!             groups: 1,
+//!             weights: vec![1, -1, -1, 1],
+//!             bias: vec![0, 10],
+//!             rescale: Rescale { shift: 0, function: 0 },
+//!         },
+//!     }],
+//!     output: 1,
+//! };
+//! let execution = Executor::new(&graph)?.run(&[7, 3])?;
+//! assert_eq!((execution.logits(), execution.class()), (&[4, 6][..], 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(feature = "executor")]
 pub mod convolution;

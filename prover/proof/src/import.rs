@@ -36,6 +36,11 @@ use super::{
 impl Srs {
     /// Imports parameters in the library's own `params` layout (raw bytes), as other halo2
     /// projects publish them. Every point is checked, and that they are powers of one secret.
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when the file cannot be read or has another layout;
+    /// [`SrsError::TooSmall`] when `k` is 0 or above the file's;
+    /// [`SrsError::Inconsistent`] when a point fails its check.
     pub fn import_halo2(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
         let failed = |source| read_error(path, source);
         let file = File::open(path).map_err(failed)?;
@@ -75,6 +80,11 @@ impl Srs {
     ///
     /// The Lagrange form is computed, which for 2^17 points takes minutes; keep the result
     /// with [`Srs::write`].
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when the file cannot be read, is no `.ptau` file or of another curve;
+    /// [`SrsError::TooSmall`] when `k` is above the file's, or not 1 to [`MAX_K`];
+    /// [`SrsError::Inconsistent`] when a point fails its check.
     pub fn import_ptau(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
         let failed = |source| read_error(path, source);
         let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);

@@ -59,6 +59,10 @@ pub enum KeyError {
 impl VerifierKey {
     /// Makes the verifying key of a circuit. `weight_columns` leading advice columns hold the
     /// model's weights; the instance column holds `public_inputs` values.
+    ///
+    /// # Errors
+    /// [`KeyError::Profile`] when no verifier supports the circuit; [`KeyError::Circuit`] and
+    /// [`KeyError::Layout`] when it does not fit the rows of `srs`.
     pub fn generate<C: Circuit<Fr>>(
         srs: &Srs,
         circuit: &C,
@@ -74,12 +78,19 @@ impl VerifierKey {
     }
 
     /// Writes the file.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let body = key_body(&self.info);
         envelope::write(path, VERIFYING_KEY, &self.info.hash(), &body)
     }
 
     /// Reads the verifying key of the circuit of type `C` with these parameters.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] when the file cannot be read, is damaged or of another length;
+    /// [`KeyError::Profile`]; [`KeyError::OtherCircuit`] when it is the key of another circuit.
     pub fn read<C: Circuit<Fr>>(path: &Path, params: C::Params) -> Result<Self, KeyError> {
         let mut reader = Reader::open(path, VERIFYING_KEY)?;
         let length = reader.left();
@@ -138,6 +149,9 @@ pub struct ProverKey {
 
 impl ProverKey {
     /// Makes the proving key of a circuit; see [`VerifierKey::generate`].
+    ///
+    /// # Errors
+    /// As [`VerifierKey::generate`].
     pub fn generate<C: Circuit<Fr>>(
         srs: &Srs,
         circuit: &C,
@@ -173,6 +187,9 @@ impl ProverKey {
     }
 
     /// Writes the file: the verifying key, then all polynomials in the library's internal form.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let key = key_body(&self.info);
         let permutation = self.pk.permutation();
@@ -208,6 +225,9 @@ impl ProverKey {
     }
 
     /// Reads the proving key of the circuit of type `C` with these parameters.
+    ///
+    /// # Errors
+    /// As [`VerifierKey::read`].
     pub fn read<C: Circuit<Fr>>(path: &Path, params: C::Params) -> Result<Self, KeyError> {
         let mut reader = Reader::open(path, PROVING_KEY)?;
         let mut word = [0u8; 8];
@@ -266,6 +286,9 @@ impl ProverKey {
 }
 
 impl ProverKey {
+    /// As [`VerifierKey::verify`].
+    ///
+    /// # Errors
     /// As [`VerifierKey::verify`].
     pub fn verify(&self, public_inputs: &[Fr], proof: &[u8]) -> Result<[u8; 32], VerifyError> {
         verify::verify(self.vk(), self.info(), public_inputs, proof)

@@ -1,5 +1,17 @@
 //! The proof system: halo2 (PLONKish) over BN254 with KZG and SHPLONK, a Keccak-256 transcript
 //! that a contract can replay, and the files that carry parameters, keys and proofs.
+//!
+//! ```
+//! use assay_proof::Srs;
+//!
+//! // For tests only: whoever knows the seed can forge proofs.
+//! let srs = Srs::dev(5, [7; 32])?;
+//! assert!(srs.k() == 5 && srs.is_dev());
+//! // The id names the secret, whatever the size.
+//! assert_eq!(srs.id(), Srs::dev(4, [7; 32])?.id());
+//! assert_ne!(srs.id(), Srs::dev(5, [8; 32])?.id());
+//! # Ok::<(), assay_proof::SrsError>(())
+//! ```
 
 #[cfg(feature = "prove")]
 pub mod blinding;

@@ -36,6 +36,11 @@ pub struct Schedule {
 
 impl Schedule {
     /// Reads the phases off a constraint system as the circuit configures it.
+    ///
+    /// # Errors
+    /// [`ProfileError::Lookups`] and [`ProfileError::Selectors`] when the circuit has any;
+    /// [`ProfileError::PhaseOrder`] when a phase is lower than that of the column or challenge
+    /// before.
     pub fn new(cs: &ConstraintSystem<Fr>) -> Result<Self, ProfileError> {
         if !cs.lookups().is_empty() {
             return Err(ProfileError::Lookups(cs.lookups().len()));

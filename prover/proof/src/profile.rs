@@ -101,8 +101,13 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Reads the profile off a flattened constraint system (see [`super::phases`]) whose first `weight_columns` advice columns hold
-    /// the weights and whose instance column holds `public_inputs` values.
+    /// Reads the profile off a flattened constraint system (see [`super::phases`]) whose first
+    /// `weight_columns` advice columns hold the weights and whose instance column holds
+    /// `public_inputs` values.
+    ///
+    /// # Errors
+    /// [`ProfileError`] for what no verifier supports: other instance columns, rotations or numbers
+    /// of weight columns and public inputs, and proofs too large for a contract's memory.
     pub fn new(
         cs: &ConstraintSystem<Fr>,
         schedule: Schedule,

@@ -23,6 +23,9 @@ pub struct ProofFile {
 
 impl ProofFile {
     /// Writes the file.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let mut body = Vec::new();
         body.extend_from_slice(&(self.public_inputs.len() as u32).to_le_bytes());
@@ -34,6 +37,10 @@ impl ProofFile {
     }
 
     /// Reads a file.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be read, is damaged or no proof;
+    /// [`FileError::Content`] when public inputs are cut off or not below the group order.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let (vk_hash, body) = envelope::read(path, PROOF)?;
         let damaged = || FileError::content(path, "its public inputs are not well-formed");

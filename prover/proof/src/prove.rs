@@ -31,6 +31,11 @@ use super::{
 ///
 /// `public_inputs` is the content of the instance column. `tails` fix the commitments of the weight
 /// columns; everything else is blinded with fresh randomness. The result is the bare proof.
+///
+/// # Errors
+/// [`ProveError::OtherSrs`], [`ProveError::PublicInputs`] and [`ProveError::WeightTails`] when an
+/// argument does not fit the key; [`ProveError::Witness`] when the witness cannot be assigned;
+/// [`ProveError::Library`]; [`ProveError::Transcript`] when a commitment is the point at infinity.
 pub fn create_proof<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,
@@ -46,6 +51,9 @@ pub fn create_proof<C: Circuit<Fr>>(
 /// The `self_blinded` columns after the weight columns keep zeros in their last rows, so that
 /// ungated constraints over them can hold there; the circuit must put at least as many random
 /// values into rows that nothing constrains as the columns are opened at points, plus one.
+///
+/// # Errors
+/// As [`create_proof`].
 pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,

@@ -85,6 +85,9 @@ pub enum SrsError {
 impl Srs {
     /// A development setup: the secret is derived from the seed. **Whoever knows the seed can
     /// forge proofs.** The same seed gives the same secret for every k.
+    ///
+    /// # Errors
+    /// [`SrsError::K`] unless `k` is 1 to [`MAX_K`].
     pub fn dev(k: u32, seed: [u8; 32]) -> Result<Self, SrsError> {
         if !(1..=MAX_K).contains(&k) {
             return Err(SrsError::K(k));
@@ -127,6 +130,9 @@ impl Srs {
     }
 
     /// A development setup with a seed from the operating system.
+    ///
+    /// # Errors
+    /// [`SrsError::K`] unless `k` is 1 to [`MAX_K`].
     pub fn dev_random(k: u32) -> Result<Self, SrsError> {
         let mut seed = [0u8; 32];
         OsRng.fill_bytes(&mut seed);
@@ -158,6 +164,9 @@ impl Srs {
     }
 
     /// Writes the file.
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SrsError> {
         let n = 1u64 << self.k();
         let body = 40 + 2 * n * G1_BYTES as u64 + 2 * G2_BYTES as u64;
@@ -178,6 +187,9 @@ impl Srs {
     }
 
     /// k of a file, without reading the points.
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when the file cannot be read or does not hold parameters.
     pub fn read_k(path: &Path) -> Result<u32, SrsError> {
         let mut reader = Reader::open(path, SRS)?;
         read_header(&mut reader).map(|(k, _)| k)
@@ -186,8 +198,13 @@ impl Srs {
     /// Reads a file for circuits of 2^k rows (all of it, if `k` is `None`).
     ///
     /// A smaller k than the file's costs a transform over the group for ceremony parameters (14 s
-    /// for 2^14 points on two cores, minutes for 2^17), so keep the result with [`Srs::write`]; a development setup is
-    /// made again from its seed.
+    /// for 2^14 points on two cores, minutes for 2^17), so keep the result with [`Srs::write`]; a
+    /// development setup is made again from its seed.
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when the file cannot be read, is damaged or does not hold parameters;
+    /// [`SrsError::TooSmall`] when `k` is above the file's; [`SrsError::K`] when a development
+    /// setup is read for a `k` of 0.
     pub fn read(path: &Path, k: Option<u32>) -> Result<Self, SrsError> {
         let mut reader = Reader::open(path, SRS)?;
         let (found, dev_seed) = read_header(&mut reader)?;

@@ -140,6 +140,10 @@ pub fn point_to_bytes(point: &G1Affine) -> [u8; POINT_BYTES] {
 }
 
 /// Decodes a point other than the identity; `offset` only goes into the error.
+///
+/// # Errors
+/// [`TranscriptError::Infinity`]; [`TranscriptError::Coordinate`] when a coordinate is not below
+/// the base field's modulus; [`TranscriptError::OffCurve`].
 pub fn point_from_bytes(
     bytes: &[u8; POINT_BYTES],
     offset: usize,
@@ -348,6 +352,9 @@ impl<W> KeccakWrite<W> {
     }
 
     /// The stream behind, or what could not be encoded.
+    ///
+    /// # Errors
+    /// [`TranscriptError::ProverInfinity`] when a commitment was the point at infinity.
     pub fn finish(self) -> Result<W, TranscriptError> {
         match self.chain.fault {
             None => Ok(self.writer),

@@ -49,6 +49,9 @@ pub enum VerifyError {
 }
 
 /// Decodes public inputs given as 32-byte big-endian words; each must be below r.
+///
+/// # Errors
+/// [`VerifyError::PublicInput`] with the index of the first word that is r or above.
 pub fn public_inputs(words: &[[u8; 32]]) -> Result<Vec<Fr>, VerifyError> {
     words
         .iter()
@@ -60,6 +63,10 @@ pub fn public_inputs(words: &[[u8; 32]]) -> Result<Vec<Fr>, VerifyError> {
 impl VerifierKey {
     /// Checks a proof. Returns Keccak-256 of the weight points, which identifies the model: the
     /// caller compares it with the model that it expects. Never panics, whatever the bytes.
+    ///
+    /// # Errors
+    /// [`VerifyError::PublicInputs`] and [`VerifyError::Length`] when the counts are not the key's;
+    /// [`VerifyError::Malformed`]; [`VerifyError::Invalid`]; [`VerifyError::Library`].
     pub fn verify(&self, public_inputs: &[Fr], proof: &[u8]) -> Result<[u8; 32], VerifyError> {
         verify(self.vk(), self.info(), public_inputs, proof)
     }

@@ -150,6 +150,10 @@ impl VkData {
     }
 
     /// Decodes bytes that must be for this profile; every word and point is checked.
+    ///
+    /// # Errors
+    /// [`VkDataError::Length`] and [`VkDataError::Profile`] for bytes of another profile;
+    /// [`VkDataError::Prefix`]; [`VkDataError::Word`] for a value that the others do not imply.
     pub fn from_bytes(bytes: &[u8], profile: &Profile) -> Result<Self, VkDataError> {
         let expected = Self::byte_length(profile);
         if bytes.len() != expected {

@@ -56,6 +56,10 @@ pub(crate) fn standard_json(contract: &GeneratedVerifier) -> serde_json::Value {
 }
 
 /// Compiles a contract that imports nothing.
+///
+/// # Errors
+/// [`CompileError::Run`] when `solc` does not start; [`CompileError::Solc`] when it reports errors;
+/// [`CompileError::Answer`] when its answer is no JSON or lacks the code.
 pub fn compile(solc: &Path, contract: &GeneratedVerifier) -> Result<Compiled, CompileError> {
     compile_json(solc, contract, &standard_json(contract))
 }

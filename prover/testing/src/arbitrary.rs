@@ -18,10 +18,12 @@ const MAX_SHIFT: u32 = 6;
 pub struct Random(u64);
 
 impl Random {
+    /// Starts a sequence that depends on `seed` alone.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next 64 bits.
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -35,6 +37,7 @@ impl Random {
         low + (self.word() % (high - low + 1) as u64) as i64
     }
 
+    /// As [`Random::between`], for sizes.
     pub fn size(&mut self, low: usize, high: usize) -> usize {
         self.between(low as i64, high as i64) as usize
     }

@@ -93,10 +93,15 @@ fn successor(mut bytes: [u8; 32]) -> [u8; 32] {
 
 /// A good proof and both verifiers.
 pub struct Corpus {
+    /// Key of the native verifier.
     pub key: VerifierKey,
+    /// The contract that verifies with the same key, on a chain of its own.
     pub deployed: Deployed,
+    /// Bytes of the good proof.
     pub proof: Vec<u8>,
+    /// Its public inputs, as big-endian words.
     pub inputs: Vec<[u8; 32]>,
+    /// Number of damaged proofs refused so far; starts at 0.
     pub cases: usize,
 }
 

@@ -28,10 +28,15 @@ pub fn solc() -> Option<PathBuf> {
 
 /// A verifier and a key on a chain of their own.
 pub struct Deployed {
+    /// The chain that holds both contracts.
     pub chain: Chain,
+    /// Address of the key's data contract.
     pub vk: Address,
+    /// Address of the verifier contract.
     pub verifier: Address,
+    /// Length of the verifier's deployed code, in bytes.
     pub runtime_bytes: usize,
+    /// Keccak-256 of the key's data: the EXTCODEHASH of its contract.
     pub vk_hash: [u8; 32],
 }
 

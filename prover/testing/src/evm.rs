@@ -20,6 +20,7 @@ use assay_arithmetic::keccak256;
 
 const CALLER: Address = Address::repeat_byte(0x11);
 
+/// A chain in memory, with one account that sends all transactions.
 pub struct Chain {
     db: CacheDB<EmptyDB>,
     nonce: u64,
@@ -31,6 +32,7 @@ pub struct Outcome {
     pub result: Result<Vec<u8>, Vec<u8>>,
     /// Gas of the whole transaction.
     pub gas: u64,
+    /// Where the gas went.
     pub watch: Watch,
 }
 
@@ -38,8 +40,11 @@ pub struct Outcome {
 #[derive(Default)]
 pub struct Watch {
     last: Option<(&'static str, u64)>,
+    /// Gas spent, by purpose of the opcode or the precompile called (`ecMul`, `keccak256`, ...).
     pub gas: BTreeMap<&'static str, u64>,
+    /// Opcodes executed, by the same purposes.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Memory when the pairing was last called; empty if it was not.
     pub memory: Vec<u8>,
 }
 
@@ -83,6 +88,7 @@ impl Default for Chain {
 }
 
 impl Chain {
+    /// A chain without contracts; its account has 100 ether.
     pub fn new() -> Self {
         let mut db = CacheDB::new(EmptyDB::default());
         let balance = U256::from(10).pow(U256::from(20));
@@ -90,6 +96,7 @@ impl Chain {
         Self { db, nonce: 0 }
     }
 
+    /// Deploys a contract; returns its address and the transaction's gas. Panics if that fails.
     pub fn deploy(&mut self, init_code: Vec<u8>) -> (Address, u64) {
         let (result, _) = self.transact(TxKind::Create, init_code.into());
         let gas = result.tx_gas_used();
@@ -101,6 +108,7 @@ impl Chain {
         }
     }
 
+    /// Calls a contract in a transaction. Panics if it neither returns nor reverts.
     pub fn call(&mut self, to: Address, data: Vec<u8>) -> Outcome {
         let (result, watch) = self.transact(TxKind::Call(to), data.into());
         let gas = result.tx_gas_used();

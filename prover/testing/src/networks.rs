@@ -36,11 +36,13 @@ pub fn mixed_network() -> (QuantizedGraph, Vec<u8>) {
 
 /// Builds small networks layer by layer, with reproducible weights.
 pub struct Builder {
+    /// The network so far; its output is set by [`Builder::finish`].
     pub graph: QuantizedGraph,
     seed: u64,
 }
 
 impl Builder {
+    /// A network of an input of `[channels, height, width]` and no layers; the input is tensor 0.
     pub fn new(shape: [usize; 3]) -> Self {
         let relu = FunctionTable {
             name: "relu".into(),
@@ -65,6 +67,7 @@ impl Builder {
         Self { graph, seed: 1 }
     }
 
+    /// Channels, height and width of a tensor.
     pub fn shape(&self, tensor: usize) -> [usize; 3] {
         self.graph.tensors[tensor].shape
     }
@@ -74,6 +77,7 @@ impl Builder {
         (self.seed >> 33) as i64 % (2 * bound + 1) - bound
     }
 
+    /// Adds a layer with an output of this shape; returns the output's index.
     pub fn push(&mut self, shape: [usize; 3], op: Op) -> usize {
         let output = self.graph.tensors.len();
         let (min, max) = match &op {
@@ -88,6 +92,7 @@ impl Builder {
         output
     }
 
+    /// Adds a convolution of `outputs` channels, weights -2 to 2; returns its output's index.
     #[allow(clippy::too_many_arguments)]
     pub fn conv(
         &mut self,
@@ -113,6 +118,7 @@ impl Builder {
         self.push(shape, Op::Conv { input, window, groups, weights, bias, rescale })
     }
 
+    /// Adds a max-pool, its window as in [`Window`]; returns its output's index.
     pub fn max_pool(
         &mut self,
         input: usize,
@@ -130,6 +136,7 @@ impl Builder {
         self.push(shape, Op::MaxPool { input, window })
     }
 
+    /// The network whose logits are tensor `output`.
     pub fn finish(mut self, output: usize) -> QuantizedGraph {
         self.graph.output = output;
         self.graph

@@ -21,9 +21,13 @@ use assay_proof::{ProverKey, Srs};
 /// Size of the circuit.
 #[derive(Debug, Clone, Default)]
 pub struct SampleParams {
+    /// Logarithm, to base 2, of the number of rows.
     pub k: u32,
+    /// Number of weight columns.
     pub weights: usize,
+    /// Number of columns that the lookup reads.
     pub lanes: usize,
+    /// Number of public inputs, the free one in row 0 included.
     pub inputs: usize,
     /// Fixed columns beyond those that the gates need.
     pub extra_fixed: usize,
@@ -32,6 +36,7 @@ pub struct SampleParams {
 }
 
 impl SampleParams {
+    /// A circuit of 64 rows, two weight columns, three lanes and three public inputs.
     pub fn small() -> Self {
         Self { k: 6, weights: 2, lanes: 3, inputs: 3, extra_fixed: 0, constant: 1 }
     }
@@ -44,13 +49,17 @@ impl SampleParams {
 /// The witness is a function of the salts.
 #[derive(Debug, Clone)]
 pub struct Sample {
+    /// Size of the circuit.
     pub params: SampleParams,
+    /// Determines the weight columns.
     pub weight_salt: u64,
+    /// Determines the lanes and the public inputs.
     pub input_salt: u64,
     /// Breaks one cell.
     pub tamper: bool,
 }
 
+/// Columns and challenges of a [`Sample`].
 #[derive(Debug, Clone)]
 pub struct SampleConfig {
     params: SampleParams,
@@ -321,6 +330,7 @@ impl Circuit<Fr> for Sample {
 }
 
 impl Sample {
+    /// A sample whose witness satisfies the circuit.
     pub fn new(params: SampleParams, weight_salt: u64, input_salt: u64) -> Self {
         Self { params, weight_salt, input_salt, tamper: false }
     }
@@ -371,14 +381,18 @@ impl Sample {
 
 /// Keys and parameters of a sample.
 pub struct Setup {
+    /// Development setup of `2^k` rows.
     pub srs: Srs,
+    /// Proving key, good for any salts.
     pub key: ProverKey,
+    /// Size of the circuit.
     pub params: SampleParams,
 }
 
 /// Blinding seed of the tests.
 pub const SEED: BlindingSeed = BlindingSeed([42; 32]);
 
+/// Makes a development setup and the proving key of a sample of this size.
 pub fn setup(params: SampleParams) -> Setup {
     let srs = Srs::dev(params.k, [9; 32]).unwrap();
     let circuit = Sample::new(params.clone(), 1, 1);
@@ -387,6 +401,7 @@ pub fn setup(params: SampleParams) -> Setup {
 }
 
 impl Setup {
+    /// The last rows of the weight columns, as the seed gives them.
     pub fn tails(&self, seed: &BlindingSeed) -> WeightTails {
         let rows = self.key.info().profile().blinding_factors + 1;
         WeightTails::seeded(seed, self.params.weights, rows)
