@@ -110,7 +110,7 @@ impl AuditEscrow {
     /// The entries of a job in the order of their ids, as their events tell.
     ///
     /// # Errors
-    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// As of [`crate::Chain::head`] and [`crate::chain::LogScanner::scan`]; [`ChainError::BadAnswer`]
     /// for a log of another form.
     pub async fn entered(
         &self,
@@ -122,7 +122,7 @@ impl AuditEscrow {
     /// The delivery of a job, if there was one.
     ///
     /// # Errors
-    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// As of [`crate::Chain::head`] and [`crate::chain::LogScanner::scan`]; [`ChainError::BadAnswer`]
     /// for a log of another form.
     pub async fn delivery(
         &self,
@@ -134,7 +134,7 @@ impl AuditEscrow {
     /// The end of a job, with the id of the entry that was paid (0 for none).
     ///
     /// # Errors
-    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// As of [`crate::Chain::head`] and [`crate::chain::LogScanner::scan`]; [`ChainError::BadAnswer`]
     /// for a log of another form.
     pub async fn settlement(
         &self,

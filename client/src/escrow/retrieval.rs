@@ -164,7 +164,7 @@ impl RetrievalEscrow {
     /// What the holder published, if it did.
     ///
     /// # Errors
-    /// As of [`Chain::head`] and [`crate::chain::LogScanner::scan`], and [`ChainError::BadAnswer`]
+    /// As of [`crate::Chain::head`] and [`crate::chain::LogScanner::scan`]; [`ChainError::BadAnswer`]
     /// for a log of another form.
     pub async fn publication(
         &self,
