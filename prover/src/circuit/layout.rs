@@ -13,6 +13,7 @@ use super::{
     placement::{Functions, TileBuilder, place_tiles},
     profile::{ColumnProfile, HashGates, KernelRow, TilePattern},
     program::{Program, ProgramBuilder},
+    queries,
     reading::{Reading, assign_readings},
     statement::StatementKind,
     tables::Tables,
@@ -219,6 +220,7 @@ impl Layout {
             return Err(LayoutError::WeightsPlace);
         }
         let profile = profile(&options, weight_stride, &tiles, &kernels);
+        queries::check(&profile, k)?;
         let rows = RowUse {
             tiles: tiles_end - load_rows - 1,
             hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),

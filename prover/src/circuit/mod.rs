@@ -2,6 +2,7 @@
 
 mod claims;
 mod config;
+mod copies;
 mod cost;
 mod evaluations;
 mod hash_gates;
@@ -13,6 +14,7 @@ mod placement;
 mod planner;
 mod profile;
 mod program;
+mod queries;
 mod reading;
 mod rest;
 mod statement;
@@ -74,6 +76,8 @@ pub enum LayoutError {
          statement and derive the others"
     )]
     WeightsPlace,
+    #[error("two of the cells that a gate reads are one, or a challenge is missing")]
+    Queries,
     #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]
     TooLarge { k: u32, max: u32 },
 }

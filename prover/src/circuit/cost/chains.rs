@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     super::{
         layout::Layout,
-        program::{Cell, Chain, Operand, ScalarColumn, Step},
+        program::{Cell, Chain, Equality, Operand, ScalarColumn, Step},
         tile,
     },
     tile_part,
@@ -67,7 +67,7 @@ impl<'a> Owners<'a> {
         }
         // Of two sides of a claim the later one counts as a reader of the first.
         let mut compared = BTreeMap::<usize, Vec<usize>>::new();
-        for (a, b) in &self.layout.program.equalities {
+        for Equality { cells: [a, b], .. } in &self.layout.program.equalities {
             for (result, other) in [(a, b), (b, a)] {
                 let Some(index) = self.chain_at(*result) else { continue };
                 match self.chain_at(*other) {
