@@ -216,7 +216,8 @@ fn wide_partial(
         let both = full.clone() + partial.clone();
         let squared = partial.clone() * (square.clone() - input.clone() * input.clone());
         constraints.push((format!("square {index} of partial rounds"), squared));
-        constraints.push((format!("fourth {index}"), both * (fourth.clone() - square.clone() * square)));
+        constraints
+            .push((format!("fourth {index}"), both * (fourth.clone() - square.clone() * square)));
         constraints.push((format!("fifth {index}"), partial.clone() * (fifth - fourth * input)));
         state[0] = unit(WIDTH + index, basis.len());
         state = poseidon::mds()

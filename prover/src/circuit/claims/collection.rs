@@ -104,8 +104,9 @@ impl Claims<'_, '_> {
 
     /// Which items count: the first so many as the public input says.
     fn active(&mut self, items: usize) -> Vec<Cell> {
-        let active =
-            (0..items).map(|item| self.boolean("active bit", FreeValue::Active(item))).collect::<Vec<_>>();
+        let active = (0..items)
+            .map(|item| self.boolean("active bit", FreeValue::Active(item)))
+            .collect::<Vec<_>>();
         // What follows an item that does not count does not count.
         for pair in active.windows(2) {
             let both = self.builder.multiply(pair[0], pair[1]);

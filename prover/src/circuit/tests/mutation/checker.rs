@@ -11,6 +11,8 @@ use halo2_proofs::{
         Expression, Fixed, FloorPlanner, Instance, Selector,
     },
 };
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use super::{places::Places, weaker::Weakening};
@@ -102,7 +104,8 @@ impl System {
             let faults = (0..self.rows)
                 .into_par_iter()
                 .filter(|row| {
-                    let at = At { system: self, columns, weaker, gate: &constraint.gate, row: *row };
+                    let at =
+                        At { system: self, columns, weaker, gate: &constraint.gate, row: *row };
                     !bool::from(at.value(&constraint.polynomial).is_zero())
                 })
                 .map(|row| self.places.of(&constraint.name, row))
@@ -127,9 +130,16 @@ impl System {
         columns.advice[a.0][a.1] - columns.advice[b.0][b.1]
     }
 
-    /// Names of constraints; those without a place.
-    pub fn constraint_names(&self) -> Vec<&str> {
-        self.constraints.iter().map(|constraint| constraint.name.as_str()).collect()
+    /// All rules: those that random columns break.
+    pub fn rules(&self, challenges: Challenges) -> BTreeSet<String> {
+        let mut rng = ChaCha20Rng::from_seed([5; 32]);
+        let mut column = || (0..self.rows).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
+        let columns = Columns {
+            advice: (0..self.advice_columns).map(|_| column()).collect(),
+            public: column(),
+            challenges,
+        };
+        self.broken(&columns, &Weakening::none())
     }
 }
 

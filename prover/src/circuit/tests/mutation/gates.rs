@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::late::Late;
 use super::prover::{Forged, Target};
-use super::scene::{Scene, biased, finish, line, predict, small, two_layers};
+use super::scene::{Scene, biased, finish, line, predict, show_differences, small, two_layers};
 use super::{Entry, dropped};
 use crate::circuit::program::{Chain, Load, Operand, Step};
 use crate::circuit::tile::TileSource;
@@ -32,13 +32,15 @@ pub(super) fn depthwise_scene() -> Scene {
     let mut builder = small([2, 1, 4]);
     let hidden = builder.conv(0, [1, 3], [1, 1], [0; 4], 2, 2, true);
     let output = builder.conv(hidden, [1, 2], [1, 1], [0; 4], 2, 1, false);
-    let graph = finish(builder, output);
+    let mut graph = finish(builder, output);
+    show_differences(&mut graph, 1);
     Scene::prediction(&graph, &[30, 200, 150, 77, 120, 90, 30, 240], [2, 2], logits())
 }
 
 /// The scene computed with a layer's first output one too large.
 fn off_by_one(scene: &Scene, layer: usize) -> Scene {
-    scene.computed_by(0, &biased(&scene.graph, layer, 0, 8))
+    let by = if scene.layout.kernels[layer].is_depthwise() { 24 } else { 8 };
+    scene.computed_by(0, &biased(&scene.graph, layer, 0, by))
 }
 
 /// The chain that computes a side of a claim.
@@ -80,7 +82,8 @@ pub(super) fn batch_scenes() -> (Scene, Scene) {
 fn wrong_activation(scene: &Scene, lane: usize) -> Forged {
     let mut other = scene.graph.clone();
     let byte = usize::from(scene.inputs[0].bytes[lane]);
-    other.input.map[byte] += 1;
+    let mapped = &mut other.input.map[byte];
+    *mapped += if *mapped < 5 { 12 } else { -12 };
     let mut forged = scene.computed_by(0, &other).proof();
     let row = forged.row(TileSource::Input);
     forged.put(row, lane, [byte as i64, i64::from(other.input.map[byte]), 0]);
@@ -88,21 +91,21 @@ fn wrong_activation(scene: &Scene, lane: usize) -> Forged {
 }
 
 fn lookups(entries: &mut Vec<Entry>) {
-    let mut entry = |rule: String, what, lane: usize, place: fn(&Layout) -> Option<(Late, usize)>| {
-        entries.push(dropped(rule, what, move || {
-            let scene = line_scene(8, 8);
-            let mut forged = wrong_activation(&scene, lane);
-            if let Some((mut column, row)) = place(&scene.layout) {
-                if let Late::Helper(of) = &mut column {
-                    *of = lane;
+    let mut entry =
+        |rule: String, what, lane: usize, place: fn(&Layout) -> Option<(Late, usize)>| {
+            entries.push(dropped(rule, what, move || {
+                let scene = line_scene(8, 8);
+                let mut forged = wrong_activation(&scene, lane);
+                if let Some((mut column, row)) = place(&scene.layout) {
+                    if let Late::Helper(of) = &mut column {
+                        *of = lane;
+                    }
+                    forged = forged.solving(column, row, Target::LookupSum);
                 }
-                forged = forged.solving(column, row, Target::LookupSum);
-            }
-            (scene, forged)
-        }));
-    };
-    let looked_up: fn(&Layout) -> _ =
-        |layout| Some((Late::Helper(0), layout.tiles[0].first_row));
+                (scene, forged)
+            }));
+        };
+    let looked_up: fn(&Layout) -> _ = |layout| Some((Late::Helper(0), layout.tiles[0].first_row));
     let elsewhere: fn(&Layout) -> _ = |layout| Some((Late::Helper(0), layout.rows.lanes + 1));
     for lane in 0..8 {
         let what = "an activation that is not the byte's, helped by";
@@ -153,7 +156,9 @@ fn evaluations(entries: &mut Vec<Entry>) {
     for (side, layer, running, factor) in
         [("produced", 0, Late::Produced, Late::S1), ("consumed", 1, Late::Consumed, Late::S0)]
     {
-        for (place, offset) in [("within a line", 0), ("to the next line", 1), ("end of a channel", 3)] {
+        for (place, offset) in
+            [("within a line", 0), ("to the next line", 1), ("end of a channel", 3)]
+        {
             let rule = format!("tile evaluations: {side} ({place})");
             two_layer_entry(entries, &rule, layer, move |_, row| (running, row + offset));
         }
@@ -166,8 +171,20 @@ fn evaluations(entries: &mut Vec<Entry>) {
     }
     let (layer, input) = (TileSource::Layer(0), TileSource::Input);
     let group = "to the next group";
-    batch_entry(entries, &format!("tile evaluations: produced ({group})"), layer, Late::Produced, 0);
-    batch_entry(entries, &format!("tile evaluations: consumed ({group})"), input, Late::Consumed, 3);
+    batch_entry(
+        entries,
+        &format!("tile evaluations: produced ({group})"),
+        layer,
+        Late::Produced,
+        0,
+    );
+    batch_entry(
+        entries,
+        &format!("tile evaluations: consumed ({group})"),
+        input,
+        Late::Consumed,
+        3,
+    );
     batch_entry(entries, "copies: produced: factor of a group", layer, Late::S1, 1);
     batch_entry(entries, "copies: consumed: factor of a group", input, Late::S0, 4);
 }

@@ -167,16 +167,21 @@ fn scene(wide: bool, lanes: usize) -> Scene {
 
 /// A cell of the last permutation is another, `offset` rows after the permutation's first.
 fn poked(entries: &mut Vec<Entry>, rule: String, wide: bool, lanes: usize, at: (usize, usize)) {
-    entries.push(dropped(format!("hash: {rule}"), "another step of the last permutation", move || {
-        let scene = scene(wide, lanes);
-        let mut forged = scene.proof();
-        let hash = scene.layout.hash.as_ref().expect("hashed");
-        let row = hash.block_row(hash.blocks - 1) + at.0;
-        let blocks = absorbed(&forged);
-        let poke = |other: usize, cell: usize| Fr::from(u64::from((other, cell) == (row, at.1)));
-        forged.public[1] = *rehash(&mut forged, &blocks, false, poke).last().expect("a hash");
-        (scene, forged)
-    }));
+    entries.push(dropped(
+        format!("hash: {rule}"),
+        "another step of the last permutation",
+        move || {
+            let scene = scene(wide, lanes);
+            let mut forged = scene.proof();
+            let hash = scene.layout.hash.as_ref().expect("hashed");
+            let row = hash.block_row(hash.blocks - 1) + at.0;
+            let blocks = absorbed(&forged);
+            let poke =
+                |other: usize, cell: usize| Fr::from(u64::from((other, cell) == (row, at.1)));
+            forged.public[1] = *rehash(&mut forged, &blocks, false, poke).last().expect("a hash");
+            (scene, forged)
+        },
+    ));
 }
 
 fn gates(entries: &mut Vec<Entry>) {
@@ -225,7 +230,7 @@ fn gates(entries: &mut Vec<Entry>) {
 }
 
 /// Two permutations, the second with room for padding.
-fn long_scene() -> Scene {
+pub(super) fn long_scene() -> Scene {
     let (graph, bytes) = line(140, 2);
     let mut graph = graph;
     // So that sums stay small.

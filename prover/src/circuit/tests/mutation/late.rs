@@ -280,9 +280,9 @@ impl Later<'_> {
                     sums = [0, 1].map(|side| sums[side] * bases[side] + values[side]);
                 }
                 if within + 1 < per_channel {
-                    let [produced, consumed] = factors.of(tile.step_to(within + 1)).map(|cell| {
-                        self.operand(&Operand::Copy(cell), scalars)
-                    });
+                    let [produced, consumed] = factors
+                        .of(tile.step_to(within + 1))
+                        .map(|cell| self.operand(&Operand::Copy(cell), scalars));
                     let next = row + 1;
                     scalars.s1[next] = produced + self.moved(Late::S1, next);
                     scalars.s0[next] = consumed + self.moved(Late::S0, next);

@@ -106,7 +106,7 @@ pub(super) fn entries() -> Vec<Entry> {
     });
     computed(&mut entries, "depthwise convolution", || {
         let scene = depthwise_scene();
-        let other = biased(&scene.graph, 0, 0, 16);
+        let other = biased(&scene.graph, 0, 0, 24);
         (scene, other)
     });
     computed(&mut entries, "sum-pool", || {

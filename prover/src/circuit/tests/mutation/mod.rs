@@ -12,6 +12,7 @@ use std::{
 };
 
 mod checker;
+mod complete;
 mod equivalent;
 mod gates;
 mod hashes;

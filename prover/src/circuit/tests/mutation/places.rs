@@ -2,8 +2,8 @@
 
 use crate::circuit::{
     Layout,
-    program::{Load, Step},
     profile::TileCells,
+    program::{Load, Step},
     tile,
 };
 use crate::poseidon::WIDTH;

@@ -45,7 +45,8 @@ impl Scene {
     ) -> Self {
         let layout = Layout::new(graph, options(lanes, columns, statement)).expect("layout");
         let execution = execute(graph, bytes);
-        let item = Item { bytes: bytes.to_vec(), salt: Fr::from(77), label: 0, class: 0, execution };
+        let item =
+            Item { bytes: bytes.to_vec(), salt: Fr::from(77), label: 0, class: 0, execution };
         Self { graph: graph.clone(), layout, inputs: vec![item], place: None }
     }
 
@@ -165,6 +166,12 @@ pub(super) fn finish(builder: Builder, logits: usize) -> QuantizedGraph {
             (tensor.min, tensor.max) = (-120, 120);
         }
     }
+    for layer in &graph.layers {
+        if let Op::Add { .. } = layer.op {
+            let sum = &mut graph.tensors[layer.output];
+            (sum.min, sum.max) = (-480, 480);
+        }
+    }
     graph
 }
 
@@ -173,7 +180,10 @@ pub(super) fn line(width: usize, classes: usize) -> (QuantizedGraph, Vec<u8>) {
     let mut builder = small([1, 1, width]);
     let logits = builder.conv(0, [1, width], [1, 1], [0; 4], classes, 1, false);
     let bytes = (0..width).map(|i| (i * 29 % 251) as u8).collect();
-    (finish(builder, logits), bytes)
+    let mut graph = finish(builder, logits);
+    let Op::Conv { weights, .. } = &mut graph.layers[0].op else { panic!("a convolution") };
+    weights.iter_mut().filter(|w| **w == 0).for_each(|w| *w = 1);
+    (graph, bytes)
 }
 
 /// Two convolutions, the first of two lines of four values.
@@ -181,5 +191,19 @@ pub(super) fn two_layers() -> (QuantizedGraph, Vec<u8>) {
     let mut builder = small([1, 2, 4]);
     let hidden = builder.conv(0, [3, 3], [1, 1], [1; 4], 2, 1, true);
     let logits = builder.conv(hidden, [2, 4], [1, 1], [0; 4], 3, 1, false);
-    (finish(builder, logits), vec![10, 200, 150, 77, 120, 90, 30, 240])
+    let mut graph = finish(builder, logits);
+    show_differences(&mut graph, 1);
+    (graph, vec![10, 200, 150, 77, 120, 90, 30, 240])
+}
+
+/// Gives the last layer, a convolution over all of two channels, weights with which a small difference of
+/// one channel shows in each output.
+pub(super) fn show_differences(graph: &mut QuantizedGraph, layer: usize) {
+    let Op::Conv { weights, .. } = &mut graph.layers[layer].op else { panic!("a convolution") };
+    let classes = graph.tensors[graph.output].shape[0];
+    let each = weights.len() / classes;
+    for (index, weight) in weights.iter_mut().enumerate() {
+        let sign = if index % each < each / 2 { 1 } else { -1 };
+        *weight = sign * (3 + (index / each) as i64);
+    }
 }

@@ -194,16 +194,20 @@ fn collections(entries: &mut Vec<Entry>) {
         scene.inputs[1].class = scene.inputs[1].execution.class();
         public[4] += Fr::ONE;
     });
-    lie("active bit", "an item that counts twice makes up for one that does not", |scene, public| {
-        let committed = leaf(scene, 2);
-        scene.inputs[2] = scene.inputs[0].clone();
-        scene.inputs[2].salt += Fr::ONE;
-        let made_up = leaf(scene, 2);
-        let masked = made_up.double() - committed;
-        place(scene).forged =
-            vec![(FreeValue::Active(2), Fr::from(2)), (FreeValue::MaskedLeaf(2), masked)];
-        (public[3], public[4]) = (Fr::from(4), Fr::from(3));
-    });
+    lie(
+        "active bit",
+        "an item that counts twice makes up for one that does not",
+        |scene, public| {
+            let committed = leaf(scene, 2);
+            scene.inputs[2] = scene.inputs[0].clone();
+            scene.inputs[2].salt += Fr::ONE;
+            let made_up = leaf(scene, 2);
+            let masked = made_up.double() - committed;
+            place(scene).forged =
+                vec![(FreeValue::Active(2), Fr::from(2)), (FreeValue::MaskedLeaf(2), masked)];
+            (public[3], public[4]) = (Fr::from(4), Fr::from(3));
+        },
+    );
     lie("no gap", "an item that is classified wrongly is left out", |scene, public| {
         let skipped = leaf(scene, 1);
         place(scene).forged =
@@ -220,8 +224,7 @@ fn collections(entries: &mut Vec<Entry>) {
         let made_up = climbed(scene);
         let beside = left + right - made_up;
         let bit = (left - made_up) * (beside - made_up).invert().expect("differ");
-        place(scene).forged =
-            vec![(FreeValue::Sibling(0), beside), (FreeValue::PathBit(0), bit)];
+        place(scene).forged = vec![(FreeValue::Sibling(0), beside), (FreeValue::PathBit(0), bit)];
         public[2] = bit * Fr::from(4);
         public[4] += Fr::ONE;
     });

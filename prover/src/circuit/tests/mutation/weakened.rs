@@ -25,9 +25,11 @@ fn challenges(entries: &mut Vec<Entry>) {
         let (graph, bytes) = line(4, 3);
         let mut turned = bytes.clone();
         turned.rotate_left(2);
-        let honest = Scene::run(&graph, &[bytes, turned], 2, audit(1, 2, 1), 2, &[1]);
-        let class = honest.inputs[1].class;
-        assert_ne!(class, honest.inputs[0].class, "the first image stays right");
+        let mut honest = Scene::run(&graph, &[bytes, turned], 2, audit(1, 2, 1), 2, &[]);
+        let own = [0, 1].map(|item| honest.inputs[item].class);
+        // The first image stays right.
+        let class = (0..3).find(|class| !own.contains(class)).expect("three classes");
+        (honest.inputs[1].class, honest.inputs[1].label) = (class, class as u64);
         let forged = honest
             .computed_by(0, &biased(&graph, 0, class, -8 * 40))
             .computed_by(1, &biased(&graph, 0, class, 8 * 40))
@@ -97,8 +99,7 @@ fn known_z() -> Play {
         [0, 1].map(|i| i64::from(trace.pre[i]) * 8 + i64::from(trace.rem[i]))
     };
     let (right, wrong) = (sums(&scene), sums(&lied));
-    let [first, second] =
-        [0, 1].map(|i| crate::circuit::program::field(wrong[i] - right[i]));
+    let [first, second] = [0, 1].map(|i| crate::circuit::program::field(wrong[i] - right[i]));
     let z = -first * second.invert().expect("both positions differ");
     let weaker = Weakening::challenges(move |drawn| drawn.z = z);
     Play { honest: scene.proof(), forged: lied.proof(), weaker }
@@ -172,7 +173,8 @@ fn fixed_values(entries: &mut Vec<Entry>) {
 fn tags(change: impl Fn(Fr) -> Option<Fr> + Sync + 'static) -> Weakening {
     Weakening::fixed(move |system, gate, column, _, value| {
         let config = &system.config;
-        let tile = gate == "lookup" && [config.function.index(), config.shift.index()].contains(&column);
+        let tile =
+            gate == "lookup" && [config.function.index(), config.shift.index()].contains(&column);
         let table = gate == "lookup sum" && column == config.table[2].index();
         if tile || table { change(value).unwrap_or(value) } else { value }
     })

@@ -29,9 +29,7 @@ impl Weakening {
         Self { challenges: Some(Box::new(changed)), fixed: None }
     }
 
-    pub fn fixed(
-        change: impl Fn(&System, &str, usize, usize, Fr) -> Fr + Sync + 'static,
-    ) -> Self {
+    pub fn fixed(change: impl Fn(&System, &str, usize, usize, Fr) -> Fr + Sync + 'static) -> Self {
         Self { challenges: None, fixed: Some(Box::new(change)) }
     }
 
