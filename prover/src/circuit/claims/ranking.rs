@@ -134,9 +134,9 @@ impl Claims<'_, '_> {
         let product =
             cells.iter().copied().reduce(|product, cell| self.builder.multiply(product, cell));
         let zero = self.builder.integer(0);
-        if let Some(product) = product {
-            self.builder.equal(rule, product, zero);
-        }
+        // Among none there is no zero: the empty product is 1.
+        let product = product.unwrap_or_else(|| self.builder.one());
+        self.builder.equal(rule, product, zero);
     }
 
     /// The key that a channel of a ranking tile holds.

@@ -7,7 +7,7 @@ use super::gates::{depthwise_scene, line_scene, logits};
 use super::scene::{Scene, biased, finish, small, two_layers};
 use super::{Entry, dropped};
 use crate::circuit::tile::TileSource;
-use crate::graph::{Op, QuantizedGraph, Rescale, Window};
+use crate::graph::{FunctionTable, Op, QuantizedGraph, Rescale, Window};
 
 fn scaled(shift: u32) -> Rescale {
     Rescale { shift, function: 1 }
@@ -23,11 +23,17 @@ fn around(middle: impl Fn(&mut super::super::Builder, usize) -> usize) -> Scene 
     let [_, height, width] = builder.shape(tensor);
     let output = builder.conv(tensor, [height, width], [1, 1], [0; 4], 2, 1, false);
     let mut graph = finish(builder, output);
-    for layer in &mut graph.layers {
-        // The logits are small, whatever comes before them, and show every difference.
-        if let (true, Op::Conv { weights, rescale, .. }) = (layer.output == output, &mut layer.op) {
-            weights.iter_mut().enumerate().for_each(|(i, w)| *w = 1 + (i % 2) as i64);
-            rescale.shift = 1;
+    // Logits of a wide range show every difference; what comes before them is small and not zero.
+    let wide = FunctionTable { name: "wide".into(), min: -1000, values: (-1000..1000).collect() };
+    graph.functions.push(wide);
+    (graph.tensors[output].min, graph.tensors[output].max) = (-1000, 1000);
+    for (index, layer) in graph.layers.iter_mut().enumerate() {
+        let Op::Conv { weights, bias, rescale, .. } = &mut layer.op else { continue };
+        weights.iter_mut().enumerate().for_each(|(i, w)| *w = 1 + ((i + index) % 2) as i64);
+        if layer.output == output {
+            *rescale = Rescale { shift: 1, function: 2 };
+        } else {
+            bias.fill(15 + 7 * index as i64);
         }
     }
     Scene::prediction(&graph, &BYTES, [2, 2], logits())
@@ -66,7 +72,7 @@ pub(super) fn product() -> Scene {
         let second = builder.conv(0, [1, 1], [1, 1], [0; 4], 2, 1, true);
         let third = builder.conv(0, [1, 1], [1, 1], [0; 4], 2, 1, true);
         let product =
-            builder.push([2, 2, 4], Op::Multiply { inputs: [hidden, second], rescale: scaled(4) });
+            builder.push([2, 2, 4], Op::Multiply { inputs: [hidden, second], rescale: scaled(1) });
         builder.push([2, 2, 4], Op::Add { inputs: vec![product, third] })
     })
 }
