@@ -20,7 +20,11 @@ pub(crate) struct BindingArgs {
 
 impl BindingArgs {
     /// The binding of a model, if it is the one that was asked for.
-    pub(crate) async fn choose(&self, registry: &ModelRegistry, model: U256) -> Result<ModelBinding> {
+    pub(crate) async fn choose(
+        &self,
+        registry: &ModelRegistry,
+        model: U256,
+    ) -> Result<ModelBinding> {
         let binding = bound(registry, model).await?;
         guard_dev_setup(binding.dev_setup, registry.chain().chain_id(), self.dev)?;
         if let Some(wanted) = self.binding

@@ -82,7 +82,11 @@ impl Output {
     }
 
     /// Prints the result: `text` for people, or `value` with the resources that the command used.
-    pub(crate) fn finish(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn finish(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
         let mut stdout = std::io::stdout().lock();
         if self.json {
             let mut value = serde_json::to_value(value).context("the result is not JSON")?;

@@ -27,7 +27,11 @@ enum Form {
 }
 
 /// The public inputs of a proof of `statement`, in order.
-pub(crate) fn named(statement: StatementKind, graph: &QuantizedGraph, words: &[B256]) -> Vec<PublicInput> {
+pub(crate) fn named(
+    statement: StatementKind,
+    graph: &QuantizedGraph,
+    words: &[B256],
+) -> Vec<PublicInput> {
     let names = names(statement, graph);
     words
         .iter()

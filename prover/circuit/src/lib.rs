@@ -92,6 +92,9 @@ pub enum LayoutError {
          statement and derive the others"
     )]
     WeightsPlace,
+    /// Rotations of the weights' rows and other queries fall together, or a batch lacks its challenge.
+    #[error("two of the cells that a gate reads are one, or a challenge is missing")]
+    Queries,
     #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]
     TooLarge { k: u32, max: u32 },
 }

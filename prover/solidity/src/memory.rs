@@ -87,7 +87,12 @@ impl Memory {
 
     /// `more` is the number of denominators of the multi-opening, `table_words` the size of its
     /// tables.
-    pub(crate) fn new(profile: &Profile, rotations: Vec<i32>, more: usize, table_words: usize) -> Self {
+    pub(crate) fn new(
+        profile: &Profile,
+        rotations: Vec<i32>,
+        more: usize,
+        table_words: usize,
+    ) -> Self {
         let mut next = Self::BASE + 0x180;
         let mut take = |words: usize| {
             let address = next;

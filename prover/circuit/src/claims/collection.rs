@@ -24,14 +24,14 @@ impl Claims<'_, '_> {
         let terms = active.into_iter().zip(verdicts).collect::<Vec<_>>();
         let count = self.builder.dot(&terms);
         let instance = self.builder.instance(RESULT);
-        self.builder.equal(count, instance);
+        self.builder.equal("public count", count, instance);
     }
 
     /// Bit `i` of the bitmap says that the model assigns item `i` to `class`.
     pub(super) fn retrieval(&mut self, run: Run, class: usize) {
         let wanted = self.builder.integer(class as i64);
         for class in self.ranked_classes() {
-            self.builder.equal(class, wanted);
+            self.builder.equal("wanted class", class, wanted);
         }
         let active = self.collection(run, None);
         let verdicts = self.verdicts(1);
@@ -43,7 +43,7 @@ impl Claims<'_, '_> {
         }
         let bitmap = self.builder.dot(&terms);
         let instance = self.builder.instance(RESULT);
-        self.builder.equal(bitmap, instance);
+        self.builder.equal("public bitmap", bitmap, instance);
     }
 
     /// 1 for each item that fewer than `top` classes beat.
@@ -54,14 +54,14 @@ impl Claims<'_, '_> {
         // The class itself is among those that are not below it: top - (1 + beating) >= 0.
         for (item, not_below) in not_below.into_iter().enumerate() {
             let sum = self.builder.sum(&[self.produced(tile, item), not_below]);
-            self.builder.equal(sum, top);
+            self.builder.equal("verdict", sum, top);
         }
         (0..self.parts.tiles[tile].shape[0]).map(|item| self.consumed(tile, item)).collect()
     }
 
     /// The items are those of the public tree at the public place; returns which of them count.
     fn collection(&mut self, run: Run, labels: Option<&[Cell]>) -> Vec<Cell> {
-        let Some(hash) = self.parts.hash else { return Vec::new() };
+        let hash = self.parts.hash.expect("the layout hashes the items of a collection");
         let active = self.active(run.items());
         let mut level = self.leaves(hash, labels);
         for (item, leaf) in level.iter_mut().enumerate() {
@@ -81,7 +81,7 @@ impl Claims<'_, '_> {
         let mut root = level[0];
         let mut places = Vec::with_capacity(run.path());
         for height in 0..run.path() {
-            let bit = self.boolean(FreeValue::PathBit(height));
+            let bit = self.boolean("path bit", FreeValue::PathBit(height));
             let sibling = self.builder.free(FreeValue::Sibling(height));
             let left = self.select(bit, sibling, root);
             let (one, minus) = (self.builder.one(), self.builder.integer(-1));
@@ -91,25 +91,26 @@ impl Claims<'_, '_> {
             places.push((bit, self.builder.power_of_two(run.log_items + height as u32)));
         }
         let first = self.builder.dot(&places);
-        for (cell, place) in [(root, ROOT), (first, FIRST)] {
+        for (rule, cell, place) in [("public root", root, ROOT), ("public place", first, FIRST)] {
             let instance = self.builder.instance(place);
-            self.builder.equal(cell, instance);
+            self.builder.equal(rule, cell, instance);
         }
         active
     }
 
     /// Which items count: the first so many as the public input says.
     fn active(&mut self, items: usize) -> Vec<Cell> {
-        let active =
-            (0..items).map(|item| self.boolean(FreeValue::Active(item))).collect::<Vec<_>>();
+        let active = (0..items)
+            .map(|item| self.boolean("active bit", FreeValue::Active(item)))
+            .collect::<Vec<_>>();
         // What follows an item that does not count does not count.
         for pair in active.windows(2) {
             let both = self.builder.multiply(pair[0], pair[1]);
-            self.builder.equal(both, pair[1]);
+            self.builder.equal("no gap", both, pair[1]);
         }
         let count = self.builder.sum(&active);
         let instance = self.builder.instance(ITEMS);
-        self.builder.equal(count, instance);
+        self.builder.equal("public items", count, instance);
         active
     }
 
@@ -121,8 +122,9 @@ impl Claims<'_, '_> {
         let domain = self.builder.constant(poseidon::leaf_domain(bytes));
         (0..self.parts.statement.images())
             .map(|item| {
-                let mut elements = vec![labels.and_then(|labels| labels.get(item).copied())];
-                elements.extend(self.packed_exports(item).into_iter().map(Some));
+                let mut elements = vec![labels.map(|labels| ("hashed label", labels[item]))];
+                let exports = self.packed_exports(item).into_iter();
+                elements.extend(exports.map(|cell| Some(("hashed bytes", cell))));
                 self.chain(hash, item, domain, &elements)
             })
             .collect()
@@ -130,15 +132,17 @@ impl Claims<'_, '_> {
 
     fn node(&mut self, hash: &HashRows, block: usize, left: Cell, right: Cell) -> Cell {
         let domain = self.builder.constant(poseidon::node_domain());
-        let zero = Some(self.builder.integer(0));
-        self.absorb(hash, block, domain, [Some(left), Some(right), zero, zero, zero])
+        let padding = Some(("padding of a node", self.builder.integer(0)));
+        let children = [left, right].map(|child| Some(("children of a node", child)));
+        let inputs = [children[0], children[1], padding, padding, padding];
+        self.absorb(hash, block, ("domain of a node", domain), inputs)
     }
 
     /// A value that the prover chooses, 0 or 1.
-    fn boolean(&mut self, value: FreeValue) -> Cell {
+    fn boolean(&mut self, rule: &'static str, value: FreeValue) -> Cell {
         let bit = self.builder.free(value);
         let square = self.builder.multiply(bit, bit);
-        self.builder.equal(square, bit);
+        self.builder.equal(rule, square, bit);
         bit
     }
 

@@ -30,22 +30,23 @@ impl Claims<'_, '_> {
             [(again, _)] => *again,
             _ => self.builder.dot(&images),
         };
-        self.builder.equal(whole, again);
+        self.builder.equal("packed bytes", whole, again);
 
         let StatementKind::Prediction { .. } = self.parts.statement else { return };
         match self.parts.hash {
             Some(hash) => {
                 let bytes = channels * height * width;
-                let exports = self.packed_exports(0).into_iter().map(Some).collect::<Vec<_>>();
+                let exports = self.packed_exports(0).into_iter();
+                let exports = exports.map(|cell| Some(("hashed bytes", cell))).collect::<Vec<_>>();
                 let domain = self.builder.constant(poseidon::input_domain(bytes));
                 let commitment = self.chain(hash, 0, domain, &exports);
                 let instance = self.builder.instance(1);
-                self.builder.equal(commitment, instance);
+                self.builder.equal("public commitment", commitment, instance);
             }
             None => {
                 for (index, export) in self.packed_exports(0).into_iter().enumerate() {
                     let instance = self.builder.instance(1 + index);
-                    self.builder.equal(export, instance);
+                    self.builder.equal("public input bytes", export, instance);
                 }
             }
         }
@@ -93,19 +94,21 @@ impl Claims<'_, '_> {
         hash: &HashRows,
         image: usize,
         domain: Cell,
-        elements: &[Option<Cell>],
+        elements: &[Option<(&'static str, Cell)>],
     ) -> Cell {
         let zero = self.builder.integer(0);
-        let mut previous = domain;
+        // An element too many would be left out without a word.
+        assert!(elements.len() < hash.chain * RATE, "the chain takes the salt and all elements");
+        let mut previous = ("domain of a chain", domain);
         for index in 0..hash.chain {
             let block = hash.chain_block(image, index);
-            let inputs: [Option<Cell>; RATE] = std::array::from_fn(|position| {
+            let inputs: [Option<(&'static str, Cell)>; RATE] = std::array::from_fn(|position| {
                 let element = (index * RATE + position).checked_sub(1)?;
-                elements.get(element).copied().unwrap_or(Some(zero))
+                elements.get(element).copied().unwrap_or(Some(("padding of a chain", zero)))
             });
-            previous = self.absorb(hash, block, previous, inputs);
+            previous = ("chaining", self.absorb(hash, block, previous, inputs));
         }
-        previous
+        previous.1
     }
 
     /// Ties what permutation `block` absorbs to other cells; returns the cell of its result.
@@ -113,14 +116,14 @@ impl Claims<'_, '_> {
         &mut self,
         hash: &HashRows,
         block: usize,
-        initial: Cell,
-        inputs: [Option<Cell>; RATE],
+        (rule, initial): (&'static str, Cell),
+        inputs: [Option<(&'static str, Cell)>; RATE],
     ) -> Cell {
         let row = hash.block_row(block);
-        self.builder.equal(Cell::s0(row), initial);
+        self.builder.equal(rule, Cell::s0(row), initial);
         for (position, input) in inputs.into_iter().enumerate() {
-            if let Some(cell) = input {
-                self.builder.equal(Cell::s0(row + WIDTH - RATE + position), cell);
+            if let Some((rule, cell)) = input {
+                self.builder.equal(rule, Cell::s0(row + WIDTH - RATE + position), cell);
             }
         }
         Cell::s1(hash.block_row(block + 1))

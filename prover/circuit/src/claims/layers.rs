@@ -35,7 +35,12 @@ impl Claims<'_, '_> {
     }
 
     /// Asserts `left = origin * kept + rest`.
-    fn assert_correlation(&mut self, layer: usize, left: Cell, origin: Cell, kept: Cell) {
+    fn assert_correlation(
+        &mut self,
+        rule: &'static str,
+        layer: usize,
+        [left, origin, kept]: [Cell; 3],
+    ) {
         let right = match self.rest(layer) {
             Some(rest) => {
                 let one = self.builder.one();
@@ -43,7 +48,7 @@ impl Claims<'_, '_> {
             }
             None => self.builder.multiply(origin, kept),
         };
-        self.builder.equal(left, right);
+        self.builder.equal(rule, left, right);
     }
 
     fn convolution(&mut self, index: usize, input: TensorId, window: &Window, rescale: &Rescale) {
@@ -70,7 +75,8 @@ impl Claims<'_, '_> {
         let negated = self.builder.multiply(added, minus);
         let kept = self.builder.dot(&[(produced, one), (negated, places)]);
         let origin = self.origin(window, reading);
-        self.assert_correlation(index, left, origin, kept);
+        let rule = if kernel.is_depthwise() { "depthwise convolution" } else { "convolution" };
+        self.assert_correlation(rule, index, [left, origin, kept]);
     }
 
     /// `sum over taps, inputs: X^_k * (sum_j v^j w[j,k,tap]) * z^(tap's place)`.
@@ -165,7 +171,7 @@ impl Claims<'_, '_> {
         let left = self.builder.multiply(taps, combined);
         let kept = self.kept_outputs(index, reading.strided(window.stride), -Self::half(rescale));
         let origin = self.origin(window, reading);
-        self.assert_correlation(index, left, origin, kept);
+        self.assert_correlation("sum-pool", index, [left, origin, kept]);
     }
 
     fn pointwise(
@@ -183,7 +189,7 @@ impl Claims<'_, '_> {
         let left = self.builder.dot(&terms);
         let reading = self.parts.readings[inputs[0].0];
         let right = self.kept_outputs(index, reading, -Self::half(rescale) - constant);
-        self.builder.equal(left, right);
+        self.builder.equal("pointwise", left, right);
     }
 
     /// The factors' tile holds the inputs, channel by channel (`A^_c + v B^_c`), and its products
@@ -204,11 +210,11 @@ impl Claims<'_, '_> {
         for channel in 0..channels {
             let terms = [(self.evaluation(a, channel), one), (self.evaluation(b, channel), second)];
             let held = self.builder.dot(&terms);
-            self.builder.equal(held, self.consumed(factors, channel));
+            self.builder.equal("product factors", held, self.consumed(factors, channel));
         }
         let left = self.combined_tile(factors, |c| c, Self::produced);
         let right = self.kept_outputs(index, reading, -Self::half(rescale));
-        self.builder.equal(left, right);
+        self.builder.equal("product accumulators", left, right);
     }
 
     /// The tile of a repeated tensor holds its values.
@@ -216,7 +222,7 @@ impl Claims<'_, '_> {
         let tile = self.tile_of(TileSource::Repeated(index));
         let held = self.combined_tile(tile, |c| c, Self::produced);
         let combined = self.combined_evaluation(input);
-        self.builder.equal(held, combined);
+        self.builder.equal("repetition", held, combined);
     }
 
     /// `sum_c v^c (Y^_c + constant * kept places)` of a layer's tile.
@@ -270,7 +276,7 @@ impl Claims<'_, '_> {
         let left = self.builder.multiply(selection, combined);
         let kept = self.builder.dot(&gathered);
         let origin = self.origin(window, reading);
-        self.assert_correlation(index, left, origin, kept);
+        self.assert_correlation("max-pool", index, [left, origin, kept]);
     }
 
     fn half(rescale: &Rescale) -> i64 {

@@ -19,15 +19,15 @@ impl Claims<'_, '_> {
             OutputMode::Class => {
                 let class = self.largest();
                 let instance = self.builder.instance(first);
-                self.builder.equal(class, instance);
+                self.builder.equal("public class", class, instance);
             }
             OutputMode::Best(_) => {
                 let classes = self.ranked_classes();
                 for (rank, not_below) in self.comparisons().into_iter().enumerate() {
                     let place = self.builder.integer(1 + rank as i64);
-                    self.builder.equal(not_below, place);
+                    self.builder.equal("place of a best class", not_below, place);
                     let instance = self.builder.instance(first + rank);
-                    self.builder.equal(classes[rank], instance);
+                    self.builder.equal("public best class", classes[rank], instance);
                 }
             }
             OutputMode::Logits => {
@@ -37,7 +37,7 @@ impl Claims<'_, '_> {
                     let logit = self.evaluation(graph.output, class);
                     let stored = self.builder.sum(&[logit, offset]);
                     let instance = self.builder.instance(first + class);
-                    self.builder.equal(stored, instance);
+                    self.builder.equal("public logit", stored, instance);
                 }
             }
         }
@@ -55,8 +55,8 @@ impl Claims<'_, '_> {
         let minus = self.builder.integer(-1);
         let negated = self.weighted(&below);
         let negated = self.builder.multiply(negated, minus);
-        self.assert_differences(negated, one, top);
-        self.assert_some_zero(&below);
+        self.assert_differences("distances to the largest key", negated, one, top);
+        self.assert_some_zero("largest of the keys", &below);
         self.class_of(tile, 0)
     }
 
@@ -82,27 +82,27 @@ impl Claims<'_, '_> {
             let weighted = self.weighted(&above);
             let key = self.key(ranked, rank);
             if self.parts.statement.images() == 1 {
-                self.assert_differences(weighted, one, key);
+                self.assert_differences("differences of keys", weighted, one, key);
             } else {
                 let power = self.image_power(rank);
                 folded.push((weighted, power));
                 keys.push((key, power));
             }
-            self.assert_some_zero(&above);
+            self.assert_some_zero("one of the keys", &above);
             let bits = channels.map(|c| self.consumed(tile, c)).collect::<Vec<_>>();
             sums.push(self.builder.sum(&bits));
         }
         if !folded.is_empty() {
             let (above, keys) = (self.builder.dot(&folded), self.builder.dot(&keys));
             let images = self.images();
-            self.assert_differences(above, images, keys);
+            self.assert_differences("differences of keys", above, images, keys);
         }
         sums
     }
 
     /// Asserts `above = sum_j v^j (key_j - key)`, or its fold over the images: `images` is the sum
     /// of their powers.
-    fn assert_differences(&mut self, above: Cell, images: Cell, key: Cell) {
+    fn assert_differences(&mut self, rule: &'static str, above: Cell, images: Cell, key: Cell) {
         let graph = self.parts.graph;
         let classes = graph.tensors[graph.output].shape[0];
         let scale = self.builder.integer(1 << self.ranking_shift());
@@ -117,7 +117,7 @@ impl Claims<'_, '_> {
         let places = self.builder.divide(numerator, denominator);
         let left = self.builder.dot(&[(above, one), (key, powers)]);
         let right = self.builder.dot(&[(combined, scale), (places, images)]);
-        self.builder.equal(left, right);
+        self.builder.equal(rule, left, right);
     }
 
     /// `sum_j v^j cell_j`.
@@ -130,13 +130,13 @@ impl Claims<'_, '_> {
         self.builder.dot(&terms)
     }
 
-    fn assert_some_zero(&mut self, cells: &[Cell]) {
+    fn assert_some_zero(&mut self, rule: &'static str, cells: &[Cell]) {
         let product =
             cells.iter().copied().reduce(|product, cell| self.builder.multiply(product, cell));
         let zero = self.builder.integer(0);
-        if let Some(product) = product {
-            self.builder.equal(product, zero);
-        }
+        // Among none there is no zero: the empty product is 1.
+        let product = product.unwrap_or_else(|| self.builder.one());
+        self.builder.equal(rule, product, zero);
     }
 
     /// The key that a channel of a ranking tile holds.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tile_part;
 use crate::layout::Layout;
-use crate::layout::scalar_program::{Cell, Chain, Operand, ScalarColumn, Step};
+use crate::layout::scalar_program::{Cell, Chain, Equality, Operand, ScalarColumn, Step};
 use crate::layout::tile;
 
 /// The chains of a program with the parts they belong to. The program does not say; but claims
@@ -63,7 +63,7 @@ impl<'a> Owners<'a> {
         }
         // Of two sides of a claim the later one counts as a reader of the first.
         let mut compared = BTreeMap::<usize, Vec<usize>>::new();
-        for (a, b) in &self.layout.program.equalities {
+        for Equality { cells: [a, b], .. } in &self.layout.program.equalities {
             for (result, other) in [(a, b), (b, a)] {
                 let Some(index) = self.chain_at(*result) else { continue };
                 match self.chain_at(*other) {

@@ -36,6 +36,8 @@ pub struct RoundRow {
 }
 
 type Cells = Vec<Expression<Fr>>;
+/// Constraints with their names.
+type Named = Vec<(String, Expression<Fr>)>;
 
 impl HashColumns {
     pub fn new(gates: HashGates, mut fixed: impl FnMut() -> Column<Fixed>) -> Self {
@@ -104,8 +106,8 @@ impl HashColumns {
             let full = meta.query_fixed(self.full, Rotation::cur());
             let partial = meta.query_fixed(self.partial, Rotation::cur());
             let mut constraints = vec![
-                absorb.clone() * (s1 - cells[0].clone()),
-                absorb.clone() * (next[WIDTH - 1].clone() - s0),
+                ("export".to_string(), absorb.clone() * (s1 - cells[0].clone())),
+                ("absorption".to_string(), absorb.clone() * (next[WIDTH - 1].clone() - s0)),
             ];
             match self.sbox {
                 Some(sbox) => {
@@ -115,7 +117,8 @@ impl HashColumns {
                 }
                 None => {
                     for i in 0..WIDTH - 1 {
-                        constraints.push(absorb.clone() * (next[i].clone() - cells[i + 1].clone()));
+                        let shifted = absorb.clone() * (next[i].clone() - cells[i + 1].clone());
+                        constraints.push((format!("shift {i}"), shifted));
                     }
                     constraints.extend(wide_full(&full, &cells, &next, &constants));
                     constraints.extend(wide_partial(&full, &partial, &cells, &next, &constants));
@@ -142,27 +145,28 @@ fn narrow(
     cells: &[Expression<Fr>],
     next: &[Expression<Fr>],
     constant: &Expression<Fr>,
-) -> Cells {
+) -> Named {
     let (state, square, fourth) = (&cells[..WIDTH], &cells[WIDTH], &cells[WIDTH + 1]);
     let input = state[0].clone() + constant.clone();
     let fifth = fourth.clone() * input.clone();
     let any_sbox = sbox.clone() + full.clone() + partial.clone();
     let mut constraints = vec![
-        any_sbox.clone() * (square.clone() - input.clone() * input),
-        any_sbox * (fourth.clone() - square.clone() * square.clone()),
-        sbox.clone() * (next[WIDTH - 1].clone() - fifth.clone()),
+        ("square".to_string(), any_sbox.clone() * (square.clone() - input.clone() * input)),
+        ("fourth".to_string(), any_sbox * (fourth.clone() - square.clone() * square.clone())),
+        ("S-box".to_string(), sbox.clone() * (next[WIDTH - 1].clone() - fifth.clone())),
     ];
     for i in 0..WIDTH - 1 {
-        constraints
-            .push((absorb.clone() + sbox.clone()) * (next[i].clone() - state[i + 1].clone()));
+        let shifted = (absorb.clone() + sbox.clone()) * (next[i].clone() - state[i + 1].clone());
+        constraints.push((format!("shift {i}"), shifted));
     }
     let mut shifted = state[1..].to_vec();
     shifted.push(fifth.clone());
     let mut in_place = vec![fifth];
     in_place.extend_from_slice(&state[1..]);
     for (i, factors) in poseidon::mds().iter().enumerate() {
-        for (flag, row) in [(&full, &shifted), (&partial, &in_place)] {
-            constraints.push(flag.clone() * (next[i].clone() - weighted(row, factors)));
+        for (name, flag, row) in [("full", &full, &shifted), ("partial", &partial, &in_place)] {
+            let mixed = flag.clone() * (next[i].clone() - weighted(row, factors));
+            constraints.push((format!("{name} round {i}"), mixed));
         }
     }
     constraints
@@ -174,17 +178,19 @@ fn wide_full(
     cells: &[Expression<Fr>],
     next: &[Expression<Fr>],
     constants: &[Expression<Fr>],
-) -> Cells {
+) -> Named {
     let mut constraints = Vec::new();
     let mut fifths = Vec::with_capacity(WIDTH);
     for i in 0..WIDTH {
         let input = cells[i].clone() + constants[i].clone();
         let (square, fourth) = (cells[WIDTH + i].clone(), cells[2 * WIDTH + i].clone());
-        constraints.push(full.clone() * (square - input.clone() * input.clone()));
+        let squared = full.clone() * (square - input.clone() * input.clone());
+        constraints.push((format!("square {i} of a full round"), squared));
         fifths.push(fourth * input);
     }
-    for (next, factors) in next.iter().zip(poseidon::mds()) {
-        constraints.push(full.clone() * (next.clone() - weighted(&fifths, factors)));
+    for (i, (next, factors)) in next.iter().zip(poseidon::mds()).enumerate() {
+        let mixed = full.clone() * (next.clone() - weighted(&fifths, factors));
+        constraints.push((format!("full round {i}"), mixed));
     }
     constraints
 }
@@ -197,7 +203,7 @@ fn wide_partial(
     cells: &[Expression<Fr>],
     next: &[Expression<Fr>],
     constants: &[Expression<Fr>],
-) -> Cells {
+) -> Named {
     let boxes = HashGates::PARTIAL_BOXES;
     let basis = cells[..WIDTH].iter().chain(&cells[3 * WIDTH..]).cloned().collect::<Cells>();
     let mut constraints = Vec::new();
@@ -209,9 +215,11 @@ fn wide_partial(
         let fourth = cells[2 * WIDTH + index].clone();
         let fifth = cells[3 * WIDTH + index].clone();
         let both = full.clone() + partial.clone();
-        constraints.push(partial.clone() * (square.clone() - input.clone() * input.clone()));
-        constraints.push(both * (fourth.clone() - square.clone() * square));
-        constraints.push(partial.clone() * (fifth - fourth * input));
+        let squared = partial.clone() * (square.clone() - input.clone() * input.clone());
+        constraints.push((format!("square {index} of partial rounds"), squared));
+        constraints
+            .push((format!("fourth {index}"), both * (fourth.clone() - square.clone() * square)));
+        constraints.push((format!("fifth {index}"), partial.clone() * (fifth - fourth * input)));
         state[0] = unit(WIDTH + index, basis.len());
         state = poseidon::mds()
             .iter()
@@ -225,8 +233,9 @@ fn wide_partial(
             })
             .collect();
     }
-    for (next, coefficients) in next.iter().zip(&state) {
-        constraints.push(partial.clone() * (next.clone() - weighted(&basis, coefficients)));
+    for (i, (next, coefficients)) in next.iter().zip(&state).enumerate() {
+        let mixed = partial.clone() * (next.clone() - weighted(&basis, coefficients));
+        constraints.push((format!("partial rounds {i}"), mixed));
     }
     constraints
 }

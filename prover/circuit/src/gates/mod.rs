@@ -12,8 +12,10 @@
 //! the `rem` columns are blinded by us in usable rows that nothing constrains, and carry zeros in
 //! the last rows (see the crate of the proof system), so that the lookup gate needs no selector.
 
+pub(crate) mod copies;
 pub(crate) mod hash;
 pub(crate) mod model_circuit;
+pub(crate) mod queries;
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,
@@ -174,14 +176,16 @@ impl ModelConfig {
             self.lanes
                 .iter()
                 .zip(&self.lookups)
-                .map(|(lane, helper)| {
+                .enumerate()
+                .map(|(index, (lane, helper))| {
                     let pre = meta.query_advice(lane.pre, Rotation::cur());
                     let out = meta.query_advice(lane.out, Rotation::cur());
                     let rem = meta.query_advice(lane.rem, Rotation::cur());
                     let h = meta.query_advice(*helper, Rotation::cur());
                     let e1 = pre + out * theta.clone() + function.clone();
                     let e2 = rem + shift.clone();
-                    h * e1.clone() * e2.clone() - live.clone() * (e1 + e2)
+                    let helped = h * e1.clone() * e2.clone() - live.clone() * (e1 + e2);
+                    (format!("lane {index}"), helped)
                 })
                 .collect::<Vec<_>>()
         });
@@ -202,9 +206,9 @@ impl ModelConfig {
                 .unwrap_or(Expression::Constant(Fr::zero()));
             let load = load_row(&usable);
             vec![
-                usable * ((next - cur.clone() - helpers) * entry + m),
+                ("step", usable * ((next - cur.clone() - helpers) * entry + m)),
                 // The sum starts and ends at zero: the first and the last row are load rows.
-                load * cur,
+                ("ends", load * cur),
             ]
         });
     }
@@ -273,17 +277,17 @@ impl ModelConfig {
                 total
             });
             let mut constraints = Vec::new();
-            for (column, factor, sum) in
-                [(self.produced, self.s1, produced_sum), (self.consumed, self.s0, consumed_sum)]
-            {
+            for (column, factor, sum, names) in [
+                (self.produced, self.s1, produced_sum, ["produced", "produced, result"]),
+                (self.consumed, self.s0, consumed_sum, ["consumed", "consumed, result"]),
+            ] {
                 let cur = meta.query_advice(column, Rotation::cur());
                 let next = meta.query_advice(column, Rotation::next());
                 let factor_cur = meta.query_advice(factor, Rotation::cur());
                 let factor_next = meta.query_advice(factor, Rotation::next());
-                constraints.push(
-                    usable.clone() * cur.clone() - sum - continues.clone() * factor_next * next,
-                );
-                constraints.push(start.clone() * (factor_cur - cur));
+                let after = continues.clone() * factor_next * next;
+                constraints.push((names[0], usable.clone() * cur.clone() - sum - after));
+                constraints.push((names[1], start.clone() * (factor_cur - cur)));
             }
             constraints
         });
@@ -338,7 +342,7 @@ impl ModelConfig {
                 let flag = meta.query_fixed(*flag, Rotation::cur());
                 sum = sum + flag * horner(&cells[..row.live], &power(&z, row.step));
             }
-            vec![usable * cur - sum]
+            vec![("step", usable * cur - sum)]
         });
     }
 
@@ -372,9 +376,12 @@ impl ModelConfig {
             let instance = meta.query_instance(self.instance, Rotation::cur());
             let one = Expression::Constant(Fr::one());
             vec![
-                usable * cur - multiply.clone() * (s0.clone() * s1.clone() + next.clone()),
-                (one - multiply) * multiply_next * (s0 - next),
-                load * (s1 - constant - challenges - instance),
+                (
+                    "products",
+                    usable * cur - multiply.clone() * (s0.clone() * s1.clone() + next.clone()),
+                ),
+                ("result", (one - multiply) * multiply_next * (s0 - next)),
+                ("load", load * (s1 - constant - challenges - instance)),
             ]
         });
     }

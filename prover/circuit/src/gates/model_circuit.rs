@@ -13,7 +13,7 @@ use assay_arithmetic::poseidon;
 
 use crate::gates::{LOAD_U_TAG, ModelConfig};
 use crate::layout::profile::{ColumnProfile, TileCells};
-use crate::layout::scalar_program::{Cell, Load, Operand, ScalarColumn, Step};
+use crate::layout::scalar_program::{Cell, Load, ScalarColumn, Step};
 use crate::layout::{Layout, RESERVED_ROWS};
 use crate::witness::{Assignment, FirstChallenges, FirstPhase};
 
@@ -127,8 +127,11 @@ impl<'a> ModelCircuit<'a> {
         region.next_phase();
     }
 
-    fn assign_fixed(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
+    /// A pattern, kernel row or gate that the profile lacks would leave rows unconstrained: that is an
+    /// error, the layout and the constraint system do not belong together.
+    fn assign_fixed(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) -> Result<(), Error> {
         let layout = self.layout;
+        let mut missing = false;
         let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
             region.assign_fixed(column, row, value);
         };
@@ -153,6 +156,7 @@ impl<'a> ModelCircuit<'a> {
                 Load::Z => set(config.table[0], *row, one),
                 Load::U => set(config.table[2], *row, Fr::from(LOAD_U_TAG)),
             }
+            missing |= matches!(load, Load::U) && config.u.is_none();
         }
         for step in &layout.program.steps {
             if let Step::Chain(chain) = step {
@@ -166,8 +170,9 @@ impl<'a> ModelCircuit<'a> {
             let scale = Fr::from(1 << tile.shift);
             tile.for_each_row(|at| {
                 let pattern = tile.pattern(tile.live_lanes(at.group, at.position));
-                if let Some(index) = pattern.index_in(&layout.profile) {
-                    set(config.patterns[index], at.row, one);
+                match pattern.index_in(&config.profile) {
+                    Some(index) => set(config.patterns[index], at.row, one),
+                    None => missing = true,
                 }
                 if tile.cells == TileCells::Lookup {
                     set(config.function, at.row, tag);
@@ -183,8 +188,9 @@ impl<'a> ModelCircuit<'a> {
         for kernel in &layout.kernels {
             kernel.for_each_dense_row(|row| set(config.dense, row * stride, one));
             kernel.for_each_kernel_row(|row, kind| {
-                if let Ok(index) = layout.profile.kernel_rows.binary_search(&kind) {
-                    set(config.kernels[index], row * stride, one);
+                match config.profile.kernel_rows.binary_search(&kind) {
+                    Ok(index) => set(config.kernels[index], row * stride, one),
+                    Err(_) => missing = true,
                 }
             });
         }
@@ -194,6 +200,8 @@ impl<'a> ModelCircuit<'a> {
             }
             rest.for_each_cell(|row, _, _| set(config.rest_kind, row * stride, two));
         }
+        missing |= layout.hash.as_ref().map(|hash| hash.gates)
+            != config.hash.as_ref().map(|columns| columns.gates);
         if let (Some(hash), Some(columns)) = (&layout.hash, &config.hash) {
             let rounds = columns.round_rows();
             for block in 0..=hash.blocks {
@@ -214,39 +222,13 @@ impl<'a> ModelCircuit<'a> {
                 }
             }
         }
+        if missing { Err(Error::Synthesis) } else { Ok(()) }
     }
 
     fn constrain_copies(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
-        let mut equal = |a: Cell, b: Cell| {
-            if a != b {
-                region.constrain_equal(library_cell(config, a), library_cell(config, b));
-            }
-        };
-        for (a, b) in &self.layout.program.equalities {
-            equal(*a, *b);
-        }
-        for step in &self.layout.program.steps {
-            let Step::Chain(chain) = step else { continue };
-            for (index, (a, b)) in chain.terms.iter().enumerate() {
-                let row = chain.row + 1 + index;
-                if let Operand::Copy(cell) = a {
-                    equal(*cell, Cell::s0(row));
-                }
-                if let Operand::Copy(cell) = b {
-                    equal(*cell, Cell::s1(row));
-                }
-            }
-        }
-        for (tile, factors) in self.layout.tiles.iter().zip(&self.layout.tile_factors) {
-            tile.for_each_row(|at| {
-                if at.starts_channel() {
-                    return;
-                }
-                let [produced, consumed] = factors.of(at.step());
-                equal(produced, Cell::s1(at.row));
-                equal(consumed, Cell::s0(at.row));
-            });
-        }
+        self.layout.for_each_copy(|_, a, b| {
+            region.constrain_equal(library_cell(config, a), library_cell(config, b));
+        });
     }
 }
 
@@ -282,7 +264,7 @@ impl Circuit<Fr> for ModelCircuit<'_> {
         layouter.assign_region(
             || "model",
             |mut region| {
-                self.assign_fixed(&config, &mut region);
+                self.assign_fixed(&config, &mut region)?;
                 self.constrain_copies(&config, &mut region);
                 self.assign_witness(&config, &mut region);
                 Ok(())

@@ -18,6 +18,7 @@ use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
 use crate::claims::{self, TileFactors};
+use crate::gates::queries;
 use crate::layout::hash_rows::{HashRows, hash_rows};
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::lookup_table::Tables;
@@ -191,6 +192,7 @@ impl Layout {
             return Err(LayoutError::WeightsPlace);
         }
         let profile = profile(&options, weight_stride, &tiles, &kernels);
+        queries::check(&profile, k)?;
         let rows = RowUse {
             tiles: tiles_end - load_rows - 1,
             hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),

@@ -99,12 +99,20 @@ pub enum Load {
     U,
 }
 
+/// Two cells that must be equal.
+#[derive(Clone, Copy, Debug)]
+pub struct Equality {
+    /// Name of the rule that says so: each has a forgery among the tests that only it refuses.
+    pub rule: &'static str,
+    pub cells: [Cell; 2],
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     pub steps: Vec<Step>,
     pub loads: Vec<(usize, Load)>,
     /// Pairs of cells that must be equal, beyond the operands' copies.
-    pub equalities: Vec<(Cell, Cell)>,
+    pub equalities: Vec<Equality>,
     /// One past the last row used.
     pub end: usize,
 }
@@ -194,8 +202,8 @@ impl ProgramBuilder {
         self.integer(1)
     }
 
-    pub fn equal(&mut self, a: Cell, b: Cell) {
-        self.program.equalities.push((a, b));
+    pub fn equal(&mut self, rule: &'static str, a: Cell, b: Cell) {
+        self.program.equalities.push(Equality { rule, cells: [a, b] });
     }
 
     /// `sum a_i * b_i`; the empty sum is the constant 0.
@@ -248,7 +256,7 @@ impl ProgramBuilder {
     pub fn divide(&mut self, numerator: Cell, denominator: Cell) -> Cell {
         let quotient = Operand::Quotient { numerator, denominator };
         let product = self.inner_product(vec![(quotient, denominator.into())]);
-        self.equal(product, numerator);
+        self.equal("division", product, numerator);
         Cell::s0(product.row + 1)
     }
 

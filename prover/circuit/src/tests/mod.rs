@@ -9,6 +9,8 @@ use rand_core::OsRng;
 mod forgeries;
 mod items;
 mod layouts;
+mod mismatch;
+mod mutation;
 mod random_audits;
 mod statements;
 mod tampering;

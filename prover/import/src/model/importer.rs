@@ -73,7 +73,11 @@ impl<'a> Importer<'a> {
     }
 
     /// The finished network, once all nodes are in.
-    pub(super) fn finish(self, mut input: FloatInput, name: &str) -> Result<FloatGraph, ImportError> {
+    pub(super) fn finish(
+        self,
+        mut input: FloatInput,
+        name: &str,
+    ) -> Result<FloatGraph, ImportError> {
         let output = self.find_output()?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
@@ -223,7 +227,11 @@ impl<'a> Importer<'a> {
     }
 
     /// The tensor that already is this function of `tensor`, if there is one.
-    pub(super) fn applied(&self, tensor: FloatTensorId, wanted: &Function) -> Option<FloatTensorId> {
+    pub(super) fn applied(
+        &self,
+        tensor: FloatTensorId,
+        wanted: &Function,
+    ) -> Option<FloatTensorId> {
         // A handful of readers is usual; the bound keeps a hostile file from taking long.
         let known = self.functions.get(&tensor)?.iter().rev().take(16);
         known.map(|index| &self.layers[*index]).find_map(|layer| match &layer.step {
@@ -252,7 +260,11 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    pub(super) fn bind_constant(&mut self, node: &Node<'_>, value: Constant) -> Result<(), ImportError> {
+    pub(super) fn bind_constant(
+        &mut self,
+        node: &Node<'_>,
+        value: Constant,
+    ) -> Result<(), ImportError> {
         if value.values.iter().any(|x| !x.is_finite()) {
             return Err(node.error("its constant result is not finite"));
         }

@@ -89,7 +89,10 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) fn new(graph: &FloatGraph, options: &QuantizeOptions) -> Result<Self, QuantizeError> {
+    pub(super) fn new(
+        graph: &FloatGraph,
+        options: &QuantizeOptions,
+    ) -> Result<Self, QuantizeError> {
         let activations: usize =
             graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         let (default_bits, default_tables) = match activations {

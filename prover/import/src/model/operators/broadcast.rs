@@ -7,7 +7,7 @@ use assay_graph::{Shape, Window};
 
 /// How an operand covers the `[channels, height, width]` tensor of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spread {
+pub(in crate::model) enum Spread {
     /// It has all elements, in the same places.
     All,
     /// One value for each channel, stored as `[channels, 1, 1]`.
