@@ -11,7 +11,6 @@ use halo2_proofs::{
 
 use assay_arithmetic::poseidon::{self, WIDTH};
 
-use crate::gates::ModelConfig;
 use crate::layout::profile::HashGates;
 
 /// Fixed columns of the hash rows. Round constants are in `shift` and `constants`.
@@ -33,6 +32,18 @@ pub struct RoundRow {
     pub flag: Column<Fixed>,
     /// The first goes to `shift`, the others to [`HashColumns::constants`].
     pub constants: Vec<Fr>,
+}
+
+/// Columns of other families that the hash rows use too.
+pub struct SharedColumns {
+    /// The state, then the helpers of the S-boxes.
+    pub cells: Vec<Column<Advice>>,
+    pub s0: Column<Advice>,
+    pub s1: Column<Advice>,
+    pub function: Column<Fixed>,
+    pub shift: Column<Fixed>,
+    /// The flags of tile rows.
+    pub tiles: Vec<Column<Fixed>>,
 }
 
 type Cells = Vec<Expression<Fr>>;
@@ -83,8 +94,8 @@ impl HashColumns {
         rows
     }
 
-    pub fn configure(&self, config: &ModelConfig, meta: &mut ConstraintSystem<Fr>) {
-        let columns = hash_cells(config);
+    pub fn configure(&self, columns: &SharedColumns, meta: &mut ConstraintSystem<Fr>) {
+        let SharedColumns { cells: columns, s0, s1, function, shift, tiles } = columns;
         meta.create_gate("hash", |meta| {
             let cells = columns
                 .iter()
@@ -94,12 +105,16 @@ impl HashColumns {
                 .iter()
                 .map(|column| meta.query_advice(*column, Rotation::next()))
                 .collect::<Cells>();
-            let s0 = meta.query_advice(config.s0, Rotation::cur());
-            let s1 = meta.query_advice(config.s1, Rotation::cur());
-            let function = meta.query_fixed(config.function, Rotation::cur());
-            let absorb =
-                function * (Expression::Constant(Fr::one()) - config.pattern_flags(meta, |_| true));
-            let mut constants = vec![meta.query_fixed(config.shift, Rotation::cur())];
+            let s0 = meta.query_advice(*s0, Rotation::cur());
+            let s1 = meta.query_advice(*s1, Rotation::cur());
+            let function = meta.query_fixed(*function, Rotation::cur());
+            let tile = tiles
+                .iter()
+                .map(|flag| meta.query_fixed(*flag, Rotation::cur()))
+                .reduce(|a, b| a + b)
+                .unwrap_or(Expression::Constant(Fr::zero()));
+            let absorb = function * (Expression::Constant(Fr::one()) - tile);
+            let mut constants = vec![meta.query_fixed(*shift, Rotation::cur())];
             for column in &self.constants {
                 constants.push(meta.query_fixed(*column, Rotation::cur()));
             }
@@ -126,16 +141,6 @@ impl HashColumns {
             }
             constraints
         });
-    }
-}
-
-/// Columns of the hash cells: the state, then the helpers of the S-boxes. With two lanes the two
-/// helpers are `s0` and `s1`.
-pub fn hash_cells(config: &ModelConfig) -> Vec<Column<Advice>> {
-    let lanes = config.lanes.iter().flat_map(|lane| [lane.pre, lane.out, lane.rem]);
-    match config.profile.hash {
-        Some(HashGates::Wide) => lanes.take(3 * HashGates::WIDE_LANES).collect(),
-        _ => lanes.chain([config.s0, config.s1]).take(WIDTH + 2).collect(),
     }
 }
 

@@ -26,8 +26,10 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use crate::gates::hash::HashColumns;
-use crate::layout::profile::{ColumnProfile, LaneBase, TileCells, TilePattern};
+use assay_arithmetic::poseidon::WIDTH;
+
+use crate::gates::hash::{HashColumns, SharedColumns};
+use crate::layout::profile::{ColumnProfile, HashGates, LaneBase, TileCells, TilePattern};
 use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
 /// Table tag of the load row that brings in `u`: no function's and, not being a power of two, no
@@ -154,9 +156,27 @@ impl ModelConfig {
         config.weight_gates(meta);
         config.scalar_gates(meta);
         if let Some(hash) = &config.hash {
-            hash.configure(&config, meta);
+            let shared = SharedColumns {
+                cells: config.hash_cells(),
+                s0: config.s0,
+                s1: config.s1,
+                function: config.function,
+                shift: config.shift,
+                tiles: config.patterns.clone(),
+            };
+            hash.configure(&shared, meta);
         }
         config
+    }
+
+    /// Columns of the hash cells: the state, then the helpers of the S-boxes. With two lanes the two
+    /// helpers are `s0` and `s1`.
+    fn hash_cells(&self) -> Vec<Column<Advice>> {
+        let lanes = self.lanes.iter().flat_map(|lane| [lane.pre, lane.out, lane.rem]);
+        match self.profile.hash {
+            Some(HashGates::Wide) => lanes.take(3 * HashGates::WIDE_LANES).collect(),
+            _ => lanes.chain([self.s0, self.s1]).take(WIDTH + 2).collect(),
+        }
     }
 
     /// logUp: with `e = a + theta*b + theta^2*tag`, one helper a lane serves its two lookups,

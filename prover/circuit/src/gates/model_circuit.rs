@@ -15,7 +15,7 @@ use crate::gates::{LOAD_U_TAG, ModelConfig};
 use crate::layout::profile::{ColumnProfile, TileCells};
 use crate::layout::scalar_program::{Cell, Load, ScalarColumn, Step};
 use crate::layout::{Layout, RESERVED_ROWS};
-use crate::witness::{Assignment, FirstChallenges, FirstPhase};
+use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase};
 
 /// A circuit with or without its witness.
 pub struct ModelCircuit<'a> {

@@ -9,7 +9,7 @@ use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{self, ScalarColumns};
 use crate::layout::tile::Step;
-use crate::witness::{Assignment, FirstChallenges, FirstPhase, ThirdPhase, batch_invert};
+use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase, ThirdPhase};
 
 pub(super) fn third_phase(
     assignment: &Assignment<'_>,
@@ -202,4 +202,26 @@ fn evaluate_tiles(
         produced[row - 1] = -(scalars.s1[row] * produced[row]);
         consumed[row - 1] = -(scalars.s0[row] * consumed[row]);
     }
+}
+
+/// Inverts all values in place, in parallel chunks; zeros stay zero.
+pub(crate) fn batch_invert(values: &mut [Fr]) {
+    values.par_chunks_mut(1 << 12).for_each(|chunk| {
+        let mut products = Vec::with_capacity(chunk.len());
+        let mut product = Fr::ONE;
+        for value in chunk.iter() {
+            products.push(product);
+            if !bool::from(value.is_zero()) {
+                product *= value;
+            }
+        }
+        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
+        for (value, before) in chunk.iter_mut().zip(products).rev() {
+            if !bool::from(value.is_zero()) {
+                let inverted = inverse * before;
+                inverse *= *value;
+                *value = inverted;
+            }
+        }
+    });
 }

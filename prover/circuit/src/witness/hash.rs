@@ -7,7 +7,7 @@ use assay_arithmetic::poseidon::{self, RATE, WIDTH};
 
 use crate::layout::hash_rows::HashRows;
 use crate::layout::profile::HashGates;
-use crate::witness::{Assignment, ProvenInput};
+use crate::witness::assignment::{Assignment, ProvenInput};
 
 /// Fills the hash cells of the lanes; returns `s0` and `s1` of the hash rows.
 pub(crate) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {

@@ -1,5 +1,6 @@
 //! The witness: all advice columns, phase by phase, from the reference executor's run.
 
+pub(crate) mod assignment;
 pub(crate) mod evaluations;
 pub(crate) mod hash;
 mod rest;
@@ -13,126 +14,18 @@ use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
 use assay_arithmetic::poseidon;
-use assay_arithmetic::weight_columns::{BlindingSeed, WeightTails, extend_column};
-use assay_graph::{ACTIVATION_OFFSET, Execution, Op, QuantizedGraph, WEIGHT_OFFSET};
+use assay_arithmetic::weight_columns::BlindingSeed;
+use assay_graph::{ACTIVATION_OFFSET, Op, QuantizedGraph, WEIGHT_OFFSET};
 
 use crate::WitnessError;
 use crate::layout::profile::TileCells;
-use crate::layout::scalar_program::{FreeValue, ScalarColumns};
+use crate::layout::scalar_program::FreeValue;
 use crate::layout::tile::Tile;
 use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
 use crate::statement::{InputMode, OutputMode, StatementKind};
+pub use crate::witness::assignment::{Assignment, FirstPhase, ProvenInput, TreePlace};
+use crate::witness::assignment::{FirstChallenges, ThirdPhase};
 use crate::witness::tile_values::{Place, TileValues};
-
-/// What is proven: one input or the items of a run, with their reference runs.
-pub struct Assignment<'a> {
-    pub graph: &'a QuantizedGraph,
-    pub layout: &'a Layout,
-    /// As many as the statement has images; a masked item repeats another.
-    pub inputs: Vec<ProvenInput<'a>>,
-    /// For statements about a collection.
-    pub place: Option<TreePlace>,
-}
-
-/// One input.
-pub struct ProvenInput<'a> {
-    /// `[channels, height, width]`.
-    pub bytes: &'a [u8],
-    pub salt: Fr,
-    /// The label that the item's leaf holds, 0 for none.
-    pub label: u64,
-    /// The class that the statement speaks of: an audited item's label, the class that a retrieval
-    /// looks for, a prediction's result.
-    pub class: usize,
-    pub execution: &'a Execution,
-}
-
-/// Where in its tree a run lies.
-#[derive(Clone, Debug, Default)]
-pub struct TreePlace {
-    /// Index of the run's first leaf: a multiple of the run's items.
-    pub first: usize,
-    /// Items that count; the rest of the run is masked.
-    pub count: usize,
-    /// Leaves at the masked places.
-    pub masked_leaves: Vec<Fr>,
-    /// Siblings from the run's own root to the tree's.
-    pub siblings: Vec<Fr>,
-    /// What a dishonest prover chooses instead.
-    #[cfg(test)]
-    pub(crate) forged: Vec<(FreeValue, Fr)>,
-}
-
-impl TreePlace {
-    pub fn new(first: usize, count: usize, masked_leaves: Vec<Fr>, siblings: Vec<Fr>) -> Self {
-        Self {
-            first,
-            count,
-            masked_leaves,
-            siblings,
-            #[cfg(test)]
-            forged: Vec::new(),
-        }
-    }
-}
-
-/// Challenges drawn after the first phase.
-#[derive(Clone, Copy, Debug)]
-pub struct FirstChallenges {
-    pub v: Fr,
-    pub theta: Fr,
-    pub beta: Fr,
-    /// Folds the images of a batch; 1 without one.
-    pub u: Fr,
-}
-
-/// First-phase columns, each of the layout's length.
-pub struct FirstPhase {
-    /// `weights[column][row]`, by rows of the weights' domain.
-    pub weights: Vec<Vec<Fr>>,
-    /// The same by rows of the circuit, where these differ.
-    extended: Vec<Vec<Fr>>,
-    /// `[pre, out, rem]` for each lane.
-    pub lanes: Vec<[Vec<Fr>; 3]>,
-    pub multiplicity: Vec<Fr>,
-    /// Table rows that each tile row looks up: `[function, remainder]` for each lane.
-    pub(crate) looked_up: Vec<Vec<[u32; 2]>>,
-    /// `s0` and `s1` of the hash rows, from the hash's first row on.
-    pub(crate) hash_scalars: Vec<[Fr; 2]>,
-}
-
-/// Third-phase columns.
-pub struct ThirdPhase {
-    /// One helper column a lane.
-    pub lookups: Vec<Vec<Fr>>,
-    pub lookup_sum: Vec<Fr>,
-    pub produced: Vec<Fr>,
-    pub consumed: Vec<Fr>,
-    pub scalars: ScalarColumns,
-}
-
-impl FirstPhase {
-    /// Computes the weight columns by rows of the circuit from those by rows of their domain.
-    pub fn extend_weights(&mut self, layout: &Layout) {
-        let stride = layout.weight_stride();
-        if stride > 1 {
-            let columns = self.weights.iter();
-            self.extended = columns.map(|column| extend_column(column, stride)).collect();
-        }
-    }
-
-    /// The weight columns by rows of the circuit.
-    pub fn extended_weights(&self) -> &[Vec<Fr>] {
-        if self.extended.is_empty() { &self.weights } else { &self.extended }
-    }
-
-    /// The rows of the weight columns that a circuit does not assign.
-    pub fn weight_tails(&self) -> WeightTails {
-        let tail = |column: &Vec<Fr>| column[column.len() - RESERVED_ROWS..].to_vec();
-        let rows = self.extended_weights().iter().map(tail).collect();
-        WeightTails { rows, commitments: None }
-    }
-}
 
 impl Assignment<'_> {
     /// Number of rows that the assignment fills.
@@ -419,28 +312,6 @@ impl Layout {
         }
         cells
     }
-}
-
-/// Inverts all values in place, in parallel chunks; zeros stay zero.
-pub(crate) fn batch_invert(values: &mut [Fr]) {
-    values.par_chunks_mut(1 << 12).for_each(|chunk| {
-        let mut products = Vec::with_capacity(chunk.len());
-        let mut product = Fr::ONE;
-        for value in chunk.iter() {
-            products.push(product);
-            if !bool::from(value.is_zero()) {
-                product *= value;
-            }
-        }
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (value, before) in chunk.iter_mut().zip(products).rev() {
-            if !bool::from(value.is_zero()) {
-                let inverted = inverse * before;
-                inverse *= *value;
-                *value = inverted;
-            }
-        }
-    });
 }
 
 /// A uniform field element as a salt.

@@ -9,7 +9,7 @@ use assay_graph::{Op, TensorId};
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::extent;
 use crate::layout::scalar_program::field;
-use crate::witness::Assignment;
+use crate::witness::assignment::Assignment;
 
 /// A kernel already summed over the outputs: `taps[channel][tap]`, taps row-major.
 struct Folded {

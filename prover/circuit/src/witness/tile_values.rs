@@ -5,7 +5,7 @@ use assay_graph::{Op, TensorId};
 
 use crate::WitnessError;
 use crate::layout::tile::{Tile, TileSource};
-use crate::witness::{Assignment, ProvenInput};
+use crate::witness::assignment::{Assignment, ProvenInput};
 
 /// Where a value of a tile is.
 #[derive(Clone, Copy, Debug)]

@@ -20,7 +20,7 @@ use crate::Layout;
 use crate::ModelCircuit;
 use crate::ModelConfig;
 use crate::layout::scalar_program::{Cell, ScalarColumn};
-use crate::witness::FirstChallenges;
+use crate::witness::assignment::FirstChallenges;
 
 /// All challenges.
 #[derive(Clone, Copy, Debug)]

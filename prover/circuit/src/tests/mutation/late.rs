@@ -11,7 +11,7 @@ use crate::Assignment;
 use crate::FirstPhase;
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{Cell, Chain, Load, Operand, ScalarColumn, Step};
-use crate::witness::batch_invert;
+use crate::witness::evaluations::batch_invert;
 use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
 /// Columns of the last phase.

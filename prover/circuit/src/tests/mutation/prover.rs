@@ -17,7 +17,7 @@ use crate::FirstPhase;
 use crate::Layout;
 use crate::layout::profile::TileCells;
 use crate::layout::tile::TileSource;
-use crate::witness::FirstChallenges;
+use crate::witness::assignment::FirstChallenges;
 
 /// What a cell of the last phase is moved for.
 #[derive(Clone, Copy)]
