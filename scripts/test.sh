@@ -57,7 +57,7 @@ check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnin
 # A minute of damaged files for the importer, see prover/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
-check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
+check "end to end: audits, services, retrievals" node --test scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
 check "example: an audit without a chain" bash examples/audit/audit.sh
 if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then
