@@ -6,14 +6,14 @@ import { describe } from "node:test";
 
 import { BATCH, ITEMS } from "../lib/models.mjs";
 import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
-import { openStage, play, prepare, refused } from "./play.mjs";
+import { forge, openStage, play, prepare, refused } from "./play.mjs";
 
 const stage = await openStage("deployer", "buyer", "seller", "rival");
 const { deployer, buyer, seller, rival } = stage.actors;
 const prepared = prepareAudits(stage);
 const { found } = stage;
 
-play(stage, "a bounty is lost by a model that is too weak", async () => {
+play(stage, "a bounty is lost by a model that is too weak, whatever its seller claims", async () => {
   const audit = Audit.open(prepared, "--required", String(ITEMS));
   const entered = audit.enter(seller, "coarseAudit");
   audit.deliver();
@@ -22,8 +22,9 @@ play(stage, "a bounty is lost by a model that is too weak", async () => {
   audit.send(seller, "accept", "--unchecked");
   const proofs = stage.file("proofs");
   audit.prove("coarseAudit", entered, proofs);
-  assert.equal(audit.submit(seller, proofs).correct, String(found.coarseCorrect));
   assert.ok(found.coarseCorrect < ITEMS);
+  refused("the escrow refuses run 0", () => audit.submit(seller, forge(stage, "count", proofs)));
+  assert.equal(audit.submit(seller, proofs).correct, String(found.coarseCorrect));
   const end = audit.send(buyer, "settle");
   assert.deepEqual([end.state, end.winner], ["refunded", null]);
   await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE]]);
@@ -60,7 +61,7 @@ play(stage, "a contest of two sellers goes to the better one", async () => {
 
 describe("a delivered set that the seller", () => {
   let audit;
-  prepare(stage, () => {
+  const scene = prepare(stage, () => {
     audit = Audit.open(prepared, "--required", String(ITEMS));
     audit.enter(seller, "coarseAudit");
     audit.deliver();
@@ -71,12 +72,12 @@ describe("a delivered set that the seller", () => {
     await audit.ended("refunded", [[buyer, REWARD + BOND + FEE], [seller, STAKE - FEE]]);
   };
 
-  play(stage, "gives up costs the abort fee", async () => {
+  play(scene, "gives up costs the abort fee", async () => {
     audit.send(seller, "abort");
     await aborted();
   });
 
-  play(stage, "does not answer at all costs the abort fee", async () => {
+  play(scene, "does not answer at all costs the abort fee", async () => {
     refused("Undecided", () => audit.send(buyer, "settle"));
     await stage.pass(3 * HOUR + 1);
     await aborted();
@@ -109,7 +110,7 @@ describe("an audit without a list of models and with short windows", () => {
     return audit.send(seller, "enter", "--model", prepared.registered.coarseAudit.id,
       "--architecture", found.circuits.coarseAudit.architecture, "--encryption-key", foreign(), ...options);
   };
-  prepare(stage, () => {
+  const scene = prepare(stage, () => {
     audit = new Audit(prepared, buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", String(REWARD),
       "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
@@ -117,19 +118,19 @@ describe("an audit without a list of models and with short windows", () => {
     ));
   });
 
-  play(stage, "is entered only by a seller that knows them to be short", () => {
+  play(scene, "is entered only by a seller that knows them to be short", () => {
     refused("60 s to accept", () => enter());
     enter("--short-windows");
   });
 
-  play(stage, "cannot be sealed to a key of another program", () => {
+  play(scene, "cannot be sealed to a key of another program", () => {
     enter("--short-windows");
     refused("no key that files are sealed to", () => audit.send(
       buyer, "deliver", "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--approve",
     ));
   });
 
-  play(stage, "gets the set, encrypted by other means, when the buyer approves of the entries it knows", async () => {
+  play(scene, "gets the set, encrypted by other means, when the buyer approves of the entries it knows", async () => {
     enter("--short-windows");
     const encrypted = stage.file("other-means");
     fs.writeFileSync(encrypted, "what that key opens");

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 
 import { ether, etherText } from "../lib/assay.mjs";
 import { Stage } from "../lib/stage.mjs";
@@ -17,10 +17,10 @@ export async function openStage(...names) {
   return stage;
 }
 
-/** A test, whose traces on the chain are removed. */
-export function play(stage, name, work) {
+/** A test on a stage or a scene of it; its traces on the chain are removed. */
+export function play(scene, name, work) {
   test(name, async () => {
-    const restore = await stage.mark();
+    const restore = await scene.mark();
     try {
       await work();
     } finally {
@@ -29,14 +29,23 @@ export function play(stage, name, work) {
   });
 }
 
-/** What the tests of a block find on the chain; it is removed after them. */
+/**
+ * A scene, which the tests of a block find on the chain. It is prepared for the first of them that runs:
+ * hooks of a block run even if a pattern of names leaves out all its tests.
+ */
 export function prepare(stage, work) {
-  let restore = () => {};
-  before(async () => {
+  let ready, restore;
+  const begin = async () => {
     restore = await stage.mark();
     await work();
-  });
-  after(() => restore());
+  };
+  after(() => restore?.());
+  return {
+    async mark() {
+      await (ready ??= begin());
+      return stage.mark();
+    },
+  };
 }
 
 /** That a command is refused, and says why. */
@@ -56,8 +65,8 @@ export async function takeOut(stage, contract, holder, expected) {
 }
 
 /**
- * A copy of a folder of proofs in which the first is changed: by `count` it claims another result, by
- * `proof` a byte of the proof itself is another one. The file's integrity hash is made again, so that only
+ * A copy of a folder of proofs in which the first is changed: by `count` it claims a count that is
+ * one higher (in a retrieval another selection), by `proof` a byte of the proof itself is another one. The file's integrity hash is made again, so that only
  * the proof can be found wrong.
  */
 export function forge(stage, what, proofs) {

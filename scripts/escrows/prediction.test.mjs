@@ -13,7 +13,7 @@ const model = stage.register(seller, "prediction");
 
 describe("an order of a prediction", () => {
   let job, opening;
-  prepare(stage, () => {
+  const scene = prepare(stage, () => {
     const committed = assay([
       "input", "commit", "--architecture", model.architecture, "--input", found.images[1], "-o", stage.file("inputs"),
     ]);
@@ -27,7 +27,7 @@ describe("an order of a prediction", () => {
     "--job", job, "--recipient", seller.address, "-o", proof,
   ], stage.environment);
 
-  play(stage, "is paid for a proof made by hand, once", async () => {
+  play(scene, "is paid for a proof made by hand, once", async () => {
     const proof = stage.file("job.proof");
     assert.equal(prove(model, proof).class, found.labels[1]);
     seller.send("escrow", "claim", job, "--proof", proof);
@@ -35,7 +35,7 @@ describe("an order of a prediction", () => {
     await takeOut(stage, "PredictionEscrow", "prediction", [[seller, 7n]]);
   });
 
-  play(stage, "is not proven with another model, which loses no opening", () => {
+  play(scene, "is not proven with another model, which loses no opening", () => {
     const bundle = stage.network("coarse");
     const used = () => assay(["model", "inspect", bundle]).openings_used;
     const before = used();

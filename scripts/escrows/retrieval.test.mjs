@@ -24,7 +24,7 @@ const open = () => buyer.send(
 
 describe("a retrieval that is proven", () => {
   let job, context, proofs;
-  prepare(stage, () => {
+  const scene = prepare(stage, () => {
     ({ job, context } = open());
     proofs = stage.file("proofs");
     assay(["retrieve", "prove", model.bundle, "--set", set, "--setup", found.setup,
@@ -36,7 +36,7 @@ describe("a retrieval that is proven", () => {
     return send(seller, "publish", job, "--data", openings, "--place", "https://example.org/openings.tar.age");
   };
 
-  play(stage, "is paid when its openings are published", async () => {
+  play(scene, "is paid when its openings are published", async () => {
     refused("NotCovered", () => publish());
     assert.equal(send(seller, "submit", job, "--proofs", proofs).missing, "0");
     assert.equal(send(seller, "submit", job, "--proofs", proofs).submitted, 0, "nothing is sent twice");
@@ -45,7 +45,7 @@ describe("a retrieval that is proven", () => {
     await takeOut(stage, "RetrievalEscrow", "retrieval", [[seller, PRICE]]);
   });
 
-  play(stage, "shows the selected items, on the chain and without it", () => {
+  play(scene, "shows the selected items, on the chain and without it", () => {
     const selected = found.labels.flatMap((label, index) => (label === WANTED_CLASS ? [index] : []));
     assert.ok(selected.length > 0);
     const verified = assay(["retrieve", "verify", proofs, "--architecture", model.architecture,
@@ -55,12 +55,12 @@ describe("a retrieval that is proven", () => {
     assert.deepEqual(stage.ask("escrow", "retrieval", "show", job).selected, selected);
   });
 
-  play(stage, "refuses a proof that claims another selection", () => {
+  play(scene, "refuses a proof that claims another selection", () => {
     const forged = forge(stage, "count", proofs);
     refused("the escrow refuses run 0", () => send(seller, "submit", job, "--proofs", forged));
   });
 
-  play(stage, "does not count for another retrieval", () => {
+  play(scene, "does not count for another retrieval", () => {
     const other = open();
     refused("made for another use", () => send(seller, "submit", other.job, "--proofs", proofs));
   });

@@ -48,7 +48,10 @@ export async function startAnvil(log) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { url, accounts, node } = await startAnvil(process.argv[2] ?? "/dev/null");
+  const { url, accounts, node } = await startAnvil(process.argv[2] ?? "/dev/null").catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
   console.log(JSON.stringify({ url, accounts }));
   node.on("exit", () => process.exit(1));
   process.stdin.on("end", () => process.exit()).on("error", () => process.exit()).resume();
