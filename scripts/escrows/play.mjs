@@ -65,9 +65,9 @@ export async function takeOut(stage, contract, holder, expected) {
 }
 
 /**
- * A copy of a folder of proofs in which the first is changed: by `count` it claims a count that is
- * one higher (in a retrieval another selection), by `proof` a byte of the proof itself is another one. The file's integrity hash is made again, so that only
- * the proof can be found wrong.
+ * A copy of a folder of proofs in which the first is changed: with `count` it claims a count that is one
+ * higher (of a retrieval: another selection), with `proof` a byte of the proof itself is another one. The
+ * file's integrity hash is made again, so that only the proof can be found wrong.
  */
 export function forge(stage, what, proofs) {
   const forged = stage.file(`forged-${what}`);
