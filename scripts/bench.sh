@@ -18,7 +18,7 @@ if [ $# -eq 0 ] || [ "$1" = -h ] || [ "$1" = --help ]; then
 fi
 
 bash "$root/scripts/install-tools.sh" >&2
-(cd "$root" && cargo build --release --workspace --quiet)
+[ -n "${ASSAY_BUILT:-}" ] || (cd "$root" && cargo build --release --workspace --quiet)
 bench=(bench)
 case $1 in audit | audit-table) bench+=("$1") && shift ;; esac
 export ASSAY_SOLC=${ASSAY_SOLC:-$root/scripts/solc}

@@ -57,7 +57,8 @@ started=$SECONDS
 say "Tools"
 bash scripts/install-tools.sh
 say "Programs (the first build takes minutes)"
-cargo build --release --workspace
+# ASSAY_BUILT: the caller has built them.
+[ -n "${ASSAY_BUILT:-}" ] || cargo build --release --workspace
 say "Contracts"
 mkdir -p .cache
 node_modules/.bin/forge build --skip test >.cache/forge.log 2>&1 || { cat .cache/forge.log >&2; fail "forge build failed"; }
@@ -66,7 +67,7 @@ assay=target/release/assay
 export ASSAY_SOLC=scripts/solc
 if [ "$story" = audit ]; then
   [ -z "$fresh" ] || rm -rf .cache/escrows
-  exec node scripts/demo-audit.mjs
+  exec node scripts/lib/demo-audit.mjs
 fi
 
 # --- helpers over JSON --------------------------------------------------------------------------
@@ -135,9 +136,10 @@ fi
 
 # --- a chain ------------------------------------------------------------------------------------
 say "Chain: a local node with the rules of Osaka"
-node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil --port 0 --hardfork osaka --enable-tx-gas-limit \
-  >"$run/anvil.log" 2>&1 &
-anvil=$!
+# The node ends when its input does, that is, with this script.
+coproc chain { exec node scripts/lib/anvil.mjs "$run/anvil.log"; }
+anvil=$chain_PID
+exec {listening}<&"${chain[0]}"
 relayer=''
 stop() {
   [ -z "$relayer" ] || kill "$relayer" 2>/dev/null || true
@@ -145,17 +147,13 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
-for _ in $(seq 100); do
-  grep -q '^Listening on' "$run/anvil.log" && break
-  kill -0 "$anvil" 2>/dev/null || { cat "$run/anvil.log" >&2; fail "anvil ended"; }
-  sleep 0.1
-done
-rpc=http://$(sed -n 's/^Listening on //p' "$run/anvil.log")
-[ "$rpc" != http:// ] || fail "anvil does not listen"
+head -n 1 <&"$listening" >"$run/chain.json"
+[ -s "$run/chain.json" ] || fail "anvil did not start"
+rpc=$(value "$run/chain.json" url)
 export ASSAY_RPC=$rpc
 # The node's first accounts play the parts.
-account() { grep -oE "^\($1\) 0x[0-9a-fA-F]{40}( |\$)" "$run/anvil.log" | grep -oE '0x[0-9a-fA-F]{40}'; }
-key() { grep -oE "^\($1\) 0x[0-9a-fA-F]{64}\$" "$run/anvil.log" | grep -oE '0x[0-9a-fA-F]{64}' >"$run/$2.key"; }
+account() { value "$run/chain.json" "accounts.$1.address"; }
+key() { value "$run/chain.json" "accounts.$1.key" >"$run/$2.key"; }
 key 0 deployer
 key 1 seller
 key 2 buyer

@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { guard } from "./guard.mjs";
+import { guard } from "./lib/guard.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every check of the project: formats, lints, Solidity tests, Rust tests, and the whole road
-# from an ONNX file to a payment on a local chain. Stops at the first failure.
+# Runs every check of the project: formats, lints, documents, Solidity tests, Rust tests, and the way from
+# an ONNX file to a payment on a local chain. Stops at the first failure; ends with what took how long.
 #
 #   scripts/test.sh
 #
@@ -32,32 +32,53 @@ forge=node_modules/.bin/forge
 export ASSAY_REQUIRE_ANVIL=1
 export ASSAY_SOLC="$PWD/scripts/solc"
 
-# The Solidity compiler keeps one core busy; the Rust parts are built beside it.
-log=$(mktemp)
-cargo build --release --workspace >"$log" 2>&1 &
-building=$!
-trap 'rm -f "$log"; kill "$building" 2>/dev/null || true' EXIT
-rust_build() {
-  tail -n +1 -f --pid="$building" "$log"
-  wait "$building"
+# Cargo works beside the Solidity parts, which leave a core free: one build with everything that tests need,
+# the lints and the documentation, the licences, the build for browsers. Each is waited for below.
+work=$(mktemp -d)
+in_background() { # NAME COMMAND...
+  local name=$1
+  shift
+  if "$@" >"$work/$name.log" 2>&1; then echo 0 >"$work/$name.ended"; else echo 1 >"$work/$name.ended"; fi
 }
+rust_work() {
+  in_background build cargo test --release --workspace --no-run
+  in_background lints cargo clippy --release --workspace --all-targets -- -D warnings
+  in_background pages env RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+  in_background dependencies bash scripts/check-dependencies.sh
+  in_background browser bash scripts/build-wasm.sh
+}
+rust_work &
+working=$!
+trap 'kill "$working" 2>/dev/null || true; rm -rf "$work"' EXIT
+finished() { # NAME: waits for that part of rust_work, shows what it printed
+  while [ ! -f "$work/$1.ended" ] && kill -0 "$working" 2>/dev/null; do sleep 0.5; done
+  cat "$work/$1.log"
+  [ "$(cat "$work/$1.ended" 2>/dev/null)" = 0 ]
+}
+# What the scripts below would build is built.
+export ASSAY_BUILT=1
 
 check "Rust format" cargo fmt --all --check
+check "documents" bash scripts/check-docs.sh
+check "crates" node scripts/check-crates.mjs
 check "Solidity tools" bash scripts/install-tools.sh
 check "Solidity format" "$forge" fmt --check
 check "Solidity lints" env FOUNDRY_PROFILE=lint "$forge" lint
 check "Solidity build" "$forge" build
-check "Rust build" rust_build
 check "Solidity tests" "$forge" test
 check "gas snapshot" bash scripts/gas-snapshot.sh --check
 check "Solidity coverage" bash scripts/coverage.sh
+check "Rust build" finished build
+check "Rust lints" finished lints
+check "Rust documentation" finished pages
+check "licences and sources of dependencies" finished dependencies
+check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
-check "Rust lints" cargo clippy --release --workspace --all-targets -- -D warnings
-# A minute of damaged files for the importer, see prover/src/model/tests/fuzz.rs.
+# A minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
-check "end to end: audits, services, retrievals" node scripts/check-escrows.mjs --fresh
+check "end to end: audits, services, retrievals" node --test scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
 check "example: an audit without a chain" bash examples/audit/audit.sh
 if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then

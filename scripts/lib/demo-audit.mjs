@@ -1,7 +1,9 @@
 // The story of two accuracy audits on a local chain, told by their money: a bounty that is paid, and one
 // that a model too weak for it loses. `scripts/demo.sh audit` builds what it needs and starts it.
 
-import { ITEMS, Stage, assay, ether, etherText, models, register } from "./stage.mjs";
+import { assay, ether, etherText } from "./assay.mjs";
+import { ITEMS, models } from "./models.mjs";
+import { Stage } from "./stage.mjs";
 
 const colours = process.stdout.isTTY && !process.env.NO_COLOR;
 const paint = (code) => (text) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
@@ -26,15 +28,15 @@ const STAKE = ether("0.5");
 const FEE = ether("0.05");
 
 say("A good network, and one that was quantized too coarsely; keys, verifiers, a hidden test set");
-const found = models((text) => line(dim(text)));
+const found = models();
 line(`test set: ${ITEMS} digits under the root ${found.test.root}`);
 
 say("A local chain with all contracts; both sellers register their models");
 const stage = await Stage.open(["deployer", "buyer", "seller", "rival"]);
 const { buyer, seller, rival } = stage.actors;
-const ids = {
-  audit: register(seller, stage, found.models.audit, found.setup),
-  coarseAudit: register(rival, stage, found.models.coarseAudit, found.setup),
+const registered = {
+  audit: stage.register(seller, "audit"),
+  coarseAudit: stage.register(rival, "coarseAudit"),
 };
 
 /** Where the money is: each party's account and credit, and what the escrow holds for jobs. */
@@ -55,19 +57,20 @@ async function moved(before, who) {
   line(green(parts.join("    ")));
 }
 
-async function play(title, who, model, careless = false) {
+async function play(title, who, circuit, careless = false) {
+  const model = registered[circuit];
   say(title);
   const start = await books(who);
   const send = (actor, command, job, ...args) => actor.send("escrow", "audit", command, job, ...args);
   const { job } = step(`buyer opens: ${etherText(REWARD)} for ${ITEMS} of ${ITEMS} correct, bond ${etherText(BOND)}`,
     () => buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", String(ITEMS),
-      "--admit", found.models.audit.verifier, "--admit", found.models.coarseAudit.verifier,
+      "--admit", found.circuits.audit.verifier, "--admit", found.circuits.coarseAudit.verifier,
       "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE), "--abort-fee", String(FEE),
     ));
   const key = assay(["dataset", "key", "-o", stage.file(`${job}.age-key`)]);
-  const entered = step(`seller enters model ${ids[model]}, puts up ${etherText(STAKE)}`, () =>
-    send(who, "enter", job, "--model", ids[model], "--architecture", found.models[model].architecture,
+  const entered = step(`seller enters model ${model.id}, puts up ${etherText(STAKE)}`, () =>
+    send(who, "enter", job, "--model", model.id, "--architecture", model.architecture,
       "--encryption-key", key.recipient));
   await moved(start, who);
   const [sealed, set] = [stage.file(`${job}.set.age`), stage.file(`${job}.set`)];
@@ -76,13 +79,13 @@ async function play(title, who, model, careless = false) {
   step(careless ? "seller opens the set, accepts without running the model on it"
     : "seller opens the set, checks it against the root, runs the model on it, accepts", () => {
     assay(["dataset", "unseal", sealed, "--key", key.key, "-o", set]);
-    const look = careless ? ["--unchecked"] : ["--set", set, "--bundle", found.models[model].bundle, "--setup", found.setup];
+    const look = careless ? ["--unchecked"] : ["--set", set, "--bundle", model.bundle, "--setup", found.setup];
     return send(who, "accept", job, ...look);
   });
   const proofs = stage.file(`proofs-${job}`);
   const proving = step("seller proves the runs", () => assay([
-    "audit", "prove", found.models[model].bundle, "--set", set, "--setup", found.setup,
-    "--keys", found.models[model].keys, "--context", entered.context, "-o", proofs,
+    "audit", "prove", model.bundle, "--set", set, "--setup", found.setup,
+    "--keys", model.keys, "--context", entered.context, "-o", proofs,
   ]));
   const { correct, required } = step(`seller shows ${proving.proofs} proofs to the escrow`, () =>
     send(who, "submit", job, "--proofs", proofs));

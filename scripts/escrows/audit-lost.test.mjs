@@ -1,0 +1,146 @@
+// Audits that end otherwise than with a paid bounty, and a contest of two sellers.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { describe } from "node:test";
+
+import { BATCH, ITEMS } from "../lib/models.mjs";
+import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
+import { forge, openStage, play, prepare, refused } from "./play.mjs";
+
+const stage = await openStage("deployer", "buyer", "seller", "rival");
+const { deployer, buyer, seller, rival } = stage.actors;
+const prepared = prepareAudits(stage);
+const { found } = stage;
+
+play(stage, "a bounty is lost by a model that is too weak, whatever its seller claims", async () => {
+  const audit = Audit.open(prepared, "--required", String(ITEMS));
+  const entered = audit.enter(seller, "coarseAudit");
+  audit.deliver();
+  refused(`classifies ${found.coarseCorrect} of the ${ITEMS} items correctly`, () =>
+    audit.accept(seller, "coarseAudit"));
+  audit.send(seller, "accept", "--unchecked");
+  const proofs = stage.file("proofs");
+  audit.prove("coarseAudit", entered, proofs);
+  assert.ok(found.coarseCorrect < ITEMS);
+  refused("the escrow refuses run 0", () => audit.submit(seller, forge(stage, "count", proofs)));
+  assert.equal(audit.submit(seller, proofs).correct, String(found.coarseCorrect));
+  const end = audit.send(buyer, "settle");
+  assert.deepEqual([end.state, end.winner], ["refunded", null]);
+  await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE]]);
+  refused("has a credit of 0 ETH", () => seller.withdraw("audit"));
+});
+
+play(stage, "a contest of two sellers goes to the better one", async () => {
+  const { set } = found.short;
+  const audit = new Audit(prepared, buyer.send(
+    "escrow", "audit", "open", "--set", set, "--required", "1", "--max-entries", "2",
+    "--admit", found.circuits.audit.verifier, "--admit", found.circuits.coarseAudit.verifier,
+    "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
+  ), set);
+  const [coarse, good] = [audit.enter(rival, "coarseAudit"), audit.enter(seller, "audit")];
+  assert.deepEqual([coarse.entry, good.entry], ["1", "2"]);
+  // One file for both.
+  audit.deliver();
+  audit.accept(rival, "coarseAudit");
+  audit.accept(seller, "audit");
+  const correct = (actor, circuit, entered) => {
+    const proofs = stage.file(circuit);
+    audit.prove(circuit, entered, proofs);
+    return audit.submit(actor, proofs).correct;
+  };
+  assert.equal(correct(rival, "coarseAudit", coarse), String(BATCH - 1));
+  refused("Undecided", () => audit.send(rival, "settle"));
+  assert.equal(correct(seller, "audit", good), String(BATCH));
+  const end = audit.send(deployer, "settle");
+  assert.deepEqual([end.state, end.winner], ["paid", good.entry]);
+  audit.send(deployer, "release", "--entry", coarse.entry);
+  refused("EntryEnded", () => audit.send(deployer, "release", "--entry", coarse.entry));
+  await audit.ended("paid", [[buyer, BOND], [seller, REWARD + STAKE], [rival, STAKE]]);
+});
+
+describe("a delivered set that the seller", () => {
+  let audit;
+  const scene = prepare(stage, () => {
+    audit = Audit.open(prepared, "--required", String(ITEMS));
+    audit.enter(seller, "coarseAudit");
+    audit.deliver();
+  });
+  const aborted = async () => {
+    audit.send(buyer, "settle");
+    assert.equal(audit.show().entries[0].state, "aborted");
+    await audit.ended("refunded", [[buyer, REWARD + BOND + FEE], [seller, STAKE - FEE]]);
+  };
+
+  play(scene, "gives up costs the abort fee", async () => {
+    audit.send(seller, "abort");
+    await aborted();
+  });
+
+  play(scene, "does not answer at all costs the abort fee", async () => {
+    refused("Undecided", () => audit.send(buyer, "settle"));
+    await stage.pass(3 * HOUR + 1);
+    await aborted();
+  });
+});
+
+play(stage, "a buyer that does not deliver loses its bond", async () => {
+  const audit = Audit.open(prepared, "--required", String(ITEMS));
+  audit.enter(seller, "audit");
+  refused("DeadlineNotPassed", () => audit.send(seller, "settle"));
+  await stage.pass(2 * HOUR + 1);
+  refused("DeadlinePassed", () => audit.deliver());
+  assert.equal(audit.send(seller, "settle").state, "undelivered");
+  await audit.ended("undelivered", [[buyer, REWARD], [seller, STAKE + BOND]]);
+});
+
+play(stage, "an audit that nobody enters is refunded", async () => {
+  const audit = Audit.open(prepared, "--required", "1");
+  await stage.pass(HOUR + 1);
+  audit.send(buyer, "settle");
+  await audit.ended("refunded", [[buyer, REWARD + BOND]]);
+});
+
+describe("an audit without a list of models and with short windows", () => {
+  let audit;
+  const foreign = () => stage.file("foreign.pub");
+  /** Enters with a key of another kind. */
+  const enter = (...options) => {
+    fs.writeFileSync(foreign(), "a key for another program");
+    return audit.send(seller, "enter", "--model", prepared.registered.coarseAudit.id,
+      "--architecture", found.circuits.coarseAudit.architecture, "--encryption-key", foreign(), ...options);
+  };
+  const scene = prepare(stage, () => {
+    audit = new Audit(prepared, buyer.send(
+      "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", String(REWARD),
+      "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
+      "--prove-within", "60",
+    ));
+  });
+
+  play(scene, "is entered only by a seller that knows them to be short", () => {
+    refused("60 s to accept", () => enter());
+    enter("--short-windows");
+  });
+
+  play(scene, "cannot be sealed to a key of another program", () => {
+    enter("--short-windows");
+    refused("no key that files are sealed to", () => audit.send(
+      buyer, "deliver", "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--approve",
+    ));
+  });
+
+  play(scene, "gets the set, encrypted by other means, when the buyer approves of the entries it knows", async () => {
+    enter("--short-windows");
+    const encrypted = stage.file("other-means");
+    fs.writeFileSync(encrypted, "what that key opens");
+    const deliver = (...trusted) => audit.send(buyer, "deliver", "--data", encrypted, "--place", "-", ...trusted);
+    refused("approves of its entries", () => deliver());
+    refused("none of the folders has", () => deliver("--verifier", found.circuits.audit.verifier));
+    refused("no longer those", () => deliver("--approve", "--entries", `0x${"11".repeat(32)}`));
+    deliver("--verifier", found.circuits.coarseAudit.verifier, "--entries", audit.show().entries_hash);
+    audit.send(seller, "abort");
+    audit.send(seller, "settle");
+    await audit.ended("refunded", [[buyer, REWARD], [seller, STAKE]]);
+  });
+});
