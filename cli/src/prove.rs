@@ -1,6 +1,6 @@
 //! `assay prove` and `assay verify`.
 
-use std::{path::PathBuf, time::Instant};
+use std::{ops::Range, path::PathBuf, time::Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
@@ -9,6 +9,7 @@ use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::Bundle,
     circuit::{InputMode, OutputMode, StatementKind},
+    graph::QuantizedGraph,
     model_proof::{ModelProver, model_hash},
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
@@ -109,23 +110,14 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
-    let (input, salt) = match (&args.opening, &args.input) {
-        (Some(path), _) => {
-            let opening = InputOpening::read(path)?;
-            (opening.input, opening.salt)
-        }
-        (None, Some(input)) => {
-            (InputArgs { input: input.clone() }.read(&bundle.graph)?, args.salt.value())
-        }
-        (None, None) => bail!("give --input or --opening"),
-    };
+    let opening = args.opening(&bundle.graph)?;
     spinner.message("reading the keys");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     let context = match (args.job, args.recipient, args.node.any_chain()) {
         (Some(job), Some(recipient), Some(node)) => {
             spinner.message("looking at the job");
-            let commitment = InputOpening { input: input.clone(), salt }.commitment()?;
+            let commitment = opening.commitment()?;
             let model = ModelIdentity {
                 vk_hash: B256::from(key.info().hash()),
                 model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
@@ -137,8 +129,8 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     let statement = Statement {
         context: field_from_bytes(&context.0).context("the context is not a field element")?,
-        input: &input,
-        salt: field_from_bytes(&salt.0).context("the salt is not a field element")?,
+        input: &opening.input,
+        salt: field_from_bytes(&opening.salt.0).context("the salt is not a field element")?,
     };
     let predicted = Predicted::new(&layout, &bundle.graph);
     spinner.note(&format!("predicted: {}", predicted.text()));
@@ -179,26 +171,41 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         openings: prediction.openings.1,
         predicted,
     };
-    output.finish(&report, || {
+    output.finish(&report, || report.text())
+}
+
+impl Proven {
+    fn text(&self) -> String {
         table(&[
-            ("proof", format!("{} ({} bytes)", report.output.display(), report.proof_bytes)),
-            ("class", report.class.to_string()),
-            ("model", report.model_hash.to_string()),
-            ("verifying key", report.vk_hash.to_string()),
+            ("proof", format!("{} ({} bytes)", self.output.display(), self.proof_bytes)),
+            ("class", self.class.to_string()),
+            ("model", self.model_hash.to_string()),
+            ("verifying key", self.vk_hash.to_string()),
             (
                 "time",
                 format!(
                     "witness {:.2} s, proof {:.2} s ({:.2} CPU seconds)",
-                    report.witness_s, report.prove_wall_s, report.prove_cpu_s
+                    self.witness_s, self.prove_wall_s, self.prove_cpu_s
                 ),
             ),
-            ("predicted", report.predicted.text()),
-            ("openings", format!("{} of {} used", report.openings_used, report.openings)),
+            ("predicted", self.predicted.text()),
+            ("openings", format!("{} of {} used", self.openings_used, self.openings)),
         ])
-    })
+    }
 }
 
 impl ProveArgs {
+    fn opening(&self, graph: &QuantizedGraph) -> Result<InputOpening> {
+        match (&self.opening, &self.input) {
+            (Some(path), _) => Ok(InputOpening::read(path)?),
+            (None, Some(input)) => Ok(InputOpening {
+                input: InputArgs { input: input.clone() }.read(graph)?,
+                salt: self.salt.value(),
+            }),
+            (None, None) => bail!("give --input or --opening"),
+        }
+    }
+
     /// The context of a job, after a look at whether the proof can be for it: a proof costs an opening of
     /// the weights.
     fn job_context(
@@ -307,18 +314,7 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let shows_class =
         matches!(statement, StatementKind::Prediction { output: OutputMode::Class, .. });
     let class = public_inputs.last().filter(|_| shows_class);
-    let demands = [
-        ("model", args.model_hash, Some(model_hash)),
-        ("context", args.context, Some(context)),
-        ("input commitment", args.commitment, public_inputs.get(1).copied()),
-    ];
-    for (what, wanted, found) in demands {
-        if let (Some(wanted), Some(found)) = (wanted, found)
-            && wanted != found
-        {
-            bail!("the proof holds, but for {what} {found}, not {wanted}");
-        }
-    }
+    args.require(model_hash, &public_inputs)?;
     let report = Verified {
         valid: true,
         statement: describe(statement),
@@ -331,31 +327,55 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         verify_ms,
         public_inputs,
     };
-    output.finish(&report, || {
-        let mut rows = vec![
-            ("valid", format!("yes, checked in {:.1} ms", report.verify_ms)),
-            ("statement", report.statement.clone()),
-            ("model", report.model_hash.to_string()),
+    // A public input has too many elements for a table.
+    let packed = match statement {
+        StatementKind::Prediction { input: InputMode::Public, .. } => {
+            1..statement.first_output(&architecture.graph)
+        }
+        _ => 0..0,
+    };
+    output.finish(&report, || report.text(&packed))
+}
+
+impl VerifyArgs {
+    /// Refuses a proof that is about something else than what was asked for.
+    fn require(&self, model_hash: B256, public_inputs: &[B256]) -> Result<()> {
+        let demands = [
+            ("model", self.model_hash, Some(model_hash)),
+            ("context", self.context, public_inputs.first().copied()),
+            ("input commitment", self.commitment, public_inputs.get(1).copied()),
         ];
-        // A public input has too many elements for a table.
-        let packed = match statement {
-            StatementKind::Prediction { input: InputMode::Public, .. } => {
-                1..statement.first_output(&architecture.graph)
+        for (what, wanted, found) in demands {
+            if let (Some(wanted), Some(found)) = (wanted, found)
+                && wanted != found
+            {
+                bail!("the proof holds, but for {what} {found}, not {wanted}");
             }
-            _ => 0..0,
-        };
+        }
+        Ok(())
+    }
+}
+
+impl Verified {
+    /// With the public inputs one by one, except for the `packed` ones.
+    fn text(&self, packed: &Range<usize>) -> String {
+        let mut rows = vec![
+            ("valid", format!("yes, checked in {:.1} ms", self.verify_ms)),
+            ("statement", self.statement.clone()),
+            ("model", self.model_hash.to_string()),
+        ];
         if !packed.is_empty() {
             rows.push(("input", format!("{} packed elements, see --json", packed.len())));
         }
-        let named = report.named_inputs.iter().enumerate();
+        let named = self.named_inputs.iter().enumerate();
         rows.extend(
             named
                 .filter(|(index, _)| !packed.contains(index))
                 .map(|(_, input)| (input.name.as_str(), input.value.clone())),
         );
-        if report.dev_setup {
+        if self.dev_setup {
             rows.push(("setup", "development: its maker can forge proofs".to_owned()));
         }
         table(&rows)
-    })
+    }
 }

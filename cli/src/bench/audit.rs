@@ -14,7 +14,7 @@ use assay_client::LocalNode;
 use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
 use clap::{Args, Subcommand};
 
-use super::{Places, Runner, cases::Case, forget, openings_counter};
+use super::{Answer, Places, Runner, cases::Case, forget, openings_counter};
 use crate::{
     output::{Output, Spinner},
     predicted::Predicted,
@@ -240,7 +240,7 @@ struct Circuit {
     folder: PathBuf,
     bundle: PathBuf,
     setup: PathBuf,
-    keygen: super::Answer,
+    keygen: Answer,
     code_bytes: u64,
     proof_bytes: u64,
 }
@@ -299,6 +299,10 @@ impl Circuit {
         })
     }
 
+    fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
     /// Proves the first `runs` runs, and verifies them here and on a chain.
     fn audit(
         &self,
@@ -309,53 +313,14 @@ impl Circuit {
     ) -> Result<Figures> {
         let Choice { batch, .. } = self.choice;
         let items = audited.reference.len().min(runs * batch);
-        let (keys, proofs) = (self.folder.join("keys"), self.folder.join("proofs"));
+        let proofs = self.folder.join("proofs");
         if proofs.exists() {
             fs::remove_dir_all(&proofs)
                 .with_context(|| format!("cannot remove {}", proofs.display()))?;
         }
-        let (mut wall, mut cpu, mut memory) = (0.0, 0.0, 0f64);
-        for run in 0..runs {
-            steps.message(format!("batch {batch}: proof {} of {runs}", run + 1));
-            let (from, to) = (run.to_string(), (run + 1).to_string());
-            let proven = audited.runner.run(
-                "audit prove",
-                &[
-                    &self.bundle,
-                    &"--set",
-                    &audited.set,
-                    &"--setup",
-                    &self.setup,
-                    &"--keys",
-                    &keys,
-                    &"--runs",
-                    &from,
-                    &to,
-                    &"-o",
-                    &proofs,
-                ],
-            )?;
-            wall += proven.get::<f64>("/prove_wall_s")?;
-            cpu += proven.get::<f64>("/prove_cpu_s")?;
-            memory = memory.max(proven.get("/resources/peak_rss_mb")?);
-        }
+        let proven = self.prove(audited, runs, &proofs, steps)?;
         steps.message(format!("batch {batch}: verifying"));
-        let verified = audited.runner.run(
-            "audit verify",
-            &[
-                &proofs,
-                &"--bundle",
-                &self.bundle,
-                &"--keys",
-                &keys,
-                &"--items",
-                &audited.reference.len().to_string(),
-                &"--root",
-                &audited.root,
-                // A table proves one run of a batch; what is missing would be missing from the count.
-                &"--partial",
-            ],
-        )?;
+        let verified = self.verify(audited, &proofs)?;
         let correct: u64 = verified.get("/counted")?;
         let counted = audited.reference.iter().take(items).filter(|correct| **correct).count();
         if correct != counted as u64 {
@@ -380,9 +345,9 @@ impl Circuit {
             rows: self.keygen.get("/rows_used")?,
             columns: advice + fixed,
             keygen_wall_s: self.keygen.get("/keygen_wall_s")?,
-            prove_wall_s: wall,
-            prove_cpu_s: cpu,
-            peak_rss_mb: memory,
+            prove_wall_s: proven.wall_s,
+            prove_cpu_s: proven.cpu_s,
+            peak_rss_mb: proven.peak_rss_mb,
             verify_ms: verified.get("/verify_ms")?,
             proof_bytes: self.proof_bytes,
             total_verify_gas: gas.verify,
@@ -395,6 +360,68 @@ impl Circuit {
             predicted_verify_gas: predicted.verify_gas * runs as f64,
         })
     }
+
+    /// Proves the first `runs` runs, each in a process of its own.
+    fn prove(
+        &self,
+        audited: &TestSet,
+        runs: usize,
+        proofs: &Path,
+        steps: &Spinner,
+    ) -> Result<Proven> {
+        let mut sum = Proven { wall_s: 0.0, cpu_s: 0.0, peak_rss_mb: 0.0 };
+        for run in 0..runs {
+            steps.message(format!("batch {}: proof {} of {runs}", self.choice.batch, run + 1));
+            let (from, to) = (run.to_string(), (run + 1).to_string());
+            let proven = audited.runner.run(
+                "audit prove",
+                &[
+                    &self.bundle,
+                    &"--set",
+                    &audited.set,
+                    &"--setup",
+                    &self.setup,
+                    &"--keys",
+                    &self.keys(),
+                    &"--runs",
+                    &from,
+                    &to,
+                    &"-o",
+                    &proofs,
+                ],
+            )?;
+            sum.wall_s += proven.get::<f64>("/prove_wall_s")?;
+            sum.cpu_s += proven.get::<f64>("/prove_cpu_s")?;
+            sum.peak_rss_mb = sum.peak_rss_mb.max(proven.get("/resources/peak_rss_mb")?);
+        }
+        Ok(sum)
+    }
+
+    fn verify(&self, audited: &TestSet, proofs: &Path) -> Result<Answer> {
+        audited.runner.run(
+            "audit verify",
+            &[
+                &proofs,
+                &"--bundle",
+                &self.bundle,
+                &"--keys",
+                &self.keys(),
+                &"--items",
+                &audited.reference.len().to_string(),
+                &"--root",
+                &audited.root,
+                // A table proves one run of a batch; what is missing would be missing from the count.
+                &"--partial",
+            ],
+        )
+    }
+}
+
+/// What the proofs of an audit took: seconds of all together, memory of the largest.
+struct Proven {
+    wall_s: f64,
+    cpu_s: f64,
+    peak_rss_mb: f64,
 }
 
 struct Gas {

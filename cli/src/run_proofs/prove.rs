@@ -59,6 +59,22 @@ pub(crate) struct ProveRunsArgs {
     output: PathBuf,
 }
 
+impl ProveRunsArgs {
+    /// The runs that are to be proven, of all.
+    fn chosen<'a>(&self, all: &'a [Place]) -> Result<&'a [Place]> {
+        match self.runs.as_deref() {
+            Some([from, to]) if from < to && *to <= all.len() => Ok(&all[*from..*to]),
+            Some(_) => bail!(
+                "--runs takes the first run and one past the last; the collection has runs 0 to {}, so \
+                 `--runs 0 {}` is all of them",
+                all.len() - 1,
+                all.len()
+            ),
+            None => Ok(all),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Proven {
     statement: &'static str,
@@ -82,6 +98,38 @@ struct Proven {
     output: PathBuf,
     /// By the planner for one proof, before proving.
     predicted: Predicted,
+}
+
+impl Proven {
+    /// Checks the proofs that are there, of all runs, and counts what they say.
+    fn count_present(&mut self, work: &Work<'_>, all: &[Place], output: &Output) -> Result<()> {
+        let statement = work.prover.layout.options.statement;
+        let bar = output.bar(all.len() as u64, "checking proofs");
+        for place in all {
+            bar.step("checking proofs");
+            let path = proof_path(work.folder, place.index);
+            if !path.exists() {
+                continue;
+            }
+            let (_, result) = work.common.check(&path, *place)?;
+            self.present += 1;
+            self.counted += counted(statement, result);
+            self.covered += place.items;
+        }
+        Ok(())
+    }
+
+    fn text(&self, wanted: &str) -> String {
+        table(&[
+            ("proofs", format!("{} of {} in {}", self.present, self.proofs, self.output.display())),
+            ("made now", format!("{} in {:.1} s", self.made, self.prove_wall_s)),
+            ("covered", format!("{} of {} items", self.covered, self.items)),
+            (counted_name(wanted), self.counted.to_string()),
+            ("root", self.root.to_string()),
+            ("model", self.model_hash.to_string()),
+            ("openings", format!("{} of {} used", self.openings_used, self.openings)),
+        ])
+    }
 }
 
 /// What every worker needs.
@@ -122,6 +170,20 @@ impl Work<'_> {
             .context("this is no proof of this run; give another folder, or remove the file")?;
         Ok(true)
     }
+
+    /// Those of the runs that have no good proof yet.
+    fn missing(&self, runs: &[Place], output: &Output) -> Result<Vec<Place>> {
+        const MESSAGE: &str = "looking for proofs that are there";
+        let bar = output.bar(runs.len() as u64, MESSAGE);
+        let mut missing = Vec::new();
+        for place in runs {
+            if !self.is_proven(*place)? {
+                missing.push(*place);
+            }
+            bar.step(MESSAGE);
+        }
+        Ok(missing)
+    }
 }
 
 pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Result<()> {
@@ -158,25 +220,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
         folder: &args.output,
     };
     let all = places(set.len(), run.items());
-    let chosen = match args.runs.as_deref() {
-        Some([from, to]) if from < to && *to <= all.len() => &all[*from..*to],
-        Some(_) => bail!(
-            "--runs takes the first run and one past the last; the collection has runs 0 to {}, so \
-             `--runs 0 {}` is all of them",
-            all.len() - 1,
-            all.len()
-        ),
-        None => &all[..],
-    };
-    let mut todo = Vec::new();
-    let bar = output.bar(chosen.len() as u64, "looking for proofs that are there");
-    for place in chosen {
-        if !work.is_proven(*place)? {
-            todo.push(*place);
-        }
-        bar.step("looking for proofs that are there");
-    }
-    drop(bar);
+    let todo = work.missing(args.chosen(&all)?, output)?;
     reference
         .require_openings(&args.bundle, todo.len())
         .context("--runs proves some of the runs only")?;
@@ -207,33 +251,8 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
         output: args.output.clone(),
         predicted,
     };
-    let bar = output.bar(all.len() as u64, "checking proofs");
-    for place in &all {
-        bar.step("checking proofs");
-        let path = proof_path(&args.output, place.index);
-        if !path.exists() {
-            continue;
-        }
-        let (_, result) = work.common.check(&path, *place)?;
-        report.present += 1;
-        report.counted += counted(statement, result);
-        report.covered += place.items;
-    }
-    drop(bar);
-    output.finish(&report, || {
-        table(&[
-            (
-                "proofs",
-                format!("{} of {} in {}", report.present, report.proofs, report.output.display()),
-            ),
-            ("made now", format!("{} in {:.1} s", report.made, report.prove_wall_s)),
-            ("covered", format!("{} of {} items", report.covered, report.items)),
-            (counted_name(wanted), report.counted.to_string()),
-            ("root", report.root.to_string()),
-            ("model", report.model_hash.to_string()),
-            ("openings", format!("{} of {} used", report.openings_used, report.openings)),
-        ])
-    })
+    report.count_present(&work, &all, output)?;
+    output.finish(&report, || report.text(wanted))
 }
 
 /// Proves the runs, `workers` at a time, each expected to take so many seconds; stops handing out runs

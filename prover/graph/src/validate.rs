@@ -156,92 +156,68 @@ impl QuantizedGraph {
         }
         let source = &self.tensors[first];
         match &layer.op {
-            Op::Conv { window, groups, weights, bias, rescale, .. } => {
-                let spatial = check_window(window, source, true)?;
-                expect_shape(output, [output.shape[0], spatial[0], spatial[1]])?;
-                check_weights(source, output, *groups, window, weights, bias)?;
-                self.check_rescale(rescale, output)
+            Op::Conv { window, groups, weights, bias, .. } => {
+                check_conv(source, output, *groups, window, weights, bias)
             }
-            Op::SumPool { window, multiplier, rescale, .. } => {
-                let spatial = check_window(window, source, true)?;
-                expect_shape(output, [source.shape[0], spatial[0], spatial[1]])?;
-                let taps = window.kernel[0] as i128 * window.kernel[1] as i128;
-                check_accumulator(
-                    taps * magnitude(source) * i128::from(multiplier.unsigned_abs()),
-                )?;
-                self.check_rescale(rescale, output)
+            Op::SumPool { window, multiplier, .. } => {
+                check_sum_pool(source, output, window, *multiplier)
             }
-            Op::MaxPool { window, .. } => {
-                if window.dilation != [1, 1] {
-                    return Err(format!("max-pooling with dilation {:?}", window.dilation));
-                }
-                let spatial = check_window(window, source, false)?;
-                expect_shape(output, [source.shape[0], spatial[0], spatial[1]])?;
-                expect_range(output, i64::from(source.min), i64::from(source.max))
+            Op::MaxPool { window, .. } => check_max_pool(source, output, window),
+            Op::Pointwise { inputs, constant, .. } => {
+                self.check_pointwise(inputs, *constant, output)
             }
-            Op::Pointwise { inputs, constant, rescale } => {
-                let mut bound = i128::from(constant.unsigned_abs());
-                for (input, multiplier) in inputs {
-                    expect_shape(output, self.tensors[*input].shape)?;
-                    bound +=
-                        magnitude(&self.tensors[*input]) * i128::from(multiplier.unsigned_abs());
-                }
-                check_accumulator(bound)?;
-                self.check_rescale(rescale, output)
+            Op::Add { inputs } => self.check_add(inputs, output),
+            Op::Concat { inputs } => self.check_concat(inputs, output),
+            Op::Slice { start, .. } => check_slice(source, output, *start),
+            Op::Multiply { inputs: [_, second], .. } => {
+                check_multiply(source, &self.tensors[*second], output)
             }
-            Op::Add { inputs } => {
-                let (mut min, mut max) = (0, 0);
-                for input in inputs {
-                    let tensor = &self.tensors[*input];
-                    expect_shape(output, tensor.shape)?;
-                    min += i64::from(tensor.min);
-                    max += i64::from(tensor.max);
-                }
-                expect_range(output, min, max)
-            }
-            Op::Concat { inputs } => {
-                let mut channels = 0;
-                for input in inputs {
-                    let tensor = &self.tensors[*input];
-                    channels += tensor.shape[0];
-                    expect_shape(tensor, [tensor.shape[0], output.shape[1], output.shape[2]])?;
-                    expect_range(output, i64::from(tensor.min), i64::from(tensor.max))?;
-                }
-                expect_shape(output, [channels, output.shape[1], output.shape[2]])
-            }
-            Op::Slice { start, .. } => {
-                let end = start.checked_add(output.shape[0]);
-                if end.is_none_or(|end| end > source.shape[0]) {
-                    return Err(format!(
-                        "channels {start}.. +{} of an input with {} channels",
-                        output.shape[0], source.shape[0]
-                    ));
-                }
-                expect_shape(output, [output.shape[0], source.shape[1], source.shape[2]])?;
-                expect_range(output, i64::from(source.min), i64::from(source.max))
-            }
-            Op::Multiply { inputs: [_, second], rescale } => {
-                let second = &self.tensors[*second];
-                if second.shape != [source.shape[0], 1, 1] {
-                    expect_shape(second, source.shape)?;
-                }
-                expect_shape(output, source.shape)?;
-                check_accumulator(magnitude(source) * magnitude(second))?;
-                self.check_rescale(rescale, output)
-            }
-            Op::Resize { factor, .. } => {
-                let [channels, height, width] = source.shape;
-                let size = (height.checked_mul(factor[0]), width.checked_mul(factor[1]));
-                let (Some(height @ 1..), Some(width @ 1..)) = size else {
-                    return Err(format!("upsampling {:?} by {factor:?}", source.shape));
-                };
-                expect_shape(output, [channels, height, width])?;
-                expect_range(output, i64::from(source.min), i64::from(source.max))
-            }
+            Op::Resize { factor, .. } => check_resize(source, output, *factor),
+        }?;
+        match layer.op.rescale() {
+            Some(rescale) => self.check_rescale(rescale, output),
+            None => Ok(()),
         }
     }
 
-    fn check_rescale(&self, rescale: &Rescale, output: &Tensor) -> Result<(), String> {
+    fn check_pointwise(
+        &self,
+        inputs: &[(TensorId, i64)],
+        constant: i64,
+        output: &Tensor,
+    ) -> Result<(), String> {
+        let mut bound = i128::from(constant.unsigned_abs());
+        for (input, multiplier) in inputs {
+            let tensor = &self.tensors[*input];
+            expect_shape(output, tensor.shape)?;
+            bound += magnitude(tensor) * i128::from(multiplier.unsigned_abs());
+        }
+        check_accumulator(bound)
+    }
+
+    fn check_add(&self, inputs: &[TensorId], output: &Tensor) -> Result<(), String> {
+        let (mut min, mut max) = (0, 0);
+        for input in inputs {
+            let tensor = &self.tensors[*input];
+            expect_shape(output, tensor.shape)?;
+            min += i64::from(tensor.min);
+            max += i64::from(tensor.max);
+        }
+        expect_range(output, min, max)
+    }
+
+    fn check_concat(&self, inputs: &[TensorId], output: &Tensor) -> Result<(), String> {
+        let mut channels = 0;
+        for input in inputs {
+            let tensor = &self.tensors[*input];
+            channels += tensor.shape[0];
+            expect_shape(tensor, [tensor.shape[0], output.shape[1], output.shape[2]])?;
+            expect_range_of(output, tensor)?;
+        }
+        expect_shape(output, [channels, output.shape[1], output.shape[2]])
+    }
+
+    fn check_rescale(&self, rescale: Rescale, output: &Tensor) -> Result<(), String> {
         if rescale.shift > MAX_SHIFT {
             return Err(format!("shift {} is above {MAX_SHIFT}", rescale.shift));
         }
@@ -327,6 +303,19 @@ fn check_window(window: &Window, source: &Tensor, linear: bool) -> Result<[usize
     Ok(output)
 }
 
+fn check_conv(
+    source: &Tensor,
+    output: &Tensor,
+    groups: usize,
+    window: &Window,
+    weights: &[i64],
+    bias: &[i64],
+) -> Result<(), String> {
+    let [height, width] = check_window(window, source, true)?;
+    expect_shape(output, [output.shape[0], height, width])?;
+    check_weights(source, output, groups, window, weights, bias)
+}
+
 fn check_weights(
     source: &Tensor,
     output: &Tensor,
@@ -367,6 +356,57 @@ fn check_weights(
     Ok(())
 }
 
+fn check_sum_pool(
+    source: &Tensor,
+    output: &Tensor,
+    window: &Window,
+    multiplier: i64,
+) -> Result<(), String> {
+    let [height, width] = check_window(window, source, true)?;
+    expect_shape(output, [source.shape[0], height, width])?;
+    let taps = window.kernel[0] as i128 * window.kernel[1] as i128;
+    check_accumulator(taps * magnitude(source) * i128::from(multiplier.unsigned_abs()))
+}
+
+fn check_max_pool(source: &Tensor, output: &Tensor, window: &Window) -> Result<(), String> {
+    if window.dilation != [1, 1] {
+        return Err(format!("max-pooling with dilation {:?}", window.dilation));
+    }
+    let [height, width] = check_window(window, source, false)?;
+    expect_shape(output, [source.shape[0], height, width])?;
+    expect_range_of(output, source)
+}
+
+fn check_slice(source: &Tensor, output: &Tensor, start: usize) -> Result<(), String> {
+    let end = start.checked_add(output.shape[0]);
+    if end.is_none_or(|end| end > source.shape[0]) {
+        return Err(format!(
+            "channels {start}.. +{} of an input with {} channels",
+            output.shape[0], source.shape[0]
+        ));
+    }
+    expect_shape(output, [output.shape[0], source.shape[1], source.shape[2]])?;
+    expect_range_of(output, source)
+}
+
+fn check_multiply(first: &Tensor, second: &Tensor, output: &Tensor) -> Result<(), String> {
+    if second.shape != [first.shape[0], 1, 1] {
+        expect_shape(second, first.shape)?;
+    }
+    expect_shape(output, first.shape)?;
+    check_accumulator(magnitude(first) * magnitude(second))
+}
+
+fn check_resize(source: &Tensor, output: &Tensor, factor: [usize; 2]) -> Result<(), String> {
+    let [channels, height, width] = source.shape;
+    let size = (height.checked_mul(factor[0]), width.checked_mul(factor[1]));
+    let (Some(height @ 1..), Some(width @ 1..)) = size else {
+        return Err(format!("upsampling {:?} by {factor:?}", source.shape));
+    };
+    expect_shape(output, [channels, height, width])?;
+    expect_range_of(output, source)
+}
+
 /// Leaves room for the rounding constant, at most 2^(MAX_SHIFT - 1).
 fn check_accumulator(bound: i128) -> Result<(), String> {
     if bound + (1 << MAX_SHIFT) < ACCUMULATOR_BOUND {
@@ -384,6 +424,11 @@ fn expect_shape(tensor: &Tensor, shape: [usize; 3]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("tensor `{}` has shape {:?}, expected {shape:?}", tensor.name, tensor.shape))
+}
+
+/// That `output` can hold every value of `source`.
+fn expect_range_of(output: &Tensor, source: &Tensor) -> Result<(), String> {
+    expect_range(output, i64::from(source.min), i64::from(source.max))
 }
 
 fn expect_range(output: &Tensor, min: i64, max: i64) -> Result<(), String> {

@@ -292,6 +292,7 @@ fn a_value_out_of_range_is_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of defects, each with the words of its refusal")]
 fn broken_graphs_are_refused() {
     let (valid, _) = one_conv([2, 4, 4], Window::dense([2, 2]), 1, 3, 8, 1).expect("valid");
     assert_eq!(valid.validate(), Ok(()));

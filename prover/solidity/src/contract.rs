@@ -15,6 +15,7 @@ use super::{
     memory::{Memory, header},
     selector,
     tables::Tables,
+    template::Template,
     text::{hex_word, indent},
 };
 
@@ -75,110 +76,49 @@ pub(super) fn generate(profile: &Profile, options: &Options) -> GeneratedVerifie
     let tables = Tables::new(profile, &sets, &memory);
     let (gates, _) = fold_constraints(&profile.constraints, &memory, memory.scratch);
 
-    let mut source = TEMPLATE.to_owned();
-    let mut put = |name: &str, value: String| {
-        source = source.replace(&format!("<{name}>"), &value);
-    };
-    put("SUMMARY", summary(profile));
-    let (import, inherit) = match &options.interface_import {
-        Some(path) => (
-            format!("import {{IHalo2Verifier}} from \"{path}\";\n\n"),
-            " is IHalo2Verifier".to_owned(),
-        ),
-        None => (String::new(), String::new()),
-    };
-    put("IMPORT", import);
-    put("NAME", format!("{}{inherit}", options.contract_name));
-    let mut declarations = String::new();
-    for (name, signature, meaning) in ERRORS {
-        let _ = writeln!(declarations, "    /// {meaning}\n    error {signature};");
-        put(&format!("E_{name}"), format!("{:#010x}", selector(signature)));
-    }
-    put("ERRORS", declarations);
-    put("PROFILE", hex_word(&profile.digest()));
-    put("DOMAIN_DIGEST", hex_word(&keccak256(&[DOMAIN])));
-    put("TRANSCRIPT", transcript(profile, &memory));
-    put("TABLES", tables.code(&memory));
-    put("MULTIOPEN_DENOMINATORS", multiopen_denominators(&sets, &memory));
-    put("OPENING_POINTS", opening_points(profile, &memory));
-    put("GATES", indent(&gates, 16));
-    put("PERMUTATION", permutation(profile, &memory, &tables));
-    put("QUOTIENT_COMMITMENT", quotient_commitment(profile, &memory));
-    put("SET_FUNCTIONS", set_functions(&sets, &tables, &memory));
-    put("SETS", set_sums(&sets, &memory));
-    let m = &memory;
-    let blinding = profile.blinding_factors + 1;
-    for (name, value) in [
-        ("BASE", Memory::BASE),
-        ("A", Memory::BASE),
-        ("A_Y", Memory::BASE + 0x20),
-        ("SCALAR", Memory::SCALAR),
-        ("EXP_BASE", Memory::BASE + 0x60),
-        ("EXP_MODULUS", Memory::BASE + 0xa0),
-        ("SUM_1", Memory::BASE + 0x80),
-        ("SUM_2", Memory::BASE + 0xc0),
-        ("PAIR_1_G2", Memory::BASE + 0x40),
-        ("PAIR_2", Memory::BASE + 0xc0),
-        ("PAIR_2_Y", Memory::BASE + 0xe0),
-        ("PAIR_2_G2", Memory::BASE + 0x100),
-        ("PROOF_BYTES", profile.proof_bytes()),
-        ("VK_BYTES", VkData::byte_length(profile)),
-        ("CALLDATA_BYTES", 4 + 0x60 + 0x40 + profile.proof_bytes() + 32 * profile.public_inputs),
-        ("INPUTS_OFFSET", 0x84 + profile.proof_bytes() + 0x20),
-        ("WEIGHT_BYTES", profile.weight_columns * 64),
-        ("VK_PREFIX", m.vk - 2),
-        ("VK", m.vk),
-        ("VK_PROFILE", m.header(header::PROFILE)),
-        ("VK_K", m.header(header::K)),
-        ("VK_N_INVERSE", m.header(header::N_INVERSE)),
-        ("VK_OMEGA", m.header(header::OMEGA)),
-        ("VK_OMEGA_LAST", m.header(header::OMEGA_LAST)),
-        ("VK_INPUTS", m.header(header::PUBLIC_INPUTS)),
-        ("VK_TRANSCRIPT", m.header(header::TRANSCRIPT)),
-        ("VK_G2", m.header(header::G2)),
-        ("VK_S_G2", m.header(header::S_G2)),
-        ("REPR", m.transcript_repr),
-        ("INPUTS", m.public_inputs),
-        ("PROOF", m.proof),
-        ("EVALUATIONS", m.evaluations),
-        ("OPENINGS", m.openings),
-        ("OPENING_2", m.openings + 0x40),
-        ("PROOF_END", m.proof_end),
-        ("Y", m.y),
-        ("X", m.x),
-        ("U", m.shplonk_u),
-        ("SHPLONK_Y", m.shplonk_y),
-        ("V", m.shplonk_v),
-        ("X_N", m.x_n),
-        ("OMEGAS", m.omegas),
-        ("OMEGAS_END", m.omegas + 32 * m.powers),
-        ("OMEGAS_ZERO", m.omegas + 32 * blinding),
-        ("TO_DENOMINATOR", m.denominators - m.omegas),
-        ("DENOMINATORS", m.denominators),
-        ("VANISHING", m.more_denominators),
-        ("DENOMINATORS_END", m.denominators_end),
-        ("TO_PREFIX", m.prefix_offset),
-        ("OPAQUE", Memory::BASE + 0x160),
-        ("INSTANCE", m.instance_eval),
-        ("QUOTIENT_EVAL", m.quotient_eval),
-        ("L_0", m.l_0),
-        ("L_LAST", m.l_last),
-        ("L_ACTIVE", m.l_active),
-        ("TOTAL", m.total),
-    ] {
-        put(name, format!("{value:#x}"));
-    }
-    put("PROOF_LENGTH", profile.proof_bytes().to_string());
-    put("WEIGHT_COLUMNS", profile.weight_columns.to_string());
-    put("INPUT_COUNT", profile.public_inputs.to_string());
-    debug_assert!(!source.contains("<E_"));
+    let mut template = Template::new();
+    put_declarations(&mut template, profile, options);
+    template.put("DOMAIN_DIGEST", &hex_word(&keccak256(&[DOMAIN])));
+    template.put("TRANSCRIPT", &transcript(profile, &memory));
+    template.put("TABLES", &tables.code(&memory));
+    template.put("MULTIOPEN_DENOMINATORS", &multiopen_denominators(&sets, &memory));
+    template.put("OPENING_POINTS", &opening_points(profile, &memory));
+    template.put("GATES", &indent(&gates, 16));
+    template.put("PERMUTATION", &permutation(profile, &memory, &tables));
+    template.put("QUOTIENT_COMMITMENT", &quotient_commitment(profile, &memory));
+    template.put("SET_FUNCTIONS", &set_functions(&sets, &tables, &memory));
+    template.put("SETS", &set_sums(&sets, &memory));
+    template.put_arguments(profile, &memory);
+    template.put_key(profile, &memory);
+    template.put_precompiles(&memory);
+    template.put_values(profile, &memory);
     GeneratedVerifier {
-        source,
+        source: template.finish(),
         contract_name: options.contract_name.clone(),
         profile: profile.digest(),
         proof_bytes: profile.proof_bytes(),
         vk_bytes: VkData::byte_length(profile),
     }
+}
+
+/// What stands around the verifying function: import, name, custom errors, profile.
+fn put_declarations(template: &mut Template, profile: &Profile, options: &Options) {
+    let (import, inherit) = match &options.interface_import {
+        Some(path) => {
+            (format!("import {{IHalo2Verifier}} from \"{path}\";\n\n"), " is IHalo2Verifier")
+        }
+        None => (String::new(), ""),
+    };
+    template.put("SUMMARY", &summary(profile));
+    template.put("IMPORT", &import);
+    template.put("NAME", &format!("{}{inherit}", options.contract_name));
+    let mut declarations = String::new();
+    for (name, signature, meaning) in ERRORS {
+        let _ = writeln!(declarations, "    /// {meaning}\n    error {signature};");
+        template.put(&format!("E_{name}"), &format!("{:#010x}", selector(signature)));
+    }
+    template.put("ERRORS", &declarations);
+    template.put("PROFILE", &hex_word(&profile.digest()));
 }
 
 fn summary(profile: &Profile) -> String {
@@ -473,5 +413,3 @@ fn set_sums(sets: &[RotationSet], memory: &Memory) -> String {
     }
     indent(&code, 16)
 }
-
-const TEMPLATE: &str = include_str!("verifier.sol.txt");

@@ -10,6 +10,7 @@ mod gates;
 mod loops;
 mod memory;
 mod tables;
+mod template;
 mod text;
 
 use assay_arithmetic::keccak256;

@@ -104,6 +104,7 @@ impl Circuit<Fr> for Sample {
         unreachable!("configured with parameters")
     }
 
+    #[expect(clippy::too_many_lines, reason = "the gates share the columns that are made here")]
     fn configure_with_params(cs: &mut ConstraintSystem<Fr>, params: SampleParams) -> SampleConfig {
         let advice = |cs: &mut ConstraintSystem<Fr>, count: usize| -> Vec<Column<Advice>> {
             (0..count).map(|_| cs.advice_column_in(FirstPhase)).collect()
@@ -215,6 +216,10 @@ impl Circuit<Fr> for Sample {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one region, filled phase by phase from values that the later phases use"
+    )]
     fn synthesize(
         &self,
         config: SampleConfig,

@@ -75,6 +75,36 @@ fn code_size_of_a_large_profile() {
     assert!(deployed.runtime_bytes < 24_576);
 }
 
+/// Every `<NAME>` of the template is replaced, whatever the profile.
+#[test]
+fn no_placeholder_is_left() {
+    let large =
+        SampleParams { k: 6, weights: 8, lanes: 18, inputs: 8, extra_fixed: 20, constant: 1 };
+    let import = Some("./IHalo2Verifier.sol".to_owned());
+    for params in [SampleParams::small(), large] {
+        let setup = setup(params);
+        for interface_import in [None, import.clone()] {
+            let options = Options { interface_import, ..Options::default() };
+            let source = generate(setup.key.info().profile(), &options).source;
+            let left = placeholders(&source);
+            assert!(left.is_empty(), "{left:?}");
+        }
+    }
+    assert_eq!(placeholders("if <(x) <A_1> <b> <E_KEY> < Y> <"), ["A_1", "E_KEY"]);
+}
+
+fn placeholders(text: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.is_empty() && name.bytes().all(of_name)
+    };
+    text.split('<')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('>')?.0))
+        .filter(is_name)
+        .collect()
+}
+
 /// With the interface of the contracts, on the settings of the contracts, without a warning.
 #[test]
 fn inherits_the_interface_without_warnings() {

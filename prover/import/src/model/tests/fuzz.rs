@@ -233,6 +233,7 @@ fn varied() -> Network {
 }
 
 /// One change to a graph: of a number, a name, a node's place, a shape or the data.
+#[expect(clippy::too_many_lines, reason = "a table of changes, each a few lines")]
 fn mutate(graph: &mut GraphProto, random: &mut Random) {
     const NUMBERS: [i64; 14] =
         [0, 1, -1, 2, 3, 7, 255, 65_536, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, i64::MAX, i64::MIN];
