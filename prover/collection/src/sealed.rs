@@ -217,7 +217,7 @@ mod tests {
     fn sealed(to: &[&SealingKey]) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
         let folder = tempfile::tempdir().expect("folder");
         // Longer than one block of the format.
-        let content: Vec<u8> = (0..200_000u32).map(|i| ((i * i) >> 7) as u8).collect();
+        let content: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
         let (set, output) = (folder.path().join("set"), folder.path().join("set.age"));
         fs::write(&set, &content).expect("write");
         let to: Vec<_> = to.iter().map(|key| key.recipient()).collect();

@@ -81,12 +81,11 @@ pub(super) fn product() -> Scene {
 pub(super) fn repeated() -> Scene {
     around(|builder, hidden| {
         let other = builder.conv(0, [1, 1], [1, 1], [0; 4], 2, 1, true);
-        let sum = builder.push([2, 2, 4], Op::Add { inputs: vec![hidden, other] });
         let large = builder.push([2, 2, 8], Op::Resize { input: hidden, factor: [1, 2] });
         let window = Window { kernel: [1, 2], stride: [1, 2], dilation: [1, 1], pads: [0; 4] };
         let op = Op::SumPool { input: large, window, multiplier: 1, rescale: scaled(1) };
         let mean = builder.push([2, 2, 4], op);
-        builder.push([2, 2, 4], Op::Add { inputs: vec![sum, mean] })
+        builder.push([2, 2, 4], Op::Add { inputs: vec![hidden, other, mean] })
     })
 }
 

@@ -170,7 +170,7 @@ pub(super) fn finish(builder: Builder, logits: usize) -> QuantizedGraph {
     for layer in &graph.layers {
         if let Op::Add { .. } = layer.op {
             let sum = &mut graph.tensors[layer.output];
-            (sum.min, sum.max) = (-4000, 4000);
+            (sum.min, sum.max) = (-480, 480);
         }
     }
     graph
