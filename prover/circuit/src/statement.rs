@@ -61,11 +61,11 @@ pub struct Run {
 }
 
 /// Largest number of items in one proof.
-pub const MAX_LOG_ITEMS: u32 = 12;
+pub(crate) const MAX_LOG_ITEMS: u32 = 12;
 /// A bitmap of a run must fit one public input.
-pub const MAX_LOG_RETRIEVED: u32 = 7;
+pub(crate) const MAX_LOG_RETRIEVED: u32 = 7;
 /// Deepest tree.
-pub const MAX_DEPTH: u32 = 32;
+pub(crate) const MAX_DEPTH: u32 = 32;
 
 impl Default for StatementKind {
     fn default() -> Self {

@@ -34,7 +34,7 @@ use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
 /// Table tag of the load row that brings in `u`: no function's and, not being a power of two, no
 /// range's.
-pub const LOAD_U_TAG: u64 = 3;
+pub(crate) const LOAD_U_TAG: u64 = 3;
 
 /// One lane: three columns.
 #[derive(Clone, Copy, Debug)]

@@ -223,7 +223,7 @@ impl RestGrid {
 }
 
 /// Places all weights and rest grids, from `first_row` on; returns the end.
-pub fn place(
+pub(crate) fn place(
     graph: &QuantizedGraph,
     readings: &[Reading],
     columns: usize,

@@ -5,8 +5,8 @@ pub(crate) mod hash_rows;
 pub(crate) mod kernels;
 pub(crate) mod lookup_table;
 pub(crate) mod placement;
-pub mod planner;
-pub mod profile;
+pub(crate) mod planner;
+pub(crate) mod profile;
 pub(crate) mod reading;
 pub(crate) mod scalar_program;
 pub(crate) mod tile;
@@ -89,16 +89,16 @@ const MOST_WEIGHT_COLUMNS: usize = 64;
 const MOST_OPENINGS: usize = 1 << 20;
 
 /// Largest `k`.
-pub const MAX_K: u32 = 24;
+pub(crate) const MAX_K: u32 = 24;
 /// Rows for constants and challenges, beyond those of the public inputs.
 const LOAD_ROWS: usize = 64;
 /// Least first row of the weights: clear of the load rows of every statement but those that show
 /// very many values.
 const WEIGHTS_ROW: usize = 128;
 /// Rows of the `rem` columns that carry our blinding: more than the points they are opened at.
-pub const BLINDING_ROWS: usize = 8;
+pub(crate) const BLINDING_ROWS: usize = 8;
 /// Rows that the library keeps for itself, one more than the blinding factors at most in use.
-pub const RESERVED_ROWS: usize = 8;
+pub(crate) const RESERVED_ROWS: usize = 8;
 
 impl LayoutOptions {
     fn check(&self) -> Result<(), LayoutError> {

@@ -46,7 +46,7 @@ impl Functions {
     }
 
     /// Cells hold 16 bits.
-    pub fn check(&self) -> Result<(), LayoutError> {
+    pub(super) fn check(&self) -> Result<(), LayoutError> {
         let bounds = i64::from(-ACTIVATION_OFFSET)..i64::from(ACTIVATION_OFFSET);
         for table in &self.tables {
             let (min, count) = (i64::from(table.min), table.values.len() as i64);

@@ -38,12 +38,12 @@ impl Reading {
 const MOST_EXPONENT: u128 = 1 << 32;
 
 /// Extent of a window, dilation included: `[height, width]`.
-pub fn extent(window: &Window) -> [usize; 2] {
+pub(crate) fn extent(window: &Window) -> [usize; 2] {
     [0, 1].map(|axis| (window.kernel[axis] - 1) * window.dilation[axis] + 1)
 }
 
 /// A reading for each tensor.
-pub fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, LayoutError> {
+pub(crate) fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, LayoutError> {
     let mut groups = Groups::new(graph.tensors.len());
     for layer in &graph.layers {
         match &layer.op {

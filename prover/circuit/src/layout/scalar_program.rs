@@ -121,7 +121,7 @@ pub struct Program {
 const SHORT_RUN: usize = 4;
 
 /// Builds a [`Program`], remembering constants and powers.
-pub struct ProgramBuilder {
+pub(crate) struct ProgramBuilder {
     program: Program,
     next_load: usize,
     load_rows: usize,
@@ -143,7 +143,7 @@ pub struct ProgramBuilder {
 impl ProgramBuilder {
     /// `instances` public inputs take the first load rows; `load_rows` rows are kept for loads and
     /// the chains start at `first_row`.
-    pub fn new(
+    pub(crate) fn new(
         instances: usize,
         load_rows: usize,
         first_row: usize,
@@ -170,22 +170,22 @@ impl ProgramBuilder {
     }
 
     /// The finished program, or `None` when the load rows did not suffice.
-    pub fn finish(mut self) -> Option<Program> {
+    pub(crate) fn finish(mut self) -> Option<Program> {
         self.program.end = self.next_row + 1;
         (self.next_load <= self.load_rows).then_some(self.program)
     }
 
     /// Marks the point from which tile evaluations and weight sums may be read.
-    pub fn evaluations(&mut self) {
+    pub(crate) fn evaluations(&mut self) {
         self.program.steps.push(Step::Evaluations);
     }
 
     /// The load cell of public input `index`.
-    pub fn instance(&self, index: usize) -> Cell {
+    pub(crate) fn instance(&self, index: usize) -> Cell {
         Cell::s1(index)
     }
 
-    pub fn constant(&mut self, value: Fr) -> Cell {
+    pub(crate) fn constant(&mut self, value: Fr) -> Cell {
         if let Some(cell) = self.constants.get(&value.to_repr()) {
             return *cell;
         }
@@ -194,20 +194,20 @@ impl ProgramBuilder {
         cell
     }
 
-    pub fn integer(&mut self, value: i64) -> Cell {
+    pub(crate) fn integer(&mut self, value: i64) -> Cell {
         self.constant(field(value))
     }
 
-    pub fn one(&mut self) -> Cell {
+    pub(crate) fn one(&mut self) -> Cell {
         self.integer(1)
     }
 
-    pub fn equal(&mut self, rule: &'static str, a: Cell, b: Cell) {
+    pub(crate) fn equal(&mut self, rule: &'static str, a: Cell, b: Cell) {
         self.program.equalities.push(Equality { rule, cells: [a, b] });
     }
 
     /// `sum a_i * b_i`; the empty sum is the constant 0.
-    pub fn inner_product(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
+    pub(crate) fn inner_product(&mut self, terms: Vec<(Operand, Operand)>) -> Cell {
         if terms.is_empty() {
             return self.integer(0);
         }
@@ -228,11 +228,11 @@ impl ProgramBuilder {
         }
     }
 
-    pub fn dot(&mut self, terms: &[(Cell, Cell)]) -> Cell {
+    pub(crate) fn dot(&mut self, terms: &[(Cell, Cell)]) -> Cell {
         self.inner_product(terms.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect())
     }
 
-    pub fn multiply(&mut self, a: Cell, b: Cell) -> Cell {
+    pub(crate) fn multiply(&mut self, a: Cell, b: Cell) -> Cell {
         let one = self.one();
         if a == one {
             return b;
@@ -243,7 +243,7 @@ impl ProgramBuilder {
         self.dot(&[(a, b)])
     }
 
-    pub fn sum(&mut self, cells: &[Cell]) -> Cell {
+    pub(crate) fn sum(&mut self, cells: &[Cell]) -> Cell {
         if let [cell] = cells {
             return *cell;
         }
@@ -253,14 +253,14 @@ impl ProgramBuilder {
 
     /// `numerator / denominator`. The denominators used are non-zero but for a negligible share of
     /// the challenges.
-    pub fn divide(&mut self, numerator: Cell, denominator: Cell) -> Cell {
+    pub(crate) fn divide(&mut self, numerator: Cell, denominator: Cell) -> Cell {
         let quotient = Operand::Quotient { numerator, denominator };
         let product = self.inner_product(vec![(quotient, denominator.into())]);
         self.equal("division", product, numerator);
         Cell::s0(product.row + 1)
     }
 
-    pub fn v(&mut self) -> Cell {
+    pub(crate) fn v(&mut self) -> Cell {
         if let Some(cell) = self.v {
             return cell;
         }
@@ -269,7 +269,7 @@ impl ProgramBuilder {
         cell
     }
 
-    pub fn z(&mut self) -> Cell {
+    pub(crate) fn z(&mut self) -> Cell {
         if let Some(cell) = self.z {
             return cell;
         }
@@ -279,7 +279,7 @@ impl ProgramBuilder {
     }
 
     /// `v^exponent`.
-    pub fn v_power(&mut self, exponent: usize) -> Cell {
+    pub(crate) fn v_power(&mut self, exponent: usize) -> Cell {
         if self.v_powers.is_empty() {
             let one = self.one();
             self.v_powers.push(one);
@@ -294,7 +294,7 @@ impl ProgramBuilder {
     }
 
     /// `u^exponent`.
-    pub fn u_power(&mut self, exponent: usize) -> Cell {
+    pub(crate) fn u_power(&mut self, exponent: usize) -> Cell {
         if self.u_powers.is_empty() {
             let one = self.one();
             let u = self.load(Load::U);
@@ -310,7 +310,7 @@ impl ProgramBuilder {
     }
 
     /// `2^exponent`, by doubling, so that few load rows are needed.
-    pub fn power_of_two(&mut self, exponent: u32) -> Cell {
+    pub(crate) fn power_of_two(&mut self, exponent: u32) -> Cell {
         if self.powers_of_two.is_empty() {
             let one = self.one();
             self.powers_of_two.push(one);
@@ -325,13 +325,13 @@ impl ProgramBuilder {
     }
 
     /// A cell with a value that the prover chooses.
-    pub fn free(&mut self, value: FreeValue) -> Cell {
+    pub(crate) fn free(&mut self, value: FreeValue) -> Cell {
         let one = self.one();
         self.inner_product(vec![(Operand::Free(value), one.into())])
     }
 
     /// `z^exponent` by repeated squaring.
-    pub fn z_power(&mut self, exponent: u64) -> Cell {
+    pub(crate) fn z_power(&mut self, exponent: u64) -> Cell {
         if exponent == 0 {
             return self.one();
         }
@@ -361,7 +361,7 @@ impl ProgramBuilder {
     }
 
     /// `1 + b + ... + b^(count-1)` with `b = z^step`.
-    pub fn geometric(&mut self, step: u64, count: usize) -> Cell {
+    pub(crate) fn geometric(&mut self, step: u64, count: usize) -> Cell {
         if count == 1 {
             return self.one();
         }

@@ -16,7 +16,7 @@ pub(super) struct Items {
 impl Items {
     /// `count` of the run's items count: the inputs, turned; labels alternate between right ones and
     /// others.
-    pub fn new(graph: QuantizedGraph, inputs: &[Vec<u8>], run: Run, count: usize) -> Self {
+    pub(super) fn new(graph: QuantizedGraph, inputs: &[Vec<u8>], run: Run, count: usize) -> Self {
         let bytes = (0..run.items())
             .map(|item| {
                 let mut bytes = inputs[item % inputs.len()].clone();
@@ -29,7 +29,12 @@ impl Items {
     }
 
     /// The same with the inputs as they are.
-    pub fn untouched(graph: QuantizedGraph, inputs: &[Vec<u8>], run: Run, count: usize) -> Self {
+    pub(super) fn untouched(
+        graph: QuantizedGraph,
+        inputs: &[Vec<u8>],
+        run: Run,
+        count: usize,
+    ) -> Self {
         let bytes = (0..run.items()).map(|item| inputs[item % inputs.len()].clone()).collect();
         Self::of(graph, bytes, run, count)
     }
@@ -53,11 +58,15 @@ impl Items {
     }
 
     /// The run becomes the `index`th of its tree.
-    pub fn move_to(&mut self, run: Run, index: usize) {
+    pub(super) fn move_to(&mut self, run: Run, index: usize) {
         self.place = place(run, index, self.place.count);
     }
 
-    pub fn inputs(&self, class: impl Fn(usize) -> usize, labelled: bool) -> Vec<ProvenInput<'_>> {
+    pub(super) fn inputs(
+        &self,
+        class: impl Fn(usize) -> usize,
+        labelled: bool,
+    ) -> Vec<ProvenInput<'_>> {
         (0..self.bytes.len())
             .map(|item| ProvenInput {
                 bytes: &self.bytes[item],
@@ -70,7 +79,7 @@ impl Items {
     }
 
     /// Checks the circuit after `change`.
-    pub fn failures(
+    pub(super) fn failures(
         &self,
         options: LayoutOptions,
         change: impl Fn(&mut Assignment<'_>, &mut Vec<Fr>),
@@ -80,7 +89,7 @@ impl Items {
 
     /// Checks the circuit after `change`, and after `forge` has changed the first phase; what comes
     /// later follows both.
-    pub fn failures_after(
+    pub(super) fn failures_after(
         &self,
         options: LayoutOptions,
         change: impl Fn(&mut Assignment<'_>, &mut Vec<Fr>),
@@ -106,7 +115,7 @@ impl Items {
         check(&assignment, &first, &public, Vec::new())
     }
 
-    pub fn correct(&self, top: usize) -> usize {
+    pub(super) fn correct(&self, top: usize) -> usize {
         (0..self.place.count)
             .filter(|item| {
                 let logits = &self.executions[*item].tensors[self.graph.output];

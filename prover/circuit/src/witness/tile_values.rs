@@ -9,7 +9,7 @@ use crate::witness::assignment::{Assignment, ProvenInput};
 
 /// Where a value of a tile is.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub(super) struct Place {
     pub image: usize,
     pub channel: usize,
     pub line: usize,
@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 /// Looks up the values of one tile.
-pub struct TileValues<'a> {
+pub(super) struct TileValues<'a> {
     assignment: &'a Assignment<'a>,
     tile: &'a Tile,
 }
@@ -25,7 +25,10 @@ pub struct TileValues<'a> {
 impl<'a> TileValues<'a> {
     /// # Errors
     /// [`WitnessError::Mismatch`] when the tile is not of this graph.
-    pub fn new(assignment: &'a Assignment<'a>, tile: &'a Tile) -> Result<Self, WitnessError> {
+    pub(super) fn new(
+        assignment: &'a Assignment<'a>,
+        tile: &'a Tile,
+    ) -> Result<Self, WitnessError> {
         let layers = &assignment.graph.layers;
         let fits = match tile.source {
             TileSource::PoolTap { layer, .. } => {
@@ -44,7 +47,7 @@ impl<'a> TileValues<'a> {
     }
 
     /// `(pre, rem)`.
-    pub fn get(&self, at: Place) -> (i64, u32) {
+    pub(super) fn get(&self, at: Place) -> (i64, u32) {
         let tile = self.tile;
         let [_, height, width] = tile.shape;
         let index = (at.channel * height + at.line) * width + at.column;
@@ -97,7 +100,7 @@ impl<'a> TileValues<'a> {
     }
 
     /// The factors that a product's tile holds.
-    pub fn factors(&self, at: Place) -> [i64; 2] {
+    pub(super) fn factors(&self, at: Place) -> [i64; 2] {
         let TileSource::Factors(layer) = self.tile.source else { return [0; 2] };
         let Op::Multiply { inputs, .. } = &self.assignment.graph.layers[layer].op else {
             return [0; 2];

@@ -56,7 +56,7 @@ struct Constraint {
 }
 
 impl System {
-    pub fn new(layout: &Layout) -> Self {
+    pub(super) fn new(layout: &Layout) -> Self {
         let mut cs = ConstraintSystem::default();
         let config = ModelConfig::configure(&mut cs, &layout.profile);
         let rows = 1 << layout.k;
@@ -92,13 +92,13 @@ impl System {
     }
 
     /// A fixed cell as gate `gate` reads it.
-    pub fn fixed(&self, gate: &str, column: usize, row: usize, weaker: &Weakening) -> Fr {
+    pub(super) fn fixed(&self, gate: &str, column: usize, row: usize, weaker: &Weakening) -> Fr {
         let value = self.fixed[column][row];
         weaker.fixed.as_ref().map_or(value, |change| change(self, gate, column, row, value))
     }
 
     /// The rules that do not hold.
-    pub fn broken(&self, columns: &Columns, weaker: &Weakening) -> BTreeSet<String> {
+    pub(super) fn broken(&self, columns: &Columns, weaker: &Weakening) -> BTreeSet<String> {
         let mut broken = BTreeSet::new();
         for constraint in &self.constraints {
             let faults = (0..self.rows)
@@ -124,14 +124,14 @@ impl System {
     }
 
     /// How far apart the two sides of a family's copy constraint are.
-    pub fn difference(&self, columns: &Columns, rule: &str, index: usize) -> Fr {
+    pub(super) fn difference(&self, columns: &Columns, rule: &str, index: usize) -> Fr {
         let mut family = self.copies.iter().filter(|(name, _)| *name == rule);
         let (_, [a, b]) = family.nth(index).unwrap_or_else(|| panic!("no {rule} {index}"));
         columns.advice[a.0][a.1] - columns.advice[b.0][b.1]
     }
 
     /// All rules: those that random columns break.
-    pub fn rules(&self, challenges: Challenges) -> BTreeSet<String> {
+    pub(super) fn rules(&self, challenges: Challenges) -> BTreeSet<String> {
         let mut rng = ChaCha20Rng::from_seed([5; 32]);
         let mut column = || (0..self.rows).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
         let columns = Columns {

@@ -56,7 +56,7 @@ impl Later<'_> {
         self.late.get(&(column, row)).copied().unwrap_or(Fr::ZERO)
     }
 
-    pub fn columns(&self) -> Columns {
+    pub(super) fn columns(&self) -> Columns {
         let config = &self.system.config;
         let stride = config.profile.weight_stride;
         let mut advice = vec![vec![Fr::ZERO; self.system.rows]; self.system.advice_columns];

@@ -21,7 +21,7 @@ pub(super) struct Places {
 const ELSEWHERE: &str = "elsewhere";
 
 impl Places {
-    pub fn new(layout: &Layout, rows: usize) -> Self {
+    pub(super) fn new(layout: &Layout, rows: usize) -> Self {
         let elsewhere = vec![ELSEWHERE; rows];
         let mut places = Self {
             looked_up: elsewhere.clone(),
@@ -80,7 +80,7 @@ impl Places {
     }
 
     /// What kind of row this is for a constraint.
-    pub fn of(&self, constraint: &str, row: usize) -> &'static str {
+    pub(super) fn of(&self, constraint: &str, row: usize) -> &'static str {
         match constraint {
             "lookup sum: ends" if self.loads[row] == "end" => "end",
             "lookup sum: ends" => "start",

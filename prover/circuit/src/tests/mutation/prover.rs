@@ -48,7 +48,7 @@ pub(super) struct Forged {
 }
 
 impl Forged {
-    pub fn new(scene: Scene, first: FirstPhase) -> Self {
+    pub(super) fn new(scene: Scene, first: FirstPhase) -> Self {
         let public = scene.public();
         Self {
             scene,
@@ -62,22 +62,22 @@ impl Forged {
         }
     }
 
-    pub fn solving(mut self, cell: Late, row: usize, target: Target) -> Self {
+    pub(super) fn solving(mut self, cell: Late, row: usize, target: Target) -> Self {
         self.solve = Some((cell, row, target));
         self
     }
 
-    pub fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.scene.layout
     }
 
     /// First row of a tile.
-    pub fn row(&self, source: TileSource) -> usize {
+    pub(super) fn row(&self, source: TileSource) -> usize {
         self.scene.tile(source).first_row
     }
 
     /// Takes over the first-phase cells of rows from another proof.
-    pub fn take(&mut self, other: &Forged, rows: std::ops::Range<usize>) {
+    pub(super) fn take(&mut self, other: &Forged, rows: std::ops::Range<usize>) {
         for (lane, others) in self.first.lanes.iter_mut().zip(&other.first.lanes) {
             for (column, others) in lane.iter_mut().zip(others) {
                 column[rows.clone()].copy_from_slice(&others[rows.clone()]);
@@ -85,14 +85,14 @@ impl Forged {
         }
     }
 
-    pub fn take_tile(&mut self, other: &Forged, source: TileSource) {
+    pub(super) fn take_tile(&mut self, other: &Forged, source: TileSource) {
         let tile = self.scene.tile(source);
         let rows = tile.first_row..tile.first_row + tile.rows();
         self.take(other, rows);
     }
 
     /// Puts `[pre, out, rem]` (integers) into a cell of a tile.
-    pub fn put(&mut self, row: usize, lane: usize, [pre, out, rem]: [i64; 3]) {
+    pub(super) fn put(&mut self, row: usize, lane: usize, [pre, out, rem]: [i64; 3]) {
         let stored = |value: i64| Fr::from((value + (1 << 15)) as u64);
         self.first.lanes[lane][0][row] = stored(pre);
         self.first.lanes[lane][1][row] = stored(out);
@@ -100,7 +100,7 @@ impl Forged {
     }
 
     /// Fills a tile's cells from a function of `(channel, line, column)`; one image.
-    pub fn fill(&mut self, source: TileSource, value: impl Fn([usize; 3]) -> [i64; 3]) {
+    pub(super) fn fill(&mut self, source: TileSource, value: impl Fn([usize; 3]) -> [i64; 3]) {
         let tile = self.scene.tile(source).clone();
         tile.for_each_row(|at| {
             for lane in 0..tile.live_lanes(at.group, at.position) {
@@ -111,7 +111,12 @@ impl Forged {
     }
 
     /// The columns for these challenges.
-    pub fn columns(&self, system: &System, weaker: &Weakening, drawn: Challenges) -> Columns {
+    pub(super) fn columns(
+        &self,
+        system: &System,
+        weaker: &Weakening,
+        drawn: Challenges,
+    ) -> Columns {
         let assignment = self.scene.assignment();
         let mut rest = assignment.second_phase(drawn.first.v, drawn.first.u);
         if let Some(change) = &self.rest {

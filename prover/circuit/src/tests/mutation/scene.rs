@@ -38,7 +38,7 @@ pub(super) fn predict(input: InputMode, output: OutputMode) -> StatementKind {
 
 impl Scene {
     /// A prediction for `bytes`.
-    pub fn prediction(
+    pub(super) fn prediction(
         graph: &QuantizedGraph,
         bytes: &[u8],
         [lanes, columns]: [usize; 2],
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// A run of items of which `count` count; each is right about its class, but for those in `wrong`.
-    pub fn run(
+    pub(super) fn run(
         graph: &QuantizedGraph,
         bytes: &[Vec<u8>],
         lanes: usize,
@@ -88,7 +88,7 @@ impl Scene {
         Self { graph: graph.clone(), layout, inputs, place: Some(place) }
     }
 
-    pub fn assignment(&self) -> Assignment<'_> {
+    pub(super) fn assignment(&self) -> Assignment<'_> {
         let inputs = self.inputs.iter().map(|item| ProvenInput {
             bytes: &item.bytes,
             salt: item.salt,
@@ -104,14 +104,14 @@ impl Scene {
         }
     }
 
-    pub fn public(&self) -> Vec<Fr> {
+    pub(super) fn public(&self) -> Vec<Fr> {
         let mut public = vec![Fr::from(123)];
         public.extend(self.assignment().public_values());
         public
     }
 
     /// The proof that follows from the scene as it is.
-    pub fn proof(&self) -> Forged {
+    pub(super) fn proof(&self) -> Forged {
         let seed = BlindingSeed([7; 32]);
         let mut rng = ChaCha20Rng::from_seed([9; 32]);
         let weights = self.layout.weight_columns(&self.graph, &seed, &mut rng);
@@ -120,13 +120,13 @@ impl Scene {
     }
 
     /// The same with item `index` computed by another network.
-    pub fn computed_by(&self, index: usize, other: &QuantizedGraph) -> Self {
+    pub(super) fn computed_by(&self, index: usize, other: &QuantizedGraph) -> Self {
         let mut scene = self.clone();
         scene.inputs[index].execution = execute(other, &self.inputs[index].bytes);
         scene
     }
 
-    pub fn tile(&self, source: TileSource) -> &Tile {
+    pub(super) fn tile(&self, source: TileSource) -> &Tile {
         self.layout.tiles.iter().find(|tile| tile.source == source).expect("tile")
     }
 }

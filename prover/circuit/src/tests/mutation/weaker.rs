@@ -17,11 +17,11 @@ pub(super) struct Weakening {
 }
 
 impl Weakening {
-    pub fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self::default()
     }
 
-    pub fn challenges(change: impl Fn(&mut Challenges) + Sync + 'static) -> Self {
+    pub(super) fn challenges(change: impl Fn(&mut Challenges) + Sync + 'static) -> Self {
         let changed = move |mut challenges| {
             change(&mut challenges);
             challenges
@@ -29,11 +29,13 @@ impl Weakening {
         Self { challenges: Some(Box::new(changed)), fixed: None }
     }
 
-    pub fn fixed(change: impl Fn(&System, &str, usize, usize, Fr) -> Fr + Sync + 'static) -> Self {
+    pub(super) fn fixed(
+        change: impl Fn(&System, &str, usize, usize, Fr) -> Fr + Sync + 'static,
+    ) -> Self {
         Self { challenges: None, fixed: Some(Box::new(change)) }
     }
 
-    pub fn apply(&self, challenges: Challenges) -> Challenges {
+    pub(super) fn apply(&self, challenges: Challenges) -> Challenges {
         self.challenges.as_ref().map_or(challenges, |change| change(challenges))
     }
 }
