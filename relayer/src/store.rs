@@ -33,13 +33,14 @@ use crate::{
 use entries::{Fault, decode, decode_job, encode, key};
 
 const FORMAT: u64 = 1;
-const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 /// Blocks read so far, by number; the last is the cursor.
-const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
-const JOBS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("jobs");
-const PROOFS: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("proofs");
+const BLOCKS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("blocks");
+const JOBS: TableDefinition<'static, [u8; 32], &'static [u8]> = TableDefinition::new("jobs");
+const PROOFS: TableDefinition<'static, [u8; 32], &'static [u8]> = TableDefinition::new("proofs");
 /// By token.
-const WITHDRAWALS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("withdrawals");
+const WITHDRAWALS: TableDefinition<'static, [u8; 20], &'static [u8]> =
+    TableDefinition::new("withdrawals");
 
 /// How many read blocks are remembered to find the fork after a reorganization.
 pub const KEPT_BLOCKS: usize = 512;

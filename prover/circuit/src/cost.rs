@@ -37,11 +37,13 @@ pub enum CostPart {
 /// Rows and cells of one part, and its estimated share of the time to prove.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartCost {
+    /// The layer or other part that the cost is of.
     pub part: CostPart,
     /// The layer's name, or what the part is.
     pub name: String,
     /// The layer's operation; empty for what is no layer.
     pub kind: &'static str,
+    /// Rows of tiles.
     pub tile_rows: usize,
     /// Rows of weights and biases.
     pub weight_rows: usize,
@@ -50,6 +52,7 @@ pub struct PartCost {
     /// Rows of the scalar program. A row that several layers share (powers of a challenge, say)
     /// belongs to the first.
     pub scalar_rows: usize,
+    /// Rows of hashes.
     pub hash_rows: usize,
     /// Cells of advice columns in all these rows.
     pub cells: usize,
@@ -66,6 +69,7 @@ pub struct TableCost {
     pub name: String,
     /// The shift, for a range.
     pub shift: Option<u32>,
+    /// Rows of the lookup table.
     pub rows: usize,
     /// Tiles that look it up.
     pub tiles: usize,
@@ -76,6 +80,7 @@ pub struct TableCost {
 pub struct Cost {
     /// The input, the layers in order, the outputs, the hashes.
     pub parts: Vec<PartCost>,
+    /// The function tables, and what each adds.
     pub tables: Vec<TableCost>,
     /// Part of the predicted time to prove that linear algebra takes: accumulators (`pre`),
     /// weights, rest cells, running evaluations, the scalar program, and what is neither (hashes,

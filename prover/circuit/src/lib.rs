@@ -60,32 +60,53 @@ pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
 /// Why no layout can be made for a graph.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
+    /// Options out of bounds.
     #[error(
         "from 2 to 64 lanes, from 1 to 64 weight columns, at most 2^20 openings, and weights that start \
          within 2^20 rows of at most 2^24 are allowed"
     )]
     Options,
+    /// A statement that does not fit the network, in words.
     #[error("no circuit proves a statement about {0}")]
     Statement(String),
+    /// Two readers of a tensor ask for different readings.
     #[error(
         "layer `{layer}`: its max-pool asks for a layout that another reader of the same tensor \
          forbids; insert an identity between them (export the model with the pools separated)"
     )]
-    ConflictingPools { layer: String },
+    ConflictingPools {
+        /// The max-pool.
+        layer: String,
+    },
+    /// Positions would share an exponent, or exceed 2^32.
     #[error(
         "`{part}`: the strides of the pools before it and its size call for exponents of 2^32 and more, \
          or two of its positions would share one; no circuit is made of that"
     )]
-    Exponents { part: String },
+    Exponents {
+        /// The layer or part.
+        part: String,
+    },
+    /// A function table beyond 16 bits.
     #[error(
         "the table `{table}` is about {min}..={max}, the circuit holds -32768..=32767; import the model \
          with fewer bits for its outputs or activations"
     )]
-    Range { table: String, min: i64, max: i64 },
+    Range {
+        /// The function's name.
+        table: String,
+        /// Least argument.
+        min: i64,
+        /// Largest argument.
+        max: i64,
+    },
+    /// A layer without inputs, by its name.
     #[error("layer `{0}` has no inputs")]
     Empty(String),
+    /// More constants than load rows.
     #[error("the network uses more distinct constants than the circuit has load rows for")]
     TooManyConstants,
+    /// The weights do not fit where another circuit of the model has them.
     #[error(
         "the weights do not fit the place that another circuit of this model keeps for them, because \
          this one has fewer rows or shows more values; try other lanes, or import the model for this \
@@ -95,18 +116,35 @@ pub enum LayoutError {
     /// Rotations of the weights' rows and other queries fall together, or a batch lacks its challenge.
     #[error("two of the cells that a gate reads are one, or a challenge is missing")]
     Queries,
+    /// More rows than are supported.
     #[error("the network needs 2^{k} rows, more than the largest supported size 2^{max}")]
-    TooLarge { k: u32, max: u32 },
+    TooLarge {
+        /// Logarithm of the rows that are needed.
+        k: u32,
+        /// Largest logarithm.
+        max: u32,
+    },
 }
 
 /// Why no witness can be made for an input.
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
+    /// A value that no row of its table holds.
     #[error(
         "layer `{layer}`: value {value} lies outside the calibrated range {min}..={max}; \
          calibrate with inputs like this one, or with a larger margin"
     )]
-    OutOfRange { layer: String, value: i64, min: i32, max: i32 },
+    OutOfRange {
+        /// The layer.
+        layer: String,
+        /// Its value.
+        value: i64,
+        /// Least value that its table holds.
+        min: i32,
+        /// Largest value that its table holds.
+        max: i32,
+    },
+    /// Assignment and layout are of different networks or statements.
     #[error("the layout was made for another graph")]
     Mismatch,
 }

@@ -18,15 +18,26 @@ use assay_graph::QuantizedGraph;
 #[serde(rename_all = "snake_case")]
 pub enum StatementKind {
     /// This input gives this output.
-    Prediction { input: InputMode, output: OutputMode },
+    Prediction {
+        /// Whether the input is hidden.
+        input: InputMode,
+        /// What is shown of the result.
+        output: OutputMode,
+    },
     /// Of these items of a committed test set so many are classified correctly.
     Audit {
+        /// Size and tree of the run.
         run: Run,
         /// An item is correct when fewer than so many classes beat its label.
         top: usize,
     },
     /// These items of a committed collection are the ones the model assigns to a class.
-    Retrieval { run: Run, class: usize },
+    Retrieval {
+        /// Size and tree of the run.
+        run: Run,
+        /// The class that items are selected for.
+        class: usize,
+    },
 }
 
 /// How the input of a prediction enters the statement.

@@ -44,49 +44,78 @@ pub struct Lane {
     pub rem: Column<Advice>,
 }
 
+/// The columns of the circuit and the challenges between its phases.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
+    /// What the columns and gates follow from.
     pub profile: ColumnProfile,
     // First phase.
+    /// Weights and biases, offset by 2^31; the model is committed to with them.
     pub weights: Vec<Column<Advice>>,
+    /// What the tile rows hold, one lane for each of neighbouring values.
     pub lanes: Vec<Lane>,
+    /// How often each row of the table is looked up.
     pub multiplicity: Column<Advice>,
     // Second phase.
+    /// The positions of correlations that no layer keeps.
     pub rest: Column<Advice>,
     // Third phase.
+    /// One helper of the lookups for each lane.
     pub lookups: Vec<Column<Advice>>,
+    /// Running sum of the helpers, less the table's side.
     pub lookup_sum: Column<Advice>,
+    /// Running evaluation of what a tile's producer makes.
     pub produced: Column<Advice>,
+    /// Running evaluation of what a tile's readers take.
     pub consumed: Column<Advice>,
+    /// Running evaluations of weights and of rest cells.
     pub weight_sum: Column<Advice>,
+    /// Running sums of products of the scalar program.
     pub product: Column<Advice>,
+    /// First operands and results of the scalar program; factors of `consumed` in tile rows.
     pub s0: Column<Advice>,
+    /// Second operands of the scalar program; factors of `produced` in tile rows.
     pub s1: Column<Advice>,
+    /// Public inputs, the first rows.
     pub instance: Column<Instance>,
     // Fixed.
     /// 1 in the rows that gates use, 2 in load rows.
     pub usable: Column<Fixed>,
+    /// The lookup table: `(a, b, tag)`.
     pub table: [Column<Fixed>; 3],
+    /// 1 in rows that multiply.
     pub multiply: Column<Fixed>,
+    /// 1 in the first row of each channel of a tile.
     pub channel_start: Column<Fixed>,
+    /// Tag of the function of a tile row; 1 in rows that absorb.
     pub function: Column<Fixed>,
+    /// `2^shift` of a tile row; constants of load rows and hash rows.
     pub shift: Column<Fixed>,
+    /// One flag for each pattern of the profile.
     pub patterns: Vec<Column<Fixed>>,
+    /// 1 in rows of dense weights.
     pub dense: Column<Fixed>,
+    /// One flag for each kind of depthwise row of the profile.
     pub kernels: Vec<Column<Fixed>>,
     /// 1: a kept position of a rest grid, 2: one with a rest cell.
     pub rest_kind: Column<Fixed>,
+    /// Columns of the hash rows, where the statement hashes.
     pub hash: Option<HashColumns>,
     // Challenges.
+    /// Combines outputs and channels.
     pub v: Challenge,
+    /// Combines the values of a table row.
     pub theta: Challenge,
+    /// The point at which the lookups' sums are compared.
     pub beta: Challenge,
     /// Folds the images of a batch.
     pub u: Option<Challenge>,
+    /// The point at which tiles are evaluated.
     pub z: Challenge,
 }
 
 impl ModelConfig {
+    /// Declares columns, challenges and gates, in the order that keys depend on.
     pub fn configure(meta: &mut ConstraintSystem<Fr>, profile: &ColumnProfile) -> Self {
         // Order matters: weights first (they are the model's commitment), then `rem`, whose last
         // rows are zero (see the module's documentation).

@@ -12,6 +12,7 @@ use halo2_proofs::{
 use assay_arithmetic::poseidon;
 
 use crate::gates::{LOAD_U_TAG, ModelConfig};
+use crate::layout::lookup_table::Tables;
 use crate::layout::profile::{ColumnProfile, TileCells};
 use crate::layout::scalar_program::{Cell, Load, ScalarColumn, Step};
 use crate::layout::{Layout, RESERVED_ROWS};
@@ -130,48 +131,70 @@ impl<'a> ModelCircuit<'a> {
     /// A pattern, kernel row or gate that the profile lacks would leave rows unconstrained: that is an
     /// error, the layout and the constraint system do not belong together.
     fn assign_fixed(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) -> Result<(), Error> {
-        let layout = self.layout;
-        let mut missing = false;
         let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
             region.assign_fixed(column, row, value);
         };
-        let one = Fr::ONE;
+        self.fix_table(config, &mut set);
+        self.fix_scalars(config, &mut set)?;
+        self.fix_tiles(config, &mut set)?;
+        self.fix_weights(config, &mut set)?;
+        self.fix_hashes(config, &mut set)
+    }
+
+    /// The lookup table, and the rows that gates use.
+    fn fix_table(&self, config: &ModelConfig, set: &mut impl FnMut(Column<Fixed>, usize, Fr)) {
         let last = self.rows() - 1;
         for row in 0..last {
-            set(config.usable, row, one);
+            set(config.usable, row, Fr::ONE);
         }
-        layout.tables.for_each_row(|row, values| {
+        set(config.usable, last, Fr::from(2));
+        self.layout.tables.for_each_row(|row, values| {
             for (column, value) in config.table.into_iter().zip(values) {
                 set(column, row, value);
             }
         });
-        let two = Fr::from(2);
-        set(config.usable, last, two);
-        for (row, load) in &layout.program.loads {
-            set(config.usable, *row, two);
+    }
+
+    fn fix_scalars(
+        &self,
+        config: &ModelConfig,
+        set: &mut impl FnMut(Column<Fixed>, usize, Fr),
+    ) -> Result<(), Error> {
+        let one = Fr::ONE;
+        for (row, load) in &self.layout.program.loads {
+            set(config.usable, *row, Fr::from(2));
             match load {
                 Load::Instance => {}
                 Load::Constant(value) => set(config.shift, *row, *value),
                 Load::V => set(config.table[1], *row, one),
                 Load::Z => set(config.table[0], *row, one),
+                Load::U if config.u.is_none() => return Err(Error::Synthesis),
                 Load::U => set(config.table[2], *row, Fr::from(LOAD_U_TAG)),
             }
-            missing |= matches!(load, Load::U) && config.u.is_none();
         }
-        for step in &layout.program.steps {
+        for step in &self.layout.program.steps {
             if let Step::Chain(chain) = step {
                 for row in chain.row + 1..=chain.row + chain.terms.len() {
                     set(config.multiply, row, one);
                 }
             }
         }
-        for tile in &layout.tiles {
-            let tag = crate::layout::lookup_table::Tables::function_tag(tile.function);
+        Ok(())
+    }
+
+    fn fix_tiles(
+        &self,
+        config: &ModelConfig,
+        set: &mut impl FnMut(Column<Fixed>, usize, Fr),
+    ) -> Result<(), Error> {
+        let mut missing = false;
+        for tile in &self.layout.tiles {
+            let tag = Tables::function_tag(tile.function);
             let scale = Fr::from(1 << tile.shift);
             tile.for_each_row(|at| {
                 let pattern = tile.pattern(tile.live_lanes(at.group, at.position));
                 match pattern.index_in(&config.profile) {
-                    Some(index) => set(config.patterns[index], at.row, one),
+                    Some(index) => set(config.patterns[index], at.row, Fr::ONE),
                     None => missing = true,
                 }
                 if tile.cells == TileCells::Lookup {
@@ -179,50 +202,69 @@ impl<'a> ModelCircuit<'a> {
                     set(config.shift, at.row, scale);
                 }
                 if at.starts_channel() {
-                    set(config.channel_start, at.row, one);
+                    set(config.channel_start, at.row, Fr::ONE);
                 }
             });
         }
-        set(config.channel_start, layout.tiles_end(), one);
-        let stride = layout.weight_stride();
-        for kernel in &layout.kernels {
-            kernel.for_each_dense_row(|row| set(config.dense, row * stride, one));
+        set(config.channel_start, self.layout.tiles_end(), Fr::ONE);
+        if missing { Err(Error::Synthesis) } else { Ok(()) }
+    }
+
+    /// Rows of weights and of rest cells.
+    fn fix_weights(
+        &self,
+        config: &ModelConfig,
+        set: &mut impl FnMut(Column<Fixed>, usize, Fr),
+    ) -> Result<(), Error> {
+        let stride = self.layout.weight_stride();
+        let mut missing = false;
+        for kernel in &self.layout.kernels {
+            kernel.for_each_dense_row(|row| set(config.dense, row * stride, Fr::ONE));
             kernel.for_each_kernel_row(|row, kind| {
                 match config.profile.kernel_rows.binary_search(&kind) {
-                    Ok(index) => set(config.kernels[index], row * stride, one),
+                    Ok(index) => set(config.kernels[index], row * stride, Fr::ONE),
                     Err(_) => missing = true,
                 }
             });
         }
-        for rest in &layout.rests {
+        for rest in &self.layout.rests {
             for row in rest.first_row..rest.first_row + rest.rows() {
-                set(config.rest_kind, row * stride, one);
+                set(config.rest_kind, row * stride, Fr::ONE);
             }
-            rest.for_each_cell(|row, _, _| set(config.rest_kind, row * stride, two));
-        }
-        missing |= layout.hash.as_ref().map(|hash| hash.gates)
-            != config.hash.as_ref().map(|columns| columns.gates);
-        if let (Some(hash), Some(columns)) = (&layout.hash, &config.hash) {
-            let rounds = columns.round_rows();
-            for block in 0..=hash.blocks {
-                let first = hash.block_row(block);
-                let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
-                for row in first..first + absorbed {
-                    set(config.function, row, one);
-                }
-                if block == hash.blocks {
-                    break;
-                }
-                for (row, round) in (first + absorbed..).zip(&rounds) {
-                    set(round.flag, row, one);
-                    let into = std::iter::once(&config.shift).chain(&columns.constants);
-                    for (column, constant) in into.zip(&round.constants) {
-                        set(*column, row, *constant);
-                    }
-                }
-            }
+            rest.for_each_cell(|row, _, _| set(config.rest_kind, row * stride, Fr::from(2)));
         }
         if missing { Err(Error::Synthesis) } else { Ok(()) }
+    }
+
+    fn fix_hashes(
+        &self,
+        config: &ModelConfig,
+        set: &mut impl FnMut(Column<Fixed>, usize, Fr),
+    ) -> Result<(), Error> {
+        let (hash, columns) = match (&self.layout.hash, &config.hash) {
+            (None, None) => return Ok(()),
+            (Some(hash), Some(columns)) if hash.gates == columns.gates => (hash, columns),
+            _ => return Err(Error::Synthesis),
+        };
+        let rounds = columns.round_rows();
+        for block in 0..=hash.blocks {
+            let first = hash.block_row(block);
+            let absorbed = if block == hash.blocks { 1 } else { poseidon::WIDTH };
+            for row in first..first + absorbed {
+                set(config.function, row, Fr::ONE);
+            }
+            if block == hash.blocks {
+                break;
+            }
+            for (row, round) in (first + absorbed..).zip(&rounds) {
+                set(round.flag, row, Fr::ONE);
+                let into = std::iter::once(&config.shift).chain(&columns.constants);
+                for (column, constant) in into.zip(&round.constants) {
+                    set(*column, row, *constant);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn constrain_copies(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {

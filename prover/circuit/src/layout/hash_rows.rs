@@ -8,11 +8,13 @@ use crate::statement::StatementKind;
 /// Rows of the hashes: permutations one after another, each with the six elements it absorbs.
 #[derive(Clone, Debug)]
 pub struct HashRows {
+    /// First row.
     pub first_row: usize,
     /// Permutations.
     pub blocks: usize,
     /// Permutations of one input's chain; the chains come first.
     pub chain: usize,
+    /// The form of the gates, which says how many rows a permutation takes.
     pub gates: HashGates,
 }
 

@@ -32,8 +32,11 @@ use crate::statement::StatementKind;
 /// What the planner may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LayoutOptions {
+    /// Neighbouring values, or images, that a tile row holds: 2 to 64.
     pub lanes: usize,
+    /// Columns that hold the weights: 1 to 64.
     pub weight_columns: usize,
+    /// What is proven.
     pub statement: StatementKind,
     /// Openings of the weight columns that one blinding seed allows: rows of random values.
     pub openings: usize,
@@ -49,37 +52,56 @@ pub struct LayoutOptions {
 /// weights' own domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RowUse {
+    /// Rows of tiles.
     pub tiles: usize,
+    /// Rows of hashes.
     pub hash: usize,
+    /// Rows of the lanes, our blinding included.
     pub lanes: usize,
+    /// Rows of the scalar program.
     pub scalars: usize,
+    /// Rows of weights and biases.
     pub weights: usize,
+    /// Rows of rest grids.
     pub rest: usize,
+    /// Rows of the lookup table.
     pub table: usize,
 }
 
+/// Which rows of a circuit hold what, and the scalar program over them.
 #[derive(Clone, Debug)]
 pub struct Layout {
+    /// What it was made with.
     pub options: LayoutOptions,
+    /// What columns and gates follow from.
     pub profile: ColumnProfile,
     /// `2^k` rows.
     pub k: u32,
+    /// Public inputs, the context included.
     pub public_inputs: usize,
+    /// All tiles, in the order of their rows.
     pub tiles: Vec<Tile>,
     /// What multiplies each tile's running evaluations.
     pub tile_factors: Vec<TileFactors>,
+    /// How each tensor is read: the exponents of its evaluation.
     pub readings: Vec<Reading>,
     /// `views[tensor][channel]`.
     pub views: Vec<Vec<ChannelView>>,
+    /// Where each convolution has its weights.
     pub kernels: Vec<Kernel>,
+    /// Where each strided or padded layer has its rest cells.
     pub rests: Vec<RestGrid>,
+    /// The lookup table.
     pub tables: Tables,
+    /// Rows of hashes, where the statement hashes.
     pub hash: Option<HashRows>,
+    /// The claims, as straight-line arithmetic.
     pub program: Program,
     /// Rows of the `rem` columns that hold our own blinding.
     pub blinding_row: usize,
     /// First row of the weight columns' random values, in the weights' domain.
     pub openings_row: usize,
+    /// How many rows each family uses.
     pub rows: RowUse,
 }
 
@@ -117,6 +139,8 @@ impl LayoutOptions {
 }
 
 impl Layout {
+    /// Lays out the circuit of a network.
+    ///
     /// # Errors
     /// [`LayoutError`].
     pub fn new(graph: &QuantizedGraph, options: LayoutOptions) -> Result<Self, LayoutError> {
@@ -144,12 +168,7 @@ impl Layout {
         functions.check()?;
         let tiles_end = tiles.next_row;
         let tiles = tiles.tiles;
-        for tile in &tiles {
-            let size = [tile.shape[1], tile.shape[2]];
-            if !tile.produced.separates(size) || !tile.consumed.separates(size) {
-                return Err(LayoutError::Exponents { part: tile.name.clone() });
-            }
-        }
+        check_exponents(&tiles)?;
 
         let shifts = tiles.iter().map(|tile| tile.shift).collect::<BTreeSet<_>>();
         let shifts = shifts.into_iter().collect::<Vec<_>>();
@@ -181,16 +200,10 @@ impl Layout {
         let blinding_row = program.end.max(hash_end);
         // Rest rows do not use the weight columns.
         let openings_row = weight_rows;
-        let bits = |rows: usize| (rows + RESERVED_ROWS).next_power_of_two().ilog2();
-        let weight_bits = bits(weights_end.max(openings_row + options.openings));
         // The last usable row is a load row.
-        let other_bits = bits((blinding_row + BLINDING_ROWS).max(tables.end() + 1));
-        let weights_k = options.weights_k.unwrap_or(weight_bits.max(other_bits));
-        let k = weights_k.max(other_bits);
-        let weight_stride = 1 << (k - weights_k);
-        if weight_bits > weights_k || weights_row * weight_stride < load_rows {
-            return Err(LayoutError::WeightsPlace);
-        }
+        let other_rows = (blinding_row + BLINDING_ROWS).max(tables.end() + 1);
+        let weights_rows = weights_end.max(openings_row + options.openings);
+        let (k, weight_stride) = size(&options, weights_rows, other_rows, load_rows)?;
         let profile = profile(&options, weight_stride, &tiles, &kernels);
         queries::check(&profile, k)?;
         let rows = RowUse {
@@ -283,4 +296,34 @@ fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
     let wide = options.statement.run().is_some() && options.lanes >= HashGates::WIDE_LANES;
     let gates = if wide { HashGates::Wide } else { HashGates::Narrow };
     options.statement.hashes().then_some(gates)
+}
+
+/// Positions of a tile must not share an exponent.
+fn check_exponents(tiles: &[Tile]) -> Result<(), LayoutError> {
+    for tile in tiles {
+        let size = [tile.shape[1], tile.shape[2]];
+        if !tile.produced.separates(size) || !tile.consumed.separates(size) {
+            return Err(LayoutError::Exponents { part: tile.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// `k` of a circuit with so many rows of weights and of everything else, and the distance of its rows of
+/// weights.
+fn size(
+    options: &LayoutOptions,
+    weights_rows: usize,
+    other_rows: usize,
+    load_rows: usize,
+) -> Result<(u32, usize), LayoutError> {
+    let bits = |rows: usize| (rows + RESERVED_ROWS).next_power_of_two().ilog2();
+    let (weight_bits, other_bits) = (bits(weights_rows), bits(other_rows));
+    let weights_k = options.weights_k.unwrap_or(weight_bits.max(other_bits));
+    let k = weights_k.max(other_bits);
+    let weight_stride = 1 << (k - weights_k);
+    if weight_bits > weights_k || options.weights_row * weight_stride < load_rows {
+        return Err(LayoutError::WeightsPlace);
+    }
+    Ok((k, weight_stride))
 }

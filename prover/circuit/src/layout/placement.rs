@@ -1,7 +1,9 @@
 //! Places the tiles of a network and of its statement, and says what each tensor is made of.
 
 use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
-use assay_graph::{ACTIVATION_OFFSET, FunctionTable, Op, QuantizedGraph, Tensor, TensorId};
+use assay_graph::{
+    ACTIVATION_OFFSET, FunctionTable, Op, QuantizedGraph, Rescale, Tensor, TensorId, Window,
+};
 
 use crate::LayoutError;
 use crate::layout::profile::TileCells;
@@ -97,7 +99,6 @@ pub(super) fn place_tiles(
     functions: &mut Functions,
     tiles: &mut TileBuilder,
 ) -> Result<Vec<Vec<ChannelView>>, LayoutError> {
-    let mut views = vec![Vec::new(); graph.tensors.len()];
     let unit = Reading { column: 1, line: 0 };
     let blank = Tile {
         name: String::new(),
@@ -114,131 +115,183 @@ pub(super) fn place_tiles(
         function: 0,
         shift: 0,
     };
+    let views = vec![Vec::new(); graph.tensors.len()];
+    let mut placement = Placement { graph, readings, functions, tiles, blank, views };
+    placement.input();
+    for index in 0..graph.layers.len() {
+        let output = graph.layers[index].output;
+        placement.views[output] = placement.layer(index)?;
+    }
+    let Placement { functions, tiles, blank, views, .. } = placement;
+    place_ranking(graph, statement, functions, tiles, Tile { images: 1, ..blank });
+    Ok(views)
+}
 
-    let input = &graph.tensors[graph.input.tensor];
-    let bytes = input.shape.iter().product::<usize>();
-    let map = FunctionTable { name: "input".into(), min: 0, values: graph.input.map.clone() };
-    let tile = tiles.push(Tile {
-        name: "input".into(),
-        shape: input.shape,
-        produced: Reading { column: 1, line: input.shape[2] as u64 },
-        consumed: readings[graph.input.tensor],
-        function: functions.exact(map),
-        ..blank.clone()
-    });
-    views[graph.input.tensor] = whole_tile(tile, input);
-    tiles.push(Tile {
-        name: "packed input".into(),
-        source: TileSource::PackedInput,
-        shape: [tiles.images * bytes.div_ceil(BYTES_PER_ELEMENT), 1, BYTES_PER_ELEMENT],
-        images: 1,
-        packs_bytes: true,
-        function: functions.identity(0, 255),
-        ..blank.clone()
-    });
+/// The placement of the input and of the layers, in their order.
+struct Placement<'a> {
+    graph: &'a QuantizedGraph,
+    readings: &'a [Reading],
+    functions: &'a mut Functions,
+    tiles: &'a mut TileBuilder,
+    /// What tiles have in common.
+    blank: Tile,
+    /// Of the tensors so far.
+    views: Vec<Vec<ChannelView>>,
+}
 
-    for (index, layer) in graph.layers.iter().enumerate() {
+impl Placement<'_> {
+    fn blank(&self) -> Tile {
+        self.blank.clone()
+    }
+
+    fn input(&mut self) {
+        let graph = self.graph;
+        let input = &graph.tensors[graph.input.tensor];
+        let bytes = input.shape.iter().product::<usize>();
+        let map = FunctionTable { name: "input".into(), min: 0, values: graph.input.map.clone() };
+        let tile = Tile {
+            name: "input".into(),
+            shape: input.shape,
+            produced: Reading { column: 1, line: input.shape[2] as u64 },
+            consumed: self.readings[graph.input.tensor],
+            function: self.functions.exact(map),
+            ..self.blank()
+        };
+        let tile = self.tiles.push(tile);
+        self.views[graph.input.tensor] = whole_tile(tile, input);
+        let packed = Tile {
+            name: "packed input".into(),
+            source: TileSource::PackedInput,
+            shape: [self.tiles.images * bytes.div_ceil(BYTES_PER_ELEMENT), 1, BYTES_PER_ELEMENT],
+            images: 1,
+            packs_bytes: true,
+            function: self.functions.identity(0, 255),
+            ..self.blank()
+        };
+        self.tiles.push(packed);
+    }
+
+    /// The tiles of layer `index`; returns what its output's channels are made of.
+    fn layer(&mut self, index: usize) -> Result<Vec<ChannelView>, LayoutError> {
+        let graph = self.graph;
+        let layer = &graph.layers[index];
         let output = &graph.tensors[layer.output];
-        let consumed = readings[layer.output];
-        let rescaled = match &layer.op {
+        Ok(match &layer.op {
             Op::Conv { input, window, rescale, .. }
             | Op::SumPool { input, window, rescale, .. } => {
-                Some((readings[*input].strided(window.stride), rescale))
+                self.rescaled(index, self.readings[*input].strided(window.stride), *rescale)
             }
             Op::Pointwise { inputs, rescale, .. } => {
                 let first = inputs.first().ok_or_else(|| LayoutError::Empty(layer.name.clone()))?;
-                Some((readings[first.0], rescale))
+                self.rescaled(index, self.readings[first.0], *rescale)
             }
-            Op::Multiply { inputs, rescale } => {
-                let reading = readings[inputs[0]];
-                tiles.push(Tile {
-                    name: format!("{} (factors)", layer.name),
-                    source: TileSource::Factors(index),
-                    shape: output.shape,
-                    cells: TileCells::Product,
-                    produced: reading,
-                    consumed: reading,
-                    ..blank.clone()
-                });
-                Some((reading, rescale))
-            }
-            _ => None,
-        };
-        if let Some((produced, rescale)) = rescaled {
-            let tile = tiles.push(Tile {
-                name: layer.name.clone(),
-                source: TileSource::Layer(index),
-                shape: output.shape,
-                produced,
-                consumed,
-                function: rescale.function,
-                shift: rescale.shift,
-                ..blank.clone()
-            });
-            views[layer.output] = whole_tile(tile, output);
-            continue;
-        }
-        views[layer.output] = match &layer.op {
-            Op::MaxPool { input, window } => {
-                let info = &graph.tensors[*input];
-                let function = functions.relu(info.max - info.min);
-                let taps = (0..window.kernel[0] * window.kernel[1])
-                    .map(|tap| {
-                        tiles.push(Tile {
-                            name: format!("{} (tap {tap})", layer.name),
-                            source: TileSource::PoolTap { layer: index, tap },
-                            shape: output.shape,
-                            produced: consumed,
-                            consumed,
-                            function,
-                            ..blank.clone()
-                        })
-                    })
-                    .collect::<Vec<_>>();
-                (0..output.shape[0])
-                    .map(|channel| ChannelView {
-                        terms: taps.iter().map(|tile| (*tile, channel)).collect(),
-                        constant: i64::from(info.min),
-                    })
-                    .collect()
-            }
-            Op::Resize { input, factor } => {
-                let info = &graph.tensors[*input];
-                let tile = tiles.push(Tile {
-                    name: layer.name.clone(),
-                    source: TileSource::Repeated(index),
-                    shape: info.shape,
-                    produced: readings[*input],
-                    consumed: consumed.strided(*factor),
-                    repeat: *factor,
-                    function: functions.identity(info.min, info.max),
-                    ..blank.clone()
-                });
-                whole_tile(tile, output)
-            }
-            Op::Add { inputs } => (0..output.shape[0])
-                .map(|channel| {
-                    let mut view = ChannelView::default();
-                    for input in inputs {
-                        let part: &ChannelView = &views[*input][channel];
-                        view.terms.extend_from_slice(&part.terms);
-                        view.constant += part.constant;
-                    }
-                    view
-                })
-                .collect(),
+            Op::Multiply { inputs, rescale } => self.product(index, inputs[0], *rescale),
+            Op::MaxPool { input, window } => self.max_pool(index, *input, window),
+            Op::Resize { input, factor } => self.repeated(index, *input, *factor),
+            Op::Add { inputs } => self.sum(inputs, output.shape[0]),
             Op::Concat { inputs } => {
-                inputs.iter().flat_map(|input: &TensorId| views[*input].clone()).collect()
+                inputs.iter().flat_map(|input: &TensorId| self.views[*input].clone()).collect()
             }
-            Op::Slice { input, start } => views[*input][*start..start + output.shape[0]].to_vec(),
-            Op::Conv { .. } | Op::SumPool { .. } | Op::Pointwise { .. } | Op::Multiply { .. } => {
-                Vec::new()
+            Op::Slice { input, start } => {
+                self.views[*input][*start..start + output.shape[0]].to_vec()
             }
-        };
+        })
     }
 
-    place_ranking(graph, statement, functions, tiles, Tile { images: 1, ..blank });
-    Ok(views)
+    /// A layer whose accumulators are rescaled: one tile with its trace.
+    fn rescaled(&mut self, index: usize, produced: Reading, rescale: Rescale) -> Vec<ChannelView> {
+        let layer = &self.graph.layers[index];
+        let output = &self.graph.tensors[layer.output];
+        let tile = Tile {
+            name: layer.name.clone(),
+            source: TileSource::Layer(index),
+            shape: output.shape,
+            produced,
+            consumed: self.readings[layer.output],
+            function: rescale.function,
+            shift: rescale.shift,
+            ..self.blank()
+        };
+        let tile = self.tiles.push(tile);
+        whole_tile(tile, output)
+    }
+
+    /// Both factors of a product in a tile of their own, read as `input` is.
+    fn product(&mut self, index: usize, input: TensorId, rescale: Rescale) -> Vec<ChannelView> {
+        let layer = &self.graph.layers[index];
+        let reading = self.readings[input];
+        let factors = Tile {
+            name: format!("{} (factors)", layer.name),
+            source: TileSource::Factors(index),
+            shape: self.graph.tensors[layer.output].shape,
+            cells: TileCells::Product,
+            produced: reading,
+            consumed: reading,
+            ..self.blank()
+        };
+        self.tiles.push(factors);
+        self.rescaled(index, reading, rescale)
+    }
+
+    /// A tile for each tap; the output is the tensor's least value plus the sum of all steps up.
+    fn max_pool(&mut self, index: usize, input: TensorId, window: &Window) -> Vec<ChannelView> {
+        let layer = &self.graph.layers[index];
+        let (info, output) = (&self.graph.tensors[input], &self.graph.tensors[layer.output]);
+        let consumed = self.readings[layer.output];
+        let function = self.functions.relu(info.max - info.min);
+        let taps = (0..window.kernel[0] * window.kernel[1])
+            .map(|tap| {
+                let tile = Tile {
+                    name: format!("{} (tap {tap})", layer.name),
+                    source: TileSource::PoolTap { layer: index, tap },
+                    shape: output.shape,
+                    produced: consumed,
+                    consumed,
+                    function,
+                    ..self.blank()
+                };
+                self.tiles.push(tile)
+            })
+            .collect::<Vec<_>>();
+        (0..output.shape[0])
+            .map(|channel| ChannelView {
+                terms: taps.iter().map(|tile| (*tile, channel)).collect(),
+                constant: i64::from(info.min),
+            })
+            .collect()
+    }
+
+    /// The values of a tensor that is repeated, read `factor` times as far apart.
+    fn repeated(&mut self, index: usize, input: TensorId, factor: [usize; 2]) -> Vec<ChannelView> {
+        let layer = &self.graph.layers[index];
+        let info = &self.graph.tensors[input];
+        let tile = Tile {
+            name: layer.name.clone(),
+            source: TileSource::Repeated(index),
+            shape: info.shape,
+            produced: self.readings[input],
+            consumed: self.readings[layer.output].strided(factor),
+            repeat: factor,
+            function: self.functions.identity(info.min, info.max),
+            ..self.blank()
+        };
+        let tile = self.tiles.push(tile);
+        whole_tile(tile, &self.graph.tensors[layer.output])
+    }
+
+    fn sum(&self, inputs: &[TensorId], channels: usize) -> Vec<ChannelView> {
+        (0..channels)
+            .map(|channel| {
+                let mut view = ChannelView::default();
+                for input in inputs {
+                    let part = &self.views[*input][channel];
+                    view.terms.extend_from_slice(&part.terms);
+                    view.constant += part.constant;
+                }
+                view
+            })
+            .collect()
+    }
 }
 
 /// The tiles that tie the statement's outputs to the logits.

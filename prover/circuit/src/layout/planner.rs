@@ -12,6 +12,7 @@ use crate::layout::{MAX_K, RESERVED_ROWS};
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanRequest {
+    /// What is to be proven.
     pub statement: StatementKind,
     /// Openings that one blinding seed must allow [default: what there is room for, from 256 to
     /// 1,024].
@@ -28,23 +29,32 @@ pub struct PlanRequest {
 /// Where the circuits of one model keep its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightsPlace {
+    /// Columns that hold the weights.
     pub columns: usize,
+    /// First row of the weights, in their own domain.
     pub first_row: usize,
     /// The rows are those of the subgroup of `2^k`.
     pub k: u32,
+    /// Rows of random values after the weights.
     pub openings: usize,
 }
 
 /// Predicted size and cost of proving with a layout.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Estimate {
+    /// `2^k` rows.
     pub k: u32,
+    /// Advice columns.
     pub advice_columns: usize,
+    /// Fixed columns.
     pub fixed_columns: usize,
     /// Columns of small values: their commitments are cheap.
     pub small_columns: usize,
+    /// CPU time of a proof, in seconds on the machine of docs/benchmarks.md.
     pub prove_cpu_s: f64,
+    /// Peak memory of a proof, in MB.
     pub peak_rss_mb: f64,
+    /// Gas of a verification.
     pub verify_gas: f64,
 }
 

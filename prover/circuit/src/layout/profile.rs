@@ -19,6 +19,7 @@ pub enum LaneBase {
 /// How the lanes of a tile row enter the two running evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TilePattern {
+    /// What the lanes' cells are.
     pub cells: TileCells,
     /// Lanes `0..live` count; the others are dead.
     pub live: usize,
@@ -52,7 +53,9 @@ impl TilePattern {
 /// A row of a depthwise kernel: taps `0..live`, weighed by powers of `z^step`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KernelRow {
+    /// Taps in the row.
     pub live: usize,
+    /// Exponent of `z` from one tap to the next.
     pub step: u32,
 }
 

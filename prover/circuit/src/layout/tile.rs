@@ -21,7 +21,12 @@ pub enum TileSource {
     Repeated(usize),
     /// Comparison number `tap` of a max-pool: `pre` = gathered value - largest so far,
     /// `out = max(0, pre)`.
-    PoolTap { layer: usize, tap: usize },
+    PoolTap {
+        /// Index of the max-pool among the layers.
+        layer: usize,
+        /// Index of the tap, row-major in the window.
+        tap: usize,
+    },
     /// Channel 0: the largest logit and the class; channel `1 + j`: how far class `j` is below.
     Ranking,
     /// One channel for each rank that is proven: the logit of its class, and which class it is.
@@ -33,19 +38,26 @@ pub enum TileSource {
     Verdict,
 }
 
+/// A block of rows that holds one tensor, or one part of a claim.
 #[derive(Clone, Debug)]
 pub struct Tile {
+    /// For messages: the layer or the part of the statement.
     pub name: String,
+    /// What fills it.
     pub source: TileSource,
     /// `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Images that a channel holds; more than one are spread over the lanes.
     pub images: usize,
+    /// What its cells are.
     pub cells: TileCells,
+    /// First row.
     pub first_row: usize,
+    /// Lanes of a row.
     pub lanes: usize,
     /// Exponents of the producer's evaluation; unused when `packs_bytes`.
     pub produced: Reading,
+    /// Exponents of the readers' evaluation.
     pub consumed: Reading,
     /// The producer's evaluation packs bytes (base 256) instead.
     pub packs_bytes: bool,
@@ -53,6 +65,7 @@ pub struct Tile {
     pub repeat: [usize; 2],
     /// Index into the circuit's function tables; unused without lookups.
     pub function: usize,
+    /// Bits of the remainder: `pre * 2^shift + rem` is the accumulator.
     pub shift: u32,
 }
 
@@ -95,22 +108,27 @@ impl TileRow {
 }
 
 impl Tile {
+    /// Rows of one line of one channel.
     pub fn rows_per_line(&self) -> usize {
         if self.images > 1 { self.shape[2] } else { self.shape[2].div_ceil(self.lanes) }
     }
 
+    /// Rows of one group of images in a channel.
     pub fn rows_per_group(&self) -> usize {
         self.shape[1] * self.rows_per_line()
     }
 
+    /// Groups of images, each spread over the lanes.
     pub fn groups(&self) -> usize {
         if self.images > 1 { self.images.div_ceil(self.lanes) } else { 1 }
     }
 
+    /// Rows of a channel.
     pub fn rows_per_channel(&self) -> usize {
         self.groups() * self.rows_per_group()
     }
 
+    /// Rows of the tile.
     pub fn rows(&self) -> usize {
         self.shape[0] * self.rows_per_channel()
     }
@@ -138,6 +156,7 @@ impl Tile {
         }
     }
 
+    /// The pattern of a row with so many live lanes.
     pub fn pattern(&self, live: usize) -> TilePattern {
         let [produced, consumed] = self.lane_bases();
         TilePattern::new(self.cells, live, produced, consumed)
@@ -203,5 +222,6 @@ impl Tile {
 pub struct ChannelView {
     /// `(tile, channel)`.
     pub terms: Vec<(usize, usize)>,
+    /// Added at every position.
     pub constant: i64,
 }

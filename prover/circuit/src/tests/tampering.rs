@@ -56,6 +56,7 @@ pub(super) fn look_up_again(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 #[test]
 fn consistent_first_phase_tampering_is_refused() {
     assert_refused(

@@ -11,7 +11,9 @@ use crate::layout::{Layout, RESERVED_ROWS};
 
 /// What is proven: one input or the items of a run, with their reference runs.
 pub struct Assignment<'a> {
+    /// The network, with its weights.
     pub graph: &'a QuantizedGraph,
+    /// The layout of its circuit.
     pub layout: &'a Layout,
     /// As many as the statement has images; a masked item repeats another.
     pub inputs: Vec<ProvenInput<'a>>,
@@ -23,12 +25,14 @@ pub struct Assignment<'a> {
 pub struct ProvenInput<'a> {
     /// `[channels, height, width]`.
     pub bytes: &'a [u8],
+    /// Salt of the input's commitment or of the item's leaf.
     pub salt: Fr,
     /// The label that the item's leaf holds, 0 for none.
     pub label: u64,
     /// The class that the statement speaks of: an audited item's label, the class that a retrieval
     /// looks for, a prediction's result.
     pub class: usize,
+    /// The reference run on the input.
     pub execution: &'a Execution,
 }
 
@@ -49,6 +53,7 @@ pub struct TreePlace {
 }
 
 impl TreePlace {
+    /// A run from leaf `first` on, of which `count` items count.
     pub fn new(first: usize, count: usize, masked_leaves: Vec<Fr>, siblings: Vec<Fr>) -> Self {
         Self {
             first,
@@ -79,6 +84,7 @@ pub struct FirstPhase {
     pub(super) extended: Vec<Vec<Fr>>,
     /// `[pre, out, rem]` for each lane.
     pub lanes: Vec<[Vec<Fr>; 3]>,
+    /// By rows of the table.
     pub multiplicity: Vec<Fr>,
     /// Table rows that each tile row looks up: `[function, remainder]` for each lane.
     pub(crate) looked_up: Vec<Vec<[u32; 2]>>,

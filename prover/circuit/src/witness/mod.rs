@@ -34,6 +34,10 @@ impl Assignment<'_> {
     }
 
     /// Everything before the first challenge. `blinding` masks the `rem` columns.
+    ///
+    /// # Errors
+    /// [`WitnessError::OutOfRange`] for a value outside its table, [`WitnessError::Mismatch`] when the
+    /// layout is of another network or statement.
     pub fn first_phase(
         &self,
         weights: Vec<Vec<Fr>>,

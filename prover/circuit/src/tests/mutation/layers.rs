@@ -102,6 +102,7 @@ fn layer(graph: &QuantizedGraph, wanted: impl Fn(&Op) -> bool) -> usize {
     graph.layers.iter().position(|layer| wanted(&layer.op)).expect("such a layer")
 }
 
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 pub(super) fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     computed(&mut entries, "convolution", || {
