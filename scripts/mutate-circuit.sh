@@ -23,11 +23,11 @@ lines() { # KIND
   sed -n "s/^.*mutation: $1: //p" "$log" | sort -u
 }
 lines noticed | sed 's/^/noticed     /'
-lines equivalent | grep ' | ' | sed 's/^/equivalent  /' || true
+lines equivalent | sed -n '/ | /s/^/equivalent  /p'
 lines MISSED | sed 's/^/MISSED      /'
 
 rules() { # KIND
-  lines "$1" | grep ' | ' | sed 's/ | .*//' | sort -u
+  lines "$1" | sed -n '/ | /s/ | .*//p' | sort -u
 }
 missed=$(rules MISSED | wc -l)
 noticed=$(comm -23 <(rules noticed) <(rules MISSED) | wc -l)

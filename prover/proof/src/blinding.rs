@@ -1,7 +1,7 @@
 //! Where the last rows of the advice columns come from.
 //!
 //! The last `blinding_factors() + 1` rows of every advice column are random. They are drawn column
-//! after column, in the order of the columns' indices within a phase ([`super::witness`]); the
+//! after column, in the order of the columns' indices within a phase (`witness.rs`); the
 //! library draws in the same order, and is given the same words again. A scalar takes eight
 //! `next_u64` calls (`Fr::random`). The weight columns come with rows of their own
 //! ([`assay_arithmetic::weight_columns::WeightTails`]), so that the commitments to them are the same in every proof of a model; all

@@ -155,7 +155,7 @@ fn checked_points(bytes: &[u8]) -> Option<Vec<G1Affine>> {
         .collect()
 }
 
-/// e(sum c_i g_{i+1}, [1]_2) = e(sum c_i g_i, [s]_2) for random c: all ratios are s.
+/// e(sum c_i g_{i+1}, `[1]_2`) = e(sum c_i g_i, `[s]_2`) for random c: all ratios are s.
 fn check_powers(path: &Path, g: &[G1Affine], s_g2: &G2Affine) -> Result<(), SrsError> {
     let (Some(first), [_, upper @ ..]) = (g.first(), g) else {
         return Err(inconsistent(path, "there are no points"));
@@ -230,7 +230,7 @@ fn ptau_sections(file: &mut (impl Read + Seek)) -> std::io::Result<Option<(u64, 
     Ok(Some((header, g1, g2)))
 }
 
-/// Checks [1]_2 and [s]_2 in raw form and returns the latter.
+/// Checks `[1]_2` and `[s]_2` in raw form and returns the latter.
 fn check_g2(path: &Path, bytes: &[u8; 2 * G2_BYTES]) -> Result<G2Affine, SrsError> {
     let (g2, s_g2) = bytes.split_at(G2_BYTES);
     let (Some(g2), Some(s_g2)) = (G2Affine::from_raw_bytes(g2), G2Affine::from_raw_bytes(s_g2))

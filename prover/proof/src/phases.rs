@@ -6,8 +6,8 @@
 //! challenges belong to the first phase, and the rounds are kept by us:
 //!
 //! * [`Schedule`] holds the phases that the circuit declared;
-//! * [`Flat`] is the circuit as key generation sees it;
-//! * [`super::witness`] runs the circuit round by round and commits to its columns;
+//! * `Flat` is the circuit as key generation sees it;
+//! * `witness.rs` runs the circuit round by round and commits to its columns;
 //! * the transcript draws a challenge right after the last commitment of its phase, wherever the
 //!   library asks for it (see [`super::transcript`]).
 //!

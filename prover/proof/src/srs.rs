@@ -1,4 +1,4 @@
-//! KZG parameters: powers of tau in G1, in coefficient and Lagrange form, and [1]_2, [s]_2.
+//! KZG parameters: powers of tau in G1, in coefficient and Lagrange form, and `[1]_2`, `[s]_2`.
 //!
 //! A development setup is made here from a seed, so whoever knows the seed can forge proofs; it is
 //! marked as such in the file, in every key made with it, and on chain. Parameters of a ceremony
@@ -6,7 +6,7 @@
 //!
 //! Body of the file: k (4 bytes, little-endian), flags (4 bytes, bit 0: development setup), seed
 //! of a development setup (32 bytes, else zero), then 2^k points in coefficient form, 2^k points
-//! in Lagrange form, [1]_2 and [s]_2, all uncompressed in the library's internal (Montgomery,
+//! in Lagrange form, `[1]_2` and `[s]_2`, all uncompressed in the library's internal (Montgomery,
 //! little-endian) form.
 
 use std::{
@@ -158,7 +158,7 @@ impl Srs {
         self.dev_seed.is_some()
     }
 
-    /// Identifies the secret, whatever k: Keccak-256 of [s]_2 and the development flag.
+    /// Identifies the secret, whatever k: Keccak-256 of `[s]_2` and the development flag.
     pub fn id(&self) -> [u8; 32] {
         srs_id(&self.params.s_g2(), self.is_dev())
     }

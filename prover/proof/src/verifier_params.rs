@@ -11,7 +11,7 @@ use halo2_proofs::{
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// What a verifier needs of the parameters: [s]_2 and whether the setup was made locally.
+/// What a verifier needs of the parameters: `[s]_2` and whether the setup was made locally.
 pub fn srs_id(s_g2: &G2Affine, dev: bool) -> [u8; 32] {
     keccak256(&[b"assay-srs-v1", &s_g2.to_raw_bytes(), &[u8::from(dev)]])
 }

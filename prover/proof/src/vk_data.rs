@@ -11,8 +11,8 @@
 //! | 32 | omega^last, last = -(blinding factors + 1) |
 //! | 32 | number of public inputs |
 //! | 32 | transcript representation: the library's digest of the whole verifying key |
-//! | 128 | [1]_2 as x1, x0, y1, y0 (the order of EIP-197) |
-//! | 128 | [s]_2 |
+//! | 128 | `[1]_2` as x1, x0, y1, y0 (the order of EIP-197) |
+//! | 128 | `[s]_2` |
 //! | 64 each | commitments of the fixed columns |
 //! | 64 each | commitments of the permutation polynomials |
 //!
@@ -88,7 +88,7 @@ pub struct VkData {
     pub public_inputs: usize,
     /// Library's digest of the key.
     pub transcript_repr: Fr,
-    /// [s]_2.
+    /// `[s]_2`.
     pub s_g2: G2Affine,
     /// Commitments of the fixed columns.
     pub fixed: Vec<G1Affine>,

@@ -170,9 +170,8 @@ impl Layout {
         let tiles = tiles.tiles;
         check_exponents(&tiles)?;
 
-        let shifts = tiles.iter().map(|tile| tile.shift).collect::<BTreeSet<_>>();
-        let shifts = shifts.into_iter().collect::<Vec<_>>();
-        let tables = Tables::new(functions.tables, &shifts, load_rows);
+        let shifts = BTreeSet::from_iter(tiles.iter().map(|tile| tile.shift));
+        let tables = Tables::new(functions.tables, &Vec::from_iter(shifts), load_rows);
         let weights_row = options.weights_row;
         let (kernels, rests, weights_end) =
             kernels::place(graph, &readings, options.weight_columns, weights_row);

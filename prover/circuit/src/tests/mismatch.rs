@@ -4,11 +4,14 @@ use halo2_proofs::plonk::Error;
 
 use super::{items::audit, *};
 
+/// What a profile comes to lack.
+type Loss = fn(&mut ColumnProfile);
+
 /// Rows of a kind that the system has no gate for would be free.
 #[test]
 fn rows_without_a_gate_are_an_error() {
     let (graph, _) = mixed_network();
-    let made = |statement, change: fn(&mut ColumnProfile)| {
+    let made = |statement, change: Loss| {
         let mut layout = Layout::new(&graph, options(2, 2, statement)).expect("layout");
         change(&mut layout.profile);
         let public = vec![vec![Fr::zero(); layout.public_inputs]];
@@ -19,7 +22,7 @@ fn rows_without_a_gate_are_an_error() {
     for statement in [StatementKind::default(), batch] {
         assert!(made(statement, |_| {}).is_ok());
     }
-    let changes: [(&str, fn(&mut ColumnProfile)); 4] = [
+    let changes: [(&str, Loss); 4] = [
         ("a pattern", |profile| {
             profile.patterns.remove(1);
         }),
