@@ -112,29 +112,44 @@ function modulePath(base, file) {
   return names;
 }
 
-// Paths that `use` declarations name, groups expanded.
-function importedPaths(text) {
+// Groups of a `use` declaration expanded: `[path, name it has here]`.
+function expanded(body) {
   const paths = [];
-  const expand = (prefix, body) => {
+  const expand = (prefix, rest) => {
     let depth = 0, start = 0;
     const items = [];
-    for (let at = 0; at <= body.length; at++) {
-      if (body[at] === "{") depth++;
-      if (body[at] === "}") depth--;
-      if (at === body.length || (body[at] === "," && depth === 0)) {
-        items.push(body.slice(start, at).trim());
+    for (let at = 0; at <= rest.length; at++) {
+      if (rest[at] === "{") depth++;
+      if (rest[at] === "}") depth--;
+      if (at === rest.length || (rest[at] === "," && depth === 0)) {
+        items.push(rest.slice(start, at).trim());
         start = at + 1;
       }
     }
     for (const item of items.filter(Boolean)) {
       const group = item.match(/^((?:\w+::)*)\{(.*)\}$/s);
       if (group) expand(prefix + group[1], group[2]);
-      else paths.push((prefix + item).split(" as ")[0].split("::"));
+      else {
+        const [path, alias] = (prefix + item).split(" as ").map((part) => part.trim());
+        const names = path.split("::");
+        paths.push([names, alias ?? names.at(-1)]);
+      }
     }
   };
-  // What a module re-exports is its face, not something it works with.
-  for (const [, body] of text.matchAll(/^[ \t]*use ([^;]+);/gm)) expand("", body);
+  expand("", body);
   return paths;
+}
+
+// What a file imports or names by a path, and what it re-exports.
+function pathsOf(text) {
+  const code = text.replace(/\/\/.*$/gm, "");
+  const used = [], shown = [];
+  for (const [, shows, body] of code.matchAll(/^[ \t]*(pub(?:\([^)]*\))? )?use ([^;]+);/gm)) {
+    (shows ? shown : used).push(...expanded(body));
+  }
+  const rest = code.replace(/^[ \t]*(?:pub(?:\([^)]*\))? )?use [^;]+;/gm, "").replace(/\bpub\(in [^)]*\)/g, "");
+  for (const [path] of rest.matchAll(/\b(?:crate|super|self)(?:::\w+)+/g)) used.push([path.split("::"), ""]);
+  return { used, shown };
 }
 
 function checkCircles() {
@@ -142,28 +157,48 @@ function checkCircles() {
     const base = join(folder, "src");
     const files = sources(base).filter((file) => !/(^|\/)tests(\/|\.rs$)|\/example\.rs$/.test(relative(base, file)));
     const byModule = new Map(files.map((file) => [modulePath(base, file).join("::"), file]));
+    const parsed = new Map(files.map((file) => {
+      const text = readFileSync(file, "utf8").split(/^#\[cfg\(test\)\]\nmod tests \{/m)[0];
+      return [file, pathsOf(text)];
+    }));
+    // A path from a file, from the root of the crate; nothing for another crate's.
+    const absolute = (file, path) => {
+      const here = modulePath(base, file), names = [...path];
+      if (names[0] === "crate") return names.slice(1);
+      if (names[0] === "self" || names[0] === "super") {
+        while (names[0] === "super") { here.pop(); names.shift(); }
+        if (names[0] === "self") names.shift();
+        return [...here, ...names];
+      }
+      return byModule.has([...here, names[0]].join("::")) ? [...here, ...names] : null;
+    };
+    // The file that holds what a path names, re-exports followed.
+    const holder = (names, depth = 0) => {
+      let length = names.length;
+      while (length >= 0 && !byModule.has(names.slice(0, length).join("::"))) length--;
+      const file = byModule.get(names.slice(0, length).join("::"));
+      if (!file || length === names.length || depth > 8) return file;
+      const wanted = names[length];
+      for (const [path, alias] of parsed.get(file).shown) {
+        const target = absolute(file, path);
+        if (target && alias === wanted) return holder([...target, ...names.slice(length + 1)], depth + 1);
+      }
+      return file;
+    };
     const edges = new Map();
     for (const file of files) {
-      const here = modulePath(base, file);
-      const text = readFileSync(file, "utf8").split(/^#\[cfg\(test\)\]\nmod tests \{/m)[0];
       const targets = new Set();
-      for (const path of importedPaths(text)) {
-        let names = [...path];
-        if (names[0] === "crate") names.shift();
-        else if (names[0] === "self" || names[0] === "super") {
-          const at = [...here];
-          while (names[0] === "super") { at.pop(); names.shift(); }
-          if (names[0] === "self") names.shift();
-          names = [...at, ...names];
-        } else continue;
-        while (names.length && !byModule.has(names.join("::"))) names.pop();
-        const target = byModule.get(names.join("::"));
+      for (const [path] of parsed.get(file).used) {
+        const names = absolute(file, path);
+        const target = names && holder(names);
         if (target && target !== file) targets.add(target);
       }
       edges.set(file, targets);
     }
-    const circles = circlesOf(edges);
-    for (const circle of circles) faults.push(`${name}: files import each other in a circle: ${circle.map((file) => relative(base, file)).sort().join(", ")}`);
+    for (const circle of circlesOf(edges)) {
+      const names = circle.map((file) => relative(base, file)).sort().join(", ");
+      faults.push(`${name}: files import each other in a circle: ${names}`);
+    }
   }
 }
 

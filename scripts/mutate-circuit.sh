@@ -10,7 +10,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-package=assay-circuit
 tests=tests::mutation
 
 log=$(mktemp)
@@ -40,7 +39,7 @@ if [ "$total" -eq 0 ]; then
 fi
 printf '\n%d of %d rules noticed (%d %%), %d equivalent\n' \
   "$noticed" "$total" $((100 * noticed / total)) "$equivalent"
-if [ "$failed" -ne 0 ]; then
+if [ "$failed" -ne 0 ] || [ "$missed" -ne 0 ]; then
   grep -A12 "panicked at" "$log" >&2 || tail -n 50 "$log" >&2
   exit 1
 fi

@@ -30,6 +30,8 @@ check() { # TITLE COMMAND...
 forge=node_modules/.bin/forge
 # Tests that need anvil must not be skipped here.
 export ASSAY_REQUIRE_ANVIL=1
+# Nor the build for browsers, unless ASSAY_REQUIRE_WASM is set to nothing.
+export ASSAY_REQUIRE_WASM=${ASSAY_REQUIRE_WASM-1}
 export ASSAY_SOLC="$PWD/scripts/solc"
 
 # Cargo works beside the Solidity parts, which leave a core free: one build with everything that tests need,
@@ -38,7 +40,8 @@ work=$(mktemp -d)
 in_background() { # NAME COMMAND...
   local name=$1
   shift
-  if "$@" >"$work/$name.log" 2>&1; then echo 0 >"$work/$name.ended"; else echo 1 >"$work/$name.ended"; fi
+  if "$@" >"$work/$name.log" 2>&1; then echo 0 >"$work/$name.code"; else echo 1 >"$work/$name.code"; fi
+  mv "$work/$name.code" "$work/$name.ended"
 }
 rust_work() {
   in_background build cargo test --release --workspace --no-run
@@ -47,9 +50,12 @@ rust_work() {
   in_background dependencies bash scripts/check-dependencies.sh
   in_background browser bash scripts/build-wasm.sh
 }
+# In a process group of its own, so that an end before the end stops what Cargo started too.
+set -m
 rust_work &
 working=$!
-trap 'kill "$working" 2>/dev/null || true; rm -rf "$work"' EXIT
+set +m
+trap 'kill -- -"$working" 2>/dev/null || true; wait "$working" 2>/dev/null || true; rm -rf "$work"' EXIT
 finished() { # NAME: waits for that part of rust_work, shows what it printed
   while [ ! -f "$work/$1.ended" ] && kill -0 "$working" 2>/dev/null; do sleep 0.5; done
   cat "$work/$1.log"

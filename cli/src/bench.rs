@@ -349,10 +349,3 @@ fn forget(path: &Path) -> Result<()> {
     }
     fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
-
-fn existing(path: &Path, what: &str) -> Result<()> {
-    if !path.exists() {
-        bail!("{what} {} is missing", path.display());
-    }
-    Ok(())
-}

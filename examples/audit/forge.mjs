@@ -4,7 +4,7 @@
 //   node examples/audit/forge.mjs count|proof FROM TO
 //
 // `count` claims one more correct item, `proof` changes a byte of the proof. The file's layout is in
-// prover/src/proof/file.rs and prover/src/proof/prove.rs.
+// prover/files/src/envelope.rs and prover/proof/src/proof_file.rs.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const HEADER = 56;

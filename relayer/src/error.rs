@@ -113,6 +113,7 @@ impl RelayerError {
     pub fn is_survivable(&self) -> bool {
         matches!(self, Self::Chain(_) | Self::ChainMoved)
     }
+
     /// Whether this is about one job, which waits then, so that it does not hold up the others.
     pub(crate) fn concerns_one_job(&self) -> bool {
         match self {

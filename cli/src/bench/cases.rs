@@ -8,8 +8,6 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::existing;
-
 pub(super) struct Case {
     pub model: PathBuf,
     pub calibration: PathBuf,
@@ -193,6 +191,13 @@ fn make_up(folder: &Path, numbers: usize) -> Result<(PathBuf, String)> {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok((samples, input.display().to_string()))
+}
+
+fn existing(path: &Path, what: &str) -> Result<()> {
+    if !path.exists() {
+        bail!("{what} {} is missing", path.display());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl ChainError {
             | Self::TransactionPending { .. } => true,
             Self::FeeOverLimit { .. } => true,
             Self::Refused { code, message, .. } => {
-                super::retry::is_transient_refusal(*code, message)
+                super::refusals::is_transient_refusal(*code, message)
             }
             _ => false,
         }

@@ -10,6 +10,7 @@ use alloy::{
     rpc::types::{Filter, Log},
 };
 
+use super::refusals::is_range_complaint;
 use super::{Chain, ChainError};
 
 /// Reads the logs of one contract, remembering the range that the node bears.
@@ -101,24 +102,6 @@ impl LogScanner {
             }
         }
     }
-}
-
-/// Whether a refusal, in lower case, is about the width of a log query.
-pub(crate) fn is_range_complaint(message: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "block range",
-        "range is too",
-        "range too",
-        "too large",
-        "too wide",
-        "too many blocks",
-        "more than",
-        "limited to",
-        "response size",
-        "results",
-    ];
-    // "-32005 limit exceeded" alone is used for both; alone it is taken as a rate limit.
-    WORDS.iter().any(|word| message.contains(word))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod call;
 pub mod deploy;
 pub mod error;
 pub mod logs;
+mod refusals;
 pub mod retry;
 pub mod revert;
 pub mod signer;

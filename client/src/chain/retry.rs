@@ -4,6 +4,7 @@
 //! A request may reach the node more than once. That is harmless for reads, and for
 //! `eth_sendRawTransaction` because a signed transaction is identified by its hash and nonce.
 
+use super::refusals::is_transient_refusal;
 use std::{
     task::{Context, Poll},
     time::Duration,
@@ -159,27 +160,6 @@ pub(crate) fn is_transient(error: &TransportError) -> bool {
         RpcError::DeserError { .. } => true,
         _ => false,
     }
-}
-
-/// Whether a JSON-RPC error is about a moment, not about the request.
-///
-/// -32603 (internal error) is not: nodes use it for wrong nonces too, which no repetition cures.
-pub(crate) fn is_transient_refusal(code: i64, message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    // The same codes are used for log queries that are too wide, which must be narrowed.
-    if super::logs::is_range_complaint(&message) {
-        return false;
-    }
-    matches!(code, 429 | -32005 | -32016 | -32029)
-        || [
-            "rate limit",
-            "too many requests",
-            "header not found",
-            "request timed out",
-            "temporarily unavailable",
-        ]
-        .iter()
-        .any(|text| message.contains(text))
 }
 
 fn hinted(error: &TransportError) -> Option<Duration> {

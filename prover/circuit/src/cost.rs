@@ -18,7 +18,7 @@ use assay_graph::QuantizedGraph;
 use crate::layout::Layout;
 use crate::layout::profile::TileCells;
 use crate::layout::tile::TileSource;
-use chains::Owners;
+use chains::{Owners, tile_part};
 
 /// What a cost is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -290,20 +290,6 @@ fn describe(index: usize, graph: &QuantizedGraph) -> (CostPart, String, &'static
         Some(layer) => (CostPart::Layer(index - 1), layer.name.clone(), layer.op.kind()),
         None if index == graph.layers.len() + 1 => (CostPart::Outputs, "outputs".into(), ""),
         None => (CostPart::Hash, "hashes".into(), ""),
-    }
-}
-
-fn tile_part(source: TileSource, layers: usize) -> usize {
-    match source {
-        TileSource::Input | TileSource::PackedInput => 0,
-        TileSource::Layer(layer)
-        | TileSource::Factors(layer)
-        | TileSource::Repeated(layer)
-        | TileSource::PoolTap { layer, .. } => 1 + layer,
-        TileSource::Ranking
-        | TileSource::RankedClass
-        | TileSource::Comparisons
-        | TileSource::Verdict => layers + 1,
     }
 }
 

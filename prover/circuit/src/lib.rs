@@ -7,7 +7,7 @@
 //!
 //! | wing | holds | may use |
 //! |---|---|---|
-//! | `layout` | which rows hold what, from the architecture alone | the parts of `layout`, `claims` once, to build the program |
+//! | `layout` | which rows hold what, from the architecture alone | its parts; `claims` once to build the program, `gates::queries` once to check the profile |
 //! | `claims` | what ties the tiles to each other, to the weights and to the public inputs | the parts of `layout` |
 //! | `gates` | columns, polynomials, fixed values, copies | `layout`, `witness` to fill the columns |
 //! | `witness` | the advice columns, phase by phase | `layout` |

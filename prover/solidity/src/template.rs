@@ -20,7 +20,9 @@ impl Template {
         self.0 = self.0.replace(&format!("<{name}>"), value);
     }
 
+    /// The contract: every placeholder has its value.
     pub(super) fn finish(self) -> String {
+        debug_assert!(placeholders(&self.0).is_empty(), "{:?} are left", placeholders(&self.0));
         self.0
     }
 
@@ -112,4 +114,17 @@ impl Template {
             ("L_ACTIVE", memory.l_active),
         ]);
     }
+}
+
+/// The placeholders that are left in a text.
+pub(crate) fn placeholders(text: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.is_empty() && name.bytes().all(of_name)
+    };
+    text.split('<')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('>')?.0))
+        .filter(is_name)
+        .collect()
 }

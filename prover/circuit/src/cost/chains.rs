@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::tile_part;
 use crate::layout::Layout;
 use crate::layout::scalar_program::{Cell, Chain, Equality, Operand, ScalarColumn, Step};
-use crate::layout::tile;
+use crate::layout::tile::{self, TileSource};
 
 /// The chains of a program with the parts they belong to. The program does not say; but claims
 /// stand in the order of the layers, and a claim reads the accumulators or the weights of its
@@ -151,4 +150,19 @@ fn cells(chain: &Chain) -> impl Iterator<Item = Cell> {
             Operand::Free(_) => [None, None],
         })
         .flatten()
+}
+
+/// The part that a tile belongs to.
+pub(super) fn tile_part(source: TileSource, layers: usize) -> usize {
+    match source {
+        TileSource::Input | TileSource::PackedInput => 0,
+        TileSource::Layer(layer)
+        | TileSource::Factors(layer)
+        | TileSource::Repeated(layer)
+        | TileSource::PoolTap { layer, .. } => 1 + layer,
+        TileSource::Ranking
+        | TileSource::RankedClass
+        | TileSource::Comparisons
+        | TileSource::Verdict => layers + 1,
+    }
 }

@@ -11,10 +11,20 @@ use crate::LayoutError;
 use crate::gates::ModelConfig;
 use crate::layout::profile::{ColumnProfile, LaneBase};
 
+/// Largest exponent from one lane or tap to the next: 2^16 cells between neighbours.
+const MAX_STEP: u32 = 1 << 16;
+
 /// Checks of a profile in a circuit of `2^k` rows what its gates take for granted: that rotations of a
 /// column are different rows (the rows of the weights may lie far apart), and that there is a challenge
 /// where lanes are images.
 pub(crate) fn check(profile: &ColumnProfile, k: u32) -> Result<(), LayoutError> {
+    // A gate holds a power of the challenge for each step; an architecture comes from a stranger.
+    let base = |base| matches!(base, LaneBase::Challenge(step) if step > MAX_STEP);
+    let far = profile.patterns.iter().any(|p| base(p.produced) || base(p.consumed))
+        || profile.kernel_rows.iter().any(|row| row.step > MAX_STEP);
+    if far {
+        return Err(LayoutError::Exponents { part: "a row".into() });
+    }
     let mut cs = ConstraintSystem::default();
     ModelConfig::configure(&mut cs, profile);
     let images = |base| base == LaneBase::Image;
@@ -64,7 +74,7 @@ fn distinct(queries: &BTreeSet<(usize, i32)>, k: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Layout, LayoutOptions, StatementKind, TilePattern};
+    use crate::{KernelRow, Layout, LayoutOptions, StatementKind, TilePattern};
 
     fn profile() -> ColumnProfile {
         let (graph, _) = assay_testing::networks::mixed_network();
@@ -92,6 +102,16 @@ mod tests {
         let same = BTreeSet::from([(3, 1), (3, 1025)]);
         assert!(!distinct(&same, 10) && distinct(&same, 11));
         assert!(!distinct(&BTreeSet::from([(3, -1), (3, 1023)]), 10));
+    }
+
+    /// The gates would hold a power of the challenge as large as a stranger likes.
+    #[test]
+    fn steps_beyond_any_layout_are_refused() {
+        for (step, good) in [(1 << 16, true), ((1 << 16) + 1, false), (u32::MAX, false)] {
+            let mut profile = profile();
+            profile.kernel_rows = vec![KernelRow { live: 2, step }];
+            assert_eq!(check(&profile, 20).is_ok(), good, "{step}");
+        }
     }
 
     /// Without the challenge the lanes of a batch would count for nothing but the first.

@@ -2,12 +2,10 @@
 
 use assay_graph::QuantizedGraph;
 
-use crate::HashGates;
-use crate::Layout;
 use crate::LayoutError;
-use crate::LayoutOptions;
-use crate::StatementKind;
-use crate::layout::{MAX_K, RESERVED_ROWS};
+use crate::layout::profile::HashGates;
+use crate::layout::{Layout, LayoutOptions, MAX_K, RESERVED_ROWS};
+use crate::statement::StatementKind;
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug, Default)]

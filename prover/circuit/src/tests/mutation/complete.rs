@@ -50,6 +50,21 @@ fn layouts() -> Vec<Layout> {
     layouts
 }
 
+/// What challenges and fixed values see to: every challenge of the circuit, and each fixed value that is a
+/// rule by itself.
+const WEAKENED: [&str; 10] = [
+    "challenges: v",
+    "challenges: u",
+    "challenges: theta",
+    "challenges: beta",
+    "challenges: z",
+    "fixed: kept positions",
+    "fixed: tags of functions",
+    "fixed: tags of ranges",
+    "fixed: tags of functions are no ranges'",
+    "fixed: dead lanes",
+];
+
 #[test]
 fn every_rule_has_a_forgery() {
     let mut registered = BTreeSet::new();
@@ -66,6 +81,11 @@ fn every_rule_has_a_forgery() {
         if entry.kind == Kind::Dropped {
             listed.insert(entry.rule);
         }
+    }
+    let weakened = all().into_iter().filter(|entry| entry.kind == Kind::Weakened);
+    let weakened = weakened.map(|entry| entry.rule).collect::<BTreeSet<_>>();
+    for rule in WEAKENED {
+        assert!(weakened.contains(rule), "no forgery for the weaker rule {rule}");
     }
     let missing = registered.difference(&listed).collect::<Vec<_>>();
     assert!(missing.is_empty(), "rules without a forgery: {missing:#?}");

@@ -33,19 +33,12 @@ fn seconds() -> Duration {
 }
 
 fn digits() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/digits")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/digits")
 }
 
 /// The repository's own network, read in place.
-fn example() -> Option<Vec<u8>> {
-    let path = digits().join("lenet.onnx");
-    match std::fs::read(&path) {
-        Ok(content) => Some(content),
-        Err(error) => {
-            println!("skipped: {}: {error}", path.display());
-            None
-        }
-    }
+fn example() -> Vec<u8> {
+    std::fs::read(digits().join("lenet.onnx")).expect("the network of examples/digits")
 }
 
 fn elements(graph: &FloatGraph) -> usize {
@@ -127,7 +120,7 @@ fn damaged_files_are_refused_within_bounds() {
 #[test]
 #[ignore = "run by damaged_files_are_refused_within_bounds"]
 fn damaged_bytes() {
-    let Some(content) = example() else { return };
+    let content = example();
     let whole = crate::model::Model::from_bytes(&content, "whole", None);
     assert!(whole.is_ok(), "{whole:?}");
     let until = Instant::now() + seconds() / 2;
@@ -176,7 +169,8 @@ fn damaged_bytes() {
 #[ignore = "run by damaged_files_are_refused_within_bounds"]
 fn damaged_structure() {
     let mut seeds: Vec<Source> = Vec::new();
-    if let Some(content) = example() {
+    {
+        let content = example();
         let proto = tract_onnx::onnx()
             .proto_model_for_read(&mut content.as_slice())
             .unwrap_or_else(|error| panic!("{error}"));
