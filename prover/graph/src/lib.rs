@@ -42,6 +42,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// What only `executor` needs stays, so that both builds read alike.
+#![cfg_attr(not(feature = "executor"), allow(dead_code))]
+
 #[cfg(feature = "executor")]
 pub mod convolution;
 mod dataset;

@@ -13,6 +13,9 @@
 //! # Ok::<(), assay_proof::SrsError>(())
 //! ```
 
+// What only `prove` needs stays, so that both builds read alike.
+#![cfg_attr(not(feature = "prove"), allow(dead_code, unused_imports))]
+
 #[cfg(feature = "prove")]
 pub mod blinding;
 #[cfg(feature = "prove")]

@@ -12,6 +12,8 @@
 //! the `rem` columns are blinded by us in usable rows that nothing constrains, and carry zeros in
 //! the last rows (see the crate of the proof system), so that the lookup gate needs no selector.
 
+#[cfg(feature = "witness")]
+pub(crate) mod advice;
 pub(crate) mod copies;
 pub(crate) mod hash;
 pub(crate) mod model_circuit;

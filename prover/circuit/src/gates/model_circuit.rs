@@ -1,12 +1,10 @@
 //! The circuit as the proof system sees it: fixed columns and copy constraints for key generation,
 //! advice columns for proving.
 
-use std::cell::Cell as Slot;
-
 use halo2_proofs::{
-    circuit::{Layouter, Region, SimpleFloorPlanner, Value},
+    circuit::{Layouter, Region, SimpleFloorPlanner},
     halo2curves::{bn256::Fr, ff::Field},
-    plonk::{Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Fixed},
+    plonk::{Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 
 use assay_arithmetic::poseidon;
@@ -16,116 +14,47 @@ use crate::layout::lookup_table::Tables;
 use crate::layout::profile::{ColumnProfile, TileCells};
 use crate::layout::scalar_program::{Cell, Load, ScalarColumn, Step};
 use crate::layout::{Layout, RESERVED_ROWS};
-use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase};
+#[cfg(feature = "witness")]
+use crate::{
+    gates::advice::{Advice, CellChange},
+    witness::assignment::{Assignment, FirstPhase},
+};
 
 /// A circuit with or without its witness.
 pub struct ModelCircuit<'a> {
     layout: &'a Layout,
-    witness: Option<(&'a Assignment<'a>, &'a FirstPhase, &'a [Fr])>,
-    changes: Vec<CellChange>,
-}
-
-/// A change to one advice cell, as a dishonest prover might make it: nothing else follows it. For tests of
-/// verifiers.
-#[derive(Clone, Copy, Debug)]
-pub struct CellChange {
-    /// Index of the advice column.
-    pub column: usize,
-    /// Row of the circuit.
-    pub row: usize,
-    /// What is added.
-    pub delta: Fr,
+    #[cfg(feature = "witness")]
+    advice: Option<Advice<'a>>,
 }
 
 impl<'a> ModelCircuit<'a> {
     /// For key generation.
     pub fn without_witness(layout: &'a Layout) -> Self {
-        Self { layout, witness: None, changes: Vec::new() }
-    }
-
-    /// For proving; `instances` are the public inputs.
-    pub fn new(assignment: &'a Assignment<'a>, first: &'a FirstPhase, instances: &'a [Fr]) -> Self {
         Self {
-            layout: assignment.layout,
-            witness: Some((assignment, first, instances)),
-            changes: Vec::new(),
+            layout,
+            #[cfg(feature = "witness")]
+            advice: None,
         }
     }
 
+    /// For proving; `instances` are the public inputs.
+    #[cfg(feature = "witness")]
+    pub fn new(assignment: &'a Assignment<'a>, first: &'a FirstPhase, instances: &'a [Fr]) -> Self {
+        let layout = assignment.layout;
+        Self { layout, advice: Some(Advice { assignment, first, instances, changes: Vec::new() }) }
+    }
+
     /// The witness with some cells changed; a proof of it must be refused.
+    #[cfg(feature = "witness")]
     pub fn with_changes(mut self, changes: Vec<CellChange>) -> Self {
-        self.changes = changes;
+        if let Some(advice) = &mut self.advice {
+            advice.changes = changes;
+        }
         self
     }
 
     fn rows(&self) -> usize {
         (1 << self.layout.k) - RESERVED_ROWS
-    }
-
-    fn assign(&self, region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
-        self.assign_strided(region, column, values, 1);
-    }
-
-    /// Row `i * stride` takes value `i`.
-    fn assign_strided(
-        &self,
-        region: &mut Region<'_, Fr>,
-        column: Column<Advice>,
-        values: &[Fr],
-        stride: usize,
-    ) {
-        let rows = (0..self.rows()).step_by(stride);
-        for (row, value) in rows.zip(values) {
-            let value = &self
-                .changes
-                .iter()
-                .filter(|change| change.column == column.index() && change.row == row)
-                .fold(*value, |value, change| value + change.delta);
-            // The tests' checker goes through the phases several times, with other challenges each time:
-            // there a zero has to replace what an earlier pass left.
-            if !bool::from(value.is_zero()) || cfg!(test) {
-                region.assign_advice(column, row, Value::known(*value));
-            }
-        }
-    }
-
-    fn assign_witness(&self, config: &ModelConfig, region: &mut Region<'_, Fr>) {
-        let Some((assignment, first, instances)) = self.witness else { return };
-        let stride = self.layout.weight_stride();
-        for (column, values) in config.weights.iter().zip(first.extended_weights()) {
-            self.assign(region, *column, values);
-        }
-        for (lane, [pre, out, rem]) in config.lanes.iter().zip(&first.lanes) {
-            self.assign(region, lane.pre, pre);
-            self.assign(region, lane.out, out);
-            self.assign(region, lane.rem, rem);
-        }
-        self.assign(region, config.multiplicity, &first.multiplicity);
-        region.next_phase();
-
-        let challenges = FirstChallenges {
-            v: challenge(region, config.v),
-            theta: challenge(region, config.theta),
-            beta: challenge(region, config.beta),
-            u: config.u.map_or(Fr::ONE, |u| challenge(region, u)),
-        };
-        let rest = assignment.second_phase(challenges.v, challenges.u);
-        self.assign_strided(region, config.rest, &rest, stride);
-        region.next_phase();
-
-        let z = challenge(region, config.z);
-        let third = assignment.third_phase(first, &rest, challenges, z, instances);
-        for (column, values) in config.lookups.iter().zip(&third.lookups) {
-            self.assign(region, *column, values);
-        }
-        self.assign(region, config.lookup_sum, &third.lookup_sum);
-        self.assign(region, config.produced, &third.produced);
-        self.assign(region, config.consumed, &third.consumed);
-        self.assign_strided(region, config.weight_sum, &third.scalars.weight_sum, stride);
-        self.assign(region, config.product, &third.scalars.product);
-        self.assign(region, config.s0, &third.scalars.s0);
-        self.assign(region, config.s1, &third.scalars.s1);
-        region.next_phase();
     }
 
     /// A pattern, kernel row or gate that the profile lacks would leave rows unconstrained: that is an
@@ -308,17 +237,14 @@ impl Circuit<Fr> for ModelCircuit<'_> {
             |mut region| {
                 self.assign_fixed(&config, &mut region)?;
                 self.constrain_copies(&config, &mut region);
-                self.assign_witness(&config, &mut region);
+                #[cfg(feature = "witness")]
+                if let Some(advice) = &self.advice {
+                    advice.assign(&config, &mut region);
+                }
                 Ok(())
             },
         )
     }
-}
-
-fn challenge(region: &Region<'_, Fr>, challenge: Challenge) -> Fr {
-    let slot = Slot::new(Fr::ZERO);
-    region.get_challenge(challenge).map(|value| slot.set(value));
-    slot.get()
 }
 
 fn library_cell(config: &ModelConfig, cell: Cell) -> halo2_proofs::circuit::Cell {
