@@ -15,7 +15,7 @@ tests=tests::mutation
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
-cargo test --release --workspace --lib "$tests" -- --nocapture >"$log" 2>&1 || failed=1
+cargo --config scripts/checked.toml test --release --workspace --lib "$tests" -- --nocapture >"$log" 2>&1 || failed=1
 
 lines() { # KIND
   # A test's name may stand before its first line.

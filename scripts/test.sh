@@ -44,7 +44,7 @@ in_background() { # NAME COMMAND...
   mv "$work/$name.code" "$work/$name.ended"
 }
 rust_work() {
-  in_background build cargo test --release --workspace --no-run
+  in_background build cargo --config scripts/checked.toml test --release --workspace --no-run
   in_background lints cargo clippy --release --workspace --all-targets -- -D warnings
   in_background pages env RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
   in_background dependencies bash scripts/check-dependencies.sh
@@ -61,7 +61,7 @@ finished() { # NAME: waits for that part of rust_work, shows what it printed
   cat "$work/$1.log"
   [ "$(cat "$work/$1.ended" 2>/dev/null)" = 0 ]
 }
-# What the scripts below would build is built.
+# What the scripts below would build is built, with the checks of scripts/checked.toml.
 export ASSAY_BUILT=1
 
 check "Rust format" cargo fmt --all --check
@@ -82,7 +82,7 @@ check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 # A minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
-check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo test --release --workspace
+check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo --config scripts/checked.toml test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node --test scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
