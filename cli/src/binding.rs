@@ -6,7 +6,7 @@ use assay_client::{ContractClient, ModelIdentity, ModelRegistry, registry::Model
 use assay_prover::bundle::Architecture;
 use clap::Args;
 
-use crate::chain::guard_dev_setup;
+use crate::setup_trust::guard_trusted;
 
 #[derive(Args)]
 pub(crate) struct BindingArgs {
@@ -26,7 +26,7 @@ impl BindingArgs {
         model: U256,
     ) -> Result<ModelBinding> {
         let binding = bound(registry, model).await?;
-        guard_dev_setup(binding.dev_setup, registry.chain().chain_id(), self.dev)?;
+        guard_trusted(!binding.dev_setup, registry.chain().chain_id(), self.dev)?;
         if let Some(wanted) = self.binding
             && wanted != binding.binding_hash
         {

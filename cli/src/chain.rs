@@ -13,8 +13,6 @@ use crate::output::{Output, Spinner};
 
 /// Environment variable with a private key.
 const KEY_VARIABLE: &str = "ASSAY_PRIVATE_KEY";
-/// Chain id of local development nodes.
-const DEV_CHAIN: u64 = 31337;
 /// How many seconds a transaction is waited for.
 const TRANSACTION_TIMEOUT: u64 = 180;
 
@@ -182,21 +180,6 @@ impl SenderArgs {
     }
 }
 
-/// Development setups are for development chains.
-///
-/// # Errors
-/// If the setup is one, the chain is another, and nobody said that this is meant.
-pub(crate) fn guard_dev_setup(is_dev: bool, chain_id: u64, allowed: bool) -> Result<()> {
-    if is_dev && chain_id != DEV_CHAIN && !allowed {
-        bail!(
-            "the setup is a development setup, whose maker can forge proofs, and chain {chain_id} \
-             is not a development chain ({DEV_CHAIN}); use the parameters of a ceremony, or give \
-             --dev if you mean it"
-        );
-    }
-    Ok(())
-}
-
 fn on_chain<T>(
     connection: impl Future<Output = Result<Chain>>,
     spinner: Spinner,
@@ -251,13 +234,5 @@ mod tests {
         });
         assert_eq!(done.ok(), Some(5));
         assert!(started.elapsed() < Duration::from_secs(30));
-    }
-
-    #[test]
-    fn development_setups_stay_on_development_chains() {
-        assert!(guard_dev_setup(true, 31337, false).is_ok());
-        assert!(guard_dev_setup(false, 1, false).is_ok());
-        assert!(guard_dev_setup(true, 1, true).is_ok());
-        assert!(guard_dev_setup(true, 1, false).is_err());
     }
 }

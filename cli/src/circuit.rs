@@ -17,6 +17,7 @@ use crate::{
     keygen::ModelSource,
     model::describe,
     output::{Output, hex, table},
+    setup_trust::SetupTrust,
 };
 
 #[derive(Subcommand)]
@@ -60,7 +61,7 @@ struct Report {
     statement: String,
     k: u32,
     public_inputs: usize,
-    dev_setup: bool,
+    setup: SetupTrust,
     /// With what the key was compared; all of it is the same.
     compared: Vec<String>,
 }
@@ -109,7 +110,7 @@ fn vk(args: &VkArgs, output: &Output) -> Result<()> {
         statement: describe(layout.options.statement),
         k: layout.k,
         public_inputs: layout.public_inputs,
-        dev_setup: info.is_dev(),
+        setup: SetupTrust::of(info.setup_id()),
         compared: found.into_iter().map(|(what, _)| what).collect(),
     };
     output.finish(&report, || text(&report))
@@ -141,8 +142,6 @@ fn text(report: &Report) -> String {
         ("public inputs", report.public_inputs.to_string()),
     ];
     rows.extend(report.compared.iter().map(|what| ("the same as", what.clone())));
-    if report.dev_setup {
-        rows.push(("setup", "development: its maker can forge proofs".to_owned()));
-    }
+    rows.extend(report.setup.warning());
     table(&rows)
 }

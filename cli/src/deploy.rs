@@ -9,8 +9,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{SenderArgs, guard_dev_setup},
+    chain::SenderArgs,
     output::{Output, table},
+    setup_trust::guard_trusted,
 };
 
 #[derive(Args)]
@@ -79,7 +80,7 @@ pub(crate) fn run(args: &DeployArgs, output: &Output) -> Result<()> {
 fn deploy(args: &DeployArgs, plan: &DeploymentPlan, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "deploying", async |session| {
         let chain = &session.chain;
-        guard_dev_setup(args.allow_dev_setup, chain.chain_id(), args.dev)?;
+        guard_trusted(!args.allow_dev_setup, chain.chain_id(), args.dev)?;
         let progress = |name: &str| session.spinner.message(format!("deploying {name}"));
         let steps = plan.deploy(chain, progress).await?;
         let path = args.file(chain.chain_id());

@@ -15,7 +15,10 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
-use crate::output::{Output, hex, table};
+use crate::{
+    output::{Output, hex, table},
+    setup_trust::SetupTrust,
+};
 
 const PROVING_KEY: &str = "proving.key";
 const VERIFYING_KEY: &str = "verifying.key";
@@ -64,7 +67,7 @@ impl KeyFolder<'_> {
         let path = self.0.join(PROVING_KEY);
         let key = read_key(&path, layout)
             .context("the proving key of this model is needed; `assay keygen` makes it")?;
-        if key.info().srs_id() != srs.id() {
+        if key.info().setup_id() != srs.id() {
             bail!(
                 "{} was made with another setup; use that one, or run `assay keygen` again",
                 path.display()
@@ -115,7 +118,7 @@ struct Report {
     circuit_hash: String,
     /// Only from a bundle.
     model_hash: Option<String>,
-    dev_setup: bool,
+    setup: SetupTrust,
     /// Making the keys, without reading and writing files.
     keygen_wall_s: f64,
 }
@@ -167,7 +170,7 @@ pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         vk_hash: hex(info.hash()),
         circuit_hash: hex(architecture.circuit_hash()),
         model_hash,
-        dev_setup: info.is_dev(),
+        setup: SetupTrust::of(info.setup_id()),
         keygen_wall_s: elapsed.as_secs_f64(),
     };
     output.finish(&report, || {
@@ -186,9 +189,7 @@ pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         ));
         rows.push(("proof", format!("{} bytes", report.proof_bytes)));
         rows.push(("time", format!("{:.1} s", report.keygen_wall_s)));
-        if report.dev_setup {
-            rows.push(("setup", "development: proofs can be forged by its maker".to_owned()));
-        }
+        rows.extend(report.setup.warning());
         table(&rows)
     })
 }

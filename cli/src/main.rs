@@ -26,6 +26,7 @@ mod retrieve;
 mod run_proofs;
 mod service;
 mod setup;
+mod setup_trust;
 mod verifier;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ use output::Output;
 struct Cli {
     #[command(flatten)]
     output: output::OutputArgs,
+    #[command(flatten)]
+    setup_trust: setup_trust::SetupTrustArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -101,6 +104,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(&cli.output);
+    cli.setup_trust.remember();
     match run(cli.command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     binding::require_model,
-    chain::{NodeArgs, OptionalNodeArgs, block_on, guard_dev_setup},
+    chain::{NodeArgs, OptionalNodeArgs, block_on},
     contract::find,
     hex_words::{parse_hash, parse_word},
     input::{InputArgs, Salt},
@@ -30,6 +30,7 @@ use crate::{
     predicted::Predicted,
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
+    setup_trust::{SetupTrust, guard_setup},
 };
 
 #[derive(Args)]
@@ -122,7 +123,8 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                 vk_hash: B256::from(key.info().hash()),
                 model_hash: B256::from(model_hash(&bundle, &layout, &srs)?),
             };
-            args.job_context(&node, job, recipient, commitment, model, srs.is_dev())?
+            let setup = SetupTrust::of(srs.id());
+            args.job_context(&node, job, recipient, commitment, model, &setup)?
         }
         (None, ..) => args.context,
         _ => bail!("a proof for a job needs --job, --recipient and --rpc"),
@@ -215,11 +217,11 @@ impl ProveArgs {
         recipient: Address,
         commitment: B256,
         model: ModelIdentity,
-        is_dev: bool,
+        setup: &SetupTrust,
     ) -> Result<B256> {
         block_on(async {
             let chain = node.connect().await?;
-            guard_dev_setup(is_dev, chain.chain_id(), self.dev)?;
+            guard_setup(setup, chain.chain_id(), self.dev)?;
             let file = self.deployment.as_deref();
             let place = find(self.escrow, file, PredictionEscrow::NAME, &chain)?;
             let escrow: PredictionEscrow = Contract::at(chain, place.address).into_client().await?;
@@ -272,7 +274,7 @@ struct Verified {
     named_inputs: Vec<PublicInput>,
     model_hash: B256,
     vk_hash: B256,
-    dev_setup: bool,
+    setup: SetupTrust,
     verify_ms: f64,
 }
 
@@ -323,7 +325,7 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         named_inputs: named(statement, &architecture.graph, &public_inputs),
         model_hash,
         vk_hash: B256::from(file.vk_hash),
-        dev_setup: key.info().is_dev(),
+        setup: SetupTrust::of(key.info().setup_id()),
         verify_ms,
         public_inputs,
     };
@@ -373,9 +375,7 @@ impl Verified {
                 .filter(|(index, _)| !packed.contains(index))
                 .map(|(_, input)| (input.name.as_str(), input.value.clone())),
         );
-        if self.dev_setup {
-            rows.push(("setup", "development: its maker can forge proofs".to_owned()));
-        }
+        rows.extend(self.setup.warning());
         table(&rows)
     }
 }

@@ -19,9 +19,10 @@ use tracing_subscriber::{
 
 use crate::{
     amount::{amount_text, parse_amount},
-    chain::{NodeArgs, SenderArgs, guard_dev_setup},
+    chain::{NodeArgs, SenderArgs},
     contract::ContractArgs,
     output::{Output, table},
+    setup_trust::{SetupTrust, guard_setup},
 };
 
 #[derive(Subcommand)]
@@ -197,7 +198,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         let gas = GasPolicy { max_fee_per_gas: args.max_fee, ..session.chain.config().gas };
         session.chain = session.chain.with_gas_policy(gas);
         let chain_id = session.chain.chain_id();
-        guard_dev_setup(prover.is_dev_setup(), chain_id, args.dev)?;
+        guard_setup(&SetupTrust::of(prover.setup_id()), chain_id, args.dev)?;
         let (escrow, from) = args.contract.open::<PredictionEscrow>(&session).await?;
         config.start_block = from;
         let (address, spinner) = (escrow.address(), session.spinner);

@@ -24,9 +24,10 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{SenderArgs, Sent, guard_dev_setup},
+    chain::{SenderArgs, Sent},
     keygen::{KeyFolder, ModelSource},
     output::{Output, hex, table},
+    setup_trust::{SetupTrust, guard_setup},
 };
 
 sol! {
@@ -117,7 +118,8 @@ struct Description {
     profile: B256,
     proof_bytes: usize,
     vk_hash: B256,
-    dev_setup: bool,
+    /// Keccak-256 of the setup's point.
+    setup_id: B256,
     /// Code of the data contract: 0x00, then the verifying key.
     vk_code: Bytes,
     /// Absent without a compiler.
@@ -133,10 +135,15 @@ struct Description {
 pub(crate) struct BuiltVerifier {
     pub vk_hash: B256,
     pub code_hash: B256,
-    pub dev_setup: bool,
+    pub setup_id: B256,
 }
 
 impl BuiltVerifier {
+    /// What its setup is.
+    pub(crate) fn setup(&self) -> SetupTrust {
+        SetupTrust::of(self.setup_id.0)
+    }
+
     /// Reads what `assay verifier generate` left in a folder.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let description = Description::read(folder)?;
@@ -146,8 +153,8 @@ impl BuiltVerifier {
                 folder.display()
             )
         })?;
-        let Description { vk_hash, dev_setup, .. } = description;
-        Ok(Self { vk_hash, code_hash, dev_setup })
+        let Description { vk_hash, setup_id, .. } = description;
+        Ok(Self { vk_hash, code_hash, setup_id })
     }
 }
 
@@ -178,7 +185,7 @@ struct Generated {
     proof_bytes: usize,
     vk_hash: B256,
     vk_bytes: usize,
-    dev_setup: bool,
+    setup: SetupTrust,
     verifier_code_bytes: Option<usize>,
     verifier_code_hash: Option<B256>,
 }
@@ -213,7 +220,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         profile: B256::from(contract.profile),
         proof_bytes: contract.proof_bytes,
         vk_hash: B256::from(info.hash()),
-        dev_setup: info.is_dev(),
+        setup_id: B256::from(info.setup_id()),
         vk_code: vk_code.into(),
         runtime_bytes: compiled.as_ref().map(|compiled| compiled.runtime_code.len()),
         verifier_code_hash: compiled.as_ref().map(|compiled| keccak256(&compiled.runtime_code)),
@@ -227,7 +234,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         proof_bytes: description.proof_bytes,
         vk_hash: description.vk_hash,
         vk_bytes: description.vk_code.len(),
-        dev_setup: description.dev_setup,
+        setup: SetupTrust::of(info.setup_id()),
         verifier_code_bytes: description.runtime_bytes,
         verifier_code_hash: description.verifier_code_hash,
     };
@@ -272,7 +279,7 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
     };
     let report = args.sender.run(output, "deploying the verifier", async |session| {
         let chain = &session.chain;
-        guard_dev_setup(description.dev_setup, chain.chain_id(), args.dev)?;
+        guard_setup(&SetupTrust::of(description.setup_id.0), chain.chain_id(), args.dev)?;
         let (verifier, verifier_gas) = match (args.verifier, &description.init_code) {
             (Some(address), _) => (address, 0),
             (None, Some(code)) => {
@@ -403,7 +410,7 @@ mod tests {
             profile: B256::ZERO,
             proof_bytes: 1,
             vk_hash: B256::with_last_byte(1),
-            dev_setup: true,
+            setup_id: B256::ZERO,
             vk_code: Bytes::new(),
             init_code: None,
             runtime_bytes: None,

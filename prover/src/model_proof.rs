@@ -10,10 +10,11 @@ use rand_core::OsRng;
 use crate::bundle::{Bundle, BundleError};
 use assay_arithmetic::weight_columns::WeightTails;
 use assay_circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError};
+use assay_files::FileError;
 use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
-    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, commit_columns,
-    create_proof_self_blinded, weights_hash,
+    KeyError, KeyInfo, KeyShape, ProofFile, ProveError, ProverKey, Srs, VerifierKey,
+    commit_columns, create_proof_self_blinded, weights_hash,
 };
 
 /// Why there is no proof.
@@ -125,7 +126,7 @@ pub struct ModelProof {
 /// [`KeyError`].
 pub fn generate_key(srs: &Srs, layout: &Layout) -> Result<ProverKey, KeyError> {
     let circuit = ModelCircuit::without_witness(layout);
-    ProverKey::generate(srs, &circuit, layout.options.weight_columns, layout.public_inputs)
+    ProverKey::generate(srs, &circuit, key_shape(layout))
 }
 
 /// Makes the verifying key only: what a buyer recomputes from a published architecture.
@@ -134,7 +135,7 @@ pub fn generate_key(srs: &Srs, layout: &Layout) -> Result<ProverKey, KeyError> {
 /// [`KeyError`].
 pub fn generate_verifying_key(srs: &Srs, layout: &Layout) -> Result<VerifierKey, KeyError> {
     let circuit = ModelCircuit::without_witness(layout);
-    VerifierKey::generate(srs, &circuit, layout.options.weight_columns, layout.public_inputs)
+    VerifierKey::generate(srs, &circuit, key_shape(layout))
 }
 
 /// Reads a proving key that was made for `layout`.
@@ -142,7 +143,10 @@ pub fn generate_verifying_key(srs: &Srs, layout: &Layout) -> Result<VerifierKey,
 /// # Errors
 /// [`KeyError`].
 pub fn read_key(path: &Path, layout: &Layout) -> Result<ProverKey, KeyError> {
-    ProverKey::read::<ModelCircuit<'_>>(path, ModelCircuit::without_witness(layout).params())
+    let params = ModelCircuit::without_witness(layout).params();
+    let key = ProverKey::read::<ModelCircuit<'_>>(path, params)?;
+    check_statement(path, key.info(), layout)?;
+    Ok(key)
 }
 
 /// Reads a verifying key that was made for `layout`.
@@ -150,7 +154,27 @@ pub fn read_key(path: &Path, layout: &Layout) -> Result<ProverKey, KeyError> {
 /// # Errors
 /// [`KeyError`].
 pub fn read_verifying_key(path: &Path, layout: &Layout) -> Result<VerifierKey, KeyError> {
-    VerifierKey::read::<ModelCircuit<'_>>(path, ModelCircuit::without_witness(layout).params())
+    let params = ModelCircuit::without_witness(layout).params();
+    let key = VerifierKey::read::<ModelCircuit<'_>>(path, params)?;
+    check_statement(path, key.info(), layout)?;
+    Ok(key)
+}
+
+/// What a layout's key says beside its circuit.
+fn key_shape(layout: &Layout) -> KeyShape {
+    KeyShape {
+        weight_columns: layout.options.weight_columns,
+        public_inputs: layout.public_inputs,
+        statement: layout.statement_code.to_bytes(),
+    }
+}
+
+fn check_statement(path: &Path, info: &KeyInfo, layout: &Layout) -> Result<(), KeyError> {
+    if *info.statement() == layout.statement_code.to_bytes() {
+        return Ok(());
+    }
+    let reason = "it says of itself that it proves another statement than this circuit's";
+    Err(FileError::content(path, reason).into())
 }
 
 /// The model's hash: that of the weight points that each of its proofs carries, whatever the circuit.

@@ -13,10 +13,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    chain::{SenderArgs, guard_dev_setup},
+    chain::SenderArgs,
     contract::find,
     keygen::KeyFolder,
     output::{Decimal, Output, table},
+    setup_trust::{SetupTrust, guard_setup},
 };
 
 #[derive(Args)]
@@ -72,7 +73,7 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let info = key.info();
-    if info.srs_id() != srs.id() {
+    if info.setup_id() != srs.id() {
         bail!("{} was made with another setup than {}", args.keys.display(), args.setup.display());
     }
     let model_hash = model_hash(&bundle, &layout, &srs)?;
@@ -86,7 +87,7 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     drop(spinner);
     let report = args.sender.run(output, "registering the model", async |session| {
         let chain = session.chain;
-        guard_dev_setup(info.is_dev(), chain.chain_id(), args.dev)?;
+        guard_setup(&SetupTrust::of(info.setup_id()), chain.chain_id(), args.dev)?;
         let (address, file) = (args.registry, args.deployment.as_deref());
         let registry = find(address, file, ModelRegistry::NAME, &chain)?;
         let found = chain.code_hash(args.vk).await?;

@@ -25,6 +25,7 @@ use crate::{
     keygen::KeyFolder,
     output::{Output, hex, table},
     predicted::Predicted,
+    setup_trust::SetupTrust,
 };
 
 #[derive(Args)]
@@ -79,7 +80,7 @@ struct Report {
 struct Key {
     vk_hash: String,
     proof_bytes: usize,
-    dev_setup: bool,
+    setup: SetupTrust,
 }
 
 pub(super) fn run(args: &ReportArgs, output: &Output) -> Result<()> {
@@ -102,7 +103,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
         .map(|key| Key {
             vk_hash: hex(key.hash()),
             proof_bytes: key.info().profile().proof_bytes(),
-            dev_setup: key.info().is_dev(),
+            setup: SetupTrust::of(key.info().setup_id()),
         });
     steps.message("reading the float network");
     let model = Model::import(&args.float)?;

@@ -13,6 +13,7 @@ use crate::{
     hex_words::{parse_hash, parse_word},
     keygen::{KeyFolder, ModelSource},
     output::{Output, table},
+    setup_trust::SetupTrust,
 };
 
 #[derive(Args)]
@@ -56,7 +57,7 @@ struct Verified {
     /// Of a retrieval: the selected items.
     selected: Vec<usize>,
     model_hash: B256,
-    dev_setup: bool,
+    setup: SetupTrust,
     verify_ms: f64,
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         counted: 0,
         selected: Vec::new(),
         model_hash: B256::ZERO,
-        dev_setup: key.info().is_dev(),
+        setup: SetupTrust::of(key.info().setup_id()),
         verify_ms: 0.0,
     };
     let mut common = Common { key, context: args.context, root: args.root, model: args.model_hash };
@@ -136,9 +137,7 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         }
         let compare = if args.model_hash.is_some() { "" } else { "; is it the one you expect?" };
         rows.push(("model", format!("{}{compare}", report.model_hash)));
-        if report.dev_setup {
-            rows.push(("setup", "development: its maker can forge proofs".to_owned()));
-        }
+        rows.extend(report.setup.warning());
         table(&rows)
     })
 }

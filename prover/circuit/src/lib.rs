@@ -36,6 +36,7 @@ mod cost;
 mod gates;
 mod layout;
 mod statement;
+mod statement_code;
 #[cfg(feature = "witness")]
 mod witness;
 
@@ -56,6 +57,7 @@ pub use layout::{
     tile::{ChannelView, Tile, TileSource},
 };
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
+pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
 #[cfg(feature = "witness")]
 pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
 

@@ -13,7 +13,7 @@ use halo2_proofs::{
 };
 
 use crate::{
-    keys::{KeyCircuit, KeyInfo, VerifierKey, VerifierKeyError},
+    keys::{KeyCircuit, KeyInfo, KeyShape, VerifierKey, VerifierKeyError},
     phases::{Flat, configure},
     profile::Profile,
     profile_error::ProfileError,
@@ -57,8 +57,7 @@ pub enum KeyError {
 }
 
 impl VerifierKey {
-    /// Makes the verifying key of a circuit. `weight_columns` leading advice columns hold the
-    /// model's weights; the instance column holds `public_inputs` values.
+    /// Makes the verifying key of a circuit.
     ///
     /// # Errors
     /// [`KeyError::Profile`] when no verifier supports the circuit; [`KeyError::Circuit`] and
@@ -66,13 +65,12 @@ impl VerifierKey {
     pub fn generate<C: Circuit<Fr>>(
         srs: &Srs,
         circuit: &C,
-        weight_columns: usize,
-        public_inputs: usize,
+        shape: KeyShape,
     ) -> Result<Self, KeyError> {
         let (schedule, _) = configure::<C>(circuit.params())?;
         let vk = guarded(|| plonk::keygen_vk(srs.params(), &Flat(circuit)))?;
-        let profile = Profile::new(vk.cs(), schedule, weight_columns, public_inputs)?;
-        let data = VkData::new(&vk, &profile, srs.params().s_g2(), srs.is_dev());
+        let profile = Profile::new(vk.cs(), schedule, shape.weight_columns, shape.public_inputs)?;
+        let data = VkData::new(&vk, &profile, srs.params().s_g2(), shape.statement);
         let info = KeyInfo::new(profile, data);
         Ok(Self { vk, info })
     }
@@ -155,13 +153,13 @@ impl ProverKey {
     pub fn generate<C: Circuit<Fr>>(
         srs: &Srs,
         circuit: &C,
-        weight_columns: usize,
-        public_inputs: usize,
+        shape: KeyShape,
     ) -> Result<Self, KeyError> {
         let (schedule, _) = configure::<C>(circuit.params())?;
         let pk = guarded(|| plonk::keygen_pk2(srs.params(), &Flat(circuit), false))?;
-        let profile = Profile::new(pk.get_vk().cs(), schedule, weight_columns, public_inputs)?;
-        let data = VkData::new(pk.get_vk(), &profile, srs.params().s_g2(), srs.is_dev());
+        let (weights, inputs) = (shape.weight_columns, shape.public_inputs);
+        let profile = Profile::new(pk.get_vk().cs(), schedule, weights, inputs)?;
+        let data = VkData::new(pk.get_vk(), &profile, srs.params().s_g2(), shape.statement);
         let info = KeyInfo::new(profile, data);
         Ok(Self { pk, info })
     }
@@ -329,5 +327,5 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, plonk::Error>) -> Result<T, KeyEr
 
 /// Fails unless parameters have the size and the secret that a key was made with.
 pub(crate) fn matches_srs(info: &KeyInfo, srs: &Srs) -> bool {
-    srs.params().k() == info.data().k && srs.id() == info.srs_id()
+    srs.params().k() == info.data().k && srs.id() == info.setup_id()
 }

@@ -11,11 +11,12 @@ use halo2_proofs::{
 };
 
 use crate::{
+    ceremony::{Ceremony, setup_id},
     phases::configure,
     profile::Profile,
     profile_error::ProfileError,
-    verifier_params::{srs_id, verifier_params},
-    vk_data::{VkData, VkDataError},
+    verifier_params::verifier_params,
+    vk_data::{STATEMENT_BYTES, VkData, VkDataError},
 };
 
 /// Why bytes are not the verifying key of a circuit.
@@ -35,6 +36,17 @@ pub enum VerifierKeyError {
         /// Digest of the circuit with the commitments of the bytes.
         expected: String,
     },
+}
+
+/// What a circuit does not say of itself, for its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyShape {
+    /// So many leading advice columns hold the model's weights.
+    pub weight_columns: usize,
+    /// So many values are in the instance column.
+    pub public_inputs: usize,
+    /// What the circuit states; part of the key and of its hash.
+    pub statement: [u8; STATEMENT_BYTES],
 }
 
 /// What a key says beside the library's own content.
@@ -68,14 +80,19 @@ impl KeyInfo {
         self.hash
     }
 
-    /// Whether the key was made with a development setup, so that proofs can be forged.
-    pub fn is_dev(&self) -> bool {
-        self.data.dev
+    /// What the circuit states, as its maker encoded it.
+    pub fn statement(&self) -> &[u8; STATEMENT_BYTES] {
+        &self.data.statement
     }
 
     /// Identifies the KZG parameters, as `Srs::id` does.
-    pub fn srs_id(&self) -> [u8; 32] {
-        srs_id(&self.data.s_g2, self.data.dev)
+    pub fn setup_id(&self) -> [u8; 32] {
+        setup_id(&self.data.s_g2)
+    }
+
+    /// The ceremony whose point the key has; without one, somebody may know how to forge proofs.
+    pub fn ceremony(&self) -> Option<&'static Ceremony> {
+        Ceremony::of(&self.setup_id())
     }
 
     /// Parameters that can only verify.
@@ -108,18 +125,20 @@ impl VerifierKey {
     }
 
     /// Decodes the content of a key's data contract, for the circuit of type `C` with these parameters.
-    /// `weight_columns` leading advice columns hold the model's weights; the instance column holds
-    /// `public_inputs` values.
     ///
     /// # Errors
     /// [`VerifierKeyError`].
     pub fn from_data<C: Circuit<Fr>>(
         bytes: &[u8],
         params: C::Params,
-        weight_columns: usize,
-        public_inputs: usize,
+        shape: KeyShape,
     ) -> Result<Self, VerifierKeyError> {
-        KeyCircuit::of::<C>(params, weight_columns, public_inputs)?.key(bytes)
+        let key =
+            KeyCircuit::of::<C>(params, shape.weight_columns, shape.public_inputs)?.key(bytes)?;
+        if *key.info.statement() != shape.statement {
+            return Err(VkDataError::Word("statement").into());
+        }
+        Ok(key)
     }
 }
 

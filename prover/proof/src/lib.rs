@@ -18,6 +18,7 @@
 
 #[cfg(feature = "prove")]
 pub mod blinding;
+pub mod ceremony;
 #[cfg(feature = "prove")]
 mod commit;
 #[cfg(feature = "prove")]
@@ -45,9 +46,10 @@ pub mod vk_data;
 #[cfg(feature = "prove")]
 mod witness;
 
+pub use ceremony::{CEREMONIES, Ceremony};
 #[cfg(feature = "prove")]
 pub use key_files::{KeyError, ProverKey, key_file_data};
-pub use keys::{KeyInfo, VerifierKey, VerifierKeyError};
+pub use keys::{KeyInfo, KeyShape, VerifierKey, VerifierKeyError};
 pub use profile_error::ProfileError;
 #[cfg(feature = "prove")]
 pub use proof_file::ProofFile;
@@ -57,7 +59,6 @@ pub use prove::{commit_columns, create_proof, create_proof_self_blinded, weights
 pub use prove_error::ProveError;
 #[cfg(feature = "prove")]
 pub use srs::{Srs, SrsError};
-pub use verifier_params::srs_id;
 pub use verify::{VerifyError, public_inputs};
 
 /// The text of a caught panic.

@@ -66,7 +66,7 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     let profile = info.profile();
     if !matches_srs(info, srs) {
         return Err(ProveError::OtherSrs {
-            expected: hex_id(&info.srs_id()),
+            expected: hex_id(&info.setup_id()),
             key_k: info.data().k,
             found: hex_id(&srs.id()),
             srs_k: srs.k(),

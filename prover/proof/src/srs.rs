@@ -32,8 +32,9 @@ use assay_arithmetic::keccak256;
 use assay_files::{FileError, Kind, Reader, Writer, check_belongs};
 
 use super::{
+    ceremony::{Ceremony, setup_id},
     fixed_base::FixedBase,
-    verifier_params::{assemble, srs_id},
+    verifier_params::assemble,
 };
 
 /// Largest k that a file may claim: 2^24 rows are 2 GiB of parameters.
@@ -153,14 +154,20 @@ impl Srs {
         self.params.k()
     }
 
-    /// Whether this is a development setup.
+    /// Whether this setup was made with a seed that it holds. That it was not says nothing: see
+    /// [`Srs::ceremony`].
     pub fn is_dev(&self) -> bool {
         self.dev_seed.is_some()
     }
 
-    /// Identifies the secret, whatever k: Keccak-256 of `[s]_2` and the development flag.
+    /// Identifies the secret, whatever k: Keccak-256 of `[s]_2`.
     pub fn id(&self) -> [u8; 32] {
-        srs_id(&self.params.s_g2(), self.is_dev())
+        setup_id(&self.params.s_g2())
+    }
+
+    /// The ceremony whose point this setup has. Without one somebody may know the secret.
+    pub fn ceremony(&self) -> Option<&'static Ceremony> {
+        Ceremony::of(&self.id())
     }
 
     /// Writes the file.

@@ -1,20 +1,11 @@
 //! KZG parameters as far as a verifier needs them.
 
-use assay_arithmetic::keccak256;
 use halo2_proofs::{
-    halo2curves::{
-        bn256::{Bn256, G1Affine, G2Affine},
-        serde::SerdeObject,
-    },
+    halo2curves::bn256::{Bn256, G1Affine, G2Affine},
     poly::kzg::commitment::ParamsKZG,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-
-/// What a verifier needs of the parameters: `[s]_2` and whether the setup was made locally.
-pub fn srs_id(s_g2: &G2Affine, dev: bool) -> [u8; 32] {
-    keccak256(&[b"assay-srs-v1", &s_g2.to_raw_bytes(), &[u8::from(dev)]])
-}
 
 /// Parameters that can only verify.
 pub(crate) fn verifier_params(k: u32, s_g2: G2Affine) -> ParamsKZG<Bn256> {

@@ -3,7 +3,8 @@
 //! | bytes | content |
 //! |---|---|
 //! | 1 | `0x00`, so that the data contract cannot be run |
-//! | 1 | flags: bit 0 is set if the KZG parameters were made locally (a development setup) |
+//! | 1 | [`FORMAT`] |
+//! | 30 | what the circuit states, as its maker encodes it (`assay_circuit::StatementCode`) |
 //! | 32 | digest of the column profile |
 //! | 32 | k, the logarithm of the number of rows |
 //! | 32 | inverse of 2^k modulo r |
@@ -19,11 +20,13 @@
 //! Words are big-endian. The Keccak-256 of all of it is the key's hash everywhere: it equals the
 //! EXTCODEHASH of the data contract. A commitment may be the point at infinity (64 zero bytes):
 //! a fixed column that is zero everywhere has that one.
+//!
+//! Nothing in here is true because it is written here: whoever makes a key chooses every byte. It is worth
+//! what the comparison with a key made from the published architecture and a trusted setup is worth.
 
-use halo2_proofs::halo2curves::CurveAffine;
 use halo2_proofs::{
     halo2curves::{
-        bn256::{Fq, Fq2, Fr, G1Affine, G2Affine},
+        bn256::{Fr, G1Affine, G2Affine},
         ff::{Field, PrimeField},
         group::prime::PrimeCurveAffine,
     },
@@ -33,18 +36,23 @@ use halo2_proofs::{
 use assay_arithmetic::keccak256;
 
 use super::{
+    ceremony::{G2_POINT_BYTES, g2_from_bytes, g2_to_bytes},
     profile::Profile,
     transcript::{
         POINT_BYTES, point_from_bytes, point_to_bytes, scalar_from_bytes, scalar_to_bytes,
     },
 };
 
-/// Bit of the flags byte that marks a development setup.
-pub const FLAG_DEV: u8 = 1;
+/// Second byte of every key. Keys of the first format had flags there, 0 or 1.
+pub const FORMAT: u8 = 2;
+/// Bytes that say what a circuit states.
+pub const STATEMENT_BYTES: usize = 30;
 /// Words before the commitments.
 pub const HEADER_WORDS: usize = 15;
 /// Bytes before the first word.
-pub const PREFIX_BYTES: usize = 2;
+pub const PREFIX_BYTES: usize = 2 + STATEMENT_BYTES;
+/// Words from the first to `[s]_2`.
+const S_G2_WORD: usize = 11;
 
 /// Why bytes are not a verifying key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +65,10 @@ pub enum VkDataError {
         /// Length by the profile.
         expected: usize,
     },
-    /// First byte or flags.
-    #[error("it does not start with a zero byte and known flags")]
+    /// First byte or format.
+    #[error(
+        "it does not start with a zero byte and the number of a known format, {FORMAT}; make it again"
+    )]
     Prefix,
     /// Made for another column profile.
     #[error("it is for column profile {found}, this circuit has {expected}")]
@@ -76,8 +86,8 @@ pub enum VkDataError {
 /// The decoded content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VkData {
-    /// Parameters made locally.
-    pub dev: bool,
+    /// What the circuit states.
+    pub statement: [u8; STATEMENT_BYTES],
     /// Digest of the column profile.
     pub profile: [u8; 32],
     /// Logarithm of the number of rows.
@@ -98,9 +108,14 @@ pub struct VkData {
 
 impl VkData {
     /// Collects the content for a key made with parameters that hold `s_g2`.
-    pub fn new(vk: &VerifyingKey<G1Affine>, profile: &Profile, s_g2: G2Affine, dev: bool) -> Self {
+    pub fn new(
+        vk: &VerifyingKey<G1Affine>,
+        profile: &Profile,
+        s_g2: G2Affine,
+        statement: [u8; STATEMENT_BYTES],
+    ) -> Self {
         Self {
-            dev,
+            statement,
             profile: profile.digest(),
             k: vk.get_domain().k(),
             last_rotation: profile.last_rotation(),
@@ -124,7 +139,8 @@ impl VkData {
         let omega = omega(self.k);
         let omega_inv = Option::<Fr>::from(omega.invert()).unwrap_or(Fr::ONE);
         let last = omega_inv.pow_vartime([u64::from(self.last_rotation.unsigned_abs())]);
-        let mut bytes = vec![0, if self.dev { FLAG_DEV } else { 0 }];
+        let mut bytes = vec![0, FORMAT];
+        bytes.extend_from_slice(&self.statement);
         bytes.extend_from_slice(&self.profile);
         for word in [
             Fr::from(u64::from(self.k)),
@@ -137,11 +153,7 @@ impl VkData {
             bytes.extend_from_slice(&scalar_to_bytes(&word));
         }
         for point in [G2Affine::generator(), self.s_g2] {
-            for coordinate in [point.x.c1, point.x.c0, point.y.c1, point.y.c0] {
-                let mut word = coordinate.to_repr();
-                word.reverse();
-                bytes.extend_from_slice(&word);
-            }
+            bytes.extend_from_slice(&g2_to_bytes(&point));
         }
         for point in self.fixed.iter().chain(&self.permutation) {
             bytes.extend_from_slice(&point_to_bytes(point));
@@ -159,12 +171,12 @@ impl VkData {
         if bytes.len() != expected {
             return Err(VkDataError::Length { found: bytes.len(), expected });
         }
-        let [0, flags, rest @ ..] = bytes else {
+        let [0, FORMAT, rest @ ..] = bytes else {
             return Err(VkDataError::Prefix);
         };
-        if flags & !FLAG_DEV != 0 {
+        let Some((statement, rest)) = rest.split_first_chunk::<STATEMENT_BYTES>() else {
             return Err(VkDataError::Prefix);
-        }
+        };
         let (header, points) = rest.split_at(HEADER_WORDS * 32);
         let words: Vec<[u8; 32]> = header
             .chunks_exact(32)
@@ -174,7 +186,7 @@ impl VkData {
                 word
             })
             .collect();
-        let [digest, k, _, _, _, _, repr, rest @ ..] = words.as_slice() else {
+        let [digest, k, _, _, _, _, repr, ..] = words.as_slice() else {
             return Err(VkDataError::Prefix);
         };
         if *digest != profile.digest() {
@@ -191,8 +203,11 @@ impl VkData {
         };
         let transcript_repr =
             scalar_from_bytes(repr).ok_or(VkDataError::Word("transcript representation"))?;
-        let s_g2 =
-            rest.get(4..8).and_then(g2_from_words).ok_or(VkDataError::Word("point [s]_2"))?;
+        let s_g2 = header
+            .get(S_G2_WORD * 32..)
+            .and_then(|words| words.first_chunk::<G2_POINT_BYTES>())
+            .and_then(g2_from_bytes)
+            .ok_or(VkDataError::Word("point [s]_2"))?;
         let points = points
             .chunks_exact(POINT_BYTES)
             .map(|chunk| {
@@ -206,7 +221,7 @@ impl VkData {
             .collect::<Result<Vec<_>, _>>()?;
         let (fixed, permutation) = points.split_at(profile.fixed_columns.min(points.len()));
         let data = Self {
-            dev: *flags == FLAG_DEV,
+            statement: *statement,
             profile: profile.digest(),
             k,
             last_rotation: profile.last_rotation(),
@@ -236,22 +251,4 @@ fn omega(k: u32) -> Fr {
         omega = omega.square();
     }
     omega
-}
-
-/// A point of the group G2, other than the identity, from x1, x0, y1, y0.
-fn g2_from_words(words: &[[u8; 32]]) -> Option<G2Affine> {
-    let coordinate = |word: &[u8; 32]| -> Option<Fq> {
-        let mut repr = *word;
-        repr.reverse();
-        Fq::from_repr(repr).into()
-    };
-    let [x1, x0, y1, y0] = words else {
-        return None;
-    };
-    let x = Fq2::new(coordinate(x0)?, coordinate(x1)?);
-    let y = Fq2::new(coordinate(y0)?, coordinate(y1)?);
-    let point: G2Affine = Option::from(G2Affine::from_xy(x, y))?;
-    // (r - 1) P = -P exactly for points of order r.
-    let in_subgroup = G2Affine::from(point * -Fr::ONE) == -point;
-    (in_subgroup && !bool::from(point.is_identity())).then_some(point)
 }

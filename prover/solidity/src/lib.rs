@@ -54,7 +54,7 @@ pub fn generate(profile: &Profile, options: &Options) -> GeneratedVerifier {
     contract::generate(profile, options)
 }
 
-/// The code of the data contract of a verifying key: `0x00`, flags, header, commitments; layout in
+/// The code of the data contract of a verifying key: `0x00`, format, statement, header, commitments; layout in
 /// [`assay_proof::vk_data`]. Its Keccak-256 is the key's hash.
 pub fn vk_data(key: &KeyInfo) -> Vec<u8> {
     key.data().to_bytes()

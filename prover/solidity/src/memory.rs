@@ -4,7 +4,7 @@
 
 use assay_proof::{
     profile::{Commitment, Evaluation, PermutationColumn, Profile},
-    vk_data::{HEADER_WORDS, VkData},
+    vk_data::{HEADER_WORDS, PREFIX_BYTES, VkData},
 };
 
 use super::gates::Words;
@@ -117,8 +117,8 @@ impl Memory {
         // A table entry is read as a whole word, hence one more.
         let tables = take(table_words + 1);
         let vk_bytes = VkData::byte_length(profile);
-        // One word before, for the two bytes before the header.
-        let vk = take(1 + (vk_bytes - 2) / WORD) + WORD;
+        // The format and the statement are a word before the header.
+        let vk = take(vk_bytes / WORD) + PREFIX_BYTES;
         // The digest that a hash starts with takes the word before.
         take(1);
         let transcript_repr = take(1);

@@ -1,7 +1,10 @@
 //! The template of the contract: its placeholders `<NAME>`, and the addresses and lengths that belong
 //! there, by part of the contract.
 
-use assay_proof::{profile::Profile, vk_data::VkData};
+use assay_proof::{
+    profile::Profile,
+    vk_data::{FORMAT, PREFIX_BYTES, VkData},
+};
 
 use super::memory::{Memory, header};
 
@@ -56,7 +59,8 @@ impl Template {
     pub(super) fn put_key(&mut self, profile: &Profile, memory: &Memory) {
         self.put_words([
             ("VK_BYTES", VkData::byte_length(profile)),
-            ("VK_PREFIX", memory.vk - 2),
+            ("VK_PREFIX", memory.vk - PREFIX_BYTES),
+            ("VK_FORMAT", usize::from(FORMAT)),
             ("VK_PROFILE", memory.header(header::PROFILE)),
             ("VK_K", memory.header(header::K)),
             ("VK_N_INVERSE", memory.header(header::N_INVERSE)),

@@ -16,7 +16,7 @@ use halo2_proofs::{
 };
 
 use assay_arithmetic::weight_columns::{BlindingSeed, WeightTails};
-use assay_proof::{ProverKey, Srs};
+use assay_proof::{KeyShape, ProverKey, Srs};
 
 /// Size of the circuit.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +39,11 @@ impl SampleParams {
     /// A circuit of 64 rows, two weight columns, three lanes and three public inputs.
     pub fn small() -> Self {
         Self { k: 6, weights: 2, lanes: 3, inputs: 3, extra_fixed: 0, constant: 1 }
+    }
+
+    /// What its key says beside the circuit.
+    pub fn shape(&self) -> KeyShape {
+        KeyShape { weight_columns: self.weights, public_inputs: self.inputs, statement: [7; 30] }
     }
 
     fn rows(&self) -> usize {
@@ -401,7 +406,7 @@ pub const SEED: BlindingSeed = BlindingSeed([42; 32]);
 pub fn setup(params: SampleParams) -> Setup {
     let srs = Srs::dev(params.k, [9; 32]).unwrap();
     let circuit = Sample::new(params.clone(), 1, 1);
-    let key = ProverKey::generate(&srs, &circuit, params.weights, params.inputs).unwrap();
+    let key = ProverKey::generate(&srs, &circuit, params.shape()).unwrap();
     Setup { srs, key, params }
 }
 

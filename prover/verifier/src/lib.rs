@@ -12,7 +12,7 @@
 use assay_circuit::{Architecture, ArchitectureError, ModelCircuit};
 use assay_collection::{Collection, CollectionError, SaltSeed};
 use assay_graph::{Dataset, Shape};
-use assay_proof::{VerifierKey, VerifierKeyError, VerifyError};
+use assay_proof::{KeyShape, VerifierKey, VerifierKeyError, VerifyError};
 
 pub use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -43,8 +43,12 @@ pub fn verifying_key(
     data: &[u8],
 ) -> Result<VerifierKey, VerifierError> {
     let layout = architecture.layout()?;
-    let (columns, inputs) = (layout.options.weight_columns, layout.public_inputs);
-    Ok(VerifierKey::from_data::<ModelCircuit<'_>>(data, layout.profile, columns, inputs)?)
+    let shape = KeyShape {
+        weight_columns: layout.options.weight_columns,
+        public_inputs: layout.public_inputs,
+        statement: layout.statement_code.to_bytes(),
+    };
+    Ok(VerifierKey::from_data::<ModelCircuit<'_>>(data, layout.profile, shape)?)
 }
 
 /// Checks a proof under a key, with public inputs as 32-byte big-endian words. Returns the model's hash:

@@ -130,7 +130,7 @@ impl LocalProver {
             key.write(&path)?;
             key
         };
-        if key.info().srs_id() != srs.id() {
+        if key.info().setup_id() != srs.id() {
             return Err(LocalProverError::OtherSetup { path: keys.to_owned() });
         }
         let identity = ModelIdentity {
@@ -160,9 +160,9 @@ impl LocalProver {
         self.model.identity
     }
 
-    /// Whether its setup was made locally, so that proofs can be forged.
-    pub fn is_dev_setup(&self) -> bool {
-        self.model.key.info().is_dev()
+    /// What its setup is known by: Keccak-256 of `[s]_2`.
+    pub fn setup_id(&self) -> [u8; 32] {
+        self.model.key.info().setup_id()
     }
 
     /// The proofs made so far, oldest first.

@@ -14,11 +14,12 @@ use super::Job;
 use crate::{
     amount::amount_text,
     binding::{bound, require_circuit},
-    chain::{Sent, guard_dev_setup},
+    chain::Sent,
     escrow::job::JobArgs,
     keygen::ModelSource,
     output::{Decimal, Output, table},
     predicted::Predicted,
+    setup_trust::guard_trusted,
 };
 
 #[derive(Args)]
@@ -89,7 +90,7 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
         // With another architecture nothing could be proven, and the stake were lost.
         require_circuit(&registry, args.model, &architecture).await?;
         let binding = bound(&registry, args.model).await?;
-        guard_dev_setup(binding.dev_setup, session.chain.chain_id(), args.dev)?;
+        guard_trusted(!binding.dev_setup, session.chain.chain_id(), args.dev)?;
         let which = place_in_list(
             &job.order,
             admission_hash(binding.model.vk_hash, binding.verifier_code_hash),

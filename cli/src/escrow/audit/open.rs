@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use crate::{
     amount::{amount_text, parse_small_amount},
-    chain::{SenderArgs, Sent, guard_dev_setup},
+    chain::{SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_word,
     output::{Decimal, Output, table},
+    setup_trust::guard_setup,
     verifier::BuiltVerifier,
 };
 
@@ -133,8 +134,9 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         bail!("a bond needs --admit: else anybody could enter with a model of its own and take it");
     }
     let report = args.sender.run(output, "opening the job", async |session| {
-        let is_dev = built.iter().any(|built| built.dev_setup);
-        guard_dev_setup(is_dev, session.chain.chain_id(), args.dev)?;
+        for built in &built {
+            guard_setup(&built.setup(), session.chain.chain_id(), args.dev)?;
+        }
         let (escrow, _) = args.contract.open::<AuditEscrow>(&session).await?;
         let enter_by = session.after(args.enter_within).await?;
         let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");

@@ -357,7 +357,7 @@ fn circuit(page: &mut String, report: &Report) {
     if let Some(key) = &report.key {
         figures.push(("proof", format!("{} bytes", grouped(key.proof_bytes as f64))));
         figures.push(("verifying key", key.vk_hash.clone()));
-        if key.dev_setup {
+        if !key.setup.is_trusted() {
             figures.push(("setup", "development: its maker can forge proofs".to_owned()));
         }
     }

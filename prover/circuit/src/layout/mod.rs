@@ -28,6 +28,7 @@ use crate::layout::reading::{Reading, assign_readings};
 use crate::layout::scalar_program::{Program, ProgramBuilder};
 use crate::layout::tile::{ChannelView, Tile};
 use crate::statement::StatementKind;
+use crate::statement_code::StatementCode;
 
 /// What the planner may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -79,6 +80,8 @@ pub struct Layout {
     pub k: u32,
     /// Public inputs, the context included.
     pub public_inputs: usize,
+    /// What the verifying key says that it states.
+    pub statement_code: StatementCode,
     /// All tiles, in the order of their rows.
     pub tiles: Vec<Tile>,
     /// What multiplies each tile's running evaluations.
@@ -166,8 +169,7 @@ impl Layout {
         };
         let views = place_tiles(graph, statement, &readings, &mut functions, &mut tiles)?;
         functions.check()?;
-        let tiles_end = tiles.next_row;
-        let tiles = tiles.tiles;
+        let (tiles_end, tiles) = (tiles.next_row, tiles.tiles);
         check_exponents(&tiles)?;
 
         let shifts = BTreeSet::from_iter(tiles.iter().map(|tile| tile.shift));
@@ -219,6 +221,7 @@ impl Layout {
             profile,
             k,
             public_inputs,
+            statement_code: StatementCode::of(statement, graph),
             tiles,
             tile_factors,
             readings,

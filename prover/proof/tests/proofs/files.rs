@@ -22,12 +22,12 @@ fn keys_survive_their_files() {
     let verifier = VerifierKey::read::<Sample>(&vk, setup.params.clone()).unwrap();
     assert_eq!(prover.info().hash(), setup.key.info().hash());
     assert_eq!(verifier.hash(), setup.key.info().hash());
-    assert!(verifier.info().is_dev());
+    assert_eq!(verifier.info().setup_id(), setup.srs.id());
+    assert_eq!(verifier.info().ceremony(), None);
     let fresh = VerifierKey::generate(
         &setup.srs,
         &Sample::new(setup.params.clone(), 5, 5),
-        setup.params.weights,
-        setup.params.inputs,
+        setup.params.shape(),
     )
     .unwrap();
     assert_eq!(fresh.hash(), verifier.hash(), "the key does not depend on the witness");
@@ -145,7 +145,7 @@ fn times() {
     let params = SampleParams { k, lanes: 6, extra_fixed: 9, ..SampleParams::small() };
     let start = Instant::now();
     let circuit = Sample::new(params.clone(), 1, 1);
-    let key = ProverKey::generate(&srs, &circuit, params.weights, params.inputs).unwrap();
+    let key = ProverKey::generate(&srs, &circuit, params.shape()).unwrap();
     clock("keys", start);
     let path = folder.path().join("pk");
     let start = Instant::now();

@@ -14,8 +14,8 @@ use halo2_proofs::halo2curves::{
 
 use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_proof::{
-    KeyError, ProofFile, ProveError, ProverKey, Srs, VerifierKey, VerifyError, create_proof,
-    create_proof_self_blinded, public_inputs,
+    KeyError, KeyShape, ProofFile, ProveError, ProverKey, Srs, VerifierKey, VerifyError,
+    create_proof, create_proof_self_blinded, public_inputs,
     transcript::{POINT_BYTES, point_to_bytes, scalar_to_bytes},
     weights_hash,
 };
@@ -161,11 +161,17 @@ fn misuse_is_reported() {
         .unwrap_err();
     assert!(matches!(error, ProveError::PublicInputs { found: 2, expected: 3 }));
     // More weight columns than the first phase has.
-    let error = ProverKey::generate(&setup.srs, &circuit(), 99, 3).unwrap_err();
+    let error = ProverKey::generate(
+        &setup.srs,
+        &circuit(),
+        KeyShape { weight_columns: 99, ..setup.params.shape() },
+    )
+    .unwrap_err();
     assert!(matches!(error, KeyError::Profile(_)), "{error}");
     // A circuit that does not fit.
     let mut params = setup.params.clone();
     params.k = 9;
-    let error = ProverKey::generate(&setup.srs, &Sample::new(params, 1, 1), 2, 3).unwrap_err();
+    let shape = params.shape();
+    let error = ProverKey::generate(&setup.srs, &Sample::new(params, 1, 1), shape).unwrap_err();
     assert!(matches!(error, KeyError::Layout(_)), "{error}");
 }

@@ -31,7 +31,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::*;
 use crate::{contract, memory::Memory};
 use assay_proof::{
-    Srs, VerifierKey,
+    KeyShape, Srs, VerifierKey,
     transcript::{KeccakChallenge, KeccakRead, point_to_bytes, scalar_to_bytes},
 };
 
@@ -344,7 +344,9 @@ impl Circuit<Fr> for Made {
 /// else than the library.
 fn accepts_nonsense(seed: u64) -> bool {
     let srs = Srs::dev(5, [1; 32]).unwrap();
-    let key = VerifierKey::generate(&srs, &Made { seed }, 1, 1 + seed as usize % 4).unwrap();
+    let public_inputs = 1 + seed as usize % 4;
+    let shape = KeyShape { weight_columns: 1, public_inputs, statement: [0; 30] };
+    let key = VerifierKey::generate(&srs, &Made { seed }, shape).unwrap();
     let Some(mut deployed) = deploy(key.info()) else { return false };
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     (0..3).any(|_| {

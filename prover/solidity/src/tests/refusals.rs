@@ -30,8 +30,8 @@ fn contract_refuses_other_keys_and_calldata() {
     }
     let key = vk_data(setup.key.info());
     let mut damaged = vec![key[..key.len() - 1].to_vec(), [&key[..], &[0]].concat()];
-    // Flags, profile, number of public inputs.
-    for at in [1, 2, 33, 2 + 32 * 6 - 1] {
+    // First byte, format, profile, number of public inputs.
+    for at in [0, 1, 32, 63, 32 + 32 * 6 - 1] {
         let mut other = key.clone();
         other[at] ^= 2;
         damaged.push(other);
@@ -43,16 +43,16 @@ fn contract_refuses_other_keys_and_calldata() {
     // k, 1/n, omega, omega^last, transcript representation, [s]_2 swapped for [1]_2.
     for word in [1, 2, 3, 4, 6] {
         let mut other = key.clone();
-        other[2 + 32 * word + 31] ^= 1;
+        other[32 + 32 * word + 31] ^= 1;
         let (vk, _) = deployed.chain.deploy(vk_init_code(&other).unwrap());
         refused(&mut deployed, calldata(vk, &proof, &inputs), Some("ProofInvalid()"));
     }
     let mut other = key.clone();
-    other.copy_within(2 + 32 * 7..2 + 32 * 11, 2 + 32 * 11);
+    other.copy_within(32 + 32 * 7..32 + 32 * 11, 32 + 32 * 11);
     let (vk, _) = deployed.chain.deploy(vk_init_code(&other).unwrap());
     refused(&mut deployed, calldata(vk, &proof, &inputs), Some("ProofInvalid()"));
     // Commitments: another point, one off the curve.
-    let commitments = 2 + 32 * assay_proof::vk_data::HEADER_WORDS;
+    let commitments = 32 + 32 * assay_proof::vk_data::HEADER_WORDS;
     for at in (commitments..key.len()).step_by(64) {
         let mut other = key.clone();
         other[at..at + 64].fill(0);
