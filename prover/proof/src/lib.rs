@@ -38,6 +38,8 @@ pub mod prove;
 #[cfg(feature = "prove")]
 mod prove_error;
 #[cfg(feature = "prove")]
+mod setup_check;
+#[cfg(feature = "prove")]
 pub mod srs;
 pub mod transcript;
 mod verifier_params;
@@ -57,6 +59,8 @@ pub use proof_file::ProofFile;
 pub use prove::{commit_columns, create_proof, create_proof_self_blinded, weights_hash};
 #[cfg(feature = "prove")]
 pub use prove_error::ProveError;
+#[cfg(feature = "prove")]
+pub use setup_check::CheckedSetup;
 #[cfg(feature = "prove")]
 pub use srs::{Srs, SrsError};
 pub use verify::{VerifyError, public_inputs};

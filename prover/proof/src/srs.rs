@@ -43,7 +43,7 @@ pub const MAX_K: u32 = 24;
 pub(super) const G1_BYTES: usize = 64;
 pub(super) const G2_BYTES: usize = 128;
 const FLAG_DEV: u32 = 1;
-const SRS: Kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
+pub(super) const SRS: Kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
 
 /// KZG parameters for polynomials of 2^k coefficients.
 #[derive(Debug, Clone)]
@@ -224,8 +224,11 @@ impl Srs {
         {
             let left = reader.left();
             reader.skip(left)?;
+            let belongs_to = *reader.belongs_to();
             reader.finish()?;
-            return Self::dev(asked, seed);
+            let srs = Self::dev(asked, seed)?;
+            check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
+            return Ok(srs);
         }
         let skipped = ((1u64 << found) - (1u64 << asked)) * G1_BYTES as u64;
         let g = read_g1(&mut reader, 1 << asked)?;
@@ -271,12 +274,12 @@ impl std::io::Write for Forward<'_> {
     }
 }
 
-fn dev_secret(seed: &[u8; 32]) -> Fr {
+pub(super) fn dev_secret(seed: &[u8; 32]) -> Fr {
     let domain = keccak256(&[b"assay-dev-setup-v1", seed]);
     Fr::random(ChaCha20Rng::from_seed(domain))
 }
 
-fn root_of_unity(k: u32) -> Fr {
+pub(super) fn root_of_unity(k: u32) -> Fr {
     let mut omega = Fr::ROOT_OF_UNITY;
     for _ in k..Fr::S {
         omega = omega.square();
@@ -289,7 +292,7 @@ fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(index, chunk)| fill(index * CHUNK, chunk));
 }
 
-fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>), SrsError> {
+pub(super) fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>), SrsError> {
     let path = reader.path().to_owned();
     let k = reader.take_u32()?;
     let flags = reader.take_u32()?;
@@ -320,7 +323,7 @@ fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError>
     Ok(points)
 }
 
-fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
+pub(super) fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {
     let mut bytes = [0u8; G2_BYTES];
     reader.take(&mut bytes)?;
     G2Affine::from_raw_bytes(&bytes).ok_or_else(|| {

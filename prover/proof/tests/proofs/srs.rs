@@ -1,5 +1,7 @@
 //! KZG parameters: development setups, files, imports.
 
+mod checks;
+
 use std::io::Write;
 
 use halo2_proofs::{
