@@ -220,9 +220,25 @@ impl Contract {
         subject: B256,
         from: u64,
     ) -> Result<Vec<Logged<E>>, ChainError> {
+        let scanner = LogScanner::new(self.address, vec![E::SIGNATURE_HASH], LOG_RANGE);
+        self.scanned(scanner.about(subject), from).await
+    }
+
+    /// All events of one kind from block `from` to the head, in chain order.
+    pub(crate) async fn events<E: SolEvent>(
+        &self,
+        from: u64,
+    ) -> Result<Vec<Logged<E>>, ChainError> {
+        let scanner = LogScanner::new(self.address, vec![E::SIGNATURE_HASH], LOG_RANGE);
+        self.scanned(scanner, from).await
+    }
+
+    async fn scanned<E: SolEvent>(
+        &self,
+        mut scanner: LogScanner,
+        from: u64,
+    ) -> Result<Vec<Logged<E>>, ChainError> {
         let head = self.chain.head().await?.number;
-        let mut scanner =
-            LogScanner::new(self.address, vec![E::SIGNATURE_HASH], LOG_RANGE).about(subject);
         let (mut events, mut next) = (Vec::new(), from);
         while next <= head {
             let (logs, to) = scanner.scan(&self.chain, next, head).await?;

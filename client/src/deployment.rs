@@ -19,7 +19,10 @@ use alloy::{
 use assay_files::atomic_file::{self, Readers};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{Artifact, Chain, ChainError, deploy::MAX_INIT_CODE};
+use crate::{
+    chain::{Artifact, Chain, ChainError, deploy::MAX_INIT_CODE},
+    registry::registry_constructor,
+};
 
 /// The deterministic deployment proxy, <https://github.com/Arachnid/deterministic-deployment-proxy>.
 pub const PROXY: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
@@ -185,9 +188,49 @@ pub fn address_of(init_code: &[u8]) -> Address {
     PROXY.create2(salt(), keccak256(init_code))
 }
 
+/// Deploys init code where its address follows from it, unless it is there already: then nothing is
+/// sent, and there are no gas and block. `name` is for errors.
+///
+/// # Errors
+/// [`DeploymentError::NoProxy`], [`DeploymentError::NotDeployed`], and those of the chain, with
+/// [`ChainError::CodeTooLarge`].
+pub async fn deploy_once(
+    chain: &Chain,
+    name: &str,
+    init_code: &[u8],
+) -> Result<(Placed, Option<(u64, u64)>), DeploymentError> {
+    if init_code.len() > MAX_INIT_CODE {
+        return Err(too_large("the init code", init_code.len()).into());
+    }
+    let address = address_of(init_code);
+    let mut code = chain.code(address).await?;
+    let mut deployed = None;
+    if code.is_empty() {
+        let proxy = chain.code(PROXY).await?;
+        if keccak256(&proxy) != PROXY_CODE_HASH {
+            let found = if proxy.is_empty() { "" } else { " (other code is there)" };
+            return Err(DeploymentError::NoProxy { chain_id: chain.chain_id(), found });
+        }
+        let data = [salt().as_slice(), init_code].concat();
+        let request = TransactionRequest::default().with_to(PROXY).with_input(data);
+        let outcome = chain.send(request).await?;
+        deployed = Some((outcome.gas_used, outcome.block_number));
+        code = chain.code(address).await?;
+    }
+    if code.is_empty() {
+        return Err(DeploymentError::NotDeployed { name: name.to_owned(), address });
+    }
+    Ok((Placed { address, code_hash: keccak256(&code) }, deployed))
+}
+
+fn too_large(what: &'static str, bytes: usize) -> ChainError {
+    ChainError::CodeTooLarge { what, bytes, limit: MAX_INIT_CODE, rule: "EIP-3860" }
+}
+
 impl DeploymentPlan {
     /// The plan for the artifacts in forge's output folder. With `registry` the escrows take their
-    /// models from that registry, not from the build's own.
+    /// models from that registry, not from the build's own. That one knows the ceremonies with the setup
+    /// ids `ceremonies` (keccak256 of `[s]_2`).
     ///
     /// # Errors
     /// [`ChainError::Artifact`], [`ChainError::CodeTooLarge`].
@@ -195,6 +238,7 @@ impl DeploymentPlan {
         artifacts: &Path,
         allow_dev_setup: bool,
         registry: Option<Address>,
+        ceremonies: &[B256],
     ) -> Result<Self, ChainError> {
         let mut plan = Self { allow_dev_setup, contracts: Vec::new() };
         for name in CONTRACTS {
@@ -204,7 +248,7 @@ impl DeploymentPlan {
             let artifact = Artifact::load(artifacts, name)?;
             let registry = registry.unwrap_or_else(|| plan.address("ModelRegistry"));
             let arguments = match name {
-                "ModelRegistry" => Vec::new(),
+                "ModelRegistry" => registry_constructor(ceremonies),
                 "ResultRegistry" => registry.abi_encode(),
                 "ProofVerifierAdapter" => plan.address("InferenceVerifier").abi_encode(),
                 "AuditEscrow" => {
@@ -214,12 +258,7 @@ impl DeploymentPlan {
             };
             let init_code = artifact.with_arguments(&arguments);
             if init_code.len() > MAX_INIT_CODE {
-                return Err(ChainError::CodeTooLarge {
-                    what: name,
-                    bytes: init_code.len(),
-                    limit: MAX_INIT_CODE,
-                    rule: "EIP-3860",
-                });
+                return Err(too_large(name, init_code.len()));
             }
             let address = address_of(&init_code);
             plan.contracts.push(Planned { name, address, init_code, artifact });
@@ -242,28 +281,10 @@ impl DeploymentPlan {
         chain: &Chain,
         mut progress: impl FnMut(&str),
     ) -> Result<Vec<Step>, DeploymentError> {
-        let proxy = chain.code(PROXY).await?;
-        if keccak256(&proxy) != PROXY_CODE_HASH {
-            let found = if proxy.is_empty() { "" } else { " (other code is there)" };
-            return Err(DeploymentError::NoProxy { chain_id: chain.chain_id(), found });
-        }
         let mut steps = Vec::new();
         for planned in &self.contracts {
             progress(planned.name);
-            let mut code = chain.code(planned.address).await?;
-            let mut deployed = None;
-            if code.is_empty() {
-                let data = [salt().as_slice(), &planned.init_code].concat();
-                let request = TransactionRequest::default().with_to(PROXY).with_input(data);
-                let outcome = chain.send(request).await?;
-                deployed = Some((outcome.gas_used, outcome.block_number));
-                code = chain.code(planned.address).await?;
-            }
-            if code.is_empty() {
-                let (name, address) = (planned.name.to_owned(), planned.address);
-                return Err(DeploymentError::NotDeployed { name, address });
-            }
-            let placed = Placed { address: planned.address, code_hash: keccak256(&code) };
+            let (placed, deployed) = deploy_once(chain, planned.name, &planned.init_code).await?;
             steps.push(Step { name: planned.name, placed, deployed });
         }
         Ok(steps)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use alloy::{
-    primitives::{Address, B256, FixedBytes, U256},
+    primitives::{Address, B256, FixedBytes, U256, keccak256},
     sol_types::SolValue,
 };
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct ModelRegistry {
 /// What the registry knows about a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRecord {
-    /// Id in the registry.
+    /// Id in the registry; see [`model_id`].
     pub model_id: U256,
     /// Who may change its URI and deprecate it.
     pub owner: Address,
@@ -68,8 +68,44 @@ pub struct ModelBinding {
     pub verifier: Address,
     /// EXTCODEHASH of the verifier.
     pub verifier_code_hash: B256,
-    /// The key stems from a locally made setup, whose maker can forge proofs.
+    /// The key's setup is of no ceremony that the registry knows, so somebody may be able to forge proofs.
     pub dev_setup: bool,
+    /// What the key's setup is known by: keccak256 of `[s]_2`.
+    pub setup_id: B256,
+    /// First word of the key: what it states.
+    pub statement: B256,
+    /// Who registered the model.
+    pub owner: Address,
+}
+
+/// Id of a model in every registry: keccak256 of owner and commitment, without the URI. So no
+/// reorganization and nobody who registers a copy can put another owner behind an id.
+pub fn model_id(owner: Address, commitment: &ModelCommitment) -> U256 {
+    let ModelCommitment { modelHash, circuitHash, vkHash, proofSystemId, .. } = commitment;
+    let words = (owner, *modelHash, *circuitHash, *vkHash, *proofSystemId);
+    U256::from_be_bytes(keccak256(words.abi_encode_params()).0)
+}
+
+/// The hash that stands for all that a buyer relies on, as the registry computes it.
+pub fn binding_hash(
+    owner: Address,
+    commitment: &ModelCommitment,
+    vk: Address,
+    verifier: Address,
+    verifier_code_hash: B256,
+) -> B256 {
+    let ModelCommitment { modelHash, circuitHash, vkHash, proofSystemId, .. } = commitment;
+    let words = (
+        owner,
+        *modelHash,
+        *circuitHash,
+        *vkHash,
+        *proofSystemId,
+        vk,
+        verifier,
+        verifier_code_hash,
+    );
+    keccak256(words.abi_encode_params())
 }
 
 /// A registration that was mined.
@@ -86,10 +122,10 @@ pub struct Registered {
 impl ContractClient for ModelRegistry {
     const NAME: &'static str = "ModelRegistry";
 
-    type Probe = IModelRegistry::modelCountCall;
+    type Probe = IModelRegistry::isCeremonyCall;
 
     fn probe() -> Self::Probe {
-        IModelRegistry::modelCountCall {}
+        IModelRegistry::isCeremonyCall { setupId: B256::ZERO }
     }
 
     fn new(contract: Contract) -> Self {
@@ -102,23 +138,25 @@ impl ContractClient for ModelRegistry {
 }
 
 impl ModelRegistry {
-    /// Deploys a registry from forge's artifact.
+    /// Deploys a registry from forge's artifact, which knows the ceremonies with these setup ids.
     ///
     /// # Errors
     /// As of [`Chain::deploy`].
     pub async fn deploy(
         chain: &Chain,
         artifact: &Artifact,
+        ceremonies: &[B256],
     ) -> Result<(Self, Deployed), ChainError> {
-        let deployed = chain.deploy(artifact.init_code.clone()).await?;
+        let init_code = artifact.with_arguments(&registry_constructor(ceremonies));
+        let deployed = chain.deploy(init_code).await?;
         Ok((Self::at(chain.clone(), deployed.address), deployed))
     }
 
     /// Registers a model and binds it to its verifying key's data contract and its verifier.
     ///
     /// # Errors
-    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `ZeroValue`,
-    /// `UriTooLong`, `CodeHashMismatch` and `MalformedVerifyingKey`.
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `AlreadyRegistered`,
+    /// `ZeroValue`, `UriTooLong`, `CodeHashMismatch` and `MalformedVerifyingKey`.
     pub async fn register(
         &self,
         commitment: ModelCommitment,
@@ -129,6 +167,22 @@ impl ModelRegistry {
         let outcome = self.contract.send(&call).await?;
         let bound = self.contract.event::<IModelRegistry::VerifierBound>(&outcome)?;
         Ok(Registered { model_id: bound.modelId, binding_hash: bound.bindingHash, outcome })
+    }
+
+    /// Binds a model that is registered already, which its owner does once.
+    ///
+    /// # Errors
+    /// As of [`Self::register`], and with `ModelNotFound`, `NotModelOwner` and `AlreadyBound`.
+    pub async fn bind(
+        &self,
+        model_id: U256,
+        vk: Address,
+        verifier: Address,
+    ) -> Result<Registered, ChainError> {
+        let call = IModelRegistry::bindVerifierCall { modelId: model_id, vk, verifier };
+        let outcome = self.contract.send(&call).await?;
+        let bound = self.contract.event::<IModelRegistry::VerifierBound>(&outcome)?;
+        Ok(Registered { model_id, binding_hash: bound.bindingHash, outcome })
     }
 
     /// Changes a model's URI, the one thing that its owner can change.
@@ -158,6 +212,18 @@ impl ModelRegistry {
     pub async fn deprecate(&self, model_id: U256) -> Result<TransactionOutcome, ChainError> {
         let call = IModelRegistry::deprecateModelCall { modelId: model_id };
         self.contract.send(&call).await
+    }
+
+    /// The same for an id that may be unknown.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
+    pub async fn find(&self, model_id: U256) -> Result<Option<ModelRecord>, ChainError> {
+        let call = IModelRegistry::getModelCall { modelId: model_id };
+        match self.contract.lookup::<ContractErrors::ModelNotFound, _>(&call).await? {
+            Some(_) => Ok(Some(self.get(model_id).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Reads a model; [`ChainError::Reverted`] with `ModelNotFound` for an unknown id.
@@ -196,15 +262,27 @@ impl ModelRegistry {
             verifier: binding.verifier,
             verifier_code_hash: binding.verifierCodeHash,
             dev_setup: binding.devSetup,
+            setup_id: binding.setupId,
+            statement: binding.statement,
+            owner: binding.owner,
         }))
     }
 
-    /// Number of models; ids run from 1 to it.
+    /// Ids of all models that were registered from block `from` on, oldest first.
+    ///
+    /// # Errors
+    /// Those of the node.
+    pub async fn ids(&self, from: u64) -> Result<Vec<U256>, ChainError> {
+        let logged = self.contract.events::<IModelRegistry::ModelRegistered>(from).await?;
+        Ok(logged.into_iter().map(|logged| logged.event.modelId).collect())
+    }
+
+    /// Whether the registry knows the ceremony with this setup id.
     ///
     /// # Errors
     /// As of [`Contract::query`].
-    pub async fn count(&self) -> Result<U256, ChainError> {
-        self.contract.query(&IModelRegistry::modelCountCall {}).await
+    pub async fn knows_ceremony(&self, setup_id: B256) -> Result<bool, ChainError> {
+        self.contract.query(&IModelRegistry::isCeremonyCall { setupId: setup_id }).await
     }
 }
 
@@ -220,6 +298,11 @@ impl Contract {
         let address = self.query(&IPredictionEscrow::registryCall {}).await?;
         Ok(ModelRegistry::at(self.chain().clone(), address))
     }
+}
+
+/// Constructor arguments of a registry: the setup ids of the ceremonies that it knows.
+pub(crate) fn registry_constructor(ceremonies: &[B256]) -> Vec<u8> {
+    (ceremonies.to_vec(),).abi_encode_params()
 }
 
 /// Constructor arguments of an escrow: registry, and whether locally made setups are admitted.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 
 use crate::submitter::SubmitPolicy;
 
@@ -31,6 +31,9 @@ pub struct RelayerConfig {
     /// Tokens accepted and the least price in each; the zero address is the native currency. A
     /// claim costs gas whatever it pays, so there is no price that suits every chain.
     pub minimum_prices: HashMap<Address, U256>,
+    /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
+    /// key and verifier. `None` serves every entry of the prover's model.
+    pub binding: Option<B256>,
     /// Limits on claims and other transactions.
     pub submit: SubmitPolicy,
     /// Whether to withdraw what was earned after each payment. Only where the recipient is the
@@ -54,6 +57,7 @@ impl RelayerConfig {
             max_prove_attempts: 5,
             deadline_margin: None,
             minimum_prices: HashMap::new(),
+            binding: None,
             submit: SubmitPolicy::default(),
             withdraw: true,
             shutdown_grace: Duration::from_secs(30),

@@ -117,7 +117,8 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            ClaimedByOther, Expired, PriceTooLow, Refunded, Reorged, TokenNotAccepted, UnknownModel,
+            ClaimedByOther, Expired, OtherBinding, PriceTooLow, Refunded, Reorged, TokenNotAccepted,
+            UnknownModel,
         };
         Ok(match (self, event) {
             // Proving.
@@ -134,7 +135,7 @@ impl JobState {
                 Self::Seen | Self::Proving,
                 Event::Declined {
                     reason:
-                        reason @ (UnknownModel { .. }
+                        reason @ (UnknownModel { .. } | OtherBinding { .. }
                         | Expired { .. }
                         | PriceTooLow { .. }
                         | TokenNotAccepted { .. }),

@@ -352,6 +352,9 @@ impl Relayer {
         if !self.proofs.prover().serves(&terms.model) {
             return Some(SkipReason::UnknownModel { model: terms.model });
         }
+        if self.config.binding.is_some_and(|served| served != terms.binding_hash) {
+            return Some(SkipReason::OtherBinding { binding: terms.binding_hash });
+        }
         match self.config.minimum_prices.get(&terms.token) {
             None => return Some(SkipReason::TokenNotAccepted { token: terms.token }),
             Some(minimum) if terms.price < *minimum => {

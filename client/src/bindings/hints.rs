@@ -5,9 +5,31 @@ pub(super) const HINTS: &[(&str, &str)] = &[
     // Models
     (
         "DevSetupRefused",
-        "the model's key stems from a development setup, which this contract does not admit; use a model \
-         with the parameters of a ceremony, or on a development chain contracts of `assay deploy \
-         --allow-dev-setup`",
+        "the setup of the model's key is of no ceremony that the registry knows, and this contract admits no \
+         others; use a model with the parameters of a ceremony, or on a development chain contracts of \
+         `assay deploy --allow-dev-setup`",
+    ),
+    (
+        "WrongStatement",
+        "the model's key proves another statement than this contract pays for; `assay model derive` makes a \
+         bundle of the same model for another statement",
+    ),
+    (
+        "BatchMismatch",
+        "the model's key is for runs of another length; name the length that `assay model show` shows",
+    ),
+    (
+        "GeneratorMismatch",
+        "the key's first point of G2 is not the generator, so its setup says nothing; do not use it",
+    ),
+    (
+        "UnknownKeyFormat",
+        "the key was made by another version of this program; make it again with `assay keygen`",
+    ),
+    ("AlreadyRegistered", "this account has registered the model before; use the id that is shown"),
+    (
+        "GasTooLow",
+        "the verifier may have run short of gas, which says nothing of the proof; send more gas",
     ),
     ("DeprecatedModel", "its owner has withdrawn the model from new business; use another one"),
     ("NotBound", "the model has no verifier; `assay model register` registers it with one"),

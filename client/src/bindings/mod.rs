@@ -45,6 +45,9 @@ sol! {
             address vk;
             address verifier;
             bool devSetup;
+            bytes32 setupId;
+            bytes32 statement;
+            address owner;
         }
 
         event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
@@ -54,10 +57,13 @@ sol! {
             address verifier,
             bytes32 verifierCodeHash,
             bool devSetup,
+            bytes32 setupId,
+            bytes32 statement,
             bytes32 bindingHash
         );
         event ModelUpdated(uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment);
         event ModelDeprecated(uint256 indexed modelId);
+        event CeremonyKnown(bytes32 indexed setupId);
 
         function registerModel(ModelCommitment calldata commitment) external returns (uint256 modelId);
         function registerBoundModel(ModelCommitment calldata commitment, address vk, address verifier)
@@ -74,8 +80,25 @@ sol! {
         function admissionOf(uint256 modelId)
             external
             view
-            returns (bytes32 bindingHash, bool devSetup, bool deprecated);
-        function modelCount() external view returns (uint256);
+            returns (bytes32 bindingHash, bool devSetup, bool deprecated, bytes32 statement);
+        function isCeremony(bytes32 setupId) external view returns (bool);
+        function modelIdOf(
+            address owner,
+            bytes32 modelHash,
+            bytes32 circuitHash,
+            bytes32 vkHash,
+            bytes4 proofSystemId
+        ) external pure returns (uint256 modelId);
+        function bindingHashOf(
+            address owner,
+            bytes32 modelHash,
+            bytes32 circuitHash,
+            bytes32 vkHash,
+            bytes4 proofSystemId,
+            address vk,
+            address verifier,
+            bytes32 verifierCodeHash
+        ) external pure returns (bytes32 bindingHash);
     }
 
     #[sol(rpc, abi)]
@@ -163,7 +186,13 @@ sol! {
         error CodeHashMismatch(address account, bytes32 expected, bytes32 actual);
         error NoCode(address account);
         error MalformedVerifyingKey(address vk);
-        error UnknownKeyFlags(address vk, uint256 flags);
+        error UnknownKeyFormat(address vk, uint256 format);
+        error GeneratorMismatch(address vk);
+        error AlreadyRegistered(uint256 modelId);
+        error WrongStatement(uint256 modelId, bytes32 statement);
+        error BatchMismatch(uint256 modelId, uint256 expected, uint256 actual);
+        error GasTooLow(uint256 given);
+        error VerifierFailed(address verifier);
         error DevSetupRefused(uint256 modelId);
         error PublicInputOutOfRange(uint256 index, uint256 value);
         error ModelHashMismatch(bytes32 expected, bytes32 actual);

@@ -18,8 +18,25 @@ use serde_json::Value;
 
 use crate::node::{self, KEYS, artifacts};
 
-/// Flags byte (local setup) and the rest of a key.
-const KEY: [u8; 33] = [1; 33];
+/// What a key's data contract holds behind its first byte: a key that no setup and no circuit stands behind,
+/// of the form that the registry asks for (the bytes of contracts/src/libraries/VerifyingKey.sol).
+fn key() -> Vec<u8> {
+    // Format 2; a prediction of one class for a committed input.
+    let mut key = vec![2, 1, 0, 1, 0, 0, 0, 1];
+    key.resize(31 + 7 * 32, 0);
+    key.extend_from_slice(&GENERATOR);
+    // Any [s]_2, and a commitment.
+    key.resize(key.len() + 128 + 64, 1);
+    key
+}
+
+/// `[1]_2` as EIP-197 writes it.
+const GENERATOR: [u8; 128] = alloy::hex!(
+    "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
+    "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
+    "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
+    "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
+);
 
 /// Quick retries and polls, so that the tests of trouble take seconds.
 pub fn config(url: String) -> ChainConfig {
@@ -76,12 +93,12 @@ impl Stage {
         let chain = connect(node.url(), 0).await;
         let out = artifacts();
         let registry = Artifact::load(&out, "ModelRegistry").unwrap();
-        let (registry, _) = ModelRegistry::deploy(&chain, &registry).await.unwrap();
+        let (registry, _) = ModelRegistry::deploy(&chain, &registry, &[]).await.unwrap();
         let escrow = Artifact::load(&out, "PredictionEscrow").unwrap();
         let (escrow, _) =
             PredictionEscrow::deploy(&chain, &escrow, registry.address(), true).await.unwrap();
-        let vk = chain.deploy_data(&KEY).await.unwrap();
-        assert_eq!(vk.code_hash, data_contract_hash(&KEY));
+        let vk = chain.deploy_data(&key()).await.unwrap();
+        assert_eq!(vk.code_hash, data_contract_hash(&key()));
         let verifier =
             Artifact::load_file(&out.join("VerifierDoubles.sol/MockVerifier.json"), "MockVerifier")
                 .unwrap();

@@ -27,7 +27,7 @@ async fn a_deployment_that_broke_off_is_taken_up_again() {
     require_anvil!();
     let node = node::start();
     let chain = connect(node.url(), 0).await;
-    let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
+    let plan = DeploymentPlan::new(&artifacts(), true, None, &[]).unwrap();
     assert_eq!(plan.first_block(&chain).await.unwrap(), None, "nothing is there");
     mine(&chain, 20).await;
     let mut begun = plan.clone();
@@ -66,7 +66,7 @@ async fn other_contracts_are_told_from_the_wanted_one() {
     require_anvil!();
     let node = node::start();
     let chain = connect(node.url(), 0).await;
-    let plan = DeploymentPlan::new(&artifacts(), true, None).unwrap();
+    let plan = DeploymentPlan::new(&artifacts(), true, None, &[]).unwrap();
     plan.deploy(&chain, |_| {}).await.unwrap();
     // Contracts that hold jobs are not told from the prediction escrow.
     check::<PredictionEscrow>(&chain, &plan, &["AuditEscrow", "RetrievalEscrow"]).await;

@@ -21,7 +21,7 @@ use assay_client_testing::{
 /// the build are on its chain.
 async fn lagging(stage: &Stage) -> (Chain, DeploymentPlan) {
     let registry = Some(stage.registry.address());
-    let plan = DeploymentPlan::new(&artifacts(), true, registry).unwrap();
+    let plan = DeploymentPlan::new(&artifacts(), true, registry, &[]).unwrap();
     plan.deploy(&stage.chain, |_| {}).await.unwrap();
     let proxy = Proxy::start(stage.node.port()).await;
     let mut sent = false;

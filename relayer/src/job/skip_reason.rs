@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use assay_client::ModelIdentity;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,12 @@ pub enum SkipReason {
     UnknownModel {
         /// The model of the job.
         model: ModelIdentity,
+    },
+    /// The job is bound to another entry of the registry than the one that is served: to another owner's,
+    /// or to another key or verifier.
+    OtherBinding {
+        /// The binding of the job.
+        binding: B256,
     },
     /// The deadline has passed, or is nearer than the configured margin.
     Expired {
@@ -50,6 +56,9 @@ impl fmt::Display for SkipReason {
         match self {
             Self::UnknownModel { model } => {
                 write!(f, "{model} is not among the models served here")
+            }
+            Self::OtherBinding { binding } => {
+                write!(f, "it is bound to {binding}, which is not the entry that is served here")
             }
             Self::Expired { deadline, now } => {
                 write!(f, "its deadline {deadline} has passed or is too near (chain time {now})")

@@ -136,6 +136,7 @@ fn every_event_in_every_state() {
 fn reasons_belong_to_their_events() {
     let own = [
         SkipReason::UnknownModel { model: job().terms.model },
+        SkipReason::OtherBinding { binding: B256::ZERO },
         SkipReason::PriceTooLow { price: U256::ONE, minimum: U256::from(2) },
         SkipReason::TokenNotAccepted { token: Address::ZERO },
     ];
