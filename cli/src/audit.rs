@@ -36,7 +36,7 @@ pub(crate) enum AuditCommand {
     Prove(ProveRunsArgs),
     /// Check the proofs of an audit and add up what they show
     #[command(after_help = "Example:
-  assay audit verify proofs --architecture audit.json --keys keys --items 1024 --root 0x...")]
+  assay audit verify proofs --architecture audit.json --setup ceremony.srs --items 1024 --root 0x...")]
     Verify(VerifyRunsArgs),
 }
 

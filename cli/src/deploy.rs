@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     chain::SenderArgs,
     output::{Output, table},
-    setup_trust::guard_trusted,
+    setup_trust::{guard_trusted, known_setups},
 };
 
 #[derive(Args)]
@@ -21,7 +21,8 @@ use crate::{
   assay deploy --registry 0x... ...                      escrows for another registry
 
 Every contract has an address that follows from the build (CREATE2), the same on every chain. What is
-there already is left alone, so the command can be repeated. Other commands read the file of addresses
+there already is left alone, so the command can be repeated. The registry knows the ceremonies that this
+program knows, and the points given with --ceremony-point. Other commands read the file of addresses
 with --deployment, or from the environment variable ASSAY_DEPLOYMENT.")]
 pub(crate) struct DeployArgs {
     /// forge's output folder
@@ -36,7 +37,7 @@ pub(crate) struct DeployArgs {
     /// Have the escrows take their models from this registry
     #[arg(long, value_name = "ADDRESS")]
     registry: Option<Address>,
-    /// Have the escrows admit models with a development setup, whose maker can forge proofs. Such
+    /// Have the escrows admit models with a setup of no known ceremony, whose maker can forge proofs. Such
     /// escrows have addresses of their own
     #[arg(long)]
     allow_dev_setup: bool,
@@ -73,7 +74,9 @@ impl DeployArgs {
 }
 
 pub(crate) fn run(args: &DeployArgs, output: &Output) -> Result<()> {
-    let plan = DeploymentPlan::new(&args.artifacts, args.allow_dev_setup, args.registry)?;
+    let ceremonies = known_setups();
+    let plan =
+        DeploymentPlan::new(&args.artifacts, args.allow_dev_setup, args.registry, &ceremonies)?;
     if args.check { check(args, &plan, output) } else { deploy(args, &plan, output) }
 }
 

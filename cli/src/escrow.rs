@@ -2,6 +2,7 @@
 
 mod audit;
 mod job;
+mod list;
 mod prediction;
 mod retrieval;
 mod runs;
@@ -15,7 +16,7 @@ use crate::output::Output;
 #[derive(Subcommand)]
 pub(crate) enum EscrowCommand {
     /// Escrow a price for the prediction of a model on a committed input
-    Open(prediction::OpenArgs),
+    Open(Box<prediction::OpenArgs>),
     /// Claim the price of a job with a proof
     Claim(prediction::ClaimArgs),
     /// Give the price of an expired job back to its buyer
@@ -24,6 +25,8 @@ pub(crate) enum EscrowCommand {
     Refund(job::JobArgs),
     /// Show a job
     Show(prediction::ShowArgs),
+    /// List the jobs of an escrow: open ones, those of an account, those of a model
+    List(list::ListArgs),
     /// Withdraw what this account was credited, in any contract that holds money
     Withdraw(withdraw::WithdrawArgs),
     /// Pay for a proven accuracy on a hidden test set, to one seller or the best of several
@@ -39,6 +42,7 @@ pub(crate) fn run(command: EscrowCommand, output: &Output) -> Result<()> {
         EscrowCommand::Open(args) => prediction::open(&args, output),
         EscrowCommand::Claim(args) => prediction::claim(&args, output),
         EscrowCommand::Refund(args) => prediction::refund(&args, output),
+        EscrowCommand::List(args) => list::run(&args, output),
         EscrowCommand::Show(args) => prediction::show(&args, output),
         EscrowCommand::Withdraw(args) => withdraw::run(&args, output),
         EscrowCommand::Audit(command) => audit::run(command, output),

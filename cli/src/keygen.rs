@@ -36,14 +36,6 @@ pub(crate) struct ModelSource {
 }
 
 impl ModelSource {
-    /// The file that was given.
-    pub(crate) fn path(&self) -> Result<&Path> {
-        match self.bundle.as_deref().or(self.architecture.as_deref()) {
-            Some(path) => Ok(path),
-            None => bail!("give a bundle or an architecture"),
-        }
-    }
-
     pub(crate) fn architecture(&self) -> Result<Architecture> {
         match (&self.bundle, &self.architecture) {
             (Some(bundle), _) => Ok(Bundle::read(bundle)?.architecture()),

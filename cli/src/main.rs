@@ -27,6 +27,7 @@ mod run_proofs;
 mod service;
 mod setup;
 mod setup_trust;
+mod trust;
 mod verifier;
 
 use std::process::ExitCode;

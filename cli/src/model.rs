@@ -1,9 +1,12 @@
 //! `assay model`.
 
+mod card;
+mod check;
 mod derive;
 mod import;
 mod inspect;
 mod link;
+mod list;
 mod predict;
 mod register;
 mod report;
@@ -40,6 +43,14 @@ pub(crate) enum ModelCommand {
     Inspect(InspectArgs),
     /// Write the public part of a model: everything but its weights
     Architecture(ArchitectureArgs),
+    /// Write the model card: the one public file that buyers need
+    Card(Box<card::CardArgs>),
+    /// Check a model card against its architecture, a setup and a chain
+    Check(Box<check::CheckArgs>),
+    /// Show the models of a registry
+    List(list::ListArgs),
+    /// Show one model of a registry
+    Show(list::ShowArgs),
     /// Write a page about accuracy, error by layer and cost by layer
     Report(ReportArgs),
     /// Run a model on an input without a proof
@@ -63,6 +74,10 @@ pub(crate) fn run(command: ModelCommand, output: &Output) -> Result<()> {
     match command {
         ModelCommand::Import(args) => import::run(&args, output),
         ModelCommand::Derive(args) => derive::run(&args, output),
+        ModelCommand::Card(args) => card::run(&args, output),
+        ModelCommand::Check(args) => check::run(&args, output),
+        ModelCommand::List(args) => list::list(&args, output),
+        ModelCommand::Show(args) => list::show(&args, output),
         ModelCommand::Link(args) => link::run(&args, output),
         ModelCommand::Inspect(args) => inspect::run(&args, output),
         ModelCommand::Architecture(args) => architecture(&args, output),

@@ -24,13 +24,14 @@ use crate::{
     contract::find,
     hex_words::{parse_hash, parse_word},
     input::{InputArgs, Salt},
-    keygen::{KeyFolder, ModelSource},
+    keygen::KeyFolder,
     model::describe,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
+    trust::{ProofKey, ProofKeyArgs, TrustReport},
 };
 
 #[derive(Args)]
@@ -242,16 +243,17 @@ impl ProveArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay verify digit.proof --architecture lenet.json --keys keys --model-hash 0x...")]
+  assay verify digit.proof --card lenet.card.json --setup ceremony.srs --opening digit.proof.opening.json
+  assay verify digit.proof --architecture lenet.json --setup ceremony.srs --model-hash 0x...
+
+The verifying key is made again from the architecture and your setup, which costs as much as making keys the
+first time; it is kept then.")]
 pub(crate) struct VerifyArgs {
     /// Proof file
     proof: PathBuf,
     #[command(flatten)]
-    model: ModelSource,
-    /// Folder of keys
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
-    /// The model that the proof must be for: the hash of its weight commitments
+    model: ProofKeyArgs,
+    /// The model that the proof must be for: the hash of its weight commitments [default: the card's]
     #[arg(long, value_name = "HEX", value_parser = parse_hash)]
     model_hash: Option<B256>,
     /// The context that the proof must have
@@ -260,6 +262,9 @@ pub(crate) struct VerifyArgs {
     /// The input commitment that the proof must have
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     commitment: Option<B256>,
+    /// Opening of the input that the proof must be about, as `assay prove` or `assay input commit` wrote it
+    #[arg(long, value_name = "FILE", conflicts_with = "commitment")]
+    opening: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -272,24 +277,22 @@ struct Verified {
     public_inputs: Vec<B256>,
     /// The same by name.
     named_inputs: Vec<PublicInput>,
+    /// The input that an opening says the proof is about.
+    input: Option<PathBuf>,
     model_hash: B256,
     vk_hash: B256,
     setup: SetupTrust,
+    trust: TrustReport,
     verify_ms: f64,
 }
 
 pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("reading the model and the key");
-    let architecture = args.model.architecture()?;
-    let layout = architecture.layout()?;
-    let statement = layout.options.statement;
-    let is_committed =
-        matches!(statement, StatementKind::Prediction { input: InputMode::Committed, .. });
-    if args.commitment.is_some() && !is_committed {
-        bail!("--commitment: a proof of this model has no input commitment");
-    }
-    let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let file = ProofFile::read(&args.proof)?;
+    let ProofKey { architecture, layout, key, model_hash, report: trust } =
+        args.model.open(output)?;
+    let statement = layout.options.statement;
+    let commitment = args.commitment(statement)?;
+    let spinner = output.spinner("checking the proof");
     if file.vk_hash != key.hash() {
         bail!(
             "{} belongs to verifying key {}, this model has {}",
@@ -298,11 +301,10 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
             hex(key.hash())
         );
     }
-    spinner.message("checking the proof");
     let check =
         || -> Result<[u8; 32], VerifyError> { key.verify(&file.public_inputs, &file.proof) };
     // The first check also fills caches of the library.
-    let model_hash =
+    let shown =
         B256::from(check().with_context(|| format!("{} is refused", args.proof.display()))?);
     let start = Instant::now();
     check()?;
@@ -316,16 +318,18 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let shows_class =
         matches!(statement, StatementKind::Prediction { output: OutputMode::Class, .. });
     let class = public_inputs.last().filter(|_| shows_class);
-    args.require(model_hash, &public_inputs)?;
+    args.require(shown, model_hash, commitment, &public_inputs)?;
     let report = Verified {
         valid: true,
         statement: describe(statement),
         class: class.map(|class| Decimal(U256::from_be_bytes(class.0))),
         context,
         named_inputs: named(statement, &architecture.graph, &public_inputs),
-        model_hash,
+        input: args.opening.clone(),
+        model_hash: shown,
         vk_hash: B256::from(file.vk_hash),
         setup: SetupTrust::of(key.info().setup_id()),
+        trust,
         verify_ms,
         public_inputs,
     };
@@ -340,12 +344,33 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
 }
 
 impl VerifyArgs {
-    /// Refuses a proof that is about something else than what was asked for.
-    fn require(&self, model_hash: B256, public_inputs: &[B256]) -> Result<()> {
+    /// The commitment to the input that the proof must be about, if one is asked for.
+    fn commitment(&self, statement: StatementKind) -> Result<Option<B256>> {
+        let wanted = match &self.opening {
+            Some(path) => Some(InputOpening::read(path)?.commitment()?),
+            None => self.commitment,
+        };
+        let is_committed =
+            matches!(statement, StatementKind::Prediction { input: InputMode::Committed, .. });
+        if wanted.is_some() && !is_committed {
+            bail!("--commitment and --opening: a proof of this model has no input commitment");
+        }
+        Ok(wanted)
+    }
+
+    /// Refuses a proof that is about something else than what was asked for, or than the card's model.
+    fn require(
+        &self,
+        model_hash: B256,
+        card: Option<B256>,
+        commitment: Option<B256>,
+        public_inputs: &[B256],
+    ) -> Result<()> {
         let demands = [
+            ("model", card, Some(model_hash)),
             ("model", self.model_hash, Some(model_hash)),
             ("context", self.context, public_inputs.first().copied()),
-            ("input commitment", self.commitment, public_inputs.get(1).copied()),
+            ("input commitment", commitment, public_inputs.get(1).copied()),
         ];
         for (what, wanted, found) in demands {
             if let (Some(wanted), Some(found)) = (wanted, found)
@@ -375,7 +400,10 @@ impl Verified {
                 .filter(|(index, _)| !packed.contains(index))
                 .map(|(_, input)| (input.name.as_str(), input.value.clone())),
         );
-        rows.extend(self.setup.warning());
+        if let Some(opening) = &self.input {
+            rows.push(("input", format!("the one in {}", opening.display())));
+        }
+        rows.extend(self.trust.rows());
         table(&rows)
     }
 }

@@ -4,8 +4,13 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{ContractClient, PredictionEscrow, chain::GasPolicy, proof_context};
-use assay_prover::{arithmetic::field::field_from_bytes, proof::ProofFile};
+use assay_client::{
+    ChainError, ContractClient, ModelIdentity, PredictionEscrow,
+    chain::GasPolicy,
+    proof_context,
+    registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
+};
+use assay_prover::{arithmetic::field::field_from_bytes, bundle::Bundle, proof::ProofFile};
 use assay_relayer::{
     CancellationToken, JobState, JobStore, PredictionJob, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver, ProofReport},
@@ -23,6 +28,7 @@ use crate::{
     contract::ContractArgs,
     output::{Output, table},
     setup_trust::{SetupTrust, guard_setup},
+    trust::{Expected, KnownModel, Solc, TrustReport, check_entry},
 };
 
 #[derive(Subcommand)]
@@ -42,6 +48,8 @@ pub(crate) enum RelayerCommand {
 Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs; a job
 waits for its opening until its deadline. A claim costs some 700,000 gas: choose --minimum-price so
 that it pays for that at the fees of --max-fee, and for the proof.
+It serves jobs of one entry of the registry: the one whose verifying key and verifier are those that are made
+again here from the bundle and the setup.
 On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
 pub(crate) struct RunArgs {
@@ -97,7 +105,16 @@ pub(crate) struct RunArgs {
     /// Pause between looks at the chain
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     poll: u64,
-    /// Allow a development setup on a chain that is not a development chain
+    /// Id of the model to serve [default: the one that the signing account registered]
+    #[arg(long, value_name = "ID", help_heading = "Trust")]
+    model: Option<U256>,
+    #[command(flatten)]
+    solc: Solc,
+    /// Serve jobs of any entry of the registry that has this model, without making its key and verifier
+    /// again
+    #[arg(long, conflicts_with = "model", help_heading = "Trust")]
+    trust_registry: bool,
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -146,6 +163,7 @@ struct SettledReport {
     transaction: Option<B256>,
     gas_used: Option<u64>,
     proof: Option<ProofFigures>,
+    trust: TrustReport,
 }
 
 #[derive(Serialize)]
@@ -185,6 +203,8 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     let inputs = InputStore::new(&args.inputs);
     let mut config = RelayerConfig::new(&args.store);
     let prover = LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?;
+    drop(spinner);
+    let expected = args.expected(output)?;
     let prover = Arc::new(prover.with_parallel_proofs(config.parallel_proofs));
     config.submit.confirmations = args.confirmations;
     config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
@@ -193,7 +213,6 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     config.recipient = args.recipient;
     config.withdraw = !args.no_withdraw;
     config.poll_interval = Duration::from_millis(args.poll.max(10));
-    drop(spinner);
     args.sender.run(output, "looking at the escrow", async |mut session| {
         let gas = GasPolicy { max_fee_per_gas: args.max_fee, ..session.chain.config().gas };
         session.chain = session.chain.with_gas_policy(gas);
@@ -201,6 +220,14 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         guard_setup(&SetupTrust::of(prover.setup_id()), chain_id, args.dev)?;
         let (escrow, from) = args.contract.open::<PredictionEscrow>(&session).await?;
         config.start_block = from;
+        let trust = match &expected {
+            Some(expected) => {
+                let (binding, trust) = args.served(&escrow, expected, prover.model()).await?;
+                config.binding = Some(binding);
+                trust
+            }
+            None => TrustReport::registry(),
+        };
         let (address, spinner) = (escrow.address(), session.spinner);
         let mut relayer = Relayer::new(escrow, prover.clone(), config).await?;
         let shutdown = CancellationToken::new();
@@ -214,7 +241,8 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             drop(spinner);
             relayer.run(shutdown).await?;
             let jobs = relayer.store().jobs()?;
-            return output.finish(&StatusReport::new(jobs), || "stopped".to_owned());
+            return output
+                .finish(&StatusReport { trust: Some(trust), jobs }, || "stopped".to_owned());
         };
         spinner.message(format!("job {id}: waiting for it, proving, claiming"));
         let limit = Duration::from_secs(args.give_up_after);
@@ -234,6 +262,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
             transaction,
             gas_used,
             proof: prover.reports().iter().find(|report| report.job_id == id).map(Into::into),
+            trust,
             job,
         };
         output.finish(&report, || settled_text(&report))?;
@@ -308,6 +337,7 @@ fn settled_text(report: &SettledReport) -> String {
             ),
         ));
     }
+    rows.extend(report.trust.rows());
     if let Some(gas) = report.gas_used {
         rows.push(("gas", gas.to_string()));
     }
@@ -316,12 +346,58 @@ fn settled_text(report: &SettledReport) -> String {
 
 #[derive(Serialize)]
 struct StatusReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<TrustReport>,
     jobs: Vec<PredictionJob>,
 }
 
-impl StatusReport {
-    fn new(jobs: Vec<PredictionJob>) -> Self {
-        Self { jobs }
+impl RunArgs {
+    /// The key and the verifier that follow from the bundle, made again; `None` where nobody shall look.
+    fn expected(&self, output: &Output) -> Result<Option<Expected>> {
+        if self.trust_registry {
+            return Ok(None);
+        }
+        let architecture = Bundle::read(&self.bundle)?.architecture();
+        let known = KnownModel::of(architecture, Some(&self.setup), output)?;
+        let code = self.solc.code_of(known.key().info().profile(), output)?;
+        Ok(Some(Expected { known, code }))
+    }
+
+    /// The binding of the entry that is served, which must be of the expected key and verifier.
+    async fn served(
+        &self,
+        escrow: &PredictionEscrow,
+        expected: &Expected,
+        prover: ModelIdentity,
+    ) -> Result<(B256, TrustReport)> {
+        if prover.vk_hash != expected.known.vk_hash() {
+            bail!(
+                "the keys in {} are of verifying key {}, the one that follows from the bundle and the setup is \
+                 {}; make the keys again with `assay keygen`",
+                self.keys.display(),
+                prover.vk_hash,
+                expected.known.vk_hash()
+            );
+        }
+        let commitment = ModelCommitment {
+            modelHash: prover.model_hash,
+            circuitHash: B256::from(expected.known.architecture().circuit_hash()),
+            vkHash: prover.vk_hash,
+            proofSystemId: PROOF_SYSTEM_ID,
+            uri: String::new(),
+        };
+        let own = || Ok(model_id(escrow.chain().account()?, &commitment));
+        let model = self.model.map_or_else(own, Ok::<_, ChainError>)?;
+        let registry = escrow.registry().await?;
+        let checked = check_entry(expected, &registry, model).await.with_context(|| {
+            "no jobs can be served; `assay model register` registers the model for this account, --model names \
+             another account's entry"
+        });
+        let (binding, trust) = checked?;
+        if binding.model != prover {
+            bail!("model {model:#066x} is {}, the bundle holds {prover}", binding.model);
+        }
+        Ok((binding.binding_hash, trust))
     }
 }
 
@@ -334,7 +410,7 @@ fn status(args: &StatusArgs, output: &Output) -> Result<()> {
         Ok((session.chain.chain_id(), place.address))
     })?;
     let jobs = JobStore::open(&args.store, chain_id, escrow)?.jobs()?;
-    let report = StatusReport::new(jobs);
+    let report = StatusReport { trust: None, jobs };
     output.finish(&report, || {
         if report.jobs.is_empty() {
             return "no jobs".to_owned();

@@ -19,7 +19,7 @@ pub(crate) enum RetrieveCommand {
     Prove(ProveRunsArgs),
     /// Check the proofs of a retrieval and list the selected items
     #[command(after_help = "Example:
-  assay retrieve verify proofs --architecture threes.json --keys keys --items 600 --root 0x... --json")]
+  assay retrieve verify proofs --card threes.card.json --setup ceremony.srs --items 600 --root 0x... --json")]
     Verify(VerifyRunsArgs),
 }
 

@@ -19,7 +19,7 @@ use crate::{
     chain::{NodeArgs, SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_hash,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
 };
 
 #[derive(Subcommand)]
@@ -177,7 +177,7 @@ struct Report {
     provider: Address,
     signer: Address,
     token: Address,
-    model: Decimal,
+    model: Id,
     bond: Decimal,
     /// The part of the bond that is set aside for open batches.
     reserved: Decimal,
@@ -208,7 +208,7 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             provider: service.provider,
             signer: service.signer,
             token: service.token,
-            model: Decimal(service.modelId),
+            model: Id(service.modelId),
             bond: Decimal(service.bond),
             reserved: Decimal(service.reserved),
             open_batches: Decimal(service.openBatches),

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use alloy::primitives::{B256, keccak256};
 use anyhow::{Result, bail};
 use assay_prover::proof::{
-    Ceremony,
+    CEREMONIES, Ceremony,
     ceremony::{G2_POINT_BYTES, g2_from_bytes},
 };
 use clap::Args;
@@ -38,6 +38,12 @@ impl SetupTrustArgs {
     pub(crate) fn remember(&self) {
         VOUCHED.get_or_init(|| self.ceremony_point.clone());
     }
+}
+
+/// The ids of all setups that are trusted: of the known ceremonies, then of the points that were given.
+pub(crate) fn known_setups() -> Vec<B256> {
+    let known = CEREMONIES.iter().filter_map(Ceremony::setup_id).map(B256::from);
+    known.chain(VOUCHED.get().into_iter().flatten().copied()).collect()
 }
 
 /// A point of G2, or the id of a setup, which is its Keccak-256.
@@ -133,7 +139,7 @@ pub(crate) fn guard_trusted(trusted: bool, chain_id: u64, allowed: bool) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use assay_prover::proof::{CEREMONIES, Srs};
+    use assay_prover::proof::Srs;
 
     use super::*;
 

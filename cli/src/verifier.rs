@@ -13,6 +13,7 @@ use alloy::{
     sol_types::SolCall,
 };
 use anyhow::{Context, Result, bail};
+use assay_client::{chain::deploy::data_contract_init_code, deployment::deploy_once};
 use assay_prover::{
     arithmetic::field::field_to_bytes,
     files::atomic_file::{self, Readers},
@@ -263,7 +264,7 @@ struct DeployedPair {
     verifier: Address,
     verifier_code_bytes: usize,
     verifier_code_hash: B256,
-    /// 0 for a verifier that was there.
+    /// 0 for what was there already.
     verifier_gas: u64,
     vk: Address,
     vk_hash: B256,
@@ -283,8 +284,8 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
         let (verifier, verifier_gas) = match (args.verifier, &description.init_code) {
             (Some(address), _) => (address, 0),
             (None, Some(code)) => {
-                let deployed = chain.deploy(code.clone()).await?;
-                (deployed.address, deployed.gas_used)
+                let (placed, deployed) = deploy_once(chain, "the verifier", code).await?;
+                (placed.address, deployed.map_or(0, |(gas, _)| gas))
             }
             (None, None) => bail!(
                 "{} has no compiled verifier; run `assay verifier generate` without --no-compile",
@@ -301,7 +302,8 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
         }
         let verifier_code_bytes = chain.code(verifier).await?.len();
         session.spinner.message("deploying the verifying key");
-        let vk = chain.deploy_data(vk_bytes).await?;
+        let init_code = data_contract_init_code(vk_bytes)?;
+        let (vk, deployed) = deploy_once(chain, "the verifying key", &init_code).await?;
         if vk.code_hash != description.vk_hash {
             bail!(
                 "the data contract at {} has code hash {}, expected {}",
@@ -317,8 +319,8 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
             verifier_gas,
             vk: vk.address,
             vk_hash: vk.code_hash,
-            vk_bytes: vk.code_size,
-            vk_gas: vk.gas_used,
+            vk_bytes: description.vk_code.len(),
+            vk_gas: deployed.map_or(0, |(gas, _)| gas),
         })
     })?;
     output.finish(&report, || {
@@ -326,17 +328,23 @@ fn deploy(args: &DeployArgs, output: &Output) -> Result<()> {
             (
                 "verifier",
                 format!(
-                    "{} ({} bytes, {} gas)",
-                    report.verifier, report.verifier_code_bytes, report.verifier_gas
+                    "{} ({} bytes, {})",
+                    report.verifier,
+                    report.verifier_code_bytes,
+                    gas(report.verifier_gas)
                 ),
             ),
             (
                 "verifying key",
-                format!("{} ({} bytes, {} gas)", report.vk, report.vk_bytes, report.vk_gas),
+                format!("{} ({} bytes, {})", report.vk, report.vk_bytes, gas(report.vk_gas)),
             ),
             ("key hash", report.vk_hash.to_string()),
         ])
     })
+}
+
+fn gas(used: u64) -> String {
+    if used == 0 { "was there".to_owned() } else { format!("{used} gas") }
 }
 
 #[derive(Serialize)]

@@ -30,9 +30,11 @@
 
 pub mod audit_plan;
 pub mod bundle;
+pub mod model_card;
 pub mod model_link;
 pub mod model_proof;
 pub mod prediction;
+pub mod recomputed_key;
 pub mod run_proof;
 
 pub use assay_arithmetic as arithmetic;

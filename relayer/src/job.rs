@@ -117,8 +117,8 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            ClaimedByOther, Expired, OtherBinding, PriceTooLow, Refunded, Reorged, TokenNotAccepted,
-            UnknownModel,
+            ClaimedByOther, Expired, OtherBinding, PriceTooLow, Refunded, Reorged,
+            TokenNotAccepted, UnknownModel,
         };
         Ok(match (self, event) {
             // Proving.
@@ -135,7 +135,8 @@ impl JobState {
                 Self::Seen | Self::Proving,
                 Event::Declined {
                     reason:
-                        reason @ (UnknownModel { .. } | OtherBinding { .. }
+                        reason @ (UnknownModel { .. }
+                        | OtherBinding { .. }
                         | Expired { .. }
                         | PriceTooLow { .. }
                         | TokenNotAccepted { .. }),

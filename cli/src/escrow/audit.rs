@@ -1,6 +1,7 @@
 //! `assay escrow audit`.
 
 mod accept;
+mod admission;
 mod deliver;
 mod enter;
 mod open;

@@ -18,17 +18,21 @@ use serde::Serialize;
 use super::job::{JobArgs, JobViewArgs};
 use crate::{
     amount::{amount_text, parse_amount},
-    binding::BindingArgs,
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_word,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
+    trust::{TrustArgs, TrustReport, requires_prediction},
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow open --escrow 0x... --model 1 --commitment 0x... --price 1ether --deadline 3600 \\
-    --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+  assay escrow open --model 0x... --card lenet.card.json --setup ceremony.srs --commitment 0x... \\
+    --price 1ether --deadline 3600 --escrow 0x... --rpc http://127.0.0.1:8545 \\
+    --private-key-file buyer.key
+
+The model's verifying key is made again from the card's architecture and your setup, and compared with the
+registry's entry and the code of its contracts, before anything is paid.")]
 pub(crate) struct OpenArgs {
     #[command(flatten)]
     contract: ContractArgs,
@@ -51,7 +55,7 @@ pub(crate) struct OpenArgs {
     #[arg(long, default_value = "")]
     hint: String,
     #[command(flatten)]
-    binding: BindingArgs,
+    trust: TrustArgs,
     #[command(flatten)]
     sender: SenderArgs,
 }
@@ -93,8 +97,9 @@ pub(crate) struct ShowArgs {
 #[derive(Serialize)]
 struct OpenReport {
     job: Decimal,
-    model: Decimal,
+    model: Id,
     binding_hash: B256,
+    trust: TrustReport,
     price: Decimal,
     token: Address,
     deadline: u64,
@@ -103,9 +108,11 @@ struct OpenReport {
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
-        let binding = args.binding.choose(&escrow.registry().await?, args.model).await?;
+        let registry = escrow.registry().await?;
+        let (binding, trust) = args.trust.choose(&trust, &registry, args.model).await?;
         let deadline = session.after(args.deadline).await?;
         let order = Order {
             modelId: args.model,
@@ -119,8 +126,9 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         let opened = escrow.open(order).await?;
         Ok(OpenReport {
             job: Decimal(opened.job_id),
-            model: Decimal(args.model),
+            model: Id(args.model),
             binding_hash: binding.binding_hash,
+            trust,
             price: Decimal(args.price),
             token: args.token,
             deadline,
@@ -128,13 +136,15 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         })
     })?;
     output.finish(&report, || {
-        table(&[
+        let mut rows = vec![
             ("job", report.job.to_string()),
             ("escrowed", amount_text(report.price.0, report.token)),
             ("claims until", format!("{} (Unix time)", report.deadline)),
             ("binding", report.binding_hash.to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.rows());
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
 }
 
@@ -232,16 +242,16 @@ pub(super) fn refund(args: &JobArgs, output: &Output) -> Result<()> {
 }
 
 #[derive(Serialize)]
-struct JobReport {
-    job: Decimal,
-    state: &'static str,
-    class: Option<Decimal>,
-    model: Decimal,
-    buyer: Address,
-    token: Address,
-    price: Decimal,
-    deadline: u64,
-    input_commitment: B256,
+pub(super) struct JobReport {
+    pub(super) job: Decimal,
+    pub(super) state: &'static str,
+    pub(super) class: Option<Decimal>,
+    pub(super) model: Id,
+    pub(super) buyer: Address,
+    pub(super) token: Address,
+    pub(super) price: Decimal,
+    pub(super) deadline: u64,
+    pub(super) input_commitment: B256,
 }
 
 impl From<OnChainJob> for JobReport {
@@ -255,7 +265,7 @@ impl From<OnChainJob> for JobReport {
             job: Decimal(job.job_id),
             state,
             class,
-            model: Decimal(job.model_id),
+            model: Id(job.model_id),
             buyer: job.buyer,
             token: job.token,
             price: Decimal(job.price),

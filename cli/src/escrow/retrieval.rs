@@ -26,13 +26,13 @@ use crate::{
     binding::bound,
     chain::{Sent, Session},
     contract::ContractArgs,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
 };
 
 #[derive(Subcommand)]
 pub(crate) enum RetrievalCommand {
     /// Requester: escrow a price for a proven selection
-    Open(open::OpenArgs),
+    Open(Box<open::OpenArgs>),
     /// Holder: hand in the proofs of the runs
     Submit(SubmitArgs),
     /// Holder: say where the openings of the selected items are, and be paid
@@ -210,7 +210,7 @@ struct Report {
     holder: Address,
     token: Address,
     price: Decimal,
-    model: Decimal,
+    model: Id,
     binding_hash: B256,
     root: B256,
     items: u32,
@@ -258,7 +258,7 @@ fn show(args: &JobViewArgs, output: &Output) -> Result<()> {
             holder: terms.holder,
             token: terms.token,
             price: Decimal(U256::from(terms.price)),
-            model: Decimal(terms.modelId),
+            model: Id(terms.modelId),
             binding_hash: job.order.binding_hash,
             root: B256::from(terms.collectionRoot),
             items: terms.items,

@@ -6,7 +6,8 @@ use alloy::primitives::{Address, B256};
 use anyhow::{Result, bail};
 use assay_client::{
     Contract, ContractClient, ModelRegistry,
-    registry::{ModelCommitment, PROOF_SYSTEM_ID},
+    chain::TransactionOutcome,
+    registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
 };
 use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
 use clap::Args;
@@ -16,7 +17,7 @@ use crate::{
     chain::SenderArgs,
     contract::find,
     keygen::KeyFolder,
-    output::{Decimal, Output, table},
+    output::{Id, Output, table},
     setup_trust::{SetupTrust, guard_setup},
 };
 
@@ -57,12 +58,15 @@ pub(crate) struct RegisterArgs {
 
 #[derive(Serialize)]
 struct Report {
-    model_id: Decimal,
+    model_id: Id,
+    owner: Address,
     model_hash: B256,
     circuit_hash: B256,
     vk_hash: B256,
     binding_hash: B256,
-    transaction: B256,
+    /// Whether this account had registered it before; then nothing was sent.
+    was_there: bool,
+    transaction: Option<B256>,
     gas_used: u64,
 }
 
@@ -99,25 +103,67 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
             );
         }
         let registry: ModelRegistry = Contract::at(chain, registry.address).into_client().await?;
-        let registered = registry.register(commitment.clone(), args.vk, args.verifier).await?;
+        let owner = registry.chain().account()?;
+        let (binding_hash, outcome) =
+            register_once(&registry, &commitment, owner, args.vk, args.verifier).await?;
         Ok(Report {
-            model_id: Decimal(registered.model_id),
+            model_id: Id(model_id(owner, &commitment)),
+            owner,
             model_hash: commitment.modelHash,
             circuit_hash: commitment.circuitHash,
             vk_hash: commitment.vkHash,
-            binding_hash: registered.binding_hash,
-            transaction: registered.outcome.hash,
-            gas_used: registered.outcome.gas_used,
+            binding_hash,
+            was_there: outcome.is_none(),
+            transaction: outcome.as_ref().map(|outcome| outcome.hash),
+            gas_used: outcome.map_or(0, |outcome| outcome.gas_used),
         })
     })?;
     output.finish(&report, || {
         table(&[
             ("model id", report.model_id.to_string()),
+            ("owner", report.owner.to_string()),
             ("model", report.model_hash.to_string()),
             ("circuit", report.circuit_hash.to_string()),
             ("verifying key", report.vk_hash.to_string()),
             ("binding", report.binding_hash.to_string()),
-            ("gas", report.gas_used.to_string()),
+            (
+                "gas",
+                if report.was_there {
+                    "none: the model was registered already".to_owned()
+                } else {
+                    report.gas_used.to_string()
+                },
+            ),
         ])
     })
+}
+
+/// Registers a model, or finds it: an entry of the same owner and commitment has the same id.
+async fn register_once(
+    registry: &ModelRegistry,
+    commitment: &ModelCommitment,
+    owner: Address,
+    vk: Address,
+    verifier: Address,
+) -> Result<(B256, Option<TransactionOutcome>)> {
+    let id = model_id(owner, commitment);
+    let Some(record) = registry.find(id).await? else {
+        let registered = registry.register(commitment.clone(), vk, verifier).await?;
+        return Ok((registered.binding_hash, Some(registered.outcome)));
+    };
+    match record.binding {
+        Some(binding) if (binding.vk, binding.verifier) == (vk, verifier) => {
+            Ok((binding.binding_hash, None))
+        }
+        Some(binding) => bail!(
+            "this account has registered the model as {id:#066x}, with the key at {} and the verifier at {}; an \
+             entry never changes its contracts",
+            binding.vk,
+            binding.verifier
+        ),
+        None => {
+            let registered = registry.bind(id, vk, verifier).await?;
+            Ok((registered.binding_hash, Some(registered.outcome)))
+        }
+    }
 }

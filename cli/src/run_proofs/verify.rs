@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::{Common, counted, counted_name, places, proof_path, runs_of};
 use crate::{
     hex_words::{parse_hash, parse_word},
-    keygen::{KeyFolder, ModelSource},
     output::{Output, table},
     setup_trust::SetupTrust,
+    trust::{ProofKey, ProofKeyArgs, TrustReport},
 };
 
 #[derive(Args)]
@@ -21,11 +21,7 @@ pub(crate) struct VerifyRunsArgs {
     /// Folder of proofs
     proofs: PathBuf,
     #[command(flatten)]
-    model: ModelSource,
-    /// Folder of keys: your own, made from the architecture by `assay keygen`, or compared with it by
-    /// `assay circuit vk`
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    model: ProofKeyArgs,
     /// Items of the collection
     #[arg(long)]
     items: usize,
@@ -58,20 +54,31 @@ struct Verified {
     selected: Vec<usize>,
     model_hash: B256,
     setup: SetupTrust,
+    trust: TrustReport,
     verify_ms: f64,
 }
 
+impl VerifyRunsArgs {
+    /// The model that the proofs must be of, by the card or the option; they must not differ.
+    fn wanted_model(&self, card: Option<B256>) -> Result<Option<B256>> {
+        match (card, self.model_hash) {
+            (Some(card), Some(given)) if card != given => {
+                bail!("the card is of model {card}, --model-hash asks for {given}")
+            }
+            (card, given) => Ok(card.or(given)),
+        }
+    }
+}
+
 pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
-    let spinner = output.spinner("reading the model and the key");
-    let layout = args.model.architecture()?.layout()?;
+    let ProofKey { layout, key, model_hash, report: trust, .. } = args.model.open(output)?;
     let statement = layout.options.statement;
-    let run = runs_of(statement, wanted, args.model.path()?)?;
+    let run = runs_of(statement, wanted, &args.model.source())?;
+    let wanted_model = args.wanted_model(model_hash)?;
     if args.items == 0 || args.items as u64 > 1u64 << run.depth {
         bail!("a tree of depth {} holds from 1 to {} items", run.depth, 1u64 << run.depth);
     }
-    let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let all = places(args.items, run.items());
-    drop(spinner);
     let bar = output.bar(all.len() as u64, "checking proofs");
     let start = Instant::now();
     let mut report = Verified {
@@ -85,9 +92,10 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         selected: Vec::new(),
         model_hash: B256::ZERO,
         setup: SetupTrust::of(key.info().setup_id()),
+        trust,
         verify_ms: 0.0,
     };
-    let mut common = Common { key, context: args.context, root: args.root, model: args.model_hash };
+    let mut common = Common { key, context: args.context, root: args.root, model: wanted_model };
     let mut missing = Vec::new();
     for place in &all {
         bar.step("checking proofs");
@@ -135,9 +143,9 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
             let items = report.selected.iter().map(usize::to_string);
             rows.push(("items", items.collect::<Vec<_>>().join(" ")));
         }
-        let compare = if args.model_hash.is_some() { "" } else { "; is it the one you expect?" };
+        let compare = if wanted_model.is_some() { "" } else { "; is it the one you expect?" };
         rows.push(("model", format!("{}{compare}", report.model_hash)));
-        rows.extend(report.setup.warning());
+        rows.extend(report.trust.rows());
         table(&rows)
     })
 }

@@ -18,17 +18,18 @@ use serde::Serialize;
 use super::{Posted, posted, receipt::read_answers};
 use crate::{
     amount::{amount_text, parse_amount},
-    binding::{BindingArgs, require_model},
+    binding::require_model,
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
+    trust::{TrustArgs, TrustReport, requires_prediction},
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay service open --model 1 --bond 10ether --penalty 1ether --proof-cost 0.01ether --escrow 0x... \\
-    --rpc http://127.0.0.1:8545 --private-key-file provider.key")]
+  assay service open --model 0x... --card lenet.card.json --setup ceremony.srs --bond 10ether \\
+    --penalty 1ether --proof-cost 0.01ether --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file provider.key")]
 pub(crate) struct OpenArgs {
     /// Id of the model in the contract's registry
     #[arg(long, value_name = "ID")]
@@ -62,7 +63,7 @@ pub(crate) struct OpenArgs {
     #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_hash)]
     salt: B256,
     #[command(flatten)]
-    binding: BindingArgs,
+    trust: TrustArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -103,8 +104,9 @@ pub(crate) struct ProveArgs {
 #[derive(Serialize)]
 struct Opened {
     service: B256,
-    model: Decimal,
+    model: Id,
     binding_hash: B256,
+    trust: TrustReport,
     signer: Address,
     bond: Decimal,
     token: Address,
@@ -113,10 +115,11 @@ struct Opened {
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "opening the service", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let registry = bond.contract().registry().await?;
-        let binding = args.binding.choose(&registry, args.model).await?;
+        let (binding, trust) = args.trust.choose(&trust, &registry, args.model).await?;
         let signer = args.signer.map_or_else(|| session.chain.account(), Ok)?;
         let terms = Terms {
             modelId: args.model,
@@ -132,8 +135,9 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         let (service, outcome) = bond.open_service(terms, args.bond, args.salt).await?;
         Ok(Opened {
             service,
-            model: Decimal(args.model),
+            model: Id(args.model),
             binding_hash: binding.binding_hash,
+            trust,
             signer,
             bond: Decimal(args.bond),
             token: args.token,

@@ -30,6 +30,7 @@ use crate::{
     contract::ContractArgs,
     hex_words::parse_hash,
     output::{Decimal, Output, hex, table},
+    trust::{TrustArgs, TrustReport, requires_prediction},
 };
 
 #[derive(Args)]
@@ -80,7 +81,7 @@ pub(crate) struct SignArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay service post receipt.json --answers answers.json --inputs openings --secret batch.secret \\
-    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+    --card lenet.card.json --setup ceremony.srs --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
 pub(crate) struct PostArgs {
     /// Receipt that the provider signed
     receipt: PathBuf,
@@ -96,6 +97,8 @@ pub(crate) struct PostArgs {
     /// Most that you pay [default: what the receipt says]
     #[arg(long, value_parser = parse_amount)]
     max_price: Option<U256>,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -257,6 +260,7 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
 struct Posted {
     batch: B256,
     service: B256,
+    trust: TrustReport,
     price: Decimal,
     token: Address,
     /// For a contest.
@@ -290,6 +294,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
     if let Some(limit) = args.max_price.filter(|limit| receipt.price > *limit) {
         bail!("the receipt asks for {}, more than {limit}", receipt.price);
     }
+    let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "posting the receipt", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let contract = bond.address();
@@ -304,6 +309,8 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         let service = bond.service(receipt.serviceId).await?;
         let service =
             service.with_context(|| format!("there is no service {}", receipt.serviceId))?;
+        let registry = bond.contract().registry().await?;
+        let (_, trust) = args.trust.choose(&trust, &registry, service.modelId).await?;
         // Before the payment: without the secret there is no contest.
         let secret = make_secret(&args.secret)?;
         let posted = bond.post(receipt.clone(), signed.signature.to_vec(), secret).await;
@@ -312,6 +319,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         Ok(Posted {
             batch: batch.batchId,
             service: receipt.serviceId,
+            trust,
             price: Decimal(receipt.price),
             token: service.token,
             deadline: batch.deadline,
@@ -321,14 +329,16 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         })
     })?;
     output.finish(&report, || {
-        table(&[
+        let mut rows = vec![
             ("batch", report.batch.to_string()),
             ("escrowed", amount_text(report.price.0, report.token)),
             ("contest until", format!("{} (Unix time)", report.deadline)),
             ("drawn with block", report.draw_block.to_string()),
             ("secret", report.secret.display().to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.rows());
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
 }
 

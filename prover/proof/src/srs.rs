@@ -193,6 +193,17 @@ impl Srs {
         Ok(writer.finish()?)
     }
 
+    /// The setup id that a file claims in its header, without reading the points: see
+    /// [`Srs::check_file`].
+    ///
+    /// # Errors
+    /// As [`Srs::read_k`].
+    pub fn read_id(path: &Path) -> Result<[u8; 32], SrsError> {
+        let mut reader = Reader::open(path, SRS)?;
+        read_header(&mut reader)?;
+        Ok(*reader.belongs_to())
+    }
+
     /// k of a file, without reading the points.
     ///
     /// # Errors

@@ -70,7 +70,9 @@ fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output
         // The same network, imported once more or committed to with another setup, is another model.
         let entered = found.binding(model).await?.model.model_hash;
         if entered != own {
-            bail!("the bundle holds model {own}, model {model}, which was entered, is {entered}");
+            bail!(
+                "the bundle holds model {own}, model {model:#066x}, which was entered, is {entered}"
+            );
         }
         Ok(u64::from(found.terms().required))
     })?;

@@ -12,14 +12,17 @@ use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 
-use super::Job;
+use super::{
+    Job,
+    admission::{Admission, AdmissionArgs},
+};
 use crate::{
     chain::Sent,
     dataset::{self, seal::seal_to},
     escrow::job::JobArgs,
     hex_words::parse_hash,
     output::{Decimal, Output, table},
-    verifier::BuiltVerifier,
+    trust::TrustReport,
 };
 
 #[derive(Args)]
@@ -29,8 +32,9 @@ use crate::{
     --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key
 
 With --set the test set is sealed to the keys that the sellers entered with, for upload to the place.
-Without it --data is what you have encrypted yourself (keys: `assay escrow audit show`). In a job without a list of admitted keys the delivery approves of all entries: name the builds that you trust with
---verifier, and an entry of another key or verifier is refused.")]
+Without it --data is what you have encrypted yourself (keys: `assay escrow audit show`). In a job that was
+opened with --admit-at-delivery the delivery approves of all entries: name the models that you know with
+--admit (cards or architectures), and an entry of another key or verifier is refused.")]
 pub(crate) struct DeliverArgs {
     #[command(flatten)]
     job: JobArgs,
@@ -43,12 +47,12 @@ pub(crate) struct DeliverArgs {
     /// Where sellers find it, for example a URI
     #[arg(long)]
     place: String,
-    /// Folder of `assay verifier generate` that entries may use; may be repeated
-    #[arg(long, value_name = "DIR")]
-    verifier: Vec<PathBuf>,
-    /// Approve of entries whatever keys and verifiers they use
-    #[arg(long, conflicts_with = "verifier")]
-    approve: bool,
+    #[command(flatten)]
+    admission: AdmissionArgs,
+    /// Approve of entries whatever keys and verifiers they use: whoever entered with a key without
+    /// constraints proves any accuracy
+    #[arg(long, conflicts_with_all = ["admit", "admit_folder"], help_heading = "Trust")]
+    trust_registry: bool,
     /// Hash of the entries that you have looked at, from `assay escrow audit show` [default: that of
     /// those on chain now]
     #[arg(long, value_name = "HEX", value_parser = parse_hash)]
@@ -61,14 +65,14 @@ struct Report {
     entries: usize,
     entries_hash: B256,
     data_hash: B256,
+    trust: Vec<TrustReport>,
     #[serde(flatten)]
     sent: Sent,
 }
 
 pub(super) fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
     let set = args.set.as_ref().map(|path| dataset::read(path, output)).transpose()?;
-    let trusted: Vec<BuiltVerifier> =
-        args.verifier.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
+    let admissions = args.admission.open(output)?;
     let report = args.job.sender.run(output, "delivering", async |session| {
         let job = Job::find(&args.job.contract, args.job.job, &session).await?;
         let entered = job.escrow.entered(&job.order).await?;
@@ -76,15 +80,15 @@ pub(super) fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
         if entries.is_empty() {
             bail!("nobody has entered job {} yet", args.job.job);
         }
-        if job.order.admitted.is_empty() && trusted.is_empty() && !args.approve {
+        if job.order.admitted.is_empty() && admissions.is_empty() && !args.trust_registry {
             bail!(
-                "job {} lists no keys, so delivering approves of its entries: name the builds that you trust \
-                 with --verifier, or give --approve",
+                "job {} lists no keys, so delivering approves of its entries: name the models that you know \
+                 with --admit (and --setup), or give --trust-registry to approve of any",
                 args.job.job
             );
         }
-        if !trusted.is_empty() {
-            check(&job, &entries, &trusted).await?;
+        if !admissions.is_empty() {
+            check(&job, &entries, &admissions).await?;
         }
         let seen = entries_hash(&entries);
         if let Some(wanted) = args.entries
@@ -114,16 +118,27 @@ pub(super) fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
             entries: entries.len(),
             entries_hash: seen,
             data_hash,
+            trust: trust(&job, &admissions),
             sent: Sent::from(&outcome),
         })
     })?;
     output.finish(&report, || {
-        table(&[
+        let mut rows = vec![
             ("job", format!("{} delivered, entries: {}", report.job, report.entries)),
             ("data", report.data_hash.to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.iter().flat_map(TrustReport::rows));
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
+}
+
+/// Why the entries' keys are relied on. Those of a job with a list were admitted when it was opened.
+fn trust(job: &Job, admissions: &[Admission]) -> Vec<TrustReport> {
+    if admissions.is_empty() && job.order.admitted.is_empty() {
+        return vec![TrustReport::registry()];
+    }
+    admissions.iter().map(|one| one.report.clone()).collect()
 }
 
 /// The keys that the sellers entered with.
@@ -143,17 +158,17 @@ fn recipients(entries: &[AuditEntered]) -> Result<Vec<Recipient>> {
         .collect()
 }
 
-/// Whether every entry's key and verifier are of a trusted build.
-async fn check(job: &Job, entries: &[AuditEntered], trusted: &[BuiltVerifier]) -> Result<()> {
+/// Whether every entry's key and verifier are among those admitted.
+async fn check(job: &Job, entries: &[AuditEntered], admissions: &[Admission]) -> Result<()> {
     for entry in entries {
         let binding = job.binding(entry.modelId).await?;
-        let known = trusted.iter().any(|built| {
-            built.vk_hash == binding.model.vk_hash && built.code_hash == binding.verifier_code_hash
+        let known = admissions.iter().any(|one| {
+            one.vk_hash == binding.model.vk_hash && one.code_hash == binding.verifier_code_hash
         });
         if binding.binding_hash != entry.bindingHash || !known {
             bail!(
-                "entry {} of {} uses verifying key {} and a verifier with code hash {}, which none of the \
-                 folders has; do not deliver if you do not know them",
+                "entry {} of {} uses verifying key {} and a verifier with code hash {}, which none of \
+                 those admitted has; do not deliver if you do not know them",
                 entry.entry,
                 entry.seller,
                 binding.model.vk_hash,

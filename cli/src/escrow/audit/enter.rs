@@ -17,7 +17,7 @@ use crate::{
     chain::Sent,
     escrow::job::JobArgs,
     keygen::ModelSource,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
     predicted::Predicted,
     setup_trust::guard_trusted,
 };
@@ -54,7 +54,7 @@ const LEAST_WINDOW: u64 = 600;
 struct Report {
     job: Decimal,
     entry: Decimal,
-    model: Decimal,
+    model: Id,
     batch: usize,
     stake: Decimal,
     /// For `assay audit prove --context`.
@@ -107,7 +107,7 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
         let report = Report {
             job: Decimal(args.job.job),
             entry: Decimal(entry),
-            model: Decimal(args.model),
+            model: Id(args.model),
             batch,
             stake: Decimal(U256::from(job.terms().stake)),
             context: B256::from(job.context(session.chain.account()?)),

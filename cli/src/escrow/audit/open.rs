@@ -6,12 +6,13 @@ use alloy::primitives::{Address, B256, U256, aliases::U96};
 use anyhow::{Context, Result, bail};
 use assay_client::{
     AuditEscrow,
-    escrow::audit::{Terms, admission_hash, admitted_keys},
+    escrow::audit::{Terms, admitted_keys},
 };
 use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
+use super::admission::AdmissionArgs;
 use crate::{
     amount::{amount_text, parse_small_amount},
     chain::{SenderArgs, Sent},
@@ -19,7 +20,7 @@ use crate::{
     hex_words::parse_word,
     output::{Decimal, Output, table},
     setup_trust::guard_setup,
-    verifier::BuiltVerifier,
+    trust::TrustReport,
 };
 
 #[derive(Args)]
@@ -27,12 +28,12 @@ use crate::{
     group = ArgGroup::new("test").required(true).args(["set", "root"]),
     after_help = "Example:
   assay escrow audit open --set test.set --required 950 --reward 1ether --bond 0.1ether --stake 0.5ether \\
-    --abort-fee 0.05ether --admit verifier --escrow 0x... --rpc http://127.0.0.1:8545 \\
-    --private-key-file buyer.key
+    --abort-fee 0.05ether --admit audit.card.json --setup ceremony.srs --escrow 0x... \\
+    --rpc http://127.0.0.1:8545 --private-key-file buyer.key
 
---admit takes a folder that `assay verifier generate` wrote: make it from the seller's published
-architecture, and the job takes models of that architecture and statement only, checked by that
-verifier. Without --admit, `assay escrow audit deliver` is the approval of the models that entered."
+--admit takes a model card or a published architecture: its verifying key and verifier are made again here,
+and the job takes models with these only. With --admit-at-delivery anybody may enter, and `assay escrow audit
+deliver` is the approval of the models that entered."
 )]
 pub(crate) struct OpenArgs {
     /// Committed test set
@@ -71,9 +72,11 @@ pub(crate) struct OpenArgs {
     /// Sellers that may enter; with more than one this is a contest
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_entries: u8,
-    /// Folder of `assay verifier generate` whose key and verifier are admitted; may be repeated
-    #[arg(long, value_name = "DIR")]
-    admit: Vec<PathBuf>,
+    #[command(flatten)]
+    admission: AdmissionArgs,
+    /// Admit anybody to enter; which models are let in is decided at the delivery
+    #[arg(long, conflicts_with_all = ["admit", "admit_folder"])]
+    admit_at_delivery: bool,
     /// Seconds in which sellers may enter
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     enter_within: u64,
@@ -116,6 +119,7 @@ struct Report {
     bond: Decimal,
     token: Address,
     admitted: Vec<B256>,
+    trust: Vec<TrustReport>,
     enter_by: u64,
     deliver_by: u64,
     accept_by: u64,
@@ -125,17 +129,21 @@ struct Report {
 }
 
 pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
-    let (root, items) = args.test_set(output)?;
-    let built: Vec<BuiltVerifier> =
-        args.admit.iter().map(|folder| BuiltVerifier::read(folder)).collect::<Result<_>>()?;
-    let admitted: Vec<B256> =
-        built.iter().map(|built| admission_hash(built.vk_hash, built.code_hash)).collect();
+    let admissions = args.admission.open(output)?;
+    if admissions.is_empty() && !args.admit_at_delivery {
+        bail!(
+            "nothing says which models may enter: give --admit with a model card or an architecture (and \
+             --setup), or --admit-at-delivery"
+        );
+    }
+    let admitted: Vec<B256> = admissions.iter().map(|one| one.hash()).collect();
     if admitted.is_empty() && !args.bond.is_zero() {
         bail!("a bond needs --admit: else anybody could enter with a model of its own and take it");
     }
+    let (root, items) = args.test_set(output)?;
     let report = args.sender.run(output, "opening the job", async |session| {
-        for built in &built {
-            guard_setup(&built.setup(), session.chain.chain_id(), args.dev)?;
+        for admission in &admissions {
+            guard_setup(&admission.setup, session.chain.chain_id(), args.dev)?;
         }
         let (escrow, _) = args.contract.open::<AuditEscrow>(&session).await?;
         let enter_by = session.after(args.enter_within).await?;
@@ -173,6 +181,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             bond: Decimal(U256::from(args.bond)),
             token: args.token,
             admitted: admitted.clone(),
+            trust: admissions.iter().map(|one| one.report.clone()).collect(),
             enter_by,
             deliver_by,
             accept_by,
@@ -182,7 +191,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     })?;
     output.finish(&report, || {
         let escrowed = report.reward.0.saturating_add(report.bond.0);
-        table(&[
+        let mut rows = vec![
             ("job", report.job.to_string()),
             ("escrowed", amount_text(escrowed, report.token)),
             ("wanted", format!("{} of {} items correct", report.required, report.items)),
@@ -191,8 +200,10 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             ("deliver until", report.deliver_by.to_string()),
             ("accept until", report.accept_by.to_string()),
             ("prove until", report.prove_by.to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.iter().flat_map(TrustReport::rows));
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
 }
 

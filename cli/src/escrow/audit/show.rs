@@ -14,7 +14,7 @@ use super::Job;
 use crate::{
     amount::amount_text,
     escrow::job::JobViewArgs,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
 };
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ struct EntryReport {
     entry: Decimal,
     state: &'static str,
     seller: Address,
-    model: Decimal,
+    model: Id,
     binding_hash: B256,
     batch: Decimal,
     correct: Decimal,
@@ -113,7 +113,7 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
             entry: Decimal(event.entry),
             state: entry_name(entry.state),
             seller: entry.seller,
-            model: Decimal(entry.modelId),
+            model: Id(entry.modelId),
             binding_hash: event.bindingHash,
             batch: Decimal(entry.batch),
             correct: Decimal(entry.correct),

@@ -8,24 +8,24 @@ use serde::Serialize;
 
 use crate::{
     amount::{amount_text, parse_small_amount},
-    binding::{BindingArgs, require_circuit},
     chain::{SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_word,
-    keygen::ModelSource,
-    output::{Decimal, Output, table},
+    output::{Decimal, Id, Output, table},
+    trust::{Trust, TrustArgs, TrustReport, requires_runs},
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow retrieval open --model 3 --architecture threes.json --holder 0x... --root 0x... --items 600 \\
-    --price 0.2ether --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
+  assay escrow retrieval open --model 0x... --card threes.card.json --setup ceremony.srs \\
+    --holder 0x... --root 0x... --items 600 --price 0.2ether --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
 pub(crate) struct OpenArgs {
     /// Id of the predicate model in the escrow's registry
     #[arg(long, value_name = "ID")]
     model: U256,
-    #[command(flatten)]
-    source: ModelSource,
+    /// Items of a proof: needed with --trust-registry, else what the model's circuit takes
+    #[arg(long, value_name = "N", requires = "trust_registry")]
+    batch: Option<u16>,
     /// Who holds the collection, and is paid
     #[arg(long, value_name = "ADDRESS")]
     holder: Address,
@@ -51,7 +51,7 @@ pub(crate) struct OpenArgs {
     #[arg(long, default_value = "")]
     hint: String,
     #[command(flatten)]
-    binding: BindingArgs,
+    trust: TrustArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -61,8 +61,9 @@ pub(crate) struct OpenArgs {
 #[derive(Serialize)]
 struct Report {
     job: Decimal,
-    model: Decimal,
+    model: Id,
     binding_hash: B256,
+    trust: TrustReport,
     price: Decimal,
     token: Address,
     prove_by: u64,
@@ -74,17 +75,20 @@ struct Report {
 }
 
 pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
-    let architecture = args.source.architecture()?;
-    let statement = architecture.layout()?.options.statement;
-    let batch = match statement.run() {
-        Some(run) if statement.name() == "retrieval" => run.items(),
-        _ => bail!("this architecture proves statements of kind {}", statement.name()),
+    let trust = args.trust.prepare(output, |layout| requires_runs(layout, "retrieval"))?;
+    let batch = match (&trust, args.batch) {
+        (Trust::Recomputed(expected), _) => {
+            let run = expected.known.layout().options.statement.run();
+            let items = run.context("a retrieval is about runs")?.items();
+            u16::try_from(items).context("the runs are too long")?
+        }
+        (Trust::Registry, Some(batch)) => batch,
+        (Trust::Registry, None) => bail!("--trust-registry needs --batch: the items of a proof"),
     };
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<RetrievalEscrow>(&session).await?;
         let registry = escrow.contract().registry().await?;
-        let binding = args.binding.choose(&registry, args.model).await?;
-        require_circuit(&registry, args.model, &architecture).await?;
+        let (binding, trust) = args.trust.choose(&trust, &registry, args.model).await?;
         let prove_by = session.after(args.prove_within).await?;
         let open_by = prove_by.checked_add(args.open_within).context("a deadline is too far")?;
         let terms = Terms {
@@ -95,7 +99,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             modelId: args.model,
             collectionRoot: args.root.into(),
             items: args.items,
-            batch: u16::try_from(batch).context("the runs are too long")?,
+            batch,
             proveBy: prove_by,
             openBy: open_by,
         };
@@ -103,8 +107,9 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let (job, outcome) = escrow.open(terms, binding.binding_hash, hint).await?;
         Ok(Report {
             job: Decimal(job),
-            model: Decimal(args.model),
+            model: Id(args.model),
             binding_hash: binding.binding_hash,
+            trust,
             price: Decimal(U256::from(args.price)),
             token: args.token,
             prove_by,
@@ -114,13 +119,15 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         })
     })?;
     output.finish(&report, || {
-        table(&[
+        let mut rows = vec![
             ("job", report.job.to_string()),
             ("escrowed", amount_text(report.price.0, report.token)),
             ("prove until", format!("{} (Unix time)", report.prove_by)),
             ("publish until", report.open_by.to_string()),
             ("context", report.context.to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.rows());
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
 }

@@ -1,0 +1,84 @@
+//! Which models an audit lets in: by keys and verifiers that were made again here.
+
+use std::path::PathBuf;
+
+use alloy::primitives::B256;
+use anyhow::{Context, Result};
+use assay_client::escrow::audit::admission_hash;
+use clap::Args;
+
+use crate::{
+    output::Output,
+    setup_trust::SetupTrust,
+    trust::{PublishedModel, Solc, TrustReport, requires_runs},
+    verifier::BuiltVerifier,
+};
+
+/// The models that may enter.
+#[derive(Args)]
+pub(crate) struct AdmissionArgs {
+    /// Model card or published architecture whose key and verifier are admitted; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Trust")]
+    admit: Vec<PathBuf>,
+    /// Setup with which the verifying keys are made again: your own copy
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE", help_heading = "Trust")]
+    setup: Option<PathBuf>,
+    #[command(flatten)]
+    solc: Solc,
+    /// Folder of `assay verifier generate` whose key and verifier are admitted as they are; needs --trust-key
+    #[arg(long, value_name = "DIR", requires = "trust_key", help_heading = "Trust")]
+    admit_folder: Vec<PathBuf>,
+    /// Take the keys in --admit-folder without making them again: whoever made one without constraints proves
+    /// any accuracy
+    #[arg(long, requires = "admit_folder", help_heading = "Trust")]
+    trust_key: bool,
+}
+
+/// A key and a verifier that are let in.
+pub(crate) struct Admission {
+    pub vk_hash: B256,
+    pub code_hash: B256,
+    pub setup: SetupTrust,
+    pub report: TrustReport,
+}
+
+impl Admission {
+    /// What a job lists.
+    pub(crate) fn hash(&self) -> B256 {
+        admission_hash(self.vk_hash, self.code_hash)
+    }
+}
+
+impl AdmissionArgs {
+    /// Makes the keys and the verifiers' code again.
+    pub(crate) fn open(&self, output: &Output) -> Result<Vec<Admission>> {
+        let made = self.admit.iter().map(|path| {
+            self.make(path, output).with_context(|| format!("cannot admit {}", path.display()))
+        });
+        let taken = self.admit_folder.iter().map(|folder| {
+            let built = BuiltVerifier::read(folder)?;
+            Ok(Admission {
+                vk_hash: built.vk_hash,
+                code_hash: built.code_hash,
+                setup: built.setup(),
+                report: TrustReport::key_file(),
+            })
+        });
+        made.chain(taken).collect()
+    }
+
+    fn make(&self, path: &std::path::Path, output: &Output) -> Result<Admission> {
+        let known = PublishedModel::of_file(path, self.setup.clone())?.open(output)?;
+        requires_runs(known.layout(), "audit")?;
+        let code = self.solc.code_of(known.key().info().profile(), output)?;
+        let setup = known.setup().clone();
+        let mut compared = known.compared();
+        compared.push(format!("admitted with the verifier {} made here", code.code_hash));
+        Ok(Admission {
+            vk_hash: known.vk_hash(),
+            code_hash: code.code_hash,
+            report: TrustReport::Recomputed { compared, setup: setup.clone() },
+            setup,
+        })
+    }
+}
