@@ -29,6 +29,8 @@ assay=${assay:-target/release/assay}
 [ -x "$assay" ] || fail "$assay is missing; run cargo build --release --workspace"
 export ASSAY_SOLC=scripts/solc
 export FOUNDRY_PROFILE=quick
+# What the program keeps for its user, it keeps here.
+export ASSAY_CACHE_DIR=${ASSAY_CACHE_DIR:-$PWD/.cache/assay}
 fixtures=contracts/test/fixtures
 digits=examples/digits/images
 contexts=contracts/cache/proof-contexts.json
@@ -169,7 +171,7 @@ for path in "$work"/proofs/*.proof; do
     audit* | retrieval*) of=${name%[01]} ;;
     *) of=prediction ;;
   esac
-  reports+=("$name" "$("$assay" verify "$path" --bundle "$work/$of.bundle" --keys "$work/$of.keys" --json)" \
+  reports+=("$name" "$("$assay" verify "$path" --bundle "$work/$of.bundle" --setup "$work/dev.srs" --json)" \
     "$path" "$work/$of.verifier/verifier.json")
 done
 node -e '

@@ -65,6 +65,8 @@ node_modules/.bin/forge build --skip test >.cache/forge.log 2>&1 || { cat .cache
 echo "the contracts are compiled"
 assay=target/release/assay
 export ASSAY_SOLC=scripts/solc
+# What the program keeps for its user, it keeps here.
+export ASSAY_CACHE_DIR=${ASSAY_CACHE_DIR:-$PWD/.cache/assay}
 if [ "$story" = audit ]; then
   [ -z "$fresh" ] || rm -rf .cache/escrows
   exec node scripts/lib/demo-audit.mjs
@@ -174,6 +176,8 @@ step "register the model" "$run/report/register.json" \
   model register "$cache/lenet.bundle" --setup "$cache/dev.srs" --keys "$cache/keys" \
   --registry "$registry" --vk "$vk" --verifier "$verifier" "$(as seller)"
 model=$(value "$run/report/register.json" model_id)
+# By these the buyer makes the model's key again, and compares it with the registry's entry.
+checked=(--architecture "$cache/lenet.json" --setup "$cache/dev.srs")
 
 # --- the job ------------------------------------------------------------------------------------
 if [ -z "$image" ]; then
@@ -194,7 +198,7 @@ step "commit to the image" "$run/report/commit.json" \
   input commit --architecture "$cache/lenet.json" --input "$image" -o "$run/openings"
 commitment=$(value "$run/report/commit.json" commitment)
 step "open the job" "$run/report/open.json" \
-  escrow open --escrow "$escrow" --model "$model" --commitment "$commitment" --price 1ether "$(as buyer)"
+  escrow open --escrow "$escrow" --model "$model" "${checked[@]}" --commitment "$commitment" --price 1ether "$(as buyer)"
 job=$(value "$run/report/open.json" job)
 
 say "Seller: the relayer sees the job, proves it and claims the price"
@@ -257,7 +261,7 @@ node -e '
 # --- forged claims ------------------------------------------------------------------------------
 say "Forged claims on a second job are refused"
 step "open a job of 0.1 ETH" "$run/report/open2.json" \
-  escrow open --escrow "$escrow" --model "$model" --commitment "$commitment" --price 0.1ether "$(as buyer)"
+  escrow open --escrow "$escrow" --model "$model" "${checked[@]}" --commitment "$commitment" --price 0.1ether "$(as buyer)"
 job2=$(value "$run/report/open2.json" job)
 step "an honest proof, paying the seller" "$run/report/prove2.json" \
   prove "$cache/lenet.bundle" --setup "$cache/dev.srs" --keys "$cache/keys" \
@@ -294,7 +298,7 @@ step "the seller withdraws" "$run/report/withdraw2.json" \
 if [ -n "$test_mode" ]; then
   say "An expired job is refunded"
   step "open a job of 0.2 ETH" "$run/report/open3.json" \
-    escrow open --escrow "$escrow" --model "$model" --commitment "$commitment" --price 0.2ether --deadline 600 "$(as buyer)"
+    escrow open --escrow "$escrow" --model "$model" "${checked[@]}" --commitment "$commitment" --price 0.2ether --deadline 600 "$(as buyer)"
   job3=$(value "$run/report/open3.json" job)
   refused "a refund before the deadline" DeadlineNotPassed escrow refund "$job3" --escrow "$escrow" "$(as buyer)"
   node_modules/.bin/cast rpc evm_increaseTime 601 --rpc-url "$rpc" >/dev/null

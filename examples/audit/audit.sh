@@ -56,8 +56,7 @@ model=$(field model_hash <<<"$keys_json")
 echo "model $model: published before the test set is handed over"
 
 say "buyer: makes the verifying key from the published architecture; it must be the seller's"
-"$assay" keygen --architecture "$public/audit.json" --setup "$public/dev.srs" -o "$buyer/keys" --json | field vk_hash
-field vk_hash <<<"$keys_json"
+"$assay" circuit vk --architecture "$public/audit.json" --setup "$public/dev.srs" --hash "$(field vk_hash <<<"$keys_json")"
 
 say "seller: gets the test set; is it the committed one?"
 cp "$buyer/test.set" "$seller/test.set"
@@ -68,7 +67,7 @@ say "seller: proves run by run; what is proven already is not proven again"
 "$assay" audit prove "$seller/audit.bundle" --set "$seller/test.set" --setup "$public/dev.srs" --keys "$seller/keys" -o "$public/proofs"
 
 say "buyer: checks the proofs, and that they are of this model and this test set"
-verified=$("$assay" audit verify "$public/proofs" --architecture "$public/audit.json" --keys "$buyer/keys" \
+verified=$("$assay" audit verify "$public/proofs" --architecture "$public/audit.json" --setup "$public/dev.srs" \
   --items "$items" --root "$root" --model-hash "$model" --json)
 echo "$(field counted <<<"$verified") of $(field covered <<<"$verified") items are classified correctly"
 [ "$(field covered <<<"$verified")" = "$items" ] || { echo "audit: not all items are covered" >&2; exit 1; }
@@ -77,7 +76,7 @@ refused() { # FORGERY REASON: the buyer must refuse it, for that reason
   rm -rf "$folder/forged"
   cp -r "$public/proofs" "$folder/forged"
   node examples/audit/forge.mjs "$1" "$public/proofs/run-00000.proof" "$folder/forged/run-00000.proof"
-  if "$assay" audit verify "$folder/forged" --architecture "$public/audit.json" --keys "$buyer/keys" \
+  if "$assay" audit verify "$folder/forged" --architecture "$public/audit.json" --setup "$public/dev.srs" \
     --items "$items" --root "$root" 2>"$folder/refusal"; then
     echo "audit: a forged proof was accepted" >&2
     exit 1

@@ -35,7 +35,7 @@ play(stage, "a contest of two sellers goes to the better one", async () => {
   const { set } = found.short;
   const audit = new Audit(prepared, buyer.send(
     "escrow", "audit", "open", "--set", set, "--required", "1", "--max-entries", "2",
-    "--admit", found.circuits.audit.verifier, "--admit", found.circuits.coarseAudit.verifier,
+    "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
     "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
   ), set);
   const [coarse, good] = [audit.enter(rival, "coarseAudit"), audit.enter(seller, "audit")];
@@ -114,7 +114,7 @@ describe("an audit without a list of models and with short windows", () => {
     audit = new Audit(prepared, buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", String(REWARD),
       "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
-      "--prove-within", "60",
+      "--prove-within", "60", "--admit-at-delivery",
     ));
   });
 
@@ -126,7 +126,7 @@ describe("an audit without a list of models and with short windows", () => {
   play(scene, "cannot be sealed to a key of another program", () => {
     enter("--short-windows");
     refused("no key that files are sealed to", () => audit.send(
-      buyer, "deliver", "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--approve",
+      buyer, "deliver", "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--trust-registry",
     ));
   });
 
@@ -136,9 +136,9 @@ describe("an audit without a list of models and with short windows", () => {
     fs.writeFileSync(encrypted, "what that key opens");
     const deliver = (...trusted) => audit.send(buyer, "deliver", "--data", encrypted, "--place", "-", ...trusted);
     refused("approves of its entries", () => deliver());
-    refused("none of the folders has", () => deliver("--verifier", found.circuits.audit.verifier));
-    refused("no longer those", () => deliver("--approve", "--entries", `0x${"11".repeat(32)}`));
-    deliver("--verifier", found.circuits.coarseAudit.verifier, "--entries", audit.show().entries_hash);
+    refused("none of those admitted has", () => deliver("--admit", found.circuits.audit.architecture));
+    refused("no longer those", () => deliver("--trust-registry", "--entries", `0x${"11".repeat(32)}`));
+    deliver("--admit", found.circuits.coarseAudit.architecture, "--entries", audit.show().entries_hash);
     audit.send(seller, "abort");
     audit.send(seller, "settle");
     await audit.ended("refunded", [[buyer, REWARD], [seller, STAKE]]);

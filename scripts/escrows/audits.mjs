@@ -42,7 +42,7 @@ export class Audit {
     const { found } = stage;
     const opened = stage.actors.buyer.send(
       "escrow", "audit", "open", "--set", found.test.set,
-      "--admit", found.circuits.audit.verifier, "--admit", found.circuits.coarseAudit.verifier,
+      "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
       "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
       "--abort-fee", String(FEE), "--enter-within", String(HOUR), "--deliver-within", String(HOUR),
       "--accept-within", String(HOUR), "--prove-within", String(HOUR), ...options,

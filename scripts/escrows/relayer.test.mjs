@@ -79,7 +79,7 @@ play(stage, "a relayer with a keystore is stopped, started again, and paid in a 
     "input", "commit", "--architecture", model.architecture, "--input", found.images[0], "-o", inputs,
   ]);
   const { job } = buyer.send(
-    "escrow", "open", "--model", model.id, "--commitment", commitment,
+    "escrow", "open", "--model", model.id, ...model.checked, "--commitment", commitment,
     "--price", String(PRICE), "--token", token.address,
   );
   assert.equal(await token.balance(buyer.address), 0n);

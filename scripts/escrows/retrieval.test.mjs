@@ -49,7 +49,7 @@ describe("a retrieval that is proven", () => {
     const selected = found.labels.flatMap((label, index) => (label === WANTED_CLASS ? [index] : []));
     assert.ok(selected.length > 0);
     const verified = assay(["retrieve", "verify", proofs, "--architecture", model.architecture,
-      "--keys", model.keys, "--items", String(ITEMS), "--root", root, "--context", context]);
+      "--setup", found.setup, "--items", String(ITEMS), "--root", root, "--context", context]);
     assert.deepEqual([verified.selected, verified.complete], [selected, true], "without the chain");
     send(seller, "submit", job, "--proofs", proofs);
     assert.deepEqual(stage.ask("escrow", "retrieval", "show", job).selected, selected);

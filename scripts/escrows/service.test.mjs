@@ -17,7 +17,7 @@ const model = stage.register(seller, "prediction");
 
 const service = (actor, command, ...args) => actor.send("service", command, ...args);
 const { service: id } = service(
-  provider, "open", "--model", model.id, "--bond", String(BOND), "--penalty", String(PENALTY),
+  provider, "open", "--model", model.id, ...model.checked, "--bond", String(BOND), "--penalty", String(PENALTY),
   "--proof-cost", String(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
 );
 const inputs = stage.file("inputs");
@@ -43,7 +43,8 @@ function sign(answers, price = PRICE) {
 }
 
 const post = (actor, receipt, answers, secret) =>
-  service(actor, "post", receipt, "--answers", answers, "--inputs", inputs, "--secret", secret);
+  service(actor, "post", receipt, "--answers", answers, "--inputs", inputs, "--secret", secret,
+    ...model.checked);
 
 /** Posts a batch of answers; those of a cheat are wrong. */
 async function sell({ cheat = false } = {}) {

@@ -11,6 +11,9 @@ const named = process.env.ASSAY_SOLC ?? fileURLToPath(new URL("../solc", import.
 export const SOLC = named.includes("/") ? path.resolve(named) : named;
 process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
+// What the program keeps for its user, it keeps here for the scripts.
+process.env.ASSAY_CACHE_DIR ??= path.resolve(".cache/assay");
+
 export const ASSAY = "target/release/assay";
 export const DIGITS = "examples/digits";
 

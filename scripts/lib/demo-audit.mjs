@@ -65,7 +65,7 @@ async function play(title, who, circuit, careless = false) {
   const { job } = step(`buyer opens: ${etherText(REWARD)} for ${ITEMS} of ${ITEMS} correct, bond ${etherText(BOND)}`,
     () => buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", String(ITEMS),
-      "--admit", found.circuits.audit.verifier, "--admit", found.circuits.coarseAudit.verifier,
+      "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
       "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE), "--abort-fee", String(FEE),
     ));
   const key = assay(["dataset", "key", "-o", stage.file(`${job}.age-key`)]);

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 
 import { startAnvil } from "./anvil.mjs";
-import { assay } from "./assay.mjs";
+import { SOLC, assay } from "./assay.mjs";
 import { guard } from "./guard.mjs";
 import { CACHE, CIRCUITS, derive, importNetwork, models } from "./models.mjs";
 
@@ -51,7 +51,7 @@ export class Stage {
     stage.folder = stage.#base;
     stage.#chain = await startAnvil(stage.file("anvil.log"));
     stage.url = stage.#chain.url;
-    stage.environment = { ASSAY_RPC: stage.url };
+    stage.environment = { ASSAY_RPC: stage.url, ASSAY_SETUP: path.resolve(stage.found.setup), ASSAY_SOLC: SOLC };
     stage.actors = Object.fromEntries(names.map((name, index) => {
       const { address, key } = stage.#chain.accounts[index];
       const file = stage.file(`${name}.key`);
@@ -87,7 +87,10 @@ export class Stage {
     return bundle;
   }
 
-  /** Deploys the verifier and key of a circuit and registers its model; returns that with its `id`. */
+  /**
+   * Deploys the verifier and key of a circuit and registers its model; returns that with its `id`, and with
+   * the options by which a buyer checks it.
+   */
   register(actor, circuit) {
     const model = this.model(circuit);
     const pair = actor.send("verifier", "deploy", model.verifier);
@@ -96,7 +99,7 @@ export class Stage {
       "--registry", this.deployed.contracts.ModelRegistry.address,
       "--vk", pair.vk, "--verifier", pair.verifier,
     );
-    return { ...model, id: registered.model_id };
+    return { ...model, id: registered.model_id, checked: ["--architecture", model.architecture] };
   }
 
   /** Runs a command of `assay` that only reads the chain. */

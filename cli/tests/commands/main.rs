@@ -1,7 +1,9 @@
 //! The program as its users run it, on the repository's own network.
 
+mod attacks;
 mod audit;
 mod circuit;
+mod market;
 mod model;
 mod relayer;
 mod verify;

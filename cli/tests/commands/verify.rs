@@ -2,6 +2,8 @@
 
 use crate::world::{Folder, World, digits, json, refusal};
 
+const WORD: &str = "0x0000000000000000000000000000000000000000000000000000000000000001";
+
 #[test]
 fn public_inputs_have_the_names_of_their_statement() {
     let (world, folder) = (World::get(), Folder::new("verify"));
@@ -26,8 +28,8 @@ fn public_inputs_have_the_names_of_their_statement() {
         &proof,
         &"--architecture",
         &architecture,
-        &"--keys",
-        &keys,
+        &"--setup",
+        &setup,
     ];
     let report = json(&verify);
     assert_eq!(report["valid"], true);
@@ -46,6 +48,6 @@ fn public_inputs_have_the_names_of_their_statement() {
     let with = |option: &str, value: &str| {
         refusal(&[&verify[..], &[&option as &dyn AsRef<std::ffi::OsStr>, &value]].concat())
     };
-    assert!(with("--commitment", "0x1").contains(commitment));
-    assert!(with("--context", "0x1").contains("for context"));
+    assert!(with("--commitment", WORD).contains(commitment));
+    assert!(with("--context", WORD).contains("for context"));
 }

@@ -54,6 +54,17 @@ impl World {
         self.folder.join(name)
     }
 
+    /// A circuit of the model for another statement.
+    fn derive(&self, statement: &str, options: &[&str]) -> PathBuf {
+        let (model, output) =
+            (self.file("model.bundle"), self.file(&format!("{statement}.bundle")));
+        let line: [&dyn AsRef<OsStr>; 7] =
+            [&"model", &"derive", &model, &"--statement", &statement, &"-o", &output];
+        let options = options.iter().map(|option| option as &dyn AsRef<OsStr>);
+        json(&line.into_iter().chain(options).collect::<Vec<_>>());
+        output
+    }
+
     /// Tests run in one process, which has no end that could be awaited: the folder is that of the
     /// build, replaced by the next run.
     fn make() -> Self {
@@ -72,21 +83,12 @@ impl World {
             &"-o",
             &model,
         ]);
-        json(&[
-            &"model",
-            &"derive",
-            &model,
-            &"--statement",
-            &"audit",
-            &"--items",
-            &BATCH.to_string(),
-            &"--depth",
-            &"3",
-            &"-o",
-            &audit,
-        ]);
+        let items = BATCH.to_string();
+        let runs = ["--items", &items, "--depth", "3"];
+        world.derive("audit", &runs);
+        let retrieval = world.derive("retrieval", &[&["--class", "7"], &runs[..]].concat());
         let best = world.file("best.bundle");
-        json(&[
+        let line: [&dyn AsRef<OsStr>; 9] = [
             &"model",
             &"derive",
             &model,
@@ -96,15 +98,18 @@ impl World {
             &"best:3",
             &"-o",
             &best,
-        ]);
+        ];
+        json(&line);
         let k = json(&[&"model", &"inspect", &audit])["k"].as_u64().expect("k");
         let most = k.max(imported["k"].as_u64().expect("k"));
         json(&[&"setup", &"--dev", &"-k", &most.to_string(), &"-o", &setup]);
-        for (bundle, architecture, keys) in
-            [(&audit, "audit.json", "audit-keys"), (&best, "best.json", "best-keys")]
+        for (bundle, name) in
+            [(&model, "model"), (&audit, "audit"), (&retrieval, "retrieval"), (&best, "best")]
         {
-            json(&[&"model", &"architecture", bundle, &"-o", &world.file(architecture)]);
-            json(&[&"keygen", bundle, &"--setup", &setup, &"-o", &world.file(keys)]);
+            let architecture = world.file(&format!("{name}.json"));
+            json(&[&"model", &"architecture", bundle, &"-o", &architecture]);
+            let keys = world.file(&format!("{name}-keys"));
+            json(&[&"keygen", bundle, &"--setup", &setup, &"-o", &keys]);
         }
         let set = world.file("test.set");
         let committed = json(&[
@@ -124,14 +129,22 @@ impl World {
 }
 
 pub(crate) fn digits(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits").join(name)
+    repository("examples/digits").join(name)
+}
+
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 pub(crate) fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     command.args(["--json", "--progress", "never"]);
     command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));
-    command.env_remove("ASSAY_RPC").env_remove("ASSAY_PRIVATE_KEY").stdin(Stdio::null());
+    for variable in ["ASSAY_RPC", "ASSAY_PRIVATE_KEY", "ASSAY_SETUP", "ASSAY_DEPLOYMENT"] {
+        command.env_remove(variable);
+    }
+    command.env("ASSAY_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("kept"));
+    command.env("ASSAY_SOLC", repository("scripts/solc")).stdin(Stdio::null());
     command
 }
 

@@ -7,6 +7,7 @@ pub mod arbitrary;
 pub mod corpus;
 pub mod deployed;
 pub mod evm;
+pub mod hollow;
 pub mod networks;
 pub mod sample;
 pub mod shared;
