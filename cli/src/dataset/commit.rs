@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(Args)]
 #[command(
-    group = ArgGroup::new("network").required(true).args(["bundle", "architecture", "shape"]),
+    group = ArgGroup::new("network").required(true).args(["bundle", "card", "architecture", "shape"]),
     after_help = "Example:
   assay dataset commit mnist_test.npz --architecture lenet.json --limit 1024 -o test.set
   assay dataset commit photos/ --shape 3,96,96 --labels-file labels.csv -o photos.set
@@ -36,6 +36,9 @@ pub(crate) struct CommitArgs {
     /// Published architecture: shape and encoding are its input's
     #[arg(long, value_name = "FILE")]
     architecture: Option<PathBuf>,
+    /// Model card, in place of them
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
     /// Shape of an item, where there is no model yet
     #[arg(long, value_name = "C,H,W", value_parser = parse_shape)]
     shape: Option<Shape>,
@@ -130,6 +133,14 @@ struct Committed {
     openings: Option<PathBuf>,
 }
 
+impl CommitArgs {
+    /// The network whose inputs the items are.
+    fn network(&self) -> ModelSource {
+        let (bundle, architecture) = (self.bundle.clone(), self.architecture.clone());
+        ModelSource { bundle, architecture, card: self.card.clone() }
+    }
+}
+
 pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     if args.output.exists() {
         bail!(
@@ -146,11 +157,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     let (shape, encoding) = match args.shape {
         Some(shape) => (shape, None),
         None => {
-            let source = ModelSource {
-                bundle: args.bundle.clone(),
-                architecture: args.architecture.clone(),
-            };
-            let graph = source.architecture()?.graph;
+            let graph = args.network().architecture()?.graph;
             let tensor = graph.tensors.get(graph.input.tensor);
             let shape = tensor.context("the architecture has no input")?.shape;
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);

@@ -27,9 +27,9 @@ model hash. Two accepted proofs with one hash, over keys of one setup, are about
 command says whether the two circuits read them as the same network, `assay circuit vk` whether the keys
 are theirs.")]
 pub(crate) struct LinkArgs {
-    /// Bundle or architecture of the one circuit
+    /// Bundle, card or architecture of the one circuit
     a: PathBuf,
-    /// Bundle or architecture of the other
+    /// Bundle, card or architecture of the other
     b: PathBuf,
     /// KZG parameters: compares the model hashes of two bundles too
     #[arg(long, value_name = "FILE")]

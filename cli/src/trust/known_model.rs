@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::kept_folder;
 use crate::{
-    keygen::read_architecture,
+    keygen::{is_card, read_architecture},
     output::{Output, hex},
     setup_trust::SetupTrust,
 };
@@ -47,15 +47,11 @@ pub(crate) struct KnownModel {
 impl PublishedModel {
     /// The published part in a file, which is a card or an architecture.
     pub(crate) fn of_file(path: &Path, setup: Option<PathBuf>) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let value: serde_json::Value = serde_json::from_str(&text).with_context(|| {
-            format!("{} is neither a model card nor an architecture", path.display())
-        })?;
+        let card = is_card(path)?;
         let path = Some(path.to_owned());
-        Ok(match value.get("format") {
-            Some(_) => Self { card: path, architecture: None, setup },
-            None => Self { card: None, architecture: path, setup },
+        Ok(match card {
+            true => Self { card: path, architecture: None, setup },
+            false => Self { card: None, architecture: path, setup },
         })
     }
 
