@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     match run(cli.command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", output::message(&error));
+            output.fail(&output::message(&error));
             ExitCode::FAILURE
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Write as _},
     io::{IsTerminal, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -17,7 +18,7 @@ use crate::resources::Stopwatch;
 
 #[derive(Args)]
 pub(crate) struct OutputArgs {
-    /// Print the result as one JSON object
+    /// Print the result as one JSON object; of a failure one with the field `error`
     #[arg(long, global = true)]
     json: bool,
     /// Show progress on stderr: `auto` does on a terminal, unless --json is given
@@ -36,6 +37,8 @@ pub(crate) struct Output {
     json: bool,
     progress: bool,
     stopwatch: Stopwatch,
+    /// Whether the one object of `--json` is out: a report may be followed by a failure.
+    told: AtomicBool,
 }
 
 impl Output {
@@ -45,7 +48,8 @@ impl Output {
             When::Always => true,
             When::Never => false,
         };
-        Self { json: args.json, progress, stopwatch: Stopwatch::start() }
+        let told = AtomicBool::new(false);
+        Self { json: args.json, progress, stopwatch: Stopwatch::start(), told }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -81,6 +85,20 @@ impl Output {
         Spinner(Some(bar))
     }
 
+    /// Says why there is no result: on stderr, and with `--json` as an object with the field `error` too.
+    pub(crate) fn fail(&self, message: &str) {
+        eprintln!("error: {message}");
+        if self.json && !self.told.load(Ordering::Relaxed) {
+            let mut fields = serde_json::Map::new();
+            fields.insert("error".to_owned(), message.into());
+            if let Ok(used) = serde_json::to_value(self.stopwatch.read()) {
+                fields.insert("resources".to_owned(), used);
+            }
+            // Where stdout is closed, stderr has said it.
+            let _ = writeln!(std::io::stdout().lock(), "{}", Value::Object(fields));
+        }
+    }
+
     /// Prints the result: `text` for people, or `value` with the resources that the command used.
     pub(crate) fn finish(
         &self,
@@ -88,6 +106,7 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<()> {
         let mut stdout = std::io::stdout().lock();
+        self.told.store(true, Ordering::Relaxed);
         if self.json {
             let mut value = serde_json::to_value(value).context("the result is not JSON")?;
             if let Value::Object(fields) = &mut value {

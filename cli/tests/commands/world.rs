@@ -170,6 +170,9 @@ pub(crate) fn json(arguments: &[&dyn AsRef<OsStr>]) -> Value {
 pub(crate) fn refusal(arguments: &[&dyn AsRef<OsStr>]) -> String {
     let done = run(arguments);
     assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stdout));
-    assert!(done.stdout.is_empty());
-    String::from_utf8(done.stderr).expect("text")
+    let told: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let text = String::from_utf8(done.stderr).expect("text");
+    let error = told["error"].as_str().expect("an error");
+    assert!(text.ends_with(&format!("error: {error}\n")), "{text}");
+    text
 }
