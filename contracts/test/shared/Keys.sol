@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+/// @notice Data contracts of verifying keys for tests, put together byte by byte without the library under test. No
+/// proof is valid for them: their points and commitments are names.
+library Keys {
+    /// @dev The generator of G2 in the order of EIP-197.
+    bytes internal constant GENERATOR =
+        hex"198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c21800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa";
+
+    /// @dev The class of a committed input.
+    bytes32 internal constant PREDICTION = hex"000201000100000001";
+
+    /// @dev An audit's statement on runs of 2^log items in a tree of depth 20.
+    function audit(uint8 log) internal pure returns (bytes32) {
+        return bytes32(abi.encodePacked(hex"000202000400000001", log, uint8(20), uint32(1)));
+    }
+
+    /// @dev A retrieval's statement on runs of 2^log items in a tree of depth 20.
+    function retrieval(uint8 log) internal pure returns (bytes32) {
+        return bytes32(abi.encodePacked(hex"000203000500000001", log, uint8(20), uint32(7)));
+    }
+
+    /// @dev One or two logits of a committed input, one or two best classes, the class of a public one.
+    bytes32 internal constant ONE_LOGIT = hex"000201000300000001";
+    bytes32 internal constant TWO_LOGITS = hex"000201000300000002";
+    bytes32 internal constant ONE_BEST = hex"000201000200000001";
+    bytes32 internal constant TWO_BEST = hex"000201000200000002";
+    bytes32 internal constant OF_PUBLIC_INPUT = hex"000201010100000001";
+
+    /// @dev Statements of each kind that are not about the class of a committed input.
+    function anythingElse() internal pure returns (bytes32[] memory statements) {
+        statements = new bytes32[](7);
+        (statements[0], statements[1]) = (ONE_LOGIT, TWO_LOGITS);
+        (statements[2], statements[3]) = (ONE_BEST, TWO_BEST);
+        statements[4] = OF_PUBLIC_INPUT;
+        (statements[5], statements[6]) = (audit(0), retrieval(0));
+    }
+
+    /// @dev What stands for a setup's [s]_2 of this name.
+    function point(string memory name) internal pure returns (bytes memory) {
+        bytes32 seed = keccak256(bytes(name));
+        return abi.encode(seed, ~seed, seed << 1, seed >> 1);
+    }
+
+    /// @dev The id of a setup of this name.
+    function setupId(string memory name) internal pure returns (bytes32) {
+        return keccak256(point(name));
+    }
+
+    /// @dev The key of this name, of a setup with these points.
+    function code(bytes32 statement, bytes memory one, bytes memory s, string memory name)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return bytes.concat(statement, new bytes(7 * 32), one, s, "commitments of ", bytes(name));
+    }
+}
