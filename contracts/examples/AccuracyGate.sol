@@ -72,7 +72,7 @@ contract AccuracyGate {
     }
 
     function _requireCircuit(uint256 modelId, bytes32 expected) private view {
-        (,, bool deprecated) = MODELS.admissionOf(modelId);
+        (,, bool deprecated,) = MODELS.admissionOf(modelId);
         if (deprecated) revert Deprecated(modelId);
         IModelRegistry.ModelBinding memory binding = MODELS.bindingOf(modelId);
         Circuit memory circuit =

@@ -20,10 +20,10 @@ contract ProvenSwitch {
     error NotOwner();
     error OtherModel(uint256 modelId, bytes32 bindingHash);
 
-    /// @param bindingHash The model's binding hash as the owner computed it: a registration that a
-    /// reorganization put in the model's place has another one. Not zero, as an unbound model's is.
+    /// @param bindingHash The model's binding hash as the switch's owner computed it: the id covers the model's
+    /// owner and key, but not the verifier that it was bound to. Not zero, as an unbound model's is.
     constructor(IERCZKMLVerifier verifier, uint256 modelId, bytes32 bindingHash, uint256 trigger) {
-        (bytes32 bound,,) = IModelRegistry(verifier.registry()).admissionOf(modelId);
+        (bytes32 bound,,,) = IModelRegistry(verifier.registry()).admissionOf(modelId);
         if (bound == 0 || bound != bindingHash) revert OtherModel(modelId, bound);
         VERIFIER = verifier;
         MODEL_ID = modelId;

@@ -10,6 +10,7 @@ import {PredictionEscrow} from "../src/PredictionEscrow.sol";
 import {ResultRegistry} from "../src/ResultRegistry.sol";
 import {RetrievalEscrow} from "../src/RetrievalEscrow.sol";
 import {ServiceBond} from "../src/ServiceBond.sol";
+import {Ceremonies} from "../src/libraries/Ceremonies.sol";
 import {ProofVerifierAdapter} from "../src/adapters/ProofVerifierAdapter.sol";
 
 /// @title The contracts that need no model, and their addresses
@@ -43,7 +44,8 @@ contract Addresses is Script {
     /// @notice The contracts in an order in which they can be deployed.
     function list(bool allowDevSetup) public returns (Planned[] memory) {
         delete _planned;
-        address models = _plan("ModelRegistry", type(ModelRegistry).creationCode, "");
+        address models =
+            _plan("ModelRegistry", type(ModelRegistry).creationCode, abi.encode(Ceremonies.known()));
         bytes memory verification = abi.encode(models, allowDevSetup);
         address results = _plan("ResultRegistry", type(ResultRegistry).creationCode, abi.encode(models));
         address inference = _plan("InferenceVerifier", type(InferenceVerifier).creationCode, verification);

@@ -16,6 +16,7 @@ import {Hints} from "./libraries/Hints.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
+import {Statements} from "./libraries/Statement.sol";
 import {Tallies, Tally} from "./libraries/Tally.sol";
 
 /// @title Escrow for accuracy audits: bounties and contests
@@ -33,10 +34,10 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
     struct StoredEntry {
         address seller;
-        uint48 modelId;
         uint32 batch;
         EntryState state;
         bool certified;
+        uint256 modelId;
         // A bit for each run, 256 to a slot.
         mapping(uint256 bucket => uint256) proven;
     }
@@ -352,9 +353,8 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
             revert Errors.WrongCaller(terms.seller, msg.sender);
         }
         if (job.entries == terms.maxEntries) revert Errors.EntriesFull(jobId, terms.maxEntries);
-        if (offer.batch == 0) revert Errors.ZeroValue("batch");
         Hints.requireLength(offer.encryptionKey);
-        _admitModel(offer.modelId, offer.bindingHash);
+        _admitRuns(offer.modelId, offer.bindingHash, Statements.AUDIT, offer.batch);
         _admitKey(terms, offer);
 
         entry = ++job.entries;
@@ -367,7 +367,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
 
         StoredEntry storage stored = _entries[jobId][entry];
         stored.seller = msg.sender;
-        stored.modelId = SafeCast.toUint48(offer.modelId);
+        stored.modelId = offer.modelId;
         stored.batch = offer.batch;
         stored.state = EntryState.Entered;
         emit Events.AuditEntered(

@@ -12,6 +12,7 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
+import {Statement, Statements} from "./libraries/Statement.sol";
 
 /// @title Verifier of predictions for other contracts
 /// @notice See IInferenceVerifier.
@@ -25,13 +26,18 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     /// @notice First bytes of keccak256("halo2-kzg-bn254-v1"), the proof system that is checked here.
     bytes4 public constant PROOF_SYSTEM_ID = 0x301c92ec;
 
+    /// @dev Above what a verifier has left whose call of a precompile ran out of gas: a 64th of what it had before,
+    /// which was less than the 113,000 of the dearest call, a pairing of two pairs, so less than 2,000. A precompile
+    /// that fails for another reason takes all gas, too, but leaves more where there was plenty.
+    uint256 private constant STARVED = 10_000;
+
     IModelRegistry private immutable REGISTRY;
     bool private immutable ALLOW_DEV_SETUP;
 
     mapping(bytes32 inferenceId => Inference) private _inferences;
 
     /// @param registry_ Registry whose models are verified.
-    /// @param allowDevSetup_ Whether to admit keys of locally made trusted setups.
+    /// @param allowDevSetup_ Whether to admit keys of trusted setups that the registry does not know.
     constructor(IModelRegistry registry_, bool allowDevSetup_) {
         if (address(registry_).code.length == 0) revert Errors.NoCode(address(registry_));
         REGISTRY = registry_;
@@ -149,26 +155,40 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     }
 
     function _admit(uint256 modelId) private view {
-        (, bool devSetup, bool deprecated) = REGISTRY.admissionOf(modelId);
+        (bytes32 bindingHash, bool devSetup, bool deprecated, Statement statement) =
+            REGISTRY.admissionOf(modelId);
+        if (bindingHash == 0) revert Errors.NotBound(modelId);
         if (deprecated) revert VerificationRefused_ModelDeprecated(modelId);
         if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
         bytes4 proofSystemId = REGISTRY.proofSystemOf(modelId);
         if (proofSystemId != PROOF_SYSTEM_ID) revert UnsupportedProofSystem(proofSystemId);
+        if (!statement.equals(Statements.CLASS_OF_COMMITTED_INPUT)) {
+            revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
+        }
     }
 
-    /// @dev A call by hand, because a verifier's own errors are to become {InvalidProof}, and because an
-    /// answer of the wrong length would be outside of what `try` catches.
+    /// @dev A call by hand, because what it fails with depends on the gas, and because an answer of the wrong
+    /// length would be outside of what `try` catches.
     function _requireProof(uint256 modelId, bytes calldata proof, uint256[] memory publicInputs)
         private
         view
     {
-        IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);
-        if (binding.vk.codehash != binding.vkHash || binding.verifier.codehash != binding.verifierCodeHash) {
-            revert ModelMismatch();
+        (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier) =
+            REGISTRY.verificationOf(modelId);
+        if (vk.codehash != vkHash || verifier.codehash != verifierCodeHash) revert ModelMismatch();
+        bytes memory question = abi.encodeCall(IHalo2Verifier.verify, (vk, proof, publicInputs));
+        uint256 given = gasleft();
+        (bool valid, bytes memory answer) = verifier.staticcall(question);
+        if (!valid) {
+            // A verifier that runs out of gas leaves the 64th that this call keeps back (EIP-150), and one whose
+            // call of a precompile runs out a little more. It may say that the proof is bad; that is not known.
+            if (gasleft() <= given / 64 + STARVED) revert GasTooLow(given);
+            if (answer.length == 0) revert VerifierFailed(verifier);
+            assembly ("memory-safe") {
+                revert(add(answer, 0x20), mload(answer))
+            }
         }
-        (bool valid, bytes memory answer) = binding.verifier
-            .staticcall(abi.encodeCall(IHalo2Verifier.verify, (binding.vk, proof, publicInputs)));
-        if (!valid || answer.length != 32) revert InvalidProof();
-        if (abi.decode(answer, (bytes32)) != binding.modelHash) revert ModelMismatch();
+        if (answer.length != 32) revert VerifierFailed(verifier);
+        if (abi.decode(answer, (bytes32)) != modelHash) revert ModelMismatch();
     }
 }

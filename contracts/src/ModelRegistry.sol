@@ -7,23 +7,28 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IERCZKMLRegistry} from "./interfaces/IERCZKMLRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {Errors} from "./libraries/Errors.sol";
+import {Statement} from "./libraries/Statement.sol";
 import {VerifyingKey} from "./libraries/VerifyingKey.sol";
 
 /// @title Model registry
 /// @notice See IModelRegistry for the update policy and what a registration does not prove.
 contract ModelRegistry is IModelRegistry, ERC165 {
+    /// @dev What escrows read to admit a model lies in two slots, what they read for a proof in five.
     struct Model {
         bytes32 modelHash;
         bytes32 circuitHash;
         bytes32 vkHash;
         bytes32 verifierCodeHash;
         bytes32 bindingHash;
-        address vk;
+        bytes32 setupId;
+        // The statement's bytes up to the reserved ones, which are zero.
+        bytes15 statement;
         bool devSetup;
         bool deprecated;
+        bytes4 proofSystemId;
+        address vk;
         address verifier;
         address owner;
-        bytes4 proofSystemId;
         string uri;
     }
 
@@ -31,9 +36,19 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     uint256 public constant MAX_URI_LENGTH = 1024;
 
     /// @inheritdoc IModelRegistry
-    uint256 public modelCount;
+    mapping(bytes32 setupId => bool) public isCeremony;
 
     mapping(uint256 modelId => Model) private _models;
+
+    /// @param setupIds The ceremonies that are known: keccak256 of the [s]_2 of each, see VerifyingKey.
+    constructor(bytes32[] memory setupIds) {
+        for (uint256 i = 0; i < setupIds.length; ++i) {
+            bytes32 setupId = setupIds[i];
+            if (setupId == 0) revert Errors.ZeroValue("setupId");
+            isCeremony[setupId] = true;
+            emit CeremonyKnown(setupId);
+        }
+    }
 
     /// @inheritdoc IERCZKMLRegistry
     function registerModel(ModelCommitment calldata commitment) public returns (uint256 modelId) {
@@ -43,8 +58,15 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         if (commitment.proofSystemId == 0) revert Errors.ZeroValue("proofSystemId");
         _requireUriLength(commitment.uri);
 
-        modelId = ++modelCount;
+        modelId = modelIdOf(
+            msg.sender,
+            commitment.modelHash,
+            commitment.circuitHash,
+            commitment.vkHash,
+            commitment.proofSystemId
+        );
         Model storage model = _models[modelId];
+        if (model.modelHash != 0) revert Errors.AlreadyRegistered(modelId);
         model.modelHash = commitment.modelHash;
         model.circuitHash = commitment.circuitHash;
         model.vkHash = commitment.vkHash;
@@ -65,23 +87,29 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         if (vk.codehash != model.vkHash) revert Errors.CodeHashMismatch(vk, model.vkHash, vk.codehash);
         if (verifier.code.length == 0) revert Errors.NoCode(verifier);
 
-        bool devSetup = VerifyingKey.isDevSetup(vk);
-        bytes32 verifierCodeHash = verifier.codehash;
+        Statement statement = VerifyingKey.statementOf(vk);
+        bytes32 setupId = VerifyingKey.setupIdOf(vk);
+        bool devSetup = !isCeremony[setupId];
         bindingHash = bindingHashOf(
+            model.owner,
             model.modelHash,
             model.circuitHash,
             model.vkHash,
             model.proofSystemId,
             vk,
             verifier,
-            verifierCodeHash
+            verifier.codehash
         );
-        model.devSetup = devSetup;
         model.vk = vk;
         model.verifier = verifier;
-        model.verifierCodeHash = verifierCodeHash;
+        model.verifierCodeHash = verifier.codehash;
+        model.setupId = setupId;
+        model.statement = bytes15(Statement.unwrap(statement));
+        model.devSetup = devSetup;
         model.bindingHash = bindingHash;
-        emit VerifierBound(modelId, vk, verifier, verifierCodeHash, devSetup, bindingHash);
+        emit VerifierBound(
+            modelId, vk, verifier, verifier.codehash, devSetup, setupId, statement, bindingHash
+        );
     }
 
     /// @inheritdoc IModelRegistry
@@ -128,32 +156,40 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     /// @inheritdoc IModelRegistry
     function bindingOf(uint256 modelId) external view returns (ModelBinding memory) {
-        Model storage model = _models[modelId];
-        address verifier = model.verifier;
-        if (verifier == address(0)) {
-            _model(modelId);
-            revert Errors.NotBound(modelId);
-        }
+        Model storage model = _boundModel(modelId);
         return ModelBinding({
             modelHash: model.modelHash,
             vkHash: model.vkHash,
             verifierCodeHash: model.verifierCodeHash,
             vk: model.vk,
-            verifier: verifier,
-            devSetup: model.devSetup
+            verifier: model.verifier,
+            devSetup: model.devSetup,
+            setupId: model.setupId,
+            statement: Statement.wrap(model.statement),
+            owner: model.owner
         });
+    }
+
+    /// @inheritdoc IModelRegistry
+    function verificationOf(uint256 modelId)
+        external
+        view
+        returns (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier)
+    {
+        Model storage model = _boundModel(modelId);
+        return (model.modelHash, model.vkHash, model.verifierCodeHash, model.vk, model.verifier);
     }
 
     /// @inheritdoc IModelRegistry
     function admissionOf(uint256 modelId)
         external
         view
-        returns (bytes32 bindingHash, bool devSetup, bool deprecated)
+        returns (bytes32 bindingHash, bool devSetup, bool deprecated, Statement statement)
     {
         Model storage model = _models[modelId];
         bindingHash = model.bindingHash;
         if (bindingHash == 0) _model(modelId);
-        return (bindingHash, model.devSetup, model.deprecated);
+        return (bindingHash, model.devSetup, model.deprecated, Statement.wrap(model.statement));
     }
 
     /// @inheritdoc IModelRegistry
@@ -170,7 +206,19 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     }
 
     /// @inheritdoc IModelRegistry
+    function modelIdOf(
+        address owner,
+        bytes32 modelHash,
+        bytes32 circuitHash,
+        bytes32 vkHash,
+        bytes4 proofSystemId
+    ) public pure returns (uint256 modelId) {
+        modelId = uint256(keccak256(abi.encode(owner, modelHash, circuitHash, vkHash, proofSystemId)));
+    }
+
+    /// @inheritdoc IModelRegistry
     function bindingHashOf(
+        address owner,
         bytes32 modelHash,
         bytes32 circuitHash,
         bytes32 vkHash,
@@ -180,7 +228,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         bytes32 verifierCodeHash
     ) public pure returns (bytes32 bindingHash) {
         bindingHash = keccak256(
-            abi.encode(modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)
+            abi.encode(owner, modelHash, circuitHash, vkHash, proofSystemId, vk, verifier, verifierCodeHash)
         );
     }
 
@@ -193,6 +241,14 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     function _model(uint256 modelId) private view returns (Model storage model) {
         model = _models[modelId];
         if (model.modelHash == 0) revert ModelNotFound(modelId);
+    }
+
+    function _boundModel(uint256 modelId) private view returns (Model storage model) {
+        model = _models[modelId];
+        if (model.verifier == address(0)) {
+            _model(modelId);
+            revert Errors.NotBound(modelId);
+        }
     }
 
     function _ownModel(uint256 modelId) private view returns (Model storage model) {

@@ -7,6 +7,7 @@ import {IModelVerification} from "./interfaces/IModelVerification.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
+import {Statement, Statements} from "./libraries/Statement.sol";
 
 /// @title Admission of models and checking of their proofs, shared by the escrows
 /// @notice A job stores its model's id. That pins weights, verifying key and verifier, because the registry
@@ -17,8 +18,8 @@ abstract contract ModelVerification is IModelVerification {
     bool private immutable ALLOW_DEV_SETUP;
 
     /// @param registry_ Registry whose models are admitted.
-    /// @param allowDevSetup_ Whether to admit keys of locally made trusted setups; false wherever the money
-    /// is real, because whoever made such a setup can forge proofs.
+    /// @param allowDevSetup_ Whether to admit keys of trusted setups that the registry does not know; false
+    /// wherever the money is real, because whoever made such a setup can forge proofs.
     constructor(IModelRegistry registry_, bool allowDevSetup_) {
         if (address(registry_).code.length == 0) revert Errors.NoCode(address(registry_));
         REGISTRY = registry_;
@@ -40,27 +41,33 @@ abstract contract ModelVerification is IModelVerification {
         return ProofContext.bind(jobId, recipient);
     }
 
-    /// @dev Reverts unless new business may rely on the model and it is bound as the caller expects.
-    function _admitModel(uint256 modelId, bytes32 expectedBinding) internal view {
-        (bytes32 bindingHash, bool devSetup, bool deprecated) = REGISTRY.admissionOf(modelId);
-        if (bindingHash == 0) revert Errors.NotBound(modelId);
-        if (bindingHash != expectedBinding) {
-            revert Errors.BindingMismatch(modelId, expectedBinding, bindingHash);
+    /// @dev Reverts unless new business may rely on the model, it is bound as the caller expects, and its proofs
+    /// are about the class of a committed input.
+    function _admitPrediction(uint256 modelId, bytes32 expectedBinding) internal view {
+        Statement statement = _admit(modelId, expectedBinding);
+        if (!statement.equals(Statements.CLASS_OF_COMMITTED_INPUT)) {
+            revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
-        if (deprecated) revert Errors.DeprecatedModel(modelId);
-        if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
+    }
+
+    /// @dev The same for proofs of this kind about runs of `batch` items. An audit's proof has as many public
+    /// inputs as a retrieval's, and a bitmap of the one would pass for a count of the other.
+    function _admitRuns(uint256 modelId, bytes32 expectedBinding, uint256 kind, uint256 batch) internal view {
+        Statement statement = _admit(modelId, expectedBinding);
+        if (statement.kind() != kind) revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
+        uint256 items = statement.items();
+        if (items != batch) revert Errors.BatchMismatch(modelId, items, batch);
     }
 
     /// @dev Reverts if a model that was admitted before has been deprecated since; its binding is the same.
     function _requireCurrent(uint256 modelId) internal view {
-        (,, bool deprecated) = REGISTRY.admissionOf(modelId);
+        (,, bool deprecated,) = REGISTRY.admissionOf(modelId);
         if (deprecated) revert Errors.DeprecatedModel(modelId);
     }
 
     /// @dev What admits or refuses a model by its contracts: the code hashes of its verifying key and verifier.
     function _codeHashesOf(uint256 modelId) internal view returns (bytes32 vkHash, bytes32 verifierCodeHash) {
-        IModelRegistry.ModelBinding memory binding = REGISTRY.bindingOf(modelId);
-        return (binding.vkHash, binding.verifierCodeHash);
+        (, vkHash, verifierCodeHash,,) = _verificationOf(modelId);
     }
 
     /// @dev Reverts unless `proof` is valid for the public inputs and shows the model's weights.
@@ -70,30 +77,42 @@ abstract contract ModelVerification is IModelVerification {
     {
         PublicInputs.requireCanonical(publicInputs);
         (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier) =
-            _bindingOf(modelId);
+            _verificationOf(modelId);
         _requireCode(vk, vkHash);
         _requireCode(verifier, verifierCodeHash);
         bytes32 weightsHash = _verify(verifier, vk, proof, publicInputs);
         if (weightsHash != modelHash) revert Errors.ModelHashMismatch(modelHash, weightsHash);
     }
 
-    /// @dev REGISTRY.bindingOf(modelId), for less gas: the answer is read where it stands.
-    function _bindingOf(uint256 modelId)
+    function _admit(uint256 modelId, bytes32 expectedBinding) private view returns (Statement) {
+        (bytes32 bindingHash, bool devSetup, bool deprecated, Statement statement) =
+            REGISTRY.admissionOf(modelId);
+        if (bindingHash == 0) revert Errors.NotBound(modelId);
+        if (bindingHash != expectedBinding) {
+            revert Errors.BindingMismatch(modelId, expectedBinding, bindingHash);
+        }
+        if (deprecated) revert Errors.DeprecatedModel(modelId);
+        if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
+        return statement;
+    }
+
+    /// @dev REGISTRY.verificationOf(modelId), for less gas: the answer is read where it stands.
+    function _verificationOf(uint256 modelId)
         private
         view
         returns (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier)
     {
-        bytes4 selector = IModelRegistry.bindingOf.selector;
+        bytes4 selector = IModelRegistry.verificationOf.selector;
         address registry_ = address(REGISTRY);
         assembly ("memory-safe") {
             let start := mload(0x40)
             mstore(0x00, selector)
             mstore(0x04, modelId)
-            if iszero(staticcall(gas(), registry_, 0x00, 0x24, start, 0xc0)) {
+            if iszero(staticcall(gas(), registry_, 0x00, 0x24, start, 0xa0)) {
                 returndatacopy(start, 0, returndatasize())
                 revert(start, returndatasize())
             }
-            if lt(returndatasize(), 0xc0) { revert(0, 0) }
+            if lt(returndatasize(), 0xa0) { revert(0, 0) }
             modelHash := mload(start)
             vkHash := mload(add(start, 0x20))
             verifierCodeHash := mload(add(start, 0x40))

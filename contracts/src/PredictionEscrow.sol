@@ -17,14 +17,14 @@ import {PublicInputs} from "./libraries/PublicInputs.sol";
 /// @title Escrow for prediction bounties
 /// @notice See IPredictionEscrow for the protocol.
 contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
-    /// @dev Two packed slots, the input, and the output that a claim adds.
+    /// @dev Two packed slots, the model, the input, and the output that a claim adds.
     struct StoredJob {
         address buyer;
         uint40 deadline;
-        uint48 modelId;
         State state;
         address token;
         uint96 price;
+        uint256 modelId;
         uint256 inputCommitment;
         uint256 output;
     }
@@ -119,13 +119,13 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
         if (order.inputCommitment == 0) revert Errors.ZeroValue("inputCommitment");
         PublicInputs.requireCanonical(1, order.inputCommitment);
         Hints.requireLength(order.hint);
-        _admitModel(order.modelId, order.bindingHash);
+        _admitPrediction(order.modelId, order.bindingHash);
 
         jobId = ++jobCount;
         StoredJob storage job = _jobs[jobId];
         job.buyer = msg.sender;
         job.deadline = SafeCast.toUint40(order.deadline);
-        job.modelId = SafeCast.toUint48(order.modelId);
+        job.modelId = order.modelId;
         job.state = State.Open;
         job.token = order.token;
         job.price = SafeCast.toUint96(order.price);

@@ -14,6 +14,7 @@ import {Hints} from "./libraries/Hints.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
+import {Statements} from "./libraries/Statement.sol";
 
 /// @title Escrow for retrieval from committed collections
 /// @notice See IRetrievalEscrow for the protocol.
@@ -166,7 +167,7 @@ contract RetrievalEscrow is IRetrievalEscrow, Custody, ModelVerification {
         Deadlines.requireOrder(block.timestamp, terms.proveBy);
         Deadlines.requireOrder(terms.proveBy, terms.openBy);
         Hints.requireLength(hint);
-        _admitModel(terms.modelId, bindingHash);
+        _admitRuns(terms.modelId, bindingHash, Statements.RETRIEVAL, terms.batch);
 
         jobId = ++jobCount;
         StoredJob storage job = _jobs[jobId];

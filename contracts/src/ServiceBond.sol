@@ -21,7 +21,7 @@ import {Signatures} from "./libraries/Signatures.sol";
 /// @title Bonded prediction service with spot checks
 /// @notice See IServiceBond for the protocol.
 contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
-    /// @dev Four slots. Times and windows in seconds.
+    /// @dev Five slots. Times and windows in seconds.
     struct StoredService {
         address provider;
         uint40 closableAt;
@@ -33,9 +33,9 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         address token;
         uint96 proofCost;
         uint128 bond;
-        uint48 modelId;
         uint48 openBatches;
         uint32 noticePeriod;
+        uint256 modelId;
     }
 
     /// @dev What is not in the receipt, whose hash is the key.
@@ -82,7 +82,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     {
         _requireTerms(terms);
         _requireRange("bond", bond, terms.penalty, type(uint96).max);
-        _admitModel(terms.modelId, terms.bindingHash);
+        _admitPrediction(terms.modelId, terms.bindingHash);
 
         serviceId = serviceIdOf(msg.sender, terms, salt);
         StoredService storage service = _services[serviceId];
@@ -94,7 +94,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         service.proofWindow = SafeCast.toUint24(terms.proofWindow);
         service.noticePeriod = SafeCast.toUint32(terms.noticePeriod);
         service.token = terms.token;
-        service.modelId = SafeCast.toUint48(terms.modelId);
+        service.modelId = terms.modelId;
         service.bond = SafeCast.toUint128(bond);
         service.penalty = SafeCast.toUint96(terms.penalty);
         service.proofCost = SafeCast.toUint96(terms.proofCost);

@@ -28,8 +28,7 @@ contract ModelMetadata is IZKMetadata {
 
     /// @dev Errors: ZeroValue, and ModelNotFound of the registry.
     /// @param registry Registry of the model, from which the circuit's hash is read.
-    /// @param modelId The model. After a reorganization an id can stand for another one, so its reader
-    /// compares {circuitId} with the architecture that it means.
+    /// @param modelId The model. The id covers its owner, its circuit and its key.
     /// @param version Major version in the high 32 bits, minor in the low ones.
     /// @param schemaHash Keccak-256 of the schema document; not zero.
     /// @param schemaUri Where the schema is; not empty. Content-addressed (`ipfs://`), or if HTTPS is used

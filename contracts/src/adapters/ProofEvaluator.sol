@@ -34,7 +34,7 @@ contract ProofEvaluator is ModelVerification {
 
     /// @dev Errors: NoCode, ZeroValue, PublicInputOutOfRange; those of admission, see IModelVerification.
     /// @param registry_ Registry of the model.
-    /// @param allowDevSetup_ Whether to admit keys of locally made trusted setups.
+    /// @param allowDevSetup_ Whether to admit keys of trusted setups that the registry does not know.
     /// @param commerce ERC-8183 contract that holds the jobs.
     /// @param modelId The model's id in the registry.
     /// @param bindingHash The model's binding hash as the client computed it, see IModelRegistry.
@@ -52,7 +52,7 @@ contract ProofEvaluator is ModelVerification {
         }
         if (inputCommitment == 0) revert Errors.ZeroValue("inputCommitment");
         PublicInputs.requireCanonical(1, inputCommitment);
-        _admitModel(modelId, bindingHash);
+        _admitPrediction(modelId, bindingHash);
         COMMERCE = commerce;
         MODEL_ID = modelId;
         INPUT_COMMITMENT = inputCommitment;

@@ -45,7 +45,7 @@ contract ProofVerifierAdapter is IProofVerifier, ERC165 {
         (uint256 class, bytes memory inner) = abi.decode(proof, (uint256, bytes));
         bytes memory output = abi.encode(class);
         if (keccak256(output) != outputHash) revert OutputHashMismatch(outputHash, keccak256(output));
-        (bytes32 bound,,) = REGISTRY.admissionOf(modelId);
+        (bytes32 bound,,,) = REGISTRY.admissionOf(modelId);
         if (bound != bindingHash) revert Errors.BindingMismatch(modelId, bindingHash, bound);
         INFERENCE_VERIFIER.checkInference(modelId, inputHash, output, inner, msg.sender);
         return true;

@@ -23,8 +23,9 @@ import {IModelVerification} from "./IModelVerification.sol";
 ///
 /// Public inputs of a run's proof, each below the scalar modulus r of BN254: [context, testSetRoot, first
 /// index, items, correct]; context = {contextOf}(job id, seller of the entry), so that a copied proof helps
-/// nobody else. Which statement a proof makes (top-1, top-k) is a property of the verifying key. So is
-/// everything that makes a count honest: see `admittedKeys` and {deliver}.
+/// nobody else. That a key is one of audits, and how many items its runs have, is checked when a seller enters.
+/// Whether it counts the first or the k best classes is a property of the key, too, but not checked. So is
+/// everything else that makes a count honest: see `admittedKeys` and {deliver}.
 ///
 /// Of the terms only the hash is stored: calls on a job repeat them, and they are found in its AuditOpened
 /// event; with others they revert with TermsMismatch, for an unknown id with JobNotFound. Times are Unix
@@ -109,9 +110,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice What a seller enters with.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
-    /// @param batch Items that one proof covers; not zero, and not so few that there are 2^31 runs. A
-    /// property of the verifying key: with another value than the key's some runs may not be provable; counts
-    /// stay right.
+    /// @param batch Items that one proof covers, as the model's verifying key says; not so few that there are
+    /// 2^31 runs.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
     /// @param encryptionKey Public key for the delivery; only logged.
@@ -186,8 +186,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
     /// The model is fixed from here on.
-    /// @dev Errors: WrongJobState, DeadlinePassed, WrongCaller, EntriesFull, ZeroValue, HintTooLong,
-    /// KeyListMismatch, KeyNotAdmitted, RunOutOfRange; of admission; of a deposit.
+    /// @dev Errors: WrongJobState, DeadlinePassed, WrongCaller, EntriesFull, HintTooLong, KeyListMismatch,
+    /// KeyNotAdmitted, RunOutOfRange; of admission; of a deposit.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param offer What the caller enters with.

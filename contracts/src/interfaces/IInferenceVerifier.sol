@@ -20,15 +20,28 @@ import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
 /// `output` is abi.encode(uint256 class), exactly 32 bytes. `inputCommitment` is the Poseidon commitment
 /// as a big-endian field element; zero and values from r on are refused.
 ///
+/// The model's key is one for the class of a committed input; its proofs could not be told from others.
+///
 /// Reverts: {ModelMismatch} for other weights, and when the code of the bound key or verifier has changed;
-/// {InputCommitmentMismatch} and {OutputMismatch} for values that no proof can be about; {InvalidProof}
-/// for all else that the verifier refuses, so also for a proof about another input, output or context;
-/// {UnsupportedProofSystem}, {VerificationRefused_ModelDeprecated}; the registry's errors for unknown and
-/// unbound models; DevSetupRefused for keys of locally made setups, unless they were allowed at deployment.
+/// {InputCommitmentMismatch} and {OutputMismatch} for values that no proof can be about; the verifier's own errors
+/// for all that it refuses, so its ProofInvalid() also for a proof about another input, output or context;
+/// {GasTooLow} where the verifier may have failed for want of gas, which says nothing about the proof;
+/// {VerifierFailed}; {UnsupportedProofSystem}, {VerificationRefused_ModelDeprecated}; the registry's errors for
+/// unknown and NotBound for unbound models; WrongStatement for keys of anything else; DevSetupRefused for keys of
+/// trusted setups that the registry does not know, unless they were allowed at deployment. The standard's
+/// {InvalidProof} is not used: it would hide which of these it was.
 interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
     /// @notice There is no such inference.
     /// @param inferenceId The id that was asked for.
     error InferenceNotFound(bytes32 inferenceId);
+    /// @notice The model's verifier failed, and so little gas was left that it may have run short. The proof may be
+    /// good: call again with more.
+    /// @param given Gas that was left when the verifier was called.
+    error GasTooLow(uint256 given);
+    /// @notice The model's verifier failed without a reason, or answered with something that is no hash. No verifier
+    /// that is generated for a model does so.
+    /// @param verifier The verifier's address.
+    error VerifierFailed(address verifier);
 
     /// @notice {verifyInference} without an event, for a proof made for `caller`. Reverts in the same cases.
     /// @param modelId The model's id in the registry.
@@ -65,7 +78,8 @@ interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
         view
         returns (bytes32 inferenceId);
 
-    /// @notice Whether keys of locally made trusted setups are admitted. For development chains only.
+    /// @notice Whether keys of trusted setups that the registry does not know are admitted. For development
+    /// chains only.
     /// @return Whether they are admitted; fixed at deployment.
     function allowDevSetup() external view returns (bool);
 }

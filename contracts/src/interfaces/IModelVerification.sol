@@ -3,14 +3,16 @@ pragma solidity ^0.8.24;
 
 /// @title What every escrow tells about the models and proofs it takes
 /// @notice Errors of admission, where a call names a model: ModelNotFound, NotBound, BindingMismatch,
-/// DeprecatedModel, DevSetupRefused. Errors of a proof, where a call shows one: PublicInputOutOfRange,
-/// CodeHashMismatch, ModelHashMismatch, and the verifier's own.
+/// DeprecatedModel, DevSetupRefused, WrongStatement and, where proofs are about runs, BatchMismatch. Errors of a
+/// proof, where a call shows one: PublicInputOutOfRange, CodeHashMismatch, ModelHashMismatch, and the
+/// verifier's own.
 interface IModelVerification {
     /// @notice The registry whose models are admitted.
     /// @return Address of the registry (IModelRegistry); fixed at deployment.
     function registry() external view returns (address);
 
-    /// @notice Whether keys of locally made trusted setups are admitted. For development chains only.
+    /// @notice Whether keys of trusted setups that the registry does not know are admitted. For development
+    /// chains only.
     /// @return Whether they are admitted; fixed at deployment.
     function allowDevSetup() external view returns (bool);
 

@@ -15,7 +15,8 @@ import {IModelVerification} from "./IModelVerification.sol";
 ///
 /// Public inputs of the proof, each below the scalar modulus r of BN254:
 /// [context, inputCommitment, output], context = uint256(keccak256(abi.encode(chain id, this contract,
-/// job id, recipient))) >> 8. A copied proof therefore pays the same recipient and is void elsewhere.
+/// job id, recipient))) >> 8. A copied proof therefore pays the same recipient and is void elsewhere. The model's
+/// key is one for the class of a committed input.
 ///
 /// Times are Unix seconds, amounts are in units of the token (wei for ether). Errors of admission and of a
 /// proof are those of IModelVerification, errors of a deposit those of ICustody.
@@ -35,7 +36,7 @@ interface IPredictionEscrow is ICustody, IModelVerification {
     /// @notice What a buyer orders.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the buyer computed it from what it checked: weights'
-    /// commitment, circuit, verifying key, verifier and its code. Guards against a wrong id and reorgs.
+    /// commitment, circuit, verifying key, verifier and its code. The id does not cover the verifier.
     /// @param inputCommitment Salted Poseidon commitment to the input; not zero, below r.
     /// @param token ERC-20 token of the price, or the zero address for ether.
     /// @param price What the prover is paid; at least 1, at most 2^96 - 1.

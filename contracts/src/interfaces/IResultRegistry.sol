@@ -14,8 +14,8 @@ pragma solidity ^0.8.24;
 ///
 /// What a consumer has to ask for itself. `total` is what the certifier measured, for an audit the job's
 /// `items`: the first runs of a committed set can be audited alone, under the root of the whole. And the
-/// strongest stays for one model id: the same weights, registered again, have no record yet. So `total` is to
-/// be exactly the size of the set.
+/// strongest stays for one model id, which covers the model's owner: the same weights, registered by somebody else,
+/// have no record yet. So `total` is to be exactly the size of the set.
 interface IResultRegistry {
     /// @notice The strongest result recorded so far.
     /// @param correct Items proven to be classified correctly.

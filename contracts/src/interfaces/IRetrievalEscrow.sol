@@ -19,7 +19,7 @@ import {IModelVerification} from "./IModelVerification.sol";
 ///
 /// Public inputs of a run's proof, each below the scalar modulus r of BN254: [context, collectionRoot, first
 /// index, items, bitmap]; context = {contextOf}(job id, holder). Bit j of the bitmap, the least significant
-/// being bit 0, says whether item first index + j is selected.
+/// being bit 0, says whether item first index + j is selected. The model's key is one of retrieval.
 ///
 /// Of the terms only the hash is stored: calls on a job repeat them, and they are found in its
 /// RetrievalOpened event; with others they revert with TermsMismatch, for an unknown id with JobNotFound. Times
@@ -46,7 +46,7 @@ interface IRetrievalEscrow is ICustody, IModelVerification {
     /// @param modelId Id of the predicate model in the registry. Its meaning cannot change.
     /// @param collectionRoot Poseidon Merkle root of the collection; not zero, below r.
     /// @param items Number of items in the collection; at least 1.
-    /// @param batch Items that one proof covers, a property of the model's verifying key; in [1, 248].
+    /// @param batch Items that one proof covers, as the model's verifying key says; at most 248.
     /// @param proveBy Last second in which runs are proven; in the future.
     /// @param openBy Last second in which openings are published; after `proveBy`, at most 365 days ahead.
     struct Terms {

@@ -31,7 +31,8 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// draw is as good as the buyer's secret.
 ///
 /// Public inputs of a proof: [context, inputCommitment, class] with context = {contextOf}(uint256(batch
-/// id), provider): each proof is paid to the provider, whoever brings it.
+/// id), provider): each proof is paid to the provider, whoever brings it. The model's key is one for the class
+/// of a committed input.
 ///
 /// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
 /// nothing else can touch it. The rest of the bond promises nothing.

@@ -7,6 +7,8 @@ library Errors {
 
     /// @notice A hash, proof system id or address that must not be zero is. `field` names it.
     error ZeroValue(string field);
+    /// @notice The caller has registered this already.
+    error AlreadyRegistered(uint256 modelId);
     /// @notice The URI is longer than the registry stores.
     error UriTooLong(uint256 length, uint256 maximum);
     /// @notice An update tried to change more than the URI.
@@ -23,12 +25,19 @@ library Errors {
     error CodeHashMismatch(address account, bytes32 expected, bytes32 actual);
     /// @notice The account has no code.
     error NoCode(address account);
-    /// @notice The verifying key's data contract is not 0x00, flags byte, key.
+    /// @notice The account is no data contract of a verifying key, see VerifyingKey, or its statement does not fit
+    /// together.
     error MalformedVerifyingKey(address vk);
-    /// @notice The verifying key carries flags that this version does not know.
-    error UnknownKeyFlags(address vk, uint256 flags);
-    /// @notice The verifying key stems from a locally made trusted setup.
+    /// @notice The verifying key is of a format that this version does not know.
+    error UnknownKeyFormat(address vk, uint256 format);
+    /// @notice The verifying key's [1]_2 is not the generator of G2, so its [s]_2 says nothing about the secret.
+    error GeneratorMismatch(address vk);
+    /// @notice The verifying key's trusted setup is of no ceremony that the registry knows.
     error DevSetupRefused(uint256 modelId);
+    /// @notice The model's proofs state something else than what is paid for here.
+    error WrongStatement(uint256 modelId, bytes32 statement);
+    /// @notice The model's proofs are about `expected` items, not `actual`.
+    error BatchMismatch(uint256 modelId, uint256 expected, uint256 actual);
     /// @notice A public input is not below the scalar modulus of BN254.
     error PublicInputOutOfRange(uint256 index, uint256 value);
     /// @notice The proof is valid, but for other weights.

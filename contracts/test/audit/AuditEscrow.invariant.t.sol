@@ -3,15 +3,22 @@ pragma solidity 0.8.30;
 
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {AuditHandler} from "../handlers/AuditHandler.sol";
+import {RunModel} from "../handlers/RunModel.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
+import {Keys} from "../shared/Keys.sol";
 
 abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
     AuditHandler internal handler;
 
     function setUp() public override {
         super.setUp();
-        handler = new AuditHandler(audit, WEIGHTS, bindingHash, vk.codehash, admitted);
+        RunModel[] memory models = _models();
+        delete admitted;
+        for (uint256 i = 0; i < models.length; ++i) {
+            admitted.push(audit.admissionHashOf(models[i].vkHash, address(verifier).codehash));
+        }
+        handler = new AuditHandler(audit, WEIGHTS, models, admitted);
         bytes4[] memory selectors = new bytes4[](18);
         selectors[0] = AuditHandler.open.selector;
         selectors[1] = AuditHandler.enter.selector;
@@ -44,8 +51,8 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
             handler.open(0, i + 2, amounts, sizes, gaps);
         }
         for (uint256 job = 0; job < 3; ++job) {
-            handler.enter(1, job, 2);
-            handler.enter(2, job, 8);
+            handler.enter(1, job, 0);
+            handler.enter(2, job, 1);
         }
         handler.deliver(0, true);
         handler.deliver(0, false);
@@ -83,6 +90,17 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         assertEq(handler.calls("withdraw"), 1);
         invariant_SolventPaidOnceAndFinal();
         afterInvariant();
+    }
+
+    /// @dev Runs of four items, of more than any set has, and of two.
+    function _models() private returns (RunModel[] memory) {
+        uint8[] memory logs = new uint8[](3);
+        (logs[0], logs[1], logs[2]) = (2, 4, 1);
+        bytes32[] memory stated = new bytes32[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            stated[i] = Keys.audit(logs[i]);
+        }
+        return bindSizes(stated, logs);
     }
 
     /// @dev A job and each of its entries end once and stay as they are; together they pay out all that

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-
-import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {ICustody} from "../../src/interfaces/ICustody.sol";
-import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
-import {ResultRecorder} from "../doubles/ResultRecorder.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
+import {Keys} from "../shared/Keys.sol";
 import {AuditFixture} from "./AuditFixture.sol";
-
-/// @notice Answers like a registry, with any id.
-contract AnyModelRegistry {
-    function admissionOf(uint256) external pure returns (bytes32, bool, bool) {
-        return (bytes32(uint256(1)), false, false);
-    }
-}
 
 contract AuditEscrowEnterTest is AuditFixture {
     function test_Enter() public {
@@ -164,40 +153,78 @@ contract AuditEscrowEnterTest is AuditFixture {
         assertEq(enterAs(seller, jobId, terms), 1);
     }
 
-    function test_RevertWhen_BatchIsZero() public {
+    /// @dev With another batch than the key's some runs could not be proven, or items would be counted twice.
+    function test_RevertWhen_BatchIsNotTheKeys() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);
-        offer.batch = 0;
-        bytes memory refusal = abi.encodeWithSelector(Errors.ZeroValue.selector, "batch");
-        _expectRefusal(seller, jobId, terms, offer, refusal);
+        uint32[6] memory refused = [uint32(0), 1, BATCH - 1, BATCH + 1, ITEMS, type(uint32).max];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            offer.batch = refused[i];
+            _expectRefusal(
+                seller,
+                jobId,
+                terms,
+                offer,
+                abi.encodeWithSelector(Errors.BatchMismatch.selector, modelId, BATCH, refused[i])
+            );
+        }
+        offer.batch = BATCH;
+        enterWith(seller, jobId, terms, offer);
     }
 
     function test_BatchBounds() public {
-        uint32[5] memory batches = [uint32(1), ITEMS - 1, ITEMS, ITEMS + 1, type(uint32).max];
-        uint256[5] memory runs = [uint256(ITEMS), 2, 1, 1, 1];
-        IAuditEscrow.Terms memory terms = contest(5);
+        // Of ten items: one by one, all but two, all, and as many as fit.
+        uint8[4] memory logs = [0, 3, 4, 20];
+        uint256[4] memory runs = [uint256(ITEMS), 2, 1, 1];
+        IAuditEscrow.Terms memory terms = unlisted();
+        terms.maxEntries = 4;
         uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        for (uint256 i = 0; i < batches.length; ++i) {
-            offer.batch = batches[i];
-            uint256 entry = enterWith(seller, jobId, terms, offer);
+        for (uint256 i = 0; i < logs.length; ++i) {
+            uint256 entry = enterWith(seller, jobId, terms, _offerWith(logs[i]));
             assertEq(audit.getEntry(jobId, entry).missing, runs[i]);
+            assertEq(audit.getEntry(jobId, entry).batch, 2 ** logs[i]);
         }
     }
 
     function test_RevertWhen_ThereAreTooManyRuns() public {
-        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        IAuditEscrow.Terms memory terms = unlisted();
         terms.items = 2 ** 31;
         uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        offer.batch = 1;
         uint256 most = 2 ** 31 - 1;
         _expectRefusal(
-            seller, jobId, terms, offer, abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
+            seller,
+            jobId,
+            terms,
+            _offerWith(0),
+            abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
         );
-        offer.batch = 2;
-        assertEq(enterWith(seller, jobId, terms, offer), 1);
+        assertEq(enterWith(seller, jobId, terms, _offerWith(1)), 1);
+    }
+
+    /// @dev Threat: a key for something else, admitted by mistake, whose proofs have five public inputs too: the
+    /// bitmap of a retrieval would be taken for a count.
+    function test_RevertWhen_KeyIsNotOfAnAudit() public {
+        bytes32[2] memory others = [Keys.retrieval(2), Keys.PREDICTION];
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        for (uint256 i = 0; i < others.length; ++i) {
+            (offer.modelId, offer.bindingHash) = bindStated(i == 0 ? "retrieval" : "prediction", others[i]);
+            bytes memory refusal =
+                abi.encodeWithSelector(Errors.WrongStatement.selector, offer.modelId, others[i]);
+            _expectRefusal(seller, jobId, terms, offer, refusal);
+        }
+    }
+
+    /// @dev Threat: whoever made the setup can prove any count.
+    function test_RevertWhen_SetupIsNotACeremonys() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, makeDevKey("own"), address(verifier));
+        bytes memory refusal = abi.encodeWithSelector(Errors.DevSetupRefused.selector, offer.modelId);
+        _expectRefusal(seller, jobId, terms, offer, refusal);
     }
 
     function test_EncryptionKeyLengthBound() public {
@@ -239,26 +266,8 @@ contract AuditEscrowEnterTest is AuditFixture {
         );
     }
 
-    function test_RevertWhen_ModelIdDoesNotFit() public {
-        address any = address(new AnyModelRegistry());
-        results = new ResultRecorder(any);
-        audit = new AuditEscrow(IModelRegistry(any), resultRegistry(), false);
-        IAuditEscrow.Terms memory terms = unlisted();
-        uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        offer.bindingHash = bytes32(uint256(1));
-        offer.modelId = 1 << 48;
-        _expectRefusal(
-            seller,
-            jobId,
-            terms,
-            offer,
-            abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 48, offer.modelId)
-        );
-    }
-
     function test_RevertWhen_KeyIsNotAdmitted() public {
-        address otherKey = makeKey("other key", 0x00);
+        address otherKey = makeKey("other key");
         IAuditEscrow.Offer memory offer = offerOf(seller);
         (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, otherKey, address(verifier));
         _expectNotAdmitted(offer, otherKey.codehash, address(verifier).codehash);
@@ -269,7 +278,7 @@ contract AuditEscrowEnterTest is AuditFixture {
         MockVerifier other = new MockVerifier();
         vm.etch(address(other), abi.encodePacked(address(other).code, hex"00"));
         IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, vk, address(other));
+        (offer.modelId, offer.bindingHash) = bindTo(address(other));
         _expectNotAdmitted(offer, vk.codehash, address(other).codehash);
     }
 
@@ -314,7 +323,7 @@ contract AuditEscrowEnterTest is AuditFixture {
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);
         offer.admitted = new bytes32[](0);
-        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, makeKey("own key", 0x00), address(verifier));
+        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, makeKey("own key"), address(verifier));
         assertEq(enterWith(seller, jobId, terms, offer), 1);
     }
 
@@ -349,6 +358,14 @@ contract AuditEscrowEnterTest is AuditFixture {
         }
         assertGt(failures, 20);
         assertGt(successes, 10);
+    }
+
+    /// @dev The seller's weights with a key for runs of 2^log items.
+    function _offerWith(uint8 log) private returns (IAuditEscrow.Offer memory offer) {
+        offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) =
+            bindStated(string.concat("key ", vm.toString(log)), Keys.audit(log));
+        offer.batch = uint32(2 ** log);
     }
 
     function _expectNotAdmitted(IAuditEscrow.Offer memory offer, bytes32 vkHash, bytes32 codeHash) private {

@@ -26,7 +26,7 @@ contract AuditEscrowOpenTest is AuditFixture {
 
     /// @dev A model id stands for another model there.
     function test_RevertWhen_ResultRegistryIsOfOtherModels() public {
-        ModelRegistry otherModels = new ModelRegistry();
+        ModelRegistry otherModels = new ModelRegistry(ceremonies());
         ResultRegistry other = new ResultRegistry(otherModels);
         vm.expectRevert(
             abi.encodeWithSelector(Errors.RegistryMismatch.selector, address(registry), address(otherModels))

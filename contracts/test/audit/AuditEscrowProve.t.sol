@@ -9,6 +9,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {CallingVerifier} from "../doubles/CallingVerifier.sol";
 import {CostlyVerifier, MockVerifier} from "../doubles/VerifierDoubles.sol";
+import {Keys} from "../shared/Keys.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 
 contract AuditEscrowProveTest is AuditFixture {
@@ -183,9 +184,8 @@ contract AuditEscrowProveTest is AuditFixture {
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) = bindModel(
-            WEIGHTS, vk, address(new CallingVerifier(abi.encodeCall(audit.settle, (jobId, terms))))
-        );
+        (offer.modelId, offer.bindingHash) =
+            bindTo(address(new CallingVerifier(abi.encodeCall(audit.settle, (jobId, terms)))));
         enterWith(seller, jobId, terms, offer);
         deliverTo(jobId, terms);
         acceptAs(seller, jobId, terms, 1);
@@ -199,7 +199,7 @@ contract AuditEscrowProveTest is AuditFixture {
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
         IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) = bindModel(WEIGHTS, vk, address(new CostlyVerifier()));
+        (offer.modelId, offer.bindingHash) = bindTo(address(new CostlyVerifier()));
         enterWith(seller, jobId, terms, offer);
         deliverTo(jobId, terms);
         acceptAs(seller, jobId, terms, 1);
@@ -230,12 +230,15 @@ contract AuditEscrowProveTest is AuditFixture {
     }
 
     /// @dev For any size and batch, in any order, every item is counted once.
-    function testFuzz_RunsCoverTheSet(uint32 items, uint32 batch, uint256 seed) public {
+    function testFuzz_RunsCoverTheSet(uint32 items, uint8 size, uint256 seed) public {
         IAuditEscrow.Terms memory terms = unlisted();
         terms.items = uint32(bound(items, 1, 600));
         terms.required = terms.items;
         IAuditEscrow.Offer memory offer = offerOf(seller);
-        offer.batch = uint32(bound(batch, terms.items / 20 + 1, 700));
+        uint8 log = uint8(bound(size, 5, 10));
+        offer.batch = uint32(2 ** log);
+        (offer.modelId, offer.bindingHash) = bindStated("sized key", Keys.audit(log));
+        vk = makeAddr("sized key");
         uint256 jobId = openAudit(terms);
         enterWith(seller, jobId, terms, offer);
         deliverTo(jobId, terms);

@@ -5,6 +5,7 @@ import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "../doubles/ResultRecorder.sol";
+import {Keys} from "../shared/Keys.sol";
 import {RunFixture} from "../shared/RunFixture.sol";
 
 /// @notice An audit escrow, terms for a test set of ten items in runs of four (4, 4, 2), and a second seller
@@ -42,6 +43,11 @@ abstract contract AuditFixture is RunFixture {
             vm.prank(parties[i]);
             token.approve(address(audit), type(uint256).max);
         }
+    }
+
+    /// @dev Runs of BATCH items.
+    function statement() internal pure override returns (bytes32) {
+        return Keys.audit(2);
     }
 
     function resultRegistry() internal view returns (IResultRegistry) {

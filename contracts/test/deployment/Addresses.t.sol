@@ -12,6 +12,7 @@ import {ResultRegistry} from "../../src/ResultRegistry.sol";
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {ServiceBond} from "../../src/ServiceBond.sol";
 import {ProofVerifierAdapter} from "../../src/adapters/ProofVerifierAdapter.sol";
+import {Ceremonies} from "../../src/libraries/Ceremonies.sol";
 
 /// @notice An address stands for init code and constructor arguments: what is shown here of the listed contracts
 /// holds of all that have their addresses.
@@ -27,7 +28,8 @@ contract AddressesTest is Test {
     function test_ContractsAreWired() public {
         Addresses.Planned[] memory planned = _deploy(false);
         address models = _at(planned, 0, "ModelRegistry");
-        assertEq(ModelRegistry(models).modelCount(), 0);
+        assertTrue(ModelRegistry(models).isCeremony(Ceremonies.HERMEZ));
+        assertTrue(ModelRegistry(models).isCeremony(Ceremonies.RESPONSE_71));
         address results = _at(planned, 1, "ResultRegistry");
         assertEq(ResultRegistry(results).registry(), models);
         address inference = _at(planned, 2, "InferenceVerifier");
@@ -65,11 +67,10 @@ contract AddressesTest is Test {
         script = new Addresses();
         vm.roll(1_000);
         assertEq(keccak256(abi.encode(script.list(false))), listed);
+        bytes memory models = bytes.concat(type(ModelRegistry).creationCode, abi.encode(Ceremonies.known()));
         assertEq(
             script.list(false)[0].account,
-            vm.computeCreate2Address(
-                keccak256("assay-v1"), keccak256(type(ModelRegistry).creationCode), PROXY
-            )
+            vm.computeCreate2Address(keccak256("assay-v1"), keccak256(models), PROXY)
         );
     }
 

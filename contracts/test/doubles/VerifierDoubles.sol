@@ -86,6 +86,31 @@ contract SilentVerifier {
     fallback() external {}
 }
 
+/// @notice Fails without a reason.
+contract MuteVerifier {
+    fallback() external {
+        assembly ("memory-safe") {
+            revert(0x00, 0x00)
+        }
+    }
+}
+
+/// @notice Calls a precompile with all the gas it has and, like the generated verifiers, takes the failure of that
+/// for a fault of the proof or its key.
+contract StarvableVerifier is MockVerifier {
+    function verify(address vk, bytes calldata proof, uint256[] calldata publicInputs)
+        external
+        view
+        override
+        returns (bytes32 weightsHash)
+    {
+        // Pairings of nothing but points at infinity: 45,000 and 34,000 a pair.
+        (bool ok,) = address(8).staticcall(new bytes(6 * 192));
+        if (!ok) revert ProofRejected();
+        return _check(vk, proof, publicInputs);
+    }
+}
+
 /// @notice Tries to change the escrow while it is being asked.
 contract ReenteringVerifier {
     fallback() external {

@@ -6,9 +6,9 @@ import {ProvenSwitch} from "../../examples/ProvenSwitch.sol";
 import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
 import {ResultRegistry} from "../../src/ResultRegistry.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
-import {IERCZKMLVerifier} from "../../src/interfaces/IERCZKMLVerifier.sol";
 import {Fixture} from "../shared/Fixture.sol";
-import {SilentVerifier} from "../doubles/VerifierDoubles.sol";
+import {Keys} from "../shared/Keys.sol";
+import {MockVerifier, SilentVerifier} from "../doubles/VerifierDoubles.sol";
 
 contract ProvenSwitchTest is Fixture {
     InferenceVerifier internal inference;
@@ -30,7 +30,7 @@ contract ProvenSwitchTest is Fixture {
 
     function test_RevertWhen_ModelSeesAnotherClass() public {
         bytes memory proof = _proof(INPUT, OUTPUT + 1);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         device.turnOn(proof);
         assertFalse(device.on());
     }
@@ -40,7 +40,7 @@ contract ProvenSwitchTest is Fixture {
         device.look(bytes32(INPUT + 1));
         assertFalse(device.on());
         bytes memory old = _proof(INPUT, OUTPUT);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         device.turnOn(old);
         device.turnOn(_proof(INPUT + 1, OUTPUT));
         assertTrue(device.on());
@@ -52,10 +52,9 @@ contract ProvenSwitchTest is Fixture {
         device.look(bytes32(INPUT));
     }
 
-    /// @dev Threat: a reorganization gives the id to another registration.
+    /// @dev Threat: the model's owner has bound it to a verifier of its own.
     function test_RevertWhen_SwitchModelIsBoundOtherwise() public {
-        (uint256 other, bytes32 otherHash) =
-            bindModel(keccak256("other weights"), makeKey("other key", 0x00), address(verifier));
+        (uint256 other, bytes32 otherHash) = bindTo(address(new SilentVerifier()));
         assertNotEq(otherHash, bindingHash);
         vm.expectRevert(abi.encodeWithSelector(ProvenSwitch.OtherModel.selector, other, otherHash));
         new ProvenSwitch(inference, other, bindingHash, OUTPUT);
@@ -89,7 +88,7 @@ contract AccuracyGateTest is Fixture {
     function setUp() public override {
         super.setUp();
         results = new ResultRegistry(registry);
-        auditKey = makeKey("audit key", 0x00);
+        auditKey = makeKey("audit key", Keys.audit(2));
         (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
         gate = _gateFor(1000);
     }
@@ -117,10 +116,10 @@ contract AccuracyGateTest is Fixture {
 
     function test_RevertWhen_GateModelIsDeprecated() public {
         _certify(auditedId, 1000, 1000);
-        (uint256 audited,) = bindModel(WEIGHTS, auditKey, address(verifier));
+        (uint256 audited,) = bindModelAs(stranger, WEIGHTS, auditKey, address(verifier));
         _certify(audited, 1000, 1000);
-        (uint256 serving,) = bindModel(WEIGHTS, vk, address(verifier));
-        vm.startPrank(seller);
+        (uint256 serving,) = bindModelAs(stranger, WEIGHTS, vk, address(verifier));
+        vm.startPrank(stranger);
         registry.deprecateModel(audited);
         registry.deprecateModel(serving);
         vm.stopPrank();
@@ -149,7 +148,7 @@ contract AccuracyGateTest is Fixture {
     /// audit is on record for.
     function test_RevertWhen_TestIsOfAPartOfTheSet() public {
         _certify(auditedId, 900, 1000);
-        (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
+        (auditedId,) = bindModelAs(stranger, WEIGHTS, auditKey, address(verifier));
         _certify(auditedId, 999, 999);
         _expectTooWeak(999, 999);
     }
@@ -178,7 +177,7 @@ contract AccuracyGateTest is Fixture {
 
     /// @dev The same weights in a circuit that nobody has looked at: it could read them as another network.
     function test_RevertWhen_CircuitIsAnotherOne() public {
-        (uint256 other,) = bindModel(WEIGHTS, makeKey("other key", 0x00), address(verifier));
+        (uint256 other,) = bindModel(WEIGHTS, makeKey("other key"), address(verifier));
         _certify(auditedId, 1000, 1000);
         _certify(other, 1000, 1000);
         _expectOtherCircuit(auditedId, other, other);
@@ -192,8 +191,8 @@ contract AccuracyGateTest is Fixture {
     /// @dev The certifier lets anybody audit a model that is bound to a verifier of its own.
     function test_RevertWhen_VerifierIsAnotherOne() public {
         address other = address(new SilentVerifier());
-        (uint256 audited,) = bindModel(WEIGHTS, auditKey, other);
-        (uint256 serving,) = bindModel(WEIGHTS, vk, other);
+        (uint256 audited,) = bindModelAs(stranger, WEIGHTS, auditKey, other);
+        (uint256 serving,) = bindModelAs(stranger, WEIGHTS, vk, other);
         _certify(auditedId, 1000, 1000);
         _certify(audited, 1000, 1000);
         _expectOtherCircuit(audited, modelId, audited);

@@ -142,7 +142,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
     /// the dearest.
     /// forge-config: default.isolate = true
     function test_GasOfRunWithLongProof() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(longVerifier));
+        (modelId, bindingHash) = bindTo(address(longVerifier));
         admitted.push(audit.admissionHashOf(vk.codehash, address(longVerifier).codehash));
         for (uint256 i = 0; i < LENGTHS.length; ++i) {
             IAuditEscrow.Terms memory terms = bounty(address(token));
@@ -331,7 +331,7 @@ contract RetrievalGasTest is RetrievalFixture, LongProofs {
     /// @dev As for an audit.
     /// forge-config: default.isolate = true
     function test_GasOfRunWithLongProof() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(longVerifier));
+        (modelId, bindingHash) = bindTo(address(longVerifier));
         for (uint256 i = 0; i < LENGTHS.length; ++i) {
             IRetrievalEscrow.Terms memory terms = retrievalIn(address(token));
             uint256 jobId = openRetrieval(terms);

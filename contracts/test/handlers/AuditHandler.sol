@@ -6,6 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
+import {RunModel} from "./RunModel.sol";
 
 /// @notice All that buyers, sellers and bystanders can do, with bounded choices, and ghost state: what must happen
 /// follows from it and the clock, never from what the escrow says of itself.
@@ -15,6 +16,7 @@ contract AuditHandler is CustodyHandler {
         address seller;
         uint256 stage;
         uint256 batch;
+        bytes32 vkHash;
         uint256 correct;
         uint256 proven;
         uint256 missing;
@@ -38,26 +40,23 @@ contract AuditHandler is CustodyHandler {
 
     AuditEscrow public immutable ESCROW;
     bytes32 internal immutable WEIGHTS;
-    bytes32 internal immutable BINDING;
-    bytes32 internal immutable VK_HASH;
 
+    /// @dev The weights with keys of several batches; the list admits each at its place.
+    RunModel[] internal _models;
     bytes32[] internal _admitted;
 
     mapping(uint256 jobId => IAuditEscrow.Terms) internal _terms;
     mapping(uint256 jobId => GhostJob) internal _jobs;
     mapping(uint256 jobId => GhostEntry[]) internal _entries;
 
-    constructor(
-        AuditEscrow escrow,
-        bytes32 weights,
-        bytes32 binding,
-        bytes32 vkHash,
-        bytes32[] memory admitted
-    ) CustodyHandler(escrow) {
+    constructor(AuditEscrow escrow, bytes32 weights, RunModel[] memory models, bytes32[] memory admitted)
+        CustodyHandler(escrow)
+    {
         ESCROW = escrow;
         WEIGHTS = weights;
-        BINDING = binding;
-        VK_HASH = vkHash;
+        for (uint256 i = 0; i < models.length; ++i) {
+            _models.push(models[i]);
+        }
         _admitted = admitted;
     }
 
@@ -97,14 +96,14 @@ contract AuditHandler is CustodyHandler {
         ++calls["open"];
     }
 
-    function enter(uint256 who, uint256 which, uint8 batch) external {
+    function enter(uint256 who, uint256 which, uint256 model) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         IAuditEscrow.Terms memory terms = _terms[jobId];
         IAuditEscrow.Offer memory offer;
-        offer.modelId = 1;
-        offer.bindingHash = BINDING;
-        offer.batch = 2 + batch % 9;
+        offer.which = model % _models.length;
+        RunModel memory entered = _models[offer.which];
+        (offer.modelId, offer.bindingHash, offer.batch) = (entered.id, entered.bindingHash, entered.batch);
         offer.admitted = _admitted;
         GhostJob storage job = _jobs[jobId];
         bool expected = job.endings == 0 && !job.delivered && block.timestamp <= terms.enterBy
@@ -117,10 +116,11 @@ contract AuditHandler is CustodyHandler {
         entry.seller = seller;
         entry.stage = 1;
         entry.batch = offer.batch;
+        entry.vkHash = entered.vkHash;
         entry.missing = (terms.items - 1) / offer.batch + 1;
         job.pot += terms.stake;
         job.lastBlock = block.number;
-        job.entriesHash = keccak256(abi.encode(job.entriesHash, seller, BINDING, offer.batch));
+        job.entriesHash = keccak256(abi.encode(job.entriesHash, seller, offer.bindingHash, offer.batch));
         ++calls["enter"];
     }
 
@@ -372,7 +372,8 @@ contract AuditHandler is CustodyHandler {
         publicInputs[2] = run * _entries[jobId][id - 1].batch;
         publicInputs[3] = _items(jobId, id, run);
         publicInputs[4] = correct;
-        bytes memory proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+        bytes memory proof =
+            abi.encode(WEIGHTS, keccak256(abi.encode(_entries[jobId][id - 1].vkHash, publicInputs)));
         return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], id, run, correct, proof)));
     }
 

@@ -21,6 +21,7 @@ contract PredictionHandler is CustodyHandler {
     uint256 internal constant MAX_JOBS = 10;
 
     PredictionEscrow public immutable ESCROW;
+    uint256 internal immutable MODEL_ID;
     bytes32 internal immutable WEIGHTS;
     bytes32 internal immutable BINDING;
     bytes32 internal immutable VK_HASH;
@@ -30,10 +31,11 @@ contract PredictionHandler is CustodyHandler {
     mapping(uint256 jobId => uint256) public settlements;
     mapping(uint256 jobId => bytes32) public terminalJob;
 
-    constructor(PredictionEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash)
+    constructor(PredictionEscrow escrow, uint256 modelId, bytes32 weights, bytes32 binding, bytes32 vkHash)
         CustodyHandler(escrow)
     {
         ESCROW = escrow;
+        MODEL_ID = modelId;
         WEIGHTS = weights;
         BINDING = binding;
         VK_HASH = vkHash;
@@ -46,7 +48,7 @@ contract PredictionHandler is CustodyHandler {
         price = _bound(price, 1, type(uint96).max);
         wait = _bound(wait, 1, 365 days);
         IPredictionEscrow.Order memory order = IPredictionEscrow.Order({
-            modelId: 1,
+            modelId: MODEL_ID,
             bindingHash: BINDING,
             inputCommitment: INPUT,
             token: token,

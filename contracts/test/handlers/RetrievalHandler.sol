@@ -6,6 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
+import {RunModel} from "./RunModel.sol";
 
 /// @notice All that requesters, holders and bystanders can do, with bounded choices, and ghost state: what
 /// must happen follows from it and the clock, never from what the escrow says of itself.
@@ -17,6 +18,7 @@ contract RetrievalHandler is CustodyHandler {
         bool anySelected;
         uint256 endings;
         bytes32 last;
+        bytes32 vkHash;
     }
 
     uint256 internal constant ROOT = uint256(keccak256("collection")) >> 8;
@@ -24,20 +26,20 @@ contract RetrievalHandler is CustodyHandler {
 
     RetrievalEscrow public immutable ESCROW;
     bytes32 internal immutable WEIGHTS;
-    bytes32 internal immutable BINDING;
-    bytes32 internal immutable VK_HASH;
+
+    /// @dev The weights with keys of several batches.
+    RunModel[] internal _models;
 
     mapping(uint256 jobId => IRetrievalEscrow.Terms) internal _terms;
     mapping(uint256 jobId => GhostJob) internal _jobs;
     mapping(uint256 jobId => mapping(uint256 index => bool)) public selected;
 
-    constructor(RetrievalEscrow escrow, bytes32 weights, bytes32 binding, bytes32 vkHash)
-        CustodyHandler(escrow)
-    {
+    constructor(RetrievalEscrow escrow, bytes32 weights, RunModel[] memory models) CustodyHandler(escrow) {
         ESCROW = escrow;
         WEIGHTS = weights;
-        BINDING = binding;
-        VK_HASH = vkHash;
+        for (uint256 i = 0; i < models.length; ++i) {
+            _models.push(models[i]);
+        }
     }
 
     function open(uint256 who, uint256 which, uint96 price, uint8[2] memory sizes, uint32[2] memory gaps)
@@ -49,17 +51,19 @@ contract RetrievalHandler is CustodyHandler {
         terms.holder = _actor(who / 4);
         terms.token = _token(which);
         terms.price = price == 0 ? 1 : price;
-        terms.modelId = 1;
+        RunModel memory model = _models[sizes[1] % _models.length];
+        terms.modelId = model.id;
         terms.collectionRoot = ROOT;
         terms.items = 1 + sizes[0] % 9;
-        terms.batch = 3 + sizes[1] % 5;
+        terms.batch = SafeCast.toUint16(model.batch);
         terms.proveBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 20 days;
         terms.openBy = terms.proveBy + 1 + gaps[1] % 20 days;
-        bytes memory call = abi.encodeCall(ESCROW.open, (terms, BINDING, ""));
+        bytes memory call = abi.encodeCall(ESCROW.open, (terms, model.bindingHash, ""));
         assertTrue(_pay(terms.requester, terms.token, terms.price, call), "opening refused against the rules");
 
         uint256 jobId = ESCROW.jobCount();
         _terms[jobId] = terms;
+        _jobs[jobId].vkHash = model.vkHash;
         _jobs[jobId].missing = (terms.items - 1) / terms.batch + 1;
         ++calls["open"];
     }
@@ -168,7 +172,7 @@ contract RetrievalHandler is CustodyHandler {
         publicInputs[2] = run * _terms[jobId].batch;
         publicInputs[3] = _items(jobId, run);
         publicInputs[4] = bitmap;
-        bytes memory proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+        bytes memory proof = abi.encode(WEIGHTS, keccak256(abi.encode(_jobs[jobId].vkHash, publicInputs)));
         return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], run, bitmap, proof)));
     }
 

@@ -10,7 +10,7 @@ import {Fixture} from "../shared/Fixture.sol";
 /// call either does all that it should or nothing.
 contract GasStarvationTest is Fixture {
     function test_StarvedClaimDecidesNothing() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(new CostlyVerifier()));
+        (modelId, bindingHash) = bindTo(address(new CostlyVerifier()));
         uint256 jobId = openEther();
         bytes memory call =
             abi.encodeCall(escrow.claim, (jobId, seller, OUTPUT, proofFor(jobId, seller, OUTPUT)));

@@ -11,7 +11,7 @@ abstract contract PredictionEscrowInvariants is Fixture, CustodyInvariants {
 
     function setUp() public override {
         super.setUp();
-        handler = new PredictionHandler(escrow, WEIGHTS, bindingHash, vk.codehash);
+        handler = new PredictionHandler(escrow, modelId, WEIGHTS, bindingHash, vk.codehash);
         bytes4[] memory selectors = new bytes4[](9);
         selectors[0] = PredictionHandler.open.selector;
         selectors[1] = PredictionHandler.open.selector;

@@ -173,8 +173,9 @@ contract PredictionEscrowClaimTest is Fixture {
     function test_RevertWhen_RegistryAnswersTooLittleOrReverts() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        bytes memory question = abi.encodeCall(registry.bindingOf, (modelId));
-        bytes memory answer = abi.encode(registry.bindingOf(modelId));
+        bytes memory question = abi.encodeCall(registry.verificationOf, (modelId));
+        bytes memory answer =
+            abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash, vk, address(verifier));
         assembly ("memory-safe") {
             mstore(answer, sub(mload(answer), 1))
         }
@@ -364,7 +365,7 @@ contract PredictionEscrowClaimTest is Fixture {
     /// @dev A job for a model with the verifier.
     function _openWithVerifier(address checker) private returns (uint256 jobId) {
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
-        (order.modelId, order.bindingHash) = bindModel(WEIGHTS, vk, checker);
+        (order.modelId, order.bindingHash) = bindTo(checker);
         vm.prank(buyer);
         return escrow.open{value: PRICE}(order);
     }

@@ -11,13 +11,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
-
-/// @notice Answers like a registry, with any id.
-contract AnyIdRegistry {
-    function admissionOf(uint256) external pure returns (bytes32, bool, bool) {
-        return (bytes32(uint256(1)), false, false);
-    }
-}
+import {Keys} from "../shared/Keys.sol";
 
 contract PredictionEscrowOpenTest is Fixture {
     function test_DeploymentSettings() public {
@@ -150,10 +144,10 @@ contract PredictionEscrowOpenTest is Fixture {
         _expectRefusal(order, PRICE, abi.encodeWithSelector(Errors.NotBound.selector, order.modelId));
     }
 
-    /// @dev Id of one model, binding of another: what a reorg or a careless seller could bring about.
+    /// @dev Id of one model, binding of another: what a careless seller could bring about.
     function test_RevertWhen_ModelIsBoundOtherwise() public {
         MockVerifier otherVerifier = new MockVerifier();
-        (uint256 otherId, bytes32 otherHash) = bindModel(WEIGHTS, vk, address(otherVerifier));
+        (uint256 otherId, bytes32 otherHash) = bindTo(address(otherVerifier));
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         order.modelId = otherId;
         _expectRefusal(
@@ -171,8 +165,21 @@ contract PredictionEscrowOpenTest is Fixture {
         );
     }
 
+    /// @dev Threat: a model that proves something else with three public inputs, or whose third is not the class.
+    function test_RevertWhen_KeyIsNotForAClass() public {
+        bytes32[] memory others = Keys.anythingElse();
+        IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
+        for (uint256 i = 0; i < others.length; ++i) {
+            address key = makeKey(vm.toString(i), others[i]);
+            (order.modelId, order.bindingHash) = bindModel(WEIGHTS, key, address(verifier));
+            _expectRefusal(
+                order, PRICE, abi.encodeWithSelector(Errors.WrongStatement.selector, order.modelId, others[i])
+            );
+        }
+    }
+
     function test_DevSetupNeedsPermission() public {
-        address devKey = makeKey("dev key", 0x01);
+        address devKey = makeDevKey("dev key");
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         (order.modelId, order.bindingHash) = bindModel(WEIGHTS, devKey, address(verifier));
         _expectRefusal(order, PRICE, abi.encodeWithSelector(Errors.DevSetupRefused.selector, order.modelId));
@@ -183,18 +190,6 @@ contract PredictionEscrowOpenTest is Fixture {
         // Sound keys are welcome there, too.
         vm.prank(buyer);
         assertEq(devEscrow.open{value: PRICE}(orderIn(ETHER, PRICE)), 2);
-    }
-
-    function test_RevertWhen_ModelIdDoesNotFit() public {
-        escrow = new PredictionEscrow(IModelRegistry(address(new AnyIdRegistry())), false);
-        IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
-        order.bindingHash = bytes32(uint256(1));
-        order.modelId = uint256(1) << 48;
-        _expectRefusal(
-            order,
-            PRICE,
-            abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 48, order.modelId)
-        );
     }
 
     function test_RevertWhen_EtherDoesNotMatchPrice() public {

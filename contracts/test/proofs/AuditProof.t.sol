@@ -162,13 +162,33 @@ contract AuditProofTest is ProofRefusals {
         auditEscrow.prove(JOB, terms, 1, 0, correct, proof);
     }
 
-    /// @dev The batch is a property of the key: with another one runs may not be provable.
+    /// @dev The batch is a property of the key: with another one runs might not be provable.
     function test_RevertWhen_BatchIsAnother() public {
         vm.revertToState(beforeOpening);
-        batch = items;
-        _run(auditEscrow, seller);
-        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        auditEscrow.prove(JOB, terms, 1, 0, correct, proof);
+        IAuditEscrow.Offer memory offer = _offer();
+        offer.batch = items;
+        vm.prank(buyer);
+        uint256 jobId = auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
+        vm.prank(seller);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.BatchMismatch.selector, audit.modelId, batch, offer.batch)
+        );
+        auditEscrow.enter{value: STAKE}(jobId, terms, offer);
+    }
+
+    /// @dev Threat: a retrieval's proof has as many public inputs, and its bitmap would be a count.
+    function test_RevertWhen_KeyIsOfRetrieval() public {
+        vm.revertToState(beforeOpening);
+        terms.admittedKeys = 0;
+        terms.bond = 0;
+        IAuditEscrow.Offer memory offer = _offer();
+        (offer.modelId, offer.bindingHash) = (retrieval.modelId, retrieval.bindingHash);
+        vm.prank(buyer);
+        uint256 jobId = auditEscrow.open{value: REWARD}(terms, new bytes32[](0), "");
+        bytes32 stated = bytes32(retrieval.vk.code);
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, retrieval.modelId, stated));
+        auditEscrow.enter{value: STAKE}(jobId, terms, offer);
     }
 
     /// @dev A job that has come to where the runs of its entry are proven.
@@ -176,24 +196,24 @@ contract AuditProofTest is ProofRefusals {
         vm.prank(buyer);
         jobId = escrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
         vm.prank(entrant);
-        escrow.enter{value: STAKE}(
-            jobId,
-            terms,
-            IAuditEscrow.Offer({
-                modelId: audit.modelId,
-                bindingHash: audit.bindingHash,
-                batch: batch,
-                admitted: admitted,
-                which: 0,
-                encryptionKey: ""
-            })
-        );
+        escrow.enter{value: STAKE}(jobId, terms, _offer());
         vm.roll(block.number + 1);
         bytes32 entries = escrow.getJob(jobId).entriesHash;
         vm.prank(buyer);
         escrow.deliver(jobId, terms, entries, keccak256("ciphertext"), "");
         vm.prank(entrant);
         escrow.accept(jobId, terms, 1);
+    }
+
+    function _offer() private view returns (IAuditEscrow.Offer memory) {
+        return IAuditEscrow.Offer({
+            modelId: audit.modelId,
+            bindingHash: audit.bindingHash,
+            batch: batch,
+            admitted: admitted,
+            which: 0,
+            encryptionKey: ""
+        });
     }
 
     function _counted(uint256 run) private view returns (uint256) {

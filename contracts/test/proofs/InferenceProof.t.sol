@@ -6,10 +6,12 @@ import {InferenceVerifier} from "../../src/InferenceVerifier.sol";
 import {ProofVerifierAdapter} from "../../src/adapters/ProofVerifierAdapter.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../../src/interfaces/IERCZKMLVerifier.sol";
+import {GasSweep} from "../shared/GasSweep.sol";
+import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
 
 /// @notice A device that a real proof turns on, by way of the inference verifier.
-contract InferenceProofTest is ProofRefusals {
+contract InferenceProofTest is ProofRefusals, GasSweep {
     bytes32 internal image;
     bytes internal output;
 
@@ -41,19 +43,19 @@ contract InferenceProofTest is ProofRefusals {
         vm.prank(address(device));
         assertTrue(adapter.verify(image, keccak256(output), metadata, wrapped));
         vm.prank(stranger);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         adapter.verify(image, keccak256(output), metadata, wrapped);
     }
 
     /// @dev Threat: another contract uses the proof that it saw. The caller is the recipient here.
     function test_RevertWhen_RecipientIsAnother() public {
         vm.prank(stranger);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         inference.verifyInference(prediction.modelId, image, output, proof);
 
         ProvenSwitch other = placeSwitch("other switch");
         other.look(image);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         other.turnOn(proof);
         assertFalse(other.on());
         _accept();
@@ -64,7 +66,7 @@ contract InferenceProofTest is ProofRefusals {
         (IERCZKMLRegistry.ModelCommitment memory commitment,,) = registry.getModel(prediction.modelId);
         (uint256 other,) = registry.registerBoundModel(commitment, prediction.vk, prediction.verifier);
         vm.prank(address(device));
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         inference.verifyInference(other, image, output, proof);
         _accept();
     }
@@ -72,7 +74,7 @@ contract InferenceProofTest is ProofRefusals {
     function test_RevertWhen_ContractIsAnother() public {
         InferenceVerifier other = new InferenceVerifier(registry, true);
         vm.prank(address(device));
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         other.verifyInference(prediction.modelId, image, output, proof);
         _accept();
     }
@@ -80,9 +82,9 @@ contract InferenceProofTest is ProofRefusals {
     function test_RevertWhen_InputIsAnother() public {
         bytes32 raised = bytes32(uint256(image) + R);
         device.look(bytes32(inputOf(1)));
-        _refuseAs(proof, abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector));
+        _refuse(proof, abi.encodeWithSelector(VerifierErrors.ProofInvalid.selector));
         device.look(raised);
-        _refuseAs(proof, abi.encodeWithSelector(IERCZKMLVerifier.InputCommitmentMismatch.selector));
+        _refuse(proof, abi.encodeWithSelector(IERCZKMLVerifier.InputCommitmentMismatch.selector));
         device.look(image);
         _accept();
     }
@@ -90,11 +92,25 @@ contract InferenceProofTest is ProofRefusals {
     function test_RevertWhen_OutputIsAnother() public {
         uint256 class = classOf(0);
         vm.startPrank(address(device));
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         inference.verifyInference(prediction.modelId, image, abi.encode(class + 1), proof);
         vm.expectRevert(IERCZKMLVerifier.OutputMismatch.selector);
         inference.verifyInference(prediction.modelId, image, abi.encode(class + R), proof);
         vm.stopPrank();
+        _accept();
+    }
+
+    /// @dev Threat: a caller gives so little gas that the generated verifier, or a precompile that it calls, runs
+    /// short, and the verifier takes the good proof for a bad one. In small steps: nothing ever says that the
+    /// proof is bad.
+    function test_GoodProofIsNeverCalledBad() public {
+        uint256 needed = gasleft();
+        inference.checkInference(prediction.modelId, image, output, proof, address(device));
+        needed -= gasleft();
+        bytes memory call = abi.encodeCall(
+            inference.checkInference, (prediction.modelId, image, output, proof, address(device))
+        );
+        assertNeverCalledBad(address(inference), call, 1_000, needed + needed / 8, 499);
         _accept();
     }
 
@@ -116,10 +132,6 @@ contract InferenceProofTest is ProofRefusals {
 
     function _isAccepted() internal view override returns (bool) {
         return device.on();
-    }
-
-    function _refusal(bytes memory) internal pure override returns (bytes memory) {
-        return abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector);
     }
 
     function _otherWeights(bytes32, bytes32) internal pure override returns (bytes memory) {

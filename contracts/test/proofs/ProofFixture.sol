@@ -54,7 +54,8 @@ abstract contract ProofFixture is Test {
         vm.roll(1_000);
         vm.deal(buyer, 1_000 ether);
         vm.deal(seller, 1_000 ether);
-        registry = ModelRegistry(place("registry", type(ModelRegistry).creationCode, ""));
+        bytes memory noCeremony = abi.encode(new bytes32[](0));
+        registry = ModelRegistry(place("registry", type(ModelRegistry).creationCode, noCeremony));
         prediction = _bind("prediction");
         audit = _bind("audit");
         retrieval = _bind("retrieval");

@@ -12,8 +12,9 @@ import {ProofScenarios} from "./ProofScenarios.sol";
 /// @notice One real proof and the call that it is made for: accepted as it is, refused when anything is
 /// changed, and still accepted after that. What is special to a contract is added by its test.
 abstract contract ProofRefusals is ProofScenarios, GasMeter {
-    /// @dev Offset of the key's digest in its data contract: after two bytes and six words.
-    uint256 private constant KEY_DIGEST = 2 + 6 * 32;
+    /// @dev Offsets in a key's data contract: the digest of its profile, behind the statement, and its own digest.
+    uint256 private constant PROFILE_DIGEST = 32;
+    uint256 private constant KEY_DIGEST = 32 + 6 * 32;
 
     /// @dev The honest proof.
     bytes internal proof;
@@ -32,11 +33,6 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
 
     /// @dev Whether the contract has accepted the proof.
     function _isAccepted() internal view virtual returns (bool);
-
-    /// @dev How the contract refuses what the verifier refuses.
-    function _refusal(bytes memory verifierError) internal pure virtual returns (bytes memory) {
-        return verifierError;
-    }
 
     /// @dev How the contract refuses proofs of other weights than the model's.
     function _otherWeights(bytes32 expected, bytes32 shown) internal pure virtual returns (bytes memory) {
@@ -169,7 +165,7 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         _bindOtherwise(other, circuit.modelHash);
         _refuse(proof, abi.encodeWithSelector(VerifierErrors.VerifyingKeyFormat.selector));
 
-        _bindOtherwise(_changedKey(key, 33), circuit.modelHash);
+        _bindOtherwise(_changedKey(key, PROFILE_DIGEST + 31), circuit.modelHash);
         _refuse(proof, abi.encodeWithSelector(VerifierErrors.VerifyingKeyFormat.selector));
         _bindOtherwise(_changedKey(key, KEY_DIGEST + 31), circuit.modelHash);
         _refuse(proof, abi.encodeWithSelector(VerifierErrors.ProofInvalid.selector));
@@ -185,7 +181,7 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         Circuit memory circuit = _circuit();
         bytes32 other = keccak256("other weights");
         _bindOtherwise(circuit.vk, other);
-        _refuseAs(proof, _otherWeights(other, circuit.modelHash));
+        _refuse(proof, _otherWeights(other, circuit.modelHash));
         vm.clearMockedCalls();
         _accept();
     }
@@ -196,7 +192,7 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         for (uint256 i = 0; i < accounts.length; ++i) {
             (bytes memory code, bytes32 pinned) = (accounts[i].code, accounts[i].codehash);
             vm.etch(accounts[i], bytes.concat(code, hex"00"));
-            _refuseAs(proof, _otherCode(accounts[i], pinned));
+            _refuse(proof, _otherCode(accounts[i], pinned));
             vm.etch(accounts[i], code);
         }
         _accept();
@@ -234,12 +230,7 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
         assertTrue(_isAccepted(), "refused");
     }
 
-    /// @dev Expects the refusal that follows from the verifier's.
-    function _refuse(bytes memory shown, bytes memory verifierError) internal {
-        _refuseAs(shown, _refusal(verifierError));
-    }
-
-    function _refuseAs(bytes memory shown, bytes memory refusal) internal {
+    function _refuse(bytes memory shown, bytes memory refusal) internal {
         vm.expectRevert(refusal);
         _show(shown);
         assertFalse(_isAccepted(), "accepted");
@@ -268,12 +259,10 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
     /// @dev What the registry would say of the model, were it bound to other contracts.
     function _bindOtherwise(address vk, bytes32 modelHash) private {
         Circuit memory circuit = _circuit();
-        IModelRegistry.ModelBinding memory binding = registry.bindingOf(circuit.modelId);
-        (binding.vk, binding.vkHash, binding.modelHash) = (vk, vk.codehash, modelHash);
         vm.mockCall(
             address(registry),
-            abi.encodeCall(IModelRegistry.bindingOf, (circuit.modelId)),
-            abi.encode(binding)
+            abi.encodeCall(IModelRegistry.verificationOf, (circuit.modelId)),
+            abi.encode(modelHash, vk.codehash, circuit.verifier.codehash, vk, circuit.verifier)
         );
     }
 }

@@ -11,12 +11,12 @@ import {ModelMetadata} from "../../src/adapters/ModelMetadata.sol";
 import {ProofEvaluator} from "../../src/adapters/ProofEvaluator.sol";
 import {ProofVerifierAdapter} from "../../src/adapters/ProofVerifierAdapter.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
-import {IERCZKMLVerifier} from "../../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceVerifier} from "../../src/interfaces/IInferenceVerifier.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {Keys} from "../shared/Keys.sol";
 
 contract ProofVerifierAdapterTest is Fixture {
     InferenceVerifier internal inference;
@@ -39,11 +39,11 @@ contract ProofVerifierAdapterTest is Fixture {
     function test_RevertWhen_ProofIsInvalid() public {
         bytes memory proof = _proof(stranger, OUTPUT);
         vm.prank(consumer);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         adapter.verify(bytes32(INPUT), keccak256(abi.encode(OUTPUT)), _metadata(), proof);
         proof = _proof(consumer, OUTPUT);
         vm.prank(consumer);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         adapter.verify(bytes32(INPUT + 1), keccak256(abi.encode(OUTPUT)), _metadata(), proof);
         vm.prank(consumer);
         vm.expectRevert(bytes(""));
@@ -177,6 +177,16 @@ contract ProofEvaluatorTest is Fixture {
             abi.encodeWithSelector(Errors.BindingMismatch.selector, modelId, WEIGHTS, bindingHash)
         );
         new ProofEvaluator(registry, false, commerce, modelId, WEIGHTS, INPUT);
+    }
+
+    /// @dev The order is for the class of a committed input, by a setup that nobody can forge proofs with.
+    function test_RevertWhen_KeyIsNotForIt() public {
+        (uint256 id, bytes32 hash) = bindModel(WEIGHTS, makeKey("audit", Keys.audit(2)), address(verifier));
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, id, Keys.audit(2)));
+        new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
+        (id, hash) = bindModel(WEIGHTS, makeDevKey("own"), address(verifier));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DevSetupRefused.selector, id));
+        new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
     }
 
     function _proof(uint256 jobId, uint256 output) private view returns (bytes memory) {

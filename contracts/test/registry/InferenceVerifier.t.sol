@@ -10,10 +10,18 @@ import {IERCZKMLVerifier} from "../../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceVerifier} from "../../src/interfaces/IInferenceVerifier.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
-import {SilentVerifier} from "../doubles/VerifierDoubles.sol";
+import {
+    MockVerifier,
+    MuteVerifier,
+    ShortVerifier,
+    SilentVerifier,
+    StarvableVerifier
+} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {GasSweep} from "../shared/GasSweep.sol";
+import {Keys} from "../shared/Keys.sol";
 
-contract InferenceVerifierTest is Fixture {
+contract InferenceVerifierTest is Fixture, GasSweep {
     InferenceVerifier internal inference;
     address internal dapp = makeAddr("dapp");
 
@@ -34,7 +42,7 @@ contract InferenceVerifierTest is Fixture {
         bytes memory proof = _proof(dapp, INPUT, OUTPUT);
         vm.prank(stranger);
         inference.checkInference(modelId, bytes32(INPUT), abi.encode(OUTPUT), proof, dapp);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         inference.checkInference(modelId, bytes32(INPUT), abi.encode(OUTPUT), proof, stranger);
     }
 
@@ -68,7 +76,7 @@ contract InferenceVerifierTest is Fixture {
         assertEq(inference.verifyAndStoreInference(modelId, bytes32(INPUT), abi.encode(OUTPUT), proof), id);
         assertEq(vm.getRecordedLogs().length, 1, "stored twice");
         vm.prank(stranger);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         inference.verifyAndStoreInference(modelId, bytes32(INPUT), abi.encode(OUTPUT), hex"00");
     }
 
@@ -116,16 +124,16 @@ contract InferenceVerifierTest is Fixture {
     /// @dev Threat: a proof copied from the mempool.
     function test_RevertWhen_ProofIsOfOtherCaller() public {
         _expectRevert(
-            _proof(stranger, INPUT, OUTPUT), abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector)
+            _proof(stranger, INPUT, OUTPUT), abi.encodeWithSelector(MockVerifier.ProofRejected.selector)
         );
     }
 
     /// @dev Threat: replay under another id of the same weights, at another contract, on another chain.
     function test_RevertWhen_ProofIsOfOtherContext() public {
-        bytes memory invalid = abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector);
+        bytes memory invalid = abi.encodeWithSelector(MockVerifier.ProofRejected.selector);
         bytes memory proof = _proof(dapp, INPUT, OUTPUT);
         uint256 first = modelId;
-        (modelId,) = bindModel(WEIGHTS, vk, address(verifier));
+        (modelId,) = bindTo(address(verifier));
         _expectRevert(proof, invalid);
         modelId = first;
         InferenceVerifier original = inference;
@@ -137,7 +145,7 @@ contract InferenceVerifierTest is Fixture {
     }
 
     function test_RevertWhen_ProofIsAboutOtherInputOrOutput() public {
-        bytes memory invalid = abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector);
+        bytes memory invalid = abi.encodeWithSelector(MockVerifier.ProofRejected.selector);
         _expectRevert(_proof(dapp, INPUT + 1, OUTPUT), invalid);
         _expectRevert(_proof(dapp, INPUT, OUTPUT + 1), invalid);
     }
@@ -200,11 +208,50 @@ contract InferenceVerifierTest is Fixture {
         _expectRevert(_proof(dapp, INPUT, OUTPUT), mismatch);
     }
 
-    function test_RevertWhen_VerifierAnswersNothing() public {
-        (modelId,) = bindModel(WEIGHTS, vk, address(new SilentVerifier()));
-        _expectRevert(
-            _proof(dapp, INPUT, OUTPUT), abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector)
+    /// @dev Nothing of this says that the proof is bad.
+    function test_RevertWhen_VerifierGivesNoReason() public {
+        address[3] memory odd =
+            [address(new SilentVerifier()), address(new ShortVerifier()), address(new MuteVerifier())];
+        for (uint256 i = 0; i < odd.length; ++i) {
+            (modelId,) = bindModelAs(makeAddr(vm.toString(i)), WEIGHTS, vk, odd[i]);
+            _expectRevert(
+                _proof(dapp, INPUT, OUTPUT),
+                abi.encodeWithSelector(IInferenceVerifier.VerifierFailed.selector, odd[i])
+            );
+        }
+    }
+
+    /// @dev Threat: a caller gives so little gas that the verifier itself takes a good proof for a bad one. In small
+    /// steps: nothing ever says that the proof is bad.
+    function test_GoodProofIsNeverCalledBad() public {
+        (modelId,) = bindTo(address(new StarvableVerifier()));
+        bytes memory call = abi.encodeCall(
+            inference.checkInference,
+            (modelId, bytes32(INPUT), abi.encode(OUTPUT), _proof(dapp, INPUT, OUTPUT), dapp)
         );
+        assertNeverCalledBad(address(inference), call, 5_000, 400_000, 250);
+    }
+
+    /// @dev With gas to spare the verifier's reason is passed on, so that callers can tell what was wrong.
+    function test_RevertWhen_VerifierRefusesWithGasToSpare() public {
+        (modelId,) = bindTo(address(new StarvableVerifier()));
+        _expectRevert(
+            _proof(dapp, INPUT, OUTPUT + 1), abi.encodeWithSelector(MockVerifier.ProofRejected.selector)
+        );
+    }
+
+    /// @dev Threat: a proof of something else with three public inputs, e.g. of a model that shows two logits of a
+    /// public input.
+    function test_RevertWhen_KeyIsNotForAClass() public {
+        bytes32[] memory others = Keys.anythingElse();
+        for (uint256 i = 0; i < others.length; ++i) {
+            vk = makeKey(vm.toString(i), others[i]);
+            (modelId,) = bindModel(WEIGHTS, vk, address(verifier));
+            _expectRevert(
+                _proof(dapp, INPUT, OUTPUT),
+                abi.encodeWithSelector(Errors.WrongStatement.selector, modelId, others[i])
+            );
+        }
     }
 
     function test_RevertWhen_ModelIsDeprecated() public {
@@ -235,7 +282,7 @@ contract InferenceVerifierTest is Fixture {
     }
 
     function test_DevSetupNeedsPermission() public {
-        vk = makeKey("dev key", 1);
+        vk = makeDevKey("dev key");
         (modelId,) = bindModel(WEIGHTS, vk, address(verifier));
         _expectRevert(
             _proof(dapp, INPUT, OUTPUT), abi.encodeWithSelector(Errors.DevSetupRefused.selector, modelId)
@@ -249,7 +296,7 @@ contract InferenceVerifierTest is Fixture {
     function testFuzz_RevertWhen_ProofIsArbitrary(bytes calldata proof, uint256 input, uint256 class) public {
         input = bound(input, 1, R - 1);
         class = bound(class, 0, R - 1);
-        vm.expectRevert(IERCZKMLVerifier.InvalidProof.selector);
+        vm.expectRevert(MockVerifier.ProofRejected.selector);
         inference.verifyInference(modelId, bytes32(input), abi.encode(class), proof);
     }
 

@@ -6,7 +6,9 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
+import {Statement} from "../../src/libraries/Statement.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {Keys} from "../shared/Keys.sol";
 
 contract ModelRegistryTest is Fixture {
     IERCZKMLRegistry.ModelCommitment internal model;
@@ -17,13 +19,14 @@ contract ModelRegistryTest is Fixture {
     }
 
     function test_RegisterStoresCommitmentAndOwner() public {
+        uint256 expected =
+            uint256(keccak256(abi.encode(seller, model.modelHash, CIRCUIT, vk.codehash, PROOF_SYSTEM)));
         vm.expectEmit(address(registry));
-        emit IERCZKMLRegistry.ModelRegistered(2, seller, model);
+        emit IERCZKMLRegistry.ModelRegistered(expected, seller, model);
         vm.prank(seller);
         uint256 id = registry.registerModel(model);
 
-        assertEq(id, 2);
-        assertEq(registry.modelCount(), 2);
+        assertEq(id, expected);
         (IERCZKMLRegistry.ModelCommitment memory stored, bool deprecated, address owner) =
             registry.getModel(id);
         assertEq(abi.encode(stored), abi.encode(model));
@@ -37,17 +40,91 @@ contract ModelRegistryTest is Fixture {
         registry.proofSystemOf(99);
     }
 
-    function test_IdsStartAtOne() public view {
-        assertEq(modelId, 1);
+    /// @dev Threat: a thief sees the registration and registers a copy first, or a reorganization puts its copy
+    /// first. The owner's id is the owner's all the same, and whoever ordered by it gets the owner's model.
+    function test_CopyRegisteredFirstTakesNobodysId() public {
+        uint256 expected = registry.modelIdOf(seller, model.modelHash, CIRCUIT, vk.codehash, PROOF_SYSTEM);
+        vm.startPrank(stranger);
+        (uint256 copy,) = registry.registerBoundModel(model, vk, address(verifier));
+        registry.deprecateModel(copy);
+        vm.stopPrank();
+        assertNotEq(copy, expected);
+        vm.expectRevert(abi.encodeWithSelector(IERCZKMLRegistry.ModelNotFound.selector, expected));
+        registry.getModel(expected);
+
+        vm.prank(seller);
+        (uint256 id, bytes32 hash) = registry.registerBoundModel(model, vk, address(verifier));
+        assertEq(id, expected);
+        (, bool deprecated, address owner) = registry.getModel(id);
+        assertEq(owner, seller);
+        assertFalse(deprecated);
+        assertNotEq(
+            hash,
+            registry.bindingHashOf(
+                stranger,
+                model.modelHash,
+                CIRCUIT,
+                vk.codehash,
+                PROOF_SYSTEM,
+                vk,
+                address(verifier),
+                address(verifier).codehash
+            )
+        );
+        // Nor can anybody act on the other's.
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IERCZKMLRegistry.NotModelOwner.selector, id, stranger));
+        registry.deprecateModel(id);
     }
 
-    function test_SameModelMayBeRegisteredByAnyone() public {
-        uint256 first = registry.registerModel(model);
+    /// @dev Whatever the URI says: it is not part of the id.
+    function test_RevertWhen_OwnerRegistersAgain() public {
+        uint256 id = registry.registerModel(model);
+        bytes memory refusal = abi.encodeWithSelector(Errors.AlreadyRegistered.selector, id);
+        vm.expectRevert(refusal);
+        registry.registerModel(model);
+        model.uri = "ipfs://elsewhere";
+        vm.expectRevert(refusal);
+        registry.registerModel(model);
+        vm.expectRevert(refusal);
+        registry.registerBoundModel(model, vk, address(verifier));
+        registry.deprecateModel(id);
+        vm.expectRevert(refusal);
+        registry.registerModel(model);
+    }
+
+    /// @dev Everything that is fixed at registration, and nothing else.
+    function test_IdCoversWhatIsFixed() public {
+        uint256 id = registry.registerModel(model);
+        bytes32 fixed_ = model.modelHash;
+        model.modelHash = "other";
+        assertNotEq(registry.registerModel(model), id);
+        (model.modelHash, model.circuitHash) = (fixed_, "other");
+        assertNotEq(registry.registerModel(model), id);
+        (model.circuitHash, model.vkHash) = (CIRCUIT, "other");
+        assertNotEq(registry.registerModel(model), id);
+        (model.vkHash, model.proofSystemId) = (vk.codehash, "ther");
+        assertNotEq(registry.registerModel(model), id);
+        model.proofSystemId = PROOF_SYSTEM;
+        vm.chainId(block.chainid + 1);
         vm.prank(stranger);
-        uint256 second = registry.registerModel(model);
-        assertEq(second, first + 1);
-        (,, address owner) = registry.getModel(first);
-        assertEq(owner, address(this));
+        uint256 other = registry.registerModel(model);
+        assertNotEq(other, id);
+        assertEq(
+            registry.modelIdOf(stranger, fixed_, CIRCUIT, vk.codehash, PROOF_SYSTEM),
+            other,
+            "chain is covered"
+        );
+    }
+
+    function testFuzz_IdIsTheHashOfItsParts(address owner, bytes32[3] calldata hashes, bytes4 system)
+        public
+        view
+    {
+        assertEq(
+            registry.modelIdOf(owner, hashes[0], hashes[1], hashes[2], system),
+            uint256(keccak256(abi.encode(owner, hashes[0], hashes[1], hashes[2], system)))
+        );
     }
 
     function test_RevertWhen_RegisterZeroModelHash() public {
@@ -79,6 +156,7 @@ contract ModelRegistryTest is Fixture {
         uint256 id = registry.registerModel(model);
 
         model.uri = string(new bytes(1025));
+        vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(Errors.UriTooLong.selector, 1025, 1024));
         registry.registerModel(model);
         vm.expectRevert(abi.encodeWithSelector(Errors.UriTooLong.selector, 1025, 1024));
@@ -175,6 +253,7 @@ contract ModelRegistryTest is Fixture {
         uint256 id = registry.registerModel(model);
         bytes32 expected = keccak256(
             abi.encode(
+                address(this),
                 model.modelHash,
                 CIRCUIT,
                 vk.codehash,
@@ -186,7 +265,14 @@ contract ModelRegistryTest is Fixture {
         );
         vm.expectEmit(address(registry));
         emit IModelRegistry.VerifierBound(
-            id, vk, address(verifier), address(verifier).codehash, false, expected
+            id,
+            vk,
+            address(verifier),
+            address(verifier).codehash,
+            false,
+            Keys.setupId(CEREMONY),
+            Statement.wrap(Keys.PREDICTION),
+            expected
         );
         assertEq(registry.bindVerifier(id, vk, address(verifier)), expected);
 
@@ -197,10 +283,26 @@ contract ModelRegistryTest is Fixture {
         assertEq(binding.vk, vk);
         assertEq(binding.verifier, address(verifier));
         assertFalse(binding.devSetup);
-        (bytes32 admitted, bool devSetup, bool deprecated) = registry.admissionOf(id);
+        assertEq(binding.setupId, Keys.setupId(CEREMONY));
+        assertEq(Statement.unwrap(binding.statement), Keys.PREDICTION);
+        assertEq(binding.owner, address(this));
+        (bytes32 admitted, bool devSetup, bool deprecated, Statement stated) = registry.admissionOf(id);
         assertEq(admitted, expected);
         assertFalse(devSetup);
         assertFalse(deprecated);
+        assertEq(Statement.unwrap(stated), Keys.PREDICTION);
+    }
+
+    /// @dev The short answer is a part of the long one.
+    function test_VerificationIsPartOfTheBinding() public view {
+        IModelRegistry.ModelBinding memory binding = registry.bindingOf(modelId);
+        (bytes32 modelHash, bytes32 vkHash, bytes32 codeHash, address key, address checker) =
+            registry.verificationOf(modelId);
+        assertEq(modelHash, binding.modelHash);
+        assertEq(vkHash, binding.vkHash);
+        assertEq(codeHash, binding.verifierCodeHash);
+        assertEq(key, binding.vk);
+        assertEq(checker, binding.verifier);
     }
 
     function test_RegisterBoundModelDoesBoth() public view {
@@ -210,19 +312,18 @@ contract ModelRegistryTest is Fixture {
         assertEq(
             bindingHash,
             registry.bindingHashOf(
-                WEIGHTS, CIRCUIT, vk.codehash, PROOF_SYSTEM, vk, address(verifier), address(verifier).codehash
+                seller,
+                WEIGHTS,
+                CIRCUIT,
+                vk.codehash,
+                PROOF_SYSTEM,
+                vk,
+                address(verifier),
+                address(verifier).codehash
             )
         );
-        (bytes32 admitted,,) = registry.admissionOf(modelId);
+        (bytes32 admitted,,,) = registry.admissionOf(modelId);
         assertEq(admitted, bindingHash);
-    }
-
-    function test_BindMarksDevSetup() public {
-        address devKey = makeKey("dev key", 0x01);
-        (uint256 id,) = bindModel(WEIGHTS, devKey, address(verifier));
-        assertTrue(registry.bindingOf(id).devSetup);
-        (, bool devSetup,) = registry.admissionOf(id);
-        assertTrue(devSetup);
     }
 
     function test_RevertWhen_BindTwice() public {
@@ -240,7 +341,7 @@ contract ModelRegistryTest is Fixture {
 
     function test_RevertWhen_BindKeyOfOtherHash() public {
         uint256 id = registry.registerModel(model);
-        address other = makeKey("other key", 0x00);
+        address other = makeKey("other key");
         vm.expectRevert(
             abi.encodeWithSelector(Errors.CodeHashMismatch.selector, other, vk.codehash, other.codehash)
         );
@@ -253,43 +354,19 @@ contract ModelRegistryTest is Fixture {
         registry.bindVerifier(id, vk, stranger);
     }
 
-    function test_RevertWhen_KeyIsOnlyAHeader() public {
-        _expectMalformed(hex"0000");
-    }
-
-    function test_RevertWhen_KeyHasNoCode() public {
-        _expectMalformed("");
-    }
-
-    function test_RevertWhen_KeyDoesNotStartWithStop() public {
-        _expectMalformed(hex"5f000102030405");
-    }
-
-    function test_RevertWhen_KeyFlagsUnknown() public {
-        address odd = makeAddr("odd");
-        vm.etch(odd, hex"00030405");
-        IERCZKMLRegistry.ModelCommitment memory commitment = commitmentTo(WEIGHTS, odd);
-        vm.expectRevert(abi.encodeWithSelector(Errors.UnknownKeyFlags.selector, odd, 3));
-        registry.registerBoundModel(commitment, odd, address(verifier));
-    }
-
-    function test_ShortestKeyIsAHeaderAndOneByte() public {
-        address small = makeAddr("small");
-        vm.etch(small, hex"000055");
-        (uint256 id,) = bindModel(WEIGHTS, small, address(verifier));
-        assertFalse(registry.bindingOf(id).devSetup);
-    }
-
     function test_RevertWhen_ReadingUnboundModel() public {
         uint256 id = registry.registerModel(model);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotBound.selector, id));
         registry.bindingOf(id);
-        (bytes32 admitted,,) = registry.admissionOf(id);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBound.selector, id));
+        registry.verificationOf(id);
+        (bytes32 admitted,,, Statement stated) = registry.admissionOf(id);
         assertEq(admitted, bytes32(0));
+        assertEq(Statement.unwrap(stated), bytes32(0));
     }
 
     function test_SameWeightsInTwoCircuits() public {
-        (uint256 other,) = bindModel(WEIGHTS, makeKey("audit key", 0x00), address(verifier));
+        (uint256 other,) = bindModel(WEIGHTS, makeKey("audit key", Keys.audit(2)), address(verifier));
         assertTrue(registry.sameWeights(modelId, other));
         assertTrue(registry.sameWeights(other, modelId));
         assertTrue(registry.sameWeights(modelId, modelId));
@@ -307,6 +384,7 @@ contract ModelRegistryTest is Fixture {
 
     function test_UnboundModelHasNotTheSameWeights() public {
         uint256 id = registry.registerModel(commitmentTo(WEIGHTS, vk));
+        assertNotEq(id, modelId);
         assertFalse(registry.sameWeights(modelId, id));
         assertFalse(registry.sameWeights(id, modelId));
         assertFalse(registry.sameWeights(id, id));
@@ -340,7 +418,7 @@ contract ModelRegistryTest is Fixture {
         bytes memory before = abi.encode(registry.bindingOf(modelId));
         IERCZKMLRegistry.ModelCommitment memory changed = commitmentTo(WEIGHTS, vk);
         changed.uri = uri;
-        address otherKey = makeKey("other key", 0x00);
+        address otherKey = makeKey("other key");
         vm.startPrank(seller);
         if (action % 4 == 0) {
             registry.updateModel(modelId, changed);
@@ -357,22 +435,12 @@ contract ModelRegistryTest is Fixture {
         }
         vm.stopPrank();
         assertEq(abi.encode(registry.bindingOf(modelId)), before);
-        (bytes32 admitted,,) = registry.admissionOf(modelId);
+        (bytes32 admitted,,,) = registry.admissionOf(modelId);
         assertEq(admitted, bindingHash);
     }
 
     function _expectImmutable(uint256 id) private {
         vm.expectRevert(abi.encodeWithSelector(Errors.CommitmentImmutable.selector, id));
         registry.updateModel(id, model);
-    }
-
-    function _expectMalformed(bytes memory code) private {
-        address odd = makeAddr("odd");
-        vm.etch(odd, code);
-        // An account that exists without code has the hash of the empty string, not zero.
-        vm.deal(odd, 1);
-        IERCZKMLRegistry.ModelCommitment memory commitment = commitmentTo(WEIGHTS, odd);
-        vm.expectRevert(abi.encodeWithSelector(Errors.MalformedVerifyingKey.selector, odd));
-        registry.registerBoundModel(commitment, odd, address(verifier));
     }
 }

@@ -3,7 +3,9 @@ pragma solidity 0.8.30;
 
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
 import {RetrievalHandler} from "../handlers/RetrievalHandler.sol";
+import {RunModel} from "../handlers/RunModel.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
+import {Keys} from "../shared/Keys.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
 
 abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvariants {
@@ -11,7 +13,7 @@ abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvarian
 
     function setUp() public override {
         super.setUp();
-        handler = new RetrievalHandler(retrieval, WEIGHTS, bindingHash, vk.codehash);
+        handler = new RetrievalHandler(retrieval, WEIGHTS, _models());
         bytes4[] memory selectors = new bytes4[](11);
         selectors[0] = RetrievalHandler.open.selector;
         selectors[1] = RetrievalHandler.prove.selector;
@@ -29,7 +31,7 @@ abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvarian
 
     /// @dev The handler reaches every action for real; else the invariants would show nothing.
     function test_HandlerReachesEveryAction() public {
-        // Nine items in runs of five; a day between the deadlines.
+        // Nine items in runs of eight; a day between the deadlines.
         uint8[2] memory sizes = [8, 2];
         uint32[2] memory gaps = [uint32(1 days), 1 days];
         for (uint256 i = 0; i < 4; ++i) {
@@ -63,6 +65,17 @@ abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvarian
     function afterInvariant() public override {
         _assertSelectionIsWhatWasProven();
         super.afterInvariant();
+    }
+
+    /// @dev Runs of eight items and of four.
+    function _models() private returns (RunModel[] memory) {
+        uint8[] memory logs = new uint8[](2);
+        (logs[0], logs[1]) = (3, 2);
+        bytes32[] memory stated = new bytes32[](2);
+        for (uint256 i = 0; i < 2; ++i) {
+            stated[i] = Keys.retrieval(logs[i]);
+        }
+        return bindSizes(stated, logs);
     }
 
     function _assertEndedOnceAndForGood() internal view override {

@@ -9,6 +9,7 @@ import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
+import {Keys} from "../shared/Keys.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
 
 contract RetrievalEscrowOpenTest is RetrievalFixture {
@@ -100,10 +101,45 @@ contract RetrievalEscrowOpenTest is RetrievalFixture {
             terms.batch = refused[i];
             _expectRefusal(terms, abi.encodeWithSelector(Errors.BatchOutOfRange.selector, refused[i], 248));
         }
-        terms.batch = 1;
+        // A bitmap of as many items would not fit, whatever a key says.
+        _useRunsOf(terms, 8);
+        _expectRefusal(terms, abi.encodeWithSelector(Errors.BatchOutOfRange.selector, 256, 248));
+        _useRunsOf(terms, 0);
         assertEq(retrieval.getJob(openRetrieval(terms)).missing, ITEMS);
-        terms.batch = 248;
+        _useRunsOf(terms, 7);
         assertEq(retrieval.getJob(openRetrieval(terms)).missing, 1);
+    }
+
+    /// @dev With another batch than the key's some runs could not be proven, and the holder would not be paid.
+    function test_RevertWhen_BatchIsNotTheKeys() public {
+        IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
+        uint16[5] memory refused = [1, BATCH - 1, BATCH + 1, 8, 248];
+        for (uint256 i = 0; i < refused.length; ++i) {
+            terms.batch = refused[i];
+            _expectRefusal(
+                terms, abi.encodeWithSelector(Errors.BatchMismatch.selector, modelId, BATCH, refused[i])
+            );
+        }
+    }
+
+    /// @dev Threat: a key for something else, with as many public inputs: the count of an audit would be taken
+    /// for a bitmap.
+    function test_RevertWhen_KeyIsNotOfRetrieval() public {
+        bytes32[2] memory others = [Keys.audit(2), Keys.PREDICTION];
+        IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
+        for (uint256 i = 0; i < others.length; ++i) {
+            (terms.modelId, bindingHash) = bindStated(i == 0 ? "audit" : "prediction", others[i]);
+            _expectRefusal(
+                terms, abi.encodeWithSelector(Errors.WrongStatement.selector, terms.modelId, others[i])
+            );
+        }
+    }
+
+    /// @dev Threat: whoever made the setup can prove any selection.
+    function test_RevertWhen_SetupIsNotACeremonys() public {
+        IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
+        (terms.modelId, bindingHash) = bindModel(WEIGHTS, makeDevKey("own"), address(verifier));
+        _expectRefusal(terms, abi.encodeWithSelector(Errors.DevSetupRefused.selector, terms.modelId));
     }
 
     function test_DeadlineBounds() public {

@@ -71,19 +71,19 @@ contract RetrievalEscrowProveTest is RetrievalFixture {
 
     function test_LargestRun() public {
         IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
-        terms.items = 249;
-        terms.batch = 248;
+        terms.items = 129;
+        _useRunsOf(terms, 7);
         uint256 jobId = openRetrieval(terms);
-        uint256 all = (1 << 248) - 1;
-        vm.expectRevert(abi.encodeWithSelector(Errors.BitmapOutOfRange.selector, all + 1, 248));
+        uint256 all = (1 << 128) - 1;
+        vm.expectRevert(abi.encodeWithSelector(Errors.BitmapOutOfRange.selector, all + 1, 128));
         retrieval.prove(jobId, terms, 0, all + 1, "");
         proveRun(jobId, terms, 0, all);
         assertEq(retrieval.bitmapOf(jobId, 0), all);
-        assertTrue(retrieval.selected(jobId, 247));
+        assertTrue(retrieval.selected(jobId, 127));
         proveRun(jobId, terms, 1, 0);
-        assertFalse(retrieval.selected(jobId, 248));
-        vm.expectRevert(abi.encodeWithSelector(Errors.ItemOutOfRange.selector, 249, 249));
-        retrieval.selected(jobId, 249);
+        assertFalse(retrieval.selected(jobId, 128));
+        vm.expectRevert(abi.encodeWithSelector(Errors.ItemOutOfRange.selector, 129, 129));
+        retrieval.selected(jobId, 129);
     }
 
     function test_RevertWhen_RunIsPastTheEnd() public {
@@ -145,7 +145,7 @@ contract RetrievalEscrowProveTest is RetrievalFixture {
     function test_RevertWhen_VerifierReenters() public {
         IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
         CallingVerifier caller = new CallingVerifier(abi.encodeCall(retrieval.settle, (1, terms)));
-        (terms.modelId, bindingHash) = bindModel(WEIGHTS, vk, address(caller));
+        (terms.modelId, bindingHash) = bindTo(address(caller));
         uint256 jobId = openRetrieval(terms);
         bytes memory proof = runProof(jobId, terms, 0, 0);
         vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
@@ -153,7 +153,7 @@ contract RetrievalEscrowProveTest is RetrievalFixture {
     }
 
     function test_StarvedProofDecidesNothing() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(new CostlyVerifier()));
+        (modelId, bindingHash) = bindTo(address(new CostlyVerifier()));
         (uint256 jobId, IRetrievalEscrow.Terms memory terms) = openedRetrieval();
         bytes memory call =
             abi.encodeCall(retrieval.prove, (jobId, terms, 0, 9, runProof(jobId, terms, 0, 9)));
@@ -197,10 +197,10 @@ contract RetrievalEscrowProveTest is RetrievalFixture {
     }
 
     /// @dev For any size and batch, item by item, what is read is what was proven.
-    function testFuzz_SelectedIsWhatWasProven(uint32 items, uint16 batch, uint256 seed) public {
+    function testFuzz_SelectedIsWhatWasProven(uint32 items, uint8 size, uint256 seed) public {
         IRetrievalEscrow.Terms memory terms = retrievalIn(ETHER);
         terms.items = uint32(bound(items, 1, 600));
-        terms.batch = uint16(bound(batch, terms.items / 20 + 1, 248));
+        _useRunsOf(terms, uint8(bound(size, 5, 7)));
         uint256 jobId = openRetrieval(terms);
         uint256 runs = retrieval.getJob(jobId).missing;
         for (uint256 run = 0; run < runs; ++run) {

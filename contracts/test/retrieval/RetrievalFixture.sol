@@ -5,6 +5,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
+import {Keys} from "../shared/Keys.sol";
 import {RunFixture} from "../shared/RunFixture.sol";
 
 /// @notice A retrieval escrow, and terms for a collection of ten items in runs of four (4, 4, 2). The fixture's
@@ -24,6 +25,11 @@ abstract contract RetrievalFixture is RunFixture {
         token.approve(address(retrieval), type(uint256).max);
     }
 
+    /// @dev Runs of BATCH items.
+    function statement() internal pure override returns (bytes32) {
+        return Keys.retrieval(2);
+    }
+
     function retrievalIn(address token_) internal view returns (IRetrievalEscrow.Terms memory) {
         return IRetrievalEscrow.Terms({
             requester: buyer,
@@ -37,6 +43,14 @@ abstract contract RetrievalFixture is RunFixture {
             proveBy: uint64(block.timestamp + 1 days),
             openBy: uint64(block.timestamp + 2 days)
         });
+    }
+
+    /// @dev Makes the order one of runs of 2^log items, for the same weights with such a key.
+    function _useRunsOf(IRetrievalEscrow.Terms memory terms, uint8 log) internal {
+        string memory name = string.concat("key ", vm.toString(log));
+        (terms.modelId, bindingHash) = bindStated(name, Keys.retrieval(log));
+        vk = makeAddr(name);
+        terms.batch = uint16(2 ** log);
     }
 
     function openRetrieval(IRetrievalEscrow.Terms memory terms) internal returns (uint256 jobId) {

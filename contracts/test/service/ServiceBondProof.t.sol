@@ -161,7 +161,7 @@ contract ServiceBondProofTest is ServiceFixture {
     }
 
     function test_RevertWhen_VerifierAnswersNothing() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(new SilentVerifier()));
+        (modelId, bindingHash) = bindTo(address(new SilentVerifier()));
         serviceId = openIn(ETHER, "silent");
         bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
@@ -177,7 +177,7 @@ contract ServiceBondProofTest is ServiceFixture {
 
     /// @dev Whatever gas the caller chooses, a call does all that it should or nothing.
     function test_StarvedProofDecidesNothing() public {
-        (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(new CostlyVerifier()));
+        (modelId, bindingHash) = bindTo(address(new CostlyVerifier()));
         serviceId = openIn(ETHER, "costly");
         bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);

@@ -6,6 +6,7 @@ import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
+import {Keys} from "../shared/Keys.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 
 contract ServiceBondServiceTest is ServiceFixture {
@@ -139,6 +140,22 @@ contract ServiceBondServiceTest is ServiceFixture {
         _accept(terms, BOND, "most");
     }
 
+    /// @dev Threat: a model that proves something else with three public inputs, or whose third is not the class.
+    function test_RevertWhen_KeyIsNotForAClass() public {
+        bytes32[] memory others = Keys.anythingElse();
+        IServiceBond.Terms memory terms = termsIn(ETHER);
+        for (uint256 i = 0; i < others.length; ++i) {
+            address key = makeKey(vm.toString(i), others[i]);
+            (terms.modelId, terms.bindingHash) = bindModel(WEIGHTS, key, address(verifier));
+            _expectRefusal(
+                terms,
+                BOND,
+                0,
+                abi.encodeWithSelector(Errors.WrongStatement.selector, terms.modelId, others[i])
+            );
+        }
+    }
+
     function test_RevertWhen_ModelIsNotAdmitted() public {
         IServiceBond.Terms memory terms = termsIn(ETHER);
         terms.bindingHash = keccak256("another");
@@ -148,7 +165,7 @@ contract ServiceBondServiceTest is ServiceFixture {
             0,
             abi.encodeWithSelector(Errors.BindingMismatch.selector, modelId, terms.bindingHash, bindingHash)
         );
-        (terms.modelId, terms.bindingHash) = bindModel(WEIGHTS, makeKey("dev key", 1), address(verifier));
+        (terms.modelId, terms.bindingHash) = bindModel(WEIGHTS, makeDevKey("dev key"), address(verifier));
         _expectRefusal(terms, BOND, 0, abi.encodeWithSelector(Errors.DevSetupRefused.selector, terms.modelId));
         vm.prank(seller);
         registry.deprecateModel(modelId);

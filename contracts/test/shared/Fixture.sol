@@ -10,6 +10,7 @@ import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {PermitToken, PlainToken} from "../doubles/Tokens.sol";
+import {Keys} from "./Keys.sol";
 
 /// @notice A registry with one bound model, an escrow, a buyer, a seller and a bystander.
 abstract contract Fixture is Test {
@@ -22,6 +23,8 @@ abstract contract Fixture is Test {
     uint256 internal constant INPUT = 0x1234;
     uint256 internal constant OUTPUT = 7;
     uint256 internal constant PRICE = 1 ether;
+    /// @dev Name of the setup of the one ceremony that the registry knows.
+    string internal constant CEREMONY = "ceremony";
 
     ModelRegistry internal registry;
     PredictionEscrow internal escrow;
@@ -40,12 +43,12 @@ abstract contract Fixture is Test {
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         (buyer, buyerKey) = makeAddrAndKey("buyer");
-        registry = new ModelRegistry();
+        registry = new ModelRegistry(ceremonies());
         escrow = new PredictionEscrow(registry, false);
         verifier = new MockVerifier();
         token = new PlainToken();
         permitToken = new PermitToken();
-        vk = makeKey("key", 0x00);
+        vk = makeKey("key", statement());
         (modelId, bindingHash) = bindModel(WEIGHTS, vk, address(verifier));
 
         vm.deal(buyer, 1_000 ether);
@@ -55,10 +58,37 @@ abstract contract Fixture is Test {
         permitToken.mint(buyer, 1_000 ether);
     }
 
-    /// @dev Puts a verifying key's data contract in place.
-    function makeKey(string memory name, uint8 flags) internal returns (address key) {
+    /// @dev What proofs of the bound model state.
+    function statement() internal pure virtual returns (bytes32) {
+        return Keys.PREDICTION;
+    }
+
+    function ceremonies() internal pure returns (bytes32[] memory setupIds) {
+        setupIds = new bytes32[](1);
+        setupIds[0] = Keys.setupId(CEREMONY);
+    }
+
+    /// @dev Puts a verifying key's data contract in place, with what the bound model's key states.
+    function makeKey(string memory name) internal returns (address key) {
+        return makeKey(name, statement());
+    }
+
+    function makeKey(string memory name, bytes32 stated) internal returns (address key) {
+        return makeKey(name, stated, CEREMONY);
+    }
+
+    /// @dev A key of somebody's own setup.
+    function makeDevKey(string memory name) internal returns (address key) {
+        return makeKey(name, statement(), "own setup");
+    }
+
+    function makeKey(string memory name, bytes32 stated, string memory setup) internal returns (address key) {
+        return placeKey(name, Keys.code(stated, Keys.GENERATOR, Keys.point(setup), name));
+    }
+
+    function placeKey(string memory name, bytes memory code) internal returns (address key) {
         key = makeAddr(name);
-        vm.etch(key, abi.encodePacked(bytes1(0), flags, "key bytes of ", name));
+        vm.etch(key, code);
     }
 
     function commitmentTo(bytes32 modelHash, address key)
@@ -79,9 +109,22 @@ abstract contract Fixture is Test {
         internal
         returns (uint256 id, bytes32 hash)
     {
+        return bindModelAs(seller, modelHash, key, checker);
+    }
+
+    /// @dev An owner can register a model once, so what is bound to other contracts has another owner.
+    function bindModelAs(address owner, bytes32 modelHash, address key, address checker)
+        internal
+        returns (uint256 id, bytes32 hash)
+    {
         IERCZKMLRegistry.ModelCommitment memory commitment = commitmentTo(modelHash, key);
-        vm.prank(seller);
+        vm.prank(owner);
         return registry.registerBoundModel(commitment, key, checker);
+    }
+
+    /// @dev The bound model, registered by somebody else and bound to another verifier.
+    function bindTo(address checker) internal returns (uint256 id, bytes32 hash) {
+        return bindModelAs(makeAddr("other owner"), WEIGHTS, vk, checker);
     }
 
     function orderIn(address token_, uint256 price) internal view returns (IPredictionEscrow.Order memory) {

@@ -7,19 +7,17 @@ import {PredictionEscrow} from "../../src/PredictionEscrow.sol";
 import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
+import {Statement, Statements} from "../../src/libraries/Statement.sol";
 
 /// @notice Registry of one model, and a verifier that accepts everything: here only the clock decides.
 contract OneModel is IHalo2Verifier {
-    function admissionOf(uint256) external pure returns (bytes32, bool, bool) {
-        return (bytes32(uint256(1)), false, false);
+    function admissionOf(uint256) external pure returns (bytes32, bool, bool, Statement) {
+        return (bytes32(uint256(1)), false, false, Statements.CLASS_OF_COMMITTED_INPUT);
     }
 
-    function bindingOf(uint256) external view returns (IModelRegistry.ModelBinding memory binding) {
-        binding.vk = address(this);
-        binding.vkHash = address(this).codehash;
-        binding.verifier = address(this);
-        binding.verifierCodeHash = address(this).codehash;
-        binding.modelHash = bytes32(uint256(2));
+    function verificationOf(uint256) external view returns (bytes32, bytes32, bytes32, address, address) {
+        bytes32 codeHash = address(this).codehash;
+        return (bytes32(uint256(2)), codeHash, codeHash, address(this), address(this));
     }
 
     function verify(address, bytes calldata, uint256[] calldata) external pure returns (bytes32) {
