@@ -31,8 +31,9 @@ const TESTS = {
   Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
   Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
   IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
+  InferenceVerifier: "contracts/test/registry/InferenceVerifier.t.sol",
   ModelRegistry: "contracts/test/registry/ModelRegistry*.t.sol",
-  ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,audit/AuditEscrowEnter,service/ServiceBondPost}.t.sol",
+  ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,audit/AuditEscrowEnter,retrieval/RetrievalEscrowOpen,service/ServiceBondPost}.t.sol",
   PredictionEscrow: "contracts/test/prediction/PredictionEscrow*.t.sol",
   PublicInputs: "contracts/test/{shared/Libraries,prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim}.t.sol",
   Runs: "contracts/test/{audit/AuditEscrow,retrieval/RetrievalEscrow}{Open,Enter,Prove}.t.sol",
@@ -40,7 +41,9 @@ const TESTS = {
   Sampling: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   ServiceBond: "contracts/test/service/*.t.sol",
   Signatures: "contracts/test/service/ServiceBond{Post,Signer}.t.sol",
+  Statement: "contracts/test/registry/Statement.t.sol",
   Tally: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
+  VerifyingKey: "contracts/test/registry/{VerifyingKey,ModelRegistryKeys}.t.sol",
 };
 
 // Operators, longest first, and what each becomes. Those that become nothing are only there to be skipped.
