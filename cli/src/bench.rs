@@ -241,7 +241,9 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
     )?;
 
     steps.step("verifying");
-    let verified = runner.run("verify", &[&proof, &"--bundle", &bundle, &"--keys", &keys])?;
+    // The key was made by the step before.
+    let verified =
+        runner.run("verify", &[&proof, &"--bundle", &bundle, &"--keys", &keys, &"--trust-key"])?;
 
     steps.step("compiling the verifier contract");
     let generated = runner.run(

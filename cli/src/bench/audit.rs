@@ -404,8 +404,10 @@ impl Circuit {
                 &proofs,
                 &"--bundle",
                 &self.bundle,
+                // Made by an earlier step.
                 &"--keys",
                 &self.keys(),
+                &"--trust-key",
                 &"--items",
                 &audited.reference.len().to_string(),
                 &"--root",
