@@ -1,14 +1,15 @@
-//! Files that appear whole or not at all: written beside their destination, synced, then renamed. A
-//! reader never meets half a file, and a full disk leaves the old one in place.
+//! Files that appear whole or not at all: written beside their destination, synced, then renamed, and their
+//! folder synced too, so that a power cut does not take a finished file back. A reader never meets half a
+//! file, and a full disk leaves the old one in place.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Who may read a file, as far as the umask lets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +45,7 @@ impl AtomicFile {
         let name = destination
             .file_name()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a file name is missing"))?;
-        let folder = match destination.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(destination);
         let mode = match readers {
             Readers::Owner => 0o600,
             Readers::Everyone => 0o666,
@@ -69,8 +67,9 @@ impl AtomicFile {
     /// Those of the file system; the destination is as it was.
     pub fn finish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
+        let folder = Folder::of(&self.destination)?;
         self.file.persist(&self.destination)?;
-        Ok(())
+        folder.sync()
     }
 
     /// Moves the file to its destination, where nothing may be.
@@ -79,8 +78,9 @@ impl AtomicFile {
     /// [`io::ErrorKind::AlreadyExists`], and those of the file system.
     pub fn finish_new(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
+        let folder = Folder::of(&self.destination)?;
         self.file.persist_noclobber(&self.destination)?;
-        Ok(())
+        folder.sync()
     }
 
     /// Writes to a file that is open already, for instance one that is always full.
@@ -122,9 +122,108 @@ pub fn write_new(destination: &Path, readers: Readers, bytes: &[u8]) -> io::Resu
     file.finish_new()
 }
 
+/// Has `write` make a file at a path that it is given, in the folder of the destination, and moves it to
+/// the destination, where nothing may be. For writers that only know how to replace a file.
+///
+/// # Errors
+/// Those of `write`; [`io::ErrorKind::AlreadyExists`], and those of the file system.
+pub fn place_new<E: From<io::Error>>(
+    destination: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let name = destination
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a file name is missing"))?;
+    let beside = Builder::new().prefix(".").suffix(".part").tempdir_in(folder_of(destination))?;
+    let path = beside.path().join(name);
+    write(&path)?;
+    let folder = Folder::of(destination)?;
+    let written = TempPath::try_from_path(fs::canonicalize(&path)?)?;
+    written.persist_noclobber(destination).map_err(|failed| failed.error)?;
+    Ok(folder.sync()?)
+}
+
+/// Removes a file for good: its folder is synced.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let folder = Folder::of(path)?;
+    fs::remove_file(path)?;
+    folder.sync()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The folder of a file whose name in it shall last. Opened before the name changes: what cannot be opened
+/// is an error while nothing has happened yet.
+struct Folder(File);
+
+impl Folder {
+    fn of(path: &Path) -> io::Result<Self> {
+        File::open(folder_of(path)).map(Self)
+    }
+
+    fn sync(self) -> io::Result<()> {
+        #[cfg(test)]
+        tests::SYNCED.with(|count| count.set(count.get() + 1));
+        match self.0.sync_all() {
+            // Some file systems know no synced folders; there is nothing better to be had there.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// Folders that this thread has synced.
+        pub(super) static SYNCED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Folders synced by `action`.
+    fn synced(action: impl FnOnce()) -> usize {
+        let before = SYNCED.get();
+        action();
+        SYNCED.get() - before
+    }
+
+    #[test]
+    fn a_new_name_is_synced_with_its_folder() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        assert_eq!(synced(|| write(&path, Readers::Owner, b"1").expect("write")), 1);
+        assert_eq!(synced(|| remove(&path).expect("remove")), 1);
+        assert_eq!(synced(|| write_new(&path, Readers::Owner, b"1").expect("write")), 1);
+        // What does not happen needs no sync.
+        assert_eq!(synced(|| assert!(write_new(&path, Readers::Owner, b"1").is_err())), 0);
+        remove(&path).expect("remove");
+        let place = || place_new(&path, |path| fs::write(path, b"2"));
+        assert_eq!(synced(|| place().expect("place")), 1);
+    }
+
+    #[test]
+    fn a_writer_that_replaces_is_made_to_replace_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        place_new(&path, |path| fs::write(path, b"first")).expect("place");
+        let error = place_new(&path, |path| fs::write(path, b"second")).expect_err("exists");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("read"), b"first");
+        let other = folder.path().join("b");
+        assert!(place_new(&other, |_| Err(io::Error::other("no"))).is_err());
+        assert_eq!(names(folder.path()), ["a"]);
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("list");
