@@ -6,7 +6,8 @@ use std::{collections::HashMap, rc::Rc};
 use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto};
 
 use super::{
-    FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError, Shape,
+    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function,
+    ImportError, Shape,
     constant::Constant,
     fusion::{RawLayer, Step, fuse},
     protobuf::{Node, Source},
@@ -29,8 +30,17 @@ pub(super) struct Value {
     pub order: Option<Rc<Vec<u32>>>,
     /// Zero padding asked for by a Pad node, `[top, left, bottom, right]`, not applied yet.
     pub pads: [usize; 4],
-    /// The final operator that was left out (Softmax, ArgMax): nothing may follow it.
-    pub dropped: Option<String>,
+    /// What was left out after it: nothing may follow that.
+    pub dropped: Option<Dropped>,
+}
+
+/// Final operators that were left out.
+#[derive(Clone, Debug)]
+pub(super) struct Dropped {
+    /// Node of the last one, for messages.
+    pub node: String,
+    /// In the file's order.
+    pub operators: Vec<FinalOperator>,
 }
 
 pub(super) struct Importer<'a> {
@@ -78,11 +88,11 @@ impl<'a> Importer<'a> {
         mut input: FloatInput,
         name: &str,
     ) -> Result<FloatGraph, ImportError> {
-        let output = self.find_output()?;
+        let (output, dropped) = self.find_output()?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
-        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output };
+        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output, dropped };
         graph.separate_input();
         Ok(graph)
     }
@@ -149,7 +159,8 @@ impl<'a> Importer<'a> {
         })
     }
 
-    fn find_output(&self) -> Result<FloatTensorId, ImportError> {
+    /// The logits, and what the file has after them.
+    fn find_output(&self) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
         let graph = self.source.graph()?;
         let [output] = graph.output.as_slice() else {
             return Err(ImportError::Graph(format!(
@@ -173,7 +184,8 @@ impl<'a> Importer<'a> {
         if value.tensor == self.input {
             return Err(problem("the network has no layers".into()));
         }
-        Ok(value.tensor)
+        let dropped = value.dropped.as_ref().map(|dropped| dropped.operators.clone());
+        Ok((value.tensor, dropped.unwrap_or_default()))
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {

@@ -20,8 +20,12 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use function::{Binary, Function, Unary};
@@ -97,6 +101,30 @@ pub struct FloatGraph {
     pub layers: Vec<FloatLayer>,
     /// Logits, shape `[classes, 1, 1]`.
     pub output: FloatTensorId,
+    /// What the file computes after the logits, and the graph does not; in the file's order.
+    pub dropped: Vec<FinalOperator>,
+}
+
+/// An operator at the very end of a file that an import leaves out: the largest logit, and the order of all,
+/// are the same without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FinalOperator {
+    /// Probabilities from logits.
+    Softmax,
+    /// Their logarithms.
+    LogSoftmax,
+    /// The number of the largest logit.
+    ArgMax,
+}
+
+impl fmt::Display for FinalOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Softmax => "Softmax",
+            Self::LogSoftmax => "LogSoftmax",
+            Self::ArgMax => "ArgMax",
+        })
+    }
 }
 
 /// The network's input, in the graph and in the file.

@@ -1,8 +1,8 @@
 //! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
 
 use super::{
-    ImportError,
-    importer::Importer,
+    FinalOperator, ImportError,
+    importer::{Dropped, Importer},
     operators::{
         activation, arithmetic, cut, elementwise, fold, layout, linear, pad, pooling, quantized,
         reduce, resize,
@@ -128,7 +128,13 @@ fn dropped(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportErr
             value.shape
         )));
     }
-    value.dropped = Some(node.name().into());
+    let mut operators = value.dropped.take().map_or_else(Vec::new, |before| before.operators);
+    operators.push(match node.operator() {
+        "Softmax" => FinalOperator::Softmax,
+        "LogSoftmax" => FinalOperator::LogSoftmax,
+        _ => FinalOperator::ArgMax,
+    });
+    value.dropped = Some(Dropped { node: node.name().into(), operators });
     importer.bind(node, value)
 }
 

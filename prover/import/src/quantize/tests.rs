@@ -197,6 +197,7 @@ fn two_layers() -> FloatGraph {
             conv("head", 1, 2, Window::dense([4, 4]), 3, 64, Function::Identity),
         ],
         output: 2,
+        dropped: Vec::new(),
     }
 }
 

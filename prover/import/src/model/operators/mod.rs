@@ -42,7 +42,8 @@ pub(super) fn activation(
         && node.operator() != "ArgMax"
     {
         return Err(node.error(format!(
-            "it follows the operator `{dropped}`, which is supported only at the very end"
+            "it follows the operator `{}`, which is supported only at the very end",
+            dropped.node
         )));
     }
     Ok(value.clone())

@@ -2,7 +2,7 @@ use super::{
     check, check_to,
     network::{Network, float, int, ints, text},
 };
-use crate::model::{FloatOp, Function};
+use crate::model::{FinalOperator, FloatOp, Function};
 
 #[test]
 fn convolutions_of_all_shapes() {
@@ -269,8 +269,17 @@ fn a_final_softmax_is_dropped() {
     let network = || Network::new(&[1, 2, 4, 4]).conv("conv", &[3, 2, 3, 3], &[]).head(12);
     let plain = check(network());
     let source = network().then("Softmax", "softmax", &[int("axis", 1)]).source();
-    let dropped = crate::model::nodes::import(&source, "test").expect("a final softmax");
+    let mut dropped = crate::model::nodes::import(&source, "test").expect("a final softmax");
+    assert_eq!(dropped.dropped, [FinalOperator::Softmax]);
+    assert!(plain.dropped.is_empty());
+    dropped.dropped.clear();
     assert_eq!(plain, dropped);
+    let source = network()
+        .then("LogSoftmax", "softmax", &[int("axis", 1)])
+        .then("ArgMax", "class", &[int("axis", 1)])
+        .source();
+    let dropped = crate::model::nodes::import(&source, "test").expect("two final operators");
+    assert_eq!(dropped.dropped, [FinalOperator::LogSoftmax, FinalOperator::ArgMax]);
 }
 
 #[test]
