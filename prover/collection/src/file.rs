@@ -197,7 +197,8 @@ impl OpeningFile {
     }
 
     /// Writes `<index>.json` in a folder, which is made if it is missing; returns its path. Its owner
-    /// alone can read it: whom to show the item is the owner's choice.
+    /// alone can read it: whom to show the item is the owner's choice. The same opening may be there
+    /// already; another one is not replaced.
     ///
     /// # Errors
     /// [`CollectionError::OpeningFile`].
@@ -209,8 +210,17 @@ impl OpeningFile {
             source,
         };
         fs::create_dir_all(folder).map_err(failed)?;
-        atomic_file::write(&path, Readers::Owner, self.to_json().as_bytes()).map_err(failed)?;
-        Ok(path)
+        let text = self.to_json();
+        match atomic_file::write_new(&path, Readers::Owner, text.as_bytes()) {
+            Ok(()) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let is_same = fs::read(&path).is_ok_and(|there| there == text.as_bytes());
+                let other = "an opening of another item or set is there, and is not replaced";
+                let refused = || failed(io::Error::new(io::ErrorKind::AlreadyExists, other));
+                if is_same { Ok(path) } else { Err(refused()) }
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Reads an opening's file, without checking the item against the root.

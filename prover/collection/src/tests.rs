@@ -216,6 +216,12 @@ fn opening_files_survive_and_broken_ones_are_refused() {
     let again = OpeningFile::read(&path).expect("read");
     assert!(again == file && again.verify() == Ok(()));
     assert_eq!(again.to_json(), std::fs::read_to_string(&path).expect("text"));
+    // The same again is fine; anything else in its place stays.
+    assert_eq!(file.write(&folder.path().join("new")).ok(), Some(path.clone()));
+    std::fs::write(&path, "precious").expect("written");
+    let refused_file = file.write(&folder.path().join("new")).expect_err("another").to_string();
+    assert!(refused_file.contains("not replaced"), "{refused_file}");
+    assert_eq!(std::fs::read(&path).expect("read"), b"precious");
     let text = file.to_json();
     let broken = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} in {text}");
