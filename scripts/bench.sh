@@ -22,6 +22,8 @@ bash "$root/scripts/install-tools.sh" >&2
 bench=(bench)
 case $1 in audit | audit-table) bench+=("$1") && shift ;; esac
 export ASSAY_SOLC=${ASSAY_SOLC:-$root/scripts/solc}
+# What this machine records of the measured bundles stays with them.
+export ASSAY_STATE_DIR=$root/.cache/bench/state
 # Stays in the caller's folder, from which the files in the options are seen.
 exec "$root/target/release/assay" "${bench[@]}" --data "${ASSAY_SHARED:-$root/../shared}/data" \
   --examples "$root/examples" --cache "$root/.cache/bench" --anvil "$root/node_modules/.bin/anvil" "$@"

@@ -35,6 +35,7 @@ fixtures=contracts/test/fixtures
 digits=examples/digits/images
 contexts=contracts/cache/proof-contexts.json
 work=$(mktemp -d)
+export ASSAY_STATE_DIR=$work/state
 mkdir -p "$fixtures" contracts/cache "$work/made"
 made=$fixtures
 [ -z "$check" ] || made=$work/made
@@ -125,7 +126,7 @@ done
 inputs=() classes=()
 for item in 0 1; do
   inputs+=("$("$assay" input commit --bundle "$work/prediction.bundle" --input "$work/items/$item.png" \
-    --salt "0x$((item + 1))" -o "$work/openings" --json | field commitment)")
+    --salt "$(printf '0x%064x' $((item + 1)))" -o "$work/openings" --json | field commitment)")
   classes+=("$("$assay" model predict "$work/prediction.bundle" --input "$work/items/$item.png" --json | field class)")
 done
 circuit prediction "{\"inputs\": [\"${inputs[0]}\", \"${inputs[1]}\"], \"classes\": [${classes[0]}, ${classes[1]}]}"

@@ -76,6 +76,8 @@ fi
 cache=.cache/demo
 [ -z "$fresh" ] || rm -rf "$cache"
 run=$cache/run
+# What this machine records of the model's openings stays with the model.
+export ASSAY_STATE_DIR=$PWD/$cache/state
 rm -rf "$run"
 mkdir -p "$run/report" "$cache/report"
 
@@ -113,7 +115,7 @@ usable() {
   [ "$(cat "$cache/stamp" 2>/dev/null)" = "$stamp" ] || return 1
   "$assay" model inspect "$cache/lenet.bundle" --json >"$run/inspect.json" 2>/dev/null || return 1
   # Each run needs two proofs under the bundle's blinding seed.
-  [ $(($(value "$run/inspect.json" options.openings) - $(value "$run/inspect.json" openings_used))) -ge 4 ]
+  [ "$(value "$run/inspect.json" openings_left)" -ge 4 ]
 }
 if usable; then
   say "Seller: the model, its keys and its verifier are in $cache (--fresh makes them again)"
@@ -122,7 +124,7 @@ if usable; then
   done
 else
   say "Seller: quantize the network, make keys, generate the verifier contract"
-  rm -rf "$cache/stamp" "$cache/keys" "$cache/verifier" "$cache"/lenet.bundle*
+  rm -rf "$cache/stamp" "$cache/keys" "$cache/verifier" "$cache/lenet.json" "$cache"/lenet.bundle*
   step "import and quantize lenet.onnx" "$cache/report/import.json" \
     model import "$digits/lenet.onnx" --calibrate "$digits/calibration.npz" -o "$cache/lenet.bundle"
   k=$(value "$cache/report/import.json" k)

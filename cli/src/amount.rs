@@ -2,16 +2,30 @@
 
 use alloy::primitives::{Address, U256, aliases::U96, utils::parse_units};
 
-/// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or a bare number of wei (or of
-/// a token's smallest unit).
+/// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or of a token `1000units`, in its smallest
+/// unit. Only `0` needs none: a bare number would be wei to one and ether to another.
 pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
-    let wrong = || format!("{text:?} is not an amount like 1ether, 0.5eth, 30gwei or 1000");
+    if text == "0" {
+        return Ok(U256::ZERO);
+    }
+    let wrong = || {
+        format!(
+            "{text:?} is not an amount like 1ether, 0.5eth, 30gwei, 1000wei, or 1000units of a token's \
+             smallest unit"
+        )
+    };
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let decimals = match unit.trim() {
         "ether" | "eth" => 18,
         "gwei" => 9,
-        "wei" | "" => 0,
+        "wei" | "units" => 0,
+        "" if !number.is_empty() => {
+            return Err(format!(
+                "{text:?} has no unit; write {number}ether, {number}gwei or {number}wei, or {number}units of a \
+                 token's smallest unit"
+            ));
+        }
         _ => return Err(wrong()),
     };
     if number.is_empty() || (decimals == 0 && number.contains('.')) {
@@ -58,8 +72,26 @@ mod tests {
         assert_eq!(parse_amount("1ether"), Ok(ether));
         assert_eq!(parse_amount("0.5 eth"), Ok(ether / U256::from(2)));
         assert_eq!(parse_amount("30gwei"), Ok(U256::from(30_000_000_000u64)));
-        assert_eq!(parse_amount("12"), Ok(U256::from(12)));
-        for bad in ["", "eth", "1.5", "1.5wei", "-1", "1btc", "0.1234567891gwei", "1..2eth"] {
+        assert_eq!(parse_amount("12wei"), Ok(U256::from(12)));
+        assert_eq!(parse_amount("1000units"), Ok(U256::from(1000)));
+        assert_eq!(parse_amount("0"), Ok(U256::ZERO));
+        for bare in ["1", "12", "1.5", "00", "0.0"] {
+            let refused = parse_amount(bare).unwrap_err();
+            assert!(refused.contains(&format!("write {bare}ether")), "{refused}");
+        }
+        for bad in [
+            "",
+            "1.5units",
+            "unit",
+            "1unit",
+            "eth",
+            "1.5",
+            "1.5wei",
+            "-1",
+            "1btc",
+            "0.1234567891gwei",
+            "1..2eth",
+        ] {
             assert!(parse_amount(bad).is_err(), "{bad}");
         }
         assert_eq!(amount_text(ether / U256::from(4), Address::ZERO), "0.25 ETH");
@@ -68,10 +100,10 @@ mod tests {
 
     #[test]
     fn small_amounts_fit_their_type() {
-        assert_eq!(parse_small_amount("7"), Ok(U96::from(7)));
+        assert_eq!(parse_small_amount("7wei"), Ok(U96::from(7)));
         let most = U256::from(U96::MAX);
-        assert_eq!(parse_small_amount(&most.to_string()), Ok(U96::MAX));
-        let error = parse_small_amount(&(most + U256::ONE).to_string()).unwrap_err();
+        assert_eq!(parse_small_amount(&format!("{most}units")), Ok(U96::MAX));
+        let error = parse_small_amount(&format!("{}units", most + U256::ONE)).unwrap_err();
         assert!(error.contains("2^96"), "{error}");
     }
 }

@@ -11,6 +11,7 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{Layout, PlanRequest, Run, StatementKind},
     collection::smallest_depth,
+    openings::Marks,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -209,7 +210,7 @@ fn rates(args: &PlanArgs, items: u64) -> Result<Rates> {
             _ => bundle.plan_derived(PlanRequest::default())?,
         };
         let audit = audit_layout(&bundle, args.batch, items)?;
-        rates.openings_left = Some(bundle.openings_left(path)?);
+        rates.openings_left = Some(bundle.openings(path, &Marks::of_user()?).usage()?.left);
         rates.single = rate(&single);
         rates.batch = rate(&audit);
         rates.from = Some("estimated");
@@ -507,7 +508,10 @@ mod tests {
     fn lenet_bundle(folder: &Path, request: PlanRequest) -> String {
         let graph = crate::lenet::quantized();
         let path = folder.join(format!("{}.bundle", request.statement.name()));
-        Bundle::new(graph, request).unwrap().write(&path).unwrap();
+        Bundle::new(graph, request)
+            .unwrap()
+            .create(&path, &Marks::at(folder.join("marks")))
+            .unwrap();
         path.to_string_lossy().into_owned()
     }
 

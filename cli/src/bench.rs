@@ -12,14 +12,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use assay_client::LocalNode;
+use assay_prover::openings::counter_path;
 use clap::Args;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{
-    model::openings_counter,
-    output::{Output, table},
-};
+use crate::output::{Output, table};
 use cases::Case;
 
 #[derive(Args)]
@@ -159,7 +157,7 @@ impl Runner {
     /// Imports a model, in place of an earlier measurement's.
     fn import(&self, case: &Case, bundle: &Path, options: &[String]) -> Result<Answer> {
         forget(bundle)?;
-        forget(&openings_counter(bundle))?;
+        forget(&counter_path(bundle))?;
         let limit = case.calibration_limit.to_string();
         let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
             &case.model,
@@ -207,6 +205,41 @@ pub(crate) fn run(args: &BenchArgs, output: &Output) -> Result<()> {
     output.finish(&figures, || text(&figures))
 }
 
+/// Proves an input with a bundle, a setup and keys, in this order, in place of an earlier measurement.
+fn prove(
+    runner: &Runner,
+    [bundle, setup, keys, input]: &[&Path; 4],
+    proof: &Path,
+) -> Result<Answer> {
+    let opening = proof.with_extension("opening.json");
+    forget(proof)?;
+    forget(&opening)?;
+    runner.run(
+        "prove",
+        &[
+            bundle,
+            &"--setup",
+            setup,
+            &"--keys",
+            keys,
+            &"--input",
+            input,
+            &"--opening-output",
+            &opening,
+            &"-o",
+            &proof,
+        ],
+    )
+}
+
+/// Makes the verifier of a bundle and its keys with a compiler, in place of an earlier measurement's.
+fn generate(runner: &Runner, [bundle, keys, solc]: &[&Path; 3], verifier: &Path) -> Result<Answer> {
+    runner.run(
+        "verifier generate",
+        &[&"--bundle", bundle, &"--keys", keys, &"--solc", solc, &"--force", &"-o", &verifier],
+    )
+}
+
 fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
     let case = args.places.case(name)?;
     let folder = args.places.folder(name)?;
@@ -228,17 +261,15 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
     let setup = args.places.setup(k, &runner)?;
 
     steps.step("making keys");
-    let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
+    // Keys, proof and verifier of an earlier measurement are replaced: they are of a model that is gone.
+    let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"--force", &"-o", &keys])?;
 
     steps.step("running the float network");
     let predicted =
         runner.run("model predict", &[&bundle, &"--input", input, &"--float", &case.model])?;
 
     steps.step("proving");
-    let proven = runner.run(
-        "prove",
-        &[&bundle, &"--setup", &setup, &"--keys", &keys, &"--input", input, &"-o", &proof],
-    )?;
+    let proven = prove(&runner, &[&bundle, &setup, &keys, Path::new(input)], &proof)?;
 
     steps.step("verifying");
     // The key was made by the step before.
@@ -246,10 +277,7 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
         runner.run("verify", &[&proof, &"--bundle", &bundle, &"--keys", &keys, &"--trust-key"])?;
 
     steps.step("compiling the verifier contract");
-    let generated = runner.run(
-        "verifier generate",
-        &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &args.places.solc, &"-o", &verifier],
-    )?;
+    let generated = generate(&runner, &[&bundle, &keys, &args.places.solc], &verifier)?;
 
     steps.step("verifying on a local chain");
     let node = LocalNode::start(&args.places.anvil)?;

@@ -3,24 +3,27 @@
 use alloy::primitives::B256;
 use assay_prover::arithmetic::field::field_from_bytes;
 
-/// Up to 32 bytes in hexadecimal, big-endian, that are a field element.
+/// 32 bytes in hexadecimal, big-endian, that are a field element.
 pub(crate) fn parse_word(text: &str) -> Result<B256, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    if digits.is_empty() || digits.len() > 64 {
-        return Err(format!("{text:?} is not a number of 1 to 64 hexadecimal digits"));
-    }
-    let bytes =
-        hex::decode(format!("{digits:0>64}")).map_err(|error| format!("{text:?}: {error}"))?;
-    let word: [u8; 32] = bytes.try_into().map_err(|_| format!("{text:?} is not 32 bytes"))?;
-    if field_from_bytes(&word).is_none() {
+    let word = parse_hash(text)?;
+    if field_from_bytes(&word.0).is_none() {
         return Err(format!("{text} is not below the order of BN254's scalar field"));
     }
-    Ok(B256::from(word))
+    Ok(word)
 }
 
-/// 32 bytes in hexadecimal, such as a hash.
+/// 32 bytes in hexadecimal, such as a hash. Written out: a word that was cut short would be another word, on
+/// which money could be locked for good.
 pub(crate) fn parse_hash(text: &str) -> Result<B256, String> {
-    text.parse().map_err(|error| format!("{text:?} is not 32 bytes in hexadecimal: {error}"))
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let mut word = B256::ZERO;
+    hex::decode_to_slice(digits, &mut word.0).map_err(|_| {
+        let length = digits.chars().count();
+        format!(
+            "{text:?} is not 64 hexadecimal digits, with or without 0x, but {length} characters"
+        )
+    })?;
+    Ok(word)
 }
 
 #[cfg(test)]
@@ -29,19 +32,24 @@ mod tests {
 
     #[test]
     fn words_are_field_elements() {
-        assert_eq!(parse_word("0x07"), Ok(B256::with_last_byte(7)));
-        assert_eq!(parse_word("7"), Ok(B256::with_last_byte(7)));
-        for bad in ["", "0x", "zz", &"f".repeat(64), &"0".repeat(65)] {
-            assert!(parse_word(bad).is_err(), "{bad}");
-        }
+        let seven = format!("{:064x}", 7);
+        assert_eq!(parse_word(&seven), Ok(B256::with_last_byte(7)));
+        assert_eq!(parse_word(&format!("0x{seven}")), Ok(B256::with_last_byte(7)));
+        assert!(parse_word(&"f".repeat(64)).unwrap_err().contains("order"));
     }
 
     #[test]
-    fn hashes_are_written_out() {
+    fn words_and_hashes_are_written_out() {
         let hash = B256::repeat_byte(0xab);
         assert_eq!(parse_hash(&hash.to_string()), Ok(hash));
-        for bad in ["", "0x07", &"f".repeat(65)] {
-            assert!(parse_hash(bad).is_err(), "{bad}");
+        let long = "0".repeat(65);
+        let cut = "0".repeat(63);
+        let twice = format!("0x0x{}", "0".repeat(62));
+        let wide = "é".repeat(32);
+        for bad in ["", "0x", "7", "0x07", "0x1234", "zz", &cut, &long, &twice, &wide] {
+            for refused in [parse_word(bad), parse_hash(bad)] {
+                assert!(refused.unwrap_err().contains("64 hexadecimal digits"), "{bad}");
+            }
         }
     }
 }

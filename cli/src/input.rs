@@ -35,16 +35,17 @@ pub(crate) enum InputCommand {
 #[derive(Args)]
 #[command(after_help = "Example:
   assay input commit --architecture lenet.json --input 7.png -o openings
-  assay input commit --bundle lenet.bundle --input mnist_test.npz:12 --salt 0x1234 -o openings")]
+  assay input commit --bundle lenet.bundle --input mnist_test.npz:12 -o openings")]
 pub(crate) struct CommitArgs {
     #[command(flatten)]
     model: ModelSource,
     #[command(flatten)]
     input: InputArgs,
-    /// Salt: 32 bytes in hexadecimal, below the field's order, or `random`
+    /// Salt: 64 hexadecimal digits, below the field's order, or `random`
     #[arg(long, default_value = "random", value_name = "HEX")]
     salt: Salt,
-    /// Folder for the opening, `<commitment>.json`. It is secret: hand it to the seller alone
+    /// Folder for the opening, `<commitment>.json`. It is secret: hand it to the seller alone. One that is
+    /// there already is not replaced
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -182,18 +183,24 @@ struct Commitment {
     commitment: B256,
     salt: B256,
     opening: PathBuf,
+    /// Whether this very opening was there before.
+    was_there: bool,
 }
 
 fn commit(args: &CommitArgs, output: &Output) -> Result<()> {
     let graph = args.model.architecture()?.graph;
     let opening = InputOpening { input: args.input.read(&graph)?, salt: args.salt.value() };
-    let (commitment, path) = InputStore::new(&args.output).put(&opening)?;
-    let report = Commitment { commitment, salt: opening.salt, opening: path };
+    let kept = InputStore::new(&args.output).put(&opening)?;
+    let (commitment, was_there) = (kept.commitment, kept.was_there);
+    let report = Commitment { commitment, salt: opening.salt, opening: kept.path, was_there };
     output.finish(&report, || {
         table(&[
             ("commitment", hex(report.commitment)),
             ("salt", hex(report.salt)),
-            ("opening", report.opening.display().to_string()),
+            ("opening", {
+                let was_there = if report.was_there { " (was there)" } else { "" };
+                format!("{}{was_there}", report.opening.display())
+            }),
         ])
     })
 }

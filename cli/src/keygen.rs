@@ -17,12 +17,16 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    new_file::NewFile,
     output::{Output, hex, table},
     setup_trust::SetupTrust,
 };
 
 const PROVING_KEY: &str = "proving.key";
 const VERIFYING_KEY: &str = "verifying.key";
+
+/// What would be broken by replacing keys.
+const BREAKS: &str = "models registered with these keys could no longer be proven with them";
 
 /// A model, or the public part of one.
 #[derive(Args, Clone)]
@@ -115,7 +119,10 @@ pub(crate) struct KeygenArgs {
     /// Make the verifying key only
     #[arg(long)]
     verifying_only: bool,
-    /// Folder for the keys
+    /// Replace keys that are there: models registered with them could no longer be proven with them
+    #[arg(long)]
+    force: bool,
+    /// Folder for the keys; keys that are there are not replaced
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -140,6 +147,13 @@ struct Report {
 }
 
 pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
+    let [verifying_file, proving_file] = [VERIFYING_KEY, PROVING_KEY]
+        .map(|name| NewFile::new(args.output.join(name), Some(args.force), BREAKS));
+    let both = args.bundle.is_some() && !args.verifying_only;
+    verifying_file.require_free()?;
+    if both {
+        proving_file.require_free()?;
+    }
     let spinner = output.spinner("reading the model");
     let bundle = args.bundle.as_deref().map(Bundle::read).transpose()?;
     let architecture = match (&bundle, &args.architecture) {
@@ -154,7 +168,6 @@ pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
     spinner.message(format!("making keys for 2^{} rows", layout.k));
     let start = std::time::Instant::now();
-    let both = bundle.is_some() && !args.verifying_only;
     let (info, verifier, proving, elapsed): (KeyInfo, VerifierKey, Option<ProverKey>, _) = if both {
         let key = generate_key(&srs, &layout)?;
         let elapsed = start.elapsed();
@@ -164,9 +177,9 @@ pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
         (key.info().clone(), key, None, start.elapsed())
     };
     spinner.message("writing the keys");
-    verifier.write(&args.output.join(VERIFYING_KEY))?;
+    verifying_file.write(|path| Ok(verifier.write(path)?))?;
     if let Some(key) = &proving {
-        key.write(&args.output.join(PROVING_KEY))?;
+        proving_file.write(|path| Ok(key.write(path)?))?;
     }
     let profile = info.profile();
     let model_hash = match &bundle {

@@ -16,6 +16,7 @@ mod keygen;
 #[cfg(test)]
 mod lenet;
 mod model;
+mod new_file;
 mod output;
 mod predicted;
 mod prove;

@@ -3,28 +3,31 @@
 mod card;
 mod check;
 mod derive;
+mod give_back;
 mod import;
 mod inspect;
 mod link;
 mod list;
+mod outputs;
 mod predict;
 mod register;
 mod report;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use assay_prover::{
-    bundle::Bundle,
-    files::atomic_file::{self, Readers},
-};
+use anyhow::Result;
+use assay_prover::{bundle::Bundle, files::Readers};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::output::{Output, hex, table};
+use crate::{
+    new_file::NewFile,
+    output::{Output, hex, table},
+};
 
 pub(crate) use derive::DeriveArgs;
-pub(crate) use import::{ImportArgs, openings_counter};
+pub(crate) use give_back::GiveBackArgs;
+pub(crate) use import::ImportArgs;
 pub(crate) use inspect::{InspectArgs, describe};
 pub(crate) use link::LinkArgs;
 pub(crate) use predict::PredictArgs;
@@ -37,6 +40,8 @@ pub(crate) enum ModelCommand {
     Import(ImportArgs),
     /// The same network in a circuit for another statement: audits, retrieval, other outputs
     Derive(Box<DeriveArgs>),
+    /// End a derived bundle, and give what it has left of its openings back to its source
+    GiveBack(GiveBackArgs),
     /// Tell whether two circuits are circuits of one model
     Link(LinkArgs),
     /// Show layers, ranges, and the planned circuit
@@ -65,7 +70,10 @@ pub(crate) enum ModelCommand {
 pub(crate) struct ArchitectureArgs {
     /// Model bundle
     bundle: PathBuf,
-    /// File to write
+    /// Replace a file that is there: proofs of the model that it describes could no longer be checked with it
+    #[arg(long)]
+    force: bool,
+    /// File to write; another architecture that is there is not replaced
     #[arg(short, long)]
     output: PathBuf,
 }
@@ -78,6 +86,7 @@ pub(crate) fn run(command: ModelCommand, output: &Output) -> Result<()> {
         ModelCommand::Check(args) => check::run(&args, output),
         ModelCommand::List(args) => list::list(&args, output),
         ModelCommand::Show(args) => list::show(&args, output),
+        ModelCommand::GiveBack(args) => give_back::run(&args, output),
         ModelCommand::Link(args) => link::run(&args, output),
         ModelCommand::Inspect(args) => inspect::run(&args, output),
         ModelCommand::Architecture(args) => architecture(&args, output),
@@ -92,21 +101,28 @@ struct Published {
     output: PathBuf,
     circuit_hash: String,
     bytes: usize,
+    /// Whether this very architecture was there before.
+    was_there: bool,
 }
+
+/// What would be broken by replacing an architecture.
+const BREAKS: &str = "proofs of the model that it describes could no longer be checked with it";
 
 fn architecture(args: &ArchitectureArgs, output: &Output) -> Result<()> {
     let architecture = Bundle::read(&args.bundle)?.architecture();
     let text = architecture.to_json();
-    atomic_file::write(&args.output, Readers::Everyone, text.as_bytes())
-        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let file = NewFile::new(&args.output, Some(args.force), BREAKS);
+    let was_there = file.write_bytes(Readers::Everyone, text.as_bytes())?;
     let report = Published {
         output: args.output.clone(),
         circuit_hash: hex(architecture.circuit_hash()),
         bytes: text.len(),
+        was_there,
     };
     output.finish(&report, || {
+        let was_there = if report.was_there { " (was there)" } else { "" };
         table(&[
-            ("architecture", report.output.display().to_string()),
+            ("architecture", format!("{}{was_there}", report.output.display())),
             ("circuit", report.circuit_hash.clone()),
             ("size", format!("{} bytes", report.bytes)),
         ])

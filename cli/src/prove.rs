@@ -11,6 +11,7 @@ use assay_prover::{
     circuit::{InputMode, OutputMode, StatementKind},
     graph::QuantizedGraph,
     model_proof::{ModelProver, model_hash},
+    openings::Marks,
     prediction::{self, Statement},
     proof::{ProofFile, Srs, VerifyError},
 };
@@ -26,6 +27,7 @@ use crate::{
     input::{InputArgs, Salt},
     keygen::KeyFolder,
     model::describe,
+    new_file::NewFile,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
     public_inputs::{PublicInput, named},
@@ -39,6 +41,7 @@ use crate::{
     group = ArgGroup::new("what").required(true).args(["input", "opening"]),
     after_help = "Example:
   assay prove lenet.bundle --setup dev.srs --keys keys --input 7.png -o digit.proof
+                                       writes the input's opening to digit.proof.opening.json
   assay prove lenet.bundle --setup dev.srs --keys keys --opening openings/0a...json \\
     --escrow 0x... --job 1 --recipient 0x... --rpc http://127.0.0.1:8545 -o job1.proof"
 )]
@@ -54,14 +57,18 @@ pub(crate) struct ProveArgs {
     /// Input: an image, `FILE.npz:INDEX` or a JSON file
     #[arg(long, value_name = "FILE")]
     input: Option<String>,
-    /// Salt of the input's commitment: hexadecimal, or `random`
+    /// Salt of the input's commitment: 64 hexadecimal digits, or `random`
     #[arg(long, default_value = "random", value_name = "HEX", conflicts_with = "opening")]
     salt: Salt,
     /// Input and salt from an opening that `assay input commit` wrote
     #[arg(long, value_name = "FILE")]
     opening: Option<PathBuf>,
-    /// Public input 0, which binds the proof to its use
-    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word, conflicts_with_all = ["escrow", "job", "recipient"])]
+    /// Where the opening of --input goes, its bytes and salt: who has it and the proof knows which input was
+    /// proven. Secret [default: <OUTPUT>.opening.json]
+    #[arg(long, value_name = "FILE", conflicts_with = "opening")]
+    opening_output: Option<PathBuf>,
+    /// Public input 0, which binds the proof to its use: 64 hexadecimal digits [default: 0]
+    #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_word, conflicts_with_all = ["escrow", "job", "recipient"])]
     context: B256,
     /// Prove for this job: its context is computed
     #[arg(long, value_name = "ID", requires_all = ["recipient", "rpc"])]
@@ -80,7 +87,7 @@ pub(crate) struct ProveArgs {
     dev: bool,
     #[command(flatten)]
     node: OptionalNodeArgs,
-    /// Proof file to write
+    /// Proof file to write, not replaced when it exists: each proof costs an opening of the weights
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -88,6 +95,8 @@ pub(crate) struct ProveArgs {
 #[derive(Serialize)]
 struct Proven {
     output: PathBuf,
+    /// File with the input and the salt of its commitment, where this command wrote one.
+    opening: Option<PathBuf>,
     class: usize,
     context: B256,
     public_inputs: Vec<B256>,
@@ -109,10 +118,15 @@ struct Proven {
 }
 
 pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+    let proof_file = NewFile::new(&args.output, None, "a proof costs an opening of the weights");
+    proof_file.require_free()?;
     let spinner = output.spinner("reading the model");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
+    let openings = bundle.openings(&args.bundle, &Marks::of_user()?);
+    openings.usage()?;
     let opening = args.opening(&bundle.graph)?;
+    let opening_file = args.write_opening(&opening, layout.options.statement)?;
     spinner.message("reading the keys");
     let srs = Srs::read(&args.setup, Some(layout.k))?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
@@ -140,13 +154,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     spinner.message(format!("proving, 2^{} rows", layout.k));
     let stopwatch = Stopwatch::start();
     let prediction = prediction::prove(
-        ModelProver {
-            bundle: &bundle,
-            bundle_path: &args.bundle,
-            layout: &layout,
-            srs: &srs,
-            key: &key,
-        },
+        ModelProver { bundle: &bundle, openings: &openings, layout: &layout, srs: &srs, key: &key },
         &statement,
     )?;
     let used = stopwatch.read();
@@ -155,10 +163,11 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let model_hash =
         key.verify(&proof.public_inputs, &proof.proof).context("the proof made here is refused")?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    proof.write(&args.output)?;
+    proof_file.write(|path| Ok(proof.write(path)?))?;
     drop(spinner);
     let report = Proven {
         output: args.output.clone(),
+        opening: opening_file.map(OpeningBeside::keep),
         class: prediction.class,
         context,
         public_inputs: proof.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect(),
@@ -179,8 +188,12 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
 
 impl Proven {
     fn text(&self) -> String {
-        table(&[
-            ("proof", format!("{} ({} bytes)", self.output.display(), self.proof_bytes)),
+        let mut rows =
+            vec![("proof", format!("{} ({} bytes)", self.output.display(), self.proof_bytes))];
+        rows.extend(self.opening.as_ref().map(|path| {
+            ("opening", format!("{} (secret: shows the input that was proven)", path.display()))
+        }));
+        rows.extend([
             ("class", self.class.to_string()),
             ("model", self.model_hash.to_string()),
             ("verifying key", self.vk_hash.to_string()),
@@ -193,7 +206,30 @@ impl Proven {
             ),
             ("predicted", self.predicted.text()),
             ("openings", format!("{} of {} used", self.openings_used, self.openings)),
-        ])
+        ]);
+        table(&rows)
+    }
+}
+
+/// The opening of the input beside a proof. Written before the proof is begun, as without it the proof
+/// would say nothing about any input; gone again when there is no proof.
+struct OpeningBeside {
+    path: PathBuf,
+    remove: bool,
+}
+
+impl OpeningBeside {
+    fn keep(mut self) -> PathBuf {
+        self.remove = false;
+        std::mem::take(&mut self.path)
+    }
+}
+
+impl Drop for OpeningBeside {
+    fn drop(&mut self) {
+        if self.remove {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -207,6 +243,31 @@ impl ProveArgs {
             }),
             (None, None) => bail!("give --input or --opening"),
         }
+    }
+
+    /// Writes the opening of an input that is given as such; other inputs have a file already, or are public.
+    fn write_opening(
+        &self,
+        opening: &InputOpening,
+        statement: StatementKind,
+    ) -> Result<Option<OpeningBeside>> {
+        let is_public =
+            matches!(statement, StatementKind::Prediction { input: InputMode::Public, .. });
+        if is_public && self.opening_output.is_some() {
+            bail!(
+                "--opening-output: the input of this model's proofs is public and has no opening"
+            );
+        }
+        if is_public || self.input.is_none() {
+            return Ok(None);
+        }
+        let path = self.opening_output.clone().unwrap_or_else(|| {
+            let mut name = self.output.clone().into_os_string();
+            name.push(".opening.json");
+            PathBuf::from(name)
+        });
+        let was_there = opening.write_new(&path)?;
+        Ok(Some(OpeningBeside { path, remove: !was_there }))
     }
 
     /// The context of a job, after a look at whether the proof can be for it: a proof costs an opening of

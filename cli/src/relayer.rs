@@ -136,12 +136,9 @@ pub(crate) struct StatusArgs {
 
 /// A token and the least price in it.
 fn parse_token(text: &str) -> Result<(Address, U256), String> {
-    let parsed = text.split_once('=').and_then(|(token, price)| {
-        // An empty text is a number to the parser.
-        let price = Some(price.trim()).filter(|price| !price.is_empty())?;
-        Some((token.trim().parse().ok()?, price.parse().ok()?))
-    });
-    parsed.ok_or_else(|| format!("{text:?} is not ADDRESS=PRICE"))
+    let wrong = || format!("{text:?} is not ADDRESS=PRICE, for instance 0x...=1000units");
+    let (token, price) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((token.trim().parse().map_err(|_| wrong())?, parse_amount(price.trim())?))
 }
 
 /// An amount of wei for one unit of gas.
@@ -435,9 +432,9 @@ mod tests {
     #[test]
     fn fees_are_amounts() {
         assert_eq!(parse_fee("50gwei"), Ok(50_000_000_000));
-        assert_eq!(parse_fee("7"), Ok(7));
+        assert_eq!(parse_fee("7wei"), Ok(7));
         let huge = "1".repeat(40);
-        for bad in ["", "gwei", huge.as_str()] {
+        for bad in ["", "7", "gwei", huge.as_str()] {
             assert!(parse_fee(bad).is_err(), "{bad}");
         }
     }
@@ -445,8 +442,10 @@ mod tests {
     #[test]
     fn tokens_have_a_least_price() {
         let token = Address::with_last_byte(7);
-        assert_eq!(parse_token(&format!("{token}=12")), Ok((token, U256::from(12))));
-        for bad in ["", "0x07=1", &format!("{token}"), &format!("{token}=")] {
+        assert_eq!(parse_token(&format!("{token}=12units")), Ok((token, U256::from(12))));
+        for bad in
+            ["", "0x07=1units", &format!("{token}"), &format!("{token}="), &format!("{token}=12")]
+        {
             assert!(parse_token(bad).is_err(), "{bad}");
         }
     }

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use assay_client::{chain::deploy::data_contract_init_code, deployment::deploy_once};
 use assay_prover::{
     arithmetic::field::field_to_bytes,
-    files::atomic_file::{self, Readers},
+    files::Readers,
     model_proof::generate_verifying_key,
     proof::{ProofFile, Srs},
     solidity::{Options, compile, generate, vk_data},
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::{SenderArgs, Sent},
     keygen::{KeyFolder, ModelSource},
+    new_file::NewFile,
     output::{Output, hex, table},
     setup_trust::{SetupTrust, guard_setup},
 };
@@ -36,6 +37,9 @@ sol! {
 }
 
 const DESCRIPTION: &str = "verifier.json";
+
+/// What would be broken by replacing a folder's files.
+const BREAKS: &str = "contracts deployed from this folder are described there";
 
 #[derive(Subcommand)]
 pub(crate) enum VerifierCommand {
@@ -62,7 +66,10 @@ pub(crate) struct GenerateArgs {
     /// Only write the Solidity source and the key's data
     #[arg(long)]
     no_compile: bool,
-    /// Folder to write to
+    /// Replace what is there: contracts deployed from the folder would no longer be described there
+    #[arg(long)]
+    force: bool,
+    /// Folder to write to; a verifier that is there is not replaced
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 }
@@ -192,6 +199,9 @@ struct Generated {
 }
 
 fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
+    let file = |name: &str| NewFile::new(args.output.join(name), Some(args.force), BREAKS);
+    let description_file = file(DESCRIPTION);
+    description_file.require_free()?;
     let spinner = output.spinner("reading the model");
     let layout = args.model.architecture()?.layout()?;
     spinner.message("reading the verifying key");
@@ -207,8 +217,8 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
     let contract = generate(info.profile(), &Options::default());
     fs::create_dir_all(&args.output)
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
-    let source = args.output.join(format!("{}.sol", contract.contract_name));
-    write(&source, contract.source.as_bytes())?;
+    let source = file(&format!("{}.sol", contract.contract_name));
+    source.write_bytes(Readers::Everyone, contract.source.as_bytes())?;
     let compiled = if args.no_compile {
         None
     } else {
@@ -227,10 +237,11 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         verifier_code_hash: compiled.as_ref().map(|compiled| keccak256(&compiled.runtime_code)),
         init_code: compiled.map(|compiled| compiled.init_code.into()),
     };
-    write(&args.output.join(DESCRIPTION), serde_json::to_string_pretty(&description)?.as_bytes())?;
+    let text = serde_json::to_string_pretty(&description)?;
+    description_file.write_bytes(Readers::Everyone, text.as_bytes())?;
     drop(spinner);
     let report = Generated {
-        source,
+        source: source.path().to_owned(),
         profile: description.profile,
         proof_bytes: description.proof_bytes,
         vk_hash: description.vk_hash,
@@ -252,11 +263,6 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
             ("proof", format!("{} bytes", report.proof_bytes)),
         ])
     })
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    atomic_file::write(path, Readers::Everyone, bytes)
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[derive(Serialize)]

@@ -2,8 +2,8 @@
 //! the seed that blinds the commitment to its weights; and the architecture, its public part.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -18,16 +18,32 @@ use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanR
 use assay_files::Readers;
 use assay_files::{FileError, Kind, envelope};
 use assay_graph::{GraphError, QuantizedGraph};
+use assay_import::model::FinalOperator;
+
+use crate::openings::{BundleId, Marks, Openings, OpeningsError, counter_path};
 
 const BUNDLE: Kind =
-    Kind { magic: *b"ASSAYBDL", version: 2, name: "model bundle", readers: Readers::Owner };
+    Kind { magic: *b"ASSAYBDL", version: 3, name: "model bundle", readers: Readers::Owner };
 
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The bundle cannot be read or written, or is damaged.
     #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
+    /// A bundle of another version of the software.
+    #[error(
+        "{path} is a bundle of format version {found}, this program reads version {expected}: import the model \
+         again (a new seed, a new commitment) and register it anew"
+    )]
+    Version {
+        /// The bundle.
+        path: PathBuf,
+        /// Version in the file.
+        found: u32,
+        /// Version of this program.
+        expected: u32,
+    },
     /// The content is no bundle, or no architecture.
     #[error("{path} is no usable bundle or architecture: {problem}")]
     Content {
@@ -45,49 +61,30 @@ pub enum BundleError {
     /// The architecture does not describe a valid network.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
-    /// The file that counts openings cannot be read, locked or written.
-    #[error("cannot keep the count of openings in {path}: {source}")]
-    Counter {
-        /// That file, `<bundle>.openings`.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// The file that counts openings does not hold a number.
+    /// The openings cannot be counted, or are used.
+    #[error(transparent)]
+    Openings(#[from] OpeningsError),
+    /// There is something where the bundle or its counter would go.
     #[error(
-        "{path} says {found:?}, which is no count of openings; restore it from a backup, or import \
-         the model again under a new seed"
+        "{path} exists; a bundle replaces nothing: a model whose bundle is gone can never be proven again, and \
+         its openings would be lost. Choose another name"
     )]
-    CounterContent {
-        /// That file, `<bundle>.openings`.
-        path: PathBuf,
-        /// What it holds.
-        found: String,
-    },
-    /// No opening of the weights is left.
-    #[error(
-        "all {budget} openings of this bundle are used; a further proof could reveal the weights. If \
-         another bundle of the model has openings left, derive a new one from it; else import the \
-         model again: a new seed gives it a new commitment"
-    )]
-    BudgetSpent {
-        /// Openings that the bundle had in all.
-        budget: usize,
-    },
-    /// There is something where the derived bundle or its count would go.
-    #[error("{path} exists; a derived bundle replaces nothing, as openings would be lost")]
     Exists {
         /// The file that is there.
         path: PathBuf,
     },
-    /// Fewer openings are left than a derived bundle shall have.
-    #[error("{asked} openings of the weights are asked for, the bundle has {left} left")]
-    BudgetTooSmall {
-        /// Openings asked for.
-        asked: usize,
-        /// Openings left.
-        left: usize,
-    },
+}
+
+impl From<FileError> for BundleError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Version { path, found, expected, .. } => {
+                Self::Version { path, found, expected }
+            }
+            FileError::Exists { path } => Self::Exists { path },
+            other => Self::File(other),
+        }
+    }
 }
 
 /// A model as its owner keeps it. Secret: it holds the weights and the blinding seed.
@@ -100,6 +97,11 @@ pub struct Bundle {
     pub seed: BlindingSeed,
     /// Proofs that may be made with this bundle: its share of the openings that the seed allows.
     pub budget: usize,
+    /// What the bundle's counter and marks know it by; another one in each derived bundle.
+    pub id: BundleId,
+    /// What the imported file computes after the logits, in its order. No circuit proves it, so it is not
+    /// part of the architecture: the logits' largest, and their order, are the same without it.
+    pub dropped: Vec<FinalOperator>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,50 +110,61 @@ struct Body {
     options: LayoutOptions,
     seed: [u8; 32],
     budget: usize,
+    id: BundleId,
+    dropped: Vec<FinalOperator>,
 }
 
 impl Bundle {
-    /// Plans a layout for a network and draws a fresh seed.
+    /// Plans a layout for a network and draws a fresh seed and id.
     ///
     /// # Errors
     /// [`BundleError::Graph`] and [`BundleError::Layout`].
     pub fn new(graph: QuantizedGraph, request: PlanRequest) -> Result<Self, BundleError> {
         graph.validate()?;
         let options = plan(&graph, request)?.options;
-        Ok(Self { graph, options, seed: BlindingSeed::random(), budget: options.openings })
+        Ok(Self {
+            graph,
+            options,
+            seed: BlindingSeed::random(),
+            budget: options.openings,
+            id: BundleId::random(),
+            dropped: Vec::new(),
+        })
     }
 
     /// The same model in a circuit for another statement. Its weights lie where this bundle's
     /// circuit has them, so both commit to them with the same points: one model, one hash. `path`
     /// is where this bundle lies, `output` where the new one is written; `budget` of this one's
-    /// openings go to it.
+    /// openings go to it. Returns how many this one has left, too.
     ///
     /// # Errors
     /// [`BundleError::Layout`]; [`BundleError::Exists`] when something lies at `output`;
-    /// [`BundleError::BudgetTooSmall`] when fewer openings are left; [`BundleError::File`].
+    /// [`BundleError::Openings`], for instance when fewer are left; [`BundleError::File`].
     pub fn derive(
         &self,
         path: &Path,
         output: &Path,
         request: PlanRequest,
         budget: usize,
-    ) -> Result<Self, BundleError> {
+        marks: &Marks,
+    ) -> Result<(Self, usize), BundleError> {
         let options = self.plan_derived(request)?.options;
-        for taken in [output.to_owned(), counter_path(output)] {
-            if taken.exists() {
-                return Err(BundleError::Exists { path: taken });
-            }
-        }
-        // Written without openings first: they leave this bundle only when there is room on the disk.
-        let mut derived = Self { graph: self.graph.clone(), options, seed: self.seed, budget: 0 };
-        derived.write(output)?;
-        if let Err(error) = self.count_openings(path, budget) {
+        let derived = Self {
+            graph: self.graph.clone(),
+            options,
+            seed: self.seed,
+            budget,
+            id: BundleId::random(),
+            dropped: self.dropped.clone(),
+        };
+        // All is on the disk before the openings leave this bundle, and they are used after that only.
+        let openings = derived.write(output, marks, false)?;
+        let left = self.openings(path, marks).share(derived.id, budget).inspect_err(|_| {
             let _ = std::fs::remove_file(output);
-            return Err(error);
-        }
-        derived.budget = budget;
-        derived.write(output)?;
-        Ok(derived)
+            openings.forget();
+        })?;
+        openings.begin()?;
+        Ok((derived, left))
     }
 
     /// The circuit that [`Bundle::derive`] would choose.
@@ -163,19 +176,51 @@ impl Bundle {
         plan(&self.graph, PlanRequest { place: Some(place), ..request })
     }
 
-    /// Writes the bundle's file, for its owner's eyes only.
+    /// Writes the bundle's file, for its owner's eyes only, and its counter, where neither may be.
     ///
     /// # Errors
-    /// [`BundleError::File`].
-    pub fn write(&self, path: &Path) -> Result<(), BundleError> {
+    /// [`BundleError::Exists`], [`BundleError::File`], [`BundleError::Openings`].
+    pub fn create(&self, path: &Path, marks: &Marks) -> Result<Openings, BundleError> {
+        self.write(path, marks, true)
+    }
+
+    /// The same; without `at_once` nothing can be proven before [`Openings::begin`].
+    fn write(&self, path: &Path, marks: &Marks, at_once: bool) -> Result<Openings, BundleError> {
         let body = Body {
             graph: self.graph.clone(),
             options: self.options,
             seed: self.seed.0,
             budget: self.budget,
+            id: self.id,
+            dropped: self.dropped.clone(),
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
-        Ok(envelope::write(path, BUNDLE, &[0; 32], &bytes)?)
+        Self::require_free(path)?;
+        let openings = self.openings(path, marks);
+        openings.create(at_once)?;
+        envelope::write_new(path, BUNDLE, &[0; 32], &bytes).inspect_err(|_| openings.forget())?;
+        Ok(openings)
+    }
+
+    /// Refuses a path at which no bundle can be made, as something is there: before long work.
+    ///
+    /// # Errors
+    /// [`BundleError::Exists`].
+    pub fn require_free(path: &Path) -> Result<(), BundleError> {
+        match [path.to_owned(), counter_path(path)].into_iter().find(|taken| taken.exists()) {
+            Some(path) => Err(BundleError::Exists { path }),
+            None => Ok(()),
+        }
+    }
+
+    /// The openings of this bundle, which lies at `path`.
+    pub fn openings(&self, path: &Path, marks: &Marks) -> Openings {
+        Openings::of(path, self.id, self.budget, marks)
+    }
+
+    /// The real value that one step of the integers of the output, the logits, stands for.
+    pub fn output_step(&self) -> Option<f64> {
+        Some(1.0 / self.graph.tensors.get(self.graph.output)?.scale)
     }
 
     /// Whether a file says that it is a bundle.
@@ -188,14 +233,14 @@ impl Bundle {
     /// Reads a bundle's file and checks its network.
     ///
     /// # Errors
-    /// [`BundleError::File`] for a damaged file, [`BundleError::Content`] and
-    /// [`BundleError::Graph`] for one that holds something else.
+    /// [`BundleError::File`] for a damaged file, [`BundleError::Version`] for one of another version,
+    /// [`BundleError::Content`] and [`BundleError::Graph`] for one that holds something else.
     pub fn read(path: &Path) -> Result<Self, BundleError> {
         let (_, bytes) = envelope::read(path, BUNDLE)?;
         let body: Body = postcard::from_bytes(&bytes).map_err(|error| content(path, error))?;
         body.graph.validate()?;
-        let (graph, options, budget) = (body.graph, body.options, body.budget);
-        Ok(Self { graph, options, seed: BlindingSeed(body.seed), budget })
+        let Body { graph, options, seed, budget, id, dropped } = body;
+        Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped })
     }
 
     /// The layout of the bundle's circuit.
@@ -217,64 +262,6 @@ impl Bundle {
         let values = keccak256(&[b"assay.opening-values.v1", &self.seed.0]);
         layout.weight_columns(&self.graph, &self.seed, ChaCha20Rng::from_seed(values))
     }
-
-    /// Counts one more proof, on disk, before it is made. The count lies beside the bundle, in
-    /// `<bundle>.openings`.
-    ///
-    /// # Errors
-    /// [`BundleError::BudgetSpent`] when the bundle's budget is used up; [`BundleError::Counter`]
-    /// when the count cannot be kept.
-    pub fn count_opening(&self, bundle: &Path) -> Result<usize, BundleError> {
-        self.count_openings(bundle, 1)
-    }
-
-    /// Counts openings that are used or given away.
-    fn count_openings(&self, bundle: &Path, count: usize) -> Result<usize, BundleError> {
-        let path = counter_path(bundle);
-        let fail = |source| BundleError::Counter { path: path.clone(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(fail)?;
-        file.lock().map_err(fail)?;
-        let used = read_count(&mut file, &path)?;
-        let left = self.budget.saturating_sub(used);
-        if left == 0 {
-            return Err(BundleError::BudgetSpent { budget: self.budget });
-        }
-        if count > left {
-            return Err(BundleError::BudgetTooSmall { asked: count, left });
-        }
-        file.seek(SeekFrom::Start(0)).map_err(fail)?;
-        // Of fixed width, so that a torn write cannot make the count smaller.
-        writeln!(file, "{:08}", used + count).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
-        Ok(used + count)
-    }
-
-    /// Openings that are left: proofs that can be made.
-    ///
-    /// # Errors
-    /// As [`Bundle::count_opening`].
-    pub fn openings_left(&self, bundle: &Path) -> Result<usize, BundleError> {
-        Ok(self.budget.saturating_sub(Self::openings_used(bundle)?))
-    }
-
-    /// Openings used so far: proofs made, and the shares of derived bundles.
-    ///
-    /// # Errors
-    /// As [`Bundle::count_opening`].
-    pub fn openings_used(bundle: &Path) -> Result<usize, BundleError> {
-        let path = counter_path(bundle);
-        match File::open(&path) {
-            Ok(mut file) => read_count(&mut file, &path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            Err(source) => Err(BundleError::Counter { path, source }),
-        }
-    }
 }
 
 /// Reads a published architecture; `path` names it in errors.
@@ -283,24 +270,6 @@ impl Bundle {
 /// [`BundleError::Content`] when the text is no architecture, or describes no valid network.
 pub fn architecture_from_json(path: &Path, text: &str) -> Result<Architecture, BundleError> {
     Architecture::from_json(text).map_err(|error| content(path, error))
-}
-
-fn counter_path(bundle: &Path) -> PathBuf {
-    let mut name = bundle.as_os_str().to_owned();
-    name.push(".openings");
-    PathBuf::from(name)
-}
-
-fn read_count(file: &mut File, path: &Path) -> Result<usize, BundleError> {
-    let mut text = String::new();
-    file.read_to_string(&mut text)
-        .map_err(|source| BundleError::Counter { path: path.to_owned(), source })?;
-    if text.is_empty() {
-        return Ok(0);
-    }
-    text.trim()
-        .parse()
-        .map_err(|_| BundleError::CounterContent { path: path.to_owned(), found: text })
 }
 
 fn content(path: &Path, problem: impl std::fmt::Display) -> BundleError {
@@ -317,9 +286,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
-        bundle.write(&path).expect("write");
+        bundle.create(&path, &Marks::at(folder.path())).expect("write");
         let again = Bundle::read(&path).expect("read");
         assert_eq!((again.graph.clone(), again.options), (bundle.graph.clone(), bundle.options));
+        assert_eq!((again.id, again.budget), (bundle.id, bundle.budget));
         let architecture = again.architecture();
         assert!(!architecture.to_json().contains("\"weights\":[1"));
         let back = architecture_from_json(&path, &architecture.to_json()).expect("parses");
@@ -335,17 +305,51 @@ mod tests {
     }
 
     #[test]
-    fn openings_are_counted_and_end() {
+    fn a_bundle_replaces_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (path, marks) = (folder.path().join("bundle"), Marks::at(folder.path().join("marks")));
+        let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
+        let other = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
+        assert_ne!(bundle.id, other.id);
+        bundle.create(&path, &marks).expect("created");
+        let content = |path: &Path| std::fs::read(path).expect("read");
+        let (before, counted) = (content(&path), content(&counter_path(&path)));
+        assert!(matches!(other.create(&path, &marks), Err(BundleError::Exists { .. })));
+        assert_eq!((content(&path), content(&counter_path(&path))), (before, counted));
+        // A counter alone is not replaced either.
+        std::fs::remove_file(&path).expect("removed");
+        assert!(matches!(other.create(&path, &marks), Err(BundleError::Exists { .. })));
+        assert!(!path.exists());
+        // Where the bundle cannot be written, no counter stays.
+        let nowhere = folder.path().join("none").join("bundle");
+        assert!(other.create(&nowhere, &marks).is_err());
+    }
+
+    #[test]
+    fn a_bundle_of_the_version_before_is_refused_with_the_way_out() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
-        let request = PlanRequest { openings: Some(2), ..PlanRequest::default() };
-        let bundle = Bundle::new(mixed_network().0, request).expect("bundle");
-        assert_eq!(Bundle::openings_used(&path).expect("count"), 0);
-        assert_eq!(bundle.count_opening(&path).expect("first"), 1);
-        assert_eq!(bundle.count_opening(&path).expect("second"), 2);
-        assert!(matches!(bundle.count_opening(&path), Err(BundleError::BudgetSpent { budget: 2 })));
-        std::fs::write(counter_path(&path), "many").expect("write");
-        assert!(matches!(bundle.count_opening(&path), Err(BundleError::CounterContent { .. })));
+        envelope::write(&path, Kind { version: 2, ..BUNDLE }, &[0; 32], b"old").expect("written");
+        let refused = Bundle::read(&path).err().expect("refused").to_string();
+        assert!(
+            refused.contains("version 2") && refused.contains("import the model again"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn what_an_import_left_out_is_kept_beside_the_architecture() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let mut bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
+        let hash = bundle.architecture().circuit_hash();
+        bundle.dropped = vec![FinalOperator::Softmax];
+        bundle.create(&path, &Marks::at(folder.path())).expect("created");
+        let again = Bundle::read(&path).expect("read");
+        assert_eq!(again.dropped, [FinalOperator::Softmax]);
+        assert_eq!(again.architecture().circuit_hash(), hash);
+        let scale = again.graph.tensors[again.graph.output].scale;
+        assert_eq!(again.output_step(), Some(1.0 / scale));
     }
 
     #[test]
@@ -353,7 +357,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
-        bundle.write(&path).expect("write");
+        bundle.create(&path, &Marks::at(folder.path())).expect("write");
         let mut bytes = std::fs::read(&path).expect("read");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;

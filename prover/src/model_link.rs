@@ -64,7 +64,10 @@ fn difference(a: &Architecture, b: &Architecture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::{Bundle, BundleError};
+    use crate::{
+        bundle::{Bundle, BundleError},
+        openings::{Marks, OpeningsError, counter_path},
+    };
     use assay_circuit::{PlanRequest, Run, StatementKind};
     use assay_testing::networks::mixed_network;
 
@@ -76,21 +79,27 @@ mod tests {
         let statement = StatementKind::Audit { run: Run { log_items: 4, depth: 5 }, top: 1 };
         let request = PlanRequest { statement, ..PlanRequest::default() };
         let derived = folder.path().join("audit");
-        let audit = bundle.derive(&path, &derived, request, 8).expect("derived");
+        let marks = Marks::at(folder.path().join("marks"));
+        let openings = bundle.create(&path, &marks).expect("created");
+        let (audit, left) = bundle.derive(&path, &derived, request, 8, &marks).expect("derived");
+        assert_eq!(left, bundle.budget - 8);
         assert_eq!(Bundle::read(&derived).expect("written").budget, 8);
-        let again = bundle.derive(&path, &derived, request, 8).err().expect("refused");
+        let again = bundle.derive(&path, &derived, request, 8, &marks).err().expect("refused");
         assert!(matches!(again, BundleError::Exists { .. }));
         let nowhere = folder.path().join("missing").join("audit");
-        assert!(bundle.derive(&path, &nowhere, request, 8).is_err());
+        assert!(bundle.derive(&path, &nowhere, request, 8, &marks).is_err());
         assert!(check_link(&bundle.architecture(), &audit.architecture()).is_ok());
-        // Refusals took nothing.
-        assert_eq!(Bundle::openings_used(&path).expect("count"), 8);
-        let left = bundle.budget - 8;
-        assert!(matches!(
-            bundle.derive(&path, &folder.path().join("other"), request, left + 1),
-            Err(BundleError::BudgetTooSmall { .. })
-        ));
-        assert!(!folder.path().join("other").exists());
+        // Refusals took nothing, and leave nothing.
+        assert_eq!(openings.usage().expect("count").used, 8);
+        let other = folder.path().join("other");
+        let refused = bundle.derive(&path, &other, request, left + 1, &marks);
+        let Err(BundleError::Openings(OpeningsError::BudgetTooSmall { asked, left: had })) =
+            refused
+        else {
+            panic!("{:?}", refused.err());
+        };
+        assert_eq!((asked, had), (left + 1, left));
+        assert!(!other.exists() && !counter_path(&other).exists());
 
         let apart = Bundle::new(bundle.graph.clone(), request).expect("bundle");
         let refused = check_link(&bundle.architecture(), &apart.architecture());

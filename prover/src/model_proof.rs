@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use halo2_proofs::{halo2curves::bn256::Fr, plonk::Circuit};
 use rand_core::OsRng;
 
-use crate::bundle::{Bundle, BundleError};
+use crate::{
+    bundle::Bundle,
+    openings::{Openings, OpeningsError},
+};
 use assay_arithmetic::weight_columns::WeightTails;
 use assay_circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError};
 use assay_files::FileError;
@@ -22,7 +25,7 @@ use assay_proof::{
 pub enum ModelProofError {
     /// The count of openings cannot be kept, or none is left.
     #[error(transparent)]
-    Bundle(#[from] BundleError),
+    Openings(#[from] OpeningsError),
     /// The network breaks a rule.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -98,8 +101,8 @@ pub enum ModelProofError {
 pub struct ModelProver<'a> {
     /// The model, with its weights and the seed that blinds them.
     pub bundle: &'a Bundle,
-    /// Where the bundle lies: its openings are counted there.
-    pub bundle_path: &'a Path,
+    /// Where the bundle's openings are counted.
+    pub openings: &'a Openings,
     /// Layout of the bundle's circuit.
     pub layout: &'a Layout,
     /// Parameters with which `key` was made.
@@ -212,7 +215,7 @@ impl ModelProver<'_> {
         let mut public_inputs = vec![context];
         public_inputs.extend(assignment.public_values());
 
-        let used = self.bundle.count_opening(self.bundle_path)?;
+        let used = self.openings.count_proof()?;
         let start = Instant::now();
         let circuit = ModelCircuit::new(assignment, &first, &public_inputs);
         let proof = create_proof_self_blinded(

@@ -18,6 +18,7 @@ use assay_graph::{Dataset, Executor, Op};
 use assay_proof::{ProverKey, Srs, VerifyError, create_proof_self_blinded};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
+use assay_prover::openings::{BundleId, Marks, Openings};
 use assay_prover::prediction::{self, Statement};
 use assay_prover::run_proof;
 use assay_testing::{
@@ -32,6 +33,8 @@ struct Model {
     srs: Srs,
     key: ProverKey,
     input: Vec<u8>,
+    openings: Openings,
+    marks: Marks,
     folder: tempfile::TempDir,
 }
 
@@ -42,16 +45,27 @@ impl Model {
         let layout = bundle.layout().unwrap();
         let srs = Srs::dev(layout.k, [5; 32]).unwrap();
         let key = model_proof::generate_key(&srs, &layout).unwrap();
-        Self { bundle, layout, srs, key, input, folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let marks = Marks::at(folder.path().join("marks"));
+        let openings = bundle.create(&folder.path().join("bundle"), &marks).unwrap();
+        Self { bundle, layout, srs, key, input, openings, marks, folder }
+    }
+
+    /// The model in the circuit of another statement, with 8 openings.
+    fn derive(&self, request: PlanRequest) -> (Bundle, Openings) {
+        let at = |name: &str| self.folder.path().join(name);
+        let (source, output) = (at("bundle"), at("audit"));
+        let (bundle, _) = self.bundle.derive(&source, &output, request, 8, &self.marks).unwrap();
+        let openings = bundle.openings(&output, &self.marks);
+        (bundle, openings)
     }
 
     fn prove(&self, bundle: &Bundle, context: u64) -> prediction::Prediction {
         let statement =
             Statement { context: Fr::from(context), input: &self.input, salt: Fr::from(3) };
-        let path = self.folder.path().join("bundle");
         let prover = ModelProver {
             bundle,
-            bundle_path: &path,
+            openings: &self.openings,
             layout: &self.layout,
             srs: &self.srs,
             key: &self.key,
@@ -115,6 +129,8 @@ fn predictions_verify_natively_and_on_chain() {
         options: model.bundle.options,
         seed: BlindingSeed([9; 32]),
         budget: 1,
+        id: BundleId::random(),
+        dropped: Vec::new(),
     };
     assert_ne!(model.model_hash(&reseeded), hash, "another seed, another commitment");
     let mut other = Bundle {
@@ -122,6 +138,8 @@ fn predictions_verify_natively_and_on_chain() {
         options: model.bundle.options,
         seed: model.bundle.seed,
         budget: 1,
+        id: BundleId::random(),
+        dropped: Vec::new(),
     };
     if let Op::Conv { weights, .. } = &mut other.graph.layers[0].op {
         weights[0] += 1;
@@ -210,11 +228,7 @@ fn audits_verify_natively_and_on_chain() {
         lanes: Some(3),
         ..PlanRequest::default()
     };
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = model
-        .bundle
-        .derive(&folder.path().join("single"), &folder.path().join("audit"), request, 8)
-        .unwrap();
+    let (bundle, openings) = model.derive(request);
     let layout = bundle.layout().unwrap();
     assert!(layout.weight_stride() > 1);
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
@@ -228,13 +242,8 @@ fn audits_verify_natively_and_on_chain() {
     let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
     let seed = SaltSeed([4; 32]);
     let set = Collection::commit(&data, shape, seed, Some(run.depth), &|| {}).unwrap();
-    let prover = ModelProver {
-        bundle: &bundle,
-        bundle_path: &folder.path().join("bundle"),
-        layout: &layout,
-        srs: &srs,
-        key: &key,
-    };
+    let prover =
+        ModelProver { bundle: &bundle, openings: &openings, layout: &layout, srs: &srs, key: &key };
     let opening = set.open_run(0, run.log_items).unwrap();
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let public = proven.proof.public_inputs.clone();
@@ -266,15 +275,12 @@ fn proofs_about_other_hidden_images_share_only_the_models_points() {
         lanes: Some(3),
         ..PlanRequest::default()
     };
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let bundle = model.bundle.derive(&at("single"), &at("audit"), request, 8).unwrap();
+    let (bundle, openings) = model.derive(request);
     let layout = bundle.layout().unwrap();
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
     let key = model_proof::generate_key(&srs, &layout).unwrap();
-    let bundle_path = at("bundle");
-    let (bundle_path, bundle, layout) = (&*bundle_path, &bundle, &layout);
-    let prover = ModelProver { bundle, bundle_path, layout, srs: &srs, key: &key };
+    let (openings, bundle, layout) = (&openings, &bundle, &layout);
+    let prover = ModelProver { bundle, openings, layout, srs: &srs, key: &key };
     let executor = Executor::new(&bundle.graph).unwrap();
 
     // The first item counts, the second is masked: its image is bound by nothing public.

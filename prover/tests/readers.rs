@@ -21,6 +21,7 @@ use assay_prover::{
     circuit::PlanRequest,
     model_card::{CardClaims, ModelCard},
     model_proof::{generate_key, read_key, read_verifying_key},
+    openings::{Marks, Openings},
     proof::{ProofFile, Srs, key_file_data},
     verifier,
 };
@@ -147,7 +148,8 @@ fn damaged_files_are_refused_and_nothing_panics() {
     let (layout, architecture) = (bundle.layout().unwrap(), bundle.architecture());
     let srs = Srs::dev(layout.k, [3; 32]).unwrap();
     let key = generate_key(&srs, &layout).unwrap();
-    bundle.write(&at("bundle")).unwrap();
+    let marks = Marks::at(at("marks"));
+    bundle.create(&at("bundle"), &marks).unwrap();
     fs::write(at("architecture"), architecture.to_json()).unwrap();
     srs.write(&at("setup")).unwrap();
     key.write(&at("proving key")).unwrap();
@@ -178,6 +180,10 @@ fn damaged_files_are_refused_and_nothing_panics() {
     let text = |path: &Path| fs::read_to_string(path).ok();
     let targets = [
         target("bundle", at("bundle"), |path| Bundle::read(path).is_ok()),
+        target("bundle.openings", at("bundle.openings"), |path| {
+            let bundle_path = path.with_extension("");
+            Openings::of(&bundle_path, bundle.id, bundle.budget, &marks).usage().is_ok()
+        }),
         target("architecture", at("architecture"), |path| {
             let read = text(path).and_then(|text| architecture_from_json(path, &text).ok());
             read.is_some_and(|architecture| architecture.layout().is_ok())

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 mod input_store;
 mod local;
 
-pub use input_store::{InputError, InputOpening, InputStore};
+pub use input_store::{InputError, InputOpening, InputStore, KeptInput};
 pub use local::{LocalProver, LocalProverError, ProofReport};
 
 /// Everything that a proof of one prediction depends on.

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { describe } from "node:test";
 
+import { wei } from "../lib/assay.mjs";
 import { BATCH, ITEMS } from "../lib/models.mjs";
 import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
 import { forge, openStage, play, prepare, refused } from "./play.mjs";
@@ -36,7 +37,7 @@ play(stage, "a contest of two sellers goes to the better one", async () => {
   const audit = new Audit(prepared, buyer.send(
     "escrow", "audit", "open", "--set", set, "--required", "1", "--max-entries", "2",
     "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
-    "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
+    "--reward", wei(REWARD), "--bond", wei(BOND), "--stake", wei(STAKE),
   ), set);
   const [coarse, good] = [audit.enter(rival, "coarseAudit"), audit.enter(seller, "audit")];
   assert.deepEqual([coarse.entry, good.entry], ["1", "2"]);
@@ -112,8 +113,8 @@ describe("an audit without a list of models and with short windows", () => {
   };
   const scene = prepare(stage, () => {
     audit = new Audit(prepared, buyer.send(
-      "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", String(REWARD),
-      "--stake", String(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
+      "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", wei(REWARD),
+      "--stake", wei(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
       "--prove-within", "60", "--admit-at-delivery",
     ));
   });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { assay, ether } from "../lib/assay.mjs";
+import { assay, ether, wei } from "../lib/assay.mjs";
 import { ITEMS } from "../lib/models.mjs";
 import { takeOut } from "./play.mjs";
 
@@ -43,8 +43,8 @@ export class Audit {
     const opened = stage.actors.buyer.send(
       "escrow", "audit", "open", "--set", found.test.set,
       "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
-      "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE),
-      "--abort-fee", String(FEE), "--enter-within", String(HOUR), "--deliver-within", String(HOUR),
+      "--reward", wei(REWARD), "--bond", wei(BOND), "--stake", wei(STAKE),
+      "--abort-fee", wei(FEE), "--enter-within", String(HOUR), "--deliver-within", String(HOUR),
       "--accept-within", String(HOUR), "--prove-within", String(HOUR), ...options,
     );
     assert.deepEqual([opened.root, opened.items], [found.test.root, ITEMS]);

@@ -20,7 +20,7 @@ describe("an order of a prediction", () => {
     ]);
     opening = committed.opening;
     ({ job } = buyer.send(
-      "escrow", "open", "--model", model.id, ...model.checked, "--commitment", committed.commitment, "--price", "7",
+      "escrow", "open", "--model", model.id, ...model.checked, "--commitment", committed.commitment, "--price", "7wei",
     ));
   });
   const prove = ({ bundle, keys }, proof) => assay([

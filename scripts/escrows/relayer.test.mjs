@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 
-import { ASSAY, assay } from "../lib/assay.mjs";
+import { ASSAY, assay, units } from "../lib/assay.mjs";
 import { guard } from "../lib/guard.mjs";
 import { openStage, play } from "./play.mjs";
 
@@ -80,12 +80,12 @@ play(stage, "a relayer with a keystore is stopped, started again, and paid in a 
   ]);
   const { job } = buyer.send(
     "escrow", "open", "--model", model.id, ...model.checked, "--commitment", commitment,
-    "--price", String(PRICE), "--token", token.address,
+    "--price", units(PRICE), "--token", token.address,
   );
   assert.equal(await token.balance(buyer.address), 0n);
 
   const [store, log] = [stage.file("jobs.redb"), stage.file("relayer.log")];
-  const options = [...keystore(), "--inputs", inputs, "--store", store, "--token", `${token.address}=${PRICE}`];
+  const options = [...keystore(), "--inputs", inputs, "--store", store, "--token", `${token.address}=${units(PRICE)}`];
   const state = () => stage.ask("escrow", "show", job).state;
   // Stopped while it proves, it ends that proof, and goes on with it after a restart.
   const [begun] = await relay(options, log, () => /proving/.test(fs.readFileSync(log, "utf8")));

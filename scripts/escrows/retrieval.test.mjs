@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { describe } from "node:test";
 
-import { assay, ether } from "../lib/assay.mjs";
+import { assay, ether, wei } from "../lib/assay.mjs";
 import { ITEMS, WANTED_CLASS } from "../lib/models.mjs";
 import { forge, openStage, play, prepare, refused, takeOut } from "./play.mjs";
 
@@ -18,7 +18,7 @@ const model = stage.register(seller, "retrieval");
 const send = (actor, command, job, ...args) => actor.send("escrow", "retrieval", command, job, ...args);
 const open = () => buyer.send(
   "escrow", "retrieval", "open", "--model", model.id, "--architecture", model.architecture,
-  "--holder", seller.address, "--root", root, "--items", String(ITEMS), "--price", String(PRICE),
+  "--holder", seller.address, "--root", root, "--items", String(ITEMS), "--price", wei(PRICE),
   "--prove-within", "3600", "--open-within", "3600",
 );
 

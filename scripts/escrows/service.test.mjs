@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 
-import { assay, ether } from "../lib/assay.mjs";
+import { assay, ether, wei } from "../lib/assay.mjs";
 import { openStage, play, refused, takeOut } from "./play.mjs";
 
 const PENALTY = ether("2");
@@ -17,8 +17,8 @@ const model = stage.register(seller, "prediction");
 
 const service = (actor, command, ...args) => actor.send("service", command, ...args);
 const { service: id } = service(
-  provider, "open", "--model", model.id, ...model.checked, "--bond", String(BOND), "--penalty", String(PENALTY),
-  "--proof-cost", String(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
+  provider, "open", "--model", model.id, ...model.checked, "--bond", wei(BOND), "--penalty", wei(PENALTY),
+  "--proof-cost", wei(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
 );
 const inputs = stage.file("inputs");
 const openings = found.images.map((image) => assay([
@@ -37,7 +37,7 @@ function answer() {
 function sign(answers, price = PRICE) {
   const receipt = stage.file(`receipt-of-${price}.json`);
   service(
-    provider, "sign", answers, "--service", id, "--buyer", buyer.address, "--price", String(price), "-o", receipt,
+    provider, "sign", answers, "--service", id, "--buyer", buyer.address, "--price", wei(price), "-o", receipt,
   );
   return receipt;
 }
@@ -143,6 +143,6 @@ play(stage, "a spot check punishes wrong answers", async () => {
 });
 
 play(stage, "the bond goes back with what was added to it", async () => {
-  service(provider, "top-up", id, "--amount", String(PENALTY));
+  service(provider, "top-up", id, "--amount", wei(PENALTY));
   await closed(BOND + PENALTY);
 });

@@ -33,6 +33,10 @@ export function assay(args, environment = {}) {
   }
 }
 
+/** An amount of wei, or of a token's smallest unit, as an argument. */
+export const wei = (amount) => `${amount}wei`;
+export const units = (amount) => `${amount}units`;
+
 export const ether = (text) => {
   const [whole, fraction = ""] = text.split(".");
   return BigInt(whole) * 10n ** 18n + BigInt(fraction.padEnd(18, "0"));

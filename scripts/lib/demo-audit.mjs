@@ -1,7 +1,7 @@
 // The story of two accuracy audits on a local chain, told by their money: a bounty that is paid, and one
 // that a model too weak for it loses. `scripts/demo.sh audit` builds what it needs and starts it.
 
-import { assay, ether, etherText } from "./assay.mjs";
+import { assay, ether, etherText, wei } from "./assay.mjs";
 import { ITEMS, models } from "./models.mjs";
 import { Stage } from "./stage.mjs";
 
@@ -66,7 +66,7 @@ async function play(title, who, circuit, careless = false) {
     () => buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", String(ITEMS),
       "--admit", found.circuits.audit.architecture, "--admit", found.circuits.coarseAudit.architecture,
-      "--reward", String(REWARD), "--bond", String(BOND), "--stake", String(STAKE), "--abort-fee", String(FEE),
+      "--reward", wei(REWARD), "--bond", wei(BOND), "--stake", wei(STAKE), "--abort-fee", wei(FEE),
     ));
   const key = assay(["dataset", "key", "-o", stage.file(`${job}.age-key`)]);
   const entered = step(`seller enters model ${model.id}, puts up ${etherText(STAKE)}`, () =>

@@ -33,6 +33,8 @@ export const CIRCUITS = {
 
 const FOLDER = path.join(CACHE, "models");
 const DESCRIPTION = path.join(FOLDER, "models.json");
+/** Removed again, with what this machine records of them. */
+const BUNDLES = path.join(FOLDER, "bundles");
 const THIS = fileURLToPath(import.meta.url);
 
 /** Imports one of `NETWORKS` under a fresh seed, as a bundle for predictions. */
@@ -61,7 +63,7 @@ export function models() {
     fs.mkdirSync(CACHE, { recursive: true });
     // A lock that ends with its holder.
     execFileSync("flock", [path.join(CACHE, "lock"), process.execPath, THIS, stamp], {
-      env: { ...process.env, ASSAY_SOLC: SOLC },
+      env: { ...process.env, ASSAY_SOLC: SOLC, ASSAY_STATE_DIR: path.join(BUNDLES, "state") },
       stdio: ["ignore", "inherit", "inherit"],
     });
   }
@@ -80,7 +82,7 @@ function make(stamp) {
   fs.mkdirSync(FOLDER, { recursive: true });
   const at = (name) => path.join(FOLDER, name);
   const say = (text) => console.error(`  ${text}`);
-  const bundles = at("bundles");
+  const bundles = BUNDLES;
   fs.mkdirSync(bundles);
 
   say("networks, quantized");

@@ -46,6 +46,8 @@ export class Stage {
     /** What all stages share; see models.mjs. */
     stage.found = models();
     stage.#base = fs.mkdtempSync(path.join(CACHE, "run-"));
+    // What this machine records of the stage's bundles goes with them.
+    process.env.ASSAY_STATE_DIR = path.join(stage.#base, "state");
     stage.#guard = guard({ folder: path.resolve(stage.#base) });
     process.on("exit", () => stage.close());
     stage.folder = stage.#base;

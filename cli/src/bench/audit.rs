@@ -11,10 +11,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use assay_client::LocalNode;
-use assay_prover::{bundle::Bundle, collection::Collection, graph::Executor};
+use assay_prover::{
+    bundle::Bundle, collection::Collection, graph::Executor, openings::counter_path,
+};
 use clap::{Args, Subcommand};
 
-use super::{Answer, Places, Runner, cases::Case, forget, openings_counter};
+use super::{Answer, Places, Runner, cases::Case, forget, generate};
 use crate::{
     output::{Output, Spinner},
     predicted::Predicted,
@@ -127,6 +129,7 @@ fn fitting(
         if circuit.code_bytes <= MAX_CODE {
             return Ok(Some(circuit));
         }
+        circuit.give_back(audited)?;
         if args.lanes.is_some() || choice.lanes <= 2 {
             bail!(
                 "the verifier for {} lanes has {} bytes of code, a contract may have {MAX_CODE}; choose fewer \
@@ -253,11 +256,9 @@ impl Circuit {
         let folder = places.folder(&format!("audit-{}/{batch}", audited.name))?;
         let bundle = folder.join("audit.bundle");
         forget(&bundle)?;
-        forget(&openings_counter(&bundle))?;
-        // A measurement gives its openings back: nobody sees these proofs.
-        forget(&openings_counter(&audited.bundle))?;
+        forget(&counter_path(&bundle))?;
         note("planning");
-        let openings = audited.reference.len().div_ceil(batch).max(256).to_string();
+        let openings = audited.reference.len().div_ceil(batch).to_string();
         runner.run(
             "model derive",
             &[
@@ -281,13 +282,11 @@ impl Circuit {
         let setup = places.setup(u64::from(k), runner)?;
         note("making keys");
         let keys = folder.join("keys");
-        let keygen = runner.run("keygen", &[&bundle, &"--setup", &setup, &"-o", &keys])?;
+        let keygen =
+            runner.run("keygen", &[&bundle, &"--setup", &setup, &"--force", &"-o", &keys])?;
         note("compiling the verifier contract");
         let verifier = folder.join("verifier");
-        let generated = runner.run(
-            "verifier generate",
-            &[&"--bundle", &bundle, &"--keys", &keys, &"--solc", &places.solc, &"-o", &verifier],
-        )?;
+        let generated = generate(runner, &[&bundle, &keys, &places.solc], &verifier)?;
         Ok(Self {
             choice,
             folder,
@@ -297,6 +296,13 @@ impl Circuit {
             code_bytes: generated.get("/verifier_code_bytes")?,
             proof_bytes: generated.get("/proof_bytes")?,
         })
+    }
+
+    /// Removes the bundle; what it did not use is there for the next circuit.
+    fn give_back(&self, audited: &TestSet) -> Result<()> {
+        let line: [&dyn AsRef<std::ffi::OsStr>; 3] = [&self.bundle, &"--to", &audited.bundle];
+        audited.runner.run("model give-back", &line)?;
+        Ok(())
     }
 
     fn keys(&self) -> PathBuf {
@@ -330,6 +336,7 @@ impl Circuit {
         let gas = on_chain(&self.folder, runs, places)?;
         let bundle = Bundle::read(&self.bundle)?;
         let predicted = Predicted::new(&bundle.layout()?, &bundle.graph);
+        self.give_back(audited)?;
         let advice: u64 = self.keygen.get("/advice_columns")?;
         let fixed: u64 = self.keygen.get("/fixed_columns")?;
         Ok(Figures {

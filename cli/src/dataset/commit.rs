@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{items_text, root, write_openings};
 use crate::{
     keygen::ModelSource,
+    new_file::NewFile,
     output::{Output, table},
 };
 
@@ -142,12 +143,8 @@ impl CommitArgs {
 }
 
 pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
-    if args.output.exists() {
-        bail!(
-            "{} is there already; without it its items cannot be opened. Choose another name",
-            args.output.display()
-        );
-    }
+    let file = NewFile::new(&args.output, None, "without it its items cannot be opened");
+    file.require_free()?;
     if let Some(folder) = args.openings.as_deref()
         && folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
     {
@@ -191,7 +188,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         Collection::commit(&data, shape, seed, args.depth, &|| bar.step("hashing items"))?
     };
     drop(data);
-    collection.write(&args.output)?;
+    file.write(|path| Ok(collection.write(path)?))?;
     if let Some(folder) = &args.openings {
         write_openings(&collection, 0..collection.len(), folder, output)?;
     }

@@ -13,6 +13,7 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
+use super::outputs::Outputs;
 use crate::{
     output::{Output, hex, table},
     setup_trust::{SetupKind, SetupTrust},
@@ -89,7 +90,7 @@ pub(super) fn run(args: &CardArgs, output: &Output) -> Result<()> {
         profile: info.profile().digest(),
         code_hash: Some(code.code_hash.0),
         openings: bundle.budget,
-        left_out: None,
+        left_out: Outputs::of(&bundle).dropped_text(),
     };
     let mut card = ModelCard::new(bundle.architecture(), claims)?;
     card.owner = args.owner.map(|owner| owner.to_string()).unwrap_or_default();

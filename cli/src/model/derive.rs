@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, Run, StatementKind},
+    openings::Marks,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -44,7 +45,7 @@ pub(crate) struct DeriveArgs {
     #[arg(long)]
     lanes: Option<usize>,
     /// Proofs that may be made with the new bundle. All bundles of a model share its openings: these
-    /// are taken from the source's
+    /// are taken from the source's; `assay model give-back` gives back what is not used
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     openings: u32,
     /// Bundle to write. It holds the weights: keep it secret
@@ -70,7 +71,11 @@ struct Derived {
     rows_used: usize,
     lanes: usize,
     weight_columns: usize,
+    /// The new bundle's id, by which the source's counter knows its share.
+    bundle_id: String,
     openings: usize,
+    /// What the source has left.
+    source_openings_left: usize,
     estimate: Estimate,
     circuit_hash: String,
 }
@@ -104,12 +109,14 @@ impl DeriveArgs {
 }
 
 pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
+    Bundle::require_free(&args.output)?;
     let source = Bundle::read(&args.bundle)?;
     let steps = output.bar(1, "planning the circuit");
     let request =
         PlanRequest { statement: args.kind()?, lanes: args.lanes, ..PlanRequest::default() };
-    let derived = source.derive(&args.bundle, &args.output, request, args.openings as usize);
-    let bundle = derived.map_err(|error| {
+    let openings = args.openings as usize;
+    let derived = source.derive(&args.bundle, &args.output, request, openings, &Marks::of_user()?);
+    let (bundle, source_openings_left) = derived.map_err(|error| {
         let told = anyhow::Error::new(error);
         told.context(format!("cannot derive from {}", args.bundle.display()))
     })?;
@@ -122,7 +129,9 @@ pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
         rows_used: layout.rows_used(),
         lanes: layout.options.lanes,
         weight_columns: layout.options.weight_columns,
+        bundle_id: bundle.id.to_string(),
         openings: bundle.budget,
+        source_openings_left,
         estimate: layout.estimate(),
         circuit_hash: hex(bundle.architecture().circuit_hash()),
     };
@@ -133,7 +142,14 @@ pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
             ("rows", format!("{} of 2^{}", report.rows_used, report.k)),
             ("lanes", report.lanes.to_string()),
             ("expected", format!("{:.0} CPU-s a proof", report.estimate.prove_cpu_s)),
-            ("openings", format!("{} proofs, taken from the source's", report.openings)),
+            (
+                "openings",
+                format!(
+                    "{} proofs, taken from the source's, which has {} left",
+                    report.openings, report.source_openings_left
+                ),
+            ),
+            ("id", report.bundle_id.clone()),
             ("circuit", report.circuit_hash.clone()),
         ])
     })

@@ -12,10 +12,12 @@ use assay_prover::{
         AccuracyReport, CalibrationMethod, InputEncoding, QuantizeOptions, calibrate_and_quantize,
         compare,
     },
+    openings::Marks,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::outputs::Outputs;
 use crate::output::{Output, hex, table};
 
 #[derive(Args)]
@@ -175,6 +177,8 @@ struct Report {
     parameters: usize,
     multiply_accumulates: u64,
     encoding: InputEncoding,
+    #[serde(flatten)]
+    outputs: Outputs,
     calibration: AccuracyReport,
     k: u32,
     lanes: usize,
@@ -207,29 +211,13 @@ impl EncodingArgs {
     }
 }
 
-/// Where `bundle`'s proofs are counted.
-pub(crate) fn openings_counter(bundle: &Path) -> PathBuf {
-    let mut name = bundle.as_os_str().to_owned();
-    name.push(".openings");
-    PathBuf::from(name)
-}
-
-/// The seed is in the bundle only.
-fn refuse_to_replace(bundle: &Path) -> Result<()> {
-    for taken in [bundle.to_owned(), openings_counter(bundle)] {
-        if taken.exists() {
-            bail!(
-                "{} exists; an import replaces nothing, as a model whose bundle is gone can never \
-                 be proven again. Choose another name for -o",
-                taken.display()
-            );
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
-    refuse_to_replace(&args.output)?;
+    import(args, &Marks::of_user()?, output)
+}
+
+/// With a state folder of the caller's choice.
+pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Result<()> {
+    Bundle::require_free(&args.output)?;
     let steps = output.bar(5, "reading the network");
     let model = Model::import(&args.model)?;
     let graph = &model.graph;
@@ -253,9 +241,10 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
         weight_columns: args.plan.weight_columns,
         place: None,
     };
-    let bundle = Bundle::new(quantized, request)?;
+    let mut bundle = Bundle::new(quantized, request)?;
+    bundle.dropped = graph.dropped.clone();
     let layout = bundle.layout()?;
-    bundle.write(&args.output)?;
+    bundle.create(&args.output, marks)?;
     drop(steps);
     let report = Report {
         output: args.output.clone(),
@@ -265,6 +254,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
         parameters: bundle.graph.parameters(),
         multiply_accumulates: graph.multiply_accumulates(),
         encoding,
+        outputs: Outputs::of(&bundle),
         calibration,
         k: layout.k,
         lanes: layout.options.lanes,
@@ -279,7 +269,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
 fn text(report: &Report) -> String {
     let [channels, height, width] = report.input_shape;
     let agree = report.calibration;
-    table(&[
+    let mut rows = vec![
         ("bundle", format!("{} (secret)", report.output.display())),
         (
             "network",
@@ -292,6 +282,7 @@ fn text(report: &Report) -> String {
             "input bytes",
             format!("b * {:.6} + {:.6}", report.encoding.scale, report.encoding.offset),
         ),
+        ("outputs", report.outputs.step_text()),
         (
             "quantized",
             format!(
@@ -307,5 +298,7 @@ fn text(report: &Report) -> String {
             ),
         ),
         ("estimate", super::inspect::estimate_text(&report.estimate)),
-    ])
+    ];
+    rows.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
+    table(&rows)
 }

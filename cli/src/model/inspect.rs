@@ -7,10 +7,12 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind},
     graph::{Op, QuantizedGraph},
+    openings::{Marks, Share},
 };
 use clap::Args;
 use serde::Serialize;
 
+use super::outputs::Outputs;
 use crate::{
     output::{Output, hex, table},
     predicted::Predicted,
@@ -42,8 +44,44 @@ struct Report {
     estimate: Estimate,
     /// The estimate for a proof on this machine.
     predicted: Predicted,
+    /// The bundle's id, by which its source's counter knows its share.
+    bundle_id: String,
     openings_used: usize,
+    openings_left: usize,
     openings: usize,
+    /// Openings that went to derived bundles.
+    shares: Vec<ShareReport>,
+    #[serde(flatten)]
+    outputs: Outputs,
+}
+
+#[derive(Serialize)]
+struct ShareReport {
+    bundle_id: String,
+    openings: usize,
+    /// Given back when the derived bundle was ended; nothing before.
+    returned: Option<usize>,
+}
+
+impl From<&Share> for ShareReport {
+    fn from(share: &Share) -> Self {
+        let bundle_id = share.bundle.to_string();
+        Self { bundle_id, openings: share.given, returned: share.returned }
+    }
+}
+
+impl Report {
+    fn openings_text(&self) -> String {
+        let Self { openings_used: used, openings: all, openings_left: left, .. } = self;
+        format!("{used} of {all} used, {left} left")
+    }
+}
+
+impl ShareReport {
+    fn text(&self) -> String {
+        let back = self.returned.map(|back| format!(", {back} given back")).unwrap_or_default();
+        format!("{} openings to bundle {}{back}", self.openings, self.bundle_id)
+    }
 }
 
 #[derive(Serialize)]
@@ -67,6 +105,7 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
     let graph = &bundle.graph;
+    let usage = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?;
     let report = Report {
         name: graph.name.clone(),
         input_shape: graph.tensors[graph.input.tensor].shape,
@@ -83,8 +122,12 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         public_inputs: layout.public_inputs,
         estimate: layout.estimate(),
         predicted: Predicted::new(&layout, graph),
-        openings_used: Bundle::openings_used(&args.bundle)?,
-        openings: bundle.budget,
+        bundle_id: bundle.id.to_string(),
+        openings_used: usage.used,
+        openings_left: usage.left,
+        openings: usage.budget,
+        shares: usage.shares.iter().map(ShareReport::from).collect(),
+        outputs: Outputs::of(&bundle),
     };
     drop(spinner);
     output.finish(&report, || text(&report, &layout))
@@ -149,7 +192,7 @@ fn text(report: &Report, layout: &Layout) -> String {
     let rows = &report.rows;
     let statement = describe(report.options.statement);
     text.push('\n');
-    text.push_str(&table(&[
+    let mut pairs = vec![
         ("parameters", report.parameters.to_string()),
         ("circuit", report.circuit_hash.clone()),
         ("statement", format!("{statement}; {} public inputs", report.public_inputs)),
@@ -177,7 +220,9 @@ fn text(report: &Report, layout: &Layout) -> String {
                 report.estimate.fixed_columns
             ),
         ),
-        ("openings", format!("{} of {} used", report.openings_used, report.openings)),
+        ("openings", report.openings_text()),
+        ("id", report.bundle_id.clone()),
+        ("outputs", report.outputs.step_text()),
         ("predicted", report.predicted.text()),
         (
             "shares",
@@ -187,7 +232,10 @@ fn text(report: &Report, layout: &Layout) -> String {
                 100.0 * report.predicted.nonlinear_share
             ),
         ),
-    ]));
+    ];
+    pairs.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
+    pairs.extend(report.shares.iter().map(|share| ("derived", share.text())));
+    text.push_str(&table(&pairs));
     text
 }
 

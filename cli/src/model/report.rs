@@ -203,6 +203,7 @@ fn text(report: &Report) -> String {
 mod tests {
     use std::path::Path;
 
+    use assay_prover::openings::Marks;
     use clap::Parser;
     use tempfile::{TempDir, tempdir};
 
@@ -237,7 +238,8 @@ mod tests {
         let (model, samples) = (example("lenet.onnx"), example("calibration.npz"));
         let line = ["import", &model, "--calibrate", &samples, "-o", &bundle, "--lanes=2"];
         let import = Import::try_parse_from(line).expect("arguments").import;
-        super::super::import::run(&import, &quiet()).expect("import");
+        let marks = Marks::at(folder.path().join("marks"));
+        super::super::import::import(&import, &marks, &quiet()).expect("import");
         bundle
     }
 

@@ -16,6 +16,7 @@ use assay_prover::{
     collection::Collection,
     files::FileError,
     model_proof::{ModelProver, model_hash},
+    openings::Marks,
     proof::{ProofFile, Srs},
     run_proof,
 };
@@ -44,11 +45,11 @@ pub(crate) struct ProveRunsArgs {
     /// Folder of keys
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
-    /// Public input 0, which binds the proofs to their use
-    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word)]
+    /// Public input 0, which binds the proofs to their use: 64 hexadecimal digits [default: 0]
+    #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_word)]
     context: B256,
     /// Prove these runs only: the first, and one past the last. Another machine needs a bundle of its own,
-    /// from `assay model derive`: with a copy the openings of the weights would be counted twice
+    /// from `assay model derive`: with a copy the openings of the weights would be used twice
     #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
     runs: Option<Vec<usize>>,
     /// Proofs made at the same time; each needs the memory of one
@@ -193,6 +194,8 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
     let statement = layout.options.statement;
     let run = runs_of(statement, wanted, &args.bundle)?;
     let set = Collection::read(&args.set, &|_| {})?;
+    let openings = bundle.openings(&args.bundle, &Marks::of_user()?);
+    openings.usage()?;
     let reference = Reference::new(&bundle, &layout, &set)
         .with_context(|| format!("{} cannot be proven", args.set.display()))?;
     spinner.message("reading the keys");
@@ -209,7 +212,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
     let work = Work {
         prover: ModelProver {
             bundle: &bundle,
-            bundle_path: &args.bundle,
+            openings: &openings,
             layout: &layout,
             srs: &srs,
             key: &key,
@@ -246,7 +249,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
         prove_cpu_s: used.cpu_s,
         model_hash: model,
         vk_hash: B256::from(key.info().hash()),
-        openings_used: Bundle::openings_used(&args.bundle)?,
+        openings_used: openings.usage()?.used,
         openings: bundle.budget,
         output: args.output.clone(),
         predicted,

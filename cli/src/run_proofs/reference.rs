@@ -7,6 +7,7 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{Layout, Run, StatementKind},
     collection::Collection,
+    openings::Marks,
     run_proof,
 };
 
@@ -51,7 +52,7 @@ impl<'a> Reference<'a> {
     /// # Errors
     /// If they do not last, or cannot be counted.
     pub(crate) fn require_openings(&self, path: &Path, proofs: usize) -> Result<()> {
-        let left = self.bundle.openings_left(path)?;
+        let left = self.bundle.openings(path, &Marks::of_user()?).usage()?.left;
         if proofs > left {
             bail!(
                 "{proofs} runs are to be proven, and {left} of the {} openings of {} are left; derive a bundle \

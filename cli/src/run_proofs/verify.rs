@@ -31,8 +31,8 @@ pub(crate) struct VerifyRunsArgs {
     /// The model that the proofs must be for: the hash of its weight commitments
     #[arg(long, value_name = "HEX", value_parser = parse_hash)]
     model_hash: Option<B256>,
-    /// The context that the proofs must have
-    #[arg(long, default_value = "0x0", value_name = "HEX", value_parser = parse_word)]
+    /// The context that the proofs must have: 64 hexadecimal digits [default: 0]
+    #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_word)]
     context: B256,
     /// Accept a folder that lacks runs, and say what the others show
     #[arg(long)]

@@ -18,6 +18,7 @@ use assay_prover::{
     bundle::Bundle,
     files::atomic_file::{self, Readers},
     graph::Executor,
+    openings::Marks,
 };
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::Args;
@@ -171,7 +172,7 @@ pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let root = tree(&answers)?.root();
     atomic_file::write(&args.output, Readers::Owner, &serde_json::to_vec_pretty(&answers)?)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    let openings_left = bundle.openings_left(&args.bundle)?;
+    let openings_left = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?.left;
     let report = Answered { output: args.output.clone(), root, answers, openings_left };
     output.finish(&report, || {
         let classes: Vec<String> =

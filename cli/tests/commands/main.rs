@@ -3,6 +3,7 @@
 mod attacks;
 mod audit;
 mod circuit;
+mod files;
 mod market;
 mod model;
 mod relayer;

@@ -88,7 +88,7 @@ impl World {
         world.derive("audit", &runs);
         let retrieval = world.derive("retrieval", &[&["--class", "7"], &runs[..]].concat());
         let best = world.file("best.bundle");
-        let line: [&dyn AsRef<OsStr>; 9] = [
+        let line: [&dyn AsRef<OsStr>; 11] = [
             &"model",
             &"derive",
             &model,
@@ -96,6 +96,8 @@ impl World {
             &"prediction",
             &"--outputs",
             &"best:3",
+            &"--openings",
+            &"16",
             &"-o",
             &best,
         ];
@@ -145,7 +147,13 @@ pub(crate) fn command(arguments: &[&dyn AsRef<OsStr>]) -> Command {
     }
     command.env("ASSAY_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("kept"));
     command.env("ASSAY_SOLC", repository("scripts/solc")).stdin(Stdio::null());
+    command.env("ASSAY_STATE_DIR", state());
     command
+}
+
+/// Where the program records the openings of the tests' bundles: the build's folder, not the user's.
+pub(crate) fn state() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("state")
 }
 
 pub(crate) fn run(arguments: &[&dyn AsRef<OsStr>]) -> Output {

@@ -42,6 +42,13 @@ pub enum InputError {
     /// A salt that is no field element.
     #[error("the salt is not below the order of BN254's scalar field; draw another")]
     Salt,
+    /// Another file lies where an opening would go, which replaces nothing: without its salt an input is
+    /// lost for its commitment.
+    #[error(
+        "{path} is there already and is not replaced: what it opens could not be opened without it; choose \
+         another name or remove it", path = .path.display()
+    )]
+    Exists { path: PathBuf },
     /// A file that opens another commitment than its name says.
     #[error("{path} opens another commitment, {found}", path = .path.display())]
     Commitment { path: PathBuf, found: B256 },
@@ -81,6 +88,36 @@ impl InputOpening {
         let input = hex::decode(&file.input).map_err(|e| format(e.to_string()))?;
         Ok(Self { input, salt: file.salt })
     }
+
+    /// Writes a file for its owner's eyes only, where nothing may be, unless it is this opening. Returns
+    /// whether it was there.
+    ///
+    /// # Errors
+    /// [`InputError::Exists`] and [`InputError::File`].
+    pub fn write_new(&self, path: &Path) -> Result<bool, InputError> {
+        let fault = |source| InputError::File { path: path.to_owned(), source };
+        let file = OpeningFile { input: hex::encode_prefixed(&self.input), salt: self.salt };
+        let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
+        match atomic_file::write_new(path, Readers::Owner, text.as_bytes()) {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match Self::read(path) {
+                Ok(there) if there == *self => Ok(true),
+                _ => Err(InputError::Exists { path: path.to_owned() }),
+            },
+            Err(error) => Err(fault(error)),
+        }
+    }
+}
+
+/// An opening in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptInput {
+    /// What it opens.
+    pub commitment: B256,
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether it was there before.
+    pub was_there: bool,
 }
 
 /// A folder of opening files.
@@ -100,19 +137,17 @@ impl InputStore {
         self.folder.join(format!("{}.json", hex::encode(commitment)))
     }
 
-    /// Keeps an opening; returns its commitment and file.
+    /// Keeps an opening. One that is there already is left as it is.
     ///
     /// # Errors
-    /// [`InputError::Salt`] and [`InputError::File`].
-    pub fn put(&self, opening: &InputOpening) -> Result<(B256, PathBuf), InputError> {
+    /// [`InputError::Salt`], [`InputError::Exists`] and [`InputError::File`].
+    pub fn put(&self, opening: &InputOpening) -> Result<KeptInput, InputError> {
         let commitment = opening.commitment()?;
         let path = self.path(commitment);
-        let fault = |source| InputError::File { path: path.clone(), source };
-        let file = OpeningFile { input: hex::encode_prefixed(&opening.input), salt: opening.salt };
-        let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
-        fs::create_dir_all(&self.folder).map_err(fault)?;
-        atomic_file::write(&path, Readers::Owner, text.as_bytes()).map_err(fault)?;
-        Ok((commitment, path))
+        fs::create_dir_all(&self.folder)
+            .map_err(|source| InputError::File { path: self.folder.clone(), source })?;
+        let was_there = opening.write_new(&path)?;
+        Ok(KeptInput { commitment, path, was_there })
     }
 
     /// The opening of a commitment.
@@ -142,8 +177,16 @@ mod tests {
     fn what_is_kept_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let store = InputStore::new(dir.path().join("inputs"));
-        let (commitment, path) = store.put(&opening()).unwrap();
-        assert_eq!(path, store.path(commitment));
+        let kept = store.put(&opening()).unwrap();
+        let commitment = kept.commitment;
+        assert_eq!((&kept.path, kept.was_there), (&store.path(commitment), false));
+        // The same again changes nothing; anything else in its place is left alone.
+        assert_eq!(store.put(&opening()).unwrap(), KeptInput { was_there: true, ..kept.clone() });
+        let text = fs::read(&kept.path).unwrap();
+        fs::write(&kept.path, "precious").unwrap();
+        assert!(matches!(store.put(&opening()), Err(InputError::Exists { .. })));
+        assert_eq!(fs::read(&kept.path).unwrap(), b"precious");
+        fs::write(&kept.path, text).unwrap();
         let found = store.get(commitment).unwrap();
         assert_eq!((found.input, found.salt), (vec![1, 2, 3], B256::with_last_byte(7)));
     }
@@ -154,7 +197,7 @@ mod tests {
         let store = InputStore::new(dir.path());
         let other = B256::with_last_byte(9);
         assert!(matches!(store.get(other), Err(InputError::Missing { .. })));
-        let (_, path) = store.put(&opening()).unwrap();
+        let path = store.put(&opening()).unwrap().path;
         fs::rename(path, store.path(other)).unwrap();
         assert!(matches!(store.get(other), Err(InputError::Commitment { .. })));
         fs::write(store.path(other), "{\"input\":\"0xzz\",\"salt\":\"0x00\"}").unwrap();

@@ -16,6 +16,7 @@ use assay_prover::{
     circuit::{Layout, StatementKind},
     files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
+    openings::{Marks, Openings},
     prediction::{self, Statement},
     proof::{KeyError, ProverKey, Srs, SrsError},
 };
@@ -93,7 +94,7 @@ pub struct LocalProver {
 
 struct LoadedModel {
     bundle: Bundle,
-    bundle_path: PathBuf,
+    openings: Openings,
     layout: Layout,
     srs: Srs,
     key: ProverKey,
@@ -113,12 +114,15 @@ impl LocalProver {
         keys: &Path,
         inputs: InputStore,
     ) -> Result<Self, LocalProverError> {
-        let bundle_path = bundle.to_owned();
-        let bundle = Bundle::read(&bundle_path)?;
+        let path = bundle;
+        let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
         if layout.options.statement != StatementKind::default() {
-            return Err(LocalProverError::Statement { path: bundle_path });
+            return Err(LocalProverError::Statement { path: path.to_owned() });
         }
+        let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
+        // A count that cannot be trusted is found before the keys are read.
+        openings.usage().map_err(BundleError::from)?;
         let srs = Srs::read(setup, Some(layout.k))?;
         let path = keys.join(PROVING_KEY);
         let key = if path.exists() {
@@ -143,7 +147,7 @@ impl LocalProver {
         Ok(Self {
             expected_time: expected.unwrap_or_default(),
             slots: Arc::new(Semaphore::new(1)),
-            model: Arc::new(LoadedModel { bundle, bundle_path, layout, srs, key, identity }),
+            model: Arc::new(LoadedModel { bundle, openings, layout, srs, key, identity }),
             inputs,
             reports: Arc::default(),
         })
@@ -216,9 +220,9 @@ async fn in_slot<T: Send + 'static>(
 /// What an error of the prover means for the job.
 fn prove_error(error: &ModelProofError) -> ProveError {
     match error {
-        ModelProofError::Bundle(
-            BundleError::Counter { .. } | BundleError::CounterContent { .. },
-        ) => ProveError::NotReady(error.to_string()),
+        ModelProofError::Openings(openings) if !openings.is_spent() => {
+            ProveError::NotReady(error.to_string())
+        }
         _ => ProveError::Failed(error.to_string()),
     }
 }
@@ -243,7 +247,7 @@ impl LoadedModel {
         let statement = Statement { context, input: &opening.input, salt };
         let prover = ModelProver {
             bundle: &self.bundle,
-            bundle_path: &self.bundle_path,
+            openings: &self.openings,
             layout: &self.layout,
             srs: &self.srs,
             key: &self.key,
@@ -278,6 +282,8 @@ impl LoadedModel {
 mod tests {
     use std::sync::mpsc;
 
+    use assay_prover::openings::OpeningsError;
+
     use super::*;
 
     #[tokio::test]
@@ -310,12 +316,14 @@ mod tests {
 
     #[test]
     fn a_disk_that_takes_no_count_is_waited_for() {
-        let counter = BundleError::Counter {
-            path: "model.bundle.openings".into(),
-            source: io::ErrorKind::StorageFull.into(),
-        };
-        assert!(matches!(prove_error(&counter.into()), ProveError::NotReady(_)));
-        let spent = BundleError::BudgetSpent { budget: 3 };
-        assert!(matches!(prove_error(&spent.into()), ProveError::Failed(_)));
+        let counter = || "model.bundle.openings".into();
+        let full = OpeningsError::Io { path: counter(), source: io::ErrorKind::StorageFull.into() };
+        assert!(matches!(prove_error(&full.into()), ProveError::NotReady(_)));
+        // Somebody may bring it.
+        let missing = OpeningsError::Missing { path: counter() };
+        assert!(matches!(prove_error(&missing.into()), ProveError::NotReady(_)));
+        for spent in [OpeningsError::BudgetSpent { budget: 3 }, OpeningsError::Ended] {
+            assert!(matches!(prove_error(&spent.into()), ProveError::Failed(_)));
+        }
     }
 }
