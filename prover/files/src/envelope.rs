@@ -67,6 +67,12 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// There is something where a file would go that replaces nothing.
+    #[error("{path} is there already and is not replaced; choose another name")]
+    Exists {
+        /// The destination.
+        path: PathBuf,
+    },
     /// Another kind of file.
     #[error("{path} is not a {expected} file")]
     Kind {
@@ -219,6 +225,18 @@ impl Writer {
     /// # Errors
     /// [`FileError::Content`] when the body is shorter than was announced; [`FileError::Write`].
     pub fn finish(self) -> Result<(), FileError> {
+        self.complete(AtomicFile::finish)
+    }
+
+    /// Completes the file and moves it to its place, where nothing may be.
+    ///
+    /// # Errors
+    /// As [`Writer::finish`], and [`FileError::Exists`].
+    pub fn finish_new(self) -> Result<(), FileError> {
+        self.complete(AtomicFile::finish_new)
+    }
+
+    fn complete(self, place: impl FnOnce(AtomicFile) -> io::Result<()>) -> Result<(), FileError> {
         if self.left != 0 {
             return Err(FileError::content(&self.path, "less content than announced"));
         }
@@ -226,8 +244,11 @@ impl Writer {
         let Self { path, mut file, .. } = self;
         file.write_all(&hash)
             .and_then(|()| file.into_inner().map_err(|error| error.into_error()))
-            .and_then(AtomicFile::finish)
-            .map_err(|source| FileError::Write { path, source })
+            .and_then(place)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => FileError::Exists { path },
+                _ => FileError::Write { path, source },
+            })
     }
 
     fn write_error(&self, source: io::Error) -> FileError {
@@ -243,6 +264,21 @@ pub fn write(path: &Path, kind: Kind, belongs_to: &[u8; 32], body: &[u8]) -> Res
     let mut writer = Writer::create(path, kind, belongs_to, body.len() as u64)?;
     writer.put(body)?;
     writer.finish()
+}
+
+/// Writes a whole small file where nothing may be.
+///
+/// # Errors
+/// [`FileError::Exists`], and [`FileError::Write`] when the file cannot be made or written.
+pub fn write_new(
+    path: &Path,
+    kind: Kind,
+    belongs_to: &[u8; 32],
+    body: &[u8],
+) -> Result<(), FileError> {
+    let mut writer = Writer::create(path, kind, belongs_to, body.len() as u64)?;
+    writer.put(body)?;
+    writer.finish_new()
 }
 
 /// Reads a file in its envelope. What is read may be used only after [`Reader::finish`] agreed.
@@ -419,6 +455,16 @@ mod tests {
         let nowhere = folder.path().join("missing").join("a.proof");
         let error = write(&nowhere, NOTE, &[0; 32], b"x").unwrap_err();
         assert!(matches!(error, FileError::Write { .. }), "{error}");
+    }
+
+    #[test]
+    fn new_files_replace_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.proof");
+        write_new(&path, NOTE, &[0; 32], b"old").unwrap();
+        let error = write_new(&path, NOTE, &[0; 32], b"new").unwrap_err();
+        assert!(matches!(error, FileError::Exists { .. }), "{error}");
+        assert_eq!(read(&path, NOTE).unwrap().1, b"old");
     }
 
     /// Linux's `/dev/full` stands for a full disk: every write fails with ENOSPC.
