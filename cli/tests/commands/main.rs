@@ -6,5 +6,6 @@ mod circuit;
 mod market;
 mod model;
 mod relayer;
+mod setup;
 mod verify;
 mod world;
