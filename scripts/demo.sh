@@ -124,7 +124,7 @@ if usable; then
   done
 else
   say "Seller: quantize the network, make keys, generate the verifier contract"
-  rm -rf "$cache/stamp" "$cache/keys" "$cache/verifier" "$cache/lenet.json" "$cache"/lenet.bundle*
+  rm -rf "$cache/stamp" "$cache/keys" "$cache/verifier" "$cache/lenet.json" "$cache"/lenet.bundle* "$cache/dev.srs"
   step "import and quantize lenet.onnx" "$cache/report/import.json" \
     model import "$digits/lenet.onnx" --calibrate "$digits/calibration.npz" -o "$cache/lenet.bundle"
   k=$(value "$cache/report/import.json" k)

@@ -30,6 +30,8 @@ check() { # TITLE COMMAND...
 forge=node_modules/.bin/forge
 # Tests that need anvil must not be skipped here.
 export ASSAY_REQUIRE_ANVIL=1
+# Nor those that need files of snarkjs.
+export ASSAY_REQUIRE_PTAU=1
 # Nor the build for browsers, unless ASSAY_REQUIRE_WASM is set to nothing.
 export ASSAY_REQUIRE_WASM=${ASSAY_REQUIRE_WASM-1}
 export ASSAY_SOLC="$PWD/scripts/solc"
@@ -81,6 +83,7 @@ check "licences and sources of dependencies" finished dependencies
 check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
+check "powers of tau by snarkjs" node scripts/powers-of-tau.mjs 10
 # A minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=60 cargo --config scripts/checked.toml test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh

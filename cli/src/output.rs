@@ -99,6 +99,22 @@ impl Output {
         }
     }
 
+    /// How much of a long work is done, and the time left; gone when dropped. Set with [`Spinner::at`].
+    pub(crate) fn gauge(&self, message: impl Into<String>) -> Spinner {
+        if !self.progress {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+        let template =
+            "{spinner:.cyan} [{bar:24.cyan/blue}] {percent}% {msg} [{elapsed}, {eta} left]";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(Some(bar))
+    }
+
     /// Prints the result: `text` for people, or `value` with the resources that the command used.
     pub(crate) fn finish(
         &self,
@@ -134,6 +150,14 @@ impl Spinner {
     pub(crate) fn note(&self, text: &str) {
         if let Some(bar) = &self.0 {
             bar.suspend(|| eprintln!("{text}"));
+        }
+    }
+
+    /// So much of a gauge's work is done.
+    pub(crate) fn at(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(total);
+            bar.set_position(done);
         }
     }
 

@@ -7,5 +7,6 @@ mod files;
 mod market;
 mod model;
 mod relayer;
+mod setup;
 mod verify;
 mod world;

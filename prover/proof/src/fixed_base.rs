@@ -96,7 +96,7 @@ impl FixedBase {
 }
 
 /// `bits` bits of a little-endian integer from bit `start` on; bits past its end are zero.
-fn digit(bytes: &[u8; 32], start: usize, bits: usize) -> usize {
+pub(super) fn digit(bytes: &[u8; 32], start: usize, bits: usize) -> usize {
     let mut value = 0usize;
     for index in (start / 8..(start + bits).div_ceil(8)).rev() {
         value = value << 8 | usize::from(bytes.get(index).copied().unwrap_or(0));

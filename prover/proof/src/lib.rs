@@ -24,11 +24,17 @@ mod commit;
 #[cfg(feature = "prove")]
 mod fixed_base;
 #[cfg(feature = "prove")]
-mod import;
+mod group_fft;
+#[cfg(feature = "prove")]
+pub mod import;
+#[cfg(feature = "prove")]
+mod import_layout;
 #[cfg(feature = "prove")]
 pub mod key_files;
 pub mod keys;
 pub mod phases;
+#[cfg(feature = "prove")]
+mod point_encoding;
 pub mod profile;
 mod profile_error;
 #[cfg(feature = "prove")]
@@ -49,6 +55,10 @@ pub mod vk_data;
 mod witness;
 
 pub use ceremony::{CEREMONIES, Ceremony};
+#[cfg(feature = "prove")]
+pub use import::{Existing, Import};
+#[cfg(feature = "prove")]
+pub use import_layout::SourceFormat;
 #[cfg(feature = "prove")]
 pub use key_files::{KeyError, ProverKey, key_file_data};
 pub use keys::{KeyInfo, KeyShape, VerifierKey, VerifierKeyError};

@@ -1,8 +1,7 @@
 //! KZG parameters: powers of tau in G1, in coefficient and Lagrange form, and `[1]_2`, `[s]_2`.
 //!
 //! A development setup is made here from a seed, so whoever knows the seed can forge proofs; it is
-//! marked as such in the file, in every key made with it, and on chain. Parameters of a ceremony
-//! are imported from the library's `params` layout or from a snarkjs `.ptau` file.
+//! marked as such in the file. Parameters of a ceremony are imported, see [`super::import`].
 //!
 //! Body of the file: k (4 bytes, little-endian), flags (4 bytes, bit 0: development setup), seed
 //! of a development setup (32 bytes, else zero), then 2^k points in coefficient form, 2^k points
@@ -34,6 +33,7 @@ use assay_files::{FileError, Kind, Reader, Writer, check_belongs};
 use super::{
     ceremony::{Ceremony, setup_id},
     fixed_base::FixedBase,
+    group_fft::to_lagrange,
     verifier_params::assemble,
 };
 
@@ -170,18 +170,24 @@ impl Srs {
         Ceremony::of(&self.id())
     }
 
-    /// Writes the file.
+    /// Writes the file, over one that is there.
     ///
     /// # Errors
     /// [`SrsError::File`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SrsError> {
-        let n = 1u64 << self.k();
-        let body = 40 + 2 * n * G1_BYTES as u64 + 2 * G2_BYTES as u64;
-        let mut writer = Writer::create(path, SRS, &self.id(), body)?;
-        writer.put(&self.k().to_le_bytes())?;
-        let flags = if self.is_dev() { FLAG_DEV } else { 0 };
-        writer.put(&flags.to_le_bytes())?;
-        writer.put(&self.dev_seed.unwrap_or_default())?;
+        Ok(self.fill(path)?.finish()?)
+    }
+
+    /// Writes the file where nothing may be.
+    ///
+    /// # Errors
+    /// [`SrsError::File`] when something is there, or the file cannot be written.
+    pub fn write_new(&self, path: &Path) -> Result<(), SrsError> {
+        Ok(self.fill(path)?.finish_new()?)
+    }
+
+    fn fill(&self, path: &Path) -> Result<Writer, SrsError> {
+        let mut writer = start_file(path, self.k(), self.dev_seed, &self.id())?;
         // The library keeps the Lagrange form to itself, so take both from its own serialization,
         // which starts with four bytes of k and is otherwise the layout of this file.
         let mut forward = Forward { skip: 4, writer: &mut writer, error: None };
@@ -190,7 +196,7 @@ impl Srs {
             return Err(error.into());
         }
         written.map_err(|source| FileError::Write { path: path.to_owned(), source })?;
-        Ok(writer.finish()?)
+        Ok(writer)
     }
 
     /// The setup id that a file claims in its header, without reading the points: see
@@ -215,9 +221,9 @@ impl Srs {
 
     /// Reads a file for circuits of 2^k rows (all of it, if `k` is `None`).
     ///
-    /// A smaller k than the file's costs a transform over the group for ceremony parameters (14 s
-    /// for 2^14 points on two cores, minutes for 2^17), so keep the result with [`Srs::write`]; a
-    /// development setup is made again from its seed.
+    /// A smaller k than the file's costs a transform over the group for ceremony parameters (seconds
+    /// for 2^14 points, minutes from 2^18 on), so import for the k that is needed, or keep the result
+    /// with [`Srs::write`]; a development setup is made again from its seed.
     ///
     /// # Errors
     /// [`SrsError::File`] when the file cannot be read, is damaged or does not hold parameters;
@@ -245,16 +251,16 @@ impl Srs {
         let g = read_g1(&mut reader, 1 << asked)?;
         reader.skip(skipped)?;
         let g_lagrange = if asked == found {
-            Some(read_g1(&mut reader, 1 << asked)?)
+            read_g1(&mut reader, 1 << asked)?
         } else {
             reader.skip((G1_BYTES as u64) << found)?;
-            None
+            to_lagrange(&g, asked, &|_| ())
         };
         let _g2 = read_g2(&mut reader)?;
         let s_g2 = read_g2(&mut reader)?;
         let belongs_to = *reader.belongs_to();
         reader.finish()?;
-        let srs = Self { params: Arc::new(assemble(asked, g, g_lagrange, s_g2)), dev_seed };
+        let srs = Self { params: Arc::new(assemble(asked, g, Some(g_lagrange), s_g2)), dev_seed };
         check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
         Ok(srs)
     }
@@ -301,6 +307,22 @@ pub(super) fn root_of_unity(k: u32) -> Fr {
 fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {
     const CHUNK: usize = 1 << 12;
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(index, chunk)| fill(index * CHUNK, chunk));
+}
+
+/// A file of ours up to its points.
+pub(super) fn start_file(
+    path: &Path,
+    k: u32,
+    dev_seed: Option<[u8; 32]>,
+    id: &[u8; 32],
+) -> Result<Writer, SrsError> {
+    let body = 40 + 2 * ((G1_BYTES as u64) << k) + 2 * G2_BYTES as u64;
+    let mut writer = Writer::create(path, SRS, id, body)?;
+    writer.put(&k.to_le_bytes())?;
+    let flags = if dev_seed.is_some() { FLAG_DEV } else { 0 };
+    writer.put(&flags.to_le_bytes())?;
+    writer.put(&dev_seed.unwrap_or_default())?;
+    Ok(writer)
 }
 
 pub(super) fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>), SrsError> {
