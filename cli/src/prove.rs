@@ -10,6 +10,7 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{InputMode, OutputMode, StatementKind},
     graph::QuantizedGraph,
+    model_card::CardOutput,
     model_proof::{ModelProver, model_hash},
     openings::Marks,
     prediction::{self, Statement},
@@ -334,6 +335,10 @@ struct Verified {
     statement: String,
     /// The class of a prediction that shows just that.
     class: Option<Decimal>,
+    /// Its name, by the card.
+    class_name: Option<String>,
+    /// What the float network does after the logits and the proven one does not, by the card.
+    left_out: Option<String>,
     context: B256,
     public_inputs: Vec<B256>,
     /// The same by name.
@@ -349,7 +354,7 @@ struct Verified {
 
 pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
     let file = ProofFile::read(&args.proof)?;
-    let ProofKey { architecture, layout, key, model_hash, report: trust } =
+    let ProofKey { architecture, layout, key, model_hash, output: shown_as, report: trust } =
         args.model.open(output)?;
     let statement = layout.options.statement;
     let commitment = args.commitment(statement)?;
@@ -384,6 +389,8 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         valid: true,
         statement: describe(statement),
         class: class.map(|class| Decimal(U256::from_be_bytes(class.0))),
+        class_name: class.and_then(|class| name_of(*class, shown_as.as_ref()?)),
+        left_out: shown_as.and_then(|shown| shown.left_out),
         context,
         named_inputs: named(statement, &architecture.graph, &public_inputs),
         input: args.opening.clone(),
@@ -402,6 +409,10 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         _ => 0..0,
     };
     output.finish(&report, || report.text(&packed))
+}
+
+fn name_of(class: B256, output: &CardOutput) -> Option<String> {
+    output.names.get(usize::try_from(U256::from_be_bytes(class.0)).ok()?).cloned()
 }
 
 impl VerifyArgs {
@@ -461,6 +472,8 @@ impl Verified {
                 .filter(|(index, _)| !packed.contains(index))
                 .map(|(_, input)| (input.name.as_str(), input.value.clone())),
         );
+        rows.extend(self.class_name.clone().map(|name| ("name of the class", name)));
+        rows.extend(self.left_out.clone().map(|text| ("left out", text)));
         if let Some(opening) = &self.input {
             rows.push(("input", format!("the one in {}", opening.display())));
         }

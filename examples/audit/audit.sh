@@ -28,6 +28,8 @@ touch "$mark"
 rm -rf "$buyer" "$seller" "$public" "$folder/forged" "$folder/refusal"
 mkdir "$buyer" "$seller" "$public"
 # Where the seller's machine records how many openings its bundles have used; else it is in the home folder.
+# What the program keeps for its user, it keeps here.
+export ASSAY_CACHE_DIR=${ASSAY_CACHE_DIR:-$PWD/.cache/assay}
 export ASSAY_STATE_DIR; ASSAY_STATE_DIR=$(realpath -ms -- "$seller/state")
 say() { printf '\n%s\n' "$1"; }
 field() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }

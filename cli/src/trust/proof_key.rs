@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use assay_prover::{
     bundle::{Architecture, Bundle},
     circuit::Layout,
-    model_card::ModelCard,
+    model_card::{CardOutput, ModelCard},
     proof::VerifierKey,
 };
 use clap::Args;
@@ -46,6 +46,8 @@ pub(crate) struct ProofKey {
     pub key: VerifierKey,
     /// The model's hash by the card.
     pub model_hash: Option<B256>,
+    /// What the card says of the outputs.
+    pub output: Option<CardOutput>,
     pub report: TrustReport,
 }
 
@@ -76,20 +78,21 @@ impl ProofKeyArgs {
             layout: known.layout().clone(),
             key: known.key().clone(),
             model_hash: known.model_hash(),
+            output: known.card().map(|card| card.output.clone()),
             report,
         })
     }
 
     fn taken(&self) -> Result<ProofKey> {
-        let (architecture, model_hash) = match (&self.bundle, &self.published) {
-            (Some(bundle), _) => (Bundle::read(bundle)?.architecture(), None),
+        let (architecture, model_hash, output) = match (&self.bundle, &self.published) {
+            (Some(bundle), _) => (Bundle::read(bundle)?.architecture(), None, None),
             (None, PublishedModel { card: Some(card), .. }) => {
                 let (card, _) = ModelCard::read(card)?;
                 let hash = B256::from(card.model_hash.0);
-                (card.architecture, Some(hash))
+                (card.architecture, Some(hash), Some(card.output))
             }
             (None, PublishedModel { architecture: Some(path), .. }) => {
-                (read_architecture(path)?, None)
+                (read_architecture(path)?, None, None)
             }
             _ => bail!("give --card, --architecture or --bundle"),
         };
@@ -97,7 +100,7 @@ impl ProofKeyArgs {
         let layout = architecture.layout()?;
         let key = KeyFolder(folder).verifying_key(&layout)?;
         let report = TrustReport::key_file();
-        Ok(ProofKey { architecture, layout, key, model_hash, report })
+        Ok(ProofKey { architecture, layout, key, model_hash, output, report })
     }
 
     /// Where the model's public part comes from, for messages.
