@@ -39,6 +39,8 @@ export ASSAY_SOLC="$PWD/scripts/solc"
 # Cargo works beside the Solidity parts, which leave a core free: one build with everything that tests need,
 # the lints and the documentation, the licences, the build for browsers. Each is waited for below.
 work=$(mktemp -d)
+# What the program keeps for its user: keys that were made again here, counts of openings nowhere.
+export ASSAY_CACHE_DIR="$PWD/.cache/assay" ASSAY_STATE_DIR="$work/state"
 in_background() { # NAME COMMAND...
   local name=$1
   shift
