@@ -4,11 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, keccak256};
 use anyhow::{Result, bail};
-use assay_prover::{
-    model_proof::generate_verifying_key,
-    proof::{Srs, key_file_data},
-    solidity::vk_data,
-};
+use assay_prover::{model_proof::generate_verifying_key, proof::key_file_data, solidity::vk_data};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -18,6 +14,7 @@ use crate::{
     model::describe,
     output::{Output, hex, table},
     setup_trust::SetupTrust,
+    trust::read_setup,
 };
 
 #[derive(Subcommand)]
@@ -35,7 +32,7 @@ pub(crate) struct VkArgs {
     #[command(flatten)]
     model: ModelSource,
     /// Parameters that the key in use was made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Verifying key to compare with: a file that `assay keygen` wrote
     #[arg(long, value_name = "FILE")]
@@ -77,7 +74,7 @@ fn vk(args: &VkArgs, output: &Output) -> Result<()> {
     let architecture = args.model.architecture()?;
     let layout = architecture.layout()?;
     spinner.message("reading the setup");
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     spinner.message(format!("making the verifying key for 2^{} rows", layout.k));
     let key = generate_verifying_key(&srs, &layout)?;
     let info = key.info();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result, bail};
 use assay_client::{Chain, Contract, ContractClient, Deployment};
 use clap::Args;
@@ -34,6 +34,8 @@ pub(crate) struct ContractArgs {
 pub(crate) struct Place {
     pub address: Address,
     pub from_block: u64,
+    /// What the file of addresses says of the code; a contract that was named has none.
+    pub code_hash: Option<B256>,
 }
 
 impl ContractArgs {
@@ -52,6 +54,17 @@ impl ContractArgs {
     /// As of [`Self::find`], and if there is another contract.
     pub(crate) async fn open<C: ContractClient>(&self, session: &Session) -> Result<(C, u64)> {
         let place = self.find(C::NAME, &session.chain)?;
+        if let Some(wanted) = place.code_hash {
+            let found = session.chain.code_hash(place.address).await?;
+            if found != wanted {
+                bail!(
+                    "the code at {}, where {} should be, has hash {found}, the file of addresses says {wanted}: do \
+                     not send money there; `assay deploy --check` compares a file with your build",
+                    place.address,
+                    C::NAME
+                );
+            }
+        }
         let contract = Contract::at(session.chain.clone(), place.address);
         Ok((contract.into_client().await?, place.from_block))
     }
@@ -68,7 +81,7 @@ pub(crate) fn find(
     chain: &Chain,
 ) -> Result<Place> {
     if let Some(address) = address {
-        return Ok(Place { address, from_block: 0 });
+        return Ok(Place { address, from_block: 0, code_hash: None });
     }
     let Some(path) = deployment else {
         bail!(
@@ -89,5 +102,6 @@ pub(crate) fn find(
         .contracts
         .get(name)
         .with_context(|| format!("{} has no {name}; run `assay deploy` again", path.display()))?;
-    Ok(Place { address: placed.address, from_block: deployment.block })
+    let code_hash = Some(placed.code_hash).filter(|hash| !hash.is_zero());
+    Ok(Place { address: placed.address, from_block: deployment.block, code_hash })
 }

@@ -20,13 +20,14 @@ use crate::{
     new_file::NewFile,
     output::{Output, hex, table},
     setup_trust::SetupTrust,
+    trust::read_setup,
 };
 
 const PROVING_KEY: &str = "proving.key";
 const VERIFYING_KEY: &str = "verifying.key";
 
 /// What would be broken by replacing keys.
-const BREAKS: &str = "models registered with these keys could no longer be proven with them";
+const BREAKS: &str = "models that were registered with keys of another circuit or setup could no longer be proven from this folder";
 
 /// A model, or the public part of one.
 #[derive(Args, Clone)]
@@ -114,7 +115,7 @@ pub(crate) struct KeygenArgs {
     #[arg(long, value_name = "FILE")]
     architecture: Option<PathBuf>,
     /// Parameters made or imported by `assay setup`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Make the verifying key only
     #[arg(long)]
@@ -163,7 +164,7 @@ pub(crate) fn run(args: &KeygenArgs, output: &Output) -> Result<()> {
     };
     let layout = architecture.layout()?;
     spinner.message("reading the setup");
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     fs::create_dir_all(&args.output)
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
     spinner.message(format!("making keys for 2^{} rows", layout.k));

@@ -55,7 +55,7 @@ const EXAMPLE: &str = "Example:
   assay setup --dev -k 14 -o dev.srs
   assay keygen lenet.bundle --setup dev.srs -o keys
   assay prove lenet.bundle --setup dev.srs --keys keys --input 7.png -o digit.proof
-  assay verify digit.proof --bundle lenet.bundle --keys keys";
+  assay verify digit.proof --bundle lenet.bundle --setup dev.srs";
 
 #[derive(Subcommand)]
 enum Command {
@@ -104,7 +104,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse_usage(&error),
+    };
     let output = Output::new(&cli.output);
     cli.setup_trust.remember();
     match run(cli.command, &output) {
@@ -114,6 +117,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What clap says of help, versions and wrong arguments; of the last as JSON too, where that is asked for.
+fn refuse_usage(error: &clap::Error) -> ExitCode {
+    let asks_for_json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && asks_for_json {
+        let text = error.to_string();
+        println!(
+            "{}",
+            serde_json::json!({ "error": text.trim_end().trim_start_matches("error: ") })
+        );
+    }
+    // Where neither stream is open there is nobody to tell.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn run(command: Command, output: &Output) -> Result<()> {

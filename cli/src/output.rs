@@ -1,6 +1,7 @@
 //! What commands print: results to stdout, as text or as one JSON object; progress to stderr.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     io::{IsTerminal, Write as _},
     sync::atomic::{AtomicBool, Ordering},
@@ -187,7 +188,7 @@ pub(crate) fn message(error: &anyhow::Error) -> String {
             let _ = write!(text, ": {cause}");
         }
     }
-    text
+    visible(&text).into_owned()
 }
 
 /// An amount or an id; decimal in text and, as a string, in JSON: numbers of JSON end at 2^53.
@@ -227,11 +228,21 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
     format!("0x{}", ::hex::encode(bytes))
 }
 
-/// Lines of two aligned columns.
+/// Text of strangers for a terminal: line breaks and other control characters would forge rows.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// Lines of two aligned columns, each row in one line.
 pub(crate) fn table<K: AsRef<str>, V: AsRef<str>>(rows: &[(K, V)]) -> String {
     let width = rows.iter().map(|(key, _)| key.as_ref().len()).max().unwrap_or(0);
     rows.iter().fold(String::new(), |mut text, (key, value)| {
-        let _ = writeln!(text, "{:width$}  {}", key.as_ref(), value.as_ref());
+        let _ = writeln!(text, "{:width$}  {}", visible(key.as_ref()), visible(value.as_ref()));
         text
     })
 }
@@ -253,6 +264,15 @@ mod tests {
             serde_json::json!(Decimal(U256::MAX >> 128)),
             "340282366920938463463374607431768211455"
         );
+    }
+
+    #[test]
+    fn rows_cannot_be_forged() {
+        let text = table(&[("licence", "MIT\nverdict  good\u{1b}[2J")]);
+        assert_eq!(text, "licence  MIT\\nverdict  good\\u{1b}[2J\n");
+        let error = anyhow::anyhow!("no file a\r\nb");
+        assert_eq!(message(&error), "no file a\\r\\nb");
+        assert_eq!(visible("naïve \u{4e00}"), "naïve \u{4e00}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use assay_prover::{
     model_proof::{ModelProver, model_hash},
     openings::Marks,
     prediction::{self, Statement},
-    proof::{ProofFile, Srs, VerifyError},
+    proof::{ProofFile, VerifyError},
 };
 use assay_relayer::proving::InputOpening;
 use clap::{ArgGroup, Args};
@@ -34,7 +34,7 @@ use crate::{
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
-    trust::{ProofKey, ProofKeyArgs, TrustReport},
+    trust::{ProofKey, ProofKeyArgs, TrustReport, read_setup},
 };
 
 #[derive(Args)]
@@ -50,7 +50,7 @@ pub(crate) struct ProveArgs {
     /// Model bundle
     bundle: PathBuf,
     /// Parameters that the keys were made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Folder of keys
     #[arg(long, value_name = "DIR")]
@@ -83,7 +83,7 @@ pub(crate) struct ProveArgs {
     /// File of addresses that `assay deploy` wrote
     #[arg(long, env = "ASSAY_DEPLOYMENT", value_name = "FILE", help_heading = "Chain")]
     deployment: Option<PathBuf>,
-    /// Allow a development setup for a job on a chain that is not a development chain
+    /// Allow a setup of no known ceremony for a job on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -129,7 +129,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let opening = args.opening(&bundle.graph)?;
     let opening_file = args.write_opening(&opening, layout.options.statement)?;
     spinner.message("reading the keys");
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     let context = match (args.job, args.recipient, args.node.any_chain()) {
         (Some(job), Some(recipient), Some(node)) => {
@@ -346,10 +346,25 @@ struct Verified {
     /// The input that an opening says the proof is about.
     input: Option<PathBuf>,
     model_hash: B256,
+    /// What was compared with something of the user's own.
+    compared: Compared,
     vk_hash: B256,
     setup: SetupTrust,
     trust: TrustReport,
     verify_ms: f64,
+}
+
+/// Whether a proof is about what the user means, which the proof alone does not say.
+#[derive(Clone, Copy, Serialize)]
+struct Compared {
+    model: bool,
+    input: bool,
+    context: bool,
+}
+
+/// A value, with a remark where it was not compared.
+fn compared(value: String, is_compared: bool, how: &str) -> String {
+    if is_compared { value } else { format!("{value} (not compared: {how})") }
 }
 
 pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
@@ -395,6 +410,11 @@ pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
         named_inputs: named(statement, &architecture.graph, &public_inputs),
         input: args.opening.clone(),
         model_hash: shown,
+        compared: Compared {
+            model: model_hash.or(args.model_hash).is_some(),
+            input: commitment.is_some(),
+            context: args.context.is_some(),
+        },
         vk_hash: B256::from(file.vk_hash),
         setup: SetupTrust::of(key.info().setup_id()),
         trust,
@@ -456,12 +476,32 @@ impl VerifyArgs {
 }
 
 impl Verified {
+    fn remarked(&self, input: &PublicInput) -> String {
+        match input.name.as_str() {
+            "input commitment" => {
+                compared(input.value.clone(), self.compared.input, "--opening or --commitment")
+            }
+            "context" => compared(input.value.clone(), self.compared.context, "--context"),
+            _ => input.value.clone(),
+        }
+    }
+
     /// With the public inputs one by one, except for the `packed` ones.
     fn text(&self, packed: &Range<usize>) -> String {
         let mut rows = vec![
-            ("valid", format!("yes, checked in {:.1} ms", self.verify_ms)),
+            (
+                "valid",
+                format!("yes{}; checked in {:.1} ms", self.trust.condition(), self.verify_ms),
+            ),
             ("statement", self.statement.clone()),
-            ("model", self.model_hash.to_string()),
+            (
+                "model",
+                compared(
+                    self.model_hash.to_string(),
+                    self.compared.model,
+                    "--card or --model-hash",
+                ),
+            ),
         ];
         if !packed.is_empty() {
             rows.push(("input", format!("{} packed elements, see --json", packed.len())));
@@ -470,7 +510,7 @@ impl Verified {
         rows.extend(
             named
                 .filter(|(index, _)| !packed.contains(index))
-                .map(|(_, input)| (input.name.as_str(), input.value.clone())),
+                .map(|(_, input)| (input.name.as_str(), self.remarked(input))),
         );
         rows.extend(self.class_name.clone().map(|name| ("name of the class", name)));
         rows.extend(self.left_out.clone().map(|text| ("left out", text)));

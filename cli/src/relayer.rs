@@ -26,9 +26,10 @@ use crate::{
     amount::{amount_text, parse_amount},
     chain::{NodeArgs, SenderArgs},
     contract::ContractArgs,
+    new_file::NewFile,
     output::{Output, table},
     setup_trust::{SetupTrust, guard_setup},
-    trust::{Expected, KnownModel, Solc, TrustReport, check_entry},
+    trust::{Expected, KnownModel, Solc, TrustReport, check_entry, check_setup},
 };
 
 #[derive(Subcommand)]
@@ -59,7 +60,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     /// Parameters that the keys were made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Folder of keys; the proving key is made where there is none
     #[arg(long, value_name = "DIR")]
@@ -186,8 +187,8 @@ impl From<&ProofReport> for ProofFigures {
     }
 }
 
-fn follow(args: &RunArgs, output: &Output) -> Result<()> {
-    let quiet = output.is_json() || args.until_settled.is_some();
+/// Sends the log to stderr, at the level of ASSAY_LOG.
+fn start_log(quiet: bool) {
     let filter = EnvFilter::try_from_env("ASSAY_LOG")
         .unwrap_or_else(|_| EnvFilter::new(if quiet { "warn" } else { "info" }));
     tracing_subscriber::registry()
@@ -195,7 +196,11 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
         .with(filter_fn(keeps_secrets))
         .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
         .init();
+}
 
+fn follow(args: &RunArgs, output: &Output) -> Result<()> {
+    start_log(output.is_json() || args.until_settled.is_some());
+    check_setup(&args.setup, output)?;
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
     let mut config = RelayerConfig::new(&args.store);
@@ -315,7 +320,7 @@ fn save_proof(
         public_inputs,
         proof: artifact.proof.to_vec(),
     };
-    Ok(proof.write(path)?)
+    NewFile::new(path, None, "the proof in it would be lost").write(|path| Ok(proof.write(path)?))
 }
 
 fn settled_text(report: &SettledReport) -> String {

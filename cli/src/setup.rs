@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use crate::{
+    new_file::NewFile,
     output::{Output, hex, table},
     setup_trust::SetupTrust,
 };
@@ -72,6 +73,12 @@ pub(crate) fn run(args: &SetupArgs, output: &Output) -> Result<()> {
         return check(file, output);
     }
     let target = args.output.as_deref().context("-o is missing: the file to write")?;
+    NewFile::new(
+        target,
+        Some(args.force),
+        "keys made with it could no longer be used with the file",
+    )
+    .require_free()?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let made = match (&args.import, args.k) {
         (Some(file), k) => import(file, k, args.unknown_ceremony, target, existing, output)?,

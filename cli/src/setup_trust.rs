@@ -97,6 +97,23 @@ impl SetupTrust {
         self.kind != SetupKind::Unknown
     }
 
+    /// Name of the known ceremony.
+    pub(crate) fn ceremony(&self) -> Option<&'static str> {
+        match self.kind {
+            SetupKind::Ceremony { name } => Some(name),
+            SetupKind::CeremonyPoint | SetupKind::Unknown => None,
+        }
+    }
+
+    /// What hangs on the setup, for the end of a verdict.
+    pub(crate) fn condition(&self) -> &'static str {
+        if self.is_trusted() {
+            ""
+        } else {
+            ", if nobody knows the secret of the setup, which is of no known ceremony"
+        }
+    }
+
     /// One line.
     pub(crate) fn text(&self) -> String {
         match self.kind {

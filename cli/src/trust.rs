@@ -5,6 +5,7 @@
 mod entry;
 mod known_model;
 mod proof_key;
+mod setup_file;
 mod verifier_code;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::{
 pub(crate) use entry::{Expected, check_entry};
 pub(crate) use known_model::{KnownModel, PublishedModel};
 pub(crate) use proof_key::{ProofKey, ProofKeyArgs};
+pub(crate) use setup_file::{check_setup, read_setup};
 pub(crate) use verifier_code::{Solc, VerifierCode};
 
 /// What a buyer knows of the model that it pays for.
@@ -85,12 +87,20 @@ impl TrustReport {
         Self::KeyFile { warning: KEY_WARNING }
     }
 
+    /// What a verdict hangs on.
+    pub(crate) fn condition(&self) -> &'static str {
+        match self {
+            Self::Recomputed { setup, .. } => setup.condition(),
+            Self::Registry { .. } | Self::KeyFile { .. } => ", by a key that nobody has made again",
+        }
+    }
+
     /// Rows for a table.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Recomputed { compared, setup } => {
                 let mut rows = vec![("checked", compared.join("; "))];
-                rows.extend(setup.warning());
+                rows.push(("setup", setup.text()));
                 rows
             }
             Self::Registry { warning } | Self::KeyFile { warning } => {
@@ -179,16 +189,38 @@ pub(crate) fn requires_runs(layout: &Layout, wanted: &str) -> Result<()> {
     )
 }
 
-/// Where what was made once is kept: keys and the code of verifiers, for nobody but this user.
+/// That a circuit audits, and calls correct what is among so many best classes.
+pub(crate) fn requires_audit(layout: &Layout, wanted: usize) -> Result<()> {
+    requires_runs(layout, "audit")?;
+    match layout.options.statement {
+        StatementKind::Audit { top, .. } if top != wanted => bail!(
+            "this model's audits call an item correct when its label is among the {top} best classes, not the \
+             {wanted} best (--top): their count is another accuracy than the one that is asked for"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// That a circuit retrieves the items of a class.
+pub(crate) fn requires_retrieval(layout: &Layout, wanted: usize) -> Result<()> {
+    requires_runs(layout, "retrieval")?;
+    match layout.options.statement {
+        StatementKind::Retrieval { class, .. } if class != wanted => {
+            bail!("this model looks for class {class}, not for class {wanted} (--class)")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where what was made once is kept: checks of setups, keys, and the code of verifiers, for nobody but this
+/// user.
 fn kept_folder() -> Result<PathBuf> {
-    let from = |variable: &str, below: &str| {
-        std::env::var_os(variable).filter(|value| !value.is_empty()).map(|value| {
-            let folder = PathBuf::from(value);
-            if below.is_empty() { folder } else { folder.join(below) }
-        })
-    };
-    from("ASSAY_CACHE_DIR", "")
-        .or_else(|| from("XDG_CACHE_HOME", "assay"))
-        .or_else(|| from("HOME", ".cache/assay"))
+    let folder =
+        |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The XDG specification wants a relative path to be taken for none.
+    let standard = || folder("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    folder("ASSAY_CACHE_DIR")
+        .or_else(|| standard().map(|path| path.join("assay")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache/assay")))
         .context("there is no folder to keep keys in; set ASSAY_CACHE_DIR")
 }

@@ -18,7 +18,7 @@ use assay_prover::{
     arithmetic::field::field_to_bytes,
     files::Readers,
     model_proof::generate_verifying_key,
-    proof::{ProofFile, Srs},
+    proof::ProofFile,
     solidity::{Options, compile, generate, vk_data},
 };
 use clap::{Args, Subcommand};
@@ -30,6 +30,7 @@ use crate::{
     new_file::NewFile,
     output::{Output, hex, table},
     setup_trust::{SetupTrust, guard_setup},
+    trust::read_setup,
 };
 
 sol! {
@@ -95,7 +96,7 @@ pub(crate) struct DeployArgs {
     /// Use a verifier that is there already: models of one column profile share it
     #[arg(long, value_name = "ADDRESS")]
     verifier: Option<Address>,
-    /// Allow a development setup on a chain that is not a development chain
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -209,7 +210,7 @@ fn generate_verifier(args: &GenerateArgs, output: &Output) -> Result<()> {
         (Some(folder), _) => KeyFolder(folder).verifying_key(&layout)?,
         (None, Some(setup)) => {
             spinner.message("making the verifying key");
-            generate_verifying_key(&Srs::read(setup, Some(layout.k))?, &layout)?
+            generate_verifying_key(&read_setup(setup, Some(layout.k), output)?, &layout)?
         }
         (None, None) => bail!("give --keys or --setup"),
     };
@@ -391,6 +392,10 @@ fn call(args: &CallArgs, output: &Output) -> Result<()> {
     output.finish(&report, || {
         table(&[
             ("accepted for model", report.weights_hash.to_string()),
+            (
+                "NOT CHECKED",
+                "what this contract and this key are; `assay model check` does that".to_owned(),
+            ),
             ("gas", report.sent.gas_used.to_string()),
         ])
     })

@@ -30,6 +30,7 @@
 
 pub mod audit_plan;
 pub mod bundle;
+pub mod checked_setup;
 pub mod model_card;
 pub mod model_link;
 pub mod model_proof;

@@ -43,6 +43,18 @@ pub enum CardError {
     /// The architecture in it has no circuit.
     #[error("the card's architecture is not usable: {0}")]
     Architecture(#[from] ArchitectureError),
+    /// A text with control characters.
+    #[error("the card's text \"{text}\" has control characters; do not rely on it")]
+    Text {
+        /// The text, with these written out.
+        text: String,
+    },
+    /// An owner that is no account.
+    #[error("the card's owner \"{owner}\" is no account (0x and 40 digits), nor left open")]
+    Owner {
+        /// What stands there.
+        owner: String,
+    },
     /// A claim is not what follows from the architecture.
     #[error(
         "the card contradicts itself: its {what} is {claimed}, by its architecture it is {derived}; do \
@@ -238,8 +250,9 @@ impl ModelCard {
         if bytes > MOST_BYTES {
             return Err(format(format!("it has {bytes} bytes, more than {MOST_BYTES}")));
         }
-        let text = fs::read_to_string(path).map_err(failed)?;
-        let card: Self = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+        let text = fs::read(path).map_err(failed)?;
+        let card: Self =
+            serde_json::from_slice(&text).map_err(|error| format(error.to_string()))?;
         if card.format != CARD_FORMAT {
             return Err(format(format!("it says {:?}", card.format)));
         }
@@ -256,6 +269,23 @@ impl ModelCard {
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         let write = if replace { atomic_file::write } else { atomic_file::write_new };
         write(path, Readers::Everyone, &text).map_err(failed)
+    }
+
+    /// What the seller writes freely: an owner is an account or is left open, and no text has control
+    /// characters, which would change what a terminal shows.
+    fn check_texts(&self) -> Result<(), CardError> {
+        let texts = [&self.name, &self.licence, &self.statement, &self.output.shows];
+        let more = self.links.iter().chain(&self.output.names).chain(&self.output.left_out);
+        let more = more.chain(&self.setup.ceremony);
+        if let Some(text) =
+            texts.into_iter().chain(more).find(|text| text.contains(char::is_control))
+        {
+            return Err(CardError::Text { text: text.escape_default().to_string() });
+        }
+        if self.owner.is_empty() || is_address(&self.owner) {
+            return Ok(());
+        }
+        Err(CardError::Owner { owner: self.owner.escape_default().to_string() })
     }
 
     /// Compares what the card says with what follows from its architecture.
@@ -282,6 +312,7 @@ impl ModelCard {
                 return Err(CardError::Contradiction { what, claimed, derived });
             }
         }
+        self.check_texts()?;
         let (names, classes) = (self.output.names.len(), self.output.classes);
         if names != 0 && names != classes {
             return Err(CardError::Contradiction {
@@ -292,6 +323,12 @@ impl ModelCard {
         }
         Ok(layout)
     }
+}
+
+/// `0x` and 40 hexadecimal digits.
+fn is_address(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 fn input_of(architecture: &Architecture) -> CardInput {
@@ -390,6 +427,23 @@ mod tests {
         *changed.architecture.graph.functions[0].values.last_mut().expect("a table") -= 1;
         let error = changed.check().map(|layout| layout.k).expect_err("another circuit");
         assert!(matches!(error, CardError::Contradiction { what: "circuit hash", .. }), "{error}");
+    }
+
+    #[test]
+    fn owners_are_accounts_and_texts_are_lines() {
+        let mut changed = card();
+        changed.owner = format!("0x{}", "3c".repeat(20));
+        changed.check().map(|_| ()).expect("an account");
+        for owner in ["0x3c", "3c", "0x", &format!("0x{}", "3g".repeat(20))] {
+            changed.owner = owner.to_owned();
+            assert!(matches!(changed.check(), Err(CardError::Owner { .. })), "{owner}");
+        }
+        let mut changed = card();
+        changed.licence = "MIT\nverdict  good".to_owned();
+        assert!(matches!(changed.check(), Err(CardError::Text { .. })));
+        let mut changed = card();
+        changed.links.push("\u{1b}[2J".to_owned());
+        assert!(matches!(changed.check(), Err(CardError::Text { .. })));
     }
 
     #[test]

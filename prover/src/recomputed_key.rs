@@ -12,7 +12,7 @@ use assay_circuit::{Architecture, ArchitectureError};
 use assay_files::{FileError, Kind, Readers, envelope};
 use assay_proof::{KeyError, Srs, SrsError, VerifierKey};
 
-use crate::model_proof::generate_verifying_key;
+use crate::{checked_setup::CheckedSetups, model_proof::generate_verifying_key};
 
 const KEPT_KEY: Kind =
     Kind { magic: *b"ASSAYRVK", version: 1, name: "kept verifying key", readers: Readers::Owner };
@@ -29,12 +29,6 @@ pub enum RecomputeError {
     /// Key generation failed.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The file of the setup changed between its check and its use.
-    #[error("{path} changed while it was read; nothing that follows from it is trusted")]
-    SetupChanged {
-        /// The file.
-        path: PathBuf,
-    },
     /// There is no kept key, and no setup to make one from.
     #[error(
         "the verifying key of this architecture was not made on this machine yet; name a setup that holds \
@@ -52,6 +46,7 @@ pub enum RecomputeError {
 #[derive(Debug, Clone)]
 pub struct KeptKeys {
     folder: PathBuf,
+    setups: CheckedSetups,
     build: [u8; 32],
 }
 
@@ -69,17 +64,15 @@ pub struct RecomputedKey {
 pub enum RecomputeStep {
     /// Points of the setup that are checked, and their number.
     Checking(u64, u64),
-    /// The setup is read.
-    Reading,
     /// The key is made, for 2^k rows.
     Making(u32),
 }
 
 impl KeptKeys {
-    /// Keys in `folder`, which is made when needed. `build` names the program whose circuits they are of: a
-    /// key of another build is not found.
-    pub fn new(folder: impl Into<PathBuf>, build: [u8; 32]) -> Self {
-        Self { folder: folder.into(), build }
+    /// Keys in `folder`, which is made when needed, from setups that are checked. `build` names the program
+    /// whose circuits they are of: a key of another build is not found.
+    pub fn new(folder: impl Into<PathBuf>, setups: CheckedSetups, build: [u8; 32]) -> Self {
+        Self { folder: folder.into(), setups, build }
     }
 
     /// The key of an architecture's circuit with the setup `setup_id`, if it was made before.
@@ -118,18 +111,8 @@ impl KeptKeys {
         if let Some(kept) = self.find(architecture, &claimed)? {
             return Ok(kept);
         }
-        let found = Srs::read_k(setup)?;
-        if found < layout.k {
-            let path = setup.to_owned();
-            return Err(SrsError::TooSmall { path, found, asked: layout.k }.into());
-        }
-        let checked =
-            Srs::check_file(setup, &|done, all| progress(RecomputeStep::Checking(done, all)))?;
-        progress(RecomputeStep::Reading);
-        let srs = Srs::read(setup, Some(layout.k))?;
-        if srs.id() != checked.id {
-            return Err(RecomputeError::SetupChanged { path: setup.to_owned() });
-        }
+        let checking = |done, all| progress(RecomputeStep::Checking(done, all));
+        let srs = self.setups.read(setup, Some(layout.k), &checking)?;
         progress(RecomputeStep::Making(layout.k));
         let key = generate_verifying_key(&srs, &layout)?;
         // A folder that cannot be written costs time the next time, and nothing else.
@@ -172,13 +155,15 @@ mod tests {
             let folder = tempfile::tempdir().expect("folder");
             let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
             let setup = folder.path().join("dev.srs");
-            let k = bundle.layout().expect("layout").k;
+            // Room for circuits that show more.
+            let k = bundle.layout().expect("layout").k + 2;
             Srs::dev(k, [3; 32]).expect("setup").write(&setup).expect("written");
             Self { architecture: bundle.architecture(), setup, folder }
         }
 
         fn kept(&self, build: u8) -> KeptKeys {
-            KeptKeys::new(self.folder.path().join("kept"), [build; 32])
+            let setups = CheckedSetups::new(self.folder.path().join("checked"));
+            KeptKeys::new(self.folder.path().join("kept"), setups, [build; 32])
         }
 
         fn make(&self, architecture: &Architecture) -> RecomputedKey {

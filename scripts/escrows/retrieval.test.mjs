@@ -18,7 +18,7 @@ const model = stage.register(seller, "retrieval");
 const send = (actor, command, job, ...args) => actor.send("escrow", "retrieval", command, job, ...args);
 const open = () => buyer.send(
   "escrow", "retrieval", "open", "--model", model.id, "--architecture", model.architecture,
-  "--holder", seller.address, "--root", root, "--items", String(ITEMS), "--price", wei(PRICE),
+  "--class", String(WANTED_CLASS), "--holder", seller.address, "--root", root, "--items", String(ITEMS), "--price", wei(PRICE),
   "--prove-within", "3600", "--open-within", "3600",
 );
 

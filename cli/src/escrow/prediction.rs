@@ -42,7 +42,7 @@ pub(crate) struct OpenArgs {
     /// Commitment to the input, from `assay input commit`
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     commitment: B256,
-    /// Price: 1ether, 0.5eth, 30gwei, or a number of the token's smallest unit
+    /// Price: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
     #[arg(long, value_parser = parse_amount)]
     price: U256,
     /// Seconds from now within which the proof must be on chain

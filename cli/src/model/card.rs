@@ -8,7 +8,6 @@ use assay_prover::{
     bundle::Bundle,
     model_card::{CardClaims, ModelCard},
     model_proof::model_hash,
-    proof::Srs,
 };
 use clap::Args;
 use serde::Serialize;
@@ -16,8 +15,8 @@ use serde::Serialize;
 use super::outputs::Outputs;
 use crate::{
     output::{Output, hex, table},
-    setup_trust::{SetupKind, SetupTrust},
-    trust::{KnownModel, Solc},
+    setup_trust::SetupTrust,
+    trust::{KnownModel, Solc, read_setup},
 };
 
 #[derive(Args)]
@@ -78,15 +77,12 @@ pub(super) fn run(args: &CardArgs, output: &Output) -> Result<()> {
     let code = args.solc.code_of(info.profile(), output)?;
     let spinner = output.spinner("committing to the weights");
     let layout = known.layout();
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     let claims = CardClaims {
         model_hash: model_hash(&bundle, layout, &srs)?,
         vk_hash: info.hash(),
         setup_id: info.setup_id(),
-        ceremony: match known.setup().kind {
-            SetupKind::Ceremony { name } => Some(name.to_owned()),
-            _ => None,
-        },
+        ceremony: known.setup().ceremony().map(str::to_owned),
         profile: info.profile().digest(),
         code_hash: Some(code.code_hash.0),
         openings: bundle.budget,

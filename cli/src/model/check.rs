@@ -45,7 +45,7 @@ pub(crate) struct CheckArgs {
     deployment: Option<PathBuf>,
     #[command(flatten)]
     node: OptionalNodeArgs,
-    /// Call a card good whose setup is of no known ceremony, off development chains too
+    /// With --on-chain: allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
 }
@@ -61,6 +61,9 @@ struct Report {
     vk_hash: B256,
     verifier_code_hash: B256,
     model: Option<Id>,
+    /// The registry that was asked, and its chain.
+    registry: Option<Address>,
+    chain_id: Option<u64>,
     binding_hash: Option<B256>,
     trust: TrustReport,
 }
@@ -83,7 +86,7 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<()> {
     let setup = expected.known.setup().clone();
     let statement = describe(expected.known.layout().options.statement);
     let (vk_hash, code_hash) = (expected.known.vk_hash(), expected.code.code_hash);
-    let (binding_hash, trust) = match args.on_chain {
+    let (asked, trust) = match args.on_chain {
         Some(id) => {
             let spinner = output.spinner("asking the registry");
             let found = args.ask(&expected, id, &setup)?;
@@ -105,10 +108,20 @@ pub(super) fn run(args: &CheckArgs, output: &Output) -> Result<()> {
         vk_hash,
         verifier_code_hash: code_hash,
         model: args.on_chain.map(Id),
-        binding_hash,
+        registry: asked.map(|asked| asked.registry),
+        chain_id: asked.map(|asked| asked.chain_id),
+        binding_hash: asked.map(|asked| asked.binding_hash),
         trust,
     };
     output.finish(&report, || report.text(&card))
+}
+
+/// What was asked of a chain, and where.
+#[derive(Clone, Copy)]
+struct Asked {
+    registry: Address,
+    chain_id: u64,
+    binding_hash: B256,
 }
 
 impl CheckArgs {
@@ -117,7 +130,7 @@ impl CheckArgs {
         expected: &Expected,
         id: U256,
         setup: &SetupTrust,
-    ) -> Result<(B256, TrustReport)> {
+    ) -> Result<(Asked, TrustReport)> {
         let Some(node) = self.node.any_chain() else { bail!("--on-chain needs --rpc") };
         block_on(async {
             let chain = node.connect().await?;
@@ -126,16 +139,18 @@ impl CheckArgs {
                 find(self.registry, self.deployment.as_deref(), ModelRegistry::NAME, &chain)?;
             let registry: ModelRegistry = Contract::at(chain, place.address).into_client().await?;
             let (binding, trust) = check_entry(expected, &registry, id).await?;
-            Ok((binding.binding_hash, trust))
+            let (chain_id, registry) = (registry.chain().chain_id(), registry.address());
+            Ok((Asked { registry, chain_id, binding_hash: binding.binding_hash }, trust))
         })
     }
 }
 
 impl Report {
     fn text(&self, card: &ModelCard) -> String {
+        let condition = self.trust.condition();
         let verdict = match self.model {
-            Some(id) => format!("good, and model {id} is it"),
-            None => "good; --on-chain compares a registry's entry".to_owned(),
+            Some(id) => format!("good, and model {id} is it{condition}"),
+            None => format!("good{condition}; --on-chain compares a registry's entry"),
         };
         let mut rows = vec![
             ("verdict", verdict),
@@ -148,7 +163,21 @@ impl Report {
         if let Some(binding) = self.binding_hash {
             rows.push(("binding", binding.to_string()));
         }
+        if let (Some(registry), Some(chain)) = (self.registry, self.chain_id) {
+            rows.push(("registry", format!("{registry} on chain {chain}")));
+        }
         rows.extend(self.trust.rows());
+        let graph = &card.architecture.graph;
+        let [channels, height, width] = card.input.shape;
+        rows.push((
+            "network",
+            format!(
+                "{} layers from {channels} x {height} x {width} to {} classes; is it the one that you mean? \
+                 `assay model inspect` shows its layers and tables",
+                graph.layers.len(),
+                card.output.classes
+            ),
+        ));
         let claims = [
             ("left out", card.output.left_out.clone().unwrap_or_default()),
             ("classes", card.output.names.join(", ")),

@@ -1,12 +1,15 @@
 //! `assay model inspect`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind},
-    graph::{Op, QuantizedGraph},
+    graph::{FunctionTable, Layer, Op, QuantizedGraph, Window},
     openings::{Marks, Share},
 };
 use clap::Args;
@@ -14,16 +17,18 @@ use serde::Serialize;
 
 use super::outputs::Outputs;
 use crate::{
-    output::{Output, hex, table},
+    keygen::read_architecture,
+    output::{Output, hex, table, visible},
     predicted::Predicted,
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay model inspect lenet.bundle")]
+  assay model inspect lenet.bundle
+  assay model inspect lenet.card.json           what a buyer can see: is this the network that you mean?")]
 pub(crate) struct InspectArgs {
-    /// Model bundle
-    bundle: PathBuf,
+    /// Model bundle, card or architecture
+    model: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -33,6 +38,7 @@ struct Report {
     input_scale: f64,
     input_offset: f64,
     layers: Vec<LayerReport>,
+    tables: Vec<TableReport>,
     parameters: usize,
     table_rows: usize,
     circuit_hash: String,
@@ -44,6 +50,16 @@ struct Report {
     estimate: Estimate,
     /// The estimate for a proof on this machine.
     predicted: Predicted,
+    /// Of a bundle.
+    #[serde(flatten)]
+    openings: Option<OpeningsReport>,
+    #[serde(flatten)]
+    outputs: Outputs,
+}
+
+/// The openings of a bundle.
+#[derive(Serialize)]
+struct OpeningsReport {
     /// The bundle's id, by which its source's counter knows its share.
     bundle_id: String,
     openings_used: usize,
@@ -51,8 +67,18 @@ struct Report {
     openings: usize,
     /// Openings that went to derived bundles.
     shares: Vec<ShareReport>,
-    #[serde(flatten)]
-    outputs: Outputs,
+}
+
+/// A function, entry by entry, as far as it can be said in a line. Whoever makes a network chooses every entry.
+#[derive(Serialize)]
+struct TableReport {
+    name: String,
+    /// First argument, and last.
+    arguments: [i64; 2],
+    /// Least value, and largest.
+    values: [i32; 2],
+    /// `constant`, `rising`, `falling` (neither strictly) or `neither`.
+    course: &'static str,
 }
 
 #[derive(Serialize)]
@@ -70,10 +96,47 @@ impl From<&Share> for ShareReport {
     }
 }
 
-impl Report {
-    fn openings_text(&self) -> String {
+impl OpeningsReport {
+    fn of(bundle: &Bundle, path: &Path) -> Result<Self> {
+        let usage = bundle.openings(path, &Marks::of_user()?).usage()?;
+        Ok(Self {
+            bundle_id: bundle.id.to_string(),
+            openings_used: usage.used,
+            openings_left: usage.left,
+            openings: usage.budget,
+            shares: usage.shares.iter().map(ShareReport::from).collect(),
+        })
+    }
+
+    fn text(&self) -> String {
         let Self { openings_used: used, openings: all, openings_left: left, .. } = self;
         format!("{used} of {all} used, {left} left")
+    }
+}
+
+impl From<&FunctionTable> for TableReport {
+    fn from(table: &FunctionTable) -> Self {
+        let values = &table.values;
+        let (least, largest) = (values.iter().min(), values.iter().max());
+        let first = i64::from(table.min);
+        Self {
+            name: table.name.clone(),
+            arguments: [first, first + values.len() as i64 - 1],
+            values: [least.copied().unwrap_or_default(), largest.copied().unwrap_or_default()],
+            course: match (values.is_sorted(), values.is_sorted_by(|a, b| a >= b)) {
+                (true, true) => "constant",
+                (true, false) => "rising",
+                (false, true) => "falling",
+                (false, false) => "neither",
+            },
+        }
+    }
+}
+
+impl TableReport {
+    fn text(&self) -> String {
+        let Self { name, arguments: [from, to], values: [least, largest], course } = self;
+        format!("{name}: {from}..{to} to {least}..{largest}, {course}")
     }
 }
 
@@ -90,6 +153,8 @@ struct LayerReport {
     operator: &'static str,
     inputs: Vec<String>,
     output_shape: [usize; 3],
+    /// Size and stride of a window, vertical and horizontal.
+    window: Option<[[usize; 2]; 2]>,
     /// Integers that the output keeps within.
     min: i32,
     max: i32,
@@ -101,20 +166,28 @@ struct LayerReport {
 }
 
 pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
-    let spinner = output.spinner("reading the bundle");
-    let bundle = Bundle::read(&args.bundle)?;
-    let layout = bundle.layout()?;
-    let graph = &bundle.graph;
-    let usage = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?;
+    let spinner = output.spinner("reading the model");
+    let (architecture, openings, outputs) = if Bundle::is_bundle(&args.model) {
+        let bundle = Bundle::read(&args.model)?;
+        let openings = OpeningsReport::of(&bundle, &args.model)?;
+        (bundle.architecture(), Some(openings), Outputs::of(&bundle))
+    } else {
+        let architecture = read_architecture(&args.model)?;
+        let outputs = Outputs::published(&architecture);
+        (architecture, None, outputs)
+    };
+    let (layout, graph) = (architecture.layout()?, &architecture.graph);
+    let layers = layers(graph);
     let report = Report {
         name: graph.name.clone(),
         input_shape: graph.tensors[graph.input.tensor].shape,
         input_scale: graph.input.byte_scale,
         input_offset: graph.input.byte_offset,
-        layers: layers(graph),
-        parameters: graph.parameters(),
+        parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        layers,
+        tables: graph.functions.iter().map(TableReport::from).collect(),
         table_rows: graph.table_rows(),
-        circuit_hash: hex(bundle.architecture().circuit_hash()),
+        circuit_hash: hex(architecture.circuit_hash()),
         options: layout.options,
         k: layout.k,
         rows_used: layout.rows_used(),
@@ -122,15 +195,33 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         public_inputs: layout.public_inputs,
         estimate: layout.estimate(),
         predicted: Predicted::new(&layout, graph),
-        bundle_id: bundle.id.to_string(),
-        openings_used: usage.used,
-        openings_left: usage.left,
-        openings: usage.budget,
-        shares: usage.shares.iter().map(ShareReport::from).collect(),
-        outputs: Outputs::of(&bundle),
+        openings,
+        outputs,
     };
     drop(spinner);
     output.finish(&report, || text(&report, &layout))
+}
+
+/// Weights and biases of a layer; an architecture has the shapes only.
+fn parameters(graph: &QuantizedGraph, layer: &Layer) -> usize {
+    match &layer.op {
+        Op::Conv { input, window, groups, .. } => {
+            let outputs = graph.tensors[layer.output].shape[0];
+            let inputs = graph.tensors[*input].shape[0].checked_div(*groups).unwrap_or(0);
+            let [height, width] = window.kernel;
+            outputs * (inputs * height * width + 1)
+        }
+        _ => 0,
+    }
+}
+
+fn window(op: &Op) -> Option<&Window> {
+    match op {
+        Op::Conv { window, .. } | Op::MaxPool { window, .. } | Op::SumPool { window, .. } => {
+            Some(window)
+        }
+        _ => None,
+    }
 }
 
 fn layers(graph: &QuantizedGraph) -> Vec<LayerReport> {
@@ -151,16 +242,15 @@ fn layers(graph: &QuantizedGraph) -> Vec<LayerReport> {
                 scale: tensor.scale,
                 shift: rescale.map(|rescale| rescale.shift),
                 function: rescale.map(|rescale| graph.functions[rescale.function].name.clone()),
-                parameters: match &layer.op {
-                    Op::Conv { weights, bias, .. } => weights.len() + bias.len(),
-                    _ => 0,
-                },
+                window: window(&layer.op).map(|window| [window.kernel, window.stride]),
+                parameters: parameters(graph, layer),
             }
         })
         .collect()
 }
 
-fn text(report: &Report, layout: &Layout) -> String {
+/// A line for each layer.
+fn layers_text(report: &Report) -> String {
     let mut text = String::new();
     let name_width = report
         .layers
@@ -171,24 +261,38 @@ fn text(report: &Report, layout: &Layout) -> String {
         .clamp(5, 40);
     let _ = writeln!(
         text,
-        "{:name_width$}  {:9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
-        "layer", "operator", "output", "range", "scale", "shift", "function", "parameters"
+        "{:name_width$}  {:9}  {:>9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
+        "layer",
+        "operator",
+        "window",
+        "output",
+        "range",
+        "scale",
+        "shift",
+        "function",
+        "parameters"
     );
     for layer in &report.layers {
         let [channels, height, width] = layer.output_shape;
         let _ = writeln!(
             text,
-            "{:name_width$}  {:9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
-            layer.name,
+            "{:name_width$}  {:9}  {:>9}  {:>14}  {:>15}  {:>8}  {:>5}  {:10}  {:>10}",
+            visible(&layer.name),
             layer.operator,
+            layer.window.map(|[[a, b], [c, d]]| format!("{a}x{b}/{c}x{d}")).unwrap_or_default(),
             format!("{channels} x {height} x {width}"),
             format!("{}..{}", layer.min, layer.max),
             layer.scale,
             layer.shift.map(|shift| shift.to_string()).unwrap_or_default(),
-            layer.function.as_deref().unwrap_or_default(),
+            layer.function.as_deref().map(visible).unwrap_or_default(),
             layer.parameters
         );
     }
+    text
+}
+
+fn text(report: &Report, layout: &Layout) -> String {
+    let mut text = layers_text(report);
     let rows = &report.rows;
     let statement = describe(report.options.statement);
     text.push('\n');
@@ -220,9 +324,7 @@ fn text(report: &Report, layout: &Layout) -> String {
                 report.estimate.fixed_columns
             ),
         ),
-        ("openings", report.openings_text()),
-        ("id", report.bundle_id.clone()),
-        ("outputs", report.outputs.step_text()),
+        ("network gives", report.outputs.step_text()),
         ("predicted", report.predicted.text()),
         (
             "shares",
@@ -234,7 +336,12 @@ fn text(report: &Report, layout: &Layout) -> String {
         ),
     ];
     pairs.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
-    pairs.extend(report.shares.iter().map(|share| ("derived", share.text())));
+    pairs.extend(report.tables.iter().map(|table| ("table", table.text())));
+    if let Some(openings) = &report.openings {
+        pairs.push(("openings", openings.text()));
+        pairs.push(("id", openings.bundle_id.clone()));
+        pairs.extend(openings.shares.iter().map(|share| ("derived", share.text())));
+    }
     text.push_str(&table(&pairs));
     text
 }

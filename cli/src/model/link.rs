@@ -7,7 +7,6 @@ use assay_prover::{
     bundle::{Architecture, Bundle},
     model_link::check_link,
     model_proof::model_hash,
-    proof::Srs,
 };
 use clap::Args;
 use serde::Serialize;
@@ -15,6 +14,7 @@ use serde::Serialize;
 use crate::{
     keygen::read_architecture,
     output::{Output, hex, table},
+    trust::read_setup,
 };
 
 #[derive(Args)]
@@ -60,12 +60,12 @@ impl Side {
         Ok(Self { architecture: read_architecture(path)?, bundle: None })
     }
 
-    fn hash(&self, path: &Path, setup: &Path) -> Result<[u8; 32]> {
+    fn hash(&self, path: &Path, setup: &Path, output: &Output) -> Result<[u8; 32]> {
         let Some(bundle) = &self.bundle else {
             bail!("{} holds no weights; --setup is for two bundles", path.display());
         };
         let layout = bundle.layout()?;
-        let srs = Srs::read(setup, Some(layout.k))?;
+        let srs = read_setup(setup, Some(layout.k), output)?;
         Ok(model_hash(bundle, &layout, &srs)?)
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn run(args: &LinkArgs, output: &Output) -> Result<()> {
     let mut hash = None;
     if let Some(setup) = &args.setup {
         spinner.message("committing to the weights");
-        let hashes = (a.hash(&args.a, setup)?, b.hash(&args.b, setup)?);
+        let hashes = (a.hash(&args.a, setup, output)?, b.hash(&args.b, setup, output)?);
         if hashes.0 != hashes.1 {
             bail!(
                 "the weights or their blinding differ: the model hashes are {} and {}",

@@ -1,6 +1,6 @@
 //! What a network's outputs are, for those who read them.
 
-use assay_prover::bundle::Bundle;
+use assay_prover::bundle::{Architecture, Bundle};
 use serde::Serialize;
 
 /// The outputs of a model, as `import` and `inspect` report them.
@@ -16,6 +16,13 @@ impl Outputs {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let dropped = bundle.dropped.iter().map(ToString::to_string).collect();
         Self { dropped, output_step: bundle.output_step() }
+    }
+
+    /// Those of a published architecture, which does not say what was left out.
+    pub(super) fn published(architecture: &Architecture) -> Self {
+        let graph = &architecture.graph;
+        let scale = graph.tensors.get(graph.output).map(|tensor| tensor.scale);
+        Self { dropped: Vec::new(), output_step: scale.map(|scale| 1.0 / scale) }
     }
 
     /// The scale.

@@ -9,7 +9,7 @@ use assay_client::{
     chain::TransactionOutcome,
     registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
 };
-use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
+use assay_prover::{bundle::Bundle, model_proof::model_hash};
 use clap::Args;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::{
     keygen::KeyFolder,
     output::{Id, Output, table},
     setup_trust::{SetupTrust, guard_setup},
+    trust::read_setup,
 };
 
 #[derive(Args)]
@@ -29,7 +30,7 @@ pub(crate) struct RegisterArgs {
     /// Model bundle
     bundle: PathBuf,
     /// Parameters that the keys were made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Folder of keys
     #[arg(long, value_name = "DIR")]
@@ -49,7 +50,7 @@ pub(crate) struct RegisterArgs {
     /// Where the published architecture is found
     #[arg(long, default_value = "")]
     uri: String,
-    /// Allow a development setup on a chain that is not a development chain
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -74,7 +75,7 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("committing to the weights");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let info = key.info();
     if info.setup_id() != srs.id() {

@@ -17,7 +17,7 @@ use assay_prover::{
     files::FileError,
     model_proof::{ModelProver, model_hash},
     openings::Marks,
-    proof::{ProofFile, Srs},
+    proof::ProofFile,
     run_proof,
 };
 use clap::Args;
@@ -30,6 +30,7 @@ use crate::{
     output::{Output, table},
     predicted::Predicted,
     resources::Stopwatch,
+    trust::read_setup,
 };
 
 #[derive(Args)]
@@ -40,7 +41,7 @@ pub(crate) struct ProveRunsArgs {
     #[arg(long, value_name = "FILE")]
     set: PathBuf,
     /// Parameters that the keys were made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Folder of keys
     #[arg(long, value_name = "DIR")]
@@ -199,7 +200,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
     let reference = Reference::new(&bundle, &layout, &set)
         .with_context(|| format!("{} cannot be proven", args.set.display()))?;
     spinner.message("reading the keys");
-    let srs = Srs::read(&args.setup, Some(layout.k))?;
+    let srs = read_setup(&args.setup, Some(layout.k), output)?;
     let key = KeyFolder(&args.keys).proving_key(&layout, &srs)?;
     fs::create_dir_all(&args.output)
         .with_context(|| format!("cannot make the folder {}", args.output.display()))?;

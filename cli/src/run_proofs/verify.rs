@@ -4,16 +4,17 @@ use std::{path::PathBuf, time::Instant};
 
 use alloy::primitives::B256;
 use anyhow::{Result, bail};
-use assay_prover::circuit::StatementKind;
+use assay_prover::circuit::{Layout, StatementKind};
 use clap::Args;
 use serde::Serialize;
 
 use super::{Common, counted, counted_name, places, proof_path, runs_of};
 use crate::{
     hex_words::{parse_hash, parse_word},
+    model::describe,
     output::{Output, table},
     setup_trust::SetupTrust,
-    trust::{ProofKey, ProofKeyArgs, TrustReport},
+    trust::{ProofKey, ProofKeyArgs, TrustReport, requires_audit, requires_retrieval},
 };
 
 #[derive(Args)]
@@ -28,12 +29,18 @@ pub(crate) struct VerifyRunsArgs {
     /// Root of the collection
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     root: B256,
-    /// The model that the proofs must be for: the hash of its weight commitments
+    /// The model that the proofs must be for: the hash of its weight commitments [default: the card's]
     #[arg(long, value_name = "HEX", value_parser = parse_hash)]
     model_hash: Option<B256>,
     /// The context that the proofs must have: 64 hexadecimal digits [default: 0]
     #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_word)]
     context: B256,
+    /// Of an audit: what must count as correct, that the label is among so many best classes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    top: usize,
+    /// Of a retrieval: the class that must be looked for
+    #[arg(long, value_name = "CLASS")]
+    class: Option<usize>,
     /// Accept a folder that lacks runs, and say what the others show
     #[arg(long)]
     partial: bool,
@@ -45,6 +52,8 @@ struct Verified {
     /// Whether every item is covered.
     complete: bool,
     statement: &'static str,
+    /// The same in words, with the rank or the class.
+    proves: String,
     items: usize,
     covered: usize,
     proofs: usize,
@@ -59,6 +68,15 @@ struct Verified {
 }
 
 impl VerifyRunsArgs {
+    /// That the proofs are of the rank, or of the class, that is asked for.
+    fn require_statement(&self, layout: &Layout) -> Result<()> {
+        match (layout.options.statement, self.class) {
+            (StatementKind::Audit { .. }, _) => requires_audit(layout, self.top),
+            (StatementKind::Retrieval { .. }, Some(class)) => requires_retrieval(layout, class),
+            _ => Ok(()),
+        }
+    }
+
     /// The model that the proofs must be of, by the card or the option; they must not differ.
     fn wanted_model(&self, card: Option<B256>) -> Result<Option<B256>> {
         match (card, self.model_hash) {
@@ -74,6 +92,7 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
     let ProofKey { layout, key, model_hash, report: trust, .. } = args.model.open(output)?;
     let statement = layout.options.statement;
     let run = runs_of(statement, wanted, &args.model.source())?;
+    args.require_statement(&layout)?;
     let wanted_model = args.wanted_model(model_hash)?;
     if args.items == 0 || args.items as u64 > 1u64 << run.depth {
         bail!("a tree of depth {} holds from 1 to {} items", run.depth, 1u64 << run.depth);
@@ -85,6 +104,7 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         valid: true,
         complete: false,
         statement: statement.name(),
+        proves: describe(statement),
         items: args.items,
         covered: 0,
         proofs: 0,
@@ -133,19 +153,25 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
             report.items
         );
     }
-    output.finish(&report, || {
+    output.finish(&report, || report.text(wanted, wanted_model.is_some()))
+}
+
+impl Verified {
+    fn text(&self, wanted: &str, is_compared: bool) -> String {
+        let (condition, proofs) = (self.trust.condition(), self.proofs);
         let mut rows = vec![
-            ("valid", format!("yes, {} proofs in {:.0} ms", report.proofs, report.verify_ms)),
-            ("covered", format!("{} of {} items", report.covered, report.items)),
-            (counted_name(wanted), report.counted.to_string()),
+            ("valid", format!("yes{condition}; {proofs} proofs in {:.0} ms", self.verify_ms)),
+            ("statement", self.proves.clone()),
+            ("covered", format!("{} of {} items", self.covered, self.items)),
+            (counted_name(wanted), self.counted.to_string()),
         ];
-        if !report.selected.is_empty() {
-            let items = report.selected.iter().map(usize::to_string);
+        if !self.selected.is_empty() {
+            let items = self.selected.iter().map(usize::to_string);
             rows.push(("items", items.collect::<Vec<_>>().join(" ")));
         }
-        let compare = if wanted_model.is_some() { "" } else { "; is it the one you expect?" };
-        rows.push(("model", format!("{}{compare}", report.model_hash)));
-        rows.extend(report.trust.rows());
+        let compare = if is_compared { "" } else { "; is it the one you expect?" };
+        rows.push(("model", format!("{}{compare}", self.model_hash)));
+        rows.extend(self.trust.rows());
         table(&rows)
-    })
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     contract::ContractArgs,
     hex_words::parse_hash,
     output::{Decimal, Id, Output, table},
-    trust::{TrustArgs, TrustReport, requires_prediction},
+    trust::{TrustArgs, TrustReport, check_setup, requires_prediction},
 };
 
 #[derive(Args)]
@@ -90,7 +90,7 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     /// Parameters that the keys were made with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
     setup: PathBuf,
     /// Folder of keys; the proving key is made where there is none
     #[arg(long, value_name = "DIR")]
@@ -145,13 +145,15 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
         })
     })?;
     output.finish(&report, || {
-        table(&[
+        let mut rows = vec![
             ("service", report.service.to_string()),
             ("bond", amount_text(report.bond.0, report.token)),
             ("signer", report.signer.to_string()),
             ("binding", report.binding_hash.to_string()),
-            ("gas", report.sent.gas_used.to_string()),
-        ])
+        ];
+        rows.extend(report.trust.rows());
+        rows.push(("gas", report.sent.gas_used.to_string()));
+        table(&rows)
     })
 }
 
@@ -168,6 +170,7 @@ struct Proven {
 pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let answers = read_answers(&args.answers)?;
     let tree = AnswerTree::new(&answers).context("a batch has 1 to 65,536 answers")?;
+    check_setup(&args.setup, output)?;
     let prover = {
         let _spinner = output.spinner("reading the model and its keys");
         let inputs = InputStore::new(&args.inputs);

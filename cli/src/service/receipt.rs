@@ -30,6 +30,7 @@ use crate::{
     chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
+    new_file::NewFile,
     output::{Decimal, Output, hex, table},
     trust::{TrustArgs, TrustReport, requires_prediction},
 };
@@ -170,8 +171,9 @@ pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     }
     drop(bar);
     let root = tree(&answers)?.root();
-    atomic_file::write(&args.output, Readers::Owner, &serde_json::to_vec_pretty(&answers)?)
-        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let file =
+        NewFile::new(&args.output, None, "an open batch of those answers could not be proven");
+    file.write_bytes(Readers::Owner, &serde_json::to_vec_pretty(&answers)?)?;
     let openings_left = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?.left;
     let report = Answered { output: args.output.clone(), root, answers, openings_left };
     output.finish(&report, || {
@@ -234,8 +236,8 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
         let signature = signer.sign_hash_sync(&digest).context("cannot sign")?.as_bytes();
         let signed =
             SignedReceipt { chain_id, contract, receipt, signature: signature.to_vec().into() };
-        atomic_file::write(&args.output, Readers::Everyone, &serde_json::to_vec_pretty(&signed)?)
-            .with_context(|| format!("cannot write {}", args.output.display()))?;
+        NewFile::new(&args.output, None, "the receipt in it could not be shown any more")
+            .write_bytes(Readers::Everyone, &serde_json::to_vec_pretty(&signed)?)?;
         Ok(SignReport {
             output: args.output.clone(),
             batch,

@@ -42,6 +42,7 @@ pub(crate) async fn check_entry(
         }
     }
     compared.push("the registry's entry has this key, circuit and verifier".to_owned());
+    compared.push(check_owner(expected, model, record.owner)?);
     let chain = registry.chain();
     let contracts = [
         ("verifying key", binding.vk, expected.known.vk_hash()),
@@ -96,8 +97,17 @@ fn words(
         words.push(("model", commitment.modelHash, hash));
         words.push(("bound model", binding.model.model_hash, hash));
     }
-    if let Some(owner) = known.card().and_then(|card| card.owner.parse::<Address>().ok()) {
-        words.push(("owner", record.owner.into_word(), owner.into_word()));
-    }
     words
+}
+
+/// Compares the owner with the card's, where it names one.
+fn check_owner(expected: &Expected, model: U256, owner: Address) -> Result<String> {
+    match expected.known.owner()? {
+        None => Ok(format!("its owner {owner} was not compared, as no card names one")),
+        Some(named) if named == owner => Ok(format!("its owner is {owner}")),
+        Some(named) => bail!(
+            "model {model:#066x} is not the model that you checked: its owner is {owner}, the card's is {named}; \
+             somebody else registered a copy"
+        ),
+    }
 }

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::{Address, B256, keccak256};
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Architecture,
     circuit::Layout,
     model_card::ModelCard,
-    proof::VerifierKey,
+    proof::{Srs, VerifierKey},
     recomputed_key::{KeptKeys, RecomputeError, RecomputeStep, RecomputedKey},
 };
 use clap::Args;
 
-use super::kept_folder;
+use super::{kept_folder, setup_file::checked_setups};
 use crate::{
     keygen::{is_card, read_architecture},
     output::{Output, hex},
@@ -92,7 +92,24 @@ impl KnownModel {
     pub(crate) fn of_card(card: ModelCard, setup: Option<&Path>, output: &Output) -> Result<Self> {
         let claimed = SetupTrust::of(card.setup.id.0);
         let made = match setup {
-            Some(setup) => make(&card.architecture, setup, output)?,
+            Some(setup) => {
+                let given = Srs::read_id(setup)?;
+                if given != card.setup.id.0 {
+                    bail!(
+                        "the card is for the setup {}{}, {} is the setup {}; give the one that the card was made \
+                         for",
+                        card.setup.id,
+                        card.setup
+                            .ceremony
+                            .as_ref()
+                            .map(|name| format!(" ({name})"))
+                            .unwrap_or_default(),
+                        setup.display(),
+                        hex(given)
+                    );
+                }
+                make(&card.architecture, setup, output)?
+            }
             None if claimed.is_trusted() => {
                 let kept = kept_keys()?.find(&card.architecture, &card.setup.id.0)?;
                 kept.ok_or_else(|| RecomputeError::NoSetup {
@@ -107,6 +124,13 @@ impl KnownModel {
                 card.setup.id
             ),
         };
+        if card.setup.ceremony.as_deref() != claimed.ceremony() {
+            bail!(
+                "the card says that its setup is of {:?}, its id says {:?}; do not rely on it",
+                card.setup.ceremony,
+                claimed.ceremony()
+            );
+        }
         let info = made.key.info();
         let derived = [
             ("setup", card.setup.id.0, info.setup_id()),
@@ -166,13 +190,23 @@ impl KnownModel {
         self.card.as_ref().map(|card| B256::from(card.model_hash.0))
     }
 
+    /// The owner's account, where a card names one.
+    pub(crate) fn owner(&self) -> Result<Option<Address>> {
+        match self.card.as_ref().map(|card| card.owner.as_str()) {
+            None | Some("") => Ok(None),
+            Some(named) => {
+                let owner = named.parse();
+                Ok(Some(
+                    owner.with_context(|| format!("the card's owner {named:?} is no account"))?,
+                ))
+            }
+        }
+    }
+
     /// What the making of the key has shown.
     pub(crate) fn compared(&self) -> Vec<String> {
-        let when = if self.made.was_kept { ", at an earlier time" } else { "" };
-        let key = format!(
-            "verifying key made again from the architecture and a setup ({}{when})",
-            self.setup.text()
-        );
+        let when = if self.made.was_kept { ", at an earlier time and kept since," } else { "" };
+        let key = format!("verifying key made again{when} from the architecture and the setup");
         let card = self.card.as_ref().map(|_| "the card agrees with it".to_owned());
         [key].into_iter().chain(card).collect()
     }
@@ -185,7 +219,6 @@ fn make(architecture: &Architecture, setup: &Path, output: &Output) -> Result<Re
             spinner
                 .message(format!("checking the setup by pairings, {} %", 100 * done / all.max(1)));
         }
-        RecomputeStep::Reading => spinner.message("reading the setup"),
         RecomputeStep::Making(k) => {
             spinner.message(format!("making the verifying key again, 2^{k} rows"));
         }
@@ -200,5 +233,5 @@ fn kept_keys() -> Result<KeptKeys> {
     let program = std::env::current_exe().context("cannot find this program's file")?;
     let bytes = std::fs::read(&program)
         .with_context(|| format!("cannot read this program's file {}", program.display()))?;
-    Ok(KeptKeys::new(kept_folder()?.join("keys"), keccak256(bytes).0))
+    Ok(KeptKeys::new(kept_folder()?.join("keys"), checked_setups()?, keccak256(bytes).0))
 }

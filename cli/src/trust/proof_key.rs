@@ -57,6 +57,14 @@ impl ProofKeyArgs {
         if self.trust_key {
             return self.taken();
         }
+        if let Some(keys) = &self.keys {
+            bail!(
+                "the verifying key in {} says what its maker wrote: leave --keys out and give --setup, so that the \
+                 key is made again here from the architecture (once; it is kept), or add --trust-key to take it \
+                 as it is",
+                keys.display()
+            );
+        }
         if self.published.setup.is_none() && self.published.card.is_none() {
             bail!(
                 "a verifying key says what it says because its maker wrote it: give --setup, so that it is made \

@@ -296,11 +296,11 @@ fn a_buyer_compares_what_the_proofs_are_about() {
     let (zero, one) = (format!("0x{:064x}", 0), format!("0x{:064x}", 1));
     let made = seller.prove(&["--runs", "1", "3"]);
     let model = made["model_hash"].as_str().expect("a hash").to_owned();
-    let (proofs, keys) = (seller.folder.file("proofs"), world.file("audit-keys"));
+    let (proofs, setup) = (seller.folder.file("proofs"), world.file("dev.srs"));
     let architecture = world.file("audit.json");
     let line = |items: &str, root: &str, more: &[&str]| -> Vec<OsString> {
         let files: [&dyn AsRef<OsStr>; 7] =
-            [&"audit", &"verify", &proofs, &"--architecture", &architecture, &"--keys", &keys];
+            [&"audit", &"verify", &proofs, &"--architecture", &architecture, &"--setup", &setup];
         let mut line: Vec<OsString> = files.iter().map(|word| word.as_ref().to_owned()).collect();
         line.extend(["--items", items, "--root", root].map(OsString::from));
         line.extend(more.iter().map(OsString::from));

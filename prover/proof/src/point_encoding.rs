@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use halo2_proofs::halo2curves::{
-    bn256::{G1Affine, G2Affine},
+    bn256::{Fq, G1Affine, G2Affine},
+    ff::PrimeField,
     group::GroupEncoding,
     serde::SerdeObject,
 };
@@ -17,6 +18,7 @@ use super::{
 /// The two bits of a compressed point's last byte that its coordinate leaves free.
 const FLAGS: u8 = 0b1100_0000;
 const SIXTH: u8 = 0b0100_0000;
+const COORDINATE_BYTES: usize = 32;
 
 /// How the points of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +112,28 @@ fn decompress<P: GroupEncoding>(bytes: &[u8]) -> Option<P> {
         return None;
     }
     target.copy_from_slice(bytes);
+    if !is_canonical(bytes) {
+        return None;
+    }
     let last = target.last_mut()?;
     if *last & FLAGS != 0 {
         *last = (*last & !FLAGS) | SIXTH;
     }
     Option::from(P::from_bytes(&repr))
+}
+
+/// Whether each coordinate is below the field's modulus, flags aside: the library ends the program where one
+/// of G2 is not.
+fn is_canonical(bytes: &[u8]) -> bool {
+    let count = bytes.len() / COORDINATE_BYTES;
+    bytes.chunks_exact(COORDINATE_BYTES).enumerate().all(|(index, chunk)| {
+        let mut repr = [0u8; COORDINATE_BYTES];
+        repr.copy_from_slice(chunk);
+        if index + 1 == count {
+            repr[COORDINATE_BYTES - 1] &= !FLAGS;
+        }
+        Option::<Fq>::from(Fq::from_repr(repr)).is_some()
+    })
 }
 
 /// Points in the raw form, which is that of our files.

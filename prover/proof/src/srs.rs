@@ -73,6 +73,12 @@ pub enum SrsError {
     /// k out of range.
     #[error("k = {0} is out of range; between 1 and {MAX_K} is supported")]
     K(u32),
+    /// The file is another one than a moment ago.
+    #[error("{path} changed while it was read; nothing that follows from it is used")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Imported points are not powers of one secret.
     #[error("{path} does not hold consistent parameters: {reason}")]
     Inconsistent {

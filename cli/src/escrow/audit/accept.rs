@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use alloy::primitives::B256;
 use anyhow::{Context, Result, bail};
 use assay_client::ContractClient;
-use assay_prover::{bundle::Bundle, model_proof::model_hash, proof::Srs};
+use assay_prover::{bundle::Bundle, model_proof::model_hash};
 use clap::{ArgGroup, Args};
 
 use super::{EntryArgs, Job, step};
-use crate::{binding::require_circuit, dataset, output::Output, run_proofs::Reference};
+use crate::{
+    binding::require_circuit, dataset, output::Output, run_proofs::Reference, trust::read_setup,
+};
 
 #[derive(Args)]
 #[command(
@@ -54,10 +56,11 @@ pub(super) fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
 /// Refuses a set with which the stake would be lost.
 fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output) -> Result<()> {
     let set = dataset::read(set, output)?;
-    let spinner = output.spinner("committing to the weights");
     let bundle = Bundle::read(path)?;
     let layout = bundle.layout()?;
-    let own = B256::from(model_hash(&bundle, &layout, &Srs::read(setup, Some(layout.k))?)?);
+    let srs = read_setup(setup, Some(layout.k), output)?;
+    let spinner = output.spinner("committing to the weights");
+    let own = B256::from(model_hash(&bundle, &layout, &srs)?);
     drop(spinner);
     let job = &args.entry.job;
     let required = job.sender.run(output, "looking at the job", async |session| {

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result};
 use assay_client::escrow::audit::admission_hash;
 use clap::Args;
 
 use crate::{
+    model::describe,
     output::Output,
     setup_trust::SetupTrust,
-    trust::{PublishedModel, Solc, TrustReport, requires_runs},
+    trust::{PublishedModel, Solc, TrustReport, requires_audit},
     verifier::BuiltVerifier,
 };
 
@@ -23,6 +24,10 @@ pub(crate) struct AdmissionArgs {
     /// Setup with which the verifying keys are made again: your own copy
     #[arg(long, env = "ASSAY_SETUP", value_name = "FILE", help_heading = "Trust")]
     setup: Option<PathBuf>,
+    /// What must count as correct: that the label is among so many best classes. A circuit of another rank is
+    /// refused
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Trust")]
+    pub top: usize,
     #[command(flatten)]
     solc: Solc,
     /// Folder of `assay verifier generate` whose key and verifier are admitted as they are; needs --trust-key
@@ -38,6 +43,9 @@ pub(crate) struct AdmissionArgs {
 pub(crate) struct Admission {
     pub vk_hash: B256,
     pub code_hash: B256,
+    /// The weights and the owner that a card names; an architecture takes any.
+    pub model_hash: Option<B256>,
+    pub owner: Option<Address>,
     pub setup: SetupTrust,
     pub report: TrustReport,
 }
@@ -60,6 +68,8 @@ impl AdmissionArgs {
             Ok(Admission {
                 vk_hash: built.vk_hash,
                 code_hash: built.code_hash,
+                model_hash: None,
+                owner: None,
                 setup: built.setup(),
                 report: TrustReport::key_file(),
             })
@@ -69,14 +79,17 @@ impl AdmissionArgs {
 
     fn make(&self, path: &std::path::Path, output: &Output) -> Result<Admission> {
         let known = PublishedModel::of_file(path, self.setup.clone())?.open(output)?;
-        requires_runs(known.layout(), "audit")?;
+        requires_audit(known.layout(), self.top)?;
         let code = self.solc.code_of(known.key().info().profile(), output)?;
         let setup = known.setup().clone();
         let mut compared = known.compared();
+        compared.push(describe(known.layout().options.statement));
         compared.push(format!("admitted with the verifier {} made here", code.code_hash));
         Ok(Admission {
             vk_hash: known.vk_hash(),
             code_hash: code.code_hash,
+            model_hash: known.model_hash(),
+            owner: known.owner()?,
             report: TrustReport::Recomputed { compared, setup: setup.clone() },
             setup,
         })

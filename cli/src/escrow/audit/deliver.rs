@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     Job,
     admission::{Admission, AdmissionArgs},
+    open::require_rank,
 };
 use crate::{
     chain::Sent,
@@ -22,6 +23,7 @@ use crate::{
     escrow::job::JobArgs,
     hex_words::parse_hash,
     output::{Decimal, Output, table},
+    setup_trust::guard_setup,
     trust::TrustReport,
 };
 
@@ -53,6 +55,9 @@ pub(crate) struct DeliverArgs {
     /// constraints proves any accuracy
     #[arg(long, conflicts_with_all = ["admit", "admit_folder"], help_heading = "Trust")]
     trust_registry: bool,
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
     /// Hash of the entries that you have looked at, from `assay escrow audit show` [default: that of
     /// those on chain now]
     #[arg(long, value_name = "HEX", value_parser = parse_hash)]
@@ -88,6 +93,11 @@ pub(super) fn run(args: &DeliverArgs, output: &Output) -> Result<()> {
             );
         }
         if !admissions.is_empty() {
+            let metric = text_or_hex(job.terms().metric.as_slice());
+            require_rank(metric.trim_end_matches('\0'), args.admission.top)?;
+            for admission in &admissions {
+                guard_setup(&admission.setup, session.chain.chain_id(), args.dev)?;
+            }
             check(&job, &entries, &admissions).await?;
         }
         let seen = entries_hash(&entries);
@@ -163,16 +173,20 @@ async fn check(job: &Job, entries: &[AuditEntered], admissions: &[Admission]) ->
     for entry in entries {
         let binding = job.binding(entry.modelId).await?;
         let known = admissions.iter().any(|one| {
-            one.vk_hash == binding.model.vk_hash && one.code_hash == binding.verifier_code_hash
+            one.vk_hash == binding.model.vk_hash
+                && one.code_hash == binding.verifier_code_hash
+                && one.model_hash.is_none_or(|hash| hash == binding.model.model_hash)
+                && one.owner.is_none_or(|owner| owner == binding.owner)
         });
         if binding.binding_hash != entry.bindingHash || !known {
             bail!(
-                "entry {} of {} uses verifying key {} and a verifier with code hash {}, which none of \
+                "entry {} of {} is of {}, with a verifier of code hash {}, registered by {}, which none of \
                  those admitted has; do not deliver if you do not know them",
                 entry.entry,
                 entry.seller,
-                binding.model.vk_hash,
-                binding.verifier_code_hash
+                binding.model,
+                binding.verifier_code_hash,
+                binding.owner
             );
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct EnterArgs {
     /// expected to take
     #[arg(long)]
     short_windows: bool,
-    /// Allow a development setup on a chain that is not a development chain
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
 }

@@ -48,9 +48,9 @@ pub(crate) struct OpenArgs {
     /// Items that must be classified correctly
     #[arg(long, value_name = "N")]
     required: u32,
-    /// What counts as correct, for the record
-    #[arg(long, default_value = "top-1", value_name = "NAME", value_parser = parse_metric)]
-    metric: B256,
+    /// What counts as correct, for the record [default: `top-1`, by --top]
+    #[arg(long, value_name = "NAME")]
+    metric: Option<String>,
     /// What the best entry with enough correct items is paid
     #[arg(long, value_parser = parse_small_amount)]
     reward: U96,
@@ -92,7 +92,7 @@ pub(crate) struct OpenArgs {
     /// Public note to sellers
     #[arg(long, default_value = "")]
     hint: String,
-    /// Admit a development setup on a chain that is not a development chain
+    /// Admit a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -101,12 +101,27 @@ pub(crate) struct OpenArgs {
     sender: SenderArgs,
 }
 
-/// A short string as a word: its bytes, then zeros.
-fn parse_metric(text: &str) -> Result<B256, String> {
+/// The name of what counts as correct, as a word: its bytes, then zeros. What goes on record must not be
+/// another rank than that of the circuits that are let in.
+fn metric(given: Option<&str>, top: usize) -> Result<B256> {
+    let own = format!("top-{top}");
+    let text = given.unwrap_or(&own);
     if text.is_empty() || text.len() > 32 {
-        return Err(format!("{text:?} is not a name of 1 to 32 bytes"));
+        bail!("--metric {text:?} is not a name of 1 to 32 bytes");
     }
+    require_rank(text, top)?;
     Ok(B256::right_padding_from(text.as_bytes()))
+}
+
+/// Refuses a metric `top-N` of another rank.
+pub(super) fn require_rank(metric: &str, top: usize) -> Result<()> {
+    match metric.strip_prefix("top-") {
+        Some(rank) if rank != top.to_string() => bail!(
+            "the job's metric is {metric}, the circuits that are let in are top-{top}; give --top {rank}, or \
+             another metric"
+        ),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Serialize)]
@@ -140,6 +155,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     if admitted.is_empty() && !args.bond.is_zero() {
         bail!("a bond needs --admit: else anybody could enter with a model of its own and take it");
     }
+    let metric = metric(args.metric.as_deref(), args.admission.top)?;
     let (root, items) = args.test_set(output)?;
     let report = args.sender.run(output, "opening the job", async |session| {
         for admission in &admissions {
@@ -160,7 +176,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             stake: args.stake,
             abortFee: args.abort_fee,
             testSetRoot: root.into(),
-            metric: args.metric,
+            metric,
             items,
             required: args.required,
             maxEntries: args.max_entries,
@@ -232,8 +248,12 @@ mod tests {
 
     #[test]
     fn metrics_are_short_strings() {
-        let word = parse_metric("top-1").unwrap();
+        let word = metric(None, 1).unwrap();
         assert_eq!((&word[..5], word[5]), (&b"top-1"[..], 0));
-        assert!(parse_metric("").is_err() && parse_metric(&"x".repeat(33)).is_err());
+        assert_eq!(metric(Some("top-5"), 5).unwrap(), metric(None, 5).unwrap());
+        assert!(metric(Some("recall"), 5).is_ok());
+        for bad in ["", &"x".repeat(33), "top-5", "top-01"] {
+            assert!(metric(Some(bad), 1).is_err(), "{bad}");
+        }
     }
 }

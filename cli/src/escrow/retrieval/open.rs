@@ -12,12 +12,12 @@ use crate::{
     contract::ContractArgs,
     hex_words::parse_word,
     output::{Decimal, Id, Output, table},
-    trust::{Trust, TrustArgs, TrustReport, requires_runs},
+    trust::{Trust, TrustArgs, TrustReport, requires_retrieval},
 };
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow retrieval open --model 0x... --card threes.card.json --setup ceremony.srs \\
+  assay escrow retrieval open --model 0x... --card threes.card.json --setup ceremony.srs --class 3 \\
     --holder 0x... --root 0x... --items 600 --price 0.2ether --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
 pub(crate) struct OpenArgs {
     /// Id of the predicate model in the escrow's registry
@@ -26,6 +26,9 @@ pub(crate) struct OpenArgs {
     /// Items of a proof: needed with --trust-registry, else what the model's circuit takes
     #[arg(long, value_name = "N", requires = "trust_registry")]
     batch: Option<u16>,
+    /// The class that must be looked for
+    #[arg(long, value_name = "CLASS")]
+    class: usize,
     /// Who holds the collection, and is paid
     #[arg(long, value_name = "ADDRESS")]
     holder: Address,
@@ -35,7 +38,7 @@ pub(crate) struct OpenArgs {
     /// Items of the collection
     #[arg(long, value_name = "N")]
     items: u32,
-    /// Price: 1ether, 0.5eth, 30gwei, or a number of the token's smallest unit
+    /// Price: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
     #[arg(long, value_parser = parse_small_amount)]
     price: U96,
     /// Token of the price [default: the native currency]
@@ -75,7 +78,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
-    let trust = args.trust.prepare(output, |layout| requires_runs(layout, "retrieval"))?;
+    let trust = args.trust.prepare(output, |layout| requires_retrieval(layout, args.class))?;
     let batch = match (&trust, args.batch) {
         (Trust::Recomputed(expected), _) => {
             let run = expected.known.layout().options.statement.run();

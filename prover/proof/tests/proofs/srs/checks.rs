@@ -47,6 +47,11 @@ impl Points {
 
     /// A file of ours with these points.
     pub(super) fn write(&self, path: &Path, seed: Option<[u8; 32]>) {
+        self.write_as(path, seed, setup_id(&self.s_g2));
+    }
+
+    /// The same, with a header that claims another setup.
+    fn write_as(&self, path: &Path, seed: Option<[u8; 32]>, id: [u8; 32]) {
         let mut body = self.g.len().ilog2().to_le_bytes().to_vec();
         body.extend_from_slice(&u32::from(seed.is_some()).to_le_bytes());
         body.extend_from_slice(&seed.unwrap_or_default());
@@ -56,8 +61,7 @@ impl Points {
         self.g2.write_raw(&mut body).unwrap();
         self.s_g2.write_raw(&mut body).unwrap();
         let kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
-        let mut writer =
-            Writer::create(path, kind, &setup_id(&self.s_g2), body.len() as u64).unwrap();
+        let mut writer = Writer::create(path, kind, &id, body.len() as u64).unwrap();
         writer.put(&body).unwrap();
         writer.finish().unwrap();
     }
@@ -91,6 +95,19 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kzg.srs");
     (folder, path)
+}
+
+/// Keys that are kept are found by the id in the header.
+#[test]
+fn a_header_that_claims_another_setup_is_refused() {
+    let (_folder, path) = place();
+    let points = Points::of(Fr::from(7), K);
+    let other = setup_id(&Points::of(Fr::from(11), K).s_g2);
+    points.write_as(&path, None, other);
+    assert_eq!(Srs::read_id(&path).unwrap(), other);
+    for error in [check(&path).unwrap_err(), Srs::read(&path, None).unwrap_err()] {
+        assert!(matches!(error, SrsError::File(FileError::Mismatch { .. })), "{error}");
+    }
 }
 
 #[test]
