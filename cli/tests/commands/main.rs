@@ -8,5 +8,6 @@ mod market;
 mod model;
 mod relayer;
 mod setup;
+mod terms;
 mod verify;
 mod world;
