@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::{
     chain::{NodeArgs, OptionalNodeArgs, block_on},
-    keygen::ModelSource,
     model::describe,
     output::{Output, hex, table},
+    published::ModelSource,
     setup_trust::SetupTrust,
     trust::read_setup,
 };

@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use crate::{
     hex_words::parse_word,
-    keygen::ModelSource,
     output::{Output, hex, table},
+    published::ModelSource,
 };
 
 #[derive(Subcommand)]

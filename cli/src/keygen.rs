@@ -1,107 +1,27 @@
-//! `assay keygen`, and the folder of keys that other commands read.
+//! `assay keygen`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use assay_prover::{
-    bundle::{Architecture, Bundle, architecture_from_json},
-    circuit::Layout,
-    model_card::ModelCard,
-    model_proof::{generate_key, generate_verifying_key, model_hash, read_key, read_verifying_key},
-    proof::{KeyInfo, ProverKey, Srs, VerifierKey},
+    bundle::Bundle,
+    model_proof::{generate_key, generate_verifying_key, model_hash},
+    proof::{KeyInfo, ProverKey, VerifierKey},
 };
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
+    key_folder::{PROVING_KEY, VERIFYING_KEY},
     new_file::NewFile,
     output::{Output, hex, table},
+    published::read_architecture,
     setup_trust::SetupTrust,
     trust::read_setup,
 };
 
-const PROVING_KEY: &str = "proving.key";
-const VERIFYING_KEY: &str = "verifying.key";
-
 /// What would be broken by replacing keys.
 const BREAKS: &str = "models that were registered with keys of another circuit or setup could no longer be proven from this folder";
-
-/// A model, or the public part of one.
-#[derive(Args, Clone)]
-#[group(required = true, multiple = false)]
-pub(crate) struct ModelSource {
-    /// Model bundle (secret)
-    #[arg(long, value_name = "FILE")]
-    pub bundle: Option<PathBuf>,
-    /// Published architecture
-    #[arg(long, value_name = "FILE")]
-    pub architecture: Option<PathBuf>,
-    /// Model card, which holds the architecture
-    #[arg(long, value_name = "FILE")]
-    pub card: Option<PathBuf>,
-}
-
-impl ModelSource {
-    pub(crate) fn architecture(&self) -> Result<Architecture> {
-        match (&self.bundle, &self.architecture, &self.card) {
-            (Some(bundle), ..) => Ok(Bundle::read(bundle)?.architecture()),
-            (None, Some(path), _) => read_architecture(path),
-            (None, None, Some(card)) => Ok(ModelCard::read(card)?.0.architecture),
-            (None, None, None) => bail!("give a bundle, an architecture or a model card"),
-        }
-    }
-}
-
-/// The architecture in a file, which may be a model card.
-pub(crate) fn read_architecture(path: &Path) -> Result<Architecture> {
-    if is_card(path)? {
-        return Ok(ModelCard::read(path)?.0.architecture);
-    }
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the architecture {}", path.display()))?;
-    Ok(architecture_from_json(path, &text)?)
-}
-
-/// Whether a file says that it is a model card; other JSON is taken for an architecture.
-pub(crate) fn is_card(path: &Path) -> Result<bool> {
-    /// The one field that cards have and architectures do not.
-    #[derive(Deserialize)]
-    struct Format {
-        format: Option<String>,
-    }
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let found: Format = serde_json::from_str(&text).with_context(|| {
-        format!("{} is neither a model card nor an architecture", path.display())
-    })?;
-    Ok(found.format.is_some())
-}
-
-/// A folder that `assay keygen` filled.
-pub(crate) struct KeyFolder<'a>(pub &'a Path);
-
-impl KeyFolder<'_> {
-    pub(crate) fn proving_key(&self, layout: &Layout, srs: &Srs) -> Result<ProverKey> {
-        let path = self.0.join(PROVING_KEY);
-        let key = read_key(&path, layout)
-            .context("the proving key of this model is needed; `assay keygen` makes it")?;
-        if key.info().setup_id() != srs.id() {
-            bail!(
-                "{} was made with another setup; use that one, or run `assay keygen` again",
-                path.display()
-            );
-        }
-        Ok(key)
-    }
-
-    pub(crate) fn verifying_key(&self, layout: &Layout) -> Result<VerifierKey> {
-        read_verifying_key(&self.0.join(VERIFYING_KEY), layout)
-            .context("the verifying key of this model is needed; `assay keygen` makes it")
-    }
-}
 
 #[derive(Args)]
 #[command(after_help = "Example:

@@ -12,6 +12,7 @@ mod deploy;
 mod escrow;
 mod hex_words;
 mod input;
+mod key_folder;
 mod keygen;
 #[cfg(test)]
 mod lenet;
@@ -21,6 +22,7 @@ mod output;
 mod predicted;
 mod prove;
 mod public_inputs;
+mod published;
 mod relayer;
 mod resources;
 mod retrieve;

@@ -26,7 +26,7 @@ use crate::{
     contract::find,
     hex_words::{parse_hash, parse_word},
     input::{InputArgs, Salt},
-    keygen::KeyFolder,
+    key_folder::KeyFolder,
     model::describe,
     new_file::NewFile,
     output::{Decimal, Output, hex, table},

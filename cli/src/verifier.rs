@@ -26,9 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chain::{SenderArgs, Sent},
-    keygen::{KeyFolder, ModelSource},
+    key_folder::KeyFolder,
     new_file::NewFile,
     output::{Output, hex, table},
+    published::ModelSource,
     setup_trust::{SetupTrust, guard_setup},
     trust::read_setup,
 };

@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use super::{items_text, root, write_openings};
 use crate::{
-    keygen::ModelSource,
     new_file::NewFile,
     output::{Output, table},
+    published::ModelSource,
 };
 
 #[derive(Args)]

@@ -17,9 +17,9 @@ use serde::Serialize;
 
 use super::outputs::Outputs;
 use crate::{
-    keygen::read_architecture,
     output::{Output, hex, table, visible},
     predicted::Predicted,
+    published::read_architecture,
 };
 
 #[derive(Args)]

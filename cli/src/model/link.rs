@@ -12,8 +12,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    keygen::read_architecture,
     output::{Output, hex, table},
+    published::read_architecture,
     trust::read_setup,
 };
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     chain::SenderArgs,
     contract::find,
-    keygen::KeyFolder,
+    key_folder::KeyFolder,
     output::{Id, Output, table},
     setup_trust::{SetupTrust, guard_setup},
     trust::read_setup,

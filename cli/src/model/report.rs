@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::inspect::describe;
 use crate::{
-    keygen::KeyFolder,
+    key_folder::KeyFolder,
     output::{Output, hex, table},
     predicted::Predicted,
     setup_trust::SetupTrust,

@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::{Common, Place, Reference, counted, counted_name, places, proof_path, runs_of};
 use crate::{
     hex_words::parse_word,
-    keygen::KeyFolder,
+    key_folder::KeyFolder,
     output::{Output, table},
     predicted::Predicted,
     resources::Stopwatch,

@@ -15,8 +15,8 @@ use clap::Args;
 
 use super::{kept_folder, setup_file::checked_setups};
 use crate::{
-    keygen::{is_card, read_architecture},
     output::{Output, hex},
+    published::{is_card, read_architecture},
     setup_trust::SetupTrust,
 };
 

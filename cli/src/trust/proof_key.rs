@@ -13,10 +13,7 @@ use assay_prover::{
 use clap::Args;
 
 use super::{KnownModel, PublishedModel, TrustReport};
-use crate::{
-    keygen::{KeyFolder, read_architecture},
-    output::Output,
-};
+use crate::{key_folder::KeyFolder, output::Output, published::read_architecture};
 
 /// The model that a proof must be of, and where its verifying key comes from.
 #[derive(Args, Clone)]

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
 };
 use rayon::prelude::*;
 
-use super::{fixed_base::digit, srs::root_of_unity};
+use super::{domain::root_of_unity, fixed_base::digit};
 
 /// Bits of a window, for odd multiples below 2^4.
 const WINDOW: usize = 5;

@@ -11,8 +11,9 @@ use halo2_proofs::halo2curves::{
 use assay_files::FileError;
 
 use super::{
+    domain::root_of_unity,
     point_encoding::Encoding,
-    srs::{MAX_K, SrsError, root_of_unity},
+    srs::{MAX_K, SrsError},
 };
 
 /// Largest k for which anybody made parameters: BN254's field has no larger domain.

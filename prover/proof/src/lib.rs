@@ -22,6 +22,8 @@ pub mod ceremony;
 #[cfg(feature = "prove")]
 mod commit;
 #[cfg(feature = "prove")]
+mod domain;
+#[cfg(feature = "prove")]
 mod fixed_base;
 #[cfg(feature = "prove")]
 mod group_fft;

@@ -28,7 +28,8 @@ use assay_files::{Reader, check_belongs};
 
 use super::{
     ceremony::{in_subgroup, setup_id},
-    srs::{G1_BYTES, SRS, Srs, SrsError, dev_secret, read_g2, read_header, root_of_unity},
+    domain::root_of_unity,
+    srs::{G1_BYTES, SRS, Srs, SrsError, dev_secret, read_g2, read_header},
 };
 
 /// Points read, checked and passed on at a time: with the sums' buckets about 10 MiB.

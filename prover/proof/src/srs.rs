@@ -32,6 +32,7 @@ use assay_files::{FileError, Kind, Reader, Writer, check_belongs};
 
 use super::{
     ceremony::{Ceremony, setup_id},
+    domain::root_of_unity,
     fixed_base::FixedBase,
     group_fft::to_lagrange,
     verifier_params::assemble,
@@ -300,14 +301,6 @@ impl std::io::Write for Forward<'_> {
 pub(super) fn dev_secret(seed: &[u8; 32]) -> Fr {
     let domain = keccak256(&[b"assay-dev-setup-v1", seed]);
     Fr::random(ChaCha20Rng::from_seed(domain))
-}
-
-pub(super) fn root_of_unity(k: u32) -> Fr {
-    let mut omega = Fr::ROOT_OF_UNITY;
-    for _ in k..Fr::S {
-        omega = omega.square();
-    }
-    omega
 }
 
 fn par_chunks(values: &mut [Fr], fill: impl Fn(usize, &mut [Fr]) + Sync) {

@@ -16,9 +16,9 @@ use crate::{
     binding::{bound, require_circuit},
     chain::Sent,
     escrow::job::JobArgs,
-    keygen::ModelSource,
     output::{Decimal, Id, Output, table},
     predicted::Predicted,
+    published::ModelSource,
     setup_trust::guard_trusted,
 };
 
