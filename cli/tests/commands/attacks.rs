@@ -198,6 +198,8 @@ fn a_hollow_key_sells_no_retrieval_to_whoever_checks() {
         "open",
         "--model",
         &id,
+        "--class",
+        "7",
         "--holder",
         &holder,
         "--root",
