@@ -23,7 +23,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{amount_text, parse_amount, parse_native},
     chain::{NodeArgs, SenderArgs},
     contract::ContractArgs,
     new_file::NewFile,
@@ -75,7 +75,7 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
     /// Least price of a job in the native currency
-    #[arg(long, value_parser = parse_amount, value_name = "AMOUNT")]
+    #[arg(long, value_parser = parse_native, value_name = "AMOUNT")]
     minimum_price: U256,
     /// Largest fee per gas of a transaction, such as 50gwei; while gas costs more, claims wait
     /// [default: no limit]
@@ -139,12 +139,14 @@ pub(crate) struct StatusArgs {
 fn parse_token(text: &str) -> Result<(Address, U256), String> {
     let wrong = || format!("{text:?} is not ADDRESS=PRICE, for instance 0x...=1000units");
     let (token, price) = text.split_once('=').ok_or_else(wrong)?;
-    Ok((token.trim().parse().map_err(|_| wrong())?, parse_amount(price.trim())?))
+    let token: Address = token.trim().parse().map_err(|_| wrong())?;
+    let price = parse_amount(price.trim())?.of(token).map_err(|error| error.to_string())?;
+    Ok((token, price))
 }
 
 /// An amount of wei for one unit of gas.
 fn parse_fee(text: &str) -> Result<u128, String> {
-    parse_amount(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
+    parse_native(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
 }
 
 pub(crate) fn run(command: RelayerCommand, output: &Output) -> Result<()> {

@@ -4,7 +4,7 @@ mod batch;
 mod provider;
 mod receipt;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result};
 use assay_client::{
     ContractClient, ServiceBond,
@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{NodeArgs, SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_hash,
@@ -80,7 +80,7 @@ pub(crate) struct TopUpArgs {
     service: IdArgs,
     /// What is added to the bond, in the service's token
     #[arg(long, value_parser = parse_amount)]
-    amount: U256,
+    amount: Amount,
 }
 
 #[derive(Args)]
@@ -101,7 +101,9 @@ pub(crate) fn run(command: ServiceCommand, output: &Output) -> Result<()> {
         ServiceCommand::Open(args) => provider::open(&args, output),
         ServiceCommand::TopUp(args) => {
             step(&args.service, output, "bond increased", async |bond, id| {
-                Ok(bond.top_up(id, args.amount).await?)
+                let service = bond.service(id).await?;
+                let service = service.with_context(|| format!("there is no service {id}"))?;
+                Ok(bond.top_up(id, args.amount.of(service.token)?).await?)
             })
         }
         ServiceCommand::Notice(args) => {

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::job::{JobArgs, JobViewArgs};
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_word,
@@ -44,7 +44,7 @@ pub(crate) struct OpenArgs {
     commitment: B256,
     /// Price: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
     #[arg(long, value_parser = parse_amount)]
-    price: U256,
+    price: Amount,
     /// Seconds from now within which the proof must be on chain
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     deadline: u64,
@@ -108,6 +108,7 @@ struct OpenReport {
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let price = args.price.of(args.token)?;
     let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
@@ -119,7 +120,7 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             bindingHash: binding.binding_hash,
             inputCommitment: U256::from_be_bytes(args.commitment.0),
             token: args.token,
-            price: args.price,
+            price,
             deadline,
             hint: args.hint.clone().into_bytes().into(),
         };
@@ -129,7 +130,7 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             model: Id(args.model),
             binding_hash: binding.binding_hash,
             trust,
-            price: Decimal(args.price),
+            price: Decimal(price),
             token: args.token,
             deadline,
             sent: Sent::from(&opened.outcome),

@@ -1,6 +1,6 @@
 //! `assay escrow withdraw`.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use anyhow::{Result, bail};
 use assay_client::{
     AuditEscrow, Contract, ContractClient, PredictionEscrow, RetrievalEscrow, ServiceBond,
@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent},
     contract::ContractArgs,
     output::{Decimal, Output, table},
@@ -30,7 +30,7 @@ pub(crate) struct WithdrawArgs {
     to: Option<Address>,
     /// Pay out a part [default: everything]
     #[arg(long, value_parser = parse_amount)]
-    amount: Option<U256>,
+    amount: Option<Amount>,
     /// Which contract of --deployment holds the credit
     #[arg(long, value_enum, default_value = "prediction")]
     from: Holder,
@@ -68,19 +68,20 @@ struct WithdrawReport {
 }
 
 pub(super) fn run(args: &WithdrawArgs, output: &Output) -> Result<()> {
+    let part = args.amount.map(|amount| amount.of(args.token)).transpose()?;
     let report = args.sender.run(output, "withdrawing", async |session| {
         let account = session.chain.account()?;
         let address = args.contract.find(args.from.contract(), &session.chain)?.address;
         let escrow = Contract::at(session.chain.clone(), address);
         let credit = escrow.credit(args.token, account).await?;
-        let amount = args.amount.unwrap_or(credit);
+        let amount = part.unwrap_or(credit);
         if credit.is_zero() || amount > credit {
             bail!(
                 "account {account} has a credit of {} in contract {address}",
                 amount_text(credit, args.token)
             );
         }
-        let outcome = match (args.to, args.amount) {
+        let outcome = match (args.to, part) {
             (None, None) => escrow.withdraw(args.token).await?,
             (to, _) => escrow.withdraw_to(args.token, to.unwrap_or(account), amount).await?,
         };

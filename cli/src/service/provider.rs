@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{Posted, posted, receipt::read_answers};
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{Amount, amount_text, parse_amount},
     binding::require_model,
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
@@ -36,13 +36,13 @@ pub(crate) struct OpenArgs {
     model: U256,
     /// What is put up; at least one penalty. Each open batch sets one penalty aside
     #[arg(long, value_parser = parse_amount)]
-    bond: U256,
+    bond: Amount,
     /// What a buyer gets, besides its money back, when a batch fails
     #[arg(long, value_parser = parse_amount)]
-    penalty: U256,
+    penalty: Amount,
     /// What a buyer advances for each contested item
     #[arg(long, value_parser = parse_amount)]
-    proof_cost: U256,
+    proof_cost: Amount,
     /// Account that signs receipts: a key's, or a contract with ERC-1271 [default: the signing
     /// account]
     #[arg(long, value_name = "ADDRESS")]
@@ -115,6 +115,9 @@ struct Opened {
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
+    let [stake, penalty, proof_cost] =
+        [args.bond, args.penalty, args.proof_cost].map(|amount| amount.of(args.token));
+    let (stake, penalty, proof_cost) = (stake?, penalty?, proof_cost?);
     let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "opening the service", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
@@ -126,20 +129,20 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             bindingHash: binding.binding_hash,
             signer,
             token: args.token,
-            penalty: args.penalty,
-            proofCost: args.proof_cost,
+            penalty,
+            proofCost: proof_cost,
             contestWindow: args.contest_window,
             proofWindow: args.proof_window,
             noticePeriod: args.notice_period,
         };
-        let (service, outcome) = bond.open_service(terms, args.bond, args.salt).await?;
+        let (service, outcome) = bond.open_service(terms, stake, args.salt).await?;
         Ok(Opened {
             service,
             model: Id(args.model),
             binding_hash: binding.binding_hash,
             trust,
             signer,
-            bond: Decimal(args.bond),
+            bond: Decimal(stake),
             token: args.token,
             sent: Sent::from(&outcome),
         })

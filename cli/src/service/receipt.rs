@@ -26,7 +26,7 @@ use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amount::{amount_text, parse_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
@@ -65,7 +65,7 @@ pub(crate) struct SignArgs {
     buyer: Address,
     /// What the buyer pays for the batch
     #[arg(long, value_parser = parse_amount)]
-    price: U256,
+    price: Amount,
     /// Seconds in which the receipt can be posted
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     valid_for: u64,
@@ -98,7 +98,7 @@ pub(crate) struct PostArgs {
     secret: PathBuf,
     /// Most that you pay [default: what the receipt says]
     #[arg(long, value_parser = parse_amount)]
-    max_price: Option<U256>,
+    max_price: Option<Amount>,
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
@@ -220,13 +220,14 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
                 signer.address()
             );
         }
+        let price = args.price.of(service.token)?;
         let valid_until = session.after(args.valid_for).await?;
         let receipt = Receipt {
             serviceId: args.service,
             buyer: args.buyer,
             root,
             count: U256::from(answers.len()),
-            price: args.price,
+            price,
             nonce: U256::from(OsRng.next_u64()),
             validUntil: U256::from(valid_until),
         };
@@ -244,7 +245,7 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
             signer: signer.address(),
             root,
             count: answers.len(),
-            price: Decimal(args.price),
+            price: Decimal(price),
             valid_until,
         })
     })?;
@@ -294,9 +295,6 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         bar.step("checking answers");
     }
     drop(bar);
-    if let Some(limit) = args.max_price.filter(|limit| receipt.price > *limit) {
-        bail!("the receipt asks for {}, more than {limit}", receipt.price);
-    }
     let trust = args.trust.prepare(output, requires_prediction)?;
     let report = args.sender.run(output, "posting the receipt", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
@@ -312,6 +310,13 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         let service = bond.service(receipt.serviceId).await?;
         let service =
             service.with_context(|| format!("there is no service {}", receipt.serviceId))?;
+        let limit = args.max_price.map(|limit| limit.of(service.token)).transpose()?;
+        if limit.is_some_and(|limit| receipt.price > limit) {
+            bail!(
+                "the receipt asks for {}, more than --max-price",
+                amount_text(receipt.price, service.token)
+            );
+        }
         let registry = bond.contract().registry().await?;
         let (_, trust) = args.trust.choose(&trust, &registry, service.modelId).await?;
         // Before the payment: without the secret there is no contest.

@@ -19,7 +19,7 @@ fn keys_are_replaced_by_force_only() {
     let proving = fs::metadata(own.join("proving.key")).expect("key").modified().expect("time");
     let refused =
         refusal(&[&"keygen", &world.file("best.bundle"), &"--setup", &setup, &"-o", &own]);
-    assert!(refused.contains("could no longer be proven with them"), "{refused}");
+    assert!(refused.contains("could no longer be proven from this folder"), "{refused}");
     let after = fs::metadata(own.join("proving.key")).expect("key").modified().expect("time");
     assert_eq!(proving, after);
 
@@ -27,7 +27,7 @@ fn keys_are_replaced_by_force_only() {
     let line: [&dyn AsRef<OsStr>; 7] =
         [&"keygen", &"--architecture", &architecture, &"--setup", &setup, &"-o", &keys];
     json(&line);
-    refused_unless_forced(&line, "models registered with these keys");
+    refused_unless_forced(&line, "could no longer be proven from this folder");
 }
 
 #[test]

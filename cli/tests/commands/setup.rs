@@ -83,7 +83,8 @@ fn files_from_strangers_are_checked() {
     fs::write(&wrong, bytes).expect("written");
     let fault = refusal(&[&"setup", &"--check", &wrong]);
     assert!(fault.contains("wrong.srs"), "{fault}");
-    assert!(refusal(&[&"setup", &"--import", &own, &"-o", &wrong]).contains("imported already"));
+    let new = folder.file("new.srs");
+    assert!(refusal(&[&"setup", &"--import", &own, &"-o", &new]).contains("imported already"));
 }
 
 /// The same secret makes the same key, by whatever way the points came.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::admission::AdmissionArgs;
 use crate::{
-    amount::{amount_text, parse_small_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_word,
@@ -52,17 +52,17 @@ pub(crate) struct OpenArgs {
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
     /// What the best entry with enough correct items is paid
-    #[arg(long, value_parser = parse_small_amount)]
-    reward: U96,
+    #[arg(long, value_parser = parse_amount)]
+    reward: Amount,
     /// What each seller puts up, and loses by proving too few items
-    #[arg(long, value_parser = parse_small_amount)]
-    stake: U96,
+    #[arg(long, value_parser = parse_amount)]
+    stake: Amount,
     /// What the buyer puts up, and loses by not delivering the test set; needs --admit
-    #[arg(long, default_value = "0", value_parser = parse_small_amount)]
-    bond: U96,
+    #[arg(long, default_value = "0", value_parser = parse_amount)]
+    bond: Amount,
     /// What a seller loses by giving up when it has seen the test set; at most the stake
-    #[arg(long, default_value = "0", value_parser = parse_small_amount)]
-    abort_fee: U96,
+    #[arg(long, default_value = "0", value_parser = parse_amount)]
+    abort_fee: Amount,
     /// Token of all amounts [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
@@ -144,6 +144,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
+    let amounts = args.amounts()?;
     let admissions = args.admission.open(output)?;
     if admissions.is_empty() && !args.admit_at_delivery {
         bail!(
@@ -171,10 +172,10 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             buyer: session.chain.account()?,
             seller: args.seller,
             token: args.token,
-            reward: args.reward,
-            bond: args.bond,
-            stake: args.stake,
-            abortFee: args.abort_fee,
+            reward: amounts.reward,
+            bond: amounts.bond,
+            stake: amounts.stake,
+            abortFee: amounts.abort_fee,
             testSetRoot: root.into(),
             metric,
             items,
@@ -193,8 +194,8 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             root,
             items,
             required: args.required,
-            reward: Decimal(U256::from(args.reward)),
-            bond: Decimal(U256::from(args.bond)),
+            reward: Decimal(U256::from(amounts.reward)),
+            bond: Decimal(U256::from(amounts.bond)),
             token: args.token,
             admitted: admitted.clone(),
             trust: admissions.iter().map(|one| one.report.clone()).collect(),
@@ -223,7 +224,24 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     })
 }
 
+/// The money of a job, in its token.
+struct Amounts {
+    reward: U96,
+    stake: U96,
+    bond: U96,
+    abort_fee: U96,
+}
+
 impl OpenArgs {
+    fn amounts(&self) -> Result<Amounts> {
+        Ok(Amounts {
+            reward: self.reward.small(self.token)?,
+            stake: self.stake.small(self.token)?,
+            bond: self.bond.small(self.token)?,
+            abort_fee: self.abort_fee.small(self.token)?,
+        })
+    }
+
     /// Root and number of items.
     fn test_set(&self, output: &Output) -> Result<(B256, u32)> {
         match (&self.set, self.root, self.items) {

@@ -1,13 +1,13 @@
 //! `assay escrow retrieval open`.
 
-use alloy::primitives::{Address, B256, U256, aliases::U96};
+use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{ContractClient, RetrievalEscrow, escrow::retrieval::Terms};
 use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    amount::{amount_text, parse_small_amount},
+    amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent},
     contract::ContractArgs,
     hex_words::parse_word,
@@ -39,8 +39,8 @@ pub(crate) struct OpenArgs {
     #[arg(long, value_name = "N")]
     items: u32,
     /// Price: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
-    #[arg(long, value_parser = parse_small_amount)]
-    price: U96,
+    #[arg(long, value_parser = parse_amount)]
+    price: Amount,
     /// Token of the price [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
@@ -78,6 +78,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
+    let price = args.price.small(args.token)?;
     let trust = args.trust.prepare(output, |layout| requires_retrieval(layout, args.class))?;
     let batch = match (&trust, args.batch) {
         (Trust::Recomputed(expected), _) => {
@@ -98,7 +99,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             requester: session.chain.account()?,
             holder: args.holder,
             token: args.token,
-            price: args.price,
+            price,
             modelId: args.model,
             collectionRoot: args.root.into(),
             items: args.items,
@@ -113,7 +114,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             model: Id(args.model),
             binding_hash: binding.binding_hash,
             trust,
-            price: Decimal(U256::from(args.price)),
+            price: Decimal(U256::from(price)),
             token: args.token,
             prove_by,
             open_by,
