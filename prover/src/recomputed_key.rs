@@ -142,7 +142,10 @@ mod tests {
     use super::*;
     use crate::bundle::Bundle;
     use assay_circuit::{OutputMode, PlanRequest, StatementKind};
-    use assay_testing::networks::mixed_network;
+    use assay_testing::networks::{Builder, mixed_network};
+
+    /// Key of `two_layers(2, 2, 3)` with the development setup of the seed `[3; 32]`.
+    const KNOWN_KEY: &str = "";
 
     struct World {
         folder: tempfile::TempDir,
@@ -219,6 +222,39 @@ mod tests {
         let mut shown = world.architecture.clone();
         shown.options.statement = statement;
         assert_ne!(hash(&shown), own);
+    }
+
+    /// A network of one convolution and a dense layer: `[channels, 7, 7]`, a window of 3 x 3.
+    fn two_layers(channels: usize, stride: usize, outputs: usize) -> Architecture {
+        let mut builder = Builder::new([channels, 7, 7]);
+        let hidden = builder.conv(0, [3, 3], [stride, stride], [0; 4], outputs, 1, true);
+        let [_, height, width] = builder.shape(hidden);
+        let logits = builder.conv(hidden, [height, width], [1, 1], [0; 4], 5, 1, false);
+        let graph = builder.finish(logits);
+        Bundle::new(graph, PlanRequest::default()).expect("bundle").architecture()
+    }
+
+    #[test]
+    fn strides_widths_and_statements_make_other_keys() {
+        let world = World::new();
+        let hash = |architecture: &Architecture| world.make(architecture).key.hash();
+        let own = two_layers(2, 2, 3);
+        let mut statement = own.clone();
+        statement.options.statement =
+            StatementKind::Audit { run: assay_circuit::Run { log_items: 1, depth: 2 }, top: 1 };
+        let others = [two_layers(2, 1, 3), two_layers(2, 2, 4), two_layers(3, 2, 3), statement]
+            .map(|a| hash(&a));
+        let all = std::collections::BTreeSet::from_iter([&[hash(&own)][..], &others].concat());
+        assert_eq!(all.len(), 5);
+        assert_eq!(hash(&two_layers(2, 2, 3)), hash(&own));
+    }
+
+    /// On every machine, from every checkout: whoever changes this changes all keys.
+    #[test]
+    fn a_key_is_the_same_everywhere() {
+        let world = World::new();
+        let made = world.make(&two_layers(2, 2, 3)).key.hash();
+        assert_eq!(hex::encode(made), KNOWN_KEY);
     }
 
     #[test]

@@ -81,7 +81,8 @@ struct Derived {
 }
 
 impl DeriveArgs {
-    fn kind(&self) -> Result<StatementKind> {
+    /// The statement, about a network of so many classes.
+    fn kind(&self, classes: usize) -> Result<StatementKind> {
         let run = || -> Result<Run> {
             if !self.items.is_power_of_two() {
                 bail!("--items {} is not a power of two", self.items);
@@ -99,6 +100,9 @@ impl DeriveArgs {
                 input: if self.public_input { InputMode::Public } else { InputMode::Committed },
                 output: self.outputs,
             },
+            Statement::Audit if self.top >= classes => {
+                bail!("--top {} of {classes} classes: every item would count as correct", self.top)
+            }
             Statement::Audit => StatementKind::Audit { run: run()?, top: self.top },
             Statement::Retrieval => {
                 let Some(class) = self.class else { bail!("a retrieval needs --class") };
@@ -112,8 +116,10 @@ pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     Bundle::require_free(&args.output)?;
     let source = Bundle::read(&args.bundle)?;
     let steps = output.bar(1, "planning the circuit");
+    let graph = &source.graph;
+    let classes = graph.tensors[graph.output].shape[0];
     let request =
-        PlanRequest { statement: args.kind()?, lanes: args.lanes, ..PlanRequest::default() };
+        PlanRequest { statement: args.kind(classes)?, lanes: args.lanes, ..PlanRequest::default() };
     let openings = args.openings as usize;
     let derived = source.derive(&args.bundle, &args.output, request, openings, &Marks::of_user()?);
     let (bundle, source_openings_left) = derived.map_err(|error| {

@@ -113,7 +113,7 @@ fn an_audit_of_another_rank_is_another_accuracy() {
         &"-o",
         &folder.file("all.bundle"),
     ];
-    assert!(refusal(&line).contains("top-10 of 10 classes"));
+    assert!(refusal(&line).contains("--top 10 of 10 classes"));
 }
 
 #[test]

@@ -175,8 +175,7 @@ impl StatementKind {
             {
                 Some(format!("the {count} best of {classes} classes"))
             }
-            // With as many as there are, every item is correct.
-            Self::Audit { top, .. } if *top == 0 || *top >= classes => {
+            Self::Audit { top, .. } if *top == 0 || *top > classes => {
                 Some(format!("top-{top} of {classes} classes"))
             }
             Self::Retrieval { class, .. } if *class >= classes => {
