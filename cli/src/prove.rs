@@ -65,7 +65,7 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "FILE")]
     opening: Option<PathBuf>,
     /// Where the opening of --input goes, its bytes and salt: who has it and the proof knows which input was
-    /// proven. Secret [default: <OUTPUT>.opening.json]
+    /// proven. Secret [default: OUTPUT.opening.json]
     #[arg(long, value_name = "FILE", conflicts_with = "opening")]
     opening_output: Option<PathBuf>,
     /// Public input 0, which binds the proof to its use: 64 hexadecimal digits [default: 0]

@@ -40,7 +40,7 @@ pub(crate) struct SetupArgs {
     /// File to write; one that is there is kept
     #[arg(short, long, required_unless_present = "check")]
     output: Option<PathBuf>,
-    /// Import parameters whose point [s]_2 is of no known ceremony and was not given with --ceremony-point:
+    /// Import parameters whose point `[s]_2` is of no known ceremony and was not given with --ceremony-point:
     /// whoever made them may know the secret, and then can forge proofs
     #[arg(long, requires = "import")]
     unknown_ceremony: bool,

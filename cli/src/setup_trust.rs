@@ -19,7 +19,7 @@ static VOUCHED: OnceLock<Vec<B256>> = OnceLock::new();
 
 #[derive(Args)]
 pub(crate) struct SetupTrustArgs {
-    /// Trust setups with this point [s]_2 too, besides those of known ceremonies: 256 hexadecimal digits
+    /// Trust setups with this point `[s]_2` too, besides those of known ceremonies: 256 hexadecimal digits
     /// (x1, x0, y1, y0 as in EIP-197), or the 64 of their Keccak-256. May be repeated
     #[arg(
         long,
