@@ -21,7 +21,6 @@ pub mod blinding;
 pub mod ceremony;
 #[cfg(feature = "prove")]
 mod commit;
-#[cfg(feature = "prove")]
 mod domain;
 #[cfg(feature = "prove")]
 mod fixed_base;

@@ -37,6 +37,7 @@ use assay_arithmetic::keccak256;
 
 use super::{
     ceremony::{G2_POINT_BYTES, g2_from_bytes, g2_to_bytes},
+    domain::root_of_unity,
     profile::Profile,
     transcript::{
         POINT_BYTES, point_from_bytes, point_to_bytes, scalar_from_bytes, scalar_to_bytes,
@@ -136,7 +137,7 @@ impl VkData {
 
     /// The bytes; see the module's table.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let omega = omega(self.k);
+        let omega = root_of_unity(self.k);
         let omega_inv = Option::<Fr>::from(omega.invert()).unwrap_or(Fr::ONE);
         let last = omega_inv.pow_vartime([u64::from(self.last_rotation.unsigned_abs())]);
         let mut bytes = vec![0, FORMAT];
@@ -242,13 +243,4 @@ impl VkData {
     pub fn hash(&self) -> [u8; 32] {
         keccak256(&[&self.to_bytes()])
     }
-}
-
-/// Generator of the domain of 2^k rows.
-fn omega(k: u32) -> Fr {
-    let mut omega = Fr::ROOT_OF_UNITY;
-    for _ in k..Fr::S {
-        omega = omega.square();
-    }
-    omega
 }
