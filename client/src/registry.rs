@@ -276,14 +276,6 @@ impl ModelRegistry {
         let logged = self.contract.events::<IModelRegistry::ModelRegistered>(from).await?;
         Ok(logged.into_iter().map(|logged| logged.event.modelId).collect())
     }
-
-    /// Whether the registry knows the ceremony with this setup id.
-    ///
-    /// # Errors
-    /// As of [`Contract::query`].
-    pub async fn knows_ceremony(&self, setup_id: B256) -> Result<bool, ChainError> {
-        self.contract.query(&IModelRegistry::isCeremonyCall { setupId: setup_id }).await
-    }
 }
 
 // Here and not beside the type, so that `contract` does not depend on its own clients.
