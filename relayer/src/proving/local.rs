@@ -106,6 +106,9 @@ impl LocalProver {
     /// read from the folder `keys`; where there is none it is made and kept there. Takes seconds:
     /// call it outside of an async task.
     ///
+    /// The setup's points are not checked here: read the file with [`assay_prover::checked_setup::CheckedSetups`] first,
+    /// as the program does, or a setup of a stranger's points makes proofs that hide nothing.
+    ///
     /// # Errors
     /// [`LocalProverError`].
     pub fn open(
