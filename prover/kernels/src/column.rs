@@ -13,6 +13,13 @@ pub enum Column {
         /// Rows, ascending, with their values.
         exceptions: Vec<(u32, Fr)>,
     },
+    /// Few different values: row `i` holds `palette[indices[i]]`.
+    Palette {
+        /// By rows.
+        indices: Vec<u16>,
+        /// The different values.
+        palette: Vec<Fr>,
+    },
     /// Any values.
     Full(Vec<Fr>),
 }
@@ -22,6 +29,7 @@ impl Column {
     pub fn len(&self) -> usize {
         match self {
             Self::Small { values, .. } => values.len(),
+            Self::Palette { indices, .. } => indices.len(),
             Self::Full(values) => values.len(),
         }
     }
@@ -35,6 +43,9 @@ impl Column {
     pub fn to_full(&self) -> Vec<Fr> {
         match self {
             Self::Full(values) => values.clone(),
+            Self::Palette { indices, palette } => {
+                indices.par_iter().map(|index| palette[usize::from(*index)]).collect()
+            }
             Self::Small { values, exceptions } => {
                 let mut full: Vec<Fr> =
                     values.par_iter().map(|value| Fr::from(u64::from(*value))).collect();
