@@ -59,7 +59,7 @@ pub use layout::{
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
 #[cfg(feature = "witness")]
-pub use witness::{Assignment, FirstPhase, ProvenInput, TreePlace, random_salt};
+pub use witness::{Assignment, FirstPhase, ModelAdvice, ProvenInput, TreePlace, random_salt};
 
 /// Why no layout can be made for a graph.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ mod mutation;
 mod random_audits;
 mod statements;
 mod tampering;
+mod whole_columns;
 
 use crate::*;
 use assay_arithmetic::weight_columns::BlindingSeed;

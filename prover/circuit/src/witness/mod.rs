@@ -3,6 +3,7 @@
 pub(crate) mod assignment;
 pub(crate) mod evaluations;
 pub(crate) mod hash;
+mod model_advice;
 mod rest;
 mod tile_values;
 
@@ -24,6 +25,7 @@ use crate::layout::tile::Tile;
 use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
 use crate::statement::{InputMode, OutputMode, StatementKind};
 pub use crate::witness::assignment::{Assignment, FirstPhase, ProvenInput, TreePlace};
+pub use crate::witness::model_advice::ModelAdvice;
 use crate::witness::assignment::{FirstChallenges, ThirdPhase};
 use crate::witness::tile_values::{Place, TileValues};
 
