@@ -24,10 +24,11 @@ use std::sync::OnceLock;
 pub use column::Column;
 #[cfg(target_arch = "x86_64")]
 pub use ifma::Ifma;
+pub use transform::{Domain, Parts, Transforms};
 
 /// All routines.
 pub trait Kernels:
-    std::fmt::Debug + Send + Sync
+    transform::Transforms + std::fmt::Debug + Send + Sync
 {
     /// The set of instructions, for reports.
     fn name(&self) -> &'static str;

@@ -1,5 +1,6 @@
 //! The kernels with AVX-512 IFMA.
 
+pub(crate) mod transform;
 pub(crate) mod vector;
 
 /// The kernels with AVX-512 IFMA; there is one only on machines that have the instructions.
