@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use assay_client::LocalNode;
-use assay_prover::openings::counter_path;
-use clap::Args;
+use assay_prover::{kernels::kernels, openings::counter_path};
+use clap::{Args, ValueEnum};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -48,6 +48,28 @@ pub(crate) struct BenchArgs {
     /// Fix the number of weight columns
     #[arg(long)]
     weight_columns: Option<usize>,
+    /// Prove with another prover too, in the same run, and compare
+    #[arg(long, value_enum, value_name = "PROVER")]
+    against: Option<Against>,
+}
+
+/// A prover to compare with.
+#[derive(Clone, Copy, ValueEnum)]
+enum Against {
+    /// The proving library's own
+    Library,
+}
+
+/// The same proof by two provers.
+#[derive(Debug, Serialize)]
+struct Comparison {
+    library_wall_s: f64,
+    library_cpu_s: f64,
+    library_rss_mb: f64,
+    /// The library's time and memory over ours.
+    wall_ratio: f64,
+    cpu_ratio: f64,
+    rss_ratio: f64,
 }
 
 /// Where things are.
@@ -126,6 +148,10 @@ struct Figures {
     /// Parts of the predicted time to prove; they add up to 1.
     linear_share: f64,
     nonlinear_share: f64,
+    /// The arithmetic that the prover found on this machine.
+    kernels: String,
+    #[serde(flatten)]
+    comparison: Option<Comparison>,
 }
 
 /// The JSON object that a command printed.
@@ -210,26 +236,29 @@ fn prove(
     runner: &Runner,
     [bundle, setup, keys, input]: &[&Path; 4],
     proof: &Path,
+    against: Option<Against>,
 ) -> Result<Answer> {
     let opening = proof.with_extension("opening.json");
     forget(proof)?;
     forget(&opening)?;
-    runner.run(
-        "prove",
-        &[
-            bundle,
-            &"--setup",
-            setup,
-            &"--keys",
-            keys,
-            &"--input",
-            input,
-            &"--opening-output",
-            &opening,
-            &"-o",
-            &proof,
-        ],
-    )
+    let mut arguments: Vec<&dyn AsRef<OsStr>> = vec![
+        bundle,
+        &"--setup",
+        setup,
+        &"--keys",
+        keys,
+        &"--input",
+        input,
+        &"--opening-output",
+        &opening,
+        &"-o",
+        &proof,
+    ];
+    if let Some(Against::Library) = against {
+        arguments.push(&"--library-prover");
+        arguments.push(&"--despite-memory");
+    }
+    runner.run("prove", &arguments)
 }
 
 /// Makes the verifier of a bundle and its keys with a compiler, in place of an earlier measurement's.
@@ -269,7 +298,12 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
         runner.run("model predict", &[&bundle, &"--input", input, &"--float", &case.model])?;
 
     steps.step("proving");
-    let proven = prove(&runner, &[&bundle, &setup, &keys, Path::new(input)], &proof)?;
+    let files = [&bundle, &setup, &keys, Path::new(input)];
+    let compared = match args.against {
+        None => None,
+        Some(_) => Some(prove(&runner, &files, &folder.join("library.proof"), args.against)?),
+    };
+    let proven = prove(&runner, &files, &proof, None)?;
 
     steps.step("verifying");
     // The key was made by the step before.
@@ -315,6 +349,8 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
         predicted_rss_mb: proven.get("/predicted/rss_mb")?,
         linear_share: proven.get("/predicted/linear_share")?,
         nonlinear_share: proven.get("/predicted/nonlinear_share")?,
+        kernels: kernels().name().to_owned(),
+        comparison: compared.map(|library| compare(&library, &proven)).transpose()?,
     };
     let quantized: u64 = predicted.get("/class")?;
     if quantized != figures.proven_class {
@@ -323,8 +359,45 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
     Ok(figures)
 }
 
+fn compare(library: &Answer, ours: &Answer) -> Result<Comparison> {
+    let of = |answer: &Answer| -> Result<[f64; 3]> {
+        let fields = ["/prove_wall_s", "/prove_cpu_s", "/resources/peak_rss_mb"];
+        let [wall, cpu, memory] = fields.map(|field| answer.get(field));
+        Ok([wall?, cpu?, memory?])
+    };
+    let ([wall, cpu, memory], [our_wall, our_cpu, our_memory]) = (of(library)?, of(ours)?);
+    Ok(Comparison {
+        library_wall_s: wall,
+        library_cpu_s: cpu,
+        library_rss_mb: memory,
+        wall_ratio: wall / our_wall,
+        cpu_ratio: cpu / our_cpu,
+        rss_ratio: memory / our_memory,
+    })
+}
+
 fn text(figures: &Figures) -> String {
-    table(&[
+    let mut rows = rows(figures);
+    if let Some(compared) = &figures.comparison {
+        rows.push((
+            "library",
+            format!(
+                "{:.1} s ({:.1} CPU seconds), {:.0} MiB: {:.1} times the wall time, {:.1} times the CPU time, \
+                 {:.1} times the memory",
+                compared.library_wall_s,
+                compared.library_cpu_s,
+                compared.library_rss_mb,
+                compared.wall_ratio,
+                compared.cpu_ratio,
+                compared.rss_ratio
+            ),
+        ));
+    }
+    table(&rows)
+}
+
+fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
+    vec![
         ("model", figures.model.clone()),
         (
             "circuit",
@@ -369,7 +442,7 @@ fn text(figures: &Figures) -> String {
             ),
         ),
         ("class", format!("{} (float network {})", figures.proven_class, figures.float_class)),
-    ])
+    ]
 }
 
 /// Removes a file of an earlier measurement.

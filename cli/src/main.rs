@@ -20,6 +20,7 @@ mod model;
 mod new_file;
 mod output;
 mod predicted;
+mod proof_watch;
 mod prove;
 mod public_inputs;
 mod published;

@@ -116,6 +116,21 @@ impl Output {
         Spinner(Some(bar))
     }
 
+    /// As [`Output::gauge`], with a message that tells the time left itself.
+    pub(crate) fn measure(&self, message: impl Into<String>) -> Spinner {
+        if !self.progress {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+        let template = "{spinner:.cyan} [{bar:24.cyan/blue}] {percent}% {msg} [{elapsed}]";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(message.into());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Spinner(Some(bar))
+    }
+
     /// Prints the result: `text` for people, or `value` with the resources that the command used.
     pub(crate) fn finish(
         &self,

@@ -14,7 +14,7 @@ use assay_prover::{
     model_proof::{ModelProver, model_hash},
     openings::Marks,
     prediction::{self, Statement},
-    proof::{ProofFile, VerifyError},
+    proof::{ProofFile, VerifyError, library::LibraryProver},
 };
 use assay_relayer::proving::InputOpening;
 use clap::{ArgGroup, Args};
@@ -31,6 +31,7 @@ use crate::{
     new_file::NewFile,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
+    proof_watch::ProofWatch,
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
@@ -88,6 +89,12 @@ pub(crate) struct ProveArgs {
     dev: bool,
     #[command(flatten)]
     node: OptionalNodeArgs,
+    /// Begin even if the proof is expected to take more memory than is free
+    #[arg(long)]
+    despite_memory: bool,
+    /// Let the library's prover make the proof, to compare time and memory
+    #[arg(long, hide = true)]
+    library_prover: bool,
     /// Proof file to write, not replaced when it exists: each proof costs an opening of the weights
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -152,12 +159,21 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     let predicted = Predicted::new(&layout, &bundle.graph);
     spinner.note(&format!("predicted: {}", predicted.text()));
-    spinner.message(format!("proving, 2^{} rows", layout.k));
+    let library = args.library_prover.then(|| LibraryProver::new(&srs, &key));
+    drop(spinner);
+    let watch = ProofWatch::of_one(output, format!("proving, 2^{} rows", layout.k));
     let stopwatch = Stopwatch::start();
-    let prediction = prediction::prove(
-        ModelProver { bundle: &bundle, openings: &openings, layout: &layout, srs: &srs, key: &key },
-        &statement,
-    )?;
+    let prover = ModelProver {
+        bundle: &bundle,
+        openings: &openings,
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+        watch: &watch,
+        despite_memory: args.despite_memory,
+        library: library.as_ref(),
+    };
+    let prediction = prediction::prove(prover, &statement)?;
     let used = stopwatch.read();
     let proof = &prediction.proof;
     let start = Instant::now();
@@ -165,7 +181,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         key.verify(&proof.public_inputs, &proof.proof).context("the proof made here is refused")?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
     proof_file.write(|path| Ok(proof.write(path)?))?;
-    drop(spinner);
+    drop(watch);
     let report = Proven {
         output: args.output.clone(),
         opening: opening_file.map(OpeningBeside::keep),

@@ -11,7 +11,8 @@
 //! | [`graph`] | the quantized network, its rules, its executor | |
 //! | [`import`] | ONNX files, quantization, inputs and labels | graph |
 //! | [`circuit`] | layout, gates, claims, witness | arithmetic, graph |
-//! | [`proof`] | setup, keys, transcript, proving and verifying | arithmetic, files |
+//! | [`kernels`] | multi-exponentiations, transforms and sums, with vector instructions | |
+//! | [`proof`] | setup, keys, transcript, proving and verifying | arithmetic, files, kernels |
 //! | [`solidity`] | verifier contracts | arithmetic, proof |
 //! | [`collection`] | many inputs under one root | arithmetic, files, graph |
 //! | [`verifier`] | what runs in a browser too | arithmetic, graph, circuit, proof, collection |
@@ -31,6 +32,7 @@
 pub mod audit_plan;
 pub mod bundle;
 pub mod checked_setup;
+pub mod free_memory;
 pub mod model_card;
 pub mod model_link;
 pub mod model_proof;
@@ -45,6 +47,7 @@ pub use assay_collection as collection;
 pub use assay_files as files;
 pub use assay_graph as graph;
 pub use assay_import as import;
+pub use assay_kernels as kernels;
 pub use assay_proof as proof;
 pub use assay_solidity as solidity;
 pub use assay_verifier as verifier;

@@ -9,15 +9,16 @@ use rand_core::OsRng;
 
 use crate::{
     bundle::Bundle,
+    free_memory::free_memory,
     openings::{Openings, OpeningsError},
 };
-use assay_arithmetic::weight_columns::WeightTails;
-use assay_circuit::{Assignment, FirstPhase, Layout, ModelCircuit, WitnessError};
+use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
 use assay_files::FileError;
 use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
-    KeyError, KeyInfo, KeyShape, ProofFile, ProveError, ProverKey, Srs, VerifierKey,
-    commit_columns, create_proof_self_blinded, weights_hash,
+    AdviceColumn, AdviceSource, KeyError, KeyInfo, KeyShape, ProofFile, ProveError, Prover,
+    ProverKey, Srs, VerifierKey, Watch, commit_columns, library::LibraryProver, weight_polynomials,
+    weights_hash,
 };
 
 /// Why there is no proof.
@@ -38,6 +39,18 @@ pub enum ModelProofError {
     /// The proof system fails, or parameters and key do not fit each other.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// A proof would take more memory than there is.
+    #[error(
+        "this proof is expected to take {needed_mb} MB, and {free_mb} MB are free: end other programs, use a \
+         larger machine, or take a circuit that needs less (`assay model import --prefer memory`); \
+         `--despite-memory` tries all the same, and may end with the process killed"
+    )]
+    Memory {
+        /// By the planner.
+        needed_mb: u64,
+        /// What the system would give, or the limit on this process leaves.
+        free_mb: u64,
+    },
     /// The parameters have another number of rows than the circuit.
     #[error("the parameters are for 2^{found} rows, this network needs 2^{needed}")]
     SetupSize {
@@ -109,6 +122,12 @@ pub struct ModelProver<'a> {
     pub srs: &'a Srs,
     /// Proving key of that circuit.
     pub key: &'a ProverKey,
+    /// Is told how far a proof is, and can stop it.
+    pub watch: &'a dyn Watch,
+    /// Begins also where the memory is not expected to suffice.
+    pub despite_memory: bool,
+    /// Makes the proof instead, for comparison; it cannot be watched.
+    pub library: Option<&'a LibraryProver>,
 }
 
 /// A proof and what it cost.
@@ -207,25 +226,31 @@ impl ModelProver<'_> {
         assignment: &Assignment<'_>,
         context: Fr,
     ) -> Result<ModelProof, ModelProofError> {
+        if !self.despite_memory {
+            require_memory(self.layout.estimate().peak_rss_mb.ceil() as u64, free_memory())?;
+        }
         let start = Instant::now();
         let weights = self.bundle.weight_columns(self.layout);
+        let polynomials = polynomials(self.layout, &weights, self.srs)?;
         let first = assignment.first_phase(weights, OsRng)?;
-        let tails = self.weight_tails(&first)?;
         let witness_time = start.elapsed();
         let mut public_inputs = vec![context];
         public_inputs.extend(assignment.public_values());
 
         let used = self.openings.count_proof()?;
         let start = Instant::now();
-        let circuit = ModelCircuit::new(assignment, &first, &public_inputs);
-        let proof = create_proof_self_blinded(
-            self.srs,
-            self.key,
-            circuit,
-            &public_inputs,
-            &tails,
-            self.layout.options.lanes,
-        )?;
+        let mut witness = ModelWitness {
+            advice: ModelAdvice::new(assignment, first, &public_inputs),
+            layout: self.layout,
+            polynomials,
+        };
+        let proof = match self.library {
+            Some(library) => library.prove_fresh(&mut witness, &public_inputs)?,
+            None => {
+                let prover = Prover { srs: self.srs, key: self.key, watch: self.watch };
+                prover.prove(&mut witness, &public_inputs)?
+            }
+        };
         Ok(ModelProof {
             proof: ProofFile { vk_hash: self.key.info().hash(), public_inputs, proof },
             witness_time,
@@ -233,15 +258,70 @@ impl ModelProver<'_> {
             openings: (used, self.bundle.budget),
         })
     }
+}
 
-    /// The last rows of the weight columns; in a circuit of more rows than the weights' domain these
-    /// columns are full of large values, but their commitments are those of the small domain.
-    fn weight_tails(&self, first: &FirstPhase) -> Result<WeightTails, ModelProofError> {
-        let commitments = match self.layout.weight_stride() {
-            1 => None,
-            _ => commit_columns(self.srs, &first.weights),
-        };
-        Ok(WeightTails { commitments, ..first.weight_tails() })
+/// Refuses a proof that the free memory, where it is known, does not hold.
+fn require_memory(needed_mb: u64, free_bytes: Option<u64>) -> Result<(), ModelProofError> {
+    match free_bytes.map(|bytes| bytes >> 20) {
+        Some(free_mb) if free_mb < needed_mb => Err(ModelProofError::Memory { needed_mb, free_mb }),
+        _ => Ok(()),
+    }
+}
+
+/// The columns of a model's circuit, for the prover.
+pub struct ModelWitness<'a> {
+    advice: ModelAdvice<'a>,
+    layout: &'a Layout,
+    /// The weight columns where their domain is smaller than the circuit's: coefficients.
+    polynomials: Option<Vec<Vec<Fr>>>,
+}
+
+impl<'a> ModelWitness<'a> {
+    /// The columns of `advice`. `weights` are those of [`Bundle::weight_columns`].
+    ///
+    /// # Errors
+    /// [`ModelProofError::Weights`] when they do not fit the parameters.
+    pub fn new(
+        advice: ModelAdvice<'a>,
+        layout: &'a Layout,
+        weights: &[Vec<Fr>],
+        srs: &Srs,
+    ) -> Result<Self, ModelProofError> {
+        Ok(Self { advice, layout, polynomials: polynomials(layout, weights, srs)? })
+    }
+}
+
+/// Coefficients of the weight columns, where the circuit has more rows than they.
+fn polynomials(
+    layout: &Layout,
+    weights: &[Vec<Fr>],
+    srs: &Srs,
+) -> Result<Option<Vec<Vec<Fr>>>, ModelProofError> {
+    if layout.weight_stride() == 1 {
+        return Ok(None);
+    }
+    weight_polynomials(srs, weights).map(Some).ok_or(ModelProofError::Weights)
+}
+
+impl AdviceSource for ModelWitness<'_> {
+    fn columns(&mut self, phase: u8, challenges: &[Fr]) -> Result<Vec<AdviceColumn>, ProveError> {
+        let columns = self.advice.columns(phase, challenges);
+        if phase > 0 {
+            return Ok(columns.into_iter().map(AdviceColumn::Values).collect());
+        }
+        // The weights come with rows of their own, so that the commitments are those of every proof. The
+        // columns of the remainders carry random values in rows that nothing constrains.
+        let weights = self.layout.options.weight_columns;
+        let complete = weights + self.layout.options.lanes;
+        let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
+        let columns = columns.into_iter().enumerate().map(|(index, column)| {
+            match polynomials.next() {
+                Some(coefficients) => AdviceColumn::Polynomial { coefficients, commitment: None },
+                None if index < complete => AdviceColumn::Complete(column),
+                None => AdviceColumn::Values(column),
+            }
+        });
+        Ok(columns.collect())
     }
 }
 
@@ -252,4 +332,17 @@ pub(crate) fn check_input(graph: &QuantizedGraph, bytes: &[u8]) -> Result<(), Mo
         return Ok(());
     }
     Err(ModelProofError::InputLength { expected, found: bytes.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_begins_only_where_it_fits() {
+        assert!(require_memory(10, Some(10 << 20)).is_ok());
+        assert!(require_memory(10, None).is_ok());
+        let refused = require_memory(11, Some(10 << 20)).expect_err("refused").to_string();
+        assert!(refused.contains("11 MB") && refused.contains("10 MB are free"), "{refused}");
+    }
 }

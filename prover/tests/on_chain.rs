@@ -15,7 +15,7 @@ use assay_circuit::{
 };
 use assay_collection::{Collection, SaltSeed};
 use assay_graph::{Dataset, Executor, Op};
-use assay_proof::{ProverKey, Srs, VerifyError, create_proof_self_blinded};
+use assay_proof::{ProverKey, Srs, Unwatched, VerifyError, create_proof_self_blinded};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
 use assay_prover::openings::{BundleId, Marks, Openings};
@@ -69,6 +69,9 @@ impl Model {
             layout: &self.layout,
             srs: &self.srs,
             key: &self.key,
+            watch: &Unwatched,
+            despite_memory: false,
+            library: None,
         };
         prediction::prove(prover, &statement).unwrap()
     }
@@ -242,8 +245,16 @@ fn audits_verify_natively_and_on_chain() {
     let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
     let seed = SaltSeed([4; 32]);
     let set = Collection::commit(&data, shape, seed, Some(run.depth), &|| {}).unwrap();
-    let prover =
-        ModelProver { bundle: &bundle, openings: &openings, layout: &layout, srs: &srs, key: &key };
+    let prover = ModelProver {
+        bundle: &bundle,
+        openings: &openings,
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+        watch: &Unwatched,
+        despite_memory: false,
+        library: None,
+    };
     let opening = set.open_run(0, run.log_items).unwrap();
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let public = proven.proof.public_inputs.clone();
@@ -280,7 +291,17 @@ fn proofs_about_other_hidden_images_share_only_the_models_points() {
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
     let key = model_proof::generate_key(&srs, &layout).unwrap();
     let (openings, bundle, layout) = (&openings, &bundle, &layout);
-    let prover = ModelProver { bundle, openings, layout, srs: &srs, key: &key };
+    let (srs, key) = (&srs, &key);
+    let prover = ModelProver {
+        bundle,
+        openings,
+        layout,
+        srs,
+        key,
+        watch: &Unwatched,
+        despite_memory: false,
+        library: None,
+    };
     let executor = Executor::new(&bundle.graph).unwrap();
 
     // The first item counts, the second is masked: its image is bound by nothing public.

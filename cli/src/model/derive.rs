@@ -11,7 +11,10 @@ use assay_prover::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{import::parse_output, inspect::describe};
+use super::{
+    import::{Prefer, parse_output},
+    inspect::describe,
+};
 use crate::output::{Output, hex, table};
 
 #[derive(Args)]
@@ -41,6 +44,9 @@ pub(crate) struct DeriveArgs {
     /// Make a prediction's input public instead of its commitment
     #[arg(long)]
     public_input: bool,
+    /// What the circuit shall take little of [default: a balance of time and gas]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    prefer: Option<Prefer>,
     /// Values in one row of the circuit [default: chosen by a cost model]
     #[arg(long)]
     lanes: Option<usize>,
@@ -118,8 +124,12 @@ pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     let steps = output.bar(1, "planning the circuit");
     let graph = &source.graph;
     let classes = graph.tensors[graph.output].shape[0];
-    let request =
-        PlanRequest { statement: args.kind(classes)?, lanes: args.lanes, ..PlanRequest::default() };
+    let request = PlanRequest {
+        statement: args.kind(classes)?,
+        prefer: Prefer::of(args.prefer),
+        lanes: args.lanes,
+        ..PlanRequest::default()
+    };
     let openings = args.openings as usize;
     let derived = source.derive(&args.bundle, &args.output, request, openings, &Marks::of_user()?);
     let (bundle, source_openings_left) = derived.map_err(|error| {

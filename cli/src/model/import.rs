@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Estimate, InputMode, OutputMode, PlanRequest, StatementKind},
+    circuit::{Estimate, InputMode, OutputMode, PlanRequest, Preference, StatementKind},
     import::data::{self, value_range},
     import::model::Model,
     import::quantize::{
@@ -106,8 +106,33 @@ struct QuantizeArgs {
     margin: f64,
 }
 
+/// What a circuit shall take little of.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Prefer {
+    /// Gas of a verification
+    Gas,
+    /// Time to prove
+    Time,
+    /// Memory of the prover
+    Memory,
+}
+
+impl Prefer {
+    pub(super) fn of(preferred: Option<Self>) -> Preference {
+        match preferred {
+            None => Preference::Balance,
+            Some(Self::Gas) => Preference::Gas,
+            Some(Self::Time) => Preference::Time,
+            Some(Self::Memory) => Preference::Memory,
+        }
+    }
+}
+
 #[derive(Args)]
 struct PlanArgs {
+    /// What the circuit shall take little of [default: a balance of time and gas]
+    #[arg(long, value_enum, help_heading = "Circuit", value_name = "WHAT")]
+    prefer: Option<Prefer>,
     /// Neighbouring values in one row of the circuit [default: chosen by a cost model]
     #[arg(long, help_heading = "Circuit")]
     lanes: Option<usize>,
@@ -237,6 +262,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
             output: args.plan.outputs,
         },
         openings: args.plan.openings,
+        prefer: Prefer::of(args.plan.prefer),
         lanes: args.plan.lanes,
         weight_columns: args.plan.weight_columns,
         place: None,

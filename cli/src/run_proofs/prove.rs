@@ -29,6 +29,7 @@ use crate::{
     key_folder::KeyFolder,
     output::{Output, table},
     predicted::Predicted,
+    proof_watch::ProofWatch,
     resources::Stopwatch,
     trust::read_setup,
 };
@@ -56,6 +57,9 @@ pub(crate) struct ProveRunsArgs {
     /// Proofs made at the same time; each needs the memory of one
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Begin even if a proof is expected to take more memory than is free
+    #[arg(long)]
+    despite_memory: bool,
     /// Folder for the proofs. Runs whose proofs are there already are not proven again
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
@@ -210,6 +214,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
     spinner.note(&format!("predicted for each proof: {}", predicted.text()));
     drop(spinner);
     let root = B256::from(field_to_bytes(&set.root()));
+    let watch = ProofWatch::of_several();
     let work = Work {
         prover: ModelProver {
             bundle: &bundle,
@@ -217,6 +222,9 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
             layout: &layout,
             srs: &srs,
             key: &key,
+            watch: &watch,
+            despite_memory: args.despite_memory,
+            library: None,
         },
         set: &set,
         common: Common { key: key.verifier(), context: args.context, root, model: Some(model) },

@@ -51,7 +51,7 @@ pub use gates::{ModelConfig, model_circuit::ModelCircuit};
 pub use layout::{
     Layout, LayoutOptions, RowUse,
     hash_rows::HashRows,
-    planner::{Estimate, PlanRequest, WeightsPlace, plan},
+    planner::{Estimate, PlanRequest, Preference, WeightsPlace, plan},
     profile::{ColumnProfile, HashGates, KernelRow, LaneBase, TileCells, TilePattern},
     scalar_program::field,
     tile::{ChannelView, Tile, TileSource},
@@ -59,7 +59,10 @@ pub use layout::{
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
 #[cfg(feature = "witness")]
-pub use witness::{Assignment, FirstPhase, ModelAdvice, ProvenInput, TreePlace, random_salt};
+pub use witness::{
+    Assignment, FirstPhase, LaneColumns, ModelAdvice, ProvenInput, SmallColumn, SmallNumber, TreePlace,
+    random_salt,
+};
 
 /// Why no layout can be made for a graph.
 #[derive(Debug, thiserror::Error)]

@@ -68,7 +68,7 @@ impl VerifierKey {
         shape: KeyShape,
     ) -> Result<Self, KeyError> {
         let (schedule, _) = configure::<C>(circuit.params())?;
-        let vk = guarded(|| plonk::keygen_vk(srs.params(), &Flat(circuit)))?;
+        let vk = guarded(|| plonk::keygen_vk(&srs.params(), &Flat(circuit)))?;
         let profile = Profile::new(vk.cs(), schedule, shape.weight_columns, shape.public_inputs)?;
         let data = VkData::new(&vk, &profile, srs.params().s_g2(), shape.statement);
         let info = KeyInfo::new(profile, data);
@@ -156,7 +156,7 @@ impl ProverKey {
         shape: KeyShape,
     ) -> Result<Self, KeyError> {
         let (schedule, _) = configure::<C>(circuit.params())?;
-        let pk = guarded(|| plonk::keygen_pk2(srs.params(), &Flat(circuit), false))?;
+        let pk = guarded(|| plonk::keygen_pk2(&srs.params(), &Flat(circuit), false))?;
         let (weights, inputs) = (shape.weight_columns, shape.public_inputs);
         let profile = Profile::new(pk.get_vk().cs(), schedule, weights, inputs)?;
         let data = VkData::new(pk.get_vk(), &profile, srs.params().s_g2(), shape.statement);

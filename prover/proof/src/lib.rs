@@ -17,10 +17,10 @@
 #![cfg_attr(not(feature = "prove"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "prove")]
-pub mod blinding;
-pub mod ceremony;
+pub mod advice;
 #[cfg(feature = "prove")]
-mod commit;
+mod blinding;
+pub mod ceremony;
 mod domain;
 #[cfg(feature = "prove")]
 mod fixed_base;
@@ -32,7 +32,11 @@ pub mod import;
 mod import_layout;
 #[cfg(feature = "prove")]
 pub mod key_files;
+#[cfg(feature = "prove")]
+mod key_shim;
 pub mod keys;
+#[cfg(feature = "library-prover")]
+pub mod library;
 pub mod phases;
 #[cfg(feature = "prove")]
 mod point_encoding;
@@ -52,9 +56,9 @@ pub mod transcript;
 mod verifier_params;
 pub mod verify;
 pub mod vk_data;
-#[cfg(feature = "prove")]
-mod witness;
 
+#[cfg(feature = "prove")]
+pub use advice::{AdviceColumn, AdviceSource, CircuitAdvice};
 pub use ceremony::{CEREMONIES, Ceremony};
 #[cfg(feature = "prove")]
 pub use import::{Existing, Import};
@@ -67,7 +71,11 @@ pub use profile_error::ProfileError;
 #[cfg(feature = "prove")]
 pub use proof_file::ProofFile;
 #[cfg(feature = "prove")]
-pub use prove::{commit_columns, create_proof, create_proof_self_blinded, weights_hash};
+pub use prove::{
+    Prover, commit_columns, create_proof, create_proof_self_blinded,
+    watch::{Step, Unwatched, Watch},
+    weight_polynomials, weights_hash,
+};
 #[cfg(feature = "prove")]
 pub use prove_error::ProveError;
 #[cfg(feature = "prove")]

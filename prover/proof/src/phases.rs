@@ -65,6 +65,16 @@ impl Schedule {
         self.advice.partition_point(|other| *other <= phase)
     }
 
+    /// Index of a phase's first column.
+    pub fn first_column(&self, phase: u8) -> usize {
+        self.advice.partition_point(|other| *other < phase)
+    }
+
+    /// Number of columns of a phase.
+    pub fn columns_of(&self, phase: u8) -> usize {
+        self.columns_through(phase) - self.first_column(phase)
+    }
+
     /// Number of challenges of a phase.
     pub fn challenges_after(&self, phase: u8) -> usize {
         self.challenges.iter().filter(|other| **other == phase).count()

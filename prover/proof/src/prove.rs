@@ -1,41 +1,63 @@
 //! Making proofs, and the commitments that identify a model.
+//!
+//! The protocol, the keys and the bytes of a proof are the library's: with the same randomness its prover
+//! makes the same proof (`tests/oracle`). Only who computes is another: the kernels, on columns that stay as
+//! small as they are until a step needs their polynomials, and on one part of the extended domain at a time.
 
-use halo2_proofs::{
-    arithmetic::best_multiexp,
-    halo2curves::{
-        bn256::{Fr, G1Affine},
-        group::Curve,
-    },
-    plonk::{self, Circuit},
-    poly::{
-        EvaluationDomain,
-        commitment::{Blind, Params, ParamsProver},
-    },
-};
+mod opening;
+mod permutation;
+mod polynomials;
+mod quotient;
+pub(crate) mod rounds;
+pub mod watch;
 
 use assay_arithmetic::{keccak256, weight_columns::WeightTails};
-
 use assay_files::hex_id;
+use assay_kernels::{Column, Domain, Parts};
+use halo2_proofs::{
+    halo2curves::{
+        bn256::{Fr, G1, G1Affine},
+        ff::Field,
+        group::{Curve, prime::PrimeCurveAffine},
+    },
+    plonk::Circuit,
+    transcript::{Transcript, TranscriptWrite},
+};
 
 use super::{
-    blinding::BlindingRng,
-    commit::{KnownKzg, KnownParams, KnownShplonk},
+    advice::{AdviceColumn, AdviceSource, CircuitAdvice, Shape},
+    blinding::{Randomness, random_polynomial},
     key_files::{ProverKey, matches_srs},
+    profile::{PermutationColumn, Profile},
     prove_error::ProveError,
     srs::Srs,
     transcript::{KeccakWrite, point_to_bytes},
-    witness::{Replay, Rounds},
 };
+use opening::Opening;
+use permutation::Argument;
+use polynomials::{Polynomials, RowIndicators};
+use quotient::Challenges;
+use rounds::{Committer, Rounds};
+use watch::{Costs, Meter, Step, Unwatched, Watch};
 
-/// Proves a circuit.
+/// Makes proofs of one circuit.
+#[derive(Clone, Copy)]
+pub struct Prover<'a> {
+    /// Parameters with which `key` was made.
+    pub srs: &'a Srs,
+    /// The circuit's key.
+    pub key: &'a ProverKey,
+    /// Is told how far a proof is, and can stop it.
+    pub watch: &'a dyn Watch,
+}
+
+/// Proves a circuit that assigns its columns when it is synthesized.
 ///
 /// `public_inputs` is the content of the instance column. `tails` fix the commitments of the weight
 /// columns; everything else is blinded with fresh randomness. The result is the bare proof.
 ///
 /// # Errors
-/// [`ProveError::OtherSrs`], [`ProveError::PublicInputs`] and [`ProveError::WeightTails`] when an
-/// argument does not fit the key; [`ProveError::Witness`] when the witness cannot be assigned;
-/// [`ProveError::Library`]; [`ProveError::Transcript`] when a commitment is the point at infinity.
+/// As [`create_proof_self_blinded`].
 pub fn create_proof<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,
@@ -53,7 +75,7 @@ pub fn create_proof<C: Circuit<Fr>>(
 /// values into rows that nothing constrains as the columns are opened at points, plus one.
 ///
 /// # Errors
-/// As [`create_proof`].
+/// [`ProveError::WeightTails`] when `tails` do not fit the key; else as [`Prover::prove`].
 pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     srs: &Srs,
     key: &ProverKey,
@@ -62,72 +84,290 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
     tails: &WeightTails,
     self_blinded: usize,
 ) -> Result<Vec<u8>, ProveError> {
-    let info = key.info();
-    let profile = info.profile();
-    if !matches_srs(info, srs) {
-        return Err(ProveError::OtherSrs {
-            expected: hex_id(&info.setup_id()),
-            key_k: info.data().k,
-            found: hex_id(&srs.id()),
-            srs_k: srs.k(),
-        });
-    }
-    if public_inputs.len() != profile.public_inputs {
-        return Err(ProveError::PublicInputs {
-            found: public_inputs.len(),
-            expected: profile.public_inputs,
-        });
-    }
+    let mut advice = circuit_advice(key, &circuit, public_inputs, tails, self_blinded)?;
+    Prover { srs, key, watch: &Unwatched }.prove(&mut advice, public_inputs)
+}
+
+/// The columns of a circuit that assigns them itself; see [`create_proof_self_blinded`].
+///
+/// # Errors
+/// [`ProveError::WeightTails`] when `tails` do not fit the key.
+pub fn circuit_advice<'a, C: Circuit<Fr>>(
+    key: &ProverKey,
+    circuit: &'a C,
+    public_inputs: &[Fr],
+    tails: &'a WeightTails,
+    self_blinded: usize,
+) -> Result<CircuitAdvice<'a, C>, ProveError> {
+    let profile = key.info().profile();
     let complete = |rows: &Vec<Fr>| rows.len() > profile.blinding_factors;
     let columns = profile.weight_columns;
-    if tails.rows.len() != columns
-        || !tails.rows.iter().all(complete)
-        || tails.commitments.as_ref().is_some_and(|points| points.len() != columns)
-    {
+    if tails.rows.len() != columns || !tails.rows.iter().all(complete) {
         return Err(ProveError::WeightTails { columns, rows: profile.blinding_factors + 1 });
     }
-    let rounds = Rounds {
-        srs,
-        domain: key.vk().get_domain(),
-        schedule: &profile.schedule,
+    let shape = Shape {
+        k: key.info().data().k,
+        schedule: profile.schedule.clone(),
         blinding_factors: profile.blinding_factors,
-        public_inputs,
-        transcript_repr: key.vk().transcript_repr(),
-        tails,
+        public_inputs: public_inputs.to_vec(),
     };
-    let mut rng = BlindingRng::new(self_blinded, profile.blinding_factors);
-    let work = || rounds.run(&circuit, &mut rng);
-    let witness = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(witness) => witness?,
-        Err(payload) => return Err(ProveError::Witness(super::panic_message(&payload))),
-    };
+    Ok(CircuitAdvice::new(circuit, tails, self_blinded, shape))
+}
 
-    let params = KnownParams::new(srs.shared_params());
-    for (column, commitment) in witness.columns.iter().zip(&witness.commitments) {
-        params.register(column, *commitment);
+impl Prover<'_> {
+    /// Makes a proof: `advice` gives the witness, `public_inputs` is the content of the instance column.
+    ///
+    /// # Errors
+    /// [`ProveError::OtherSrs`] and [`ProveError::PublicInputs`] when an argument does not fit the key;
+    /// [`ProveError::Witness`] when there is no witness; [`ProveError::Transcript`] when a commitment is the
+    /// point at infinity; [`ProveError::Cancelled`].
+    pub fn prove(
+        &self,
+        advice: &mut dyn AdviceSource,
+        public_inputs: &[Fr],
+    ) -> Result<Vec<u8>, ProveError> {
+        self.prove_with(advice, public_inputs, Randomness::fresh())
     }
-    let proof = Vec::with_capacity(profile.proof_bytes());
-    let mut transcript = KeccakWrite::new(proof, &profile.schedule);
-    let work = || {
-        plonk::create_proof_from_advice::<KnownKzg, KnownShplonk<'_>, _, _, _>(
-            &params,
-            key.pk(),
-            &[public_inputs],
-            witness.columns,
-            Replay::new(&witness.words, rng),
-            &mut transcript,
-        )
+
+    /// As [`Prover::prove`], with chosen randomness: what hides the witness has to be drawn anew for each proof.
+    ///
+    /// # Errors
+    /// As [`Prover::prove`].
+    pub(crate) fn prove_with(
+        &self,
+        advice: &mut dyn AdviceSource,
+        public_inputs: &[Fr],
+        mut randomness: Randomness,
+    ) -> Result<Vec<u8>, ProveError> {
+        self.check(public_inputs)?;
+        let (srs, key) = (self.srs, self.key);
+        let (profile, k) = (key.info().profile(), srs.k());
+        let rows = 1usize << k;
+        let proof = Vec::with_capacity(profile.proof_bytes());
+        let mut transcript = KeccakWrite::new(proof, &profile.schedule);
+        let domain = Domain::new(srs.kernels(), k);
+        let parts = parts(srs, profile);
+        let mut columns = Columns {
+            prover: self,
+            domain: &domain,
+            meter: Meter::new(self.watch, costs(profile, &parts)),
+            polynomials: Vec::with_capacity(profile.advice_columns()),
+            permuted: vec![Vec::new(); profile.permutation.len()],
+        };
+        let transcript_repr = key.vk().transcript_repr();
+        let rounds = Rounds { k, profile, public_inputs, transcript_repr };
+        let challenges =
+            rounds.run(advice, &mut randomness.rng, &mut transcript, &mut columns)?;
+        let Columns { mut meter, polynomials, permuted, .. } = columns;
+
+        // The lookup argument's challenge; there are no lookups of the library's.
+        let _theta = *transcript.squeeze_challenge_scalar::<()>();
+        let beta = *transcript.squeeze_challenge_scalar::<()>();
+        let gamma = *transcript.squeeze_challenge_scalar::<()>();
+        let argument = Argument { srs, key, domain: &domain, beta, gamma };
+        let permuted = self.permuted_values(permuted);
+        let permutation =
+            argument.commit(permuted, &mut randomness.rng, &mut transcript, &mut meter)?;
+        let random = match randomness.vanishing {
+            Some(coefficients) => coefficients,
+            None => random_polynomial(rows, &mut randomness.rng),
+        };
+        let commitment: G1Affine = srs.monomial().exponentiate_full(&random).to_affine();
+        transcript.write_point(commitment)?;
+        meter.done(Step::Quotient)?;
+        let y = *transcript.squeeze_challenge_scalar::<()>();
+
+        let polynomials = Polynomials {
+            rows,
+            advice: polynomials,
+            fixed: self.fixed_polynomials(&domain, &mut meter)?,
+            instance: instance(&domain, public_inputs),
+            permutation,
+            random,
+            row_indicators: RowIndicators::new(&domain, profile),
+        };
+        let circuit = challenges.as_slice();
+        let challenges = Challenges { circuit, beta, gamma, y };
+        let pieces = polynomials.quotient(profile, &challenges, &parts, &mut meter)?;
+        drop(parts);
+        for piece in &pieces {
+            let commitment: G1Affine = srs.monomial().exponentiate_full(piece).to_affine();
+            transcript.write_point(commitment)?;
+            meter.done(Step::Quotient)?;
+        }
+        let x: Fr = *transcript.squeeze_challenge_scalar::<()>();
+        let quotient = fold(srs, pieces, x.pow_vartime([rows as u64]));
+        let opening =
+            Opening { srs, profile, polynomials: &polynomials, quotient: &quotient, x };
+        opening.write(&mut transcript, &mut meter)?;
+        Ok(transcript.finish()?)
+    }
+
+    fn check(&self, public_inputs: &[Fr]) -> Result<(), ProveError> {
+        let (info, srs) = (self.key.info(), self.srs);
+        if !matches_srs(info, srs) {
+            return Err(ProveError::OtherSrs {
+                expected: hex_id(&info.setup_id()),
+                key_k: info.data().k,
+                found: hex_id(&srs.id()),
+                srs_k: srs.k(),
+            });
+        }
+        let (found, expected) = (public_inputs.len(), info.profile().public_inputs);
+        if found != expected {
+            return Err(ProveError::PublicInputs { found, expected });
+        }
+        Ok(())
+    }
+
+    /// The permutation's columns by rows: `advice` has those of the witness.
+    fn permuted_values(&self, mut advice: Vec<Vec<Fr>>) -> Vec<Vec<Fr>> {
+        let profile = self.key.info().profile();
+        for (column, values) in profile.permutation.iter().zip(&mut advice) {
+            if let PermutationColumn::Fixed(query) = column {
+                *values = self.key.fixed()[profile.fixed_queries[*query].0].to_full();
+            }
+        }
+        advice
+    }
+
+    fn fixed_polynomials(
+        &self,
+        domain: &Domain,
+        meter: &mut Meter<'_>,
+    ) -> Result<Vec<Vec<Fr>>, ProveError> {
+        let columns = self.key.fixed();
+        columns
+            .iter()
+            .map(|column| {
+                let coefficients = domain.coefficients(column);
+                meter.done(Step::Key)?;
+                Ok(coefficients)
+            })
+            .collect()
+    }
+}
+
+/// Commits to the advice columns and keeps their polynomials.
+struct Columns<'a> {
+    prover: &'a Prover<'a>,
+    domain: &'a Domain,
+    meter: Meter<'a>,
+    polynomials: Vec<Vec<Fr>>,
+    /// Values by rows of the permutation's columns.
+    permuted: Vec<Vec<Fr>>,
+}
+
+impl Committer for Columns<'_> {
+    fn commit(&mut self, _: usize, column: &AdviceColumn) -> Result<G1, ProveError> {
+        let srs = self.prover.srs;
+        let commitment = match column {
+            AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
+                srs.lagrange().exponentiate(values)
+            }
+            AdviceColumn::Polynomial { commitment: Some(point), .. } => point.to_curve(),
+            AdviceColumn::Polynomial { coefficients, .. } => {
+                srs.monomial().exponentiate_full(coefficients)
+            }
+        };
+        match column {
+            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
+                self.meter.done(Step::Columns)?;
+            }
+            _ => self.meter.small_column()?,
+        }
+        Ok(commitment)
+    }
+
+    fn keep(&mut self, index: usize, column: AdviceColumn) -> Result<(), ProveError> {
+        let profile = self.prover.key.info().profile();
+        let of = |permuted: &PermutationColumn| match permuted {
+            PermutationColumn::Advice(query) => profile.advice_queries[*query].0 == index,
+            PermutationColumn::Fixed(_) => false,
+        };
+        let place = profile.permutation.iter().position(of);
+        let coefficients = match column {
+            AdviceColumn::Polynomial { mut coefficients, .. } => {
+                if let Some(place) = place {
+                    let mut values = coefficients.clone();
+                    values.resize(1 << self.domain.k(), Fr::ZERO);
+                    self.domain.values_in_place(&mut values);
+                    self.permuted[place] = values;
+                }
+                coefficients.shrink_to_fit();
+                coefficients
+            }
+            AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
+                if let Some(place) = place {
+                    self.permuted[place] = values.to_full();
+                }
+                match values {
+                    Column::Full(mut values) => {
+                        self.domain.coefficients_in_place(&mut values);
+                        values
+                    }
+                    small => self.domain.coefficients(&small),
+                }
+            }
+        };
+        self.polynomials.push(coefficients);
+        Ok(())
+    }
+}
+
+fn instance(domain: &Domain, public_inputs: &[Fr]) -> Vec<Fr> {
+    let values = vec![0; 1 << domain.k()];
+    let exceptions = (0..).zip(public_inputs.iter().copied()).collect();
+    domain.coefficients(&Column::Small { values, exceptions })
+}
+
+/// The extended domain, in parts that are small beside the columns but not so small that their number costs.
+fn parts(srs: &Srs, profile: &Profile) -> Parts {
+    const LEAST_ROWS: u32 = 12;
+    const MOST_PARTS: u32 = 2;
+    let k = srs.k();
+    let extension = profile.quotient_pieces.next_power_of_two().ilog2();
+    let split = k.saturating_sub(LEAST_ROWS).min(MOST_PARTS);
+    Parts::new(srs.kernels(), k, extension, extension + split)
+}
+
+/// sum over the pieces of x^(n i) piece_i.
+fn fold(srs: &Srs, pieces: Vec<Vec<Fr>>, xn: Fr) -> Vec<Fr> {
+    let mut power = Fr::ONE;
+    let mut terms = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        terms.push((piece.as_slice(), power));
+        power *= xn;
+    }
+    let mut folded = vec![Fr::ZERO; pieces.first().map_or(0, Vec::len)];
+    srs.kernels().combine(&terms, &mut folded);
+    folded
+}
+
+/// Expected times, in nanoseconds a row of one thread.
+fn costs(profile: &Profile, parts: &Parts) -> Costs {
+    let full = 1200.0;
+    let small = 150.0;
+    let cells = profile.advice_queries.len() + profile.fixed_queries.len();
+    let part = (cells as f64 * 200.0 + 4000.0) / parts.count() as f64 * 2.0;
+    let first = profile.schedule.columns_through(0);
+    let later = profile.advice_columns() - first;
+    let mut costs = Costs {
+        small_column: small + 80.0,
+        full_column: full + 80.0,
+        key_column: 80.0,
+        product: full + 300.0,
+        part,
+        commitment: full + 500.0,
+        total: 0.0,
     };
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    // Else the library has moved the columns, and every commitment was computed twice.
-    debug_assert!(outcome.is_err() || params.is_exhausted());
-    // A point at infinity is the better explanation of whatever came after it.
-    let proof = transcript.finish()?;
-    match outcome {
-        Ok(Ok(())) => Ok(proof),
-        Ok(Err(error)) => Err(ProveError::Library(error)),
-        Err(payload) => Err(ProveError::Witness(super::panic_message(&payload))),
-    }
+    costs.total = first as f64 * costs.small_column
+        + later as f64 * costs.full_column
+        + profile.fixed_columns as f64 * costs.key_column
+        + profile.products() as f64 * costs.product
+        + (parts.count() + 1 + profile.quotient_pieces) as f64 * costs.part
+        + 3.0 * costs.commitment;
+    costs
 }
 
 /// Commits to columns without making a proof: for the weight columns, the points that every proof
@@ -136,21 +376,29 @@ pub fn create_proof_self_blinded<C: Circuit<Fr>>(
 /// A column of `2^h` values, `h <= k`, stands for the polynomial of degree below `2^h` with these
 /// values on the subgroup of that size. Returns `None` for a column of another length.
 pub fn commit_columns(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<G1Affine>> {
-    let (params, n) = (srs.params(), 1usize << srs.k());
+    let full = columns.first()?.len() == 1 << srs.k();
+    if full && columns.iter().all(|column| column.len() == 1 << srs.k()) {
+        let commit = |column: &Vec<Fr>| srs.lagrange().exponentiate_full(column).to_affine();
+        return Some(columns.iter().map(commit).collect());
+    }
+    let polynomials = weight_polynomials(srs, columns)?;
+    let commit = |column: &Vec<Fr>| srs.monomial().exponentiate_full(column).to_affine();
+    Some(polynomials.iter().map(commit).collect())
+}
+
+/// Coefficients of the polynomials that columns stand for; see [`commit_columns`].
+pub fn weight_polynomials(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<Vec<Fr>>> {
     let k = columns.first()?.len().checked_ilog2()?;
     if k > srs.k() || columns.iter().any(|column| column.len() != 1 << k) {
         return None;
     }
-    let domain = EvaluationDomain::<Fr>::new(1, k);
-    let commit = |column: &Vec<Fr>| {
-        let polynomial = domain.lagrange_from_vec(column.clone());
-        if column.len() == n {
-            return params.commit_lagrange(&polynomial, Blind::default()).to_affine();
-        }
-        let coefficients = domain.lagrange_to_coeff(polynomial);
-        best_multiexp(&coefficients, &params.get_g()[..column.len()]).to_affine()
+    let domain = Domain::new(srs.kernels(), k);
+    let interpolate = |column: &Vec<Fr>| {
+        let mut coefficients = column.clone();
+        domain.coefficients_in_place(&mut coefficients);
+        coefficients
     };
-    Some(columns.iter().map(commit).collect())
+    Some(columns.iter().map(interpolate).collect())
 }
 
 /// The model's hash: Keccak-256 of the weight points, 64 bytes each.

@@ -44,7 +44,20 @@ pub enum ProveError {
     /// The circuit or the library panicked, which is how errors of witness assignment surface.
     #[error("proving failed while assigning the witness: {0}")]
     Witness(String),
+    /// The watcher stopped the proof.
+    #[error("the proof was cancelled")]
+    Cancelled,
     /// Something cannot be encoded.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
+}
+
+impl From<std::io::Error> for ProveError {
+    /// A proof is written to memory, which fails only with what the transcript could not encode.
+    fn from(error: std::io::Error) -> Self {
+        match error.downcast::<TranscriptError>() {
+            Ok(error) => Self::Transcript(error),
+            Err(error) => Self::Witness(error.to_string()),
+        }
+    }
 }

@@ -14,19 +14,20 @@ use std::{
 };
 
 use halo2_proofs::{
-    SerdeFormat,
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine, G2Affine},
         ff::{Field, PrimeField},
         serde::SerdeObject,
     },
-    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+    poly::kzg::commitment::ParamsKZG,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use assay_arithmetic::keccak256;
+
+use assay_kernels::{Bases, Kernels, kernels};
 
 use assay_files::{FileError, Kind, Reader, Writer, check_belongs};
 
@@ -49,8 +50,11 @@ pub(super) const SRS: Kind = Kind::public(*b"ASSAYSRS", "KZG parameters");
 /// KZG parameters for polynomials of 2^k coefficients.
 #[derive(Debug, Clone)]
 pub struct Srs {
-    pub(super) params: Arc<ParamsKZG<Bn256>>,
-    pub(super) dev_seed: Option<[u8; 32]>,
+    k: u32,
+    monomial: Arc<Bases>,
+    lagrange: Arc<Bases>,
+    s_g2: G2Affine,
+    dev_seed: Option<[u8; 32]>,
 }
 
 /// Why parameters are not available.
@@ -132,9 +136,9 @@ impl Srs {
             }
         });
         let g_lagrange = table.multiply(&scalars);
-        let g2 = G2Affine::generator();
-        let s_g2 = G2Affine::from(g2 * secret);
-        Ok(Self { params: Arc::new(assemble(k, g, Some(g_lagrange), s_g2)), dev_seed: Some(seed) })
+        let s_g2 = G2Affine::from(G2Affine::generator() * secret);
+        let (monomial, lagrange) = (Bases::new(kernels(), &g), Bases::new(kernels(), &g_lagrange));
+        Ok(Self::of(k, monomial, lagrange, s_g2, Some(seed)))
     }
 
     /// A development setup with a seed from the operating system.
@@ -147,18 +151,55 @@ impl Srs {
         Self::dev(k, seed)
     }
 
-    /// The library's parameters.
-    pub fn params(&self) -> &ParamsKZG<Bn256> {
-        &self.params
+    fn of(
+        k: u32,
+        monomial: Bases,
+        lagrange: Bases,
+        s_g2: G2Affine,
+        dev_seed: Option<[u8; 32]>,
+    ) -> Self {
+        let (monomial, lagrange) = (Arc::new(monomial), Arc::new(lagrange));
+        Self { k, monomial, lagrange, s_g2, dev_seed }
     }
 
-    pub(super) fn shared_params(&self) -> Arc<ParamsKZG<Bn256>> {
-        Arc::clone(&self.params)
+    /// The same parameters for other kernels.
+    pub fn with_kernels(&self, kernels: &'static dyn Kernels) -> Self {
+        let bases = |bases: &Bases| Bases::new(kernels, &bases.to_points());
+        let (monomial, lagrange) = (bases(&self.monomial), bases(&self.lagrange));
+        Self::of(self.k, monomial, lagrange, self.s_g2, self.dev_seed)
+    }
+
+    /// What computes with these parameters.
+    pub fn kernels(&self) -> &'static dyn Kernels {
+        self.monomial.kernels()
+    }
+
+    /// `[s^i]_1`: commits to coefficients.
+    pub fn monomial(&self) -> &Bases {
+        &self.monomial
+    }
+
+    /// `[l_i(s)]_1`: commits to values by rows.
+    pub fn lagrange(&self) -> &Bases {
+        &self.lagrange
+    }
+
+    /// `[s]_2`.
+    pub fn s_g2(&self) -> G2Affine {
+        self.s_g2
+    }
+
+    pub(crate) fn params(&self) -> ParamsKZG<Bn256> { self.to_library() }
+
+    /// A copy in the library's form.
+    pub fn to_library(&self) -> ParamsKZG<Bn256> {
+        let lagrange = Some(self.lagrange.to_points());
+        assemble(self.k, self.monomial.to_points(), lagrange, self.s_g2)
     }
 
     /// Logarithm of the number of coefficients.
     pub fn k(&self) -> u32 {
-        self.params.k()
+        self.k
     }
 
     /// Whether this setup was made with a seed that it holds. That it was not says nothing: see
@@ -169,7 +210,7 @@ impl Srs {
 
     /// Identifies the secret, whatever k: Keccak-256 of `[s]_2`.
     pub fn id(&self) -> [u8; 32] {
-        setup_id(&self.params.s_g2())
+        setup_id(&self.s_g2)
     }
 
     /// The ceremony whose point this setup has. Without one somebody may know the secret.
@@ -195,14 +236,12 @@ impl Srs {
 
     fn fill(&self, path: &Path) -> Result<Writer, SrsError> {
         let mut writer = start_file(path, self.k(), self.dev_seed, &self.id())?;
-        // The library keeps the Lagrange form to itself, so take both from its own serialization,
-        // which starts with four bytes of k and is otherwise the layout of this file.
-        let mut forward = Forward { skip: 4, writer: &mut writer, error: None };
-        let written = self.params.write_custom(&mut forward, SerdeFormat::RawBytesUnchecked);
-        if let Some(error) = forward.error {
-            return Err(error.into());
+        for bases in [&self.monomial, &self.lagrange] {
+            write_g1(&mut writer, path, bases)?;
         }
-        written.map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+        for point in [G2Affine::generator(), self.s_g2] {
+            writer.put(&point.to_raw_bytes())?;
+        }
         Ok(writer)
     }
 
@@ -255,46 +294,21 @@ impl Srs {
             return Ok(srs);
         }
         let skipped = ((1u64 << found) - (1u64 << asked)) * G1_BYTES as u64;
-        let g = read_g1(&mut reader, 1 << asked)?;
+        let monomial = read_g1(&mut reader, 1 << asked)?;
         reader.skip(skipped)?;
-        let g_lagrange = if asked == found {
+        let lagrange = if asked == found {
             read_g1(&mut reader, 1 << asked)?
         } else {
             reader.skip((G1_BYTES as u64) << found)?;
-            to_lagrange(&g, asked, &|_| ())
+            Bases::new(kernels(), &to_lagrange(&monomial.to_points(), asked, &|_| ()))
         };
         let _g2 = read_g2(&mut reader)?;
         let s_g2 = read_g2(&mut reader)?;
         let belongs_to = *reader.belongs_to();
         reader.finish()?;
-        let srs = Self { params: Arc::new(assemble(asked, g, Some(g_lagrange), s_g2)), dev_seed };
+        let srs = Self::of(asked, monomial, lagrange, s_g2, dev_seed);
         check_belongs(path, "KZG secret", &belongs_to, &srs.id())?;
         Ok(srs)
-    }
-}
-
-/// Passes the library's serialization on to an envelope.
-struct Forward<'a> {
-    skip: usize,
-    writer: &'a mut Writer,
-    error: Option<FileError>,
-}
-
-impl std::io::Write for Forward<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let skipped = self.skip.min(bytes.len());
-        self.skip -= skipped;
-        if let Some(rest) = bytes.get(skipped..)
-            && let Err(error) = self.writer.put(rest)
-        {
-            self.error = Some(error);
-            return Err(std::io::ErrorKind::Other.into());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -342,17 +356,33 @@ pub(super) fn read_header(reader: &mut Reader) -> Result<(u32, Option<[u8; 32]>)
     Ok((k, (flags == FLAG_DEV).then_some(seed)))
 }
 
-fn read_g1(reader: &mut Reader, count: usize) -> Result<Vec<G1Affine>, SrsError> {
-    const CHUNK: usize = 1 << 14;
-    let mut points = Vec::with_capacity(count);
-    let mut block = vec![0u8; CHUNK * G1_BYTES];
-    while points.len() < count {
-        let step = CHUNK.min(count - points.len());
-        let bytes = &mut block[..step * G1_BYTES];
+/// Points read or written at a time (1 MiB).
+const BLOCK_POINTS: usize = 1 << 14;
+
+fn read_g1(reader: &mut Reader, count: usize) -> Result<Bases, SrsError> {
+    let mut bases = Bases::with_capacity(kernels(), count);
+    let mut block = vec![0u8; BLOCK_POINTS.min(count) * G1_BYTES];
+    while bases.len() < count {
+        let bytes = &mut block[..BLOCK_POINTS.min(count - bases.len()) * G1_BYTES];
         reader.take(bytes)?;
-        points.extend(bytes.chunks_exact(G1_BYTES).map(G1Affine::from_raw_bytes_unchecked));
+        let points: Vec<_> =
+            bytes.chunks_exact(G1_BYTES).map(G1Affine::from_raw_bytes_unchecked).collect();
+        bases.extend(&points);
     }
-    Ok(points)
+    Ok(bases)
+}
+
+fn write_g1(writer: &mut Writer, path: &Path, bases: &Bases) -> Result<(), FileError> {
+    let mut block = Vec::with_capacity(BLOCK_POINTS * G1_BYTES);
+    for start in (0..bases.len()).step_by(BLOCK_POINTS) {
+        block.clear();
+        for index in start..bases.len().min(start + BLOCK_POINTS) {
+            let written = bases.get(index).write_raw(&mut block);
+            written.map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+        }
+        writer.put(&block)?;
+    }
+    Ok(())
 }
 
 pub(super) fn read_g2(reader: &mut Reader) -> Result<G2Affine, SrsError> {

@@ -18,7 +18,7 @@ use assay_prover::{
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},
     prediction::{self, Statement},
-    proof::{KeyError, ProverKey, Srs, SrsError},
+    proof::{KeyError, ProverKey, Srs, SrsError, Unwatched},
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -226,6 +226,8 @@ fn prove_error(error: &ModelProofError) -> ProveError {
         ModelProofError::Openings(openings) if !openings.is_spent() => {
             ProveError::NotReady(error.to_string())
         }
+        // Others may give theirs back.
+        ModelProofError::Memory { .. } => ProveError::NotReady(error.to_string()),
         _ => ProveError::Failed(error.to_string()),
     }
 }
@@ -254,6 +256,10 @@ impl LoadedModel {
             layout: &self.layout,
             srs: &self.srs,
             key: &self.key,
+            // What was begun runs to its end: see `prove` above.
+            watch: &Unwatched,
+            despite_memory: false,
+            library: None,
         };
         let prediction =
             prediction::prove(prover, &statement).map_err(|error| prove_error(&error))?;

@@ -15,6 +15,8 @@ pub struct PlanRequest {
     /// Openings that one blinding seed must allow [default: what there is room for, from 256 to
     /// 1,024].
     pub openings: Option<usize>,
+    /// What the circuit shall take little of.
+    pub prefer: Preference,
     /// Fixes the number of lanes.
     pub lanes: Option<usize>,
     /// Fixes the number of weight columns.
@@ -22,6 +24,20 @@ pub struct PlanRequest {
     /// Keeps the weights where another circuit of the model has them; then the number of weight
     /// columns and of openings are that circuit's.
     pub place: Option<WeightsPlace>,
+}
+
+/// What a circuit shall take little of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// Time and gas: 100,000 gas are worth a CPU second.
+    #[default]
+    Balance,
+    /// Gas of a verification, whatever the time.
+    Gas,
+    /// Time to prove, whatever the gas.
+    Time,
+    /// Memory of the prover, whatever the rest.
+    Memory,
 }
 
 /// Where the circuits of one model keep its weights.
@@ -61,8 +77,21 @@ const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 /// Openings by default, at least and at most.
 const OPENINGS: [usize; 2] = [256, 1024];
 const WEIGHT_COLUMNS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
-/// CPU seconds that 100,000 gas are worth to the planner.
-const SECONDS_PER_100K_GAS: f64 = 1.0;
+/// Weight of what a [`Preference`] does not name, so that it decides between equals.
+const LITTLE: f64 = 1e-3;
+
+impl Preference {
+    /// The planner takes the layout of the least score.
+    fn score(self, estimate: &Estimate) -> f64 {
+        let (seconds, gas) = (estimate.prove_cpu_s, estimate.verify_gas / 1e5);
+        match self {
+            Self::Balance => seconds + gas,
+            Self::Gas => gas + LITTLE * seconds,
+            Self::Time => seconds + LITTLE * gas,
+            Self::Memory => estimate.peak_rss_mb + LITTLE * (seconds + gas),
+        }
+    }
+}
 
 /// Makes the cheapest layout.
 ///
@@ -106,7 +135,7 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
             let weights_decide = layout.weight_rows_needed() + RESERVED_ROWS > 1 << (layout.k - 1);
             if layout.k <= MAX_K {
                 let estimate = layout.estimate();
-                let score = estimate.prove_cpu_s + estimate.verify_gas / 1e5 * SECONDS_PER_100K_GAS;
+                let score = request.prefer.score(&estimate);
                 if best.as_ref().is_none_or(|(least, _)| score < *least) {
                     best = Some((score, layout));
                 }
@@ -183,5 +212,31 @@ impl Layout {
             peak_rss_mb,
             verify_gas,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_testing::networks::mixed_network;
+
+    use super::*;
+
+    #[test]
+    fn a_preference_gets_the_least_of_what_it_names() {
+        let (graph, _) = mixed_network();
+        let planned = |prefer| {
+            let request = PlanRequest { prefer, ..PlanRequest::default() };
+            plan(&graph, request).expect("a layout").estimate()
+        };
+        let [balance, gas, time, memory] =
+            [Preference::Balance, Preference::Gas, Preference::Time, Preference::Memory]
+                .map(planned);
+        for other in [balance, gas, time, memory] {
+            assert!(gas.verify_gas <= other.verify_gas);
+            assert!(time.prove_cpu_s <= other.prove_cpu_s);
+            assert!(memory.peak_rss_mb <= other.peak_rss_mb);
+        }
+        // They are not all the same layout.
+        assert!(gas.verify_gas < time.verify_gas || gas.peak_rss_mb > memory.peak_rss_mb);
     }
 }

@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod files;
+mod oracle;
 mod srs;
 mod transcript;
 
 use halo2_proofs::halo2curves::{
     bn256::{Fr, G1Affine},
     ff::Field,
+    group::Curve,
 };
 
 use assay_arithmetic::weight_columns::BlindingSeed;
@@ -116,13 +118,7 @@ fn self_blinded_columns_keep_their_last_rows() {
     let column = {
         let mut rows = lane;
         rows.resize(1 << setup.params.k, Fr::ZERO);
-        let domain = halo2_proofs::poly::EvaluationDomain::<Fr>::new(1, setup.params.k);
-        let polynomial = domain.lagrange_from_vec(rows);
-        use halo2_proofs::{
-            halo2curves::group::Curve,
-            poly::commitment::{Blind, Params},
-        };
-        setup.srs.params().commit_lagrange(&polynomial, Blind::default()).to_affine()
+        setup.srs.lagrange().exponentiate_full(&rows).to_affine()
     };
     let range = weights * POINT_BYTES..(weights + 1) * POINT_BYTES;
     for (self_blinded, same) in [(0, false), (1, true)] {

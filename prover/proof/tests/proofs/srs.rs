@@ -27,8 +27,8 @@ fn raw(params: &ParamsKZG<Bn256>) -> Vec<u8> {
 fn development_setup_is_a_setup() {
     let srs = Srs::dev(7, [3; 32]).unwrap();
     assert!(srs.is_dev());
-    assert_eq!(srs.params().get_g().len(), 1 << 7);
-    assert_eq!(srs.params().get_g()[0], G1Affine::generator());
+    assert_eq!(srs.to_library().get_g().len(), 1 << 7);
+    assert_eq!(srs.to_library().get_g()[0], G1Affine::generator());
     // The points are powers of one secret, in both forms.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kzg.srs");
@@ -36,10 +36,10 @@ fn development_setup_is_a_setup() {
     Srs::check_file(&path, &|_, _| ()).unwrap();
     let smaller = Srs::dev(5, [3; 32]).unwrap();
     assert_eq!(smaller.id(), srs.id());
-    assert_eq!(smaller.params().get_g(), &srs.params().get_g()[..32]);
-    let mut downsized = srs.params().clone();
+    assert_eq!(smaller.to_library().get_g(), &srs.to_library().get_g()[..32]);
+    let mut downsized = srs.to_library();
     downsized.downsize(5);
-    assert_eq!(raw(&downsized), raw(smaller.params()));
+    assert_eq!(raw(&downsized), raw(&smaller.to_library()));
     assert_ne!(Srs::dev(5, [2; 32]).unwrap().id(), srs.id());
     assert!(matches!(Srs::dev(0, [0; 32]), Err(SrsError::K(0))));
     assert!(matches!(Srs::dev(29, [0; 32]), Err(SrsError::K(29))));
@@ -55,7 +55,7 @@ fn files_of_parameters() {
     for k in [None, Some(7), Some(4)] {
         let read = Srs::read(&path, k).unwrap();
         let expected = Srs::dev(k.unwrap_or(7), [3; 32]).unwrap();
-        assert_eq!(raw(read.params()), raw(expected.params()));
+        assert_eq!(raw(&read.to_library()), raw(&expected.to_library()));
         assert!(read.is_dev());
     }
     let error = Srs::read(&path, Some(8)).unwrap_err();

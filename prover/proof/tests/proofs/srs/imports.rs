@@ -223,7 +223,7 @@ fn every_format_gives_the_same_parameters() {
     for (name, bytes, _) in formats(Fr::from(SECRET)) {
         let srs = place.import(&bytes, None).unwrap();
         assert!(!srs.is_dev(), "{name}");
-        expected.push(raw(srs.params()));
+        expected.push(raw(&srs.to_library()));
     }
     let good = halo2(&Points::of(Fr::from(SECRET), POWER), SerdeFormat::RawBytes);
     assert!(expected.iter().all(|found| *found == good));
@@ -239,7 +239,7 @@ fn files_are_read_for_any_size_that_they_have() {
         for k in 1..=6 {
             let srs = place.import(&bytes, Some(k)).unwrap();
             let expected = halo2(&Points::of(secret, k), SerdeFormat::RawBytes);
-            assert_eq!(raw(srs.params()), expected, "k = {k}, prepared: {prepared}");
+            assert_eq!(raw(&srs.to_library()), expected, "k = {k}, prepared: {prepared}");
             std::fs::write(&place.source, &bytes).unwrap();
             let import = Import::open(&place.source, Some(k)).unwrap();
             assert_eq!((import.has_lagrange(), import.format()), (prepared, SourceFormat::Ptau));
@@ -256,7 +256,7 @@ fn files_are_read_for_any_size_that_they_have() {
         let bytes = halo2(&Points::of(secret, 4), format);
         let srs = place.import(&bytes, Some(3)).unwrap();
         let expected = halo2(&Points::of(secret, 3), SerdeFormat::RawBytes);
-        assert_eq!(raw(srs.params()), expected);
+        assert_eq!(raw(&srs.to_library()), expected);
         assert!(matches!(place.import(&bytes, Some(5)), Err(SrsError::TooSmall { .. })));
     }
 }
@@ -268,10 +268,10 @@ fn files_of_several_blocks() {
     let srs = Srs::dev(16, [3; 32]).unwrap();
     for format in [SerdeFormat::RawBytes, SerdeFormat::Processed] {
         let mut bytes = Vec::new();
-        srs.params().write_custom(&mut bytes, format).unwrap();
+        srs.to_library().write_custom(&mut bytes, format).unwrap();
         let imported = place.import(&bytes, None).unwrap();
         assert!(!imported.is_dev());
-        assert!(raw(imported.params()) == raw(srs.params()));
+        assert!(raw(&imported.to_library()) == raw(&srs.to_library()));
     }
 }
 
@@ -471,14 +471,14 @@ fn parameters_of_the_library_are_read_for_smaller_circuits_too() {
     let rng = rand_chacha::ChaCha20Rng::from_seed([4; 32]);
     let params = ParamsKZG::<Bn256>::setup(6, rng);
     let srs = place.import(&raw(&params), None).unwrap();
-    assert_eq!(raw(srs.params()), raw(&params));
+    assert_eq!(raw(&srs.to_library()), raw(&params));
     assert_eq!(srs.id(), setup_id(&params.s_g2()));
     let mut expected = params.clone();
     expected.downsize(4);
-    assert_eq!(raw(place.import(&raw(&params), Some(4)).unwrap().params()), raw(&expected));
+    assert_eq!(raw(&place.import(&raw(&params), Some(4)).unwrap().to_library()), raw(&expected));
     srs.write(&place.output).unwrap();
     let read = Srs::read(&place.output, Some(4)).unwrap();
-    assert_eq!(raw(read.params()), raw(&expected));
+    assert_eq!(raw(&read.to_library()), raw(&expected));
     assert!(!read.is_dev());
 }
 

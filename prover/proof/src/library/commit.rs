@@ -1,8 +1,9 @@
 //! KZG with commitments that were computed before.
 //!
 //! The library's `create_proof_from_advice` commits to all advice columns again; this commitment
-//! scheme answers with the commitments of [`super::witness`] instead, by the columns' addresses,
-//! each once. All else is the library's KZG and SHPLONK.
+//! scheme answers with the commitments of the rounds instead, by the columns' addresses,
+//! each once. All else is the library's KZG and SHPLONK. It also keeps the first polynomial that is committed
+//! to by its coefficients: the random one of the vanishing argument.
 
 use std::{
     collections::HashMap,
@@ -26,12 +27,12 @@ use rand_core::RngCore;
 pub(super) struct KnownParams {
     inner: Arc<ParamsKZG<Bn256>>,
     known: Arc<Mutex<HashMap<usize, G1>>>,
+    vanishing: Arc<Mutex<Option<Vec<Fr>>>>,
 }
 
 impl KnownParams {
     pub(crate) fn new(inner: Arc<ParamsKZG<Bn256>>) -> Self {
-        let known = Arc::default();
-        Self { inner, known }
+        Self { inner, known: Arc::default(), vanishing: Arc::default() }
     }
 
     /// Registers the commitment to the column whose values lie here; the values must not change
@@ -40,6 +41,11 @@ impl KnownParams {
         if let Ok(mut known) = self.known.lock() {
             known.insert(column.as_ptr().addr(), commitment);
         }
+    }
+
+    /// Coefficients of the vanishing argument's random polynomial, once it is committed to.
+    pub(crate) fn vanishing(&self) -> Option<Vec<Fr>> {
+        self.vanishing.lock().ok()?.clone()
     }
 
     /// Whether every registered commitment was asked for.
@@ -112,6 +118,9 @@ impl<'params> ParamsProver<'params, G1Affine> for KnownParams {
     }
 
     fn commit(&self, poly: &Polynomial<Fr, Coeff>, blind: Blind<Fr>) -> G1 {
+        if let Ok(mut vanishing) = self.vanishing.lock() {
+            vanishing.get_or_insert_with(|| poly.values().to_vec());
+        }
         self.inner.commit(poly, blind)
     }
 

@@ -1,0 +1,122 @@
+//! Shows how far a proof is, and stops it when somebody presses Ctrl-C.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use assay_prover::proof::{Step, Watch};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+use crate::output::{Output, Spinner};
+
+/// Progress of one proof, or of several that are made at a time.
+pub(crate) struct ProofWatch {
+    gauge: Option<Gauge>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Gauge {
+    spinner: Spinner,
+    begun: Instant,
+    shown: Mutex<Instant>,
+}
+
+/// What a signal does while proofs are made, and when none is.
+struct Signals {
+    /// A proof shall stop.
+    stop: Arc<AtomicBool>,
+    /// No proof is being made: a signal ends the program at once.
+    idle: Arc<AtomicBool>,
+}
+
+/// The first signal stops the proof, so that what it began is cleared away; the next ends the program.
+static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
+    let (stop, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    for signal in [SIGINT, SIGTERM] {
+        // Where a handler cannot be set, a signal ends the program as ever.
+        let _ = flag::register_conditional_default(signal, Arc::clone(&idle));
+        let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop));
+        let _ = flag::register(signal, Arc::clone(&stop));
+    }
+    Signals { stop, idle }
+});
+
+impl ProofWatch {
+    /// Of one proof: a bar with the step and the time left.
+    pub(crate) fn of_one(output: &Output, message: impl Into<String>) -> Self {
+        let now = Instant::now();
+        let spinner = output.measure(message);
+        Self::new(Some(Gauge { spinner, begun: now, shown: Mutex::new(now) }))
+    }
+
+    /// Of several, whose progress somebody else shows.
+    pub(crate) fn of_several() -> Self {
+        Self::new(None)
+    }
+
+    fn new(gauge: Option<Gauge>) -> Self {
+        SIGNALS.idle.store(false, Ordering::SeqCst);
+        Self { gauge, stop: Arc::clone(&SIGNALS.stop) }
+    }
+}
+
+impl Drop for ProofWatch {
+    fn drop(&mut self) {
+        SIGNALS.idle.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Watch for ProofWatch {
+    fn progress(&self, step: Step, fraction: f64) {
+        let Some(gauge) = &self.gauge else { return };
+        let mut shown = gauge.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.elapsed() < Duration::from_millis(50) && fraction < 1.0 {
+            return;
+        }
+        *shown = Instant::now();
+        let left = left(gauge.begun.elapsed(), fraction);
+        gauge.spinner.at((fraction * 1000.0) as u64, 1000);
+        gauge.spinner.message(match left {
+            Some(left) => format!("{step}, {} left", human(left)),
+            None => step.to_string(),
+        });
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Time until the work is done, once enough is done to tell.
+fn left(elapsed: Duration, fraction: f64) -> Option<Duration> {
+    (fraction > 0.05).then(|| elapsed.mul_f64((1.0 - fraction).max(0.0) / fraction))
+}
+
+fn human(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_follows_the_fraction() {
+        assert_eq!(left(Duration::from_secs(1), 0.01), None);
+        assert_eq!(left(Duration::from_secs(10), 0.25), Some(Duration::from_secs(30)));
+        assert_eq!(left(Duration::from_secs(10), 1.0), Some(Duration::ZERO));
+        assert_eq!(human(Duration::from_millis(61_500)), "1 min 2 s");
+        assert_eq!(human(Duration::from_millis(59_000)), "59 s");
+    }
+}

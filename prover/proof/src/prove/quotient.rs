@@ -1,0 +1,259 @@
+//! The quotient of the constraints by X^n - 1, part after part of the extended domain.
+//!
+//! The constraints are those of the library's verifier, in its order: the gates, then the permutation
+//! argument's; a power of y weighs each.
+
+use std::cell::RefCell;
+
+use assay_kernels::{Node, Parts, Program, ProgramBuilder};
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
+
+use super::{
+    polynomials::Polynomials,
+    watch::{Meter, Step},
+};
+use crate::{
+    profile::{PermutationColumn, Profile},
+    prove_error::ProveError,
+};
+
+/// The challenges that constraints depend on.
+pub(super) struct Challenges<'a> {
+    /// Of the circuit.
+    pub circuit: &'a [Fr],
+    pub beta: Fr,
+    pub gamma: Fr,
+    pub y: Fr,
+}
+
+/// A polynomial that constraints read, at some rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Advice(usize, i32),
+    Fixed(usize, i32),
+    Instance(i32),
+    Product(usize, i32),
+    Sigma(usize),
+    /// One in the first row.
+    First,
+    /// One in the row in which the products end.
+    Last,
+    /// One in the rows before.
+    Active,
+    /// X itself.
+    Point,
+}
+
+/// The constraints of a circuit as one program.
+struct Constraints {
+    program: Program,
+    /// What the program's inputs are.
+    cells: Vec<Cell>,
+}
+
+/// Builds [`Constraints`].
+struct Compiler<'a> {
+    profile: &'a Profile,
+    challenges: &'a Challenges<'a>,
+    builder: ProgramBuilder,
+    cells: Vec<Cell>,
+}
+
+impl Constraints {
+    fn new(profile: &Profile, challenges: &Challenges<'_>) -> Self {
+        let builder = ProgramBuilder::new();
+        let mut compiler = Compiler { profile, challenges, builder, cells: Vec::new() };
+        let mut constraints = compiler.gates();
+        constraints.extend(compiler.permutation());
+        let y = compiler.builder.constant(challenges.y);
+        let mut sum = compiler.builder.constant(Fr::ZERO);
+        for constraint in constraints {
+            sum = compiler.builder.mul(sum, y);
+            sum = compiler.builder.add(sum, constraint);
+        }
+        Self { program: compiler.builder.finish(sum), cells: compiler.cells }
+    }
+}
+
+impl Compiler<'_> {
+    fn cell(&mut self, cell: Cell) -> Node {
+        let slot = match self.cells.iter().position(|known| *known == cell) {
+            Some(slot) => slot,
+            None => {
+                self.cells.push(cell);
+                self.cells.len() - 1
+            }
+        };
+        self.builder.input(slot)
+    }
+
+    fn gates(&mut self) -> Vec<Node> {
+        let constraints = &self.profile.constraints;
+        let challenges = self.challenges.circuit;
+        let compiler = RefCell::new(self);
+        constraints
+            .iter()
+            .map(|constraint| {
+                constraint.evaluate(
+                    &|value| compiler.borrow_mut().builder.constant(value),
+                    // Circuits with selectors have no profile.
+                    &|_| compiler.borrow_mut().builder.constant(Fr::ZERO),
+                    &|query| {
+                        let cell = Cell::Fixed(query.column_index(), query.rotation().0);
+                        compiler.borrow_mut().cell(cell)
+                    },
+                    &|query| {
+                        let cell = Cell::Advice(query.column_index(), query.rotation().0);
+                        compiler.borrow_mut().cell(cell)
+                    },
+                    &|query| compiler.borrow_mut().cell(Cell::Instance(query.rotation().0)),
+                    &|challenge| {
+                        let value = challenges[challenge.index()];
+                        compiler.borrow_mut().builder.constant(value)
+                    },
+                    &|a| compiler.borrow_mut().builder.neg(a),
+                    &|a, b| compiler.borrow_mut().builder.add(a, b),
+                    &|a, b| compiler.borrow_mut().builder.mul(a, b),
+                    &|a, factor| {
+                        let factor = compiler.borrow_mut().builder.constant(factor);
+                        compiler.borrow_mut().builder.mul(a, factor)
+                    },
+                )
+            })
+            .collect()
+    }
+
+    fn permuted(&mut self, column: PermutationColumn) -> Node {
+        self.cell(match column {
+            PermutationColumn::Advice(query) => {
+                Cell::Advice(self.profile.advice_queries[query].0, 0)
+            }
+            PermutationColumn::Fixed(query) => Cell::Fixed(self.profile.fixed_queries[query].0, 0),
+        })
+    }
+
+    /// The products start at one, are chained, end at zero or one, and step by the columns' ratios.
+    fn permutation(&mut self) -> Vec<Node> {
+        let count = self.profile.products();
+        if count == 0 {
+            return Vec::new();
+        }
+        let last_rotation = self.profile.last_rotation();
+        let one = self.builder.constant(Fr::ONE);
+        let first_row = self.cell(Cell::First);
+        let last_row = self.cell(Cell::Last);
+        let mut constraints = Vec::new();
+        let first = self.cell(Cell::Product(0, 0));
+        let start = self.builder.sub(one, first);
+        constraints.push(self.builder.mul(start, first_row));
+        let last = self.cell(Cell::Product(count - 1, 0));
+        let square = self.builder.mul(last, last);
+        let end = self.builder.sub(square, last);
+        constraints.push(self.builder.mul(end, last_row));
+        for product in 1..count {
+            let this = self.cell(Cell::Product(product, 0));
+            let before = self.cell(Cell::Product(product - 1, last_rotation));
+            let step = self.builder.sub(this, before);
+            constraints.push(self.builder.mul(step, first_row));
+        }
+        let active = self.cell(Cell::Active);
+        for product in 0..count {
+            let step = self.product_step(product);
+            constraints.push(self.builder.mul(step, active));
+        }
+        constraints
+    }
+
+    fn product_step(&mut self, product: usize) -> Node {
+        let chunk = self.profile.permutation_chunk;
+        let columns = self.profile.permutation.len();
+        let beta = self.builder.constant(self.challenges.beta);
+        let gamma = self.builder.constant(self.challenges.gamma);
+        let point = self.cell(Cell::Point);
+        let mut left = self.cell(Cell::Product(product, 1));
+        let mut right = self.cell(Cell::Product(product, 0));
+        for column in product * chunk..columns.min((product + 1) * chunk) {
+            let value = self.permuted(self.profile.permutation[column]);
+            let blinded = self.builder.add(value, gamma);
+            let sigma = self.cell(Cell::Sigma(column));
+            let sigma = self.builder.mul(beta, sigma);
+            let factor = self.builder.add(blinded, sigma);
+            left = self.builder.mul(left, factor);
+            let delta = Fr::DELTA.pow_vartime([column as u64]);
+            let identity = self.builder.constant(self.challenges.beta * delta);
+            let identity = self.builder.mul(identity, point);
+            let factor = self.builder.add(blinded, identity);
+            right = self.builder.mul(right, factor);
+        }
+        self.builder.sub(left, right)
+    }
+}
+
+impl Polynomials {
+    /// The pieces of the quotient, n coefficients each.
+    ///
+    /// # Errors
+    /// [`ProveError::Cancelled`].
+    pub(super) fn quotient(
+        &self,
+        profile: &Profile,
+        challenges: &Challenges<'_>,
+        parts: &Parts,
+        meter: &mut Meter<'_>,
+    ) -> Result<Vec<Vec<Fr>>, ProveError> {
+        let constraints = Constraints::new(profile, challenges);
+        let kernels = parts.kernels();
+        let mut inputs = vec![vec![Fr::ZERO; parts.rows()]; constraints.cells.len()];
+        let mut values = Vec::with_capacity(parts.count());
+        let mut factors = Vec::with_capacity(parts.count());
+        for part in 0..parts.count() {
+            for (cell, cells) in constraints.cells.iter().zip(&mut inputs) {
+                match self.read(*cell) {
+                    Some((polynomial, rotation)) => {
+                        parts.cells(part, polynomial, rotation, cells);
+                    }
+                    None => parts.points(part, cells),
+                }
+            }
+            let inputs: Vec<&[Fr]> = inputs.iter().map(Vec::as_slice).collect();
+            let mut output = vec![Fr::ZERO; parts.rows()];
+            kernels.run(&constraints.program, &inputs, &mut output);
+            values.push(output);
+            factors.push(parts.vanishing(part) * kernels.cell_factor());
+            meter.done(Step::Quotient)?;
+        }
+        drop(inputs);
+        for factor in &mut factors {
+            // X^n - 1 has no root on the extended domain.
+            *factor = factor.invert().unwrap_or(Fr::ZERO);
+        }
+        let mut coefficients = parts.interpolate(values, &factors);
+        let rows = self.rows;
+        coefficients.truncate(profile.quotient_pieces * rows);
+        let mut pieces = Vec::with_capacity(profile.quotient_pieces);
+        while coefficients.len() > rows {
+            pieces.push(coefficients.split_off(coefficients.len() - rows));
+        }
+        pieces.push(coefficients);
+        pieces.reverse();
+        Ok(pieces)
+    }
+
+    /// Coefficients and rotation of what a cell is of; `None` for X.
+    fn read(&self, cell: Cell) -> Option<(&[Fr], i32)> {
+        Some(match cell {
+            Cell::Advice(column, rotation) => (&self.advice[column], rotation),
+            Cell::Fixed(column, rotation) => (&self.fixed[column], rotation),
+            Cell::Instance(rotation) => (&self.instance, rotation),
+            Cell::Product(product, rotation) => (&self.permutation.products[product], rotation),
+            Cell::Sigma(column) => (&self.permutation.sigma[column], 0),
+            Cell::First => (&self.row_indicators.first, 0),
+            Cell::Last => (&self.row_indicators.last, 0),
+            Cell::Active => (&self.row_indicators.active, 0),
+            Cell::Point => return None,
+        })
+    }
+}
