@@ -24,11 +24,12 @@ use std::sync::OnceLock;
 pub use column::Column;
 #[cfg(target_arch = "x86_64")]
 pub use ifma::Ifma;
+pub use multiexp::{Bases, Exponentiation};
 pub use transform::{Domain, Parts, Transforms};
 
 /// All routines.
 pub trait Kernels:
-    transform::Transforms + std::fmt::Debug + Send + Sync
+    multiexp::Exponentiation + transform::Transforms + std::fmt::Debug + Send + Sync
 {
     /// The set of instructions, for reports.
     fn name(&self) -> &'static str;

@@ -1,5 +1,6 @@
 //! The kernels with AVX-512 IFMA.
 
+mod multiexp;
 pub(crate) mod transform;
 pub(crate) mod vector;
 
