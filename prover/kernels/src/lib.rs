@@ -25,11 +25,19 @@ pub use column::Column;
 #[cfg(target_arch = "x86_64")]
 pub use ifma::Ifma;
 pub use multiexp::{Bases, Exponentiation};
+pub use program::{Node, Program, ProgramBuilder, Programs};
+pub use sums::Sums;
 pub use transform::{Domain, Parts, Transforms};
 
 /// All routines.
 pub trait Kernels:
-    multiexp::Exponentiation + transform::Transforms + std::fmt::Debug + Send + Sync
+    multiexp::Exponentiation
+    + program::Programs
+    + sums::Sums
+    + transform::Transforms
+    + std::fmt::Debug
+    + Send
+    + Sync
 {
     /// The set of instructions, for reports.
     fn name(&self) -> &'static str;

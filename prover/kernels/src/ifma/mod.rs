@@ -1,8 +1,12 @@
 //! The kernels with AVX-512 IFMA.
 
+mod memory;
 mod multiexp;
+mod program;
+mod sums;
 pub(crate) mod transform;
 pub(crate) mod vector;
+pub(crate) mod wide;
 
 /// The kernels with AVX-512 IFMA; there is one only on machines that have the instructions.
 #[derive(Clone, Copy, Debug)]
