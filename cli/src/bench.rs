@@ -148,6 +148,10 @@ struct Figures {
     /// Parts of the predicted time to prove; they add up to 1.
     linear_share: f64,
     nonlinear_share: f64,
+    /// How far the time left that was shown was from what it was, at worst, as a part of it.
+    time_left_error: f64,
+    /// Seconds of the proof's steps.
+    steps_s: Vec<(String, f64)>,
     /// The arithmetic that the prover found on this machine.
     kernels: String,
     #[serde(flatten)]
@@ -349,6 +353,8 @@ fn measure(args: &BenchArgs, name: &str, output: &Output) -> Result<Figures> {
         predicted_rss_mb: proven.get("/predicted/rss_mb")?,
         linear_share: proven.get("/predicted/linear_share")?,
         nonlinear_share: proven.get("/predicted/nonlinear_share")?,
+        time_left_error: proven.get("/time_left_error")?,
+        steps_s: proven.get("/steps_s")?,
         kernels: kernels().name().to_owned(),
         comparison: compared.map(|library| compare(&library, &proven)).transpose()?,
     };

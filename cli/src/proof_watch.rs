@@ -9,6 +9,7 @@ use std::{
 };
 
 use assay_prover::proof::{Step, Watch};
+use serde::Serialize;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -25,7 +26,25 @@ pub(crate) struct ProofWatch {
 struct Gauge {
     spinner: Spinner,
     begun: Instant,
-    shown: Mutex<Instant>,
+    told: Mutex<Vec<Told>>,
+}
+
+/// What the prover told at some time.
+#[derive(Clone, Copy)]
+struct Told {
+    after: Duration,
+    step: Step,
+    fraction: f64,
+}
+
+/// How the time of a proof went.
+#[derive(Serialize)]
+pub(crate) struct Course {
+    /// Seconds of each step, in their order.
+    steps_s: Vec<(String, f64)>,
+    /// How far the time left that was shown was from what it was, as a part of it, at worst: while between a
+    /// tenth and nine tenths of the time had gone.
+    time_left_error: f64,
 }
 
 /// What a signal does while proofs are made, and when none is.
@@ -51,9 +70,37 @@ static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
 impl ProofWatch {
     /// Of one proof: a bar with the step and the time left.
     pub(crate) fn of_one(output: &Output, message: impl Into<String>) -> Self {
-        let now = Instant::now();
         let spinner = output.measure(message);
-        Self::new(Some(Gauge { spinner, begun: now, shown: Mutex::new(now) }))
+        Self::new(Some(Gauge { spinner, begun: Instant::now(), told: Mutex::default() }))
+    }
+
+    /// How the time of the one proof went; `None` if there was none.
+    pub(crate) fn course(&self) -> Option<Course> {
+        let told = self.gauge.as_ref()?.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = told.last()?.after;
+        let mut steps: Vec<(Step, Duration)> = Vec::new();
+        let mut before = Duration::ZERO;
+        for Told { after, step, .. } in told.iter() {
+            let spent = after.saturating_sub(before);
+            match steps.iter_mut().find(|(known, _)| known == step) {
+                Some((_, sum)) => *sum += spent,
+                None => steps.push((*step, spent)),
+            }
+            before = *after;
+        }
+        let error = |told: &Told| {
+            let (gone, all) = (told.after.as_secs_f64(), total.as_secs_f64());
+            let left = left(told.after, told.fraction)?.as_secs_f64();
+            (gone > 0.1 * all && gone < 0.9 * all)
+                .then(|| (left - (all - gone)).abs() / (all - gone))
+        };
+        Some(Course {
+            steps_s: steps
+                .iter()
+                .map(|(step, time)| (step.to_string(), time.as_secs_f64()))
+                .collect(),
+            time_left_error: told.iter().filter_map(error).fold(0.0, f64::max),
+        })
     }
 
     /// Of several, whose progress somebody else shows.
@@ -76,12 +123,11 @@ impl Drop for ProofWatch {
 impl Watch for ProofWatch {
     fn progress(&self, step: Step, fraction: f64) {
         let Some(gauge) = &self.gauge else { return };
-        let mut shown = gauge.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if shown.elapsed() < Duration::from_millis(50) && fraction < 1.0 {
-            return;
-        }
-        *shown = Instant::now();
-        let left = left(gauge.begun.elapsed(), fraction);
+        let after = gauge.begun.elapsed();
+        let mut told = gauge.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push(Told { after, step, fraction });
+        drop(told);
+        let left = left(after, fraction);
         gauge.spinner.at((fraction * 1000.0) as u64, 1000);
         gauge.spinner.message(match left {
             Some(left) => format!("{step}, {} left", human(left)),

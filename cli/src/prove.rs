@@ -31,7 +31,7 @@ use crate::{
     new_file::NewFile,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
-    proof_watch::ProofWatch,
+    proof_watch::{Course, ProofWatch},
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
@@ -123,6 +123,9 @@ struct Proven {
     openings: usize,
     /// By the planner, before proving.
     predicted: Predicted,
+    /// How the time went.
+    #[serde(flatten)]
+    course: Option<Course>,
 }
 
 pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
@@ -175,6 +178,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     };
     let prediction = prediction::prove(prover, &statement)?;
     let used = stopwatch.read();
+    let course = watch.course();
     let proof = &prediction.proof;
     let start = Instant::now();
     let model_hash =
@@ -199,6 +203,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         openings_used: prediction.openings.0,
         openings: prediction.openings.1,
         predicted,
+        course,
     };
     output.finish(&report, || report.text())
 }

@@ -314,13 +314,12 @@ impl AdviceSource for ModelWitness<'_> {
         let weights = self.layout.options.weight_columns;
         let complete = weights + self.layout.options.lanes;
         let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
-        let columns = columns.into_iter().enumerate().map(|(index, column)| {
-            match polynomials.next() {
+        let columns =
+            columns.into_iter().enumerate().map(|(index, column)| match polynomials.next() {
                 Some(coefficients) => AdviceColumn::Polynomial { coefficients, commitment: None },
                 None if index < complete => AdviceColumn::Complete(column),
                 None => AdviceColumn::Values(column),
-            }
-        });
+            });
         Ok(columns.collect())
     }
 }

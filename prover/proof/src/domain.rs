@@ -1,6 +1,9 @@
 //! Domains of 2^k rows.
 
-use halo2_proofs::halo2curves::{bn256::Fr, ff::{Field, PrimeField}};
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
 
 /// Generator of the domain of 2^k rows.
 pub(super) fn root_of_unity(k: u32) -> Fr {

@@ -5,6 +5,7 @@
 
 mod commit;
 
+use halo2_proofs::halo2curves::bn256::G1Affine;
 use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1},
@@ -17,7 +18,6 @@ use halo2_proofs::{
         kzg::commitment::ParamsKZG,
     },
 };
-use halo2_proofs::halo2curves::bn256::G1Affine;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 

@@ -156,8 +156,7 @@ impl Prover<'_> {
         };
         let transcript_repr = key.vk().transcript_repr();
         let rounds = Rounds { k, profile, public_inputs, transcript_repr };
-        let challenges =
-            rounds.run(advice, &mut randomness.rng, &mut transcript, &mut columns)?;
+        let challenges = rounds.run(advice, &mut randomness.rng, &mut transcript, &mut columns)?;
         let Columns { mut meter, polynomials, permuted, .. } = columns;
 
         // The lookup argument's challenge; there are no lookups of the library's.
@@ -197,8 +196,7 @@ impl Prover<'_> {
         }
         let x: Fr = *transcript.squeeze_challenge_scalar::<()>();
         let quotient = fold(srs, pieces, x.pow_vartime([rows as u64]));
-        let opening =
-            Opening { srs, profile, polynomials: &polynomials, quotient: &quotient, x };
+        let opening = Opening { srs, profile, polynomials: &polynomials, quotient: &quotient, x };
         opening.write(&mut transcript, &mut meter)?;
         Ok(transcript.finish()?)
     }

@@ -14,9 +14,7 @@ use halo2_proofs::{
 use rand_core::RngCore;
 
 use super::watch::{Meter, Step};
-use crate::{
-    key_files::ProverKey, prove_error::ProveError, srs::Srs, transcript::KeccakWrite,
-};
+use crate::{key_files::ProverKey, prove_error::ProveError, srs::Srs, transcript::KeccakWrite};
 
 /// Coefficients of the argument's polynomials.
 pub(super) struct Permutation {

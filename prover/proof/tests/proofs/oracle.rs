@@ -6,9 +6,7 @@ use std::sync::{
 };
 
 use assay_kernels::all_kernels;
-use assay_proof::{
-    Prover, Step, Unwatched, Watch, library::LibraryProver, prove::circuit_advice,
-};
+use assay_proof::{Prover, Step, Unwatched, Watch, library::LibraryProver, prove::circuit_advice};
 use assay_testing::sample::{SEED, Sample, SampleParams, setup};
 
 use super::*;
