@@ -175,16 +175,17 @@ fn proofs_from_tampered_witnesses_are_refused() {
         ("a weight", |layout, first| {
             first.weights[0][layout.kernel_first_row(0)] += Fr::one();
         }),
-        ("an activation", |layout, first| first.lanes[0][1][tile_row(layout)] += Fr::one()),
-        ("a remainder", |layout, first| first.lanes[1][2][tile_row(layout)] += Fr::one()),
+        ("an activation", |layout, first| first.lanes[0].out.add(tile_row(layout), Fr::one())),
+        ("a remainder", |layout, first| first.lanes[1].rem.add(tile_row(layout), Fr::one())),
         ("a multiplicity", |layout, first| {
-            first.multiplicity[layout.tables_first_row()] += Fr::one();
+            first.multiplicity.add(layout.tables_first_row(), Fr::one());
         }),
         ("a swapped lane", |layout, first| {
             let row = tile_row(layout);
-            let (a, b) = first.lanes.split_at_mut(1);
-            for (a, b) in a[0].iter_mut().zip(b[0].iter_mut()) {
-                std::mem::swap(&mut a[row], &mut b[row]);
+            let cells = [0, 1].map(|lane: usize| first.lanes[lane].cells(row));
+            for index in 0..3 {
+                first.lanes[0].set(index, row, cells[1][index]);
+                first.lanes[1].set(index, row, cells[0][index]);
             }
         }),
     ];

@@ -60,8 +60,8 @@ pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
 #[cfg(feature = "witness")]
 pub use witness::{
-    Assignment, FirstPhase, LaneColumns, ModelAdvice, ProvenInput, SmallColumn, SmallNumber, TreePlace,
-    random_salt,
+    Assignment, FirstPhase, LaneColumns, ModelAdvice, ProvenInput, SmallColumn, SmallNumber,
+    TreePlace, random_salt,
 };
 
 /// Why no layout can be made for a graph.

@@ -413,7 +413,7 @@ pub fn field(value: i64) -> Fr {
 }
 
 /// Values of the scalar columns while a program runs.
-pub struct ScalarColumns {
+pub(crate) struct ScalarColumns {
     pub s0: Vec<Fr>,
     pub s1: Vec<Fr>,
     pub product: Vec<Fr>,
@@ -422,16 +422,7 @@ pub struct ScalarColumns {
 }
 
 impl ScalarColumns {
-    pub fn new(rows: usize, weight_sum: Vec<Fr>) -> Self {
-        Self {
-            s0: vec![Fr::ZERO; rows],
-            s1: vec![Fr::ZERO; rows],
-            product: vec![Fr::ZERO; rows],
-            weight_sum,
-        }
-    }
-
-    pub fn get(&self, cell: Cell) -> Fr {
+    pub(crate) fn get(&self, cell: Cell) -> Fr {
         match cell.column {
             ScalarColumn::S0 => self.s0[cell.row],
             ScalarColumn::S1 => self.s1[cell.row],
@@ -440,7 +431,7 @@ impl ScalarColumns {
     }
 
     /// Fills the load rows; `challenges` are `v`, `z` and `u`.
-    pub fn load(&mut self, loads: &[(usize, Load)], instances: &[Fr], challenges: [Fr; 3]) {
+    pub(crate) fn load(&mut self, loads: &[(usize, Load)], instances: &[Fr], challenges: [Fr; 3]) {
         let [v, z, u] = challenges;
         for (row, load) in loads {
             self.s1[*row] = match load {
@@ -454,7 +445,7 @@ impl ScalarColumns {
     }
 
     /// Runs one chain.
-    pub fn run(&mut self, chain: &Chain, free: &dyn Fn(FreeValue) -> Fr) {
+    pub(crate) fn run(&mut self, chain: &Chain, free: &dyn Fn(FreeValue) -> Fr) {
         let mut sum = Fr::ZERO;
         for (index, (a, b)) in chain.terms.iter().enumerate().rev() {
             let row = chain.row + 1 + index;

@@ -11,6 +11,7 @@ mod items;
 mod layouts;
 mod mismatch;
 mod mutation;
+mod plain_witness;
 mod random_audits;
 mod statements;
 mod tampering;

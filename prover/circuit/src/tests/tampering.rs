@@ -1,6 +1,9 @@
 //! Predictions: honest witnesses, and changes of every kind of cell.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::layout::lookup_table::Tables;
 use crate::layout::tile::TileSource;
 
 #[test]
@@ -37,22 +40,32 @@ pub(super) fn look_up_again(
     which: usize,
     by: i64,
 ) {
-    let old = first.looked_up[lane][row][which] as usize;
-    let new = (old as i64 + by) as usize;
-    first.looked_up[lane][row][which] = new as u32;
-    first.multiplicity[old] -= Fr::one();
-    first.multiplicity[new] += Fr::one();
-    let mut values = [Fr::zero(); 3];
+    let cells = &mut first.lanes[lane];
+    let tile = layout
+        .tiles
+        .iter()
+        .find(|tile| (tile.first_row..tile.first_row + tile.rows()).contains(&row))
+        .expect("a tile's row");
+    let tag = match which {
+        0 => Tables::function_tag(tile.function),
+        _ => Fr::from(1 << tile.shift),
+    };
+    let looked_up = if which == 0 { cells.pre.get(row) } else { cells.rem.get(row) };
+    let mut entries = BTreeMap::new();
     layout.tables.for_each_row(|row, entry| {
-        if row == new {
-            values = entry;
-        }
+        entries.insert(row, entry);
     });
+    let old = entries.iter().find(|(_, entry)| entry[0] == looked_up && entry[2] == tag);
+    let old = *old.expect("a row of the table").0;
+    let new = (old as i64 + by) as usize;
+    first.multiplicity.add(old, -Fr::one());
+    first.multiplicity.add(new, Fr::one());
+    let values = entries.get(&new).copied().unwrap_or_default();
     if which == 0 {
-        first.lanes[lane][0][row] = values[0];
-        first.lanes[lane][1][row] = values[1];
+        cells.pre.set(row, values[0]);
+        cells.out.set(row, values[1]);
     } else {
-        first.lanes[lane][2][row] = values[0];
+        cells.rem.set(row, values[0]);
     }
 }
 
@@ -106,7 +119,7 @@ fn consistent_first_phase_tampering_is_refused() {
         "a remainder",
         Attack::FirstPhase(&|layout, first| {
             let row = first_row(layout, TileSource::Layer(0));
-            let old = first.lanes[1][2][row];
+            let old = first.lanes[1].rem.get(row);
             let by = if old == Fr::zero() { 1 } else { -1 };
             look_up_again(layout, first, 1, row, 1, by);
         }),
@@ -117,24 +130,19 @@ fn consistent_first_phase_tampering_is_refused() {
             let tile =
                 layout.tiles.iter().find(|t| t.source == TileSource::Layer(0)).expect("tile");
             let row = (tile.first_row..tile.first_row + tile.rows())
-                .find(|row| first.lanes[0][1][*row] != first.lanes[1][1][*row])
+                .find(|row| first.lanes[0].out.get(*row) != first.lanes[1].out.get(*row))
                 .expect("two values differ");
-            first.lanes.swap(0, 1);
-            first.looked_up.swap(0, 1);
-            for other in (0..first.multiplicity.len()).filter(|other| *other != row) {
-                let (a, b) = first.lanes.split_at_mut(1);
-                for (a, b) in a[0].iter_mut().zip(b[0].iter_mut()) {
-                    std::mem::swap(&mut a[other], &mut b[other]);
-                }
-                let (a, b) = first.looked_up.split_at_mut(1);
-                std::mem::swap(&mut a[0][other], &mut b[0][other]);
+            let cells = [0, 1].map(|lane: usize| first.lanes[lane].cells(row));
+            for index in 0..3 {
+                first.lanes[0].set(index, row, cells[1][index]);
+                first.lanes[1].set(index, row, cells[0][index]);
             }
         }),
     );
     assert_refused(
         "a multiplicity",
         Attack::FirstPhase(&|layout, first| {
-            first.multiplicity[layout.tables.first_row] += Fr::one()
+            first.multiplicity.add(layout.tables.first_row, Fr::one());
         }),
     );
     assert_refused(
@@ -143,14 +151,14 @@ fn consistent_first_phase_tampering_is_refused() {
             // pre one less, rem 2^shift more: the same accumulator.
             let row = first_row(layout, TileSource::Layer(0));
             look_up_again(layout, first, 0, row, 0, -1);
-            first.lanes[0][2][row] += Fr::from(8);
+            first.lanes[0].rem.add(row, Fr::from(8));
         }),
     );
     assert_refused(
         "a hash state",
         Attack::FirstPhase(&|layout, first| {
             let row = layout.hash.as_ref().expect("hashed").first_row + 40;
-            first.lanes[1][0][row] += Fr::one();
+            first.lanes[1].pre.add(row, Fr::one());
         }),
     );
 }
@@ -260,7 +268,8 @@ fn tampered_products_and_repetitions_are_refused() {
     for source in [TileSource::Factors(3), TileSource::Factors(5)] {
         for cell in [0, 1] {
             let change = |layout: &Layout, first: &mut FirstPhase| {
-                first.lanes[1][cell][first_row(layout, source)] += Fr::one();
+                let (lane, row) = (&mut first.lanes[1], first_row(layout, source));
+                lane.set(cell, row, lane.cells(row)[cell] + Fr::one());
             };
             assert!(fails(Attack::FirstPhase(&change)), "{source:?}, cell {cell}: accepted");
         }

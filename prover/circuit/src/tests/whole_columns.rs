@@ -1,11 +1,11 @@
-//! The columns handed over whole are those that the circuit assigns cell by cell.
+//! The columns handed over whole are plain ones and those that the circuit assigns cell by cell.
 
 use std::cell::RefCell;
 
 use assay_testing::arbitrary::random_graph;
 use halo2_proofs::{
     circuit::{SimpleFloorPlanner, Value},
-    halo2curves::ff::Field,
+    halo2curves::ff::{Field, PrimeField},
     plonk::{
         Advice, Any, Assigned, Assignment as Assign, Challenge, Circuit, Column, ConstraintSystem,
         Error, Fixed, FloorPlanner, Instance, Selector,
@@ -16,8 +16,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::items::{Items, audit};
+use super::mutation::cell_by_cell;
 use super::*;
-use crate::layout::RESERVED_ROWS;
+use crate::layout::{BLINDING_ROWS, RESERVED_ROWS};
 
 /// Records the advice that a circuit assigns.
 struct Recorder<'a> {
@@ -89,43 +90,78 @@ fn assigned(circuit: &ModelCircuit<'_>, k: u32, challenges: &[Fr]) -> Vec<Vec<Fr
     recorder.advice.into_inner()
 }
 
-/// Compares all columns, honest and with a change in each.
+/// Compares all columns with plain ones and with those that the circuit assigns, honest and with a
+/// change in each.
 fn compare(assignment: &Assignment<'_>) {
     let layout = assignment.layout;
     let mut rng = ChaCha20Rng::from_seed([5; 32]);
-    let challenges = (0..5).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
+    let [v, theta, beta, mut u, z] = [(); 5].map(|()| Fr::random(&mut rng));
+    let batch = layout.profile.batch;
+    let (challenges, drawn) = if batch {
+        (vec![v, theta, beta, u, z], [0, 4, 5])
+    } else {
+        u = Fr::ONE;
+        (vec![v, theta, beta, z], [0, 3, 4])
+    };
     let mut public = vec![Fr::from(123)];
     public.extend(assignment.public_values());
-    let first = || {
-        let mut rng = ChaCha20Rng::from_seed([6; 32]);
-        let seed = BlindingSeed([7; 32]);
-        let weights = layout.weight_columns(assignment.graph, &seed, &mut rng);
-        assignment.first_phase(weights, rng).expect("witness")
-    };
-    let columns = layout.options.weight_columns + 4 * layout.options.lanes + 9;
+    let weights = layout.weight_columns(assignment.graph, &BlindingSeed([7; 32]), &mut rng);
+    let first = assignment.first_phase(weights, rng.clone()).expect("witness");
+    compare_first_phase(assignment, &first);
+
     let usable = (1 << layout.k) - RESERVED_ROWS;
-    let changes = (0..columns)
-        .map(|column| {
-            // Rows of the weights' domain are rows of the circuit.
-            let row = column * 17 % usable / layout.weight_stride() * layout.weight_stride();
-            CellChange { column, row, delta: Fr::random(&mut rng) }
-        })
-        .collect::<Vec<_>>();
-    for changes in [Vec::new(), changes] {
-        let cell_by_cell = first();
-        let circuit = ModelCircuit::new(assignment, &cell_by_cell, &public);
-        let expected = assigned(&circuit.with_changes(changes.clone()), layout.k, &challenges);
-        let mut advice = ModelAdvice::new(assignment, first(), &public).with_changes(changes);
-        let drawn = if layout.profile.batch { [0, 4, 5] } else { [0, 3, 4] };
+    let rest = plain_witness::rest(assignment, v, u);
+    let mut expected = cell_by_cell(assignment, &first, &rest, &public, [v, theta, beta, u, z]);
+    expected.iter_mut().for_each(|column| column[usable..].fill(Fr::ZERO));
+    let changes = (0..expected.len()).map(|column| CellChange {
+        column,
+        row: column * 17 % usable,
+        delta: Fr::random(&mut rng),
+    });
+    for changes in [Vec::new(), changes.collect()] {
+        for CellChange { column, row, delta } in &changes {
+            expected[*column][*row] += delta;
+        }
+        let circuit = ModelCircuit::new(assignment, &first, &public);
+        let assigned = assigned(&circuit.with_changes(changes.clone()), layout.k, &challenges);
+        let advice = ModelAdvice::new(assignment, first.clone(), &public);
+        let mut advice = advice.with_changes(changes);
         let mut index = 0;
         for (phase, drawn) in drawn.into_iter().enumerate() {
             for column in advice.columns(phase as u8, &challenges[..drawn]) {
-                assert!(column.to_full() == expected[index], "column {index}, phase {phase}");
+                let full = column.to_full();
+                assert!(full == expected[index], "column {index}, phase {phase}");
+                assert!(full == assigned[index], "column {index}, phase {phase}: assigned");
                 index += 1;
             }
         }
         assert_eq!(index, expected.len());
     }
+}
+
+/// The lanes and the multiplicities, but for the hash rows and the blinding, which the gates and
+/// nothing speak of.
+fn compare_first_phase(assignment: &Assignment<'_>, first: &FirstPhase) {
+    let layout = assignment.layout;
+    let (lanes, multiplicity) = plain_witness::first_phase(assignment);
+    assert!(first.multiplicity.to_full() == multiplicity, "multiplicities");
+    let hashes = layout.hash.as_ref().map_or(0..0, |hash| hash.first_row..hash.end());
+    let blinding = layout.blinding_row..layout.blinding_row + BLINDING_ROWS;
+    for (lane, (columns, expected)) in first.lanes.iter().zip(&lanes).enumerate() {
+        let full = [columns.pre.to_full(), columns.out.to_full(), columns.rem.to_full()];
+        for (column, (full, expected)) in full.iter().zip(expected).enumerate() {
+            for row in (0..full.len()).filter(|row| !hashes.contains(row)) {
+                if column < 2 || !blinding.contains(&row) {
+                    assert!(full[row] == expected[row], "lane {lane}, column {column}, row {row}");
+                }
+            }
+        }
+    }
+    let blinded = first.lanes.iter().flat_map(|lane| {
+        blinding.clone().map(|row| lane.rem.get(row).to_repr()).collect::<Vec<_>>()
+    });
+    let different = std::collections::BTreeSet::from_iter(blinded).len();
+    assert_eq!(different, first.lanes.len() * BLINDING_ROWS, "random values");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is proven, and the columns that come of it.
 
+use std::ops::Range;
+
 use assay_arithmetic::weight_columns::{WeightTails, extend_column};
 use assay_graph::{Execution, QuantizedGraph};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -8,6 +10,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use crate::layout::scalar_program::FreeValue;
 use crate::layout::scalar_program::ScalarColumns;
 use crate::layout::{Layout, RESERVED_ROWS};
+use crate::witness::small_column::SmallColumn;
 
 /// What is proven: one input or the items of a run, with their reference runs.
 pub struct Assignment<'a> {
@@ -68,7 +71,7 @@ impl TreePlace {
 
 /// Challenges drawn after the first phase.
 #[derive(Clone, Copy, Debug)]
-pub struct FirstChallenges {
+pub(crate) struct FirstChallenges {
     pub v: Fr,
     pub theta: Fr,
     pub beta: Fr,
@@ -77,23 +80,33 @@ pub struct FirstChallenges {
 }
 
 /// First-phase columns, each of the layout's length.
+#[derive(Clone)]
 pub struct FirstPhase {
     /// `weights[column][row]`, by rows of the weights' domain.
     pub weights: Vec<Vec<Fr>>,
     /// The same by rows of the circuit, where these differ.
     pub(super) extended: Vec<Vec<Fr>>,
-    /// `[pre, out, rem]` for each lane.
-    pub lanes: Vec<[Vec<Fr>; 3]>,
+    /// What the tile rows and hash rows hold.
+    pub lanes: Vec<LaneColumns>,
     /// By rows of the table.
-    pub multiplicity: Vec<Fr>,
-    /// Table rows that each tile row looks up: `[function, remainder]` for each lane.
-    pub(crate) looked_up: Vec<Vec<[u32; 2]>>,
+    pub multiplicity: SmallColumn<u32>,
     /// `s0` and `s1` of the hash rows, from the hash's first row on.
     pub(crate) hash_scalars: Vec<[Fr; 2]>,
 }
 
+/// The columns of one lane.
+#[derive(Clone, Debug)]
+pub struct LaneColumns {
+    /// Arguments of functions, offset by 2^15.
+    pub pre: SmallColumn<u16>,
+    /// Values of functions, offset by 2^15.
+    pub out: SmallColumn<u16>,
+    /// Remainders of shifts.
+    pub rem: SmallColumn<u32>,
+}
+
 /// Third-phase columns.
-pub struct ThirdPhase {
+pub(crate) struct ThirdPhase {
     /// One helper column a lane.
     pub lookups: Vec<Vec<Fr>>,
     pub lookup_sum: Vec<Fr>,
@@ -122,5 +135,34 @@ impl FirstPhase {
         let tail = |column: &Vec<Fr>| column[column.len() - RESERVED_ROWS..].to_vec();
         let rows = self.extended_weights().iter().map(tail).collect();
         WeightTails { rows, commitments: None }
+    }
+}
+
+impl LaneColumns {
+    pub(super) fn zeros(rows: usize) -> Self {
+        Self {
+            pre: SmallColumn::zeros(rows),
+            out: SmallColumn::zeros(rows),
+            rem: SmallColumn::zeros(rows),
+        }
+    }
+
+    /// Changes a cell of column `index` in the order `pre`, `out`, `rem`.
+    pub fn set(&mut self, index: usize, row: usize, value: Fr) {
+        match index {
+            0 => self.pre.set(row, value),
+            1 => self.out.set(row, value),
+            _ => self.rem.set(row, value),
+        }
+    }
+
+    /// The cells of a row: `[pre, out, rem]`.
+    pub fn cells(&self, row: usize) -> [Fr; 3] {
+        [self.pre.get(row), self.out.get(row), self.rem.get(row)]
+    }
+
+    /// Whether these rows hold nothing but numbers.
+    pub(super) fn is_small(&self, rows: &Range<usize>) -> bool {
+        self.pre.is_small(rows) && self.out.is_small(rows) && self.rem.is_small(rows)
     }
 }

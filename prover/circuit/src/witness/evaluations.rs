@@ -1,38 +1,52 @@
-//! Third-phase columns: lookup helpers and sums, the tiles' running evaluations, the weights' sums,
-//! the scalar program.
+//! Third-phase columns, and the tiles' running evaluations among them.
+
+use std::ops::Range;
 
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
-use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
+use assay_graph::ACTIVATION_OFFSET;
 
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{self, ScalarColumns};
-use crate::layout::tile::Step;
-use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase, ThirdPhase};
+use crate::layout::tile::{Step, Tile};
+use crate::witness::assignment::{
+    Assignment, FirstChallenges, FirstPhase, LaneColumns, ThirdPhase,
+};
+use crate::witness::integer_sums::{Factor, IntegerSum};
+use crate::witness::small_column::SmallColumn;
+use crate::witness::{lookups, weight_sums, zeros};
 
-pub(super) fn third_phase(
-    assignment: &Assignment<'_>,
-    first: &FirstPhase,
-    rest: &[Fr],
-    challenges: FirstChallenges,
-    z: Fr,
-    instances: &[Fr],
-) -> ThirdPhase {
+/// What the third phase is computed from, beyond the assignment.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub first: &'a FirstPhase,
+    /// By rows of the weights' domain.
+    pub weights: &'a [SmallColumn<u32>],
+    /// By rows of the weights' domain.
+    pub rest: &'a [Fr],
+    pub challenges: FirstChallenges,
+    pub z: Fr,
+    /// All public inputs.
+    pub instances: &'a [Fr],
+}
+
+pub(super) fn third_phase(assignment: &Assignment<'_>, known: Known<'_>) -> ThirdPhase {
     let layout = assignment.layout;
     let rows = assignment.rows();
-    let (lookups, lookup_sum) = lookups(assignment, first, challenges);
-    let sums = weight_sums(assignment, first, rest, challenges.v, z);
-    let mut scalars = ScalarColumns::new(rows, sums);
-    scalars.load(&layout.program.loads, instances, [challenges.v, z, challenges.u]);
+    let Known { first, challenges, z, .. } = known;
+    let (lookups, lookup_sum) = lookups::columns(assignment, first, challenges);
+    let weight_sum = weight_sums::column(assignment, known);
+    let [s0, s1, product] = [(); 3].map(|()| zeros(rows));
+    let mut scalars = ScalarColumns { s0, s1, product, weight_sum };
+    scalars.load(&layout.program.loads, known.instances, [challenges.v, z, challenges.u]);
     if let Some(hash) = &layout.hash {
         for (index, [s0, s1]) in first.hash_scalars.iter().enumerate() {
             scalars.s0[hash.first_row + index] = *s0;
             scalars.s1[hash.first_row + index] = *s1;
         }
     }
-    let mut produced = vec![Fr::ZERO; rows];
-    let mut consumed = vec![Fr::ZERO; rows];
+    let (mut produced, mut consumed) = (zeros(rows), zeros(rows));
     for step in &layout.program.steps {
         match step {
             scalar_program::Step::Chain(chain) => {
@@ -40,120 +54,28 @@ pub(super) fn third_phase(
             }
             scalar_program::Step::Evaluations => {
                 let columns = [&mut produced, &mut consumed];
-                evaluate_tiles(assignment, first, challenges, z, &mut scalars, columns);
+                evaluate_tiles(assignment, known, &mut scalars, columns);
             }
         }
     }
     ThirdPhase { lookups, lookup_sum, produced, consumed, scalars }
 }
 
-/// Helper columns and the running sum. Each looked-up tuple is a table row, so the inverses of the
-/// table's rows serve all lookups.
-fn lookups(
-    assignment: &Assignment<'_>,
-    first: &FirstPhase,
-    challenges: FirstChallenges,
-) -> (Vec<Vec<Fr>>, Vec<Fr>) {
-    let rows = assignment.rows();
-    let tables = &assignment.layout.tables;
-    let FirstChallenges { theta, beta, .. } = challenges;
-    let mut inverses = vec![Fr::ZERO; tables.end()];
-    tables.for_each_row(|row, [a, b, tag]| {
-        inverses[row] = a + (b + tag * theta) * theta + beta;
-    });
-    batch_invert(&mut inverses);
-    let looking_up =
-        || assignment.layout.tiles.iter().filter(|tile| tile.cells == TileCells::Lookup);
-    let columns = first
-        .looked_up
-        .par_iter()
-        .map(|looked_up| {
-            let mut column = vec![Fr::ZERO; rows];
-            for tile in looking_up() {
-                for row in tile.first_row..tile.first_row + tile.rows() {
-                    let [function, remainder] = looked_up[row];
-                    column[row] = inverses[function as usize] + inverses[remainder as usize];
-                }
-            }
-            column
-        })
-        .collect::<Vec<_>>();
-    let mut running = vec![Fr::ZERO; rows];
-    let mut sum = Fr::ZERO;
-    for row in 0..rows - 1 {
-        for column in &columns {
-            sum += column[row];
-        }
-        if row >= tables.first_row && row < tables.end() {
-            sum -= first.multiplicity[row] * inverses[row];
-        }
-        running[row + 1] = sum;
-    }
-    (columns, running)
-}
-
-/// By rows of the weights' domain.
-fn weight_sums(
-    assignment: &Assignment<'_>,
-    first: &FirstPhase,
-    rest: &[Fr],
-    v: Fr,
-    z: Fr,
-) -> Vec<Fr> {
-    let mut sums = vec![Fr::ZERO; assignment.layout.weight_domain()];
-    let zero = Fr::from(WEIGHT_OFFSET as u64);
-    let columns = assignment.layout.options.weight_columns;
-    for kernel in &assignment.layout.kernels {
-        let mut dense = Vec::new();
-        kernel.for_each_dense_row(|row| dense.push(row));
-        for row in dense.into_iter().rev() {
-            sums[row] = (0..columns)
-                .rev()
-                .fold(sums[row + 1], |sum, column| sum * v + first.weights[column][row] - zero);
-        }
-        kernel.for_each_kernel_row(|row, kind| {
-            let step = z.pow_vartime([u64::from(kind.step)]);
-            sums[row] = (0..kind.live)
-                .rev()
-                .fold(Fr::ZERO, |sum, column| sum * step + first.weights[column][row] - zero);
-        });
-    }
-    for grid in &assignment.layout.rests {
-        for row in (grid.first_row..grid.first_row + grid.rows()).rev() {
-            sums[row] = sums[row + 1] * z + rest[row];
-        }
-    }
-    sums
-}
-
 /// Fills the running evaluations, and `s0`, `s1` of tile rows.
 fn evaluate_tiles(
     assignment: &Assignment<'_>,
-    first: &FirstPhase,
-    challenges: FirstChallenges,
-    z: Fr,
+    known: Known<'_>,
     scalars: &mut ScalarColumns,
     columns: [&mut Vec<Fr>; 2],
 ) {
     let [produced, consumed] = columns;
-    let offset = Fr::from(ACTIVATION_OFFSET as u64);
     let layout = assignment.layout;
     for (tile, factors) in layout.tiles.iter().zip(&layout.tile_factors) {
-        let factors = |step: Step| factors.of(step).map(|cell| scalars.get(cell));
-        let [row_factors, line_factors, group_factors] =
-            [Step::Row, Step::Line, Step::Group].map(factors);
-        let scale = Fr::from(1 << tile.shift);
-        let bases = tile.lane_bases().map(|base| match base {
-            LaneBase::Challenge(step) => z.pow_vartime([u64::from(step)]),
-            LaneBase::Image => challenges.u,
-            LaneBase::Byte => Fr::from(256),
-        });
-        let per_line = tile.rows_per_line();
-        let per_group = tile.rows_per_group();
+        let factors = [Step::Row, Step::Line, Step::Group]
+            .map(|step| factors.of(step).map(|cell| scalars.get(cell)));
+        let evaluation = Evaluation::new(tile, factors, known);
         let per_channel = tile.rows_per_channel();
-        // Horner's rule within each channel, channels in parallel.
-        let begin = tile.first_row;
-        let range = begin..begin + tile.rows();
+        let range = tile.first_row..tile.first_row + tile.rows();
         let (produced, consumed) = (&mut produced[range.clone()], &mut consumed[range.clone()]);
         let (s0, s1) = (&mut scalars.s0[range.clone()], &mut scalars.s1[range]);
         produced
@@ -162,38 +84,7 @@ fn evaluate_tiles(
             .zip(s0.par_chunks_mut(per_channel).zip(s1.par_chunks_mut(per_channel)))
             .enumerate()
             .for_each(|(channel, ((produced, consumed), (s0, s1)))| {
-                let mut next = [Fr::ZERO; 2];
-                for index in (0..per_channel).rev() {
-                    let row = begin + channel * per_channel + index;
-                    let live = tile.live_lanes(index / per_group, index % per_line);
-                    let mut sums = [Fr::ZERO; 2];
-                    for lane in first.lanes[..live].iter().rev() {
-                        let (pre, out) = (lane[0][row] - offset, lane[1][row] - offset);
-                        let values = match tile.cells {
-                            TileCells::Lookup => [pre * scale + lane[2][row], out],
-                            TileCells::Product => [pre * out, pre + challenges.v * out],
-                        };
-                        for (sum, (base, value)) in sums.iter_mut().zip(bases.iter().zip(values)) {
-                            *sum = *sum * base + value;
-                        }
-                    }
-                    if index + 1 < per_channel {
-                        let factors = match tile.step_to(index + 1) {
-                            Step::Row => row_factors,
-                            Step::Line => line_factors,
-                            Step::Group => group_factors,
-                        };
-                        sums[0] += factors[0] * next[0];
-                        sums[1] += factors[1] * next[1];
-                        s1[index + 1] = factors[0];
-                        s0[index + 1] = factors[1];
-                    }
-                    produced[index] = sums[0];
-                    consumed[index] = sums[1];
-                    next = sums;
-                }
-                s1[0] = produced[0];
-                s0[0] = consumed[0];
+                evaluation.run(channel, Running { produced, consumed, s0, s1 });
             });
     }
     // The gate continues the first channel into the row before it, backwards; nothing reads it.
@@ -204,24 +95,176 @@ fn evaluate_tiles(
     }
 }
 
-/// Inverts all values in place, in parallel chunks; zeros stay zero.
-pub(crate) fn batch_invert(values: &mut [Fr]) {
-    values.par_chunks_mut(1 << 12).for_each(|chunk| {
-        let mut products = Vec::with_capacity(chunk.len());
-        let mut product = Fr::ONE;
-        for value in chunk.iter() {
-            products.push(product);
-            if !bool::from(value.is_zero()) {
-                product *= value;
+/// The rows of one channel.
+struct Running<'a> {
+    produced: &'a mut [Fr],
+    consumed: &'a mut [Fr],
+    s0: &'a mut [Fr],
+    s1: &'a mut [Fr],
+}
+
+/// How the rows of a tile are evaluated.
+struct Evaluation<'a> {
+    tile: &'a Tile,
+    lanes: &'a [LaneColumns],
+    /// Whether its rows hold nothing but numbers.
+    small: bool,
+    v: Fr,
+    /// Powers of the two bases, one for each lane.
+    powers: [Vec<Fr>; 2],
+    /// From a row to the next: in a line, to the next line, to the next group.
+    factors: [[Fr; 2]; 3],
+    sums: LaneSums,
+}
+
+impl<'a> Evaluation<'a> {
+    fn new(tile: &'a Tile, factors: [[Fr; 2]; 3], known: Known<'a>) -> Self {
+        let FirstChallenges { v, u, .. } = known.challenges;
+        let powers = tile.lane_bases().map(|base| {
+            let base = match base {
+                LaneBase::Challenge(step) => known.z.pow_vartime([u64::from(step)]),
+                LaneBase::Image => u,
+                LaneBase::Byte => Fr::from(256),
+            };
+            powers(base, tile.lanes)
+        });
+        let sums = LaneSums::new(tile, &powers, v);
+        let lanes = known.first.lanes.as_slice();
+        let rows = tile.first_row..tile.first_row + tile.rows();
+        let small = lanes.iter().all(|lane| lane.is_small(&rows));
+        Self { tile, lanes, small, v, powers, factors, sums }
+    }
+
+    /// Horner's rule over the rows of a channel, the last one first.
+    fn run(&self, channel: usize, cells: Running<'_>) {
+        let tile = self.tile;
+        let Running { produced, consumed, s0, s1 } = cells;
+        let rows = tile.channel_row(channel)..tile.channel_row(channel) + produced.len();
+        let numbers = self.numbers(rows.clone());
+        let (per_line, per_group) = (tile.rows_per_line(), tile.rows_per_group());
+        let mut next = [Fr::ZERO; 2];
+        for index in (0..rows.len()).rev() {
+            let live = tile.live_lanes(index / per_group, index % per_line);
+            let mut sums = if self.small {
+                self.sums.of(&numbers[..live], index)
+            } else {
+                self.sums_of_any(rows.start + index, live)
+            };
+            if index + 1 < rows.len() {
+                let factors = match tile.step_to(index + 1) {
+                    Step::Row => self.factors[0],
+                    Step::Line => self.factors[1],
+                    Step::Group => self.factors[2],
+                };
+                sums[0] += factors[0] * next[0];
+                sums[1] += factors[1] * next[1];
+                s1[index + 1] = factors[0];
+                s0[index + 1] = factors[1];
+            }
+            produced[index] = sums[0];
+            consumed[index] = sums[1];
+            next = sums;
+        }
+        s1[0] = produced[0];
+        s0[0] = consumed[0];
+    }
+
+    fn numbers(&self, rows: Range<usize>) -> Vec<LaneNumbers<'a>> {
+        let numbers = |lane: &'a LaneColumns| LaneNumbers {
+            pre: &lane.pre.numbers()[rows.clone()],
+            out: &lane.out.numbers()[rows.clone()],
+            rem: &lane.rem.numbers()[rows.clone()],
+        };
+        self.lanes.iter().map(numbers).collect()
+    }
+
+    /// The evaluations of a row that holds more than numbers, as that of a dishonest prover.
+    fn sums_of_any(&self, row: usize, live: usize) -> [Fr; 2] {
+        let offset = Fr::from(ACTIVATION_OFFSET as u64);
+        let scale = Fr::from(1 << self.tile.shift);
+        let mut sums = [Fr::ZERO; 2];
+        for (lane, columns) in self.lanes[..live].iter().enumerate() {
+            let [pre, out, rem] = columns.cells(row);
+            let (pre, out) = (pre - offset, out - offset);
+            let values = match self.tile.cells {
+                TileCells::Lookup => [pre * scale + rem, out],
+                TileCells::Product => [pre * out, pre + self.v * out],
+            };
+            sums[0] += values[0] * self.powers[0][lane];
+            sums[1] += values[1] * self.powers[1][lane];
+        }
+        sums
+    }
+}
+
+/// The numbers of a lane in the rows of a channel.
+struct LaneNumbers<'a> {
+    pre: &'a [u16],
+    out: &'a [u16],
+    rem: &'a [u32],
+}
+
+/// Evaluates rows of numbers over their lanes.
+struct LaneSums {
+    cells: TileCells,
+    shift: u32,
+    /// Weights of each lane: what is produced, what is consumed, the second factor of a product.
+    weights: Vec<[Factor; 3]>,
+    /// What the offsets of the numbers add up to, by live lanes.
+    offsets: Vec<[Fr; 2]>,
+}
+
+/// Added to a product of two activations, so that it is not negative.
+const PRODUCT_OFFSET: i64 = 1 << 31;
+
+impl LaneSums {
+    fn new(tile: &Tile, powers: &[Vec<Fr>; 2], v: Fr) -> Self {
+        let offset = Fr::from(ACTIVATION_OFFSET as u64);
+        let mut offsets = vec![[Fr::ZERO; 2]];
+        let mut weights = Vec::with_capacity(tile.lanes);
+        let [mut produced, mut consumed] = [Fr::ZERO; 2];
+        for (of_produced, of_consumed) in powers[0].iter().zip(&powers[1]) {
+            weights.push([*of_produced, *of_consumed, v * of_consumed].map(Factor::new));
+            match tile.cells {
+                TileCells::Lookup => {
+                    produced += offset * Fr::from(1 << tile.shift) * of_produced;
+                    consumed += offset * of_consumed;
+                }
+                TileCells::Product => {
+                    produced += Fr::from(PRODUCT_OFFSET as u64) * of_produced;
+                    consumed += offset * (*of_consumed + v * of_consumed);
+                }
+            }
+            offsets.push([produced, consumed]);
+        }
+        Self { cells: tile.cells, shift: tile.shift, weights, offsets }
+    }
+
+    /// Of row `index` of the live lanes.
+    #[inline(always)]
+    fn of(&self, live: &[LaneNumbers<'_>], index: usize) -> [Fr; 2] {
+        let [mut produced, mut consumed] = [IntegerSum::default(); 2];
+        for (lane, [of_produced, of_consumed, of_second]) in live.iter().zip(&self.weights) {
+            let (pre, out) = (u64::from(lane.pre[index]), u64::from(lane.out[index]));
+            match self.cells {
+                TileCells::Lookup => {
+                    produced.add(of_produced, (pre << self.shift) + u64::from(lane.rem[index]));
+                    consumed.add(of_consumed, out);
+                }
+                TileCells::Product => {
+                    let [a, b] = [pre, out].map(|cell| cell as i64 - i64::from(ACTIVATION_OFFSET));
+                    produced.add(of_produced, (a * b + PRODUCT_OFFSET) as u64);
+                    consumed.add(of_consumed, pre);
+                    consumed.add(of_second, out);
+                }
             }
         }
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (value, before) in chunk.iter_mut().zip(products).rev() {
-            if !bool::from(value.is_zero()) {
-                let inverted = inverse * before;
-                inverse *= *value;
-                *value = inverted;
-            }
-        }
-    });
+        let [of_produced, of_consumed] = self.offsets[live.len()];
+        [produced.value() - of_produced, consumed.value() - of_consumed]
+    }
+}
+
+/// The first `count` powers.
+pub(super) fn powers(base: Fr, count: usize) -> Vec<Fr> {
+    std::iter::successors(Some(Fr::ONE), |power| Some(power * base)).take(count).collect()
 }

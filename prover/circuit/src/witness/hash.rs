@@ -7,17 +7,17 @@ use assay_arithmetic::poseidon::{self, RATE, WIDTH};
 
 use crate::layout::hash_rows::HashRows;
 use crate::layout::profile::HashGates;
-use crate::witness::assignment::{Assignment, ProvenInput};
+use crate::witness::assignment::{Assignment, LaneColumns, ProvenInput};
 
 /// Fills the hash cells of the lanes; returns `s0` and `s1` of the hash rows.
-pub(crate) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) -> Vec<[Fr; 2]> {
+pub(crate) fn fill(assignment: &Assignment<'_>, lanes: &mut [LaneColumns]) -> Vec<[Fr; 2]> {
     let Some(hash) = &assignment.layout.hash else { return Vec::new() };
     let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
     let permutations = blocks(assignment, hash)
         .into_par_iter()
         .map(|absorbed| (absorbed, Permutation::new(absorbed, hash.gates)))
         .collect::<Vec<_>>();
-    let mut rows = Rows { hash, columns, scalars: &mut scalars };
+    let mut rows = Rows { hash, lanes, scalars: &mut scalars };
     let mut state = [Fr::ZERO; WIDTH];
     for (block, (absorbed, permutation)) in permutations.into_iter().enumerate() {
         for (row, value) in (hash.block_row(block)..).zip(absorbed) {
@@ -36,16 +36,16 @@ pub(crate) fn fill(assignment: &Assignment<'_>, columns: &mut [[Vec<Fr>; 3]]) ->
 /// The hash rows of the columns.
 struct Rows<'a> {
     hash: &'a HashRows,
-    columns: &'a mut [[Vec<Fr>; 3]],
+    lanes: &'a mut [LaneColumns],
     scalars: &'a mut [[Fr; 2]],
 }
 
 impl Rows<'_> {
     fn write(&mut self, row: usize, cells: &[Fr]) {
-        let lane_cells = 3 * self.columns.len();
+        let lane_cells = 3 * self.lanes.len();
         for (index, value) in cells.iter().enumerate() {
             if index < lane_cells {
-                self.columns[index / 3][index % 3][row] = *value;
+                self.lanes[index / 3].set(index % 3, row, *value);
             } else {
                 // With two lanes the helpers are `s0` and `s1`.
                 self.scalars[row - self.hash.first_row][index - lane_cells] = *value;
@@ -83,8 +83,8 @@ pub(crate) fn forge_last(
     let hash = assignment.layout.hash.as_ref().expect("hashed");
     let absorbed = *blocks(assignment, hash).last().expect("a block");
     let permutation = Permutation::with(absorbed, hash.gates, powers, mix);
-    let (columns, scalars) = (&mut first.lanes, &mut first.hash_scalars);
-    let mut rows = Rows { hash, columns, scalars };
+    let (lanes, scalars) = (&mut first.lanes, &mut first.hash_scalars);
+    let mut rows = Rows { hash, lanes, scalars };
     rows.permutation(hash.blocks - 1, &permutation);
     rows.export(permutation.result);
     permutation.result[0]

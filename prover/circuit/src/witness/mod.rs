@@ -1,11 +1,17 @@
 //! The witness: all advice columns, phase by phase, from the reference executor's run.
 
 pub(crate) mod assignment;
-pub(crate) mod evaluations;
+mod evaluations;
+mod first_phase;
 pub(crate) mod hash;
+mod integer_sums;
+pub(crate) mod lookups;
 mod model_advice;
+mod pieces;
 mod rest;
-mod tile_values;
+mod small_column;
+pub(crate) mod tile_values;
+mod weight_sums;
 
 use halo2_proofs::halo2curves::{
     bn256::Fr,
@@ -19,15 +25,17 @@ use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_graph::{ACTIVATION_OFFSET, Op, QuantizedGraph, WEIGHT_OFFSET};
 
 use crate::WitnessError;
-use crate::layout::profile::TileCells;
 use crate::layout::scalar_program::FreeValue;
-use crate::layout::tile::Tile;
 use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
 use crate::statement::{InputMode, OutputMode, StatementKind};
-pub use crate::witness::assignment::{Assignment, FirstPhase, ProvenInput, TreePlace};
+pub use crate::witness::assignment::{Assignment, FirstPhase, LaneColumns, ProvenInput, TreePlace};
 pub use crate::witness::model_advice::ModelAdvice;
-use crate::witness::assignment::{FirstChallenges, ThirdPhase};
-use crate::witness::tile_values::{Place, TileValues};
+pub use crate::witness::small_column::{SmallColumn, SmallNumber};
+#[cfg(test)]
+use crate::witness::{
+    assignment::{FirstChallenges, ThirdPhase},
+    evaluations::Known,
+};
 
 impl Assignment<'_> {
     /// Number of rows that the assignment fills.
@@ -45,82 +53,29 @@ impl Assignment<'_> {
         weights: Vec<Vec<Fr>>,
         mut blinding: impl RngCore + CryptoRng,
     ) -> Result<FirstPhase, WitnessError> {
-        let rows = self.rows();
-        let lanes = self.layout.options.lanes;
-        let small = (0..1u64 << 16).map(Fr::from).collect::<Vec<_>>();
-        let stored = |value: i64| small[(value + i64::from(ACTIVATION_OFFSET)) as usize & 0xffff];
-        let mut columns = vec![std::array::from_fn(|_| vec![Fr::ZERO; rows]); lanes];
-        let mut looked_up = vec![vec![[0u32; 2]; rows]; lanes];
-        let mut counts = vec![0u64; rows];
-        if self.inputs.len() != self.layout.options.statement.images() {
-            return Err(WitnessError::Mismatch);
-        }
-        for tile in &self.layout.tiles {
-            let values = TileValues::new(self, tile)?;
-            let table = self.layout.tables.functions.get(tile.function);
-            let table = table.ok_or(WitnessError::Mismatch)?;
-            let dead = i64::from(table.min);
-            let mut fault = None;
-            tile.for_each_row(|at| {
-                let row = at.row;
-                let live = tile.live_lanes(at.group, at.position);
-                for lane in 0..lanes {
-                    let place = (lane < live).then(|| {
-                        let (image, column) = tile.place(&at, lane);
-                        Place { image, channel: at.channel, line: at.line, column }
-                    });
-                    if tile.cells == TileCells::Product {
-                        let [a, b] = place.map_or([0; 2], |place| values.factors(place));
-                        columns[lane][0][row] = stored(a);
-                        columns[lane][1][row] = stored(b);
-                        continue;
-                    }
-                    let (pre, rem) = place.map_or((dead, 0), |place| values.get(place));
-                    let looked = self.layout.tables.function_row(tile.function, pre);
-                    let remainder = self.layout.tables.remainder_row(tile.shift, rem);
-                    let (Some(function_row), Some(remainder_row)) = (looked, remainder) else {
-                        fault = fault.or(Some(pre));
-                        continue;
-                    };
-                    let out = table.values[(pre - i64::from(table.min)) as usize];
-                    columns[lane][0][row] = stored(pre);
-                    columns[lane][1][row] = stored(i64::from(out));
-                    columns[lane][2][row] = Fr::from(u64::from(rem));
-                    looked_up[lane][row] = [function_row as u32, remainder_row as u32];
-                    counts[function_row] += 1;
-                    counts[remainder_row] += 1;
-                }
-            });
-            if let Some(value) = fault {
-                return Err(self.out_of_range(tile, value));
-            }
-        }
-        let hash_scalars = hash::fill(self, &mut columns);
+        let mut lanes = first_phase::lanes(self)?;
+        let multiplicity = first_phase::multiplicity(self, &lanes);
+        let hash_scalars = hash::fill(self, &mut lanes);
         let first = self.layout.blinding_row;
-        for lane in &mut columns {
-            for cell in &mut lane[2][first..first + BLINDING_ROWS] {
-                *cell = Fr::random(&mut blinding);
+        for lane in &mut lanes {
+            for row in first..first + BLINDING_ROWS {
+                lane.rem.set(row, Fr::random(&mut blinding));
             }
         }
-        let mut phase = FirstPhase {
-            weights,
-            extended: Vec::new(),
-            lanes: columns,
-            multiplicity: counts.into_iter().map(Fr::from).collect(),
-            looked_up,
-            hash_scalars,
-        };
+        let extended = Vec::new();
+        let mut phase = FirstPhase { weights, extended, lanes, multiplicity, hash_scalars };
         phase.extend_weights(self.layout);
         Ok(phase)
     }
 
-    /// The `rest` column.
-    pub fn second_phase(&self, v: Fr, u: Fr) -> Vec<Fr> {
+    /// The `rest` column, by rows of the weights' domain.
+    pub(crate) fn second_phase(&self, v: Fr, u: Fr) -> Vec<Fr> {
         rest::column(self, v, u)
     }
 
     /// Everything after the last challenge. `instances` are the public inputs.
-    pub fn third_phase(
+    #[cfg(test)]
+    pub(crate) fn third_phase(
         &self,
         first: &FirstPhase,
         rest: &[Fr],
@@ -128,17 +83,10 @@ impl Assignment<'_> {
         z: Fr,
         instances: &[Fr],
     ) -> ThirdPhase {
-        evaluations::third_phase(self, first, rest, challenges, z, instances)
-    }
-
-    fn out_of_range(&self, tile: &Tile, value: i64) -> WitnessError {
-        let table = &self.layout.tables.functions[tile.function];
-        WitnessError::OutOfRange {
-            layer: tile.name.clone(),
-            value,
-            min: table.min,
-            max: table.min + table.values.len() as i32 - 1,
-        }
+        let weights = first.weights.iter().map(|column| SmallColumn::from_full(column));
+        let weights = &weights.collect::<Vec<_>>();
+        let known = Known { first, weights, rest, challenges, z, instances };
+        evaluations::third_phase(self, known)
     }
 
     /// The public inputs of this assignment, after the context.
@@ -275,10 +223,15 @@ impl Assignment<'_> {
 
     /// The class of rank `rank`, the best first.
     pub fn best(&self, rank: usize) -> usize {
-        let logits = self.logits(0);
+        self.ranking(0).get(rank).copied().unwrap_or(0)
+    }
+
+    /// The classes, the best first.
+    fn ranking(&self, image: usize) -> Vec<usize> {
+        let logits = self.logits(image);
         let mut classes = (0..logits.len()).collect::<Vec<_>>();
         classes.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
-        classes.get(rank).copied().unwrap_or(0)
+        classes
     }
 }
 
@@ -323,4 +276,9 @@ impl Layout {
 /// A uniform field element as a salt.
 pub fn random_salt(rng: impl RngCore + CryptoRng) -> Fr {
     Fr::random(rng)
+}
+
+/// A column of zeros, made by all threads: memory that is new takes longer than the zeros.
+fn zeros(rows: usize) -> Vec<Fr> {
+    (0..rows).into_par_iter().map(|_| Fr::ZERO).collect()
 }

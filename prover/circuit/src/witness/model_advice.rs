@@ -1,32 +1,34 @@
 //! The advice columns as a prover takes them: whole, phase by phase.
 
 use assay_kernels::Column;
-use halo2_proofs::halo2curves::{
-    bn256::Fr,
-    ff::{Field, PrimeField},
-};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
 use crate::gates::advice::CellChange;
-use crate::layout::RESERVED_ROWS;
+use crate::layout::{Layout, RESERVED_ROWS};
 use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase};
-
-/// Of how many rows one may be exceptional before a column is no longer a small one.
-const ROWS_PER_EXCEPTION: usize = 16;
+use crate::witness::evaluations::{self, Known};
+use crate::witness::small_column::SmallColumn;
+use crate::witness::zeros;
 
 /// The advice columns of a circuit, phase by phase.
 pub struct ModelAdvice<'a> {
     assignment: &'a Assignment<'a>,
+    /// Its weights are gone once they are in `weights`.
     first: FirstPhase,
+    /// The weight columns by rows of their domain.
+    weights: Vec<SmallColumn<u32>>,
+    /// By rows of the weights' domain.
+    rest: Vec<Fr>,
     instances: &'a [Fr],
     changes: Vec<CellChange>,
-    rest: Vec<Fr>,
 }
 
 impl<'a> ModelAdvice<'a> {
     /// `instances` are all public inputs, the context first.
     pub fn new(assignment: &'a Assignment<'a>, first: FirstPhase, instances: &'a [Fr]) -> Self {
-        Self { assignment, first, instances, changes: Vec::new(), rest: Vec::new() }
+        let (weights, rest, changes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { assignment, first, weights, rest, instances, changes }
     }
 
     /// The witness with some cells changed; a proof of it must be refused.
@@ -35,104 +37,107 @@ impl<'a> ModelAdvice<'a> {
         self
     }
 
-    /// The columns of `phase` (0, 1 or 2, in this order) as the constraint system counts them, each of
-    /// the circuit's length. The rows that are kept for blinding hold zeros. `challenges` are those
-    /// of the phases before, as the constraint system counts them.
+    /// The columns of a phase as the constraint system counts them, each of the circuit's length. The
+    /// rows that are kept for blinding hold zeros. The phases are 0, 1 and 2, each of them asked for
+    /// once and in this order. `challenges` are those of the phases before, as the constraint system
+    /// counts them.
     ///
     /// # Panics
-    /// With too few challenges, or for the last phase before the second.
+    /// With too few challenges, or in another order.
     pub fn columns(&mut self, phase: u8, challenges: &[Fr]) -> Vec<Column> {
-        match phase {
-            0 => self.first_columns(),
-            1 => self.second_columns(challenges),
-            _ => self.third_columns(challenges),
+        let (before, mut columns) = match phase {
+            0 => (0, self.first_columns()),
+            1 => (self.first_phase_columns(), vec![self.rest_column(challenges)]),
+            _ => (self.first_phase_columns() + 1, self.third_columns(challenges)),
+        };
+        let usable = (1 << self.layout().k) - RESERVED_ROWS;
+        for (index, column) in (before..).zip(&mut columns) {
+            if let Column::Full(values) = column {
+                values[usable..].fill(Fr::ZERO);
+            }
+            let changes = self.changes.iter();
+            for change in changes.filter(|change| change.column == index && change.row < usable) {
+                let mut values = column.to_full();
+                values[change.row] += change.delta;
+                *column = Column::Full(values);
+            }
         }
+        columns
     }
 
-    fn first_columns(&self) -> Vec<Column> {
-        let FirstPhase { lanes, multiplicity, .. } = &self.first;
-        let mut columns = self.first.extended_weights().iter().collect::<Vec<_>>();
-        columns.extend(lanes.iter().map(|[_, _, rem]| rem));
-        columns.extend(lanes.iter().flat_map(|[pre, out, _]| [pre, out]));
-        columns.push(multiplicity);
-        let columns = columns.into_par_iter().enumerate();
-        columns.map(|(index, values)| compact(self.finished(index, values.clone()))).collect()
+    fn layout(&self) -> &'a Layout {
+        self.assignment.layout
     }
 
-    fn second_columns(&mut self, challenges: &[Fr]) -> Vec<Column> {
+    /// Number of columns of the first phase.
+    fn first_phase_columns(&self) -> usize {
+        let options = &self.layout().options;
+        options.weight_columns + 3 * options.lanes + 1
+    }
+
+    fn first_columns(&mut self) -> Vec<Column> {
+        let usable = (1 << self.layout().k) - RESERVED_ROWS;
+        let weights = std::mem::take(&mut self.first.weights);
+        self.weights = weights.into_iter().map(|column| SmallColumn::from_full(&column)).collect();
+        let extended = std::mem::take(&mut self.first.extended);
+        let mut columns = if self.layout().weight_stride() == 1 {
+            self.weights.iter().map(|column| column.to_column(usable)).collect::<Vec<_>>()
+        } else {
+            extended.into_iter().map(Column::Full).collect()
+        };
+        let lanes = &self.first.lanes;
+        columns.par_extend(lanes.par_iter().map(|lane| lane.rem.to_column(usable)));
+        let pairs = lanes
+            .par_iter()
+            .flat_map_iter(|lane| [lane.pre.to_column(usable), lane.out.to_column(usable)]);
+        columns.par_extend(pairs);
+        columns.push(self.first.multiplicity.to_column(usable));
+        columns
+    }
+
+    fn rest_column(&mut self, challenges: &[Fr]) -> Column {
         let drawn = self.drawn(challenges);
         self.rest = self.assignment.second_phase(drawn.v, drawn.u);
-        let index = self.columns_before(1);
-        vec![Column::Full(self.finished(index, self.strided(&self.rest)))]
+        Column::Full(self.strided(self.rest.clone()))
     }
 
     fn third_columns(&mut self, challenges: &[Fr]) -> Vec<Column> {
-        let drawn = self.drawn(challenges);
-        let z = challenges[if self.assignment.layout.profile.batch { 4 } else { 3 }];
-        let third = self.assignment.third_phase(&self.first, &self.rest, drawn, z, self.instances);
-        let mut columns = third.lookups;
+        let known = Known {
+            first: &self.first,
+            weights: &self.weights,
+            rest: &self.rest,
+            challenges: self.drawn(challenges),
+            z: challenges[if self.layout().profile.batch { 4 } else { 3 }],
+            instances: self.instances,
+        };
+        let third = evaluations::third_phase(self.assignment, known);
         let scalars = third.scalars;
+        let mut columns = third.lookups;
         columns.extend([third.lookup_sum, third.produced, third.consumed]);
-        columns.push(self.strided(&scalars.weight_sum));
+        columns.push(self.strided(scalars.weight_sum));
         columns.extend([scalars.product, scalars.s0, scalars.s1]);
-        let columns = (self.columns_before(2)..).zip(columns);
-        columns.map(|(index, values)| Column::Full(self.finished(index, values))).collect()
+        columns.into_iter().map(Column::Full).collect()
     }
 
     fn drawn(&self, challenges: &[Fr]) -> FirstChallenges {
-        let batch = self.assignment.layout.profile.batch;
         FirstChallenges {
             v: challenges[0],
             theta: challenges[1],
             beta: challenges[2],
-            u: if batch { challenges[3] } else { Fr::ONE },
+            u: if self.layout().profile.batch { challenges[3] } else { Fr::ONE },
         }
-    }
-
-    /// Number of columns in the phases before `phase`.
-    fn columns_before(&self, phase: u8) -> usize {
-        let options = &self.assignment.layout.options;
-        let first = options.weight_columns + 3 * options.lanes + 1;
-        [0, first, first + 1][usize::from(phase)]
     }
 
     /// The column of the circuit of which every `weight_stride`th row is one of `values`.
-    fn strided(&self, values: &[Fr]) -> Vec<Fr> {
-        let stride = self.assignment.layout.weight_stride();
-        let mut column = vec![Fr::ZERO; values.len() * stride];
+    fn strided(&self, values: Vec<Fr>) -> Vec<Fr> {
+        let stride = self.layout().weight_stride();
+        if stride == 1 {
+            return values;
+        }
+        let mut column = zeros(values.len() * stride);
         for (cell, value) in column.iter_mut().step_by(stride).zip(values) {
-            *cell = *value;
+            *cell = value;
         }
         column
     }
-
-    /// With zeros in the last rows, and with the changes of column `index`.
-    fn finished(&self, index: usize, mut values: Vec<Fr>) -> Vec<Fr> {
-        let usable = values.len() - RESERVED_ROWS;
-        values[usable..].fill(Fr::ZERO);
-        for change in self.changes.iter().filter(|change| change.column == index) {
-            if change.row < usable {
-                values[change.row] += change.delta;
-            }
-        }
-        values
-    }
-}
-
-/// The column as a small one, if most of its values are.
-fn compact(full: Vec<Fr>) -> Column {
-    let mut values = vec![0; full.len()];
-    let mut exceptions = Vec::new();
-    for (row, (small, value)) in values.iter_mut().zip(&full).enumerate() {
-        let repr = value.to_repr();
-        let (low, high) = repr.as_ref().split_at(4);
-        match low.try_into().map(u32::from_le_bytes) {
-            Ok(low) if high.iter().all(|byte| *byte == 0) => *small = low,
-            _ => exceptions.push((row as u32, *value)),
-        }
-    }
-    if exceptions.len() > full.len() / ROWS_PER_EXCEPTION {
-        return Column::Full(full);
-    }
-    Column::Small { values, exceptions }
 }

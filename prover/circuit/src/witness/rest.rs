@@ -4,61 +4,27 @@
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
-use assay_graph::{Op, TensorId};
+use assay_graph::{Op, TensorId, WEIGHT_OFFSET};
 
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::extent;
 use crate::layout::scalar_program::field;
 use crate::witness::assignment::Assignment;
-
-/// A kernel already summed over the outputs: `taps[channel][tap]`, taps row-major.
-struct Folded {
-    taps: Vec<Vec<Fr>>,
-    input: TensorId,
-    /// Subtracted from each value of the input.
-    least: i32,
-}
+use crate::witness::evaluations::powers;
+use crate::witness::integer_sums::{Factor, IntegerSum};
+use crate::witness::zeros;
 
 /// The column, by rows of the weights' domain.
 pub(super) fn column(assignment: &Assignment<'_>, v: Fr, u: Fr) -> Vec<Fr> {
-    let mut column = vec![Fr::ZERO; assignment.layout.weight_domain()];
+    let mut column = zeros(assignment.layout.weight_domain());
     for rest in &assignment.layout.rests {
-        let folded = fold(assignment, rest, v);
-        let values = fold_images(assignment, &folded, u);
-        let [_, height, width] = assignment.graph.tensors[folded.input].shape;
+        let Some(folded) = Folded::new(assignment, rest, v) else { continue };
+        let correlation = Correlation::new(assignment, rest, folded, u);
         let mut places = Vec::new();
         rest.for_each_cell(|row, line, column| places.push((row, line, column)));
-        let [tall, wide] = extent(&rest.window);
-        let [kernel_h, kernel_w] = rest.window.kernel;
-        let [dilation_h, dilation_w] = rest.window.dilation;
         let cells = places
             .par_iter()
-            .map(|(row, line, column)| {
-                // Tap (a, b) pairs grid position (y, x) with input (y - tall + 1 + a*d, ...).
-                let mut sum = Fr::ZERO;
-                for a in 0..kernel_h {
-                    let Some(h) = (line + a * dilation_h + 1).checked_sub(tall) else { continue };
-                    if h >= height {
-                        continue;
-                    }
-                    for b in 0..kernel_w {
-                        let Some(w) = (column + b * dilation_w + 1).checked_sub(wide) else {
-                            continue;
-                        };
-                        if w >= width {
-                            continue;
-                        }
-                        let tap = a * kernel_w + b;
-                        for (channel, taps) in folded.taps.iter().enumerate() {
-                            let x = values[(channel * height + h) * width + w];
-                            if !bool::from(x.is_zero()) {
-                                sum += taps[tap] * x;
-                            }
-                        }
-                    }
-                }
-                (*row, sum)
-            })
+            .map(|(row, line, column)| (*row, correlation.at(*line, *column)))
             .collect::<Vec<_>>();
         for (row, value) in cells {
             column[row] = value;
@@ -67,103 +33,176 @@ pub(super) fn column(assignment: &Assignment<'_>, v: Fr, u: Fr) -> Vec<Fr> {
     column
 }
 
-/// `sum_b u^b (x_b - least)` over the images.
-fn fold_images(assignment: &Assignment<'_>, folded: &Folded, u: Fr) -> Vec<Fr> {
-    let shape = assignment.graph.tensors[folded.input].shape;
-    let images = assignment
-        .inputs
-        .iter()
-        .map(|input| input.execution.tensors[folded.input].as_slice())
-        .collect::<Vec<_>>();
-    (0..shape.iter().product())
-        .into_par_iter()
-        .map(|index| {
-            images.iter().rev().fold(Fr::ZERO, |sum, values| {
-                sum * u + field(i64::from(values[index]) - i64::from(folded.least))
-            })
-        })
-        .collect()
+/// A kernel already summed over the outputs.
+struct Folded {
+    /// `taps[tap][channel]`, taps row-major.
+    taps: Vec<Vec<Fr>>,
+    input: TensorId,
+    /// Subtracted from each value of the input.
+    least: i32,
 }
 
-fn fold(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Folded {
-    let graph = assignment.graph;
-    match &graph.layers[rest.layer].op {
-        Op::Conv { input, weights, .. } => {
-            let kernel = assignment
-                .layout
-                .kernels
-                .iter()
-                .find(|kernel| kernel.layer == rest.layer)
-                .expect("each convolution has its weights placed");
-            Folded { taps: fold_weights(kernel, weights, v), input: *input, least: 0 }
+impl Folded {
+    /// [`None`] for layers without a kernel.
+    fn new(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Option<Self> {
+        let graph = assignment.graph;
+        let [kernel_h, kernel_w] = rest.window.kernel;
+        match &graph.layers.get(rest.layer)?.op {
+            Op::Conv { input, weights, .. } => {
+                let mut kernels = assignment.layout.kernels.iter();
+                let kernel = kernels.find(|kernel| kernel.layer == rest.layer)?;
+                Some(Self { taps: fold_weights(kernel, weights, v), input: *input, least: 0 })
+            }
+            Op::SumPool { input, multiplier, .. } => {
+                let channels = graph.tensors[*input].shape[0];
+                let multiplier = field(*multiplier);
+                let line = powers(v, channels).iter().map(|power| multiplier * power).collect();
+                Some(Self { taps: vec![line; kernel_h * kernel_w], input: *input, least: 0 })
+            }
+            Op::MaxPool { input, .. } => {
+                let info = &graph.tensors[*input];
+                let channels = info.shape[0];
+                let powers = powers(v, channels * kernel_h * kernel_w);
+                let taps = powers.chunks(channels.max(1)).map(<[Fr]>::to_vec).collect();
+                Some(Self { taps, input: *input, least: info.min })
+            }
+            Op::Pointwise { .. }
+            | Op::Multiply { .. }
+            | Op::Resize { .. }
+            | Op::Add { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. } => None,
         }
-        Op::SumPool { input, multiplier, .. } => {
-            let channels = graph.tensors[*input].shape[0];
-            let taps = rest.window.kernel[0] * rest.window.kernel[1];
-            let mut power = field(*multiplier);
-            let taps = (0..channels)
-                .map(|_| {
-                    let line = vec![power; taps];
-                    power *= v;
-                    line
-                })
-                .collect();
-            Folded { taps, input: *input, least: 0 }
-        }
-        Op::MaxPool { input, .. } => {
-            let info = &graph.tensors[*input];
-            let channels = info.shape[0];
-            let taps = rest.window.kernel[0] * rest.window.kernel[1];
-            let step = v.pow_vartime([channels as u64]);
-            let mut first = Fr::ONE;
-            let taps = (0..channels)
-                .map(|_| {
-                    let mut power = first;
-                    first *= v;
-                    (0..taps)
-                        .map(|_| {
-                            let tap = power;
-                            power *= step;
-                            tap
-                        })
-                        .collect()
-                })
-                .collect();
-            Folded { taps, input: *input, least: info.min }
-        }
-        Op::Pointwise { .. }
-        | Op::Multiply { .. }
-        | Op::Resize { .. }
-        | Op::Add { .. }
-        | Op::Concat { .. }
-        | Op::Slice { .. } => Folded { taps: Vec::new(), input: graph.input.tensor, least: 0 },
     }
 }
 
-/// `sum_j v^index(j) w[j, k, tap]` for each input channel `k`.
+/// `sum_j v^index(j) w[j, k, tap]`: `[tap][channel]`.
 fn fold_weights(kernel: &Kernel, weights: &[i64], v: Fr) -> Vec<Vec<Fr>> {
     let taps = kernel.taps[0] * kernel.taps[1];
-    let outputs = kernel.groups * kernel.outputs;
-    let last = kernel.output_index(outputs - 1);
-    let mut powers = Vec::with_capacity(last + 1);
-    let mut power = Fr::ONE;
-    for _ in 0..=last {
-        powers.push(power);
-        power *= v;
-    }
-    (0..kernel.groups * kernel.inputs)
+    let last = kernel.output_index(kernel.groups * kernel.outputs - 1);
+    let powers = powers(v, last + 1);
+    let factors = powers.iter().copied().map(Factor::new).collect::<Vec<_>>();
+    let offset = Fr::from(WEIGHT_OFFSET as u64);
+    let of_group = |group: usize| group * kernel.outputs..(group + 1) * kernel.outputs;
+    let offsets = (0..kernel.groups)
+        .map(|group| {
+            let outputs = of_group(group).map(|output| powers[kernel.output_index(output)]);
+            offset * outputs.sum::<Fr>()
+        })
+        .collect::<Vec<_>>();
+    let channels = kernel.groups * kernel.inputs;
+    (0..taps)
         .into_par_iter()
-        .map(|channel| {
-            let (group, local) = (channel / kernel.inputs, channel % kernel.inputs);
-            let mut folded = vec![Fr::ZERO; taps];
-            for output in group * kernel.outputs..(group + 1) * kernel.outputs {
-                let power = powers[kernel.output_index(output)];
-                let first = (output * kernel.inputs + local) * taps;
-                for (sum, weight) in folded.iter_mut().zip(&weights[first..first + taps]) {
-                    *sum += power * field(*weight);
+        .map(|tap| {
+            let fold = |channel: usize| {
+                let (group, local) = (channel / kernel.inputs, channel % kernel.inputs);
+                let mut sum = IntegerSum::default();
+                for output in of_group(group) {
+                    let weight = weights[(output * kernel.inputs + local) * taps + tap];
+                    let factor = &factors[kernel.output_index(output)];
+                    sum.add(factor, (weight + WEIGHT_OFFSET) as u64);
                 }
-            }
-            folded
+                sum.value() - offsets[group]
+            };
+            (0..channels).into_par_iter().map(fold).collect()
         })
         .collect()
+}
+
+/// A folded kernel and what it is applied to.
+struct Correlation<'a> {
+    rest: &'a RestGrid,
+    /// Height and width of the input.
+    size: [usize; 2],
+    channels: usize,
+    cells: Cells,
+}
+
+/// `values[position][channel]`, with the kernel in the form that they are multiplied by.
+enum Cells {
+    /// Of one image: values above the least one of all.
+    Integers {
+        values: Vec<u32>,
+        taps: Vec<Vec<Factor>>,
+        /// What the least one adds up to, by taps.
+        offsets: Vec<Fr>,
+    },
+    /// Of several, folded with `u`.
+    Elements { values: Vec<Fr>, taps: Vec<Vec<Fr>> },
+}
+
+impl<'a> Correlation<'a> {
+    fn new(assignment: &Assignment<'_>, rest: &'a RestGrid, folded: Folded, u: Fr) -> Self {
+        let [channels, height, width] = assignment.graph.tensors[folded.input].shape;
+        let size = height * width;
+        let images = assignment.inputs.iter();
+        let images = images.map(|input| input.execution.tensors[folded.input].as_slice());
+        let images = images.collect::<Vec<_>>();
+        let least = images.iter().flat_map(|values| values.iter().min()).min();
+        let least = least.copied().unwrap_or_default();
+        // By positions, then channels.
+        let transposed = (0..channels * size).into_par_iter();
+        let transposed = transposed.map(|index| index % channels * size + index / channels);
+        let above = i64::from(least) - i64::from(folded.least);
+        let cells = if let [values] = images.as_slice() {
+            let values = transposed.map(|index| values[index].wrapping_sub(least) as u32);
+            let offsets = folded.taps.iter().map(|taps| field(above) * taps.iter().sum::<Fr>());
+            let factors = |taps: &Vec<Fr>| taps.iter().copied().map(Factor::new).collect();
+            Cells::Integers {
+                values: values.collect(),
+                offsets: offsets.collect(),
+                taps: folded.taps.iter().map(factors).collect(),
+            }
+        } else {
+            let powers = powers(u, images.len());
+            let offset = field(above) * powers.iter().sum::<Fr>();
+            let factors = powers.into_iter().map(Factor::new).collect::<Vec<_>>();
+            let values = transposed.map(|index| {
+                let mut sum = IntegerSum::default();
+                for (values, factor) in images.iter().zip(&factors) {
+                    sum.add(factor, values[index].wrapping_sub(least) as u32 as u64);
+                }
+                sum.value() + offset
+            });
+            Cells::Elements { values: values.collect(), taps: folded.taps }
+        };
+        Self { rest, size: [height, width], channels, cells }
+    }
+
+    /// The correlation at a position of the full grid.
+    fn at(&self, line: usize, column: usize) -> Fr {
+        let window = &self.rest.window;
+        let [tall, wide] = extent(window);
+        let [height, width] = self.size;
+        // Tap (a, b) pairs grid position (y, x) with input (y - tall + 1 + a*d, ...).
+        let place = |position: usize, tap: usize, dilation: usize, extent: usize, size: usize| {
+            (position + tap * dilation + 1).checked_sub(extent).filter(|place| *place < size)
+        };
+        let (mut integers, mut elements) = (IntegerSum::default(), Fr::ZERO);
+        for a in 0..window.kernel[0] {
+            let Some(h) = place(line, a, window.dilation[0], tall, height) else { continue };
+            for b in 0..window.kernel[1] {
+                let Some(w) = place(column, b, window.dilation[1], wide, width) else { continue };
+                let tap = a * window.kernel[1] + b;
+                let first = (h * width + w) * self.channels;
+                let range = first..first + self.channels;
+                match &self.cells {
+                    Cells::Integers { values, taps, offsets } => {
+                        for (value, tap) in values[range].iter().zip(&taps[tap]) {
+                            integers.add(tap, (*value).into());
+                        }
+                        elements += offsets[tap];
+                    }
+                    Cells::Elements { values, taps } => {
+                        for (value, tap) in values[range].iter().zip(&taps[tap]) {
+                            if !bool::from(value.is_zero()) {
+                                elements += tap * value;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        integers.value() + elements
+    }
 }

@@ -9,45 +9,99 @@ use crate::witness::assignment::{Assignment, ProvenInput};
 
 /// Where a value of a tile is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub image: usize,
     pub channel: usize,
     pub line: usize,
     pub column: usize,
 }
 
+/// Where the values are that a lane holds of one line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub image: usize,
+    pub channel: usize,
+    pub line: usize,
+    /// Column of the first value.
+    pub first: usize,
+    /// Columns from one value to the next.
+    pub step: usize,
+    /// Number of values.
+    pub count: usize,
+}
+
 /// Looks up the values of one tile.
-pub(super) struct TileValues<'a> {
+pub(crate) struct TileValues<'a> {
     assignment: &'a Assignment<'a>,
     tile: &'a Tile,
+    /// The classes, the best first, where one input is ranked.
+    ranking: Vec<usize>,
 }
 
 impl<'a> TileValues<'a> {
     /// # Errors
     /// [`WitnessError::Mismatch`] when the tile is not of this graph.
-    pub(super) fn new(
+    pub(crate) fn new(
         assignment: &'a Assignment<'a>,
         tile: &'a Tile,
     ) -> Result<Self, WitnessError> {
-        let layers = &assignment.graph.layers;
-        let fits = match tile.source {
-            TileSource::PoolTap { layer, .. } => {
-                matches!(layers.get(layer).map(|layer| &layer.op), Some(Op::MaxPool { .. }))
+        if !fits(assignment, tile) {
+            return Err(WitnessError::Mismatch);
+        }
+        let ranks = matches!(
+            tile.source,
+            TileSource::Ranking | TileSource::RankedClass | TileSource::Comparisons
+        );
+        let ranking = if ranks { assignment.ranking(0) } else { Vec::new() };
+        Ok(Self { assignment, tile, ranking })
+    }
+
+    /// Visits the values of a stretch: position, `pre`, `rem`.
+    pub(super) fn for_each(&self, stretch: &Stretch, mut visit: impl FnMut(usize, i64, u32)) {
+        if stretch.count == 0 {
+            return;
+        }
+        let TileSource::Layer(layer) = self.tile.source else {
+            for position in 0..stretch.count {
+                let (pre, rem) = self.get(stretch.place(position));
+                visit(position, pre, rem);
             }
-            TileSource::Factors(layer) => {
-                matches!(layers.get(layer).map(|layer| &layer.op), Some(Op::Multiply { .. }))
-            }
-            TileSource::Repeated(layer) => {
-                matches!(layers.get(layer).map(|layer| &layer.op), Some(Op::Resize { .. }))
-            }
-            TileSource::Layer(layer) => layer < layers.len(),
-            _ => true,
+            return;
         };
-        if fits { Ok(Self { assignment, tile }) } else { Err(WitnessError::Mismatch) }
+        // Most rows of most circuits.
+        let [_, height, width] = self.tile.shape;
+        let trace = &self.input(stretch.image).execution.layers[layer];
+        let start = (stretch.channel * height + stretch.line) * width;
+        let line = start + stretch.first..start + width;
+        let cells = trace.pre[line.clone()].iter().zip(&trace.rem[line]);
+        let cells = cells.step_by(stretch.step).take(stretch.count);
+        for (position, (pre, rem)) in cells.enumerate() {
+            visit(position, i64::from(*pre), *rem);
+        }
+    }
+
+    /// Visits the factors that a product's tile holds, as [`Self::for_each`] does.
+    pub(super) fn for_each_factors(
+        &self,
+        stretch: &Stretch,
+        mut visit: impl FnMut(usize, [i64; 2]),
+    ) {
+        for position in 0..stretch.count {
+            visit(position, self.factors(stretch.place(position)));
+        }
+    }
+
+    /// The factors that a product's tile holds.
+    pub(crate) fn factors(&self, at: Place) -> [i64; 2] {
+        let TileSource::Factors(layer) = self.tile.source else { return [0; 2] };
+        let Op::Multiply { inputs, .. } = &self.assignment.graph.layers[layer].op else {
+            return [0; 2];
+        };
+        inputs.map(|tensor| self.tensor(tensor, at))
     }
 
     /// `(pre, rem)`.
-    pub(super) fn get(&self, at: Place) -> (i64, u32) {
+    pub(crate) fn get(&self, at: Place) -> (i64, u32) {
         let tile = self.tile;
         let [_, height, width] = tile.shape;
         let index = (at.channel * height + at.line) * width + at.column;
@@ -73,7 +127,7 @@ impl<'a> TileValues<'a> {
             TileSource::Factors(_) => (0, 0),
             TileSource::PoolTap { layer, tap } => (self.pool_tap(layer, tap, at), 0),
             TileSource::Ranking => {
-                let top = self.key(0, self.assignment.best(0));
+                let top = self.key(0, self.best(0));
                 self.split(match at.channel.checked_sub(1) {
                     None => top - self.least_key(),
                     Some(class) => top - self.key(0, class),
@@ -97,15 +151,6 @@ impl<'a> TileValues<'a> {
                 (top as i64 - not_below as i64, 0)
             }
         }
-    }
-
-    /// The factors that a product's tile holds.
-    pub(super) fn factors(&self, at: Place) -> [i64; 2] {
-        let TileSource::Factors(layer) = self.tile.source else { return [0; 2] };
-        let Op::Multiply { inputs, .. } = &self.assignment.graph.layers[layer].op else {
-            return [0; 2];
-        };
-        inputs.map(|tensor| self.tensor(tensor, at))
     }
 
     /// A tensor's value; one of a single position stands everywhere.
@@ -151,8 +196,12 @@ impl<'a> TileValues<'a> {
         if self.assignment.layout.options.statement.run().is_some() {
             (rank, self.input(rank).class)
         } else {
-            (0, self.assignment.best(rank))
+            (0, self.best(rank))
         }
+    }
+
+    fn best(&self, rank: usize) -> usize {
+        self.ranking.get(rank).copied().unwrap_or(0)
     }
 
     fn classes(&self) -> usize {
@@ -176,5 +225,58 @@ impl<'a> TileValues<'a> {
     fn split(&self, value: i64) -> (i64, u32) {
         let shift = self.tile.shift;
         (value >> shift, (value & ((1 << shift) - 1)) as u32)
+    }
+}
+
+impl Stretch {
+    fn place(&self, position: usize) -> Place {
+        let Self { image, channel, line, first, step, .. } = *self;
+        Place { image, channel, line, column: first + position * step }
+    }
+}
+
+/// Whether the network and its runs have what the tile holds.
+fn fits(assignment: &Assignment<'_>, tile: &Tile) -> bool {
+    let Assignment { graph, inputs, .. } = assignment;
+    let size = tile.shape.iter().product::<usize>();
+    let op = |layer: usize| graph.layers.get(layer).map(|layer| &layer.op);
+    // The values of a tensor, in each run.
+    let known = |tensor: TensorId| {
+        let length = graph.tensors[tensor].shape.iter().product::<usize>();
+        let tensors = inputs.iter().map(|input| input.execution.tensors.get(tensor));
+        tensors.into_iter().all(|values| values.is_some_and(|values| values.len() == length))
+    };
+    match tile.source {
+        TileSource::Input => inputs.iter().all(|input| input.bytes.len() == size),
+        TileSource::PackedInput => tile.shape[0].is_multiple_of(inputs.len()),
+        TileSource::Layer(layer) => inputs.iter().all(|input| {
+            let trace = input.execution.layers.get(layer);
+            trace.is_some_and(|trace| trace.pre.len() == size && trace.rem.len() == size)
+        }),
+        TileSource::Factors(layer) => {
+            let Some(Op::Multiply { inputs, .. }) = op(layer) else { return false };
+            inputs.iter().all(|input| {
+                let [channels, height, width] = graph.tensors[*input].shape;
+                known(*input)
+                    && channels == tile.shape[0]
+                    && ([height, width] == tile.shape[1..] || height * width == 1)
+            })
+        }
+        TileSource::Repeated(layer) => {
+            let Some(Op::Resize { input, .. }) = op(layer) else { return false };
+            known(*input) && graph.tensors[*input].shape == tile.shape
+        }
+        TileSource::PoolTap { layer, .. } => {
+            let Some(Op::MaxPool { input, .. }) = op(layer) else { return false };
+            known(*input) && graph.tensors[*input].shape[0] == tile.shape[0]
+        }
+        TileSource::Ranking => {
+            known(graph.output) && graph.tensors[graph.output].shape[0] + 1 == tile.shape[0]
+        }
+        TileSource::RankedClass | TileSource::Verdict => known(graph.output),
+        TileSource::Comparisons => {
+            known(graph.output)
+                && tile.shape[0].is_multiple_of(graph.tensors[graph.output].shape[0])
+        }
     }
 }

@@ -149,7 +149,7 @@ fn write(forged: &mut Forged, row: usize, cells: &[Fr]) {
     let lane_cells = 3 * forged.first.lanes.len();
     for (index, value) in cells.iter().enumerate() {
         if index < lane_cells {
-            forged.first.lanes[index / 3][index % 3][row] = *value;
+            forged.first.lanes[index / 3].set(index % 3, row, *value);
         } else {
             forged.first.hash_scalars[row - first][index - lane_cells] = *value;
         }

@@ -9,9 +9,10 @@ use super::checker::{Challenges, Columns, System};
 use super::weaker::Weakening;
 use crate::Assignment;
 use crate::FirstPhase;
+use crate::LaneColumns;
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{Cell, Chain, Load, Operand, ScalarColumn, Step};
-use crate::witness::evaluations::batch_invert;
+use crate::witness::lookups::batch_invert;
 use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
 /// Columns of the last phase.
@@ -71,9 +72,9 @@ impl Later<'_> {
             advice[column.index()] = values.clone();
         }
         for (lane, values) in config.lanes.iter().zip(&self.first.lanes) {
-            for (column, values) in [lane.pre, lane.out, lane.rem].iter().zip(values) {
-                advice[column.index()] = values.clone();
-            }
+            advice[lane.pre.index()] = values.pre.to_full();
+            advice[lane.out.index()] = values.out.to_full();
+            advice[lane.rem.index()] = values.rem.to_full();
         }
         advice[config.multiplicity.index()] = self.multiplicity.to_vec();
         advice[config.rest.index()] = strided(self.rest);
@@ -102,8 +103,8 @@ impl Later<'_> {
         let theta = self.drawn.first.theta;
         let tiles = &self.assignment.layout.tiles;
         let lanes = self.first.lanes.iter().enumerate();
-        let fill = |(lane, [pre, out, rem]): (usize, &[Vec<Fr>; 3])| {
-            let mut inverses = [vec![Fr::ZERO; pre.len()], vec![Fr::ZERO; pre.len()]];
+        let fill = |(lane, columns): (usize, &LaneColumns)| {
+            let mut inverses = [(); 2].map(|()| vec![Fr::ZERO; self.system.rows]);
             for tile in tiles.iter().filter(|tile| tile.cells == TileCells::Lookup) {
                 for row in tile.first_row..tile.first_row + tile.rows() {
                     let tag = |column: usize| {
@@ -111,12 +112,13 @@ impl Later<'_> {
                         tag * theta.square() + self.drawn.first.beta
                     };
                     let function = tag(config.function.index());
-                    inverses[0][row] = pre[row] + out[row] * theta + function;
-                    inverses[1][row] = rem[row] + tag(config.shift.index());
+                    let [pre, out, rem] = columns.cells(row);
+                    inverses[0][row] = pre + out * theta + function;
+                    inverses[1][row] = rem + tag(config.shift.index());
                 }
             }
             inverses.iter_mut().for_each(|values| batch_invert(values));
-            let rows = 0..pre.len();
+            let rows = 0..self.system.rows;
             rows.map(|row| {
                 inverses[0][row] + inverses[1][row] + self.moved(Late::Helper(lane), row)
             })
@@ -270,10 +272,11 @@ impl Later<'_> {
                 let pattern = config.profile.patterns[flagged.expect("each row has a pattern")];
                 let bases = [pattern.produced, pattern.consumed].map(base);
                 let mut sums = [Fr::ZERO; 2];
-                for [pre, out, rem] in self.first.lanes[..pattern.live].iter().rev() {
-                    let (pre, out) = (pre[row] - offset, out[row] - offset);
+                for lane in self.first.lanes[..pattern.live].iter().rev() {
+                    let [pre, out, rem] = lane.cells(row);
+                    let (pre, out) = (pre - offset, out - offset);
                     let values = match tile.cells {
-                        TileCells::Lookup => [pre * scale + rem[row], out],
+                        TileCells::Lookup => [pre * scale + rem, out],
                         TileCells::Product => [pre * out, pre + drawn.v * out],
                     };
                     sums = [0, 1].map(|side| sums[side] * bases[side] + values[side]);

@@ -181,7 +181,7 @@ pub(super) fn entries() -> Vec<Entry> {
         let mut forged = scene.proof();
         let source = TileSource::PoolTap { layer: 1, tap: 0 };
         let row = forged.row(source);
-        let value = forged.first.lanes[0][0][row] - Fr::from(1 << 15);
+        let value = forged.first.lanes[0].pre.get(row) - Fr::from(1 << 15);
         let first = (0..300).find(|tap| Fr::from(*tap as u64) == value).expect("not below");
         forged.put(row, 0, [first + 1, first + 1, 0]);
         let shown = scene.layout.options.statement.first_output(&scene.graph);

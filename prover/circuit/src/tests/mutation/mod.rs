@@ -7,7 +7,7 @@
 //! same as being accepted by a circuit without the rule. `scripts/mutate-circuit.sh` prints the score.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -25,7 +25,12 @@ mod statements;
 mod weakened;
 mod weaker;
 
-use checker::System;
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::{Assignment, FirstPhase};
+use crate::witness::assignment::FirstChallenges;
+use checker::{Challenges, System};
+use late::Later;
 use prover::{Forged, draw};
 use scene::Scene;
 use weaker::Weakening;
@@ -143,4 +148,27 @@ fn every_claim_of_a_statement_is_noticed() {
 #[test]
 fn every_challenge_and_fixed_value_is_noticed() {
     play(&weakened::entries());
+}
+
+/// The columns that follow from the first phase and from `rest`, cell by cell as the gates read them.
+/// `drawn` are `v`, `theta`, `beta`, `u` and `z`.
+pub(super) fn cell_by_cell(
+    assignment: &Assignment<'_>,
+    first: &FirstPhase,
+    rest: &[Fr],
+    public: &[Fr],
+    [v, theta, beta, u, z]: [Fr; 5],
+) -> Vec<Vec<Fr>> {
+    let later = Later {
+        system: &System::new(assignment.layout),
+        weaker: &Weakening::none(),
+        drawn: Challenges { first: FirstChallenges { v, theta, beta, u }, z },
+        assignment,
+        first,
+        rest,
+        multiplicity: &first.multiplicity.to_full(),
+        public,
+        late: &HashMap::new(),
+    };
+    later.columns().advice
 }

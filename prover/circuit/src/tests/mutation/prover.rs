@@ -79,8 +79,10 @@ impl Forged {
     /// Takes over the first-phase cells of rows from another proof.
     pub(super) fn take(&mut self, other: &Forged, rows: std::ops::Range<usize>) {
         for (lane, others) in self.first.lanes.iter_mut().zip(&other.first.lanes) {
-            for (column, others) in lane.iter_mut().zip(others) {
-                column[rows.clone()].copy_from_slice(&others[rows.clone()]);
+            for row in rows.clone() {
+                for (index, value) in others.cells(row).into_iter().enumerate() {
+                    lane.set(index, row, value);
+                }
             }
         }
     }
@@ -94,9 +96,10 @@ impl Forged {
     /// Puts `[pre, out, rem]` (integers) into a cell of a tile.
     pub(super) fn put(&mut self, row: usize, lane: usize, [pre, out, rem]: [i64; 3]) {
         let stored = |value: i64| Fr::from((value + (1 << 15)) as u64);
-        self.first.lanes[lane][0][row] = stored(pre);
-        self.first.lanes[lane][1][row] = stored(out);
-        self.first.lanes[lane][2][row] = Fr::from(rem as u64);
+        let lane = &mut self.first.lanes[lane];
+        lane.pre.set(row, stored(pre));
+        lane.out.set(row, stored(out));
+        lane.rem.set(row, Fr::from(rem as u64));
     }
 
     /// Fills a tile's cells from a function of `(channel, line, column)`; one image.
@@ -122,8 +125,11 @@ impl Forged {
         if let Some(change) = &self.rest {
             change(&self.scene, drawn.first, &mut rest);
         }
-        let mut multiplicity =
-            if self.count { self.counted(system, weaker) } else { self.first.multiplicity.clone() };
+        let mut multiplicity = if self.count {
+            self.counted(system, weaker)
+        } else {
+            self.first.multiplicity.to_full()
+        };
         for (row, by) in &self.multiplicities {
             multiplicity[*row] += by;
         }
@@ -187,8 +193,9 @@ impl Forged {
             for row in tile.first_row..tile.first_row + tile.rows() {
                 let tag = |column: usize| system.fixed("lookup", column, row, weaker);
                 let (function, shift) = (tag(config.function.index()), tag(config.shift.index()));
-                for [pre, out, rem] in &self.first.lanes {
-                    let tuples = [[pre[row], out[row], function], [rem[row], Fr::ZERO, shift]];
+                for lane in &self.first.lanes {
+                    let [pre, out, rem] = lane.cells(row);
+                    let tuples = [[pre, out, function], [rem, Fr::ZERO, shift]];
                     for row in tuples.iter().filter_map(|tuple| rows.get(&key(*tuple))) {
                         counts[*row] += Fr::ONE;
                     }

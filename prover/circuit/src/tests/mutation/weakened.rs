@@ -41,7 +41,7 @@ fn challenges(entries: &mut Vec<Entry>) {
         let scene = line_scene(2, 2);
         let mut forged = scene.proof();
         let (row, shown) = (forged.row(TileSource::Layer(0)), scene.layout.public_inputs - 2);
-        forged.first.lanes[0][1][row] += Fr::ONE;
+        forged.first.lanes[0].out.add(row, Fr::ONE);
         forged.public[shown] += Fr::ONE;
         forged.count = false;
         let weaker = Weakening::challenges(|drawn| drawn.first.theta = Fr::ZERO);
@@ -69,10 +69,10 @@ fn known_beta() -> Play {
             entry = values;
         }
     });
-    let pre = forged.first.lanes[0][0][tile.first_row];
+    let pre = forged.first.lanes[0].pre.get(tile.first_row);
     let out = entry[1] * share;
     let beta = (entry[0] * share - pre) * (Fr::ONE - share).invert().expect("tags differ");
-    forged.first.lanes[0][1][tile.first_row] = out;
+    forged.first.lanes[0].out.set(tile.first_row, out);
     forged.multiplicities.push((row, share.invert().expect("not zero")));
     let shown = layout.public_inputs - 2;
     forged.public[shown] = out;
