@@ -231,7 +231,7 @@ impl ModelProver<'_> {
         }
         let start = Instant::now();
         let weights = self.bundle.weight_columns(self.layout);
-        let polynomials = polynomials(self.layout, &weights, self.srs)?;
+        let polynomials = WeightPolynomials::new(self.layout, &weights, self.srs)?;
         let first = assignment.first_phase(weights, OsRng)?;
         let witness_time = start.elapsed();
         let mut public_inputs = vec![context];
@@ -239,11 +239,8 @@ impl ModelProver<'_> {
 
         let used = self.openings.count_proof()?;
         let start = Instant::now();
-        let mut witness = ModelWitness {
-            advice: ModelAdvice::new(assignment, first, &public_inputs),
-            layout: self.layout,
-            polynomials,
-        };
+        let advice = ModelAdvice::new(assignment, first, &public_inputs);
+        let mut witness = ModelWitness::new(advice, self.layout, polynomials);
         let proof = match self.library {
             Some(library) => library.prove_fresh(&mut witness, &public_inputs)?,
             None => {
@@ -268,39 +265,38 @@ fn require_memory(needed_mb: u64, free_bytes: Option<u64>) -> Result<(), ModelPr
     }
 }
 
+/// The weight columns of a circuit that has more rows than they: coefficients. By the circuit's rows they
+/// would be full of large values.
+pub struct WeightPolynomials(Option<Vec<Vec<Fr>>>);
+
+impl WeightPolynomials {
+    /// Those of `weights`, the columns of [`Bundle::weight_columns`]; none where the rows are as many.
+    ///
+    /// # Errors
+    /// [`ModelProofError::Weights`] when they do not fit the parameters.
+    pub fn new(layout: &Layout, weights: &[Vec<Fr>], srs: &Srs) -> Result<Self, ModelProofError> {
+        if layout.weight_stride() == 1 {
+            return Ok(Self(None));
+        }
+        let polynomials = weight_polynomials(srs, weights).ok_or(ModelProofError::Weights)?;
+        Ok(Self(Some(polynomials)))
+    }
+}
+
 /// The columns of a model's circuit, for the prover.
 pub struct ModelWitness<'a> {
     advice: ModelAdvice<'a>,
     layout: &'a Layout,
-    /// The weight columns where their domain is smaller than the circuit's: coefficients.
     polynomials: Option<Vec<Vec<Fr>>>,
 }
 
 impl<'a> ModelWitness<'a> {
-    /// The columns of `advice`. `weights` are those of [`Bundle::weight_columns`].
-    ///
-    /// # Errors
-    /// [`ModelProofError::Weights`] when they do not fit the parameters.
-    pub fn new(
-        advice: ModelAdvice<'a>,
-        layout: &'a Layout,
-        weights: &[Vec<Fr>],
-        srs: &Srs,
-    ) -> Result<Self, ModelProofError> {
-        Ok(Self { advice, layout, polynomials: polynomials(layout, weights, srs)? })
+    /// The columns of `advice`, but for the weights where there are polynomials of them.
+    pub fn new(advice: ModelAdvice<'a>, layout: &'a Layout, weights: WeightPolynomials) -> Self {
+        let WeightPolynomials(polynomials) = weights;
+        let advice = if polynomials.is_some() { advice.without_weights() } else { advice };
+        Self { advice, layout, polynomials }
     }
-}
-
-/// Coefficients of the weight columns, where the circuit has more rows than they.
-fn polynomials(
-    layout: &Layout,
-    weights: &[Vec<Fr>],
-    srs: &Srs,
-) -> Result<Option<Vec<Vec<Fr>>>, ModelProofError> {
-    if layout.weight_stride() == 1 {
-        return Ok(None);
-    }
-    weight_polynomials(srs, weights).map(Some).ok_or(ModelProofError::Weights)
 }
 
 impl AdviceSource for ModelWitness<'_> {
@@ -314,12 +310,13 @@ impl AdviceSource for ModelWitness<'_> {
         let weights = self.layout.options.weight_columns;
         let complete = weights + self.layout.options.lanes;
         let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
-        let columns =
-            columns.into_iter().enumerate().map(|(index, column)| match polynomials.next() {
+        let columns = columns.into_iter().enumerate().map(|(index, column)| {
+            match polynomials.next() {
                 Some(coefficients) => AdviceColumn::Polynomial { coefficients, commitment: None },
                 None if index < complete => AdviceColumn::Complete(column),
                 None => AdviceColumn::Values(column),
-            });
+            }
+        });
         Ok(columns.collect())
     }
 }

@@ -1,47 +1,55 @@
 //! Verifying keys made, and their files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use assay_files::{FileError, Kind, Reader, Writer, check_belongs, envelope};
+use assay_files::{FileError, Kind, Reader, check_belongs, envelope};
 use halo2_proofs::{
-    halo2curves::{
-        bn256::{Fr, G1Affine},
-        serde::SerdeObject,
-    },
-    plonk::{self, Circuit, ProvingKey, VerifyingKey, permutation},
-    poly::commitment::Params,
+    halo2curves::bn256::Fr,
+    plonk::{self, Circuit},
 };
 
 use crate::{
+    key_generation,
     keys::{KeyCircuit, KeyInfo, KeyShape, VerifierKey, VerifierKeyError},
-    phases::{Flat, configure},
-    profile::Profile,
     profile_error::ProfileError,
     srs::Srs,
-    verify::{self, VerifyError},
-    vk_data::VkData,
 };
 
-const SCALAR_BYTES: usize = 32;
+pub use crate::proving_key::ProverKey;
+
 /// Weight columns and public inputs, before the key's data.
 const COUNTS_BYTES: usize = 8;
 
 const VERIFYING_KEY: Kind = Kind::public(*b"ASSAYVK\0", "verifying key");
-const PROVING_KEY: Kind = Kind::public(*b"ASSAYPK\0", "proving key");
 
 /// Why a key is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Reading or writing failed.
     #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
+    /// Written by another version of the software.
+    #[error(
+        "{path} is a {kind} of format version {found}, this program reads version {expected}: make the \
+         keys again"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Kind of file.
+        kind: &'static str,
+        /// Version in the file.
+        found: u32,
+        /// Version of this program.
+        expected: u32,
+    },
     /// The circuit is outside of what verifiers support.
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// The library refused the circuit.
     #[error("key generation failed: {0}")]
     Circuit(plonk::Error),
-    /// The circuit panicked while it was laid out.
+    /// The circuit panicked while it was laid out, or assigned a cell that is not there.
     #[error("key generation failed: the circuit does not fit: {0}")]
     Layout(String),
     /// A fixed commitment does not belong to a circuit of this type.
@@ -56,6 +64,17 @@ pub enum KeyError {
     },
 }
 
+impl From<FileError> for KeyError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Version { path, kind, found, expected } => {
+                Self::Version { path, kind, found, expected }
+            }
+            other => Self::File(other),
+        }
+    }
+}
+
 impl VerifierKey {
     /// Makes the verifying key of a circuit.
     ///
@@ -67,12 +86,7 @@ impl VerifierKey {
         circuit: &C,
         shape: KeyShape,
     ) -> Result<Self, KeyError> {
-        let (schedule, _) = configure::<C>(circuit.params())?;
-        let vk = guarded(|| plonk::keygen_vk(&srs.params(), &Flat(circuit)))?;
-        let profile = Profile::new(vk.cs(), schedule, shape.weight_columns, shape.public_inputs)?;
-        let data = VkData::new(&vk, &profile, srs.params().s_g2(), shape.statement);
-        let info = KeyInfo::new(profile, data);
-        Ok(Self { vk, info })
+        key_generation::generate(srs, circuit, shape).map(|(key, _)| key)
     }
 
     /// Writes the file.
@@ -88,7 +102,7 @@ impl VerifierKey {
     ///
     /// # Errors
     /// [`KeyError::File`] when the file cannot be read, is damaged or of another length;
-    /// [`KeyError::Profile`]; [`KeyError::OtherCircuit`] when it is the key of another circuit.
+    /// [`KeyError::Version`]; [`KeyError::Profile`]; [`KeyError::OtherCircuit`] when it is the key of another circuit.
     pub fn read<C: Circuit<Fr>>(path: &Path, params: C::Params) -> Result<Self, KeyError> {
         let mut reader = Reader::open(path, VERIFYING_KEY)?;
         let length = reader.left();
@@ -100,7 +114,7 @@ impl VerifierKey {
     }
 
     /// Decodes a key from `length` bytes of a file.
-    fn take<C: Circuit<Fr>>(
+    pub(crate) fn take<C: Circuit<Fr>>(
         reader: &mut Reader,
         params: C::Params,
         length: u64,
@@ -138,178 +152,8 @@ pub fn key_file_data(path: &Path) -> Result<Vec<u8>, FileError> {
     data.ok_or_else(|| FileError::content(path, "it is too short for a key"))
 }
 
-/// What is needed to prove.
-#[derive(Debug, Clone)]
-pub struct ProverKey {
-    pk: ProvingKey<G1Affine>,
-    info: KeyInfo,
-}
-
-impl ProverKey {
-    /// Makes the proving key of a circuit; see [`VerifierKey::generate`].
-    ///
-    /// # Errors
-    /// As [`VerifierKey::generate`].
-    pub fn generate<C: Circuit<Fr>>(
-        srs: &Srs,
-        circuit: &C,
-        shape: KeyShape,
-    ) -> Result<Self, KeyError> {
-        let (schedule, _) = configure::<C>(circuit.params())?;
-        let pk = guarded(|| plonk::keygen_pk2(&srs.params(), &Flat(circuit), false))?;
-        let (weights, inputs) = (shape.weight_columns, shape.public_inputs);
-        let profile = Profile::new(pk.get_vk().cs(), schedule, weights, inputs)?;
-        let data = VkData::new(pk.get_vk(), &profile, srs.params().s_g2(), shape.statement);
-        let info = KeyInfo::new(profile, data);
-        Ok(Self { pk, info })
-    }
-
-    /// The library's key.
-    pub fn pk(&self) -> &ProvingKey<G1Affine> {
-        &self.pk
-    }
-
-    /// The library's verifying key.
-    pub fn vk(&self) -> &VerifyingKey<G1Affine> {
-        self.pk.get_vk()
-    }
-
-    /// Everything else.
-    pub fn info(&self) -> &KeyInfo {
-        &self.info
-    }
-
-    /// The verifying key.
-    pub fn verifier(&self) -> VerifierKey {
-        VerifierKey { vk: self.pk.get_vk().clone(), info: self.info.clone() }
-    }
-
-    /// Writes the file: the verifying key, then all polynomials in the library's internal form.
-    ///
-    /// # Errors
-    /// [`FileError::Write`].
-    pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let key = key_body(&self.info);
-        let permutation = self.pk.permutation();
-        let groups: [Vec<&[Fr]>; 5] = [
-            [self.pk.l0(), self.pk.l_last(), self.pk.l_active_row()]
-                .iter()
-                .map(|poly| poly.values())
-                .collect(),
-            self.pk.fixed_values().iter().map(|p| p.values()).collect(),
-            self.pk.fixed_polys().iter().map(|p| p.values()).collect(),
-            permutation.permutations().iter().map(|p| p.values()).collect(),
-            permutation.polys().iter().map(|p| p.values()).collect(),
-        ];
-        let polynomials: Vec<&[Fr]> = groups.into_iter().flatten().collect();
-        let scalars: usize = polynomials.iter().map(|poly| poly.len()).sum();
-        let body = 8 + key.len() as u64 + (scalars * SCALAR_BYTES) as u64;
-        let mut writer = Writer::create(path, PROVING_KEY, &self.info.hash(), body)?;
-        writer.put(&(key.len() as u64).to_le_bytes())?;
-        writer.put(&key)?;
-        let mut block = Vec::with_capacity(BLOCK_SCALARS * SCALAR_BYTES);
-        for polynomial in polynomials {
-            for scalars in polynomial.chunks(BLOCK_SCALARS) {
-                block.clear();
-                for scalar in scalars {
-                    scalar
-                        .write_raw(&mut block)
-                        .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
-                }
-                writer.put(&block)?;
-            }
-        }
-        writer.finish()
-    }
-
-    /// Reads the proving key of the circuit of type `C` with these parameters.
-    ///
-    /// # Errors
-    /// As [`VerifierKey::read`].
-    pub fn read<C: Circuit<Fr>>(path: &Path, params: C::Params) -> Result<Self, KeyError> {
-        let mut reader = Reader::open(path, PROVING_KEY)?;
-        let mut word = [0u8; 8];
-        reader.take(&mut word)?;
-        let length = u64::from_le_bytes(word);
-        let VerifierKey { vk, info } = VerifierKey::take::<C>(&mut reader, params, length)?;
-        check_belongs(path, "verifying key", reader.belongs_to(), &info.hash())?;
-        let n = 1usize << info.data().k;
-        let fixed = info.profile().fixed_columns;
-        let permuted = info.profile().permutation.len();
-        let expected = ((3 + 2 * fixed + 2 * permuted) * n * SCALAR_BYTES) as u64;
-        if reader.left() != expected {
-            let reason = format!(
-                "its polynomials take {} bytes, this circuit's take {expected}",
-                reader.left()
-            );
-            return Err(FileError::content(path, reason).into());
-        }
-        let domain = vk.get_domain();
-        let mut vectors = |count: usize| -> Result<Vec<Vec<Fr>>, FileError> {
-            (0..count).map(|_| read_scalars(&mut reader, n)).collect()
-        };
-        let selectors = vectors(3)?;
-        let fixed_values = vectors(fixed)?;
-        let fixed_polys = vectors(fixed)?;
-        let permutations = vectors(permuted)?;
-        let permutation_polys = vectors(permuted)?;
-        reader.finish()?;
-
-        let coeff = |values: Vec<Vec<Fr>>| -> Vec<_> {
-            values.into_iter().map(|v| domain.coeff_from_vec(v)).collect()
-        };
-        let lagrange = |values: Vec<Vec<Fr>>| -> Vec<_> {
-            values.into_iter().map(|v| domain.lagrange_from_vec(v)).collect()
-        };
-        let mut selectors = coeff(selectors).into_iter();
-        let (Some(l0), Some(l_last), Some(l_active_row)) =
-            (selectors.next(), selectors.next(), selectors.next())
-        else {
-            return Err(FileError::content(path, "its polynomials are incomplete").into());
-        };
-        let (fixed_values, fixed_polys) = (lagrange(fixed_values), coeff(fixed_polys));
-        let permutation =
-            permutation::ProvingKey::from_parts(lagrange(permutations), coeff(permutation_polys));
-        let pk = ProvingKey::from_parts(
-            vk,
-            l0,
-            l_last,
-            l_active_row,
-            fixed_values,
-            fixed_polys,
-            permutation,
-        );
-        Ok(Self { pk, info })
-    }
-}
-
-impl ProverKey {
-    /// As [`VerifierKey::verify`].
-    ///
-    /// # Errors
-    /// As [`VerifierKey::verify`].
-    pub fn verify(&self, public_inputs: &[Fr], proof: &[u8]) -> Result<[u8; 32], VerifyError> {
-        verify::verify(self.vk(), self.info(), public_inputs, proof)
-    }
-}
-
-/// Scalars converted at a time (2 MiB).
-const BLOCK_SCALARS: usize = 1 << 16;
-
-fn read_scalars(reader: &mut Reader, count: usize) -> Result<Vec<Fr>, FileError> {
-    let mut scalars = Vec::with_capacity(count);
-    let mut block = vec![0u8; BLOCK_SCALARS.min(count) * SCALAR_BYTES];
-    while scalars.len() < count {
-        let step = BLOCK_SCALARS.min(count - scalars.len());
-        let bytes = &mut block[..step * SCALAR_BYTES];
-        reader.take(bytes)?;
-        scalars.extend(bytes.chunks_exact(SCALAR_BYTES).map(Fr::from_raw_bytes_unchecked));
-    }
-    Ok(scalars)
-}
-
 /// Weight columns, public inputs, data contract.
-fn key_body(info: &KeyInfo) -> Vec<u8> {
+pub(crate) fn key_body(info: &KeyInfo) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(&(info.profile().weight_columns as u32).to_le_bytes());
     body.extend_from_slice(&(info.profile().public_inputs as u32).to_le_bytes());
@@ -317,15 +161,7 @@ fn key_body(info: &KeyInfo) -> Vec<u8> {
     body
 }
 
-/// The library panics where a circuit does not fit its rows; report that as an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, plonk::Error>) -> Result<T, KeyError> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(KeyError::Circuit),
-        Err(payload) => Err(KeyError::Layout(crate::panic_message(&payload))),
-    }
-}
-
 /// Fails unless parameters have the size and the secret that a key was made with.
 pub(crate) fn matches_srs(info: &KeyInfo, srs: &Srs) -> bool {
-    srs.params().k() == info.data().k && srs.id() == info.setup_id()
+    srs.k() == info.data().k && srs.id() == info.setup_id()
 }

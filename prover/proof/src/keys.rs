@@ -7,11 +7,12 @@
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr, G1Affine},
     plonk::{Circuit, ConstraintSystem, VerifyingKey, permutation},
-    poly::{EvaluationDomain, kzg::commitment::ParamsKZG},
+    poly::kzg::commitment::ParamsKZG,
 };
 
 use crate::{
     ceremony::{Ceremony, setup_id},
+    domain,
     phases::configure,
     profile::Profile,
     profile_error::ProfileError,
@@ -109,7 +110,7 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
-    /// The library's key.
+    /// The library's key. Its domain cannot transform: the tables for that are left out.
     pub fn vk(&self) -> &VerifyingKey<G1Affine> {
         &self.vk
     }
@@ -167,7 +168,7 @@ impl KeyCircuit {
     pub(crate) fn key(self, bytes: &[u8]) -> Result<VerifierKey, VerifierKeyError> {
         let Self { cs, profile } = self;
         let data = VkData::from_bytes(bytes, &profile)?;
-        let domain = EvaluationDomain::new(cs.degree() as u32, data.k);
+        let domain = domain::without_tables(cs.degree(), data.k).ok_or(VkDataError::Word("k"))?;
         let vk = VerifyingKey::from_parts(
             domain,
             data.fixed.clone(),

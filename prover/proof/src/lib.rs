@@ -19,6 +19,8 @@
 #[cfg(feature = "prove")]
 pub mod advice;
 #[cfg(feature = "prove")]
+mod assembly;
+#[cfg(feature = "prove")]
 mod blinding;
 pub mod ceremony;
 mod domain;
@@ -33,10 +35,16 @@ mod import_layout;
 #[cfg(feature = "prove")]
 pub mod key_files;
 #[cfg(feature = "prove")]
-mod key_shim;
+mod key_generation;
 pub mod keys;
+#[cfg(feature = "prove")]
+mod labels;
 #[cfg(feature = "library-prover")]
 pub mod library;
+#[cfg(feature = "library-prover")]
+mod library_key;
+#[cfg(feature = "prove")]
+mod packed_indices;
 pub mod phases;
 #[cfg(feature = "prove")]
 mod point_encoding;
@@ -49,6 +57,10 @@ pub mod prove;
 #[cfg(feature = "prove")]
 mod prove_error;
 #[cfg(feature = "prove")]
+mod proving_key;
+#[cfg(feature = "prove")]
+mod proving_key_file;
+#[cfg(feature = "prove")]
 mod setup_check;
 #[cfg(feature = "prove")]
 pub mod srs;
@@ -59,13 +71,15 @@ pub mod vk_data;
 
 #[cfg(feature = "prove")]
 pub use advice::{AdviceColumn, AdviceSource, CircuitAdvice};
+#[cfg(feature = "prove")]
+pub use assembly::Moved;
 pub use ceremony::{CEREMONIES, Ceremony};
 #[cfg(feature = "prove")]
 pub use import::{Existing, Import};
 #[cfg(feature = "prove")]
 pub use import_layout::SourceFormat;
 #[cfg(feature = "prove")]
-pub use key_files::{KeyError, ProverKey, key_file_data};
+pub use key_files::{KeyError, key_file_data};
 pub use keys::{KeyInfo, KeyShape, VerifierKey, VerifierKeyError};
 pub use profile_error::ProfileError;
 #[cfg(feature = "prove")]
@@ -78,6 +92,8 @@ pub use prove::{
 };
 #[cfg(feature = "prove")]
 pub use prove_error::ProveError;
+#[cfg(feature = "prove")]
+pub use proving_key::ProverKey;
 #[cfg(feature = "prove")]
 pub use setup_check::CheckedSetup;
 #[cfg(feature = "prove")]

@@ -189,10 +189,6 @@ impl Srs {
         self.s_g2
     }
 
-    pub(crate) fn params(&self) -> ParamsKZG<Bn256> {
-        self.to_library()
-    }
-
     /// A copy in the library's form.
     pub fn to_library(&self) -> ParamsKZG<Bn256> {
         let lagrange = Some(self.lagrange.to_points());

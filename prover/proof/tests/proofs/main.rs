@@ -3,6 +3,7 @@
 // Helpers of tests may end the test.
 #![allow(clippy::unwrap_used)]
 
+mod crafted_keys;
 mod files;
 mod oracle;
 mod srs;

@@ -1,0 +1,160 @@
+//! Our prover against the library's, on circuits of networks: with the same randomness both make the same
+//! bytes, whatever the statement, the batch, the lanes and the kernels; and each proof holds, natively and on chain.
+
+// Helpers of tests may end the test.
+#![allow(clippy::unwrap_used)]
+
+use assay_circuit::{
+    Assignment, InputMode, Layout, ModelAdvice, OutputMode, PlanRequest, ProvenInput, Run,
+    StatementKind, TreePlace,
+};
+use assay_graph::{Execution, Executor};
+use assay_kernels::all_kernels;
+use assay_proof::{Prover, Srs, Unwatched, library::LibraryProver};
+use assay_prover::{
+    bundle::Bundle,
+    model_proof::{ModelWitness, WeightPolynomials, generate_key},
+};
+use assay_testing::{
+    deployed::{deploy, words},
+    networks::mixed_network,
+};
+use halo2_proofs::halo2curves::bn256::Fr;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+/// A statement, the number of lanes, and the least number of openings, which makes circuits larger.
+type Case = (StatementKind, usize, usize);
+
+fn prediction(input: InputMode, output: OutputMode) -> StatementKind {
+    StatementKind::Prediction { input, output }
+}
+
+fn audit(log_items: u32, depth: u32, top: usize) -> StatementKind {
+    StatementKind::Audit { run: Run { log_items, depth }, top }
+}
+
+fn retrieval(log_items: u32, depth: u32) -> StatementKind {
+    StatementKind::Retrieval { run: Run { log_items, depth }, class: 1 }
+}
+
+fn cases() -> Vec<Case> {
+    use InputMode::{Committed, Public};
+    vec![
+        (prediction(Committed, OutputMode::Class), 2, 256),
+        (prediction(Committed, OutputMode::Class), 3, 256),
+        (prediction(Committed, OutputMode::Class), 4, 8),
+        (prediction(Committed, OutputMode::Class), 7, 256),
+        (prediction(Committed, OutputMode::Class), 14, 256),
+        (prediction(Committed, OutputMode::Best(3)), 3, 256),
+        (prediction(Committed, OutputMode::Best(2)), 8, 64),
+        (prediction(Committed, OutputMode::Logits), 5, 256),
+        (prediction(Public, OutputMode::Class), 2, 256),
+        (prediction(Public, OutputMode::Logits), 6, 256),
+        (prediction(Committed, OutputMode::Class), 5, 10_000),
+        (audit(0, 1, 1), 3, 256),
+        (audit(1, 4, 2), 4, 256),
+        (audit(2, 2, 1), 6, 256),
+        (audit(3, 3, 1), 10, 256),
+        (audit(4, 6, 1), 16, 256),
+        (audit(5, 5, 1), 18, 256),
+        (retrieval(0, 1), 5, 256),
+        (retrieval(2, 3), 8, 256),
+        (retrieval(3, 8), 12, 256),
+        (retrieval(4, 4), 20, 256),
+    ]
+}
+
+/// What is proven of a circuit: a full run but for its last item, or the one input.
+fn assignment<'a>(
+    bundle: &'a Bundle,
+    layout: &'a Layout,
+    images: &'a [Vec<u8>],
+    executions: &'a [Execution],
+) -> Assignment<'a> {
+    let statement = layout.options.statement;
+    let items = statement.images();
+    let run = statement.run();
+    let count = if items > 1 { items - 1 } else { 1 };
+    let logits = |index: usize| &executions[index].tensors[bundle.graph.output];
+    let inputs = (0..items).map(|item| {
+        let index = if item < count { item % images.len() } else { 0 };
+        let best = (0..logits(index).len()).max_by_key(|class| logits(index)[*class]).unwrap();
+        let class = match statement {
+            StatementKind::Retrieval { class, .. } => class,
+            StatementKind::Audit { .. } => item % logits(index).len(),
+            StatementKind::Prediction { .. } => best,
+        };
+        let (salt, label) = (Fr::from(4 + item as u64), class as u64);
+        ProvenInput { bytes: &images[index], salt, label, class, execution: &executions[index] }
+    });
+    let inputs = inputs.collect();
+    let place = run.map(|run| {
+        let siblings = (0..run.path()).map(|height| Fr::from(90 + height as u64)).collect();
+        TreePlace::new(0, count, vec![Fr::from(77); items - count], siblings)
+    });
+    Assignment { graph: &bundle.graph, layout, inputs, place }
+}
+
+fn compare((statement, lanes, openings): Case, on_chain: bool) {
+    let (graph, image) = mixed_network();
+    let request = PlanRequest {
+        statement,
+        lanes: Some(lanes),
+        openings: Some(openings),
+        ..PlanRequest::default()
+    };
+    let bundle = Bundle::new(graph, request).unwrap();
+    let layout = bundle.layout().unwrap();
+    let name = format!("{statement:?}, {lanes} lanes, k = {}", layout.k);
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = generate_key(&srs, &layout).unwrap();
+    let images: Vec<Vec<u8>> = (0..5)
+        .map(|by| {
+            let mut image = image.clone();
+            image.rotate_left(by);
+            image
+        })
+        .collect();
+    let executor = Executor::new(&bundle.graph).unwrap();
+    let executions: Vec<_> = images.iter().map(|image| executor.run(image).unwrap()).collect();
+    let assignment = assignment(&bundle, &layout, &images, &executions);
+    let mut public = vec![Fr::from(6)];
+    public.extend(assignment.public_values());
+    let witness = |srs: &Srs| {
+        let weights = bundle.weight_columns(&layout);
+        let polynomials = WeightPolynomials::new(&layout, &weights, srs).unwrap();
+        let first = assignment.first_phase(weights, ChaCha20Rng::from_seed([8; 32])).unwrap();
+        ModelWitness::new(ModelAdvice::new(&assignment, first, &public), &layout, polynomials)
+    };
+
+    let library = LibraryProver::new(&srs, &key);
+    let expected = library.prove(&mut witness(&srs), &public, [3; 32]).unwrap();
+    for kernels in all_kernels() {
+        let srs = srs.with_kernels(*kernels);
+        let prover = Prover { srs: &srs, key: &key, watch: &Unwatched };
+        let proof = expected.again(&prover, &mut witness(&srs), &public).unwrap();
+        assert!(proof == expected.proof, "{name}: {} makes another proof", kernels.name());
+    }
+    key.verifier().verify(&public, &expected.proof).unwrap_or_else(|error| panic!("{name}: {error}"));
+    if on_chain && let Some(mut deployed) = deploy(key.info()) {
+        let outcome = deployed.verify(&expected.proof, &words(&public));
+        assert!(outcome.result.is_ok(), "{name}: refused on chain");
+    }
+}
+
+#[test]
+fn makes_the_librarys_proofs_of_every_statement() {
+    for case in cases() {
+        compare(case, true);
+    }
+}
+
+/// Takes minutes: `cargo test --release --workspace --test oracle -- --ignored`.
+#[test]
+#[ignore = "takes minutes"]
+fn makes_the_librarys_proofs_of_large_circuits() {
+    for openings in [30_000, 60_000, 120_000, 250_000] {
+        compare((prediction(InputMode::Committed, OutputMode::Class), 4, openings), false);
+    }
+}
