@@ -5,6 +5,7 @@
 //! small as they are until a step needs their polynomials, and on one part of the extended domain at a time.
 
 mod opening;
+mod part_cells;
 mod permutation;
 mod polynomials;
 mod quotient;

@@ -12,6 +12,7 @@ use halo2_proofs::halo2curves::{
 };
 
 use super::{
+    part_cells::PartCells,
     polynomials::Polynomials,
     watch::{Meter, Step},
 };
@@ -206,26 +207,21 @@ impl Polynomials {
     ) -> Result<Vec<Vec<Fr>>, ProveError> {
         let constraints = Constraints::new(profile, challenges);
         let kernels = parts.kernels();
-        let mut inputs = vec![vec![Fr::ZERO; parts.rows()]; constraints.cells.len()];
-        let mut values = Vec::with_capacity(parts.count());
-        let mut factors = Vec::with_capacity(parts.count());
-        for part in 0..parts.count() {
-            for (cell, cells) in constraints.cells.iter().zip(&mut inputs) {
-                match self.read(*cell) {
-                    Some((polynomial, rotation)) => {
-                        parts.cells(part, polynomial, rotation, cells);
-                    }
-                    None => parts.points(part, cells),
-                }
-            }
-            let inputs: Vec<&[Fr]> = inputs.iter().map(Vec::as_slice).collect();
+        let read: Vec<_> = constraints.cells.iter().map(|cell| self.read(*cell)).collect();
+        let mut cells = PartCells::new(parts, &read);
+        let mut values: Vec<Vec<Fr>> = vec![Vec::new(); parts.count()];
+        let mut factors = vec![Fr::ZERO; parts.count()];
+        // In an order in which a part's rotated cells are those of the next one.
+        let turn = 1 << parts.extension();
+        for part in (0..turn).flat_map(|first| (first..parts.count()).step_by(turn)) {
+            cells.compute(part);
             let mut output = vec![Fr::ZERO; parts.rows()];
-            kernels.run(&constraints.program, &inputs, &mut output);
-            values.push(output);
-            factors.push(parts.vanishing(part) * kernels.cell_factor());
+            kernels.run(&constraints.program, &cells.inputs(), &mut output);
+            values[part] = output;
+            factors[part] = parts.vanishing(part) * kernels.cell_factor();
             meter.done(Step::Quotient)?;
         }
-        drop(inputs);
+        drop(cells);
         for factor in &mut factors {
             // X^n - 1 has no root on the extended domain.
             *factor = factor.invert().unwrap_or(Fr::ZERO);

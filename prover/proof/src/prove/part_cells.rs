@@ -1,0 +1,141 @@
+//! The cells that constraints read at one part of the extended domain.
+
+use std::collections::{HashMap, HashSet};
+
+use assay_kernels::Parts;
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+
+/// Cells of polynomials at some rotations. What is read at a rotation of one part lies at another part without
+/// one; a polynomial that is read at several rotations is therefore evaluated once for each part, as far as the
+/// order of the parts allows.
+pub(super) struct PartCells<'a> {
+    parts: &'a Parts,
+    inputs: Vec<Input<'a>>,
+    /// Cells of polynomials that are read at several rotations, by polynomial and part.
+    shared: HashMap<(usize, usize), Vec<Fr>>,
+    /// Buffers of shared cells that are no longer read.
+    free: Vec<Vec<Fr>>,
+}
+
+struct Input<'a> {
+    /// Coefficients and rotation; `None` for X.
+    read: Option<(&'a [Fr], i32)>,
+    /// The polynomial's number, if it is read at several rotations.
+    polynomial: Option<usize>,
+    /// The part at which the shared cells lie.
+    place: (usize, usize),
+    /// Cells of this input alone, or shared ones that had to be turned.
+    own: Vec<Fr>,
+    is_shared: bool,
+}
+
+impl<'a> PartCells<'a> {
+    /// `read` are coefficients and rotations of the inputs, `None` for X.
+    pub(super) fn new(parts: &'a Parts, read: &[Option<(&'a [Fr], i32)>]) -> Self {
+        let address =
+            |read: &Option<(&[Fr], i32)>| read.map(|(polynomial, _)| polynomial.as_ptr().addr());
+        let addresses: Vec<_> = read.iter().map(address).collect();
+        let inputs = read.iter().enumerate().map(|(index, read)| {
+            let same = |other: &Option<usize>| other.is_some() && *other == addresses[index];
+            let several = addresses.iter().filter(|other| same(other)).count() > 1;
+            let polynomial = addresses.iter().position(same).filter(|_| several);
+            let place = (polynomial.unwrap_or_default(), 0);
+            Input { read: *read, polynomial, place, own: Vec::new(), is_shared: false }
+        });
+        Self { parts, inputs: inputs.collect(), shared: HashMap::new(), free: Vec::new() }
+    }
+
+    /// Computes the cells of a part.
+    pub(super) fn compute(&mut self, part: usize) {
+        let (parts, rows) = (self.parts, self.parts.rows());
+        let mut turns = vec![0; self.inputs.len()];
+        for (input, turn) in self.inputs.iter_mut().zip(&mut turns) {
+            if let (Some(polynomial), Some((_, rotation))) = (input.polynomial, input.read) {
+                let (place, by) = parts.rotated(part, rotation);
+                (input.place, *turn) = ((polynomial, place), by);
+            }
+        }
+        let needed: HashSet<_> = self
+            .inputs
+            .iter()
+            .filter(|input| input.polynomial.is_some())
+            .map(|i| i.place)
+            .collect();
+        let unneeded: Vec<_> =
+            self.shared.keys().filter(|place| !needed.contains(place)).copied().collect();
+        self.free.extend(unneeded.iter().filter_map(|place| self.shared.remove(place)));
+        for (input, turn) in self.inputs.iter_mut().zip(turns) {
+            let Some((coefficients, rotation)) = input.read else {
+                input.own.resize(rows, Fr::ZERO);
+                parts.points(part, &mut input.own);
+                continue;
+            };
+            if input.polynomial.is_none() {
+                input.own.resize(rows, Fr::ZERO);
+                parts.cells(part, coefficients, rotation, &mut input.own);
+                continue;
+            }
+            let free = &mut self.free;
+            let cells = self.shared.entry(input.place).or_insert_with(|| {
+                let mut cells = free.pop().unwrap_or_else(|| vec![Fr::ZERO; rows]);
+                parts.cells(input.place.1, coefficients, 0, &mut cells);
+                cells
+            });
+            input.is_shared = turn == 0;
+            if turn != 0 {
+                input.own.clear();
+                input.own.extend_from_slice(&cells[turn..]);
+                input.own.extend_from_slice(&cells[..turn]);
+            }
+        }
+    }
+
+    /// The cells, by inputs.
+    pub(super) fn inputs(&self) -> Vec<&[Fr]> {
+        self.inputs
+            .iter()
+            .map(|input| match self.shared.get(&input.place) {
+                Some(cells) if input.is_shared => cells.as_slice(),
+                _ => input.own.as_slice(),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_kernels::all_kernels;
+
+    use super::*;
+
+    #[test]
+    fn shared_cells_are_those_of_each_rotation() {
+        let polynomial = |seed: u64| -> Vec<Fr> {
+            (0..64).map(|i| Fr::from(seed + i * i).square() + Fr::from(i)).collect()
+        };
+        let polynomials: Vec<_> = (0..4).map(polynomial).collect();
+        let [a, b, c, d] = [0, 1, 2, 3].map(|index| polynomials[index].as_slice());
+        let read =
+            [(a, 0), (b, 1), (a, 1), (c, 0), (c, 1), (c, -7), (d, -3), (a, 2), (c, 63)].map(Some);
+        let read: Vec<_> = read.into_iter().chain([None]).collect();
+        for kernels in all_kernels() {
+            for (extension, log_parts) in [(1, 1), (1, 3), (2, 2), (2, 4), (0, 2), (1, 6)] {
+                let parts = Parts::new(*kernels, 6, extension, log_parts);
+                let mut cells = PartCells::new(&parts, &read);
+                for part in (0..parts.count()).chain([0, 3 % parts.count()]) {
+                    cells.compute(part);
+                    for (found, read) in cells.inputs().iter().zip(&read) {
+                        let mut expected = vec![Fr::ZERO; parts.rows()];
+                        match read {
+                            None => parts.points(part, &mut expected),
+                            Some((polynomial, rotation)) => {
+                                parts.cells(part, polynomial, *rotation, &mut expected);
+                            }
+                        }
+                        assert_eq!(**found, *expected);
+                    }
+                }
+            }
+        }
+    }
+}
