@@ -6,6 +6,8 @@
 //! values and the reading of small values cost next to nothing in the first pass.
 
 mod buffers;
+#[cfg(test)]
+mod measure;
 mod scalar;
 mod shape;
 #[cfg(test)]
@@ -22,7 +24,7 @@ use crate::{
     field::{FrModulus, power_of_two},
     words::{Words, to_fr, words_mut},
 };
-use buffers::Buffers;
+use buffers::Scratch;
 pub(crate) use buffers::Spare;
 pub(crate) use scalar::across as across_portably;
 pub(crate) use scalar::chunks;
@@ -36,7 +38,7 @@ pub struct Domain {
     size_inverse: Fr,
     forward: Box<dyn Transform>,
     backward: Box<dyn Transform>,
-    scratch: Buffers,
+    scratch: Scratch,
 }
 
 impl Domain {
@@ -54,7 +56,7 @@ impl Domain {
             size_inverse: halves(k),
             forward: kernels.prepare(k, omega),
             backward: kernels.prepare(k, inverse),
-            scratch: Buffers::new(1 << k),
+            scratch: Scratch::new(1 << k),
         }
     }
 
@@ -124,18 +126,20 @@ impl Domain {
     }
 
     fn run(&self, transform: &dyn Transform, source: &Source<'_>, scale: Fr, out: &mut [Fr]) {
-        let mut scratch = self.scratch.take();
         let twist = Twist { scale, ..Twist::none() };
-        transform.first_pass(source, &twist, &mut scratch);
-        transform.second_pass(&scratch, &twist, words_mut(out));
+        self.scratch.with(|scratch| {
+            transform.first_pass(source, &twist, scratch);
+            transform.second_pass(scratch, &twist, words_mut(out));
+        });
     }
 
     fn in_place(&self, transform: &dyn Transform, scale: Fr, elements: &mut [Fr]) {
         assert_eq!(elements.len(), 1 << self.k, "values of a column");
-        let mut scratch = self.scratch.take();
         let twist = Twist { scale, ..Twist::none() };
-        transform.first_pass(&Source::plain(elements), &twist, &mut scratch);
-        transform.second_pass(&scratch, &twist, words_mut(elements));
+        self.scratch.with(|scratch| {
+            transform.first_pass(&Source::plain(elements), &twist, scratch);
+            transform.second_pass(scratch, &twist, words_mut(elements));
+        });
     }
 }
 
@@ -147,6 +151,7 @@ impl Domain {
 #[derive(Debug)]
 pub struct Parts {
     k: u32,
+    extension: u32,
     log_parts: u32,
     log_rows: u32,
     extended_omega: Fr,
@@ -155,7 +160,7 @@ pub struct Parts {
     kernels: &'static dyn Kernels,
     forward: Box<dyn Transform>,
     backward: Box<dyn Transform>,
-    scratch: Buffers,
+    scratch: Scratch,
 }
 
 impl Parts {
@@ -169,6 +174,7 @@ impl Parts {
         let log_rows = k + extension - log_parts;
         Self {
             k,
+            extension,
             log_parts,
             log_rows,
             extended_omega: root_of_unity(k + extension),
@@ -177,8 +183,13 @@ impl Parts {
             kernels,
             forward: kernels.prepare(log_rows, root_of_unity(log_rows)),
             backward: kernels.prepare(log_rows, root_of_unity_inverse(log_rows)),
-            scratch: Buffers::new(1 << log_rows),
+            scratch: Scratch::new(1 << log_rows),
         }
+    }
+
+    /// What computes them.
+    pub fn kernels(&self) -> &'static dyn Kernels {
+        self.kernels
     }
 
     /// Number of parts.
@@ -203,9 +214,10 @@ impl Parts {
         let first = self.first_point(part) * self.omega.pow_vartime([turn]);
         let source = Source::Coefficients { coefficients, ratio: power(first, self.log_rows) };
         let twist = Twist { input: first, scale: self.cell_factor, output: Fr::ONE };
-        let mut scratch = self.scratch.take();
-        self.forward.first_pass(&source, &twist, &mut scratch);
-        self.forward.second_pass(&scratch, &twist, words_mut(cells));
+        self.scratch.with(|scratch| {
+            self.forward.first_pass(&source, &twist, scratch);
+            self.forward.second_pass(scratch, &twist, words_mut(cells));
+        });
     }
 
     /// The cells of the polynomial X: the points of a part times [`Transforms::cell_factor`].
@@ -225,6 +237,20 @@ impl Parts {
                 point *= step;
             }
         });
+    }
+
+    /// Logarithm of the number of points to that of rows.
+    pub fn extension(&self) -> u32 {
+        self.extension
+    }
+
+    /// Where the points of a part lie that are multiplied with omega^rotation: at which part, and at
+    /// which of its points the first of them. The points after it follow, in a circle.
+    pub fn rotated(&self, part: usize, rotation: i32) -> (usize, usize) {
+        let exponent = part as i64 + (i64::from(rotation) << self.extension);
+        let (parts, rows) = (self.count() as i64, self.rows() as i64);
+        let (part, point) = (exponent.rem_euclid(parts), exponent.div_euclid(parts));
+        (part as usize, point.rem_euclid(rows) as usize)
     }
 
     /// The value of X^(2^k) - 1, which is zero at all rows, at every point of a part.
@@ -258,12 +284,13 @@ impl Parts {
     /// From values to `factor / count` times the remainder modulo X^m - c, c the m-th power of the points.
     fn remainder(&self, part: usize, values: &mut [Fr], factor: Fr) {
         assert_eq!(values.len(), self.rows(), "values of a part");
-        let mut scratch = self.scratch.take();
         let scale = factor * halves(self.log_rows + self.log_parts);
         let output = self.first_point(part).invert().unwrap_or(Fr::ZERO);
         let twist = Twist { input: Fr::ONE, scale, output };
-        self.backward.first_pass(&Source::plain(values), &twist, &mut scratch);
-        self.backward.second_pass(&scratch, &twist, words_mut(values));
+        self.scratch.with(|scratch| {
+            self.backward.first_pass(&Source::plain(values), &twist, scratch);
+            self.backward.second_pass(scratch, &twist, words_mut(values));
+        });
     }
 
     fn first_point(&self, part: usize) -> Fr {
@@ -323,7 +350,7 @@ pub enum Source<'a> {
     Small {
         /// The numbers.
         values: &'a [u32],
-        /// By columns.
+        /// By blocks of columns, by rows in each.
         exceptions: &'a [Exception],
     },
     /// Element `i` is `palette[indices[i]]`.
@@ -349,7 +376,7 @@ pub struct Exception {
     pub(crate) difference: Fr,
 }
 
-/// Exceptions by columns of the transform's shape.
+/// Exceptions by blocks of columns of the transform's shape, by rows in each.
 fn sorted_exceptions(shape: Shape, values: &[u32], exceptions: &[(u32, Fr)]) -> Vec<Exception> {
     let one_word = to_fr([1, 0, 0, 0]);
     let mut sorted: Vec<Exception> = exceptions
@@ -363,18 +390,22 @@ fn sorted_exceptions(shape: Shape, values: &[u32], exceptions: &[(u32, Fr)]) -> 
             }
         })
         .collect();
-    sorted.sort_unstable_by_key(|exception| exception.column);
+    sorted.sort_unstable_by_key(|exception| (exception.column / LANES, exception.row));
     sorted
 }
 
-/// The exceptions of some neighbouring columns.
-pub(crate) fn exceptions_of(
-    exceptions: &[Exception],
-    first_column: usize,
-    columns: usize,
-) -> &[Exception] {
-    let from = exceptions.partition_point(|exception| exception.column < first_column);
-    let to = exceptions.partition_point(|exception| exception.column < first_column + columns);
+/// The exceptions of a block of columns.
+pub(crate) fn exceptions_of(exceptions: &[Exception], block: usize) -> &[Exception] {
+    let from = exceptions.partition_point(|exception| exception.column / LANES < block);
+    let to = exceptions.partition_point(|exception| exception.column / LANES <= block);
+    &exceptions[from..to]
+}
+
+/// Of a block's exceptions those of a row.
+#[inline]
+pub(crate) fn exceptions_of_row(exceptions: &[Exception], row: usize) -> &[Exception] {
+    let from = exceptions.partition_point(|exception| exception.row < row);
+    let to = exceptions.partition_point(|exception| exception.row <= row);
     &exceptions[from..to]
 }
 

@@ -9,7 +9,37 @@ use crate::words::Words;
 
 /// Scratch memory of transforms of one size. Fresh memory costs as much time as the arithmetic, so what was
 /// used is kept: as many buffers as were ever in use at once.
-pub(crate) type Buffers = Spare<Words>;
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    elements: usize,
+    spare: Spare<Line>,
+}
+
+impl Scratch {
+    pub(crate) fn new(elements: usize) -> Self {
+        Self { elements, spare: Spare::new(elements.div_ceil(2)) }
+    }
+
+    /// Calls a function with memory for all elements, that may hold anything.
+    pub(crate) fn with<R>(&self, what: impl FnOnce(&mut [Words]) -> R) -> R {
+        let mut lines = self.spare.take();
+        what(&mut Line::words(&mut lines)[..self.elements])
+    }
+}
+
+/// Two elements, aligned as the caches' lines are: a vector's store then touches one of them.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+struct Line([Words; 2]);
+
+impl Line {
+    fn words(lines: &mut [Self]) -> &mut [Words] {
+        const { assert!(size_of::<Line>() == 2 * size_of::<Words>()) };
+        // SAFETY: a line is two elements and nothing else, and no less aligned; the lifetime is that of the
+        // borrow.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), 2 * lines.len()) }
+    }
+}
 
 /// Buffers of one length that nobody uses at the moment.
 #[derive(Debug)]

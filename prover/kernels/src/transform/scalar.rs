@@ -78,7 +78,7 @@ impl Portable {
                         *element = to_fr([u64::from(*value), 0, 0, 0]);
                     }
                 }
-                for exception in exceptions_of(exceptions, first_column, lanes) {
+                for exception in exceptions_of(exceptions, first_column / lanes) {
                     block[exception.row * lanes + exception.column - first_column] +=
                         exception.difference;
                 }

@@ -74,6 +74,29 @@ fn coefficients_are_the_librarys() {
     }
 }
 
+#[test]
+fn large_transforms_are_right() {
+    let k = 18;
+    let constant = vec![-Fr::ONE; 1 << k];
+    let coefficients = powers(Fr::ZETA, Fr::DELTA, 1 << k);
+    for kernels in all_kernels() {
+        let domain = Domain::new(*kernels, k);
+        let mut values = constant.clone();
+        domain.coefficients_in_place(&mut values);
+        assert!(values[0] == -Fr::ONE && values[1..].iter().all(|value| *value == Fr::ZERO));
+        domain.values_in_place(&mut values);
+        assert!(values == constant, "{}", kernels.name());
+        values.copy_from_slice(&coefficients);
+        domain.values_in_place(&mut values);
+        for row in [0u64, 1, 123_456, (1 << k) - 1] {
+            let point = domain.omega().pow_vartime([row]);
+            assert_eq!(values[row as usize], horner(&coefficients, point), "{}", kernels.name());
+        }
+        domain.coefficients_in_place(&mut values);
+        assert!(values == coefficients, "{}", kernels.name());
+    }
+}
+
 fn small(k: u32, exceptions: usize, seed: u64) -> Column {
     let mut generator = generator(seed);
     let mut values: Vec<u32> = (0..1 << k).map(|_| generator.next_u32()).collect();
