@@ -126,8 +126,8 @@ fn circuits_of_a_model_share_its_weights() {
     let mut public = vec![Fr::from(9)];
     public.extend(assignment.public_values());
     let first = assignment.first_phase(columns(&layout), OsRng).expect("witness");
-    for (index, column) in first.weights.iter().enumerate() {
-        let extended = &first.extended_weights()[index];
+    let extended = first.extended_weights();
+    for (column, extended) in first.weights.iter().zip(&*extended) {
         assert!(column.iter().enumerate().all(|(row, value)| extended[row * stride] == *value));
     }
     let row = layout.kernels[0].first_row * stride;

@@ -112,7 +112,8 @@ fn compare(assignment: &Assignment<'_>) {
     let usable = (1 << layout.k) - RESERVED_ROWS;
     let rest = plain_witness::rest(assignment, v, u);
     let mut expected = cell_by_cell(assignment, &first, &rest, &public, [v, theta, beta, u, z]);
-    expected.iter_mut().for_each(|column| column[usable..].fill(Fr::ZERO));
+    let weights = layout.options.weight_columns;
+    expected[weights..].iter_mut().for_each(|column| column[usable..].fill(Fr::ZERO));
     let changes = (0..expected.len()).map(|column| CellChange {
         column,
         row: column * 17 % usable,
@@ -131,11 +132,19 @@ fn compare(assignment: &Assignment<'_>) {
             for column in advice.columns(phase as u8, &challenges[..drawn]) {
                 let full = column.to_full();
                 assert!(full == expected[index], "column {index}, phase {phase}");
-                assert!(full == assigned[index], "column {index}, phase {phase}: assigned");
+                // The last rows of the weight columns are for the prover, not the circuit.
+                let end = if index < weights { usable } else { full.len() };
+                assert!(full[..end] == assigned[index][..end], "column {index}, phase {phase}");
                 index += 1;
             }
         }
         assert_eq!(index, expected.len());
+    }
+    let tails = first.weight_tails().rows;
+    assert!(tails.iter().zip(&expected).all(|(tail, column)| *tail == column[usable..]));
+    let mut advice = ModelAdvice::new(assignment, first, &public).without_weights();
+    for (index, column) in advice.columns(0, &[]).into_iter().enumerate() {
+        assert_eq!(column.is_empty(), index < weights, "column {index}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is proven, and the columns that come of it.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use assay_arithmetic::weight_columns::{WeightTails, extend_column};
 use assay_graph::{Execution, QuantizedGraph};
@@ -84,8 +84,8 @@ pub(crate) struct FirstChallenges {
 pub struct FirstPhase {
     /// `weights[column][row]`, by rows of the weights' domain.
     pub weights: Vec<Vec<Fr>>,
-    /// The same by rows of the circuit, where these differ.
-    pub(super) extended: Vec<Vec<Fr>>,
+    /// Rows from one row of the weights to the next.
+    pub(super) weight_stride: usize,
     /// What the tile rows and hash rows hold.
     pub lanes: Vec<LaneColumns>,
     /// By rows of the table.
@@ -116,18 +116,15 @@ pub(crate) struct ThirdPhase {
 }
 
 impl FirstPhase {
-    /// Computes the weight columns by rows of the circuit from those by rows of their domain.
-    pub fn extend_weights(&mut self, layout: &Layout) {
-        let stride = layout.weight_stride();
-        if stride > 1 {
-            let columns = self.weights.iter();
-            self.extended = columns.map(|column| extend_column(column, stride)).collect();
-        }
-    }
-
     /// The weight columns by rows of the circuit.
-    pub fn extended_weights(&self) -> &[Vec<Fr>] {
-        if self.extended.is_empty() { &self.weights } else { &self.extended }
+    pub fn extended_weights(&self) -> Cow<'_, [Vec<Fr>]> {
+        match self.weight_stride {
+            1 => Cow::Borrowed(&self.weights),
+            stride => {
+                let columns = self.weights.iter();
+                Cow::Owned(columns.map(|column| extend_column(column, stride)).collect())
+            }
+        }
     }
 
     /// The rows of the weight columns that a circuit does not assign.

@@ -62,10 +62,8 @@ impl Assignment<'_> {
                 lane.rem.set(row, Fr::random(&mut blinding));
             }
         }
-        let extended = Vec::new();
-        let mut phase = FirstPhase { weights, extended, lanes, multiplicity, hash_scalars };
-        phase.extend_weights(self.layout);
-        Ok(phase)
+        let weight_stride = self.layout.weight_stride();
+        Ok(FirstPhase { weights, weight_stride, lanes, multiplicity, hash_scalars })
     }
 
     /// The `rest` column, by rows of the weights' domain.

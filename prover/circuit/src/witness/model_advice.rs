@@ -22,13 +22,22 @@ pub struct ModelAdvice<'a> {
     rest: Vec<Fr>,
     instances: &'a [Fr],
     changes: Vec<CellChange>,
+    /// Whether the weight columns are handed over, too.
+    with_weights: bool,
 }
 
 impl<'a> ModelAdvice<'a> {
     /// `instances` are all public inputs, the context first.
     pub fn new(assignment: &'a Assignment<'a>, first: FirstPhase, instances: &'a [Fr]) -> Self {
         let (weights, rest, changes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { assignment, first, weights, rest, instances, changes }
+        Self { assignment, first, weights, rest, instances, changes, with_weights: true }
+    }
+
+    /// Hands over empty columns in place of the weight columns, for a prover that has them already. By the
+    /// rows of a circuit larger than their domain they take long to compute, and much memory.
+    pub fn without_weights(mut self) -> Self {
+        self.with_weights = false;
+        self
     }
 
     /// The witness with some cells changed; a proof of it must be refused.
@@ -38,9 +47,9 @@ impl<'a> ModelAdvice<'a> {
     }
 
     /// The columns of a phase as the constraint system counts them, each of the circuit's length. The
-    /// rows that are kept for blinding hold zeros. The phases are 0, 1 and 2, each of them asked for
-    /// once and in this order. `challenges` are those of the phases before, as the constraint system
-    /// counts them.
+    /// last [`RESERVED_ROWS`] rows, kept for blinding, hold zeros, but in the weight columns what
+    /// [`FirstPhase::weight_tails`] says. The phases are 0, 1 and 2, each of them asked for once and in
+    /// this order. `challenges` are those of the phases before, as the constraint system counts them.
     ///
     /// # Panics
     /// With too few challenges, or in another order.
@@ -50,13 +59,15 @@ impl<'a> ModelAdvice<'a> {
             1 => (self.first_phase_columns(), vec![self.rest_column(challenges)]),
             _ => (self.first_phase_columns() + 1, self.third_columns(challenges)),
         };
-        let usable = (1 << self.layout().k) - RESERVED_ROWS;
+        let usable = self.usable();
         for (index, column) in (before..).zip(&mut columns) {
-            if let Column::Full(values) = column {
-                values[usable..].fill(Fr::ZERO);
+            match column {
+                Column::Full(values) if phase > 0 => values[usable..].fill(Fr::ZERO),
+                _ => {}
             }
-            let changes = self.changes.iter();
-            for change in changes.filter(|change| change.column == index && change.row < usable) {
+            let changes = self.changes.iter().filter(|change| change.column == index);
+            let rows = usable.min(column.len());
+            for change in changes.filter(|change| change.row < rows) {
                 let mut values = column.to_full();
                 values[change.row] += change.delta;
                 *column = Column::Full(values);
@@ -69,6 +80,11 @@ impl<'a> ModelAdvice<'a> {
         self.assignment.layout
     }
 
+    /// Rows before those that are kept for blinding.
+    fn usable(&self) -> usize {
+        self.assignment.rows() - RESERVED_ROWS
+    }
+
     /// Number of columns of the first phase.
     fn first_phase_columns(&self) -> usize {
         let options = &self.layout().options;
@@ -76,14 +92,22 @@ impl<'a> ModelAdvice<'a> {
     }
 
     fn first_columns(&mut self) -> Vec<Column> {
-        let usable = (1 << self.layout().k) - RESERVED_ROWS;
+        let usable = self.usable();
+        let extended = self.with_weights && self.layout().weight_stride() > 1;
+        let extended = extended.then(|| self.first.extended_weights().into_owned());
         let weights = std::mem::take(&mut self.first.weights);
-        self.weights = weights.into_iter().map(|column| SmallColumn::from_full(&column)).collect();
-        let extended = std::mem::take(&mut self.first.extended);
-        let mut columns = if self.layout().weight_stride() == 1 {
-            self.weights.iter().map(|column| column.to_column(usable)).collect::<Vec<_>>()
-        } else {
-            extended.into_iter().map(Column::Full).collect()
+        self.weights = weights.iter().map(|column| SmallColumn::from_full(column)).collect();
+        drop(weights);
+        let weight_column = |column: &SmallColumn<u32>| {
+            if self.with_weights {
+                column.to_column(column.rows())
+            } else {
+                Column::Full(Vec::new())
+            }
+        };
+        let mut columns = match extended {
+            Some(extended) => extended.into_iter().map(Column::Full).collect(),
+            None => self.weights.iter().map(weight_column).collect::<Vec<_>>(),
         };
         let lanes = &self.first.lanes;
         columns.par_extend(lanes.par_iter().map(|lane| lane.rem.to_column(usable)));

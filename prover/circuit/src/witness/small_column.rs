@@ -9,8 +9,12 @@ use halo2_proofs::halo2curves::{
 };
 use rayon::prelude::*;
 
-/// Of how many rows one may be exceptional before a column is no longer handed over as a small one.
-const ROWS_PER_EXCEPTION: usize = 16;
+/// Of how many rows one may be exceptional before a column is no longer handed over as a small one: an
+/// exception takes the memory of ten numbers, a row of a full column that of eight.
+const ROWS_PER_EXCEPTION: usize = 4;
+
+/// Rows that a thread looks at at a time.
+const BLOCK_ROWS: usize = 1 << 12;
 
 /// A column of numbers of type `T`, but for a few rows that hold something else.
 #[derive(Clone, Debug)]
@@ -40,12 +44,20 @@ impl<T: SmallNumber> SmallColumn<T> {
 
     /// Of any values.
     pub(super) fn from_full(full: &[Fr]) -> Self {
-        let small = full.par_iter().map(number);
-        let values = small.clone().map(Option::unwrap_or_default).collect();
-        let exceptions = small.enumerate().zip(full).filter_map(|((row, small), value)| {
-            small.map_or(Some((row as u32, *value)), |_: T| None)
+        let mut values = vec![T::default(); full.len()];
+        let blocks = values.par_chunks_mut(BLOCK_ROWS).zip(full.par_chunks(BLOCK_ROWS));
+        let exceptions = blocks.enumerate().map(|(block, (values, full))| {
+            let mut exceptions = Vec::new();
+            for (index, (small, value)) in values.iter_mut().zip(full).enumerate() {
+                match number(value) {
+                    Some(number) => *small = number,
+                    None => exceptions.push(((block * BLOCK_ROWS + index) as u32, *value)),
+                }
+            }
+            exceptions
         });
-        Self { values, exceptions: exceptions.collect() }
+        let exceptions = exceptions.collect::<Vec<_>>().concat();
+        Self { values, exceptions }
     }
 
     /// Number of rows.
@@ -175,18 +187,22 @@ mod tests {
         let wide = SmallColumn::<u32>::from_full(&expected);
         assert!(wide.to_full() == expected);
         assert!(wide.exceptions.len() < column.exceptions.len());
+        // Of several blocks.
+        let long = expected.iter().cycle().take(3 * BLOCK_ROWS + 5).copied().collect::<Vec<_>>();
+        let wide = SmallColumn::<u32>::from_full(&long);
+        assert!(wide.to_full() == long && wide.exceptions.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]
     fn columns_of_few_exceptions_are_handed_over_as_small_ones() {
         let rows = 64;
-        for exceptions in 0..10 {
+        for exceptions in 0..12 {
             let mut column = SmallColumn::<u32>::zeros(rows);
             for row in 0..rows {
                 column.set(row, Fr::from(row as u64 + 7));
             }
-            for row in 0..exceptions {
-                column.set(row * 5, -Fr::from(row as u64 + 1));
+            for row in 0..2 * exceptions {
+                column.set(row * 2, -Fr::from(row as u64 + 1));
             }
             // A blinded row, cut off.
             column.set(rows - 1, -Fr::ONE);
@@ -194,7 +210,7 @@ mod tests {
             expected[rows - 4..].fill(Fr::ZERO);
             let made = column.to_column(rows - 4);
             assert!(made.to_full() == expected);
-            let small = exceptions <= rows / ROWS_PER_EXCEPTION;
+            let small = 2 * exceptions <= rows / ROWS_PER_EXCEPTION;
             assert_eq!(matches!(made, Column::Small { .. }), small, "{exceptions}");
         }
     }

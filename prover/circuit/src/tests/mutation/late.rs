@@ -68,7 +68,7 @@ impl Later<'_> {
             }
             column
         };
-        for (column, values) in config.weights.iter().zip(self.first.extended_weights()) {
+        for (column, values) in config.weights.iter().zip(&*self.first.extended_weights()) {
             advice[column.index()] = values.clone();
         }
         for (lane, values) in config.lanes.iter().zip(&self.first.lanes) {
