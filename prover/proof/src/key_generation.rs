@@ -11,7 +11,7 @@ use halo2_proofs::{
 use crate::{
     assembly::{Assembled, Moved, assemble},
     domain,
-    key_files::KeyError,
+    key_error::KeyError,
     keys::{KeyInfo, KeyShape, VerifierKey},
     labels::Labels,
     phases::configure,

@@ -33,6 +33,8 @@ pub mod import;
 #[cfg(feature = "prove")]
 mod import_layout;
 #[cfg(feature = "prove")]
+mod key_error;
+#[cfg(feature = "prove")]
 pub mod key_files;
 #[cfg(feature = "prove")]
 mod key_generation;

@@ -4,6 +4,7 @@
 //! makes the same proof (`tests/oracle`). Only who computes is another: the kernels, on columns that stay as
 //! small as they are until a step needs their polynomials, and on one part of the extended domain at a time.
 
+mod costs;
 mod opening;
 mod part_cells;
 mod permutation;
@@ -34,12 +35,13 @@ use super::{
     srs::Srs,
     transcript::{KeccakWrite, point_to_bytes},
 };
+use costs::{Costs, Size, Work};
 use opening::Opening;
 use permutation::Argument;
 use polynomials::{Polynomials, RowIndicators};
-use quotient::Challenges;
+use quotient::{Challenges, constraint_size};
 use rounds::{Committer, Rounds};
-use watch::{Costs, Meter, Step, Unwatched, Watch};
+use watch::{Meter, Unwatched, Watch};
 
 /// Makes proofs of one circuit.
 #[derive(Clone, Copy)]
@@ -148,10 +150,13 @@ impl Prover<'_> {
         let mut transcript = KeccakWrite::new(proof, &profile.schedule);
         let domain = Domain::new(srs.kernels(), k);
         let parts = parts(srs, profile);
+        let (multiplications, cells) = constraint_size(profile);
+        let size = Size { profile, parts: &parts, k, multiplications, cells };
+        let costs = Costs::new(srs.kernels(), &size);
         let mut columns = Columns {
             prover: self,
             domain: &domain,
-            meter: Meter::new(self.watch, costs(profile, &parts)),
+            meter: Meter::new(self.watch, costs),
             polynomials: Vec::with_capacity(profile.advice_columns()),
             permuted: vec![Vec::new(); profile.permutation.len()],
         };
@@ -174,7 +179,7 @@ impl Prover<'_> {
         };
         let commitment: G1Affine = srs.monomial().exponentiate_full(&random).to_affine();
         transcript.write_point(commitment)?;
-        meter.done(Step::Quotient)?;
+        meter.done(Work::Commitment)?;
         let y = *transcript.squeeze_challenge_scalar::<()>();
 
         let polynomials = Polynomials {
@@ -193,7 +198,7 @@ impl Prover<'_> {
         for piece in &pieces {
             let commitment: G1Affine = srs.monomial().exponentiate_full(piece).to_affine();
             transcript.write_point(commitment)?;
-            meter.done(Step::Quotient)?;
+            meter.done(Work::Commitment)?;
         }
         let x: Fr = *transcript.squeeze_challenge_scalar::<()>();
         let quotient = fold(srs, pieces, x.pow_vartime([rows as u64]));
@@ -240,7 +245,7 @@ impl Prover<'_> {
             .iter()
             .map(|column| {
                 let coefficients = domain.coefficients(column);
-                meter.done(Step::Key)?;
+                meter.done(Work::KeyColumn)?;
                 Ok(coefficients)
             })
             .collect()
@@ -269,12 +274,13 @@ impl Committer for Columns<'_> {
                 srs.monomial().exponentiate_full(coefficients)
             }
         };
-        match column {
+        self.meter.done(match column {
             AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
-                self.meter.done(Step::Columns)?;
+                Work::FullColumn
             }
-            _ => self.meter.small_column()?,
-        }
+            AdviceColumn::Values(_) | AdviceColumn::Complete(_) => Work::SmallColumn,
+            AdviceColumn::Polynomial { .. } => Work::KnownColumn,
+        })?;
         Ok(commitment)
     }
 
@@ -341,32 +347,6 @@ fn fold(srs: &Srs, pieces: Vec<Vec<Fr>>, xn: Fr) -> Vec<Fr> {
     let mut folded = vec![Fr::ZERO; pieces.first().map_or(0, Vec::len)];
     srs.kernels().combine(&terms, &mut folded);
     folded
-}
-
-/// Expected times, in nanoseconds a row of one thread.
-fn costs(profile: &Profile, parts: &Parts) -> Costs {
-    let full = 1200.0;
-    let small = 150.0;
-    let cells = profile.advice_queries.len() + profile.fixed_queries.len();
-    let part = (cells as f64 * 200.0 + 4000.0) / parts.count() as f64 * 2.0;
-    let first = profile.schedule.columns_through(0);
-    let later = profile.advice_columns() - first;
-    let mut costs = Costs {
-        small_column: small + 80.0,
-        full_column: full + 80.0,
-        key_column: 80.0,
-        product: full + 300.0,
-        part,
-        commitment: full + 500.0,
-        total: 0.0,
-    };
-    costs.total = first as f64 * costs.small_column
-        + later as f64 * costs.full_column
-        + profile.fixed_columns as f64 * costs.key_column
-        + profile.products() as f64 * costs.product
-        + (parts.count() + 1 + profile.quotient_pieces) as f64 * costs.part
-        + 3.0 * costs.commitment;
-    costs
 }
 
 /// Commits to columns without making a proof: for the weight columns, the points that every proof

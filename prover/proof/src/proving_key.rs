@@ -8,7 +8,7 @@ use halo2_proofs::{
 
 use crate::{
     assembly::{Assembled, Moved},
-    key_files::KeyError,
+    key_error::KeyError,
     key_generation,
     keys::{KeyInfo, KeyShape, VerifierKey},
     labels::Labels,

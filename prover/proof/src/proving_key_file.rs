@@ -31,7 +31,8 @@ use halo2_proofs::{
 
 use crate::{
     assembly::{Assembled, MOST_VALUES, Moved},
-    key_files::{KeyError, key_body},
+    key_error::KeyError,
+    key_files::key_body,
     keys::VerifierKey,
     packed_indices as packed,
     proving_key::ProverKey,

@@ -16,7 +16,7 @@ use halo2_proofs::{
     },
 };
 
-use crate::{key_files::KeyError, phases::Flat};
+use crate::{key_error::KeyError, phases::Flat};
 
 pub use cycles::Moved;
 pub(crate) use fixed_column::MOST_VALUES;

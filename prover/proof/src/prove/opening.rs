@@ -13,10 +13,7 @@ use halo2_proofs::{
     transcript::{Transcript, TranscriptWrite},
 };
 
-use super::{
-    polynomials::Polynomials,
-    watch::{Meter, Step},
-};
+use super::{costs::Work, polynomials::Polynomials, watch::Meter};
 use crate::{
     domain::rotate,
     profile::{Commitment, Evaluation, Profile, RotationSet},
@@ -68,7 +65,7 @@ impl Opening<'_> {
     ) -> Result<(), ProveError> {
         let evaluations = self.evaluate();
         self.write_evaluations(&evaluations, transcript)?;
-        meter.done(Step::Opening)?;
+        meter.done(Work::Evaluations)?;
 
         let y: Fr = *transcript.squeeze_challenge_scalar::<()>();
         let v: Fr = *transcript.squeeze_challenge_scalar::<()>();
@@ -77,13 +74,13 @@ impl Opening<'_> {
         let quotient = self.combined_quotient(&sets, v);
         let commitment: G1Affine = self.srs.monomial().exponentiate_full(&quotient).to_affine();
         transcript.write_point(commitment)?;
-        meter.done(Step::Opening)?;
+        meter.done(Work::Opening)?;
 
         let u: Fr = *transcript.squeeze_challenge_scalar::<()>();
         let witness = self.linearised(&sets, &quotient, v, u);
         let commitment: G1Affine = self.srs.monomial().exponentiate_full(&witness).to_affine();
         transcript.write_point(commitment)?;
-        meter.done(Step::Opening)
+        meter.done(Work::Opening)
     }
 
     fn kernels(&self) -> &'static dyn Kernels {

@@ -13,7 +13,7 @@ use halo2_proofs::{
 };
 use rand_core::RngCore;
 
-use super::watch::{Meter, Step};
+use super::{costs::Work, watch::Meter};
 use crate::{key_files::ProverKey, prove_error::ProveError, srs::Srs, transcript::KeccakWrite};
 
 /// Coefficients of the argument's polynomials.
@@ -65,7 +65,7 @@ impl Argument<'_> {
             transcript.write_point(commitment)?;
             self.domain.coefficients_in_place(&mut product);
             permutation.products.push(product);
-            meter.done(Step::Permutation)?;
+            meter.done(Work::Product)?;
         }
         for sigma in &mut permutation.sigma {
             self.domain.coefficients_in_place(sigma);

@@ -11,11 +11,7 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 
-use super::{
-    part_cells::PartCells,
-    polynomials::Polynomials,
-    watch::{Meter, Step},
-};
+use super::{costs::Work, part_cells::PartCells, polynomials::Polynomials, watch::Meter};
 use crate::{
     profile::{PermutationColumn, Profile},
     prove_error::ProveError,
@@ -53,6 +49,18 @@ struct Constraints {
     program: Program,
     /// What the program's inputs are.
     cells: Vec<Cell>,
+}
+
+/// Multiplications of the constraints in one row, and the number of cells that they read there.
+pub(super) fn constraint_size(profile: &Profile) -> (usize, usize) {
+    // Any challenges but those that make terms fall away.
+    let any = |seed: u64| Fr::from(seed).square().square();
+    let circuit: Vec<Fr> =
+        (0..profile.schedule.challenges.len() as u64).map(|i| any(1000 + i)).collect();
+    let challenges =
+        Challenges { circuit: &circuit, beta: any(2001), gamma: any(2002), y: any(2003) };
+    let constraints = Constraints::new(profile, &challenges);
+    (constraints.program.multiplications(), constraints.cells.len())
 }
 
 /// Builds [`Constraints`].
@@ -219,7 +227,7 @@ impl Polynomials {
             kernels.run(&constraints.program, &cells.inputs(), &mut output);
             values[part] = output;
             factors[part] = parts.vanishing(part) * kernels.cell_factor();
-            meter.done(Step::Quotient)?;
+            meter.done(Work::Part)?;
         }
         drop(cells);
         for factor in &mut factors {

@@ -1,5 +1,6 @@
 //! Telling how far a proof is, and stopping it.
 
+use super::costs::{Costs, Work};
 use crate::prove_error::ProveError;
 
 /// What a proof is doing.
@@ -50,6 +51,18 @@ impl Watch for Unwatched {
     }
 }
 
+impl Step {
+    fn of(work: Work) -> Self {
+        match work {
+            Work::SmallColumn | Work::FullColumn | Work::KnownColumn => Self::Columns,
+            Work::KeyColumn => Self::Key,
+            Work::Product => Self::Permutation,
+            Work::Commitment | Work::Part => Self::Quotient,
+            Work::Evaluations | Work::Opening => Self::Opening,
+        }
+    }
+}
+
 /// Counts the work of a proof.
 pub(super) struct Meter<'a> {
     watch: &'a dyn Watch,
@@ -57,55 +70,18 @@ pub(super) struct Meter<'a> {
     spent: f64,
 }
 
-/// Expected time of the steps' parts, in any unit.
-pub(super) struct Costs {
-    /// A part of [`Step::Columns`] is a column, small or full.
-    pub small_column: f64,
-    /// As above.
-    pub full_column: f64,
-    /// A part of [`Step::Key`] is a column.
-    pub key_column: f64,
-    /// A part of [`Step::Permutation`] is a product.
-    pub product: f64,
-    /// A part of [`Step::Quotient`] is a part of the extended domain, or a commitment.
-    pub part: f64,
-    /// A part of [`Step::Opening`] is a commitment.
-    pub commitment: f64,
-    /// All.
-    pub total: f64,
-}
-
 impl<'a> Meter<'a> {
     pub(super) fn new(watch: &'a dyn Watch, costs: Costs) -> Self {
         Self { watch, costs, spent: 0.0 }
     }
 
-    /// A part of a step is done.
+    /// A piece of work is done.
     ///
     /// # Errors
     /// [`ProveError::Cancelled`].
-    pub(super) fn done(&mut self, step: Step) -> Result<(), ProveError> {
-        let cost = match step {
-            Step::Columns => self.costs.full_column,
-            Step::Key => self.costs.key_column,
-            Step::Permutation => self.costs.product,
-            Step::Quotient => self.costs.part,
-            Step::Opening => self.costs.commitment,
-        };
-        self.count(step, cost)
-    }
-
-    /// A column of small values is committed to.
-    ///
-    /// # Errors
-    /// [`ProveError::Cancelled`].
-    pub(super) fn small_column(&mut self) -> Result<(), ProveError> {
-        self.count(Step::Columns, self.costs.small_column)
-    }
-
-    fn count(&mut self, step: Step, cost: f64) -> Result<(), ProveError> {
-        self.spent += cost;
-        self.watch.progress(step, (self.spent / self.costs.total).min(1.0));
+    pub(super) fn done(&mut self, work: Work) -> Result<(), ProveError> {
+        self.spent += self.costs.of(work);
+        self.watch.progress(Step::of(work), (self.spent / self.costs.total()).min(1.0));
         if self.watch.is_cancelled() { Err(ProveError::Cancelled) } else { Ok(()) }
     }
 }
