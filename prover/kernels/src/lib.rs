@@ -17,6 +17,7 @@ mod multiexp;
 mod program;
 mod sums;
 mod transform;
+mod wide;
 mod words;
 
 use std::sync::OnceLock;

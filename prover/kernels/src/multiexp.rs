@@ -22,8 +22,7 @@ use rayon::prelude::*;
 use self::buckets::{Doublings, Numbered, Sums, bucket_sums, join, number_bits};
 use self::digits::{Digits, Magnitudes};
 use self::plan::{BITS, Choice, Histogram, Plan};
-use self::schedule::Terms;
-pub(crate) use self::schedule::{NEGATIVE, NONE, Octet, Schedule};
+pub(crate) use self::schedule::{NEGATIVE, NONE, Octet, Schedule, Terms};
 use crate::{Column, Kernels};
 
 /// Points prepared for the kernels.
@@ -135,6 +134,11 @@ impl Bases {
         self.kernels
     }
 
+    #[cfg(test)]
+    pub(crate) fn points(&self) -> &[Point] {
+        &self.points
+    }
+
     /// A point in the library's form.
     pub fn get(&self, index: usize) -> G1Affine {
         self.kernels.affine_point(&self.points[index])
@@ -240,9 +244,8 @@ impl Task<'_> {
         for value in values {
             histogram[(u32::BITS - value.leading_zeros()) as usize] += 1;
         }
-        let bits = histogram.iter().rposition(|count| *count > 0).unwrap_or(0).max(1);
         let mut doublings = Vec::new();
-        self.add(&values, Plan::best(&histogram, bits).0, &mut doublings);
+        self.add(&values, Plan::best(&histogram), &mut doublings);
         doublings
     }
 

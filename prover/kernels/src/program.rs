@@ -4,6 +4,8 @@
 mod builder;
 pub(crate) mod code;
 mod lowering;
+#[cfg(test)]
+pub(crate) mod measure;
 mod portable;
 pub(crate) mod range;
 mod schedule;

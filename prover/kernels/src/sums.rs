@@ -1,5 +1,7 @@
 //! Sums, products and divisions of polynomials and of columns. All elements are plain ones.
 
+#[cfg(test)]
+mod measure;
 pub(crate) mod portable;
 #[cfg(test)]
 mod tests;

@@ -181,96 +181,238 @@ impl Batch<'_> {
     #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
     fn step(&mut self, step: usize, active: usize) {
         if !self.infinite {
-            let product = self.multiply_up(step, active);
-            if let Some(inverse) = invert(&product) {
-                self.complete(step, active, inverse);
+            // Octets go in pairs, of which all have a product of their own; one without partner has the first's.
+            let mut products = [vector::broadcast_words(ONE); 2];
+            let pairs = active / 2;
+            for pair in 0..pairs {
+                self.multiply_up(step, 2 * pair, &mut products);
+            }
+            let [mut first, second] = products;
+            if active % 2 == 1 {
+                let mut last = [first];
+                self.multiply_up(step, active - 1, &mut last);
+                [first] = last;
+            }
+            let both = vector::multiply::<FqModulus>(&first, &second);
+            if let Some(inverse) = invert(&both) {
+                let mut first_inverse = [vector::multiply::<FqModulus>(&inverse, &second)];
+                let second_inverse = vector::multiply::<FqModulus>(&inverse, &first);
+                if active % 2 == 1 {
+                    self.complete(step, active - 1, &mut first_inverse);
+                }
+                let mut inverses = [first_inverse[0], second_inverse];
+                for pair in (0..pairs).rev() {
+                    self.complete(step, 2 * pair, &mut inverses);
+                }
                 return;
             }
         }
         self.step_carefully(step, active);
     }
 
-    /// The slopes of a step's additions, and the product of the denominators.
+    /// The slopes of a step's additions to `N` octets from `first` on; multiplies their denominators to the
+    /// products.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-    fn multiply_up(&mut self, step: usize, active: usize) -> Eight {
-        let one = vector::broadcast_words(ONE);
-        let mut product = one;
-        for i in 0..active {
-            let octet = &self.octets[i];
+    fn multiply_up<const N: usize>(
+        &mut self,
+        step: usize,
+        first: usize,
+        products: &mut [Eight; N],
+    ) {
+        let mut denominators = [vector::zero(); N];
+        for i in 0..N {
+            let octet = &self.octets[first + i];
             let items = self.items(octet, step);
             let (x, y) = gather(self.points, items);
-            let sum = &self.sums[i];
+            let sum = &self.sums[first + i];
             let mut denominator = vector::sub::<FqModulus, 4>(&x, &sum.x);
             let numerator = vector::sub::<FqModulus, 3>(&y, &sum.y);
             if step >= octet.shortest() {
+                let one = vector::broadcast_words(ONE);
                 denominator = vector::select(missing(items), &denominator, &one);
             }
-            self.slopes[i] = Slope { before: product, denominator, numerator };
-            product = vector::multiply::<FqModulus>(&product, &denominator);
+            self.slopes[first + i] = Slope { before: products[i], denominator, numerator };
+            denominators[i] = denominator;
         }
-        product
+        *products = multiply_each(products, &denominators);
     }
 
-    /// Completes a step's additions, with the inverse of the denominators' product.
+    /// Asks for the points of a step to come, which lie anywhere in memory.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-    fn complete(&mut self, step: usize, active: usize, mut inverse: Eight) {
-        for i in (0..active).rev() {
-            let Slope { before, denominator, numerator } = &self.slopes[i];
-            let own = vector::multiply::<FqModulus>(&inverse, before);
-            inverse = vector::multiply::<FqModulus>(&inverse, denominator);
-            let sum = add(&self.sums[i], denominator, numerator, &own);
-            let octet = &self.octets[i];
-            self.sums[i] = if step < octet.shortest() {
-                sum
-            } else {
-                let missing = missing(self.items(octet, step));
-                let before = &self.sums[i];
-                Sum {
-                    x: vector::select(missing, &sum.x, &before.x),
-                    y: vector::select(missing, &sum.y, &before.y),
-                }
-            };
+    fn prefetch(&self, octet: &Octet, step: usize) {
+        let (steps, _) = self.schedule.items(octet).as_chunks::<8>();
+        for item in steps.get(step).into_iter().flatten() {
+            let point = self.points.as_ptr().wrapping_add((item & !NEGATIVE) as usize);
+            // SAFETY: prefetching reads nothing, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(point.cast()) };
         }
+    }
+
+    /// Completes a step's additions to `N` octets, with the inverses of the products that include theirs;
+    /// gives those of the products before.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+    fn complete<const N: usize>(
+        &mut self,
+        step: usize,
+        first: usize,
+        inverses: &mut [Eight; N],
+    ) {
+        for octet in &self.octets[first..first + N] {
+            self.prefetch(octet, step + 1);
+        }
+        let mut before = [vector::zero(); N];
+        let mut dx = [vector::zero(); N];
+        let mut dy = [vector::zero(); N];
+        for i in 0..N {
+            let slope = &self.slopes[first + i];
+            (before[i], dx[i], dy[i]) = (slope.before, slope.denominator, slope.numerator);
+        }
+        let own = multiply_each(inverses, &before);
+        *inverses = multiply_each(inverses, &dx);
+        let sums = &mut self.sums[first..first + N];
+        let mut sum = [sums[0]; N];
+        sum.copy_from_slice(sums);
+        let mut results = add(&sum, &dx, &dy, &own);
+        for i in 0..N {
+            let octet = &self.octets[first + i];
+            if step >= octet.shortest() {
+                let missing = missing(self.items(octet, step));
+                results[i] = Sum {
+                    x: vector::select(missing, &results[i].x, &sum[i].x),
+                    y: vector::select(missing, &results[i].y, &sum[i].y),
+                };
+            }
+        }
+        self.sums[first..first + N].copy_from_slice(&results);
     }
 }
 
-/// A sum and a point, given by the differences of their coordinates (4p more, and 3p more) and the inverse of
+/// Products as [`vector::multiply`], side by side: one alone waits for its own intermediate results a third of
+/// the time.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn multiply_each<const N: usize>(a: &[Eight; N], b: &[Eight; N]) -> [Eight; N] {
+    let mut t = [[_mm512_setzero_si512(); 5]; N];
+    round(&mut t, a, b, 0);
+    round(&mut t, a, b, 1);
+    round(&mut t, a, b, 2);
+    round(&mut t, a, b, 3);
+    round(&mut t, a, b, 4);
+    let mut products = [vector::zero(); N];
+    for n in 0..N {
+        products[n] = vector::normalize(&Eight(t[n]));
+    }
+    products
+}
+
+/// Adds `a` times a limb of `b`, and what makes the lowest limb zero, which is then dropped.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn round<const N: usize>(t: &mut [[__m512i; 5]; N], a: &[Eight; N], b: &[Eight; N], limb: usize) {
+    let zero = _mm512_setzero_si512();
+    let p = FqModulus::LIMBS.map(|limb| _mm512_set1_epi64(limb.cast_signed()));
+    let inverse = _mm512_set1_epi64(FqModulus::INVERSE_52.cast_signed());
+    let mut m = [zero; N];
+    for n in 0..N {
+        let (a, b) = (&a[n].0, b[n].0[limb]);
+        let t = &mut t[n];
+        for i in 0..5 {
+            t[i] = _mm512_madd52lo_epu64(t[i], a[i], b);
+        }
+        m[n] = _mm512_madd52lo_epu64(zero, t[0], inverse);
+    }
+    for n in 0..N {
+        let (a, b) = (&a[n].0, b[n].0[limb]);
+        let (t, m) = (&mut t[n], m[n]);
+        let carry = _mm512_srli_epi64::<52>(_mm512_madd52lo_epu64(t[0], m, p[0]));
+        for i in 0..4 {
+            t[i] = _mm512_madd52hi_epu64(t[i + 1], a[i], b);
+        }
+        t[4] = _mm512_madd52hi_epu64(zero, a[4], b);
+        for i in 0..4 {
+            t[i] = _mm512_madd52lo_epu64(t[i], m, p[i + 1]);
+        }
+        for i in 0..5 {
+            t[i] = _mm512_madd52hi_epu64(t[i], m, p[i]);
+        }
+        t[0] = _mm512_add_epi64(t[0], carry);
+    }
+    for t in t {
+        keep_order(t);
+    }
+}
+
+/// Does nothing, but what makes these limbs stays before what is made from them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn keep_order(limbs: &mut [__m512i; 5]) {
+    let [a, b, c, d, e] = limbs;
+    // SAFETY: there is no instruction.
+    unsafe {
+        core::arch::asm!(
+            "/* {0} {1} {2} {3} {4} */",
+            inout(zmm_reg) *a,
+            inout(zmm_reg) *b,
+            inout(zmm_reg) *c,
+            inout(zmm_reg) *d,
+            inout(zmm_reg) *e,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// Sums and points, given by the differences of their coordinates (4p more, and 3p more) and the inverses of
 /// the first.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-fn add(sum: &Sum, dx: &Eight, dy: &Eight, inverse: &Eight) -> Sum {
+fn add<const N: usize>(
+    sums: &[Sum; N],
+    dx: &[Eight; N],
+    dy: &[Eight; N],
+    inverses: &[Eight; N],
+) -> [Sum; N] {
     const HIGHEST: i64 = (3 * FqModulus::LIMBS[4] + 8).cast_signed();
     let all = |word: u64| _mm512_set1_epi64(word.cast_signed());
-    let slope = vector::multiply::<FqModulus>(dy, inverse);
-    let square = vector::multiply::<FqModulus>(&slope, &slope);
-    // slope^2 - x - x' is below 1.1 p and above -4.1 p; 5 p make it positive, where x' = dx + x - 4p. Taking
-    // away 3p from what is above leaves less than 3.1 p; the highest limb, whose carry is pending, is
-    // precise enough to tell.
-    let mut x = square.0;
-    for i in 0..5 {
-        let twice = _mm512_add_epi64(sum.x.0[i], sum.x.0[i]);
-        let less = _mm512_add_epi64(twice, dx.0[i]);
-        x[i] = _mm512_sub_epi64(_mm512_add_epi64(x[i], all(9 * FqModulus::LIMBS[i])), less);
+    let slopes = multiply_each(dy, inverses);
+    let squares = multiply_each(&slopes, &slopes);
+    let mut results = *sums;
+    let mut back = *dx;
+    for n in 0..N {
+        // slope^2 - x - x' is below 1.1 p and above -4.1 p; 5 p make it positive, where x' = dx + x - 4p.
+        // Taking away 3p from what is above leaves less than 3.1 p; the highest limb, whose carry is pending,
+        // is precise enough to tell.
+        let (sum, dx) = (&sums[n].x.0, &dx[n].0);
+        let mut x = squares[n].0;
+        for i in 0..5 {
+            let less = _mm512_add_epi64(_mm512_add_epi64(sum[i], sum[i]), dx[i]);
+            x[i] = _mm512_sub_epi64(_mm512_add_epi64(x[i], all(9 * FqModulus::LIMBS[i])), less);
+        }
+        let above = _mm512_cmpgt_epi64_mask(x[4], _mm512_set1_epi64(HIGHEST));
+        for i in 0..5 {
+            x[i] = _mm512_mask_sub_epi64(x[i], above, x[i], all(3 * FqModulus::LIMBS[i]));
+        }
+        results[n].x = vector::normalize(&Eight(x));
+        // x' less the new x, with the 4p that make it positive.
+        for i in 0..5 {
+            let x = results[n].x.0[i];
+            back[n].0[i] = _mm512_sub_epi64(_mm512_add_epi64(back[n].0[i], sum[i]), x);
+        }
+        back[n] = vector::normalize(&back[n]);
     }
-    let above = _mm512_cmpgt_epi64_mask(x[4], _mm512_set1_epi64(HIGHEST));
-    for i in 0..5 {
-        x[i] = _mm512_mask_sub_epi64(x[i], above, x[i], all(3 * FqModulus::LIMBS[i]));
+    let products = multiply_each(&slopes, &back);
+    for n in 0..N {
+        // slope (x' - x) - y' with y' = dy + y - 3p; y' is at most p.
+        let mut y = products[n].0;
+        for i in 0..5 {
+            let less = _mm512_add_epi64(dy[n].0[i], sums[n].y.0[i]);
+            y[i] = _mm512_sub_epi64(_mm512_add_epi64(y[i], all(4 * FqModulus::LIMBS[i])), less);
+        }
+        results[n].y = Eight(y);
     }
-    let x = vector::normalize(&Eight(x));
-    // x' - x is dx + sum.x - x - 4p, and 4p more make it positive.
-    let mut back = dx.0;
-    for i in 0..5 {
-        back[i] = _mm512_sub_epi64(_mm512_add_epi64(back[i], sum.x.0[i]), x.0[i]);
-    }
-    let back = vector::normalize(&Eight(back));
-    let product = vector::multiply::<FqModulus>(&slope, &back);
-    // slope (x' - x) - y' with y' = dy + y - 3p; y' is at most p.
-    let mut y = product.0;
-    for i in 0..5 {
-        let less = _mm512_add_epi64(dy.0[i], sum.y.0[i]);
-        y[i] = _mm512_sub_epi64(_mm512_add_epi64(y[i], all(4 * FqModulus::LIMBS[i])), less);
-    }
-    Sum { x, y: Eight(y) }
+    results
 }
 
 /// The lanes that have no item.

@@ -6,10 +6,12 @@
 
 mod chains;
 
+use core::arch::x86_64::*;
+
 use halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
-use crate::field::FrModulus;
+use crate::field::{FrModulus, LIMB};
 use crate::ifma::{
     Ifma,
     memory::{load, store, store_below_two},
@@ -49,7 +51,8 @@ impl Sums for Ifma {
         if coefficients.len() <= 8 * STEPS {
             return portable::horner(coefficients, point);
         }
-        let powers = Powers::new(point);
+        // SAFETY: an `Ifma` exists only where the instructions do.
+        let powers = unsafe { Powers::new(point) };
         let values: Vec<Fr> = words(coefficients)
             .par_chunks(TASK)
             // SAFETY: an `Ifma` exists only where the instructions do.
@@ -65,7 +68,8 @@ impl Sums for Ifma {
         if coefficients.is_empty() {
             return;
         }
-        let powers = Powers::new(root);
+        // SAFETY: an `Ifma` exists only where the instructions do.
+        let powers = unsafe { Powers::new(root) };
         let mut carries: Vec<Fr> = words(coefficients)
             .par_chunks(chains::BLOCK)
             // SAFETY: an `Ifma` exists only where the instructions do.
@@ -129,10 +133,15 @@ fn sixteen() -> Fr {
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
 fn times_16(a: &Eight) -> Eight {
-    let doubled = vector::add_raw(a, a);
-    let fourfold = vector::add_raw(&doubled, &doubled);
-    let eightfold = vector::add_raw(&fourfold, &fourfold);
-    vector::add(&eightfold, &eightfold)
+    let mask = _mm512_set1_epi64(LIMB.cast_signed());
+    let mut shifted = a.0;
+    let mut below = _mm512_setzero_si512();
+    for limb in &mut shifted {
+        let high = _mm512_srli_epi64::<48>(below);
+        below = *limb;
+        *limb = _mm512_and_si512(_mm512_or_si512(_mm512_slli_epi64::<4>(below), high), mask);
+    }
+    Eight(shifted)
 }
 
 /// A constant factor.
@@ -185,29 +194,33 @@ fn sum(terms: &[(&[Words], Eight)], index: usize) -> Eight {
 struct Powers {
     point: Fr,
     /// Of `point^8`, with a factor 16.
-    powers: Vec<Words>,
+    powers: [Eight; STEPS + 1],
 }
 
 impl Powers {
+    #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
     fn new(point: Fr) -> Self {
         let step = point.pow_vartime([8u64]);
-        let powers = std::iter::successors(Some(sixteen()), |power| Some(power * step));
-        Self { point, powers: powers.take(STEPS + 1).map(|power| of_fr(&power)).collect() }
+        let mut power = sixteen();
+        let mut powers = [vector::zero(); STEPS + 1];
+        for place in &mut powers {
+            *place = vector::broadcast_words(of_fr(&power));
+            power *= step;
+        }
+        Self { point, powers }
     }
 
     /// The value of a polynomial at the point.
     #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
     fn evaluate(&self, coefficients: &[Words]) -> Fr {
-        let powers: Vec<Eight> =
-            self.powers.iter().map(|power| vector::broadcast_words(*power)).collect();
         let mut value = vector::zero();
         // Each lane has every eighth coefficient.
         for group in coefficients.chunks(8 * STEPS).rev() {
             let mut sum = wide::empty();
-            for (coefficients, power) in group.chunks(8).zip(&powers) {
+            for (coefficients, power) in group.chunks(8).zip(&self.powers) {
                 sum = wide::multiply_add(&sum, &load(coefficients), power);
             }
-            sum = wide::multiply_add(&sum, &value, &powers[STEPS]);
+            sum = wide::multiply_add(&sum, &value, &self.powers[STEPS]);
             value = vector::normalize(&wide::reduce_wide::<FrModulus>(&sum));
         }
         portable::horner(&elements(&value), self.point)

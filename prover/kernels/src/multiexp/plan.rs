@@ -1,5 +1,7 @@
 //! Which digits scalars are cut into.
 
+use std::ops::RangeInclusive;
+
 /// Digits of scalars that have at most `bits` bits: all but the highest are signed and have `window` bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
@@ -21,11 +23,8 @@ const SORTING: f64 = 0.25;
 /// What a digit costs in additions that is zero.
 const SCANNING: f64 = 0.1;
 
-/// What a bucket that is not empty costs in additions.
-const REDUCING: f64 = 2.5;
-
-/// What a doubling at the end costs in additions, with the addition that follows.
-const DOUBLING: f64 = 20.0;
+/// What a bucket costs in additions, even an empty one.
+const BUCKET: f64 = 0.3;
 
 /// The largest window; more buckets would not stay in the caches.
 const LARGEST_WINDOW: usize = 18;
@@ -47,30 +46,62 @@ impl Plan {
         }
     }
 
-    /// The cost, in additions, of scalars of which so many have so many bits.
-    fn cost(&self, histogram: &Histogram) -> f64 {
-        let scalars: usize = histogram[..=self.bits].iter().sum();
-        let digits = 0..self.digits();
-        let digits = digits.map(|digit| {
-            let least = (digit * self.window).max(1);
-            let used: usize = histogram[least..=self.bits].iter().sum();
-            let (used, buckets) = (used as f64, self.largest(digit) as f64);
-            // How many buckets are not empty, when digits are equally likely.
-            let filled = buckets * (1.0 - (-used / buckets).exp());
-            used * (1.0 + SORTING) + (REDUCING - 1.0) * filled + SCANNING * scalars as f64
-        });
-        digits.sum::<f64>() + DOUBLING * self.bits as f64
+    /// The cost, in additions, of scalars of which so many have at least so many bits.
+    fn cost(&self, at_least: &Histogram) -> f64 {
+        let scalars = at_least[0] as f64;
+        let digit = |digit: usize| {
+            let used = at_least[(digit * self.window).max(1)] as f64;
+            let largest = self.largest(digit);
+            let filled = filled(used, largest as f64);
+            let bits = largest.ilog2() + 1;
+            used * (1.0 + SORTING) - filled
+                + SCANNING * scalars
+                + BUCKET * largest as f64
+                + numbering(filled, bits)
+        };
+        (0..self.digits()).map(digit).sum()
     }
 
-    /// The best for scalars of at most so many bits, and its cost.
-    pub(super) fn best(histogram: &Histogram, bits: usize) -> (Self, f64) {
-        let plans = (1..=LARGEST_WINDOW).map(|window| {
+    /// The best for scalars of so many bits, and its cost, by how many have at least so many bits.
+    fn best_of(at_least: &Histogram, bits: usize) -> (Self, f64) {
+        let plans = (1..=LARGEST_WINDOW.min(bits)).map(|window| {
             let plan = Self { bits, window };
-            (plan, plan.cost(histogram))
+            (plan, plan.cost(at_least))
         });
         let first = (Self { bits, window: 1 }, f64::INFINITY);
         plans.fold(first, |best, next| if next.1 < best.1 { next } else { best })
     }
+
+    /// The best for scalars of which so many have so many bits.
+    pub(super) fn best(histogram: &Histogram) -> Self {
+        let bits = histogram.iter().rposition(|count| *count > 0).unwrap_or(0);
+        Self::best_of(&at_least(histogram, 0..=bits), bits.max(1)).0
+    }
+}
+
+/// How many scalars have at least so many bits, of those whose bits are in a range.
+fn at_least(histogram: &Histogram, bits: RangeInclusive<usize>) -> Histogram {
+    let mut at_least = [0; BITS + 1];
+    let mut sum = 0;
+    for i in (0..=*bits.end()).rev() {
+        sum += if bits.contains(&i) { histogram[i] } else { 0 };
+        at_least[i] = sum;
+    }
+    at_least
+}
+
+/// How many of so many buckets are not empty, when so many items are spread evenly.
+fn filled(items: f64, buckets: f64) -> f64 {
+    buckets * (1.0 - (-items / buckets).exp())
+}
+
+/// The additions that take buckets' numbers of so many bits apart.
+fn numbering(filled_buckets: f64, bits: u32) -> f64 {
+    if bits <= 1 {
+        return 0.0;
+    }
+    let half = bits / 2;
+    2.0 * filled_buckets + 2.0 * numbering(filled(filled_buckets, f64::from(1 << half)), half)
 }
 
 /// How scalars are treated.
@@ -86,29 +117,22 @@ impl Choice {
     /// The best for scalars of which so many have so many bits.
     pub(super) fn new(histogram: &Histogram) -> Self {
         let scalars: usize = histogram[1..].iter().sum();
-        let bits = |least: usize| (least..=BITS).rev().find(|bits| histogram[*bits] > 0);
-        let Some(longest) = bits(1) else {
-            return Self { most: Plan { bits: 1, window: 1 }, rest: None };
-        };
-        let (most, cost) = Plan::best(histogram, longest);
+        let longest = histogram.iter().rposition(|count| *count > 0).unwrap_or(0);
+        let (most, cost) = Plan::best_of(&at_least(histogram, 0..=longest), longest.max(1));
         let mut best = (Self { most, rest: None }, cost);
-        let mut apart = Histogram::from([0; BITS + 1]);
-        let mut remaining = *histogram;
-        let mut cut = 0;
-        for bits in (2..=longest).rev() {
-            cut += histogram[bits];
-            // Rows are copied to be treated apart, and so they have to be few.
-            if cut * 8 > scalars {
+        let mut apart = 0;
+        let mut above = longest;
+        for bits in (1..longest).rev().filter(|bits| histogram[*bits] > 0) {
+            apart += histogram[above];
+            above = bits;
+            // Their points are copied, and so they have to be few.
+            if apart * 8 > scalars {
                 break;
             }
-            (apart[bits], remaining[bits]) = (histogram[bits], 0);
-            let Some(below) = (1..bits).rev().find(|bits| histogram[*bits] > 0) else { break };
-            if below + 1 < bits || histogram[bits] > 0 {
-                let (most, cost) = Plan::best(&remaining, below);
-                let (rest, more) = Plan::best(&apart, longest);
-                if cost + more < best.1 {
-                    best = (Self { most, rest: Some(rest) }, cost + more);
-                }
+            let (most, cost) = Plan::best_of(&at_least(histogram, 0..=bits), bits);
+            let (rest, more) = Plan::best_of(&at_least(histogram, bits + 1..=longest), longest);
+            if cost + more < best.1 {
+                best = (Self { most, rest: Some(rest) }, cost + more);
             }
         }
         best.0

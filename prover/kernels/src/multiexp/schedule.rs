@@ -18,7 +18,7 @@ pub(crate) const LONGEST_CHAIN: usize = 256;
 const SHORTEST_CUT: f64 = 8.0;
 
 /// What is added up: pairs of a bucket and an item.
-pub(super) trait Terms: Sync {
+pub(crate) trait Terms: Sync {
     /// Calls `visit` with each bucket and item, in the same order every time.
     fn each(&self, visit: &mut impl FnMut(usize, u32));
 }
@@ -74,7 +74,7 @@ struct Cursor {
 
 impl Schedule {
     /// Sorts the terms into chains. Buckets are below `buckets`, and there are fewer than 2^31 terms.
-    pub(super) fn new(terms: &impl Terms, buckets: usize) -> Self {
+    pub(crate) fn new(terms: &impl Terms, buckets: usize) -> Self {
         let mut counts = vec![0u32; buckets];
         terms.each(&mut |bucket, _| counts[bucket] += 1);
         let total: usize = counts.iter().map(|count| *count as usize).sum();

@@ -13,8 +13,8 @@ use crate::program::{
 };
 use crate::words::of_fr;
 
-/// Products in one sum. More save little and keep many values alive.
-const MOST_PRODUCTS: usize = 8;
+/// Products in one sum. More save little, keep many values alive, and need a longer reduction.
+const MOST_PRODUCTS: usize = crate::wide::MOST_PRODUCTS;
 
 /// Terms in one sum, so that limbs stay below 2^62: a product adds at most 10 times 2^52, as the reduction
 /// does, another term 2^52, the lift 2^58.

@@ -1,12 +1,14 @@
-//! Programs with the library's arithmetic.
+//! Programs without vector instructions.
 
 use halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
 use crate::program::{
     Program,
-    code::{Place, Step, Terms},
+    code::{Place, Step, Sum, Terms},
 };
+use crate::wide::Wide;
+use crate::words::{of_fr, to_fr};
 
 /// Rows that an instruction works on at a time, so that its decoding costs little.
 const BLOCK: usize = 32;
@@ -42,11 +44,7 @@ fn run_block(
                 memory[*register as usize * BLOCK..][..rows].copy_from_slice(cells);
             }
             Step::Sum(sum) => {
-                let terms = sum.terms(places);
-                let register = sum.register as usize * BLOCK;
-                for row in 0..rows {
-                    memory[register + row] = value(&terms, memory, row);
-                }
+                run_sum(sum, &sum.terms(places), memory, rows);
             }
         }
     }
@@ -56,21 +54,39 @@ fn run_block(
     }
 }
 
+/// Computes a sum in the first rows.
+fn run_sum(sum: &Sum, terms: &Terms<'_>, memory: &mut [Fr], rows: usize) {
+    let register = sum.register as usize * BLOCK;
+    if let Terms { products_subtracted: [], products_added: [[a, b]], subtracted: [], added: [] } =
+        terms
+    {
+        for row in 0..rows {
+            memory[register + row] = memory[a.at(row)] * memory[b.at(row)];
+        }
+    } else {
+        for row in 0..rows {
+            memory[register + row] = value(terms, memory, row);
+        }
+    }
+}
+
 /// The value of a sum in one row.
 #[inline]
 fn value(terms: &Terms<'_>, memory: &[Fr], row: usize) -> Fr {
-    let mut value = Fr::ZERO;
-    for [a, b] in terms.products_subtracted {
-        value -= memory[a.at(row)] * memory[b.at(row)];
-    }
-    for [a, b] in terms.products_added {
-        value += memory[a.at(row)] * memory[b.at(row)];
-    }
-    for a in terms.subtracted {
-        value -= memory[a.at(row)];
-    }
-    for a in terms.added {
-        value += memory[a.at(row)];
-    }
-    value
+    let at = |place: &Place| memory[place.at(row)];
+    let mut added = terms.added.iter().map(at);
+    let value = if terms.products_added.is_empty() && terms.products_subtracted.is_empty() {
+        added.next().unwrap_or(Fr::ZERO)
+    } else {
+        let mut sum = Wide::default();
+        for [a, b] in terms.products_subtracted {
+            sum.subtract_product(&of_fr(&at(a)), &of_fr(&at(b)));
+        }
+        for [a, b] in terms.products_added {
+            sum.add_product(&of_fr(&at(a)), &of_fr(&at(b)));
+        }
+        to_fr(sum.reduce())
+    };
+    let value = added.fold(value, |value, summand| value + summand);
+    terms.subtracted.iter().map(at).fold(value, |value, summand| value - summand)
 }

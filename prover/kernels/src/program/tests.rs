@@ -69,7 +69,7 @@ fn small(value: i64) -> Fr {
     if value < 0 { -size } else { size }
 }
 
-fn large(seed: u64) -> Fr {
+pub(super) fn large(seed: u64) -> Fr {
     Fr::random(ChaCha8Rng::seed_from_u64(seed))
 }
 
@@ -302,83 +302,4 @@ fn few_values_are_alive() {
     let program = builder.finish(result);
     assert!(program.registers < 8, "{} registers", program.registers);
     assert_eq!(program.inputs(), 100);
-}
-
-/// Lookups of three values each and Horner sums, combined with powers of a challenge.
-fn gates() -> Program {
-    let mut builder = ProgramBuilder::new();
-    let [y, beta, theta, z] = [0, 1, 2, 3].map(|seed| builder.constant(large(seed)));
-    let usable = builder.input(0);
-    let mut result = builder.constant(Fr::ZERO);
-    for lane in 0..20 {
-        let [a, b, c, d, e, helper] = [1, 2, 3, 4, 5, 6].map(|i| builder.input(6 * lane + i));
-        let mut gates = Vec::new();
-        let [first, second] = [[a, b], [c, d]].map(|[left, right]| {
-            let scaled = builder.mul(left, theta);
-            let sum = builder.add(scaled, right);
-            builder.add(sum, beta)
-        });
-        let product = builder.mul(first, second);
-        let left = builder.mul(helper, product);
-        let sum = builder.add(first, second);
-        let right = builder.mul(usable, sum);
-        gates.push(builder.sub(left, right));
-        let difference = builder.sub(a, e);
-        gates.push(builder.mul(difference, usable));
-        let square = builder.mul(e, e);
-        let square = builder.sub(square, e);
-        gates.push(builder.mul(square, usable));
-        let mut horner = a;
-        for next in [b, c, d, e] {
-            let scaled = builder.mul(horner, z);
-            horner = builder.add(scaled, next);
-        }
-        let horner = builder.sub(horner, helper);
-        gates.push(builder.mul(horner, usable));
-        for gate in gates {
-            let scaled = builder.mul(result, y);
-            result = builder.add(scaled, gate);
-        }
-    }
-    builder.finish(result)
-}
-
-/// A dense product of multiplications: each factor is the product before.
-fn powers() -> Program {
-    let mut builder = ProgramBuilder::new();
-    let inputs: Vec<Node> = (0..50).map(|slot| builder.input(slot)).collect();
-    let mut power = inputs[0];
-    for index in 0..1000 {
-        power = builder.mul(power, inputs[index % 50]);
-    }
-    builder.finish(power)
-}
-
-/// One thread: `RAYON_NUM_THREADS=1 cargo test --release -p assay-kernels program::tests::measure -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn measure() {
-    const ROWS: usize = 1 << 13;
-    for (name, program) in [("gates", gates()), ("powers", powers())] {
-        let columns = random_columns(program.inputs(), ROWS);
-        let columns: Vec<&[Fr]> = columns.iter().map(Vec::as_slice).collect();
-        let mut output = vec![Fr::ZERO; ROWS];
-        println!(
-            "{name}: {} inputs, {} multiplications, {} steps, {} registers",
-            program.inputs(),
-            program.multiplications(),
-            program.steps.len(),
-            program.registers
-        );
-        for kernels in all_kernels() {
-            let best = (0..3).map(|_| {
-                let start = std::time::Instant::now();
-                kernels.run(&program, &columns, &mut output);
-                start.elapsed()
-            });
-            let row = best.min().unwrap().as_secs_f64() * 1e9 / ROWS as f64;
-            let one = row / program.multiplications() as f64;
-            println!("{}: {row:.0} ns a row, {one:.2} ns a multiplication", kernels.name());
-        }
-    }
 }

@@ -1,30 +1,33 @@
-//! The routines with the library's arithmetic.
+//! The routines without vector instructions.
 
 use halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
+use crate::wide::{MOST_PRODUCTS, Wide};
+use crate::words::{of_fr, to_fr};
+
 /// Elements of a task.
 const TASK: usize = 4096;
 
-/// Elements whose sum is kept in a near cache while the terms are added.
-const BLOCK: usize = 256;
-
 pub(super) fn combine(terms: &[(&[Fr], Fr)], output: &mut [Fr]) {
-    output.par_chunks_mut(BLOCK).enumerate().with_min_len(TASK / BLOCK).for_each(
-        |(block, output)| {
-            output.fill(Fr::ZERO);
-            for (polynomial, factor) in terms {
-                let from = polynomial.len().min(block * BLOCK);
-                for (sum, coefficient) in output.iter_mut().zip(&polynomial[from..]) {
-                    *sum += coefficient * factor;
-                }
-            }
-        },
-    );
+    output.par_iter_mut().enumerate().with_min_len(TASK).for_each(|(index, output)| {
+        *output = terms.chunks(MOST_PRODUCTS).map(|terms| combination(terms, index)).sum();
+    });
+}
+
+/// The sum of a few terms at one place.
+fn combination(terms: &[(&[Fr], Fr)], index: usize) -> Fr {
+    let mut sum = Wide::default();
+    for (polynomial, factor) in terms {
+        if let Some(coefficient) = polynomial.get(index) {
+            sum.add_product(&of_fr(coefficient), &of_fr(factor));
+        }
+    }
+    to_fr(sum.reduce())
 }
 
 pub(super) fn evaluate(coefficients: &[Fr], point: Fr) -> Fr {
-    let blocks = coefficients.par_chunks(TASK).map(|block| horner(block, point));
+    let blocks = coefficients.par_chunks(TASK).map(|block| value_at(block, point));
     horner(&blocks.collect::<Vec<_>>(), point.pow_vartime([TASK as u64]))
 }
 
@@ -32,9 +35,26 @@ pub(crate) fn horner(coefficients: &[Fr], point: Fr) -> Fr {
     coefficients.iter().rev().fold(Fr::ZERO, |sum, coefficient| sum * point + coefficient)
 }
 
+/// Horner's rule by several coefficients at a time.
+fn value_at(coefficients: &[Fr], point: Fr) -> Fr {
+    const STEP: usize = MOST_PRODUCTS - 1;
+    let mut powers = [of_fr(&Fr::ONE); STEP + 1];
+    for i in 0..STEP {
+        powers[i + 1] = of_fr(&(to_fr(powers[i]) * point));
+    }
+    coefficients.chunks(STEP).rev().fold(Fr::ZERO, |value, coefficients| {
+        let mut sum = Wide::default();
+        for (coefficient, power) in coefficients.iter().zip(&powers) {
+            sum.add_product(&of_fr(coefficient), power);
+        }
+        sum.add_product(&of_fr(&value), &powers[STEP]);
+        to_fr(sum.reduce())
+    })
+}
+
 pub(super) fn divide_by_linear(coefficients: &mut [Fr], root: Fr) {
     let mut carries: Vec<Fr> =
-        coefficients.par_chunks(TASK).map(|block| horner(block, root)).collect();
+        coefficients.par_chunks(TASK).map(|block| value_at(block, root)).collect();
     // From values at the root to what each block takes over: a division too.
     divide_block(&mut carries, root.pow_vartime([TASK as u64]), Fr::ZERO);
     coefficients.par_chunks_mut(TASK).zip(carries).for_each(|(block, carry)| {

@@ -6,10 +6,12 @@ use rand_core::SeedableRng;
 use crate::{all_kernels, field, words};
 
 /// Lengths around those of vectors, blocks and tasks.
-const LENGTHS: [usize; 20] =
-    [0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 1000, 4095, 4096, 4097, 20_000];
+const LENGTHS: [usize; 23] = [
+    0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 1000, 4095, 4096, 4097, 8191, 8192,
+    8193, 20_000,
+];
 
-fn random(seed: u64, length: usize) -> Vec<Fr> {
+pub(super) fn random(seed: u64, length: usize) -> Vec<Fr> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..length).map(|_| Fr::random(&mut random)).collect()
 }
@@ -210,41 +212,5 @@ proptest! {
             })
             .collect();
         prop_assert!(results.iter().all(|found| *found == results[0]));
-    }
-}
-
-/// One thread: `RAYON_NUM_THREADS=1 cargo test --release -p assay-kernels sums::tests::measure -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn measure() {
-    const LENGTH: usize = 1 << 18;
-    const TERMS: usize = 24;
-    let columns: Vec<Vec<Fr>> = (0..TERMS as u64).map(|seed| random(seed, LENGTH)).collect();
-    let factors = random(TERMS as u64, TERMS);
-    let terms: Vec<(&[Fr], Fr)> = columns.iter().map(Vec::as_slice).zip(factors).collect();
-    let (a, b, point) = (&columns[0], &columns[1], columns[2][0]);
-    let mut output = vec![Fr::ZERO; LENGTH];
-    for kernels in all_kernels() {
-        let mut time = |name: &str, count: usize, routine: &mut dyn FnMut(&mut [Fr])| {
-            let best = (0..3).map(|_| {
-                output.copy_from_slice(a);
-                let start = std::time::Instant::now();
-                routine(&mut output);
-                start.elapsed()
-            });
-            let best = best.min().unwrap().as_secs_f64() * 1e9 / count as f64;
-            println!("{} {name}: {best:.2} ns", kernels.name());
-        };
-        time("combine", LENGTH * TERMS, &mut |output| kernels.combine(&terms, output));
-        time("evaluate", LENGTH, &mut |_| {
-            std::hint::black_box(kernels.evaluate(a, point));
-        });
-        time("divide_by_linear", LENGTH, &mut |output| kernels.divide_by_linear(output, point));
-        time("running_product", LENGTH, &mut |output| {
-            kernels.running_product(output, point);
-        });
-        time("invert_all", LENGTH, &mut |output| kernels.invert_all(output));
-        time("multiply_all", LENGTH, &mut |output| kernels.multiply_all(output, b));
-        time("affine", LENGTH, &mut |output| kernels.affine(a, b, point, point, output));
     }
 }

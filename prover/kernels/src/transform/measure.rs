@@ -1,5 +1,5 @@
-//! CPU time of transforms. `RAYON_NUM_THREADS=1 cargo test --release -p assay-kernels measure -- --ignored
-//! --nocapture` prints it.
+//! CPU time of transforms. `RAYON_NUM_THREADS=1 cargo test --release -p assay-kernels transform::measure --
+//! --ignored --nocapture` prints it.
 
 use std::time::Duration;
 
@@ -18,14 +18,23 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
-/// The least of a few repetitions, in milliseconds.
-fn least(repetitions: usize, mut what: impl FnMut()) -> f64 {
-    let times = (0..repetitions).map(|_| {
-        let start = cpu_time();
-        what();
-        (cpu_time() - start).as_secs_f64() * 1e3
-    });
-    times.fold(f64::INFINITY, f64::min)
+/// The least of a few measurements, in milliseconds. The system counts in ticks, so each repeats what takes
+/// less.
+fn least(mut what: impl FnMut()) -> f64 {
+    let mut least = f64::INFINITY;
+    for _ in 0..5 {
+        let (start, mut repetitions) = (cpu_time(), 0);
+        let spent = loop {
+            what();
+            repetitions += 1;
+            let spent = cpu_time() - start;
+            if spent > Duration::from_millis(40) {
+                break spent;
+            }
+        };
+        least = least.min(spent.as_secs_f64() * 1e3 / f64::from(repetitions));
+    }
+    least
 }
 
 fn values(count: usize) -> Vec<Fr> {
@@ -37,16 +46,15 @@ fn values(count: usize) -> Vec<Fr> {
 fn measure() {
     for k in [10, 12, 14, 16, 18, 20] {
         let full = values(1 << k);
-        let repetitions = (1 << 22 >> k).clamp(4, 64);
         let mut elements = full.clone();
         let omega = root_of_unity(k);
-        let time = least(repetitions.min(8), || best_fft(&mut elements, omega, k));
+        let time = least(|| best_fft(&mut elements, omega, k));
         println!("2^{k} library                    {time:9.3} ms");
         for kernels in all_kernels() {
             let name = kernels.name();
             let domain = Domain::new(*kernels, k);
             let print = |what: &str, time: f64| println!("2^{k} {name:12} {what:13} {time:9.3} ms");
-            print("in place", least(repetitions, || domain.coefficients_in_place(&mut elements)));
+            print("in place", least(|| domain.coefficients_in_place(&mut elements)));
             let small = Column::Small {
                 values: (0..1 << k).map(|i: u32| i.wrapping_mul(2_654_435_761)).collect(),
                 exceptions: (0..7).map(|i| (i * 100, -Fr::from(u64::from(i)))).collect(),
@@ -59,13 +67,13 @@ fn measure() {
             };
             let full = Column::Full(full.clone());
             for (what, column) in [("small", small), ("palette", palette), ("full", full)] {
-                let time = least(repetitions, || domain.coefficients_into(&column, &mut elements));
+                let time = least(|| domain.coefficients_into(&column, &mut elements));
                 print(what, time);
             }
             for more in 0..3 {
                 let parts = Parts::new(*kernels, k, 2, 2 + more);
                 let mut cells = vec![Fr::ONE; parts.rows()];
-                let time = least(repetitions, || parts.cells(1, &elements, 0, &mut cells));
+                let time = least(|| parts.cells(1, &elements, 0, &mut cells));
                 print(&format!("part of 1/{}", parts.count()), time);
             }
         }

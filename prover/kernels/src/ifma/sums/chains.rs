@@ -8,6 +8,7 @@ use crate::ifma::{
     memory::{load, load_two, store_below_two, store_two},
     sums::{elements, factor, times_16},
     vector::{self, Eight},
+    wide,
 };
 use crate::sums::portable;
 use crate::words::{Words, words};
@@ -19,12 +20,16 @@ const CHAINS: usize = 2;
 pub(super) const BLOCKS: usize = 8 * CHAINS;
 
 /// Elements of a block.
-pub(super) const BLOCK: usize = 256;
+pub(super) const BLOCK: usize = 512;
 
 /// Elements of a task.
 pub(super) const TASK: usize = BLOCKS * BLOCK;
 
-/// Vectors of one chain of an inversion or of a block's product.
+/// As many vectors as there are chains. A step of all is written before the next step of any: the processor
+/// looks ahead only so far.
+type Chains = [Eight; CHAINS];
+
+/// Chains of an inversion or of a block's product.
 const INVERSION_CHAINS: usize = 4;
 
 /// The words of one.
@@ -35,24 +40,59 @@ const ONE: Words = crate::field::power_of_two::<FrModulus>(256);
 pub(super) fn divide(coefficients: &mut [Words], root: Fr, carries: &[Words]) {
     let root = factor(root);
     // Below 3 p: a product is below 1.1 p, a coefficient below p.
-    let mut chains: [Eight; CHAINS] = std::array::from_fn(|chain| load(&carries[8 * chain..]));
+    let mut carry: Chains = std::array::from_fn(|chain| load(&carries[8 * chain..]));
     for at in (0..BLOCK).step_by(2).rev() {
-        for (chain, blocks) in chains.iter_mut().zip(coefficients.chunks_exact_mut(8 * BLOCK)) {
-            let [lower, upper] = load_two(blocks, BLOCK, at);
-            let upper_place = *chain;
-            let lower_place = vector::add(&vector::multiply::<FrModulus>(chain, &root), &upper);
-            *chain = vector::add(&vector::multiply::<FrModulus>(&lower_place, &root), &lower);
-            let places = [reduced(&lower_place), reduced(&upper_place)];
-            store_two(places, blocks, BLOCK, at);
-        }
+        let [lower, upper] = load_chains(coefficients, at);
+        let upper_place = carry;
+        let lower_place = continued(&upper_place, &root, &upper);
+        carry = continued(&lower_place, &root, &lower);
+        store_chains([&below_two(&lower_place), &below_two(&upper_place)], coefficients, at);
     }
 }
 
-/// From below 3 p to below p.
+/// `factor * a + b` in each chain.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-fn reduced(a: &Eight) -> Eight {
-    vector::reduce::<FrModulus, 1>(&vector::reduce::<FrModulus, 1>(a))
+fn continued(a: &Chains, factor: &Eight, b: &Chains) -> Chains {
+    let mut sums = *b;
+    for (sum, a) in sums.iter_mut().zip(a) {
+        let product =
+            wide::reduce_wide::<FrModulus>(&wide::multiply_add(&wide::empty(), a, factor));
+        *sum = vector::add(sum, &product);
+    }
+    sums
+}
+
+/// Places `at` and `at + 1` of all blocks.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn load_chains(elements: &[Words], at: usize) -> [Chains; 2] {
+    let mut places = [[vector::zero(); CHAINS]; 2];
+    for (chain, blocks) in elements.chunks_exact(8 * BLOCK).enumerate() {
+        [places[0][chain], places[1][chain]] = load_two(blocks, BLOCK, at);
+    }
+    places
+}
+
+/// Stores elements below 2 p to places `at` and `at + 1`, reduced.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn store_chains(places: [&Chains; 2], elements: &mut [Words], at: usize) {
+    for (chain, blocks) in elements.chunks_exact_mut(8 * BLOCK).enumerate() {
+        let pair = places.map(|place| vector::reduce::<FrModulus, 1>(&place[chain]));
+        store_two(pair, blocks, BLOCK, at);
+    }
+}
+
+/// From below 3 p to below 2 p.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn below_two(a: &Chains) -> Chains {
+    let mut reduced = *a;
+    for place in &mut reduced {
+        *place = vector::reduce::<FrModulus, 1>(place);
+    }
+    reduced
 }
 
 /// The product of one block.
@@ -75,20 +115,25 @@ pub(super) fn product(block: &[Words]) -> Fr {
 #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
 pub(super) fn running_product(values: &mut [Words], starts: &[Words]) {
     // Below 1.3 p: of factors below 16 p and 1.3 p.
-    let mut chains: [Eight; CHAINS] = std::array::from_fn(|chain| load(&starts[8 * chain..]));
+    let mut product: Chains = std::array::from_fn(|chain| load(&starts[8 * chain..]));
     for at in (0..BLOCK).step_by(2) {
-        for (chain, blocks) in chains.iter_mut().zip(values.chunks_exact_mut(8 * BLOCK)) {
-            let [first, second] = load_two(blocks, BLOCK, at);
-            let first_place = *chain;
-            let second_place = vector::multiply::<FrModulus>(&times_16(&first), &first_place);
-            *chain = vector::multiply::<FrModulus>(&times_16(&second), &second_place);
-            let places = [
-                vector::reduce::<FrModulus, 1>(&first_place),
-                vector::reduce::<FrModulus, 1>(&second_place),
-            ];
-            store_two(places, blocks, BLOCK, at);
-        }
+        let [first, second] = load_chains(values, at);
+        let first_place = product;
+        let second_place = multiplied(&first_place, &first);
+        product = multiplied(&second_place, &second);
+        store_chains([&first_place, &second_place], values, at);
     }
+}
+
+/// `a * b` in each chain, for `b` below p.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
+fn multiplied(a: &Chains, b: &Chains) -> Chains {
+    let mut products = *a;
+    for (product, b) in products.iter_mut().zip(b) {
+        *product = vector::multiply::<FrModulus>(&times_16(b), product);
+    }
+    products
 }
 
 /// Inverts all but zeros: running products of each lane, one inversion, and the same way back.
