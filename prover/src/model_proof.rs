@@ -283,9 +283,13 @@ impl WeightPolynomials {
     }
 }
 
+/// Of a model's circuit, counted from 0.
+const LAST_PHASE: u8 = 2;
+
 /// The columns of a model's circuit, for the prover.
 pub struct ModelWitness<'a> {
-    advice: ModelAdvice<'a>,
+    /// Gone with the last phase's columns.
+    advice: Option<ModelAdvice<'a>>,
     layout: &'a Layout,
     polynomials: Option<Vec<Vec<Fr>>>,
 }
@@ -295,13 +299,19 @@ impl<'a> ModelWitness<'a> {
     pub fn new(advice: ModelAdvice<'a>, layout: &'a Layout, weights: WeightPolynomials) -> Self {
         let WeightPolynomials(polynomials) = weights;
         let advice = if polynomials.is_some() { advice.without_weights() } else { advice };
-        Self { advice, layout, polynomials }
+        Self { advice: Some(advice), layout, polynomials }
     }
 }
 
 impl AdviceSource for ModelWitness<'_> {
     fn columns(&mut self, phase: u8, challenges: &[Fr]) -> Result<Vec<AdviceColumn>, ProveError> {
-        let columns = self.advice.columns(phase, challenges);
+        let Some(mut advice) = self.advice.take() else {
+            return Err(ProveError::Witness("the columns were given out already".into()));
+        };
+        let columns = advice.columns(phase, challenges);
+        if phase < LAST_PHASE {
+            self.advice = Some(advice);
+        }
         if phase > 0 {
             return Ok(columns.into_iter().map(AdviceColumn::Values).collect());
         }
@@ -310,13 +320,12 @@ impl AdviceSource for ModelWitness<'_> {
         let weights = self.layout.options.weight_columns;
         let complete = weights + self.layout.options.lanes;
         let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
-        let columns = columns.into_iter().enumerate().map(|(index, column)| {
-            match polynomials.next() {
+        let columns =
+            columns.into_iter().enumerate().map(|(index, column)| match polynomials.next() {
                 Some(coefficients) => AdviceColumn::Polynomial { coefficients, commitment: None },
                 None if index < complete => AdviceColumn::Complete(column),
                 None => AdviceColumn::Values(column),
-            }
-        });
+            });
         Ok(columns.collect())
     }
 }

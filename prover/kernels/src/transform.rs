@@ -239,6 +239,11 @@ impl Parts {
         });
     }
 
+    /// Logarithm of the number of rows.
+    pub fn k(&self) -> u32 {
+        self.k
+    }
+
     /// Logarithm of the number of points to that of rows.
     pub fn extension(&self) -> u32 {
         self.extension

@@ -3,7 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use assay_kernels::Parts;
-use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use halo2_proofs::halo2curves::{
+    bn256::Fr,
+    ff::{Field, PrimeField},
+};
+use rayon::prelude::*;
+
+use crate::domain::root_of_unity;
 
 /// Cells of polynomials at some rotations. What is read at a rotation of one part lies at another part without
 /// one; a polynomial that is read at several rotations is therefore evaluated once for each part, as far as the
@@ -17,9 +23,19 @@ pub(super) struct PartCells<'a> {
     free: Vec<Vec<Fr>>,
 }
 
+/// What is read at the points of a part.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Read<'a> {
+    /// A polynomial's coefficients, and its rotation.
+    Polynomial(&'a [Fr], i32),
+    /// The polynomial that is one in a row and zero in all others.
+    Row(usize),
+    /// X.
+    Point,
+}
+
 struct Input<'a> {
-    /// Coefficients and rotation; `None` for X.
-    read: Option<(&'a [Fr], i32)>,
+    read: Read<'a>,
     /// The polynomial's number, if it is read at several rotations.
     polynomial: Option<usize>,
     /// The part at which the shared cells lie.
@@ -30,10 +46,12 @@ struct Input<'a> {
 }
 
 impl<'a> PartCells<'a> {
-    /// `read` are coefficients and rotations of the inputs, `None` for X.
-    pub(super) fn new(parts: &'a Parts, read: &[Option<(&'a [Fr], i32)>]) -> Self {
-        let address =
-            |read: &Option<(&[Fr], i32)>| read.map(|(polynomial, _)| polynomial.as_ptr().addr());
+    /// What the inputs are.
+    pub(super) fn new(parts: &'a Parts, read: &[Read<'a>]) -> Self {
+        let address = |read: &Read<'_>| match read {
+            Read::Polynomial(polynomial, _) => Some(polynomial.as_ptr().addr()),
+            Read::Row(_) | Read::Point => None,
+        };
         let addresses: Vec<_> = read.iter().map(address).collect();
         let inputs = read.iter().enumerate().map(|(index, read)| {
             let same = |other: &Option<usize>| other.is_some() && *other == addresses[index];
@@ -50,7 +68,9 @@ impl<'a> PartCells<'a> {
         let (parts, rows) = (self.parts, self.parts.rows());
         let mut turns = vec![0; self.inputs.len()];
         for (input, turn) in self.inputs.iter_mut().zip(&mut turns) {
-            if let (Some(polynomial), Some((_, rotation))) = (input.polynomial, input.read) {
+            if let (Some(polynomial), Read::Polynomial(_, rotation)) =
+                (input.polynomial, input.read)
+            {
                 let (place, by) = parts.rotated(part, rotation);
                 (input.place, *turn) = ((polynomial, place), by);
             }
@@ -65,10 +85,16 @@ impl<'a> PartCells<'a> {
             self.shared.keys().filter(|place| !needed.contains(place)).copied().collect();
         self.free.extend(unneeded.iter().filter_map(|place| self.shared.remove(place)));
         for (input, turn) in self.inputs.iter_mut().zip(turns) {
-            let Some((coefficients, rotation)) = input.read else {
-                input.own.resize(rows, Fr::ZERO);
-                parts.points(part, &mut input.own);
-                continue;
+            let (coefficients, rotation) = match input.read {
+                Read::Polynomial(coefficients, rotation) => (coefficients, rotation),
+                other => {
+                    input.own.resize(rows, Fr::ZERO);
+                    parts.points(part, &mut input.own);
+                    if let Read::Row(row) = other {
+                        row_indicator(parts, part, row, &mut input.own);
+                    }
+                    continue;
+                }
             };
             if input.polynomial.is_none() {
                 input.own.resize(rows, Fr::ZERO);
@@ -102,9 +128,24 @@ impl<'a> PartCells<'a> {
     }
 }
 
+/// Turns the cells of X at a part into those of the polynomial that is one in one row and zero in the
+/// others: (X^n - 1) omega^row / (n (X - omega^row)).
+fn row_indicator(parts: &Parts, part: usize, row: usize, cells: &mut [Fr]) {
+    let kernels = parts.kernels();
+    let factor = kernels.cell_factor();
+    let root = root_of_unity(parts.k()).pow_vartime([row as u64]);
+    let less = factor * root;
+    cells.par_iter_mut().for_each(|cell| *cell -= less);
+    kernels.invert_all(cells);
+    // The cells had the factor once, and their inverses have it once too little.
+    let n_inverse = Fr::TWO_INV.pow_vartime([u64::from(parts.k())]);
+    let scale = parts.vanishing(part) * n_inverse * root * factor.square();
+    cells.par_iter_mut().for_each(|cell| *cell *= scale);
+}
+
 #[cfg(test)]
 mod tests {
-    use assay_kernels::all_kernels;
+    use assay_kernels::{Domain, all_kernels};
 
     use super::*;
 
@@ -115,20 +156,30 @@ mod tests {
         };
         let polynomials: Vec<_> = (0..4).map(polynomial).collect();
         let [a, b, c, d] = [0, 1, 2, 3].map(|index| polynomials[index].as_slice());
-        let read =
-            [(a, 0), (b, 1), (a, 1), (c, 0), (c, 1), (c, -7), (d, -3), (a, 2), (c, 63)].map(Some);
-        let read: Vec<_> = read.into_iter().chain([None]).collect();
+        let read = [(a, 0), (b, 1), (a, 1), (c, 0), (c, 1), (c, -7), (d, -3), (a, 2), (c, 63)]
+            .map(|(polynomial, rotation)| Read::Polynomial(polynomial, rotation));
+        let read: Vec<_> =
+            read.into_iter().chain([Read::Point, Read::Row(0), Read::Row(57)]).collect();
         for kernels in all_kernels() {
             for (extension, log_parts) in [(1, 1), (1, 3), (2, 2), (2, 4), (0, 2), (1, 6)] {
                 let parts = Parts::new(*kernels, 6, extension, log_parts);
+                let indicator = |row: usize| {
+                    let mut values = vec![Fr::ZERO; 64];
+                    values[row] = Fr::ONE;
+                    Domain::new(*kernels, 6).coefficients_in_place(&mut values);
+                    values
+                };
                 let mut cells = PartCells::new(&parts, &read);
                 for part in (0..parts.count()).chain([0, 3 % parts.count()]) {
                     cells.compute(part);
                     for (found, read) in cells.inputs().iter().zip(&read) {
                         let mut expected = vec![Fr::ZERO; parts.rows()];
                         match read {
-                            None => parts.points(part, &mut expected),
-                            Some((polynomial, rotation)) => {
+                            Read::Point => parts.points(part, &mut expected),
+                            Read::Row(row) => {
+                                parts.cells(part, &indicator(*row), 0, &mut expected);
+                            }
+                            Read::Polynomial(polynomial, rotation) => {
                                 parts.cells(part, polynomial, *rotation, &mut expected);
                             }
                         }

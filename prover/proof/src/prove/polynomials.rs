@@ -16,27 +16,15 @@ pub(super) struct Polynomials {
     pub permutation: Permutation,
     /// Of the vanishing argument: hides the quotient's evaluation.
     pub random: Vec<Fr>,
-    pub row_indicators: RowIndicators,
-}
-
-/// Polynomials that are one in some rows and zero in all others.
-pub(super) struct RowIndicators {
-    pub first: Vec<Fr>,
-    /// The row in which the permutation's products end.
-    pub last: Vec<Fr>,
-    /// The rows before.
+    /// One in the rows before that in which the permutation's products end.
     pub active: Vec<Fr>,
 }
 
-impl RowIndicators {
-    pub(super) fn new(domain: &Domain, profile: &Profile) -> Self {
-        let rows = 1usize << domain.k();
-        let last = rows - (profile.blinding_factors + 1);
-        let of = |range: std::ops::Range<usize>| {
-            let mut values = vec![0; rows];
-            values[range].fill(1);
-            domain.coefficients(&Column::Small { values, exceptions: Vec::new() })
-        };
-        Self { first: of(0..1), last: of(last..last + 1), active: of(0..last) }
-    }
+/// The polynomial that is one in the rows before that in which the permutation's products end, and zero
+/// in all others.
+pub(super) fn active_rows(domain: &Domain, profile: &Profile) -> Vec<Fr> {
+    let mut values = vec![0; 1 << domain.k()];
+    let last = values.len() - (profile.blinding_factors + 1);
+    values[..last].fill(1);
+    domain.coefficients(&Column::Small { values, exceptions: Vec::new() })
 }

@@ -11,7 +11,12 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 
-use super::{costs::Work, part_cells::PartCells, polynomials::Polynomials, watch::Meter};
+use super::{
+    costs::Work,
+    part_cells::{PartCells, Read},
+    polynomials::Polynomials,
+    watch::Meter,
+};
 use crate::{
     profile::{PermutationColumn, Profile},
     prove_error::ProveError,
@@ -215,7 +220,7 @@ impl Polynomials {
     ) -> Result<Vec<Vec<Fr>>, ProveError> {
         let constraints = Constraints::new(profile, challenges);
         let kernels = parts.kernels();
-        let read: Vec<_> = constraints.cells.iter().map(|cell| self.read(*cell)).collect();
+        let read: Vec<_> = constraints.cells.iter().map(|cell| self.read(*cell, profile)).collect();
         let mut cells = PartCells::new(parts, &read);
         let mut values: Vec<Vec<Fr>> = vec![Vec::new(); parts.count()];
         let mut factors = vec![Fr::ZERO; parts.count()];
@@ -246,18 +251,19 @@ impl Polynomials {
         Ok(pieces)
     }
 
-    /// Coefficients and rotation of what a cell is of; `None` for X.
-    fn read(&self, cell: Cell) -> Option<(&[Fr], i32)> {
-        Some(match cell {
+    /// What a cell is of.
+    fn read(&self, cell: Cell, profile: &Profile) -> Read<'_> {
+        let (coefficients, rotation): (&[Fr], i32) = match cell {
             Cell::Advice(column, rotation) => (&self.advice[column], rotation),
             Cell::Fixed(column, rotation) => (&self.fixed[column], rotation),
             Cell::Instance(rotation) => (&self.instance, rotation),
             Cell::Product(product, rotation) => (&self.permutation.products[product], rotation),
             Cell::Sigma(column) => (&self.permutation.sigma[column], 0),
-            Cell::First => (&self.row_indicators.first, 0),
-            Cell::Last => (&self.row_indicators.last, 0),
-            Cell::Active => (&self.row_indicators.active, 0),
-            Cell::Point => return None,
-        })
+            Cell::Active => (&self.active, 0),
+            Cell::First => return Read::Row(0),
+            Cell::Last => return Read::Row(self.rows - (profile.blinding_factors + 1)),
+            Cell::Point => return Read::Point,
+        };
+        Read::Polynomial(coefficients, rotation)
     }
 }
