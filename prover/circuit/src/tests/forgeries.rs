@@ -88,19 +88,19 @@ fn tampered_audits_are_refused() {
 fn a_run_outside_the_tree_is_refused() {
     let (items, options) = three_of_four();
     let forged = |assignment: &mut Assignment<'_>, public: &mut Vec<Fr>| {
-        let (own, sibling) = (assignment.climb_run(poseidon::hash_node), items.place.siblings[0]);
+        let (own, sibling) = (assignment.root_of_run(), items.place.siblings[0]);
         // The run is the second one: a right child.
         assert_eq!(items.place.first / 4, 1);
         let (left, right) = (sibling, own);
         assignment.inputs[1].class = best(&items, 1);
         assignment.inputs[1].label = best(&items, 1) as u64;
-        let made_up = assignment.climb_run(poseidon::hash_node);
+        let made_up = assignment.root_of_run();
         assert_ne!(own, made_up);
         let beside = left + right - made_up;
         let bit = (left - made_up) * (beside - made_up).invert().expect("differ");
         place(assignment).forged =
             vec![(FreeValue::Sibling(0), beside), (FreeValue::PathBit(0), bit)];
-        assert_eq!(assignment.climb(poseidon::hash_node), public[1], "the committed root");
+        assert_eq!(assignment.root(), public[1], "the committed root");
         public[2] = bit * Fr::from(4);
         public[4] += Fr::one();
     };
@@ -124,7 +124,7 @@ fn an_item_that_counts_twice_is_refused() {
             (FreeValue::Active(2), Fr::from(2)),
             (FreeValue::MaskedLeaf(2), made_up.double() - committed),
         ];
-        assert_eq!(assignment.climb(poseidon::hash_node), public[1], "the committed root");
+        assert_eq!(assignment.root(), public[1], "the committed root");
         public[3] = Fr::from(4);
         // Items 0 and twice 2.
         public[4] = Fr::from(3);
@@ -143,7 +143,7 @@ fn a_gap_among_the_items_is_refused() {
         let leaf = poseidon::hash_leaf(skipped.salt, skipped.label, skipped.bytes);
         place(assignment).forged =
             vec![(FreeValue::Active(1), Fr::zero()), (FreeValue::MaskedLeaf(1), leaf)];
-        assert_eq!(assignment.climb(poseidon::hash_node), public[1], "the committed root");
+        assert_eq!(assignment.root(), public[1], "the committed root");
         public[3] = Fr::from(2);
         assert_eq!(public[4], Fr::from(2), "items 0 and 2");
     };

@@ -13,14 +13,10 @@ use crate::witness::assignment::{Assignment, LaneColumns, ProvenInput};
 pub(crate) fn fill(assignment: &Assignment<'_>, lanes: &mut [LaneColumns]) -> Vec<[Fr; 2]> {
     let Some(hash) = &assignment.layout.hash else { return Vec::new() };
     let mut scalars = vec![[Fr::ZERO; 2]; hash.end() - hash.first_row];
-    let permutations = blocks(assignment, hash)
-        .into_par_iter()
-        .map(|absorbed| (absorbed, Permutation::new(absorbed, hash.gates)))
-        .collect::<Vec<_>>();
     let mut rows = Rows { hash, lanes, scalars: &mut scalars };
     let mut state = [Fr::ZERO; WIDTH];
-    for (block, (absorbed, permutation)) in permutations.into_iter().enumerate() {
-        for (row, value) in (hash.block_row(block)..).zip(absorbed) {
+    for (block, permutation) in permutations(assignment, hash).into_iter().enumerate() {
+        for (row, value) in (hash.block_row(block)..).zip(permutation.absorbed) {
             rows.write(row, &state);
             rows.scalars[row - hash.first_row] = [value, state[0]];
             state.rotate_left(1);
@@ -81,8 +77,8 @@ pub(crate) fn forge_last(
     mix: impl FnMut(&mut [Fr; WIDTH]),
 ) -> Fr {
     let hash = assignment.layout.hash.as_ref().expect("hashed");
-    let absorbed = *blocks(assignment, hash).last().expect("a block");
-    let permutation = Permutation::with(absorbed, hash.gates, powers, mix);
+    let last = permutations(assignment, hash).pop().expect("a block");
+    let permutation = Permutation::with(last.absorbed, hash.gates, powers, mix);
     let (lanes, scalars) = (&mut first.lanes, &mut first.hash_scalars);
     let mut rows = Rows { hash, lanes, scalars };
     rows.permutation(hash.blocks - 1, &permutation);
@@ -90,8 +86,11 @@ pub(crate) fn forge_last(
     permutation.result[0]
 }
 
-/// The cells of the rows of one permutation, after the absorption.
+/// One permutation.
 struct Permutation {
+    /// Its first state element, then five inputs.
+    absorbed: [Fr; WIDTH],
+    /// The cells of its rows, after the absorption.
     rows: Vec<Vec<Fr>>,
     result: [Fr; WIDTH],
 }
@@ -111,18 +110,19 @@ pub(crate) fn mix(state: &mut [Fr; WIDTH]) {
 }
 
 impl Permutation {
-    fn new(state: [Fr; WIDTH], gates: HashGates) -> Self {
-        Self::with(state, gates, powers, mix)
+    fn new(absorbed: [Fr; WIDTH], gates: HashGates) -> Self {
+        Self::with(absorbed, gates, powers, mix)
     }
 
     /// The permutation out of its two steps: the powers of an S-box, and the mixing.
     fn with(
-        state: [Fr; WIDTH],
+        absorbed: [Fr; WIDTH],
         gates: HashGates,
         powers: impl FnMut(Fr) -> [Fr; 3],
         mix: impl FnMut(&mut [Fr; WIDTH]),
     ) -> Self {
-        let mut permutation = Self { rows: Vec::with_capacity(gates.rows()), result: state };
+        let rows = Vec::with_capacity(gates.rows());
+        let mut permutation = Self { absorbed, rows, result: absorbed };
         match gates {
             HashGates::Narrow => permutation.narrow(powers, mix),
             HashGates::Wide => permutation.wide(powers, mix),
@@ -193,44 +193,48 @@ impl Permutation {
     }
 }
 
-/// What each permutation absorbs: its first state element, then five inputs.
-fn blocks(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<[Fr; WIDTH]> {
-    if assignment.place.is_none() {
-        return assignment.inputs.iter().flat_map(|input| input_chain(input, hash)).collect();
+/// All permutations, in the order of their rows.
+fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation> {
+    let collection = assignment.place.is_some();
+    let chains = assignment.inputs.par_iter();
+    let mut chains = chains.map(|input| chain(input, collection, hash)).collect::<Vec<_>>();
+    if !collection {
+        return chains.into_iter().flatten().collect();
     }
-    let leaves = assignment.inputs.par_iter().map(|input| leaf_chain(input, hash));
-    let mut blocks = leaves.flatten_iter().collect::<Vec<_>>();
-    assignment.climb(|left, right| {
-        let zero = Fr::ZERO;
-        blocks.push([poseidon::node_domain(), left, right, zero, zero, zero]);
-        poseidon::hash_node(left, right)
+    let leaf = |(item, chain): (usize, &Vec<Permutation>)| {
+        assignment.leaf(item, || chain.last().map_or(Fr::ZERO, |last| last.result[0]))
+    };
+    let leaves = chains.iter().enumerate().map(leaf).collect();
+    assignment.climb(leaves, |pairs| {
+        let nodes = pairs.par_iter().map(|[left, right]| {
+            let mut absorbed = [Fr::ZERO; WIDTH];
+            absorbed[..3].copy_from_slice(&[poseidon::node_domain(), *left, *right]);
+            Permutation::new(absorbed, hash.gates)
+        });
+        let nodes = nodes.collect::<Vec<_>>();
+        let hashes = nodes.iter().map(|node| node.result[0]).collect();
+        chains.push(nodes);
+        hashes
     });
-    blocks
+    chains.into_iter().flatten().collect()
 }
 
-fn input_chain(input: &ProvenInput<'_>, hash: &HashRows) -> Vec<[Fr; WIDTH]> {
-    chain(poseidon::input_domain(input.bytes.len()), vec![input.salt], input.bytes, hash)
-}
-
-fn leaf_chain(input: &ProvenInput<'_>, hash: &HashRows) -> Vec<[Fr; WIDTH]> {
-    let head = vec![input.salt, Fr::from(input.label)];
-    chain(poseidon::leaf_domain(input.bytes.len()), head, input.bytes, hash)
-}
-
-fn chain(domain: Fr, head: Vec<Fr>, bytes: &[u8], hash: &HashRows) -> Vec<[Fr; WIDTH]> {
-    let mut elements = head;
-    elements.extend(poseidon::pack_bytes(bytes));
+/// The permutations over one input, or over an item of a collection.
+fn chain(input: &ProvenInput<'_>, collection: bool, hash: &HashRows) -> Vec<Permutation> {
+    let length = input.bytes.len();
+    let (mut state, mut elements) = if collection {
+        (poseidon::leaf_domain(length), vec![input.salt, Fr::from(input.label)])
+    } else {
+        (poseidon::input_domain(length), vec![input.salt])
+    };
+    elements.extend(poseidon::pack_bytes(input.bytes));
     elements.resize(hash.chain * RATE, Fr::ZERO);
-    let mut state = domain;
-    elements
-        .chunks_exact(RATE)
-        .map(|inputs| {
-            let mut absorbed = [state; WIDTH];
-            absorbed[1..].copy_from_slice(inputs);
-            let mut permuted = absorbed;
-            poseidon::permute(&mut permuted);
-            state = permuted[0];
-            absorbed
-        })
-        .collect()
+    let permutation = |inputs: &[Fr]| {
+        let mut absorbed = [state; WIDTH];
+        absorbed[1..].copy_from_slice(inputs);
+        let permutation = Permutation::new(absorbed, hash.gates);
+        state = permutation.result[0];
+        permutation
+    };
+    elements.chunks_exact(RATE).map(permutation).collect()
 }

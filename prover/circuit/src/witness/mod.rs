@@ -102,7 +102,7 @@ impl Assignment<'_> {
         };
         let number = |value: usize| Fr::from(value as u64);
         vec![
-            self.climb(poseidon::hash_node),
+            self.root(),
             number(place.first),
             number(place.count),
             Fr::from_u128(self.small_result()),
@@ -145,43 +145,49 @@ impl Assignment<'_> {
         }
     }
 
-    /// The leaves of the run: those of the items that count, else the prover's choice.
-    pub(crate) fn leaves(&self) -> Vec<Fr> {
-        self.inputs
-            .par_iter()
-            .enumerate()
-            .map(|(item, input)| {
-                let active = self.free_value(FreeValue::Active(item));
-                let masked = self.free_value(FreeValue::MaskedLeaf(item));
-                if bool::from(active.is_zero()) {
-                    return masked;
-                }
-                let leaf = poseidon::hash_leaf(input.salt, input.label, input.bytes);
-                masked + active * (leaf - masked)
-            })
-            .collect()
+    /// The root of the tree.
+    pub(crate) fn root(&self) -> Fr {
+        self.climb(self.leaves(), hash_nodes)
     }
 
-    /// The nodes above the leaves, `node` of each pair, up to the tree's root.
-    pub(crate) fn climb(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
-        let mut root = self.climb_run(&mut node);
+    /// The root of the run alone.
+    #[cfg(test)]
+    pub(crate) fn root_of_run(&self) -> Fr {
+        climb_run(self.leaves(), &mut hash_nodes)
+    }
+
+    fn leaves(&self) -> Vec<Fr> {
+        let leaf = |(item, input): (usize, &ProvenInput<'_>)| {
+            self.leaf(item, || poseidon::hash_leaf(input.salt, input.label, input.bytes))
+        };
+        self.inputs.par_iter().enumerate().map(leaf).collect()
+    }
+
+    /// A leaf of the run: `hash` of an item that counts, else the prover's choice.
+    pub(crate) fn leaf(&self, item: usize, hash: impl FnOnce() -> Fr) -> Fr {
+        let active = self.free_value(FreeValue::Active(item));
+        let masked = self.free_value(FreeValue::MaskedLeaf(item));
+        if bool::from(active.is_zero()) {
+            return masked;
+        }
+        masked + active * (hash() - masked)
+    }
+
+    /// From the leaves of the run to the tree's root, `nodes` of the pairs of each level.
+    pub(crate) fn climb(
+        &self,
+        leaves: Vec<Fr>,
+        mut nodes: impl FnMut(&[[Fr; 2]]) -> Vec<Fr>,
+    ) -> Fr {
+        let mut root = climb_run(leaves, &mut nodes);
         let heights = self.place.as_ref().map_or(0, |place| place.siblings.len());
         for height in 0..heights {
             let bit = self.free_value(FreeValue::PathBit(height));
             let sibling = self.free_value(FreeValue::Sibling(height));
             let left = root + bit * (sibling - root);
-            root = node(left, sibling + root - left);
+            root = nodes(&[[left, sibling + root - left]]).first().copied().unwrap_or(Fr::ZERO);
         }
         root
-    }
-
-    /// Up to the run's own root.
-    pub(crate) fn climb_run(&self, mut node: impl FnMut(Fr, Fr) -> Fr) -> Fr {
-        let mut level = self.leaves();
-        while level.len() > 1 {
-            level = level.chunks(2).map(|pair| node(pair[0], pair[pair.len() - 1])).collect();
-        }
-        level.first().copied().unwrap_or(Fr::ZERO)
     }
 
     /// The values that the prover chooses in the scalar program.
@@ -279,4 +285,18 @@ pub fn random_salt(rng: impl RngCore + CryptoRng) -> Fr {
 /// A column of zeros, made by all threads: memory that is new takes longer than the zeros.
 fn zeros(rows: usize) -> Vec<Fr> {
     (0..rows).into_par_iter().map(|_| Fr::ZERO).collect()
+}
+
+/// From the leaves of a run to its root, `nodes` of the pairs of each level.
+fn climb_run(leaves: Vec<Fr>, nodes: &mut impl FnMut(&[[Fr; 2]]) -> Vec<Fr>) -> Fr {
+    let mut level = leaves;
+    while level.len() > 1 {
+        let pairs = level.chunks(2).map(|pair| [pair[0], pair[pair.len() - 1]]);
+        level = nodes(&pairs.collect::<Vec<_>>());
+    }
+    level.first().copied().unwrap_or(Fr::ZERO)
+}
+
+fn hash_nodes(pairs: &[[Fr; 2]]) -> Vec<Fr> {
+    pairs.par_iter().map(|[left, right]| poseidon::hash_node(*left, *right)).collect()
 }

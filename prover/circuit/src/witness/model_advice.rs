@@ -135,6 +135,9 @@ impl<'a> ModelAdvice<'a> {
             instances: self.instances,
         };
         let third = evaluations::third_phase(self.assignment, known);
+        // Nothing is computed from them any more, and a prover may keep what made its columns.
+        self.first.lanes = Vec::new();
+        (self.weights, self.rest) = (Vec::new(), Vec::new());
         let scalars = third.scalars;
         let mut columns = third.lookups;
         columns.extend([third.lookup_sum, third.produced, third.consumed]);

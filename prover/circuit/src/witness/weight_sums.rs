@@ -29,11 +29,12 @@ pub(super) fn column(assignment: &Assignment<'_>, known: Known<'_>) -> Vec<Fr> {
     };
     let rows = layout.profile.kernel_rows.iter().map(row).collect::<Vec<_>>();
     runs.par_iter().zip(pieces).for_each(|(run, sums)| {
+        let small = known.weights.iter().all(|column| column.is_small(&run.rows));
         let mut next = Fr::ZERO;
         for (row, sum) in run.rows.clone().zip(sums).rev() {
             next = match run.kind {
-                RunKind::Dense => next * dense.next + dense.of(row),
-                RunKind::Kernel(kind) => rows[kind].of(row),
+                RunKind::Dense => next * dense.next + dense.of(row, small),
+                RunKind::Kernel(kind) => rows[kind].of(row, small),
                 RunKind::Rest => next * known.z + known.rest[row],
             };
             *sum = next;
@@ -103,9 +104,9 @@ impl<'a> RowSums<'a> {
         Self { columns: &columns[..cells], powers, factors, offset, next }
     }
 
-    fn of(&self, row: usize) -> Fr {
-        let rows = row..row + 1;
-        if !self.columns.iter().all(|column| column.is_small(&rows)) {
+    /// `small`: the row holds nothing but numbers.
+    fn of(&self, row: usize, small: bool) -> Fr {
+        if !small {
             let cells = self.columns.iter().zip(&self.powers);
             return cells.map(|(column, power)| column.get(row) * power).sum::<Fr>() - self.offset;
         }

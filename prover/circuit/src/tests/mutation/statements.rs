@@ -221,7 +221,7 @@ fn collections(entries: &mut Vec<Entry>) {
         public[3] -= Fr::ONE;
     });
     lie("path bit", "a run outside the tree", |scene, public| {
-        let climbed = |scene: &Scene| scene.assignment().climb_run(poseidon::hash_node);
+        let climbed = |scene: &Scene| scene.assignment().root_of_run();
         let (own, sibling) = (climbed(scene), place(scene).siblings[0]);
         // The run is the second one: a right child.
         let (left, right) = (sibling, own);
