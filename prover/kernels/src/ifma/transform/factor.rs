@@ -142,16 +142,14 @@ fn product(
     let mut low = [zero; 6];
     let mut high = [zero; 6];
     for limb in 3..9 {
-        for (i, a) in a
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| (usize::saturating_sub(limb, 4)..=limb).contains(i))
-        {
-            let b = quotient(limb - i);
-            if limb > 3 {
-                low[limb - 4] = _mm512_madd52lo_epu64(low[limb - 4], *a, b);
+        for (i, a) in a.iter().enumerate() {
+            if i <= limb && limb - i < 5 {
+                let b = quotient(limb - i);
+                if limb > 3 {
+                    low[limb - 4] = _mm512_madd52lo_epu64(low[limb - 4], *a, b);
+                }
+                high[limb - 3] = _mm512_madd52hi_epu64(high[limb - 3], *a, b);
             }
-            high[limb - 3] = _mm512_madd52hi_epu64(high[limb - 3], *a, b);
         }
     }
     let mut q = [zero; 6];
