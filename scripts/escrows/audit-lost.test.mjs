@@ -70,15 +70,18 @@ describe("a delivered set that the seller", () => {
   const aborted = async () => {
     audit.send(buyer, "settle");
     assert.equal(audit.show().entries[0].state, "aborted");
-    await audit.ended("refunded", [[buyer, REWARD + BOND + FEE], [seller, STAKE - FEE]]);
+    await audit.ended("refunded", [[buyer, REWARD + BOND - FEE], [seller, STAKE - FEE]], 2n * FEE);
   };
 
-  play(scene, "gives up costs the abort fee", async () => {
+  play(scene, "gives up costs both sides the abort fee", async () => {
     audit.send(seller, "abort");
+    assert.equal(audit.send(buyer, "return-bond").lost, String(FEE));
+    refused("BondReturned", () => audit.send(buyer, "return-bond"));
+    assert.equal(audit.show().bond_returned, true);
     await aborted();
   });
 
-  play(scene, "does not answer at all costs the abort fee", async () => {
+  play(scene, "does not answer at all costs both sides the abort fee", async () => {
     refused("Undecided", () => audit.send(buyer, "settle"));
     await stage.pass(3 * HOUR + 1);
     await aborted();
@@ -137,11 +140,55 @@ describe("an audit without a list of models and with short windows", () => {
     fs.writeFileSync(encrypted, "what that key opens");
     const deliver = (...trusted) => audit.send(buyer, "deliver", "--data", encrypted, "--place", "-", ...trusted);
     refused("approves of its entries", () => deliver());
-    refused("none of those admitted has", () => deliver("--admit", found.circuits.audit.architecture));
+    refused("none of those admitted has", () =>
+      deliver("--admit", found.circuits.audit.architecture, "--approve", "1"));
+    refused("none of the entries", () => deliver("--admit", found.circuits.audit.architecture));
     refused("no longer those", () => deliver("--trust-registry", "--entries", `0x${"11".repeat(32)}`));
     deliver("--admit", found.circuits.coarseAudit.architecture, "--entries", audit.show().entries_hash);
     audit.send(seller, "abort");
     audit.send(seller, "settle");
-    await audit.ended("refunded", [[buyer, REWARD], [seller, STAKE]]);
+    // The bond was a fee of a tenth of the stake.
+    await audit.ended("refunded", [[buyer, REWARD], [seller, STAKE - STAKE / 10n]], STAKE / 5n);
   });
+});
+
+describe("the entries of an audit", () => {
+  let audit;
+  const scene = prepare(stage, () => {
+    audit = Audit.open(prepared, "--required", "1", "--max-entries", "2");
+    audit.enter(seller, "audit");
+    audit.enter(rival, "coarseAudit");
+  });
+
+  play(scene, "are turned away by a buyer that knows none of them", async () => {
+    refused("WrongCaller", () => audit.send(seller, "decline"));
+    refused("no longer those", () => audit.send(buyer, "decline", "--entries", `0x${"11".repeat(32)}`));
+    assert.equal(audit.send(buyer, "decline").entries, 2);
+    await audit.ended("refunded", [[buyer, REWARD + BOND], [seller, STAKE], [rival, STAKE]]);
+  });
+
+  play(scene, "get their stakes back at once where the set is delivered to others", async () => {
+    refused("has no entry 3", () => audit.deliver(audit.set, "--approve", "3"));
+    assert.deepEqual(audit.deliver(audit.set, "--approve", "2").approved, ["2"]);
+    refused("not sealed to this key", () => audit.unseal(seller));
+    assert.deepEqual(audit.show().entries.map(({ state }) => state), ["returned", "entered"]);
+    audit.send(rival, "abort");
+    audit.send(buyer, "settle");
+    await audit.ended("refunded",
+      [[buyer, REWARD + BOND - FEE], [seller, STAKE], [rival, STAKE - FEE]], 2n * FEE);
+  });
+});
+
+play(stage, "an audit for named sellers takes each of them once, and nobody else", async () => {
+  const list = stage.file("sellers");
+  fs.writeFileSync(list, `${seller.address}\n${rival.address}\n`);
+  const audit = Audit.open(prepared, "--required", "1", "--max-entries", "2", "--sellers", list);
+  refused("names its sellers", () => audit.enter(rival, "coarseAudit"));
+  refused("is none of the sellers", () => audit.send(deployer, "enter", "--model", prepared.registered.audit.id,
+    "--architecture", found.circuits.audit.architecture, "--sellers", list));
+  audit.enter(rival, "coarseAudit", "--sellers", list);
+  refused("AlreadyEntered", () => audit.enter(rival, "audit", "--sellers", list));
+  const alone = Audit.open(prepared, "--required", "1", "--seller", seller.address);
+  refused("names its sellers", () => alone.enter(rival, "coarseAudit"));
+  assert.equal(alone.enter(seller, "audit").entry, "1");
 });

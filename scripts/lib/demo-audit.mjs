@@ -74,7 +74,7 @@ async function play(title, who, circuit, careless = false) {
       "--encryption-key", key.recipient));
   await moved(start, who);
   const [sealed, set] = [stage.file(`${job}.set.age`), stage.file(`${job}.set`)];
-  step("buyer seals the test set to the seller's key and publishes it, gets the bond credited", () =>
+  step("buyer seals the test set to the seller's key and publishes it", () =>
     send(buyer, "deliver", job, "--set", found.test.set, "--data", sealed, "--place", "https://example.org/set.age"));
   step(careless ? "seller opens the set, accepts without running the model on it"
     : "seller opens the set, checks it against the root, runs the model on it, accepts", () => {

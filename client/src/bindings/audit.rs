@@ -27,7 +27,7 @@ sol! {
         #[derive(Default)]
         struct Terms {
             address buyer;
-            address seller;
+            bytes32 sellers;
             address token;
             uint96 reward;
             uint96 bond;
@@ -51,12 +51,16 @@ sol! {
             uint32 batch;
             bytes32[] admitted;
             uint256 which;
+            bytes32[] path;
             bytes encryptionKey;
         }
 
         struct Job {
             State state;
             uint256 entries;
+            uint256 waiting;
+            uint256 aborted;
+            bool bondReturned;
             uint256 lastEntryBlock;
             bytes32 entriesHash;
             bytes32 termsHash;
@@ -85,7 +89,8 @@ sol! {
             bytes encryptionKey,
             bytes32 entriesHash
         );
-        event AuditDelivered(uint256 indexed jobId, bytes32 dataHash, bytes place);
+        event AuditDelivered(uint256 indexed jobId, uint256 approved, bytes32 dataHash, bytes place);
+        event AuditBondReturned(uint256 indexed jobId, uint256 lost);
         event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
         event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
         event EntrySettled(uint256 indexed jobId, uint256 indexed entry, EntryState state);
@@ -106,9 +111,12 @@ sol! {
             uint256 jobId,
             Terms calldata terms,
             bytes32 entriesHash,
+            uint256 approved,
             bytes32 dataHash,
             bytes calldata place
         ) external;
+        function decline(uint256 jobId, Terms calldata terms, bytes32 entriesHash) external;
+        function returnBond(uint256 jobId, Terms calldata terms) external;
         function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
         function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
         function prove(

@@ -74,6 +74,14 @@ pub(super) const HINTS: &[(&str, &str)] = &[
         "the buyer admits other verifying keys and verifiers; enter a model of an architecture and a \
          build that it lists",
     ),
+    (
+        "BondBelowFees",
+        "the buyer puts up an abort fee for each entry that the job takes; give a higher --bond",
+    ),
+    ("SellerNotNamed", "the buyer names the sellers of this job, and this account is none of them"),
+    ("AlreadyEntered", "a named seller enters once; go on with the entry that is there"),
+    ("ApprovedOutOfRange", "approve of one entry at least; `decline` turns all of them away"),
+    ("BondReturned", "the bond was returned already; look at the buyer's credit"),
     ("EntriesFull", "the job takes no more sellers; look for another one"),
     (
         "EntriesOpen",

@@ -163,10 +163,12 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     interface ICustody {
         event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
+        event Burnt(address indexed token, uint256 amount);
 
         function withdraw(address token) external returns (uint256 amount);
         function withdrawTo(address token, address to, uint256 amount) external;
         function creditOf(address token, address account) external view returns (uint256 amount);
+        function burntOf(address token) external view returns (uint256 amount);
     }
 
     /// Custom errors of the registries, the escrows and their libraries.
@@ -241,7 +243,11 @@ sol! {
         error RunOutOfRange(uint256 run, uint256 runs);
         error RunAlreadyProven(uint256 run);
         error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
-        error BondWithoutKeys(uint256 bond);
+        error BondBelowFees(uint256 bond, uint256 needed);
+        error SellerNotNamed(address seller);
+        error AlreadyEntered(uint256 jobId, uint256 entry);
+        error ApprovedOutOfRange(uint256 approved, uint256 entries);
+        error BondReturned(uint256 jobId);
         error RequiredOutOfRange(uint256 required, uint256 items);
         error MaxEntriesOutOfRange(uint256 maxEntries, uint256 maximum);
         error KeyListTooLong(uint256 length, uint256 maximum);

@@ -149,8 +149,16 @@ library Errors {
     error RunAlreadyProven(uint256 run);
     /// @notice The abort fee is higher than the stake that pays it.
     error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
-    /// @notice A bond without a list of admitted keys: any entry could take it.
-    error BondWithoutKeys(uint256 bond);
+    /// @notice The buyer's bond does not cover an abort fee for each entry that the job takes: `needed`.
+    error BondBelowFees(uint256 bond, uint256 needed);
+    /// @notice The terms name sellers, and the path does not lead from the caller to their root.
+    error SellerNotNamed(address seller);
+    /// @notice The seller has this entry already; a named seller has one.
+    error AlreadyEntered(uint256 jobId, uint256 entry);
+    /// @notice No entry is approved of, or one that is not there.
+    error ApprovedOutOfRange(uint256 approved, uint256 entries);
+    /// @notice The bond has been returned.
+    error BondReturned(uint256 jobId);
     /// @notice The number of items required is zero or above the number of items.
     error RequiredOutOfRange(uint256 required, uint256 items);
     /// @notice A job takes no entries, or more than `maximum`.

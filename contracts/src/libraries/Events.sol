@@ -9,6 +9,9 @@ library Events {
     /// @notice A credit was paid out.
     event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
 
+    /// @notice Money was burnt: it stays in the contract, and nobody can take it out.
+    event Burnt(address indexed token, uint256 amount);
+
     /// @notice A prediction was ordered. Carries all that a prover needs besides the model itself.
     event JobOpened(
         uint256 indexed jobId,
@@ -108,8 +111,11 @@ library Events {
         bytes32 entriesHash
     );
 
-    /// @notice The encrypted test set was published.
-    event AuditDelivered(uint256 indexed jobId, bytes32 dataHash, bytes place);
+    /// @notice The encrypted test set was published, for the entries in `approved`, a bit each.
+    event AuditDelivered(uint256 indexed jobId, uint256 approved, bytes32 dataHash, bytes place);
+
+    /// @notice The buyer was credited what is left of its bond; `lost` of it was burnt.
+    event AuditBondReturned(uint256 indexed jobId, uint256 lost);
 
     /// @notice A seller confirmed the delivery.
     event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
@@ -117,9 +123,9 @@ library Events {
     /// @notice A run of an entry was proven, with so many items correct.
     event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
 
-    /// @notice An entry ended in `state`, which says who was credited its stake: the seller if Returned (with a
-    /// share of the bond if nothing was delivered), the buyer if Forfeited, and if Aborted the buyer the abort
-    /// fee and the seller the rest.
+    /// @notice An entry ended in `state`, which says where its stake is: credited to the seller if Returned (with
+    /// a share of the bond if nothing was delivered), to the buyer if Forfeited; if Aborted, the abort fee was
+    /// burnt and the rest credited to the seller.
     event EntrySettled(uint256 indexed jobId, uint256 indexed entry, IAuditEscrow.EntryState state);
 
     /// @notice A job ended in `state`. The reward was credited to the seller of entry `winner`, or to the buyer

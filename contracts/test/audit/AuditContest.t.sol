@@ -109,7 +109,7 @@ contract AuditContestTest is AuditFixture {
         vm.warp(terms.acceptBy + 1);
         _endAll();
         assertEntry(jobId, 2, IAuditEscrow.EntryState.Aborted);
-        assertPaidOut(BOND + ABORT_FEE, REWARD + STAKE, STAKE - ABORT_FEE);
+        assertPaidOut(BOND - ABORT_FEE, REWARD + STAKE, STAKE - ABORT_FEE);
     }
 
     function test_OneAbortsAndTheOtherWins() public {
@@ -119,7 +119,7 @@ contract AuditContestTest is AuditFixture {
         acceptAs(rival, jobId, terms, 2);
         proveAll(jobId, terms, 2, [uint256(4), 4, 2]);
         audit.settle(jobId, terms);
-        assertPaidOut(BOND + ABORT_FEE, STAKE - ABORT_FEE, REWARD + STAKE);
+        assertPaidOut(BOND - ABORT_FEE, STAKE - ABORT_FEE, REWARD + STAKE);
     }
 
     /// @dev Settling pays one entry only, so that it costs the same whatever the others have done.
@@ -172,13 +172,13 @@ contract AuditContestTest is AuditFixture {
         audit.abort(jobId, terms, 2);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
-        assertPaidOut(REWARD + BOND + 2 * ABORT_FEE, STAKE - ABORT_FEE, STAKE - ABORT_FEE);
+        assertPaidOut(REWARD + BOND - 2 * ABORT_FEE, STAKE - ABORT_FEE, STAKE - ABORT_FEE);
     }
 
     /// @dev The entries share the bond of a silent buyer; what does not divide stays the buyer's.
     function test_NothingIsDelivered() public {
         terms = contest(2);
-        terms.bond = 101;
+        (terms.bond, terms.abortFee) = (101, 0);
         jobId = openAudit(terms);
         enterAs(seller, jobId, terms);
         enterAs(rival, jobId, terms);

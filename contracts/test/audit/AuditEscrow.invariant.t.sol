@@ -19,7 +19,7 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
             admitted.push(audit.admissionHashOf(models[i].vkHash, address(verifier).codehash));
         }
         handler = new AuditHandler(audit, WEIGHTS, models, admitted);
-        bytes4[] memory selectors = new bytes4[](18);
+        bytes4[] memory selectors = new bytes4[](20);
         selectors[0] = AuditHandler.open.selector;
         selectors[1] = AuditHandler.enter.selector;
         selectors[2] = AuditHandler.proceed.selector;
@@ -38,6 +38,8 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         selectors[15] = AuditHandler.proceed.selector;
         selectors[16] = AuditHandler.proceed.selector;
         selectors[17] = AuditHandler.proceed.selector;
+        selectors[18] = AuditHandler.decline.selector;
+        selectors[19] = AuditHandler.returnBond.selector;
         _target(handler, selectors);
     }
 
@@ -47,16 +49,17 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         // Nine items, five required, two entries; a day between the deadlines.
         uint8[3] memory sizes = [8, 4, 1];
         uint32[4] memory gaps = [uint32(1 days), 1 days, 1 days, 1 days];
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 5; ++i) {
             handler.open(0, i + 2, amounts, sizes, gaps);
         }
-        for (uint256 job = 0; job < 3; ++job) {
+        for (uint256 job = 0; job < 4; ++job) {
             handler.enter(1, job, 0);
             handler.enter(2, job, 1);
         }
-        handler.deliver(0, true);
-        handler.deliver(0, false);
-        handler.deliver(1, false);
+        handler.deliver(0, true, 3);
+        handler.deliver(0, false, 3);
+        handler.deliver(1, false, 3);
+        handler.decline(3);
         handler.answer(1, 0, 0, true);
         handler.answer(1, 0, 1, true);
         handler.answer(1, 1, 0, false);
@@ -65,8 +68,10 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         handler.prove(3, 0, 0, 0, 4);
         handler.prove(3, 0, 0, 2, 1);
         handler.prove(3, 0, 1, 0, 9);
-        handler.pass(5 days);
-        for (uint256 job = 0; job < 4; ++job) {
+        handler.pass(3.5 days);
+        handler.returnBond(3, 1);
+        handler.pass(1.5 days);
+        for (uint256 job = 0; job < 5; ++job) {
             handler.settle(3, job);
             handler.release(3, job, 0);
             handler.release(3, job, 1);
@@ -75,9 +80,11 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         handler.certify(0, 1);
         handler.donate(0, 1);
         handler.withdrawTo(0, 0, 1, 1);
-        assertEq(handler.calls("open"), 4);
-        assertEq(handler.calls("enter"), 6);
+        assertEq(handler.calls("open"), 5);
+        assertEq(handler.calls("enter"), 8);
         assertEq(handler.calls("deliver"), 2);
+        assertEq(handler.calls("decline"), 1);
+        assertEq(handler.calls("returnBond"), 1);
         assertEq(handler.calls("accept"), 2);
         assertEq(handler.calls("abort"), 1);
         assertEq(handler.calls("proveWithStolenProof"), 1);

@@ -97,6 +97,7 @@ contract AuditEscrowOpenTest is AuditFixture {
 
     function test_AbortFeeBound() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
+        terms.bond = STAKE;
         terms.abortFee = STAKE + 1;
         _expectRefusal(terms, abi.encodeWithSelector(Errors.AbortFeeOutOfRange.selector, STAKE + 1, STAKE));
         terms.abortFee = STAKE;
@@ -189,21 +190,22 @@ contract AuditEscrowOpenTest is AuditFixture {
         openAudit(_withDeadlines([latest - 3, latest - 2, latest - 1, latest]));
     }
 
-    /// @dev Threat: an entry that no buyer can approve of, made to take the bond.
-    function test_RevertWhen_BondHasNoListOfKeys() public {
-        IAuditEscrow.Terms memory terms = unlisted();
-        terms.bond = 1;
-        vm.prank(buyer);
-        vm.expectRevert(abi.encodeWithSelector(Errors.BondWithoutKeys.selector, 1));
-        audit.open{value: REWARD + 1}(terms, new bytes32[](0), "");
+    /// @dev Threat: a buyer that has less to lose than those whose deliveries it spoils.
+    function test_BondCoversAnAbortFeeForEachEntry() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        terms.bond = 3 * ABORT_FEE - 1;
+        _expectRefusal(
+            terms, abi.encodeWithSelector(Errors.BondBelowFees.selector, terms.bond, 3 * ABORT_FEE)
+        );
+        terms.bond = 3 * ABORT_FEE;
+        openAudit(terms);
     }
 
-    function test_BondIsOptional() public {
+    function test_BondIsOptionalWithoutAFee() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
-        terms.bond = 0;
+        (terms.bond, terms.abortFee) = (0, 0);
         openAudit(terms);
-        openAudit(unlisted());
-        assertEq(address(audit).balance, 2 * REWARD);
+        assertEq(address(audit).balance, REWARD);
     }
 
     function test_RevertWhen_ListIsNotTheOneInTheTerms() public {
@@ -286,16 +288,18 @@ contract AuditEscrowOpenTest is AuditFixture {
     function testFuzz_OpenTakesRewardAndBond(uint96 reward, uint96 bond, bool inEther) public {
         IAuditEscrow.Terms memory terms = bounty(inEther ? ETHER : address(token));
         terms.reward = uint96(bound(reward, 1, 500 ether));
-        terms.bond = uint96(bound(bond, 0, 500 ether));
+        terms.bond = uint96(bound(bond, ABORT_FEE, 500 ether));
         openAudit(terms);
         uint256 held = inEther ? address(audit).balance : token.balanceOf(address(audit));
         assertEq(held, uint256(terms.reward) + terms.bond);
     }
 
     function _expectAllRefused(uint256 jobId, IAuditEscrow.Terms memory terms, bytes memory refusal) private {
-        bytes[7] memory calls = [
+        bytes[9] memory calls = [
             abi.encodeCall(audit.enter, (jobId, terms, offerOf(seller))),
-            abi.encodeCall(audit.deliver, (jobId, terms, 0, DATA, "")),
+            abi.encodeCall(audit.deliver, (jobId, terms, 0, 1, DATA, "")),
+            abi.encodeCall(audit.decline, (jobId, terms, 0)),
+            abi.encodeCall(audit.returnBond, (jobId, terms)),
             abi.encodeCall(audit.accept, (jobId, terms, 1)),
             abi.encodeCall(audit.abort, (jobId, terms, 1)),
             abi.encodeCall(audit.settle, (jobId, terms)),

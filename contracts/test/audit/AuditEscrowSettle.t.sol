@@ -46,14 +46,22 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertPaidOut(REWARD, STAKE + BOND, 0);
     }
 
-    /// @dev Where delivering is approving, not delivering is free.
+    /// @dev Saying no costs nobody anything, with or without a list.
     function test_BuyerDoesNotApprove() public {
-        IAuditEscrow.Terms memory terms = unlisted();
-        uint256 jobId = openAudit(terms);
-        enterAs(seller, jobId, terms);
-        vm.warp(terms.deliverBy + 1);
-        audit.settle(jobId, terms);
-        assertPaidOut(REWARD, STAKE, 0);
+        for (uint256 i = 0; i < 2; ++i) {
+            IAuditEscrow.Terms memory terms = i == 0 ? unlisted() : bounty(ETHER);
+            uint256 jobId = openAudit(terms);
+            enterAs(seller, jobId, terms);
+            vm.roll(block.number + 1);
+            vm.expectEmit(address(audit));
+            emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
+            vm.expectEmit(address(audit));
+            emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned);
+            declineAs(buyer, jobId, terms);
+            assertJob(jobId, IAuditEscrow.State.Refunded);
+            assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
+            assertPaidOut((i + 1) * (REWARD + BOND), (i + 1) * STAKE, 0);
+        }
     }
 
     function test_RevertWhen_SettlingWhileBuyerMayDeliver() public {
@@ -79,12 +87,14 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.acceptBy + 1);
         vm.expectEmit(address(audit));
+        emit Events.AuditBondReturned(jobId, ABORT_FEE);
+        vm.expectEmit(address(audit));
         emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
         emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);
         audit.settle(jobId, terms);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_ReleaseOfSilentSeller() public {
@@ -95,9 +105,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         vm.warp(terms.acceptBy + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertCredits(BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertCredits(0, STAKE - ABORT_FEE, 0);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_RevertWhen_SettlingWhileSellerMayAnswer() public {
@@ -108,11 +118,10 @@ contract AuditEscrowSettleTest is AuditFixture {
 
     function test_SellerAborts() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
-        vm.prank(seller);
-        audit.abort(jobId, terms, 1);
+        abortAs(seller, jobId, terms, 1);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_AllProvenAndReached() public {
@@ -175,7 +184,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.proveBy + 1);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_RevertWhen_SettlingWhileProvingAndNotReached() public {
@@ -221,7 +230,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         vm.prank(stranger);
         audit.release(jobId, terms, 1);
-        assertCredits(BOND, STAKE, 0);
+        assertCredits(0, STAKE, 0);
         assertJob(jobId, IAuditEscrow.State.Delivered);
         audit.settle(jobId, terms);
         assertPaidOut(BOND, REWARD + STAKE, 0);
@@ -232,7 +241,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         vm.warp(terms.proveBy + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertCredits(BOND + STAKE, 0, 0);
+        assertCredits(STAKE, 0, 0);
         audit.settle(jobId, terms);
         assertPaidOut(REWARD + BOND + STAKE, 0, 0);
     }
@@ -253,7 +262,6 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertEq(token.balanceOf(address(audit)), 0);
     }
 
-    /// @dev Final, even if time ran backwards.
     /// @dev At any time at most one outcome is to be had, and after all deadlines exactly one.
     function testFuzz_SettlingIsDecidedByTimeAlone(uint256 reached, uint256 passed) public {
         uint256 steps = bound(reached, 0, 3);
@@ -269,18 +277,18 @@ contract AuditEscrowSettleTest is AuditFixture {
         (bool ok,) = address(audit).call(abi.encodeCall(audit.settle, (jobId, terms)));
         assertEq(ok, block.timestamp > deadlines[steps]);
         uint256[4] memory ofBuyer =
-            [uint256(REWARD) + BOND, REWARD, REWARD + BOND + ABORT_FEE, REWARD + BOND + STAKE];
+            [uint256(REWARD) + BOND, REWARD, REWARD + BOND - ABORT_FEE, REWARD + BOND + STAKE];
         uint256[4] memory ofSeller = [uint256(0), STAKE + BOND, STAKE - ABORT_FEE, 0];
         if (ok) assertPaidOut(ofBuyer[steps], ofSeller[steps], 0);
-        else assertCredits(steps > 1 ? BOND : 0, 0, 0);
+        else assertCredits(0, 0, 0);
     }
 
     function testFuzz_AmountsAddUp(uint96[4] memory amounts, uint256 correct, bool accepts) public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         terms.reward = uint96(bound(amounts[0], 1, type(uint96).max));
-        terms.bond = amounts[1];
         terms.stake = uint96(bound(amounts[2], 1, type(uint96).max));
         terms.abortFee = uint96(bound(amounts[3], 0, terms.stake));
+        terms.bond = uint96(bound(amounts[1], terms.abortFee, type(uint96).max));
         correct = bound(correct, 0, ITEMS);
         vm.deal(buyer, uint256(terms.reward) + terms.bond);
         vm.deal(seller, terms.stake);
@@ -298,7 +306,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         uint256 r = terms.reward;
         uint256 b = terms.bond;
         uint256 s = terms.stake;
-        if (!accepts) assertPaidOut(r + b + terms.abortFee, s - terms.abortFee, 0);
+        if (!accepts) assertPaidOut(r + b - terms.abortFee, s - terms.abortFee, 0);
         else if (correct >= REQUIRED) assertPaidOut(b, r + s, 0);
         else assertPaidOut(r + b + s, 0, 0);
     }

@@ -35,7 +35,7 @@ contract AuditFinalityTest is AuditFixture {
         assertEntry(jobId, 3, IAuditEscrow.EntryState.Forfeited);
         assertEntry(jobId, 4, IAuditEscrow.EntryState.Aborted);
         _expectFinal(jobId, terms, 4);
-        assertPaidOut(BOND + STAKE + ABORT_FEE, REWARD + STAKE, 2 * STAKE - ABORT_FEE);
+        assertPaidOut(BOND + STAKE - ABORT_FEE, REWARD + STAKE, 2 * STAKE - ABORT_FEE);
     }
 
     /// @dev Nothing was delivered; entries are released before the job is settled, and after.
@@ -101,7 +101,9 @@ contract AuditFinalityTest is AuditFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
         audit.settle(jobId, terms);
         bytes32 entriesHash = audit.getJob(jobId).entriesHash;
-        _expectFailure(buyer, 0, abi.encodeCall(audit.deliver, (jobId, terms, entriesHash, DATA, "")));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.deliver, (jobId, terms, entriesHash, 1, DATA, "")));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.decline, (jobId, terms, entriesHash)));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.returnBond, (jobId, terms)));
         _expectFailure(rival, STAKE, abi.encodeCall(audit.enter, (jobId, terms, offerOf(rival))));
         for (uint256 entry = 1; entry <= entries; ++entry) {
             _expectEntryEnded(jobId, terms, entry);
@@ -127,7 +129,11 @@ contract AuditFinalityTest is AuditFixture {
     }
 
     function _fingerprint(uint256 jobId, uint256 entries) private view returns (bytes32 hash) {
-        hash = keccak256(abi.encode(audit.getJob(jobId), ether_(buyer), ether_(seller), ether_(rival)));
+        hash = keccak256(
+            abi.encode(
+                audit.getJob(jobId), ether_(buyer), ether_(seller), ether_(rival), audit.burntOf(ETHER)
+            )
+        );
         for (uint256 entry = 1; entry <= entries; ++entry) {
             hash = keccak256(abi.encode(hash, audit.getEntry(jobId, entry)));
         }

@@ -14,7 +14,7 @@ abstract contract AuditFixture is RunFixture {
     uint96 internal constant REWARD = 10 ether;
     uint96 internal constant BOND = 1 ether;
     uint96 internal constant STAKE = 2 ether;
-    uint96 internal constant ABORT_FEE = 0.5 ether;
+    uint96 internal constant ABORT_FEE = 0.05 ether;
     uint32 internal constant ITEMS = 10;
     uint32 internal constant REQUIRED = 6;
     uint32 internal constant BATCH = 4;
@@ -58,7 +58,7 @@ abstract contract AuditFixture is RunFixture {
     function bounty(address token_) internal view returns (IAuditEscrow.Terms memory) {
         return IAuditEscrow.Terms({
             buyer: buyer,
-            seller: address(0),
+            sellers: 0,
             token: token_,
             reward: REWARD,
             bond: BOND,
@@ -77,11 +77,10 @@ abstract contract AuditFixture is RunFixture {
         });
     }
 
-    /// @dev A bounty whose buyer approves by delivering, and so has no bond.
+    /// @dev A bounty that admits all keys.
     function unlisted() internal view returns (IAuditEscrow.Terms memory terms) {
         terms = bounty(ETHER);
         terms.admittedKeys = 0;
-        terms.bond = 0;
     }
 
     function contest(uint8 maxEntries) internal view returns (IAuditEscrow.Terms memory terms) {
@@ -104,6 +103,7 @@ abstract contract AuditFixture is RunFixture {
             batch: BATCH,
             admitted: admitted,
             which: 0,
+            path: new bytes32[](0),
             encryptionKey: "key"
         });
     }
@@ -126,11 +126,27 @@ abstract contract AuditFixture is RunFixture {
         return audit.enter{value: value}(jobId, terms, offer);
     }
 
+    /// @dev To all entries.
     function deliverTo(uint256 jobId, IAuditEscrow.Terms memory terms) internal {
+        deliverTo(jobId, terms, 2 ** audit.getJob(jobId).entries - 1);
+    }
+
+    function deliverTo(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 approved) internal {
         bytes32 entriesHash = audit.getJob(jobId).entriesHash;
         vm.roll(block.number + 1);
-        vm.prank(buyer);
-        audit.deliver(jobId, terms, entriesHash, DATA, "ipfs://data");
+        vm.prank(terms.buyer);
+        audit.deliver(jobId, terms, entriesHash, approved, DATA, "ipfs://data");
+    }
+
+    function declineAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms) internal {
+        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
+        vm.prank(who);
+        audit.decline(jobId, terms, entriesHash);
+    }
+
+    function abortAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
+        vm.prank(who);
+        audit.abort(jobId, terms, entry);
     }
 
     function acceptAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
@@ -189,6 +205,11 @@ abstract contract AuditFixture is RunFixture {
         }
     }
 
+    /// @dev What names one seller alone.
+    function leafOf(address who) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(who))));
+    }
+
     function ether_(address who) internal view returns (uint256) {
         return audit.creditOf(ETHER, who);
     }
@@ -200,10 +221,10 @@ abstract contract AuditFixture is RunFixture {
         assertEq(ether_(rival), ofRival, "rival's credit");
     }
 
-    /// @dev The same for jobs that have ended: nothing stays behind.
+    /// @dev The same for jobs that have ended: nothing stays behind but what was burnt.
     function assertPaidOut(uint256 ofBuyer, uint256 ofSeller, uint256 ofRival) internal view {
         assertCredits(ofBuyer, ofSeller, ofRival);
-        assertEq(address(audit).balance, ofBuyer + ofSeller + ofRival, "held");
+        assertEq(address(audit).balance, ofBuyer + ofSeller + ofRival + audit.burntOf(ETHER), "held");
     }
 
     function assertJob(uint256 jobId, IAuditEscrow.State expected) internal view {

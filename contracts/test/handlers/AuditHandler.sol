@@ -21,6 +21,7 @@ contract AuditHandler is CustodyHandler {
         uint256 proven;
         uint256 missing;
         uint256 endings;
+        bool spoilt;
         bool certified;
         bytes32 last;
     }
@@ -28,6 +29,7 @@ contract AuditHandler is CustodyHandler {
     /// @dev A job as it must be. `pot`: what came in for it and has not been credited.
     struct GhostJob {
         bool delivered;
+        bool bondReturned;
         uint256 endings;
         uint256 lastBlock;
         uint256 pot;
@@ -36,7 +38,7 @@ contract AuditHandler is CustodyHandler {
     }
 
     uint256 internal constant ROOT = uint256(keccak256("test set")) >> 8;
-    uint256 internal constant MAX_JOBS = 4;
+    uint256 internal constant MAX_JOBS = 5;
 
     AuditEscrow public immutable ESCROW;
     bytes32 internal immutable WEIGHTS;
@@ -73,7 +75,6 @@ contract AuditHandler is CustodyHandler {
         terms.buyer = _actor(who);
         terms.token = _token(which / 4);
         terms.reward = amounts[0] == 0 ? 1 : amounts[0];
-        terms.bond = listed ? amounts[1] : 0;
         terms.stake = amounts[2] == 0 ? 1 : amounts[2];
         terms.abortFee = amounts[3] < terms.stake ? amounts[3] : terms.stake;
         terms.testSetRoot = ROOT;
@@ -81,6 +82,10 @@ contract AuditHandler is CustodyHandler {
         terms.items = 1 + sizes[0] % 9;
         terms.required = 1 + sizes[1] % terms.items;
         terms.maxEntries = 1 + sizes[2] % 3;
+        // Up to three fees have to fit into a bond.
+        terms.abortFee /= 3;
+        uint96 fees = terms.maxEntries * terms.abortFee;
+        terms.bond = amounts[1] < fees ? fees : amounts[1];
         terms.enterBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 10 days;
         terms.deliverBy = terms.enterBy + 1 + gaps[1] % 10 days;
         terms.acceptBy = terms.deliverBy + 1 + gaps[2] % 10 days;
@@ -124,22 +129,55 @@ contract AuditHandler is CustodyHandler {
         ++calls["enter"];
     }
 
-    function deliver(uint256 which, bool sameBlock) external {
+    /// @param approved Whom the buyer approves of, a bit each.
+    function deliver(uint256 which, bool sameBlock, uint256 approved) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         if (!sameBlock) vm.roll(block.number + 1);
         IAuditEscrow.Terms memory terms = _terms[jobId];
         GhostJob storage job = _jobs[jobId];
         uint256 entries = _entries[jobId].length;
-        bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
-        bool expected = job.endings == 0 && !job.delivered && entries != 0 && closed
-            && block.timestamp <= terms.deliverBy && block.number > job.lastBlock;
-        bytes memory call = abi.encodeCall(ESCROW.deliver, (jobId, terms, job.entriesHash, "data", ""));
+        approved %= 2 ** (entries + 1);
+        bool expected = _mayDecide(jobId) && approved != 0 && approved < 2 ** entries;
+        bytes memory call =
+            abi.encodeCall(ESCROW.deliver, (jobId, terms, job.entriesHash, approved, "data", ""));
         assertEq(_call(terms.buyer, call), expected, "delivery");
         if (!expected) return;
         job.delivered = true;
-        _credit(jobId, terms.buyer, terms.bond);
+        for (uint256 id = 1; id <= entries; ++id) {
+            if (approved >> (id - 1) & 1 == 0) _reject(jobId, id);
+        }
         ++calls["deliver"];
+    }
+
+    function decline(uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        GhostJob storage job = _jobs[jobId];
+        bool expected = _mayDecide(jobId);
+        bytes memory call = abi.encodeCall(ESCROW.decline, (jobId, terms, job.entriesHash));
+        assertEq(_call(terms.buyer, call), expected, "refusal of all entries");
+        if (!expected) return;
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            _reject(jobId, id);
+        }
+        _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond);
+        ++job.endings;
+        job.last = jobFingerprint(jobId);
+        ++calls["decline"];
+    }
+
+    function returnBond(uint256 who, uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        GhostJob storage job = _jobs[jobId];
+        bool expected = job.endings == 0 && job.delivered && !job.bondReturned && !_mayAnswer(jobId);
+        bytes memory call = abi.encodeCall(ESCROW.returnBond, (jobId, _terms[jobId]));
+        assertEq(_call(_actor(who), call), expected, "return of the bond");
+        if (!expected) return;
+        _returnBond(jobId);
+        ++calls["returnBond"];
     }
 
     function answer(uint256 who, uint256 which, uint256 number, bool accepts) external {
@@ -208,6 +246,7 @@ contract AuditHandler is CustodyHandler {
             _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond - shares);
         } else {
             _credit(jobId, reached ? _entries[jobId][best - 1].seller : terms.buyer, terms.reward);
+            if (!job.bondReturned) _returnBond(jobId);
         }
         ++job.endings;
         // The entry that wins ends with the job, or the only one.
@@ -255,7 +294,9 @@ contract AuditHandler is CustodyHandler {
         if (entries < terms.maxEntries && block.timestamp <= terms.enterBy) {
             return this.enter(seed, which, uint8(bytes1(keccak256(abi.encode(seed)))));
         }
-        if (!_jobs[jobId].delivered) return this.deliver(which, false);
+        if (!_jobs[jobId].delivered) {
+            return this.deliver(which, false, seed % 4 == 0 ? seed / 4 : 2 ** entries - 1);
+        }
         GhostEntry storage entry = _entries[jobId][number % entries];
         if (entry.stage == 1) return this.answer(1, which, number, seed % 8 != 0);
         if (entry.missing == 0) return this.settle(seed, which);
@@ -300,20 +341,68 @@ contract AuditHandler is CustodyHandler {
         GhostEntry storage entry = _entries[jobId][id - 1];
         uint256 toBuyer;
         uint256 bonus;
+        uint256 lost;
         if (!_jobs[jobId].delivered) bonus = terms.bond / _entries[jobId].length;
-        else if (entry.stage == 1) toBuyer = terms.abortFee;
+        else if (entry.stage == 1) lost = terms.abortFee;
         else if (entry.correct < terms.required) toBuyer = terms.stake;
-        _credit(jobId, entry.seller, terms.stake - toBuyer + bonus);
+        _credit(jobId, entry.seller, terms.stake - toBuyer - lost + bonus);
         _credit(jobId, terms.buyer, toBuyer);
+        _burn(jobId, lost);
+        if (lost != 0) entry.spoilt = true;
         entry.stage = 3;
         ++entry.endings;
         entry.last = entryFingerprint(jobId, id);
+    }
+
+    /// @dev An entry that the buyer does not approve of.
+    function _reject(uint256 jobId, uint256 id) private {
+        GhostEntry storage entry = _entries[jobId][id - 1];
+        _credit(jobId, entry.seller, _terms[jobId].stake);
+        entry.stage = 3;
+        ++entry.endings;
+        entry.last = entryFingerprint(jobId, id);
+    }
+
+    /// @dev Each approved entry that gave up or never answered costs the bond a fee.
+    function _returnBond(uint256 jobId) private {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        uint256 lost;
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            GhostEntry storage entry = _entries[jobId][id - 1];
+            if (entry.spoilt || entry.stage == 1) lost += terms.abortFee;
+        }
+        _jobs[jobId].bondReturned = true;
+        _credit(jobId, terms.buyer, terms.bond - lost);
+        _burn(jobId, lost);
+    }
+
+    function _burn(uint256 jobId, uint256 amount) private {
+        _jobs[jobId].pot -= amount;
+        burnt[_terms[jobId].token] += amount;
     }
 
     function _credit(uint256 jobId, address to, uint256 amount) private {
         // Underflows where a job would pay more than came in for it.
         _jobs[jobId].pot -= amount;
         owed[_terms[jobId].token][to] += amount;
+    }
+
+    /// @dev Whether the buyer may deliver or decline.
+    function _mayDecide(uint256 jobId) private view returns (bool) {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        GhostJob storage job = _jobs[jobId];
+        uint256 entries = _entries[jobId].length;
+        bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
+        return job.endings == 0 && !job.delivered && entries != 0 && closed
+            && block.timestamp <= terms.deliverBy && block.number > job.lastBlock;
+    }
+
+    /// @dev Whether an answer to the delivery may still come.
+    function _mayAnswer(uint256 jobId) private view returns (bool) {
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            if (_entries[jobId][id - 1].stage == 1 && block.timestamp <= _terms[jobId].acceptBy) return true;
+        }
+        return false;
     }
 
     /// @dev Whether the job's outcome is certain, or as good as that for `caller`.

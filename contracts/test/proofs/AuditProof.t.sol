@@ -34,7 +34,7 @@ contract AuditProofTest is ProofRefusals {
         vm.deal(stranger, 1_000 ether);
         terms = IAuditEscrow.Terms({
             buyer: buyer,
-            seller: address(0),
+            sellers: 0,
             token: ETHER,
             reward: REWARD,
             bond: 1 ether,
@@ -180,11 +180,10 @@ contract AuditProofTest is ProofRefusals {
     function test_RevertWhen_KeyIsOfRetrieval() public {
         vm.revertToState(beforeOpening);
         terms.admittedKeys = 0;
-        terms.bond = 0;
         IAuditEscrow.Offer memory offer = _offer();
         (offer.modelId, offer.bindingHash) = (retrieval.modelId, retrieval.bindingHash);
         vm.prank(buyer);
-        uint256 jobId = auditEscrow.open{value: REWARD}(terms, new bytes32[](0), "");
+        uint256 jobId = auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, new bytes32[](0), "");
         bytes32 stated = bytes32(retrieval.vk.code);
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, retrieval.modelId, stated));
@@ -200,7 +199,7 @@ contract AuditProofTest is ProofRefusals {
         vm.roll(block.number + 1);
         bytes32 entries = escrow.getJob(jobId).entriesHash;
         vm.prank(buyer);
-        escrow.deliver(jobId, terms, entries, keccak256("ciphertext"), "");
+        escrow.deliver(jobId, terms, entries, 1, keccak256("ciphertext"), "");
         vm.prank(entrant);
         escrow.accept(jobId, terms, 1);
     }
@@ -212,6 +211,7 @@ contract AuditProofTest is ProofRefusals {
             batch: batch,
             admitted: admitted,
             which: 0,
+            path: new bytes32[](0),
             encryptionKey: ""
         });
     }

@@ -10,7 +10,7 @@ use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 
-use super::Job;
+use super::{Job, sellers::SellersArgs};
 use crate::{
     amount::amount_text,
     binding::{bound, require_circuit},
@@ -34,6 +34,8 @@ pub(crate) struct EnterArgs {
     model: U256,
     #[command(flatten)]
     source: ModelSource,
+    #[command(flatten)]
+    sellers: SellersArgs,
     /// Public key to which the test set shall be sealed, from `assay dataset key`; or a file with a key for
     /// another kind of encryption, logged as it is
     #[arg(long, value_name = "age1...|FILE")]
@@ -101,6 +103,7 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
             batch: u32::try_from(batch).context("the runs are too long")?,
             admitted: job.order.admitted.clone(),
             which: U256::from(which),
+            path: args.sellers.path(session.chain.account()?, job.terms().sellers)?,
             encryptionKey: encryption_key.clone().into(),
         };
         let (entry, outcome) = job.escrow.enter(&job.order, offer).await?;

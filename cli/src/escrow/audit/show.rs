@@ -24,10 +24,12 @@ struct Report {
     /// The chain's time.
     now: u64,
     buyer: Address,
-    seller: Option<Address>,
+    /// Merkle root of the sellers that are named.
+    sellers: Option<B256>,
     token: Address,
     reward: Decimal,
     bond: Decimal,
+    bond_returned: bool,
     stake: Decimal,
     abort_fee: Decimal,
     root: B256,
@@ -132,13 +134,14 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
     let metric = metric.split(|byte| *byte == 0).next().unwrap_or(metric);
     Ok(Report {
         job: Decimal(order.job_id),
-        state: stored.map_or("unknown", |stored| state_name(stored.state)),
+        state: stored.as_ref().map_or("unknown", |stored| state_name(stored.state)),
         now,
         buyer: terms.buyer,
-        seller: Some(terms.seller).filter(|seller| *seller != Address::ZERO),
+        sellers: Some(terms.sellers).filter(|root| !root.is_zero()),
         token: terms.token,
         reward: Decimal(U256::from(terms.reward)),
         bond: Decimal(U256::from(terms.bond)),
+        bond_returned: stored.as_ref().is_some_and(|stored| stored.bondReturned),
         stake: Decimal(U256::from(terms.stake)),
         abort_fee: Decimal(U256::from(terms.abortFee)),
         root: B256::from(terms.testSetRoot),
@@ -167,6 +170,7 @@ fn text(report: &Report) -> String {
         let passed = if report.now > deadline { ", passed" } else { "" };
         format!("{deadline} (Unix time{passed})")
     };
+    let returned = if report.bond_returned { ", returned" } else { "" };
     let mut rows = vec![
         ("job", report.job.to_string()),
         ("state", report.state.to_owned()),
@@ -177,7 +181,7 @@ fn text(report: &Report) -> String {
         ("test set", report.root.to_string()),
         ("buyer", report.buyer.to_string()),
         ("reward", money(report.reward)),
-        ("buyer's bond", money(report.bond)),
+        ("buyer's bond", format!("{}{}", money(report.bond), returned)),
         ("stake", money(report.stake)),
         ("abort fee", money(report.abort_fee)),
         ("enter until", until(report.enter_by)),
@@ -188,6 +192,7 @@ fn text(report: &Report) -> String {
         ("entries", format!("{} of {}", report.entries.len(), report.max_entries)),
         ("hash of entries", report.entries_hash.to_string()),
     ];
+    rows.extend(report.sellers.map(|root| ("sellers named", root.to_string())));
     rows.extend(report.delivery.as_ref().map(|delivery| ("delivered", delivery.place.clone())));
     rows.extend(report.winner.map(|winner| ("paid to entry", winner.to_string())));
     let mut text = table(&rows);
