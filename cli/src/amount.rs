@@ -43,7 +43,6 @@ impl Amount {
         }
         Ok(amount.to())
     }
-
 }
 
 /// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or of a token `1000units`, in its smallest

@@ -10,6 +10,7 @@ import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IResultRegistry} from "./interfaces/IResultRegistry.sol";
 import {AuditTerms} from "./libraries/AuditTerms.sol";
+import {Claims} from "./libraries/Claims.sol";
 import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
@@ -23,6 +24,8 @@ import {Tallies, Tally} from "./libraries/Tally.sol";
 /// @title Escrow for accuracy audits: bounties and contests
 /// @notice See IAuditEscrow for the protocol.
 contract AuditEscrow is AuditJobs, Custody, ModelVerification {
+    using AuditTerms for Terms;
+
     /// @notice Latest deadline, counted from the opening.
     uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
 
@@ -132,18 +135,23 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
     }
 
     /// @inheritdoc IAuditEscrow
-    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        (, StoredEntry storage stored) = _answer(jobId, terms, entry);
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim) external nonReentrant {
+        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        if (claim < terms.required || claim > terms.items) {
+            revert Errors.ClaimOutOfRange(claim, terms.required, terms.items);
+        }
+        ++job.accepted;
         stored.state = EntryState.Accepted;
-        _tallies[jobId][entry - 1] = _tallies[jobId][entry - 1].accepted();
-        emit Events.EntryAccepted(jobId, entry);
+        stored.claim = SafeCast.toUint32(claim);
+        _claims[jobId][entry - 1] = SafeCast.toUint32(claim);
+        emit Events.EntryAccepted(jobId, entry, claim);
     }
 
     /// @inheritdoc IAuditEscrow
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
         (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
         ++job.aborted;
-        _end(jobId, terms, entry, stored, 0);
+        _end(jobId, terms, entry, stored, EntryState.Aborted);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -157,10 +165,10 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
     ) external nonReentrant {
         _job(jobId, terms);
         StoredEntry storage stored = _entries[jobId][entry];
-        // As long as an accepted entry has runs to prove and time for it, its job is neither undelivered nor
-        // settled: settling waits for it or ends it.
+        // Once the reward is paid, runs of others can only add to what goes on record.
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
-        Deadlines.requireNotPassed(jobId, terms.proveBy);
+        // The last window of all. Whether the claim's own has passed matters to the run that completes it.
+        Deadlines.requireNotPassed(jobId, terms.proveBy(terms.maxEntries - 1));
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
         uint256 bit = 2 ** (run & 0xff);
         uint256 proven = stored.proven[run >> 8];
@@ -173,9 +181,8 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         );
 
         stored.proven[run >> 8] = proven | bit;
-        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
-        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
         emit Events.AuditRunProven(jobId, entry, run, correct);
+        _count(jobId, terms, entry, stored.claim, correct);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -193,6 +200,8 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         } else if (state == State.Delivered) {
             winner = _winner(jobId, terms, job);
             state = winner == 0 ? State.Refunded : State.Paid;
+            // Paid before they had to answer, the others have spoilt nothing.
+            if (block.timestamp <= terms.acceptBy) job.waiting = 0;
             if (!job.bondReturned) _returnBond(jobId, terms, job);
         } else {
             revert Errors.JobNotOpen(jobId);
@@ -203,7 +212,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         uint256 ending = entries == 1 ? 1 : winner;
         StoredEntry storage stored = _entries[jobId][ending];
         if (_isLive(stored.state)) {
-            _end(jobId, terms, ending, stored, state == State.Undelivered ? entries : 0);
+            _end(jobId, terms, ending, stored, _outcome(jobId, terms, job, ending));
         }
         _credit(terms.token, winner == 0 ? terms.buyer : stored.seller, pot);
     }
@@ -213,11 +222,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
         if (!_isLive(stored.state)) revert Errors.EntryEnded(jobId, entry);
-        bool delivered = job.state != State.Open && job.state != State.Undelivered;
-        if (!delivered) Deadlines.requirePassed(jobId, terms.deliverBy);
-        else if (stored.state == EntryState.Entered) Deadlines.requirePassed(jobId, terms.acceptBy);
-        else if (_tallies[jobId][entry - 1].missing() != 0) Deadlines.requirePassed(jobId, terms.proveBy);
-        _end(jobId, terms, entry, stored, delivered ? 0 : job.entries);
+        _end(jobId, terms, entry, stored, _outcome(jobId, terms, job, entry));
     }
 
     /// @inheritdoc IAuditEscrow
@@ -252,7 +257,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         returns (uint256 jobId)
     {
         if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
-        AuditTerms.requireSound(terms, MAX_ENTRIES);
+        terms.requireSound(MAX_ENTRIES);
         if (admitted.length > MAX_ADMITTED_KEYS) {
             revert Errors.KeyListTooLong(admitted.length, MAX_ADMITTED_KEYS);
         }
@@ -305,32 +310,46 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         );
     }
 
-    /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more.
-    /// @param sharing Number of entries that share the bond because nothing was delivered; else zero.
+    /// @dev Ends a live entry. Callers make sure that its outcome cannot change any more.
     function _end(
         uint256 jobId,
         Terms calldata terms,
         uint256 entry,
         StoredEntry storage stored,
-        uint256 sharing
+        EntryState outcome
     ) private {
-        EntryState end = EntryState.Returned;
-        uint256 toSeller = terms.stake;
-        uint256 burnt;
-        if (sharing != 0) {
-            toSeller += terms.bond / sharing;
-        } else if (stored.state == EntryState.Entered) {
-            (end, burnt) = (EntryState.Aborted, terms.abortFee);
-            toSeller -= burnt;
-        } else if (_tallies[jobId][entry - 1].correct() < terms.required) {
-            (end, toSeller) = (EntryState.Forfeited, 0);
+        stored.state = outcome;
+        emit Events.EntrySettled(jobId, entry, outcome);
+        uint256 amount = terms.stake;
+        if (outcome == EntryState.Returned) {
+            StoredJob storage job = _jobs[jobId];
+            // Nothing was delivered: the entries share the bond.
+            if (_isUndelivered(job.state)) amount += terms.bond / job.entries;
+        } else if (terms.abortFee != 0) {
+            amount -= terms.abortFee;
+            _burn(terms.token, terms.abortFee);
         }
+        address payee = outcome == EntryState.Forfeited ? terms.buyer : stored.seller;
+        if (amount != 0) _credit(terms.token, payee, amount);
+    }
 
-        stored.state = end;
-        emit Events.EntrySettled(jobId, entry, end);
-        if (toSeller != 0) _credit(terms.token, stored.seller, toSeller);
-        if (end == EntryState.Forfeited) _credit(terms.token, terms.buyer, terms.stake);
-        if (burnt != 0) _burn(terms.token, burnt);
+    /// @dev Adds a run to an entry's count, and keeps whether that proves its claim, which it has to in the claim's
+    /// own window.
+    function _count(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim, uint256 correct)
+        private
+    {
+        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
+        uint256 before = tallies[entry - 1].correct();
+        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
+        StoredJob storage job = _jobs[jobId];
+        // Of a job that has ended nothing changes but what goes on record.
+        if (before >= claim || before + correct < claim || job.state != State.Delivered) return;
+
+        // Up to acceptBy claims may still come in, and no window has passed.
+        if (block.timestamp > terms.acceptBy) {
+            Deadlines.requireNotPassed(jobId, terms.proveBy(Claims.turnOf(_claims[jobId], entry)));
+        }
+        job.proven |= SafeCast.toUint16(2 ** (entry - 1));
     }
 
     /// @dev Gives the entries that the buyer does not approve of their stakes back.
@@ -389,25 +408,48 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         }
     }
 
-    /// @dev The entry of a delivered job that gets the reward, zero for none. Reverts as long as a count may
-    /// change that matters.
+    /// @dev The entry of a delivered job that gets the reward, zero for none: the first claim that is proven, once
+    /// the windows of all before it have passed. Reverts as long as another may come before it.
     function _winner(uint256 jobId, Terms calldata terms, StoredJob storage job)
         private
         view
         returns (uint256 winner)
     {
-        uint256 entries = job.entries;
-        bool decided = job.waiting == 0 || block.timestamp > terms.acceptBy;
-        // No seller that has not answered has a count, and the highest that is too low is no count either.
-        uint256 highest = terms.required - 1;
-        for (uint256 entry = 1; entry <= entries; ++entry) {
-            Tally tally = _tallies[jobId][entry - 1];
-            if (tally.isProving() && block.timestamp <= terms.proveBy) decided = false;
-            uint64 correct = tally.correct();
-            if (correct > highest) (winner, highest) = (entry, correct);
+        uint32[MAX_ENTRIES] memory claims = _claims[jobId];
+        winner = Claims.first(claims, job.proven);
+        uint256 turn = winner == 0 ? job.accepted : Claims.turnOf(claims, winner);
+        bool decided = turn <= terms.turnsPassed();
+        if (job.waiting != 0 && block.timestamp <= terms.acceptBy) {
+            // Who has not answered may claim everything, and does not come before an earlier entry by that.
+            decided = decided && winner != 0 && claims[winner - 1] == terms.items
+                && job.waiting & (2 ** winner - 1) == 0;
         }
-        bool early = entries == 1 && winner != 0 && msg.sender == _entries[jobId][1].seller;
-        if (!early && !decided) revert Errors.Undecided(jobId);
+        if (!decided) revert Errors.Undecided(jobId);
+    }
+
+    /// @dev How a live entry ends. Reverts as long as that is not certain.
+    function _outcome(uint256 jobId, Terms calldata terms, StoredJob storage job, uint256 entry)
+        private
+        view
+        returns (EntryState)
+    {
+        if (_isUndelivered(job.state)) {
+            Deadlines.requirePassed(jobId, terms.deliverBy);
+            return EntryState.Returned;
+        }
+        uint256 bit = 2 ** (entry - 1);
+        if (_entries[jobId][entry].state == EntryState.Entered) {
+            if (job.waiting & bit == 0) return EntryState.Returned;
+            Deadlines.requirePassed(jobId, terms.acceptBy);
+            return EntryState.Aborted;
+        }
+        if (job.proven & bit != 0) return EntryState.Returned;
+        uint32[MAX_ENTRIES] memory claims = _claims[jobId];
+        uint256 leader = Claims.first(claims, job.proven);
+        // Its turn does not come.
+        if (leader != 0 && Claims.comesBefore(claims, leader, entry)) return EntryState.Returned;
+        Deadlines.requirePassed(jobId, terms.proveBy(Claims.turnOf(claims, entry)));
+        return EntryState.Forfeited;
     }
 
     /// @dev Named sellers have one place each: else one of them could take all the places.
@@ -415,7 +457,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         private
         view
     {
-        if (!AuditTerms.names(terms, msg.sender, path)) revert Errors.SellerNotNamed(msg.sender);
+        if (!terms.names(msg.sender, path)) revert Errors.SellerNotNamed(msg.sender);
         for (uint256 entry = 1; entry <= entries; ++entry) {
             if (_entries[jobId][entry].seller == msg.sender) revert Errors.AlreadyEntered(jobId, entry);
         }

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
 import {AuditTerms} from "./libraries/AuditTerms.sol";
+import {Claims} from "./libraries/Claims.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Tally} from "./libraries/Tally.sol";
 
@@ -16,6 +17,9 @@ abstract contract AuditJobs is IAuditEscrow {
         uint16 waiting;
         // Approved entries whose sellers have aborted.
         uint8 aborted;
+        // Entries whose sellers have accepted, and a bit for each whose claim is proven.
+        uint8 accepted;
+        uint16 proven;
         bool bondReturned;
         uint64 lastEntryBlock;
         bytes32 entriesHash;
@@ -26,12 +30,13 @@ abstract contract AuditJobs is IAuditEscrow {
         uint32 batch;
         EntryState state;
         bool certified;
+        uint32 claim;
         uint256 modelId;
         // A bit for each run, 256 to a slot.
         mapping(uint256 bucket => uint256) proven;
     }
 
-    /// @notice Largest number of entries: settling a job looks at the tallies of all of them.
+    /// @notice Largest number of entries: settling a job looks at the claims of all of them.
     uint256 public constant MAX_ENTRIES = 16;
 
     /// @inheritdoc IAuditEscrow
@@ -40,8 +45,11 @@ abstract contract AuditJobs is IAuditEscrow {
     mapping(uint256 jobId => StoredJob) internal _jobs;
     mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) internal _entries;
 
-    /// @dev Apart from the entries, four to a slot, so that settling reads four slots at most.
+    /// @dev Four to a slot.
     mapping(uint256 jobId => Tally[MAX_ENTRIES]) internal _tallies;
+
+    /// @dev Of each entry, again; eight to a slot, so that whose turn it is is read from two.
+    mapping(uint256 jobId => uint32[MAX_ENTRIES]) internal _claims;
 
     /// @inheritdoc IAuditEscrow
     function getJob(uint256 jobId) external view returns (Job memory) {
@@ -52,6 +60,8 @@ abstract contract AuditJobs is IAuditEscrow {
             entries: job.entries,
             waiting: job.waiting,
             aborted: job.aborted,
+            accepted: job.accepted,
+            proven: job.proven,
             bondReturned: job.bondReturned,
             lastEntryBlock: job.lastEntryBlock,
             entriesHash: job.entriesHash,
@@ -68,6 +78,8 @@ abstract contract AuditJobs is IAuditEscrow {
             seller: stored.seller,
             modelId: stored.modelId,
             batch: stored.batch,
+            claim: stored.claim,
+            turn: stored.claim == 0 ? 0 : Claims.turnOf(_claims[jobId], entry),
             correct: tally.correct(),
             missing: tally.missing(),
             certified: stored.certified
@@ -90,6 +102,11 @@ abstract contract AuditJobs is IAuditEscrow {
     function _entry(uint256 jobId, uint256 entry) internal view returns (StoredEntry storage stored) {
         stored = _entries[jobId][entry];
         if (stored.state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
+    }
+
+    /// @dev Of a job with entries.
+    function _isUndelivered(State state) internal pure returns (bool) {
+        return state == State.Open || state == State.Undelivered;
     }
 
     function _isLive(EntryState state) internal pure returns (bool) {

@@ -20,19 +20,23 @@ play(stage, "a bounty is lost by a model that is too weak, whatever its seller c
   audit.deliver();
   refused(`classifies ${found.coarseCorrect} of the ${ITEMS} items correctly`, () =>
     audit.accept(seller, "coarseAudit"));
-  audit.send(seller, "accept", "--unchecked");
+  refused("--claim", () => audit.send(seller, "accept", "--unchecked"));
+  refused("ClaimOutOfRange", () => audit.send(seller, "accept", "--unchecked", "--claim", String(ITEMS + 1)));
+  audit.send(seller, "accept", "--unchecked", "--claim", String(ITEMS));
   const proofs = stage.file("proofs");
   audit.prove("coarseAudit", entered, proofs);
   assert.ok(found.coarseCorrect < ITEMS);
   refused("the escrow refuses run 0", () => audit.submit(seller, forge(stage, "count", proofs)));
   assert.equal(audit.submit(seller, proofs).correct, String(found.coarseCorrect));
+  refused("Undecided", () => audit.send(buyer, "settle"));
+  await stage.pass(4 * HOUR + 1);
   const end = audit.send(buyer, "settle");
   assert.deepEqual([end.state, end.winner], ["refunded", null]);
-  await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE]]);
+  await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE - FEE]], FEE);
   refused("has a credit of 0 ETH", () => seller.withdraw("audit"));
 });
 
-play(stage, "a contest of two sellers goes to the better one", async () => {
+play(stage, "a contest of two sellers goes to the higher claim, for one seller's proofs", async () => {
   const { set } = found.short;
   const audit = new Audit(prepared, buyer.send(
     "escrow", "audit", "open", "--set", set, "--required", "1", "--max-entries", "2",
@@ -45,14 +49,14 @@ play(stage, "a contest of two sellers goes to the better one", async () => {
   audit.deliver();
   audit.accept(rival, "coarseAudit");
   audit.accept(seller, "audit");
-  const correct = (actor, circuit, entered) => {
-    const proofs = stage.file(circuit);
-    audit.prove(circuit, entered, proofs);
-    return audit.submit(actor, proofs).correct;
-  };
-  assert.equal(correct(rival, "coarseAudit", coarse), String(BATCH - 1));
+  const claims = audit.show().entries.map(({ claim, prove_by }) => [claim, prove_by]);
+  assert.deepEqual(claims.map(([claim]) => claim), [String(BATCH - 1), String(BATCH)]);
+  assert.equal(claims[0][1] - claims[1][1], audit.show().prove_window, "one window after the other");
   refused("Undecided", () => audit.send(rival, "settle"));
-  assert.equal(correct(seller, "audit", good), String(BATCH));
+  const proofs = stage.file("proofs");
+  audit.prove("audit", good, proofs);
+  const { correct, claim } = audit.submit(seller, proofs);
+  assert.deepEqual([correct, claim], [String(BATCH), String(BATCH)]);
   const end = audit.send(deployer, "settle");
   assert.deepEqual([end.state, end.winner], ["paid", good.entry]);
   audit.send(deployer, "release", "--entry", coarse.entry);
@@ -105,37 +109,50 @@ play(stage, "an audit that nobody enters is refunded", async () => {
   await audit.ended("refunded", [[buyer, REWARD + BOND]]);
 });
 
-describe("an audit without a list of models and with short windows", () => {
+play(stage, "a claim that is not proven gives way to the next one", async () => {
+  const audit = Audit.open(prepared, "--required", "1", "--max-entries", "2");
+  const [bold, honest] = [audit.enter(rival, "coarseAudit"), audit.enter(seller, "audit")];
+  audit.deliver();
+  audit.send(rival, "accept", "--unchecked", "--claim", String(ITEMS));
+  audit.send(seller, "accept", "--unchecked", "--claim", String(BATCH));
+  const proofs = stage.file("proofs");
+  audit.prove("audit", honest, proofs, "--runs", "0", "1");
+  await stage.pass(4 * HOUR + 1);
+  refused("Undecided", () => audit.send(buyer, "settle"));
+  audit.submit(seller, proofs);
+  const end = audit.send(buyer, "settle");
+  assert.deepEqual([end.state, end.winner], ["paid", honest.entry]);
+  audit.send(buyer, "release", "--entry", bold.entry);
+  assert.deepEqual(audit.show().entries.map(({ state }) => state), ["forfeited", "returned"]);
+  await audit.ended("paid", [[buyer, BOND + STAKE - FEE], [seller, REWARD + STAKE]], FEE);
+});
+
+describe("an audit without a list of models", () => {
   let audit;
   const foreign = () => stage.file("foreign.pub");
   /** Enters with a key of another kind. */
-  const enter = (...options) => {
+  const enter = () => {
     fs.writeFileSync(foreign(), "a key for another program");
     return audit.send(seller, "enter", "--model", prepared.registered.coarseAudit.id,
-      "--architecture", found.circuits.coarseAudit.architecture, "--encryption-key", foreign(), ...options);
+      "--architecture", found.circuits.coarseAudit.architecture, "--encryption-key", foreign());
   };
   const scene = prepare(stage, () => {
     audit = new Audit(prepared, buyer.send(
       "escrow", "audit", "open", "--set", found.test.set, "--required", "1", "--reward", wei(REWARD),
-      "--stake", wei(STAKE), "--enter-within", "60", "--deliver-within", "60", "--accept-within", "60",
-      "--prove-within", "60", "--admit-at-delivery",
+      "--stake", wei(STAKE), "--enter-within", "60", "--deliver-within", "600", "--accept-within", "600",
+      "--prove-within", "600", "--admit-at-delivery",
     ));
   });
 
-  play(scene, "is entered only by a seller that knows them to be short", () => {
-    refused("60 s to accept", () => enter());
-    enter("--short-windows");
-  });
-
   play(scene, "cannot be sealed to a key of another program", () => {
-    enter("--short-windows");
+    enter();
     refused("no key that files are sealed to", () => audit.send(
       buyer, "deliver", "--set", found.test.set, "--data", stage.file("x"), "--place", "-", "--trust-registry",
     ));
   });
 
   play(scene, "gets the set, encrypted by other means, when the buyer approves of the entries it knows", async () => {
-    enter("--short-windows");
+    enter();
     const encrypted = stage.file("other-means");
     fs.writeFileSync(encrypted, "what that key opens");
     const deliver = (...trusted) => audit.send(buyer, "deliver", "--data", encrypted, "--place", "-", ...trusted);

@@ -52,13 +52,13 @@ pub(crate) enum AuditCommand {
     #[command(after_help = "Example:
   assay escrow audit return-bond 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
     ReturnBond(JobArgs),
-    /// Seller: confirm the delivery, and answer for the count from now on
+    /// Seller: confirm the delivery, and claim how many items are correct
     Accept(accept::AcceptArgs),
     /// Seller: give up for the abort fee, which is burnt
     #[command(after_help = "Example:
   assay escrow audit abort 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
     Abort(EntryArgs),
-    /// Seller: hand in the proofs of the runs
+    /// Seller: hand in the proofs of the runs, which only the highest claim needs
     Submit(SubmitArgs),
     /// Anybody: end a job whose outcome is certain, and with it its leading entry
     #[command(after_help = "Example:
@@ -94,7 +94,8 @@ pub(crate) struct EntryArgs {
     --private-key-file seller.key
 
 The context is shown by `assay escrow audit enter` and `show`. Runs that are proven on chain already
-are left out, so the command can be repeated.")]
+are left out, so the command can be repeated. Only the first claim has to be proven, the highest one; the others
+when its window has passed without.")]
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     entry: EntryArgs,
@@ -277,10 +278,10 @@ struct SubmitReport {
     entry: Decimal,
     #[serde(flatten)]
     submitted: Submitted,
-    /// Of the entry: items proven correct, and runs still missing.
+    /// Of the entry: items proven correct, runs still missing, and items that have to be proven correct.
     correct: Decimal,
     missing: Decimal,
-    required: u32,
+    claim: Decimal,
 }
 
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
@@ -311,14 +312,14 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
             submitted,
             correct: Decimal(stored.correct),
             missing: Decimal(stored.missing),
-            required: job.terms().required,
+            claim: Decimal(stored.claim),
         })
     })?;
     output.finish(&report, || {
         table(&[
             ("job", format!("{}, entry {}", report.job, report.entry)),
             ("runs", report.submitted.text(report.missing)),
-            ("correct", format!("{}, {} required", report.correct, report.required)),
+            ("correct", format!("{}, {} claimed", report.correct, report.claim)),
             ("gas", report.submitted.gas_used.to_string()),
         ])
     })

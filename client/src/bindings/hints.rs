@@ -61,7 +61,11 @@ pub(super) const HINTS: &[(&str, &str)] = &[
         "DeadlineNotPassed",
         "the other side still has time; try again after the deadline (Unix time)",
     ),
-    ("DeadlineOutOfRange", "the deadline is past, or too far away; give another number of seconds"),
+    (
+        "DeadlineOutOfRange",
+        "the deadline is past, too soon after the one before, or too far away; give another number of \
+         seconds",
+    ),
     ("WrongCaller", "this step belongs to the account named first; sign with its key"),
     ("WrongJobState", "the job is at another step; `show` tells which"),
     // Audits and retrievals
@@ -82,6 +86,10 @@ pub(super) const HINTS: &[(&str, &str)] = &[
     ("AlreadyEntered", "a named seller enters once; go on with the entry that is there"),
     ("ApprovedOutOfRange", "approve of one entry at least; `decline` turns all of them away"),
     ("BondReturned", "the bond was returned already; look at the buyer's credit"),
+    (
+        "ClaimOutOfRange",
+        "claim what the model classifies correctly; with fewer than the job requires, give the entry up",
+    ),
     ("EntriesFull", "the job takes no more sellers; look for another one"),
     (
         "EntriesOpen",

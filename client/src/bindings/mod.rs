@@ -261,6 +261,7 @@ sol! {
         error EntryNotFound(uint256 jobId, uint256 entry);
         error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
         error EntryEnded(uint256 jobId, uint256 entry);
+        error ClaimOutOfRange(uint256 claim, uint256 minimum, uint256 maximum);
         error CorrectOutOfRange(uint256 correct, uint256 items);
         error NotCertifiable(uint256 jobId, uint256 entry);
         error AlreadyCertified(uint256 jobId, uint256 entry);

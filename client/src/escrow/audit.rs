@@ -217,18 +217,19 @@ impl AuditEscrow {
         Ok((self.contract.event(&outcome)?, outcome))
     }
 
-    /// The signing account answers for the count of its entry from here on.
+    /// The signing account claims that so many items are correct, and answers for it from here on.
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
-    /// `WrongEntryState` and `DeadlinePassed`.
+    /// `WrongEntryState`, `ClaimOutOfRange` and `DeadlinePassed`.
     pub async fn accept(
         &self,
         order: &AuditOrder,
         entry: U256,
+        claim: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.contract.send(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry, claim }).await
     }
 
     /// The signing account gives up its entry and loses the abort fee, which is burnt.
@@ -345,6 +346,12 @@ pub fn admitted_keys(admitted: &[B256]) -> B256 {
     if admitted.is_empty() { B256::ZERO } else { keccak256(admitted.concat()) }
 }
 
+/// Last second in which the claim of an entry is proven that comes after `turn` others.
+pub fn prove_by(terms: &Terms, turn: U256) -> u64 {
+    let windows = turn.saturating_to::<u64>().saturating_add(1);
+    terms.acceptBy.saturating_add(windows.saturating_mul(terms.proveWindow))
+}
+
 /// A bit for each of these entries, from bit 0 for entry 1. There is no entry 0, and none above 16.
 fn bitmap(entries: &[U256]) -> U256 {
     let bit = |entry: &U256| U256::ONE << (*entry).saturating_sub(U256::ONE);
@@ -380,6 +387,14 @@ mod tests {
         words[9 * 32 + 31] = 30;
         words[10 * 32 + 31] = 29;
         assert_eq!(terms_hash(&terms), keccak256(words));
+    }
+
+    #[test]
+    fn each_claim_has_a_window_of_its_own() {
+        let terms = Terms { acceptBy: 1_000, proveWindow: 600, ..Terms::default() };
+        assert_eq!(prove_by(&terms, U256::ZERO), 1_600);
+        assert_eq!(prove_by(&terms, U256::from(15)), 10_600);
+        assert_eq!(prove_by(&terms, U256::MAX), u64::MAX);
     }
 
     #[test]

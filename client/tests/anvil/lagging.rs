@@ -58,9 +58,9 @@ async fn the_end_of_an_audit_is_read_from_its_transaction() {
         required: 1,
         maxEntries: 1,
         enterBy: now + 10,
-        deliverBy: now + 20,
-        acceptBy: now + 30,
-        proveBy: now + 40,
+        deliverBy: now + 610,
+        acceptBy: now + 1_210,
+        proveWindow: 600,
         ..Terms::default()
     };
     let escrow: AuditEscrow = at(&stage.chain, &plan);

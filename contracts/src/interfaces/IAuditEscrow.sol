@@ -8,8 +8,14 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// @notice A buyer pays for a model that classifies at least `required` of the `items` of a hidden,
 /// committed test set correctly. Sellers enter with a committed model and a stake, before they can know
 /// the test set; then the buyer delivers it, encrypted, to the entries that it approves of; then each of their
-/// sellers accepts or aborts; then the counts are proven, run by run. With `maxEntries` = 1 this is a bounty for
-/// one seller, with more a contest: the highest proven count wins, among equal ones the earlier entry.
+/// sellers accepts, with a claim of how many items are correct, or aborts; then the highest claim is proven, run by
+/// run. With `maxEntries` = 1 this is a bounty for one seller, with more a contest.
+///
+/// Claims take turns, the highest first, among equal ones the earlier entry: the first has one window after
+/// `acceptBy`, the second the window after that, and so on. A proof may come earlier than its window, never later.
+/// The first claim that is proven wins once the windows of all before it have passed; a claim of all items, proven,
+/// wins at once. A claim that is not proven in its window forfeits the stake; those that come after the winner need
+/// no proof, and get their stakes back. So claim what you can prove, and no more: nobody is asked to prove less.
 ///
 /// The job holds reward and bond, each entry its stake, and job and entries end apart from each other:
 ///
@@ -17,14 +23,15 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// entry: Entered -> Accepted -> Returned or Forfeited; Entered -> Aborted, or Returned if not delivered to.
 ///
 /// The last of each are final. Whoever is silent at a deadline loses by it: the buyer who neither delivers nor
-/// declines loses the bond to the entries, the seller who does not answer has aborted, the seller who accepted
-/// and does not prove `required` loses the stake. After the deadlines anybody can end everything. There is no
+/// declines loses the bond to the entries, the seller who does not answer has aborted, the seller who does not
+/// prove its claim when its turn has come loses the stake. After the deadlines anybody can end everything. There is no
 /// owner, no pause, no upgrade and no cancellation.
 ///
 /// Nobody can see whether a delivery is garbage or a seller has lost its nerve. So each entry that aborts after
 /// a delivery costs both sides `abortFee`: it is burnt from the stake and once more from the buyer's bond, and
 /// nobody gains by it. A buyer loses a fee for each approved entry that stays away, whatever the reason: it
-/// approves of those entries only whose sellers it expects to go on.
+/// approves of those entries only whose sellers it expects to go on. Of a forfeited stake `abortFee` is burnt as
+/// well: else puppets of the buyer could hold a contest up with claims that cost it nothing.
 ///
 /// Public inputs of a run's proof, each below the scalar modulus r of BN254: [context, testSetRoot, first
 /// index, items, correct]; context = {contextOf}(job id, seller of the entry), so that a copied proof helps
@@ -47,7 +54,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Delivered,
         /// The reward was credited to the winner.
         Paid,
-        /// Nobody entered, the buyer declined, or no entry reached `required`; the reward was credited to the buyer.
+        /// Nobody entered, the buyer declined, or no claim was proven; the reward was credited to the buyer.
         Refunded,
         /// Nothing was delivered; the reward was credited to the buyer, the bond is shared by the entries.
         Undelivered
@@ -61,10 +68,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Entered,
         /// The seller accepted the delivery and answers for its count with the stake.
         Accepted,
-        /// The stake was credited to the seller: `required` was reached, the buyer did not approve of the entry, or
-        /// nothing was delivered, and then with a share of the bond.
+        /// The stake was credited to the seller: the claim was proven or did not have to be, the buyer did not
+        /// approve of the entry, or nothing was delivered, and then with a share of the bond.
         Returned,
-        /// Fewer than `required` were proven; the stake was credited to the buyer.
+        /// The claim was not proven in its window; the abort fee was burnt, the buyer was credited the rest.
         Forfeited,
         /// The seller gave up or did not answer; the abort fee was burnt, the seller was credited the rest.
         Aborted
@@ -77,7 +84,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// ascending order; so one seller's leaf names that seller alone. Without names one person can take all
     /// places of a contest with weights that do not exist.
     /// @param token ERC-20 token of all amounts, or the zero address for ether.
-    /// @param reward What the best entry with at least `required` correct is paid; not zero.
+    /// @param reward What the entry with the highest claim that is proven is paid; not zero.
     /// @param bond The buyer's, at least `abortFee` for each of `maxEntries`. It is returned once the sellers have
     /// answered or `acceptBy` has passed, less the fees that are burnt, and lost to the entries if the buyer
     /// neither delivers nor declines. A seller counts on no more than bond / maxEntries: the buyer can take the
@@ -89,12 +96,13 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param metric What counts as correct, for the record, as a short string ("top-1"); not zero.
     /// @param items Number of items n that are measured, at least 1: the set's, or fewer, since its first
     /// runs can be proven alone under the same root.
-    /// @param required Number of items t that must be correct; in [1, n].
+    /// @param required Number of items t that a claim has to reach; in [1, n].
     /// @param maxEntries Largest number of entries; in [1, 16].
     /// @param enterBy Last second in which sellers may enter; in the future.
-    /// @param deliverBy Last second for the delivery; after `enterBy`.
-    /// @param acceptBy Last second in which sellers accept or abort; after `deliverBy`.
-    /// @param proveBy Last second in which runs are proven; after `acceptBy`, at most 365 days ahead.
+    /// @param deliverBy Last second for the delivery; at least 10 minutes after `enterBy`.
+    /// @param acceptBy Last second in which sellers accept or abort; at least 10 minutes after `deliverBy`.
+    /// @param proveWindow Seconds in which a claim is proven when its turn has come, at least 600; `maxEntries`
+    /// windows after `acceptBy` end at most 365 days ahead.
     /// @param admittedKeys keccak256 of the concatenated {admissionHashOf} of each verifying key and verifier
     /// that is admitted, or zero: then delivering is the buyer's approval of the models that entered.
     struct Terms {
@@ -113,15 +121,14 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint64 enterBy;
         uint64 deliverBy;
         uint64 acceptBy;
-        uint64 proveBy;
+        uint64 proveWindow;
         bytes32 admittedKeys;
     }
 
     /// @notice What a seller enters with.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
-    /// @param batch Items that one proof covers, as the model's verifying key says; not so few that there are
-    /// 2^31 runs.
+    /// @param batch Items that one proof covers, as the model's verifying key says.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
     /// @param path Merkle path from the caller to the terms' `sellers`; ignored where nobody is named.
@@ -141,6 +148,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param entries Number of entries; their ids run from 1 to this number.
     /// @param waiting A bit for each approved entry whose seller has not answered, from bit 0 for entry 1.
     /// @param aborted Number of approved entries whose sellers have given up.
+    /// @param accepted Number of entries whose sellers have made a claim.
+    /// @param proven A bit for each entry whose claim is proven, from bit 0 for entry 1.
     /// @param bondReturned Whether the bond of a delivered job has been returned.
     /// @param lastEntryBlock Block of the latest entry.
     /// @param entriesHash See {deliver}.
@@ -150,6 +159,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint256 entries;
         uint256 waiting;
         uint256 aborted;
+        uint256 accepted;
+        uint256 proven;
         bool bondReturned;
         uint256 lastEntryBlock;
         bytes32 entriesHash;
@@ -161,6 +172,9 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param seller Who entered it.
     /// @param modelId Id of its model in the registry.
     /// @param batch Items that one proof covers.
+    /// @param claim Number of items that the seller claims to be classified correctly; zero as long as it has not.
+    /// @param turn How many claims come before this one, of those made so far. It is proven until acceptBy +
+    /// (turn + 1) * proveWindow.
     /// @param correct Number of items proven to be classified correctly so far.
     /// @param missing Number of runs not yet proven.
     /// @param certified Whether the result has been recorded.
@@ -169,6 +183,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
         address seller;
         uint256 modelId;
         uint256 batch;
+        uint256 claim;
+        uint256 turn;
         uint256 correct;
         uint256 missing;
         bool certified;
@@ -177,8 +193,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice Opens a job and escrows reward and bond from the caller. Ether comes with the call, exactly;
     /// tokens are taken by allowance, and a token of which another amount arrives is refused.
     /// @dev Errors: WrongCaller, ZeroValue, AbortFeeOutOfRange, PublicInputOutOfRange, RequiredOutOfRange,
-    /// MaxEntriesOutOfRange, BondBelowFees, DeadlineOutOfRange, KeyListTooLong, KeyListMismatch, HintTooLong; of a
-    /// deposit.
+    /// MaxEntriesOutOfRange, BondBelowFees, DeadlineOutOfRange, TermOutOfRange, KeyListTooLong, KeyListMismatch,
+    /// HintTooLong; of a deposit.
     /// @param terms What is offered; the caller is its buyer.
     /// @param admitted The list that `terms.admittedKeys` is the hash of, at most 64; empty for no list.
     /// @param hint For sellers (a URI or inline bytes, at most 4096); only logged.
@@ -205,7 +221,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
     /// The model is fixed from here on.
     /// @dev Errors: WrongJobState, DeadlinePassed, SellerNotNamed, AlreadyEntered, EntriesFull, HintTooLong,
-    /// KeyListMismatch, KeyNotAdmitted, RunOutOfRange; of admission; of a deposit.
+    /// KeyListMismatch, KeyNotAdmitted; of admission; of a deposit.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param offer What the caller enters with.
@@ -270,24 +286,31 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param terms The job's terms, as opened.
     function returnBond(uint256 jobId, Terms calldata terms) external;
 
-    /// @notice The seller confirms that it holds the items behind the root, and from here on answers for its
-    /// count with the stake. Up to `acceptBy`.
-    /// @dev Errors: EntryNotFound, WrongCaller, WrongJobState, WrongEntryState, DeadlinePassed.
+    /// @notice The seller confirms that it holds the items behind the root, and claims how many of them its model
+    /// classifies correctly. It answers for the claim with its stake. Up to `acceptBy`.
+    ///
+    /// The count is known exactly before anything is proven: it is that of the integer network. A claim that is
+    /// too high loses the stake when its turn comes, one that is too low loses to a higher one.
+    /// @dev Errors: EntryNotFound, WrongCaller, WrongJobState, WrongEntryState, DeadlinePassed, ClaimOutOfRange.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param entry Id of the caller's entry within the job.
-    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
+    /// @param claim At least `required`, at most `items`.
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim) external;
 
     /// @notice The seller gives up (the delivery is not what the root commits to, or its model is too weak)
     /// and gets its stake less the abort fee, which is burnt. Up to `acceptBy`; afterwards {release} does the same.
-    /// @dev Errors: as {accept}.
+    /// @dev Errors: as {accept}, without ClaimOutOfRange.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param entry Id of the caller's entry within the job.
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Shows how many items of a run an accepted entry's model classifies correctly. Open to anyone,
-    /// up to `proveBy`, once for each run, in any order. A bad proof reverts and decides nothing.
+    /// once for each run, in any order, as early as the entry is accepted. A bad proof reverts and decides nothing.
+    ///
+    /// The run with which the count reaches the claim proves it, and reverts with DeadlinePassed when the claim's
+    /// window has passed: acceptBy + (turn + 1) * proveWindow, see {getEntry}. No further runs are needed.
     /// @dev Errors: EntryNotFound, WrongEntryState, DeadlinePassed, RunOutOfRange, RunAlreadyProven,
     /// CorrectOutOfRange; of a proof.
     /// @param jobId The job's id.
@@ -306,17 +329,20 @@ interface IAuditEscrow is ICustody, IModelVerification {
     ) external;
 
     /// @notice Ends the job, and with it the entry that wins, or that is alone in it. Open to anyone as soon as
-    /// the outcome is certain: nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count
-    /// can change any more, at the latest after `proveBy`. A seller alone in the job may also settle as soon as
-    /// `required` is reached. Only the seller, because a result with runs unproven is on record as that much at
-    /// least.
+    /// the outcome is certain: nobody entered by `enterBy`; nothing was delivered by `deliverBy`; a claim is proven
+    /// and none can come before it any more; or no claim is proven and all windows have passed. Returns the bond,
+    /// too, if that has not been done.
+    ///
+    /// A claim of all items, proven, is paid without waiting for later entries. Those of them that have not
+    /// answered get their stakes back, and cost nobody a fee.
     /// @dev Errors: JobNotOpen, DeadlineNotPassed, Undecided.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     function settle(uint256 jobId, Terms calldata terms) external;
 
-    /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered, after `acceptBy` if
-    /// the seller did not answer, and else when all its runs are proven or `proveBy` has passed.
+    /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered; after `acceptBy` if the
+    /// seller did not answer, or at once if the reward was paid before it had to; and else when its claim is proven,
+    /// when one before it is proven, or when its window has passed.
     /// @dev Errors: EntryNotFound, EntryEnded, DeadlineNotPassed.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.

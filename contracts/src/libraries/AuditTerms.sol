@@ -29,9 +29,24 @@ library AuditTerms {
         uint256 fees = uint256(terms.maxEntries) * terms.abortFee;
         if (terms.bond < fees) revert Errors.BondBelowFees(terms.bond, fees);
         Deadlines.requireOrder(block.timestamp, terms.enterBy);
-        Deadlines.requireOrder(terms.enterBy, terms.deliverBy);
-        Deadlines.requireOrder(terms.deliverBy, terms.acceptBy);
-        Deadlines.requireOrder(terms.acceptBy, terms.proveBy);
+        Deadlines.requireWindow(terms.enterBy, terms.deliverBy);
+        Deadlines.requireWindow(terms.deliverBy, terms.acceptBy);
+        // One claim after the other may have to be waited for.
+        uint256 longest = (block.timestamp + Deadlines.MAX_DURATION - terms.acceptBy) / terms.maxEntries;
+        if (terms.proveWindow < Deadlines.MIN_WINDOW || terms.proveWindow > longest) {
+            revert Errors.TermOutOfRange("proveWindow", terms.proveWindow, Deadlines.MIN_WINDOW, longest);
+        }
+    }
+
+    /// @notice Last second in which a claim is proven that comes after `turn` others.
+    function proveBy(IAuditEscrow.Terms calldata terms, uint256 turn) internal pure returns (uint256) {
+        return uint256(terms.acceptBy) + (turn + 1) * terms.proveWindow;
+    }
+
+    /// @notice How many windows for proofs have passed.
+    function turnsPassed(IAuditEscrow.Terms calldata terms) internal view returns (uint256) {
+        if (block.timestamp <= terms.acceptBy) return 0;
+        return (block.timestamp - terms.acceptBy - 1) / terms.proveWindow;
     }
 
     /// @notice Whether the terms name this seller. The leaves are hashes of hashes, so no node is one.

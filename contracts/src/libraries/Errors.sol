@@ -185,6 +185,8 @@ library Errors {
     error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
     /// @notice The entry has been ended.
     error EntryEnded(uint256 jobId, uint256 entry);
+    /// @notice A claim below what is required, which no reward is paid for, or above what there is.
+    error ClaimOutOfRange(uint256 claim, uint256 minimum, uint256 maximum);
     /// @notice More items correct than the run has.
     error CorrectOutOfRange(uint256 correct, uint256 items);
     /// @notice The entry has no result to record (yet).

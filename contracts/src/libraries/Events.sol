@@ -117,15 +117,15 @@ library Events {
     /// @notice The buyer was credited what is left of its bond; `lost` of it was burnt.
     event AuditBondReturned(uint256 indexed jobId, uint256 lost);
 
-    /// @notice A seller confirmed the delivery.
-    event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
+    /// @notice A seller confirmed the delivery, and claims that so many items are correct.
+    event EntryAccepted(uint256 indexed jobId, uint256 indexed entry, uint256 claim);
 
     /// @notice A run of an entry was proven, with so many items correct.
     event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
 
     /// @notice An entry ended in `state`, which says where its stake is: credited to the seller if Returned (with
-    /// a share of the bond if nothing was delivered), to the buyer if Forfeited; if Aborted, the abort fee was
-    /// burnt and the rest credited to the seller.
+    /// a share of the bond if nothing was delivered); if Forfeited or Aborted, the abort fee was burnt, and the
+    /// rest credited to the buyer or to the seller.
     event EntrySettled(uint256 indexed jobId, uint256 indexed entry, IAuditEscrow.EntryState state);
 
     /// @notice A job ended in `state`. The reward was credited to the seller of entry `winner`, or to the buyer

@@ -52,7 +52,7 @@ contract AuditApprovalTest is AuditFixture {
         );
         vm.startPrank(rival);
         vm.expectRevert(refusal);
-        audit.accept(jobId, terms, 2);
+        audit.accept(jobId, terms, 2, 6);
         vm.expectRevert(refusal);
         audit.abort(jobId, terms, 2);
         vm.expectRevert(abi.encodeWithSelector(Errors.EntryEnded.selector, jobId, 2));
@@ -60,7 +60,7 @@ contract AuditApprovalTest is AuditFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.NotCertifiable.selector, jobId, 2));
         audit.certify(jobId, terms, 2);
         // The one beside it does.
-        audit.accept(jobId, terms, 3);
+        audit.accept(jobId, terms, 3, 6);
         assertEq(audit.getJob(jobId).waiting, 1);
     }
 
@@ -203,7 +203,7 @@ contract AuditBondTest is AuditFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.BondReturned.selector, jobId));
         audit.returnBond(jobId, terms);
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         assertEq(ether_(buyer), BOND);
         vm.expectRevert(abi.encodeWithSelector(Errors.BondReturned.selector, jobId));
@@ -218,7 +218,7 @@ contract AuditBondTest is AuditFixture {
         );
         vm.expectRevert(refusal);
         audit.returnBond(jobId, terms);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         vm.expectRevert(refusal);
         audit.returnBond(jobId, terms);
     }

@@ -157,9 +157,27 @@ contract AuditEscrowAnswerTest is AuditFixture {
     function test_Accept() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
-        emit Events.EntryAccepted(jobId, 1);
+        emit Events.EntryAccepted(jobId, 1, 6);
         acceptAs(seller, jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Accepted);
+        assertEq(audit.getEntry(jobId, 1).claim, 6);
+        assertEq(audit.getJob(jobId).accepted, 1);
+    }
+
+    function test_ClaimBounds() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        uint256[4] memory refused = [uint256(0), REQUIRED - 1, ITEMS + 1, 1 << 32 | REQUIRED];
+        vm.startPrank(seller);
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(Errors.ClaimOutOfRange.selector, refused[i], REQUIRED, ITEMS)
+            );
+            audit.accept(jobId, terms, 1, refused[i]);
+        }
+        uint256 start = vm.snapshotState();
+        audit.accept(jobId, terms, 1, REQUIRED);
+        vm.revertToState(start);
+        audit.accept(jobId, terms, 1, ITEMS);
     }
 
     function test_AbortCostsTheFee() public {
@@ -244,7 +262,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
         bytes memory refusal = abi.encodeWithSelector(Errors.EntryNotFound.selector, jobId, 2);
         vm.startPrank(seller);
         vm.expectRevert(refusal);
-        audit.accept(jobId, terms, 2);
+        audit.accept(jobId, terms, 2, 6);
         vm.expectRevert(refusal);
         audit.abort(jobId, terms, 2);
         vm.expectRevert(refusal);
@@ -273,7 +291,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
     {
         vm.startPrank(who);
         vm.expectRevert(refusal);
-        audit.accept(jobId, terms, 1);
+        audit.accept(jobId, terms, 1, 6);
         vm.expectRevert(refusal);
         audit.abort(jobId, terms, 1);
         vm.stopPrank();

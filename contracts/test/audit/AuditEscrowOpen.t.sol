@@ -153,41 +153,46 @@ contract AuditEscrowOpenTest is AuditFixture {
         openAudit(terms);
     }
 
-    /// @dev Each deadline comes after the one before, and the first after now.
-    function test_RevertWhen_DeadlinesAreNotInOrder() public {
+    /// @dev The first deadline is in the future, the next two leave time for a step each.
+    function test_DeadlineBounds() public {
         uint64 now_ = uint64(block.timestamp);
         uint256 latest = block.timestamp + 365 days;
-        uint64[4] memory times = [now_ + 10, now_ + 20, now_ + 30, now_ + 40];
-        for (uint256 i = 0; i < 4; ++i) {
-            uint64 earlier = i == 0 ? now_ : times[i - 1];
-            uint64[3] memory refused = [0, earlier - 1, earlier];
+        uint64[3] memory times = [now_ + 1, now_ + 601, now_ + 1_201];
+        for (uint256 i = 0; i < 3; ++i) {
+            uint64[3] memory refused = [0, times[i] - 1, uint64(latest + 1)];
             for (uint256 j = 0; j < refused.length; ++j) {
-                uint64[4] memory wrong = [times[0], times[1], times[2], times[3]];
+                uint64[3] memory wrong = [times[0], times[1], times[2]];
                 wrong[i] = refused[j];
                 _expectRefusal(
-                    _withDeadlines(wrong),
-                    abi.encodeWithSelector(
-                        Errors.DeadlineOutOfRange.selector, refused[j], uint256(earlier) + 1, latest
-                    )
+                    _withDeadlines(wrong, 600),
+                    abi.encodeWithSelector(Errors.DeadlineOutOfRange.selector, refused[j], times[i], latest)
                 );
             }
         }
-        openAudit(_withDeadlines([now_ + 1, now_ + 2, now_ + 3, now_ + 4]));
+        openAudit(_withDeadlines(times, 600));
     }
 
-    function test_LastDeadlineBound() public {
+    /// @dev A proof fits in, and the windows of all entries end within a year.
+    function test_ProveWindowBounds() public {
         uint64 now_ = uint64(block.timestamp);
-        uint64 latest = now_ + 365 days;
-        uint64[2] memory refused = [latest + 1, now_ * 1000];
-        for (uint256 i = 0; i < refused.length; ++i) {
-            _expectRefusal(
-                _withDeadlines([now_ + 1, now_ + 2, now_ + 3, refused[i]]),
-                abi.encodeWithSelector(
-                    Errors.DeadlineOutOfRange.selector, refused[i], uint256(now_) + 4, latest
-                )
-            );
+        uint64[3] memory times = [now_ + 1, now_ + 601, now_ + 1_201];
+        for (uint8 entries = 1; entries <= 16; entries += 15) {
+            uint64 longest = (365 days - 1_201) / entries;
+            uint64[4] memory refused = [0, 599, longest + 1, type(uint64).max];
+            IAuditEscrow.Terms memory terms;
+            for (uint256 i = 0; i < refused.length; ++i) {
+                terms = _withDeadlines(times, refused[i]);
+                terms.maxEntries = entries;
+                _expectRefusal(
+                    terms,
+                    abi.encodeWithSelector(
+                        Errors.TermOutOfRange.selector, "proveWindow", refused[i], 600, longest
+                    )
+                );
+            }
+            terms.proveWindow = longest;
+            openAudit(terms);
         }
-        openAudit(_withDeadlines([latest - 3, latest - 2, latest - 1, latest]));
     }
 
     /// @dev Threat: a buyer that has less to lose than those whose deliveries it spoils.
@@ -300,7 +305,7 @@ contract AuditEscrowOpenTest is AuditFixture {
             abi.encodeCall(audit.deliver, (jobId, terms, 0, 1, DATA, "")),
             abi.encodeCall(audit.decline, (jobId, terms, 0)),
             abi.encodeCall(audit.returnBond, (jobId, terms)),
-            abi.encodeCall(audit.accept, (jobId, terms, 1)),
+            abi.encodeCall(audit.accept, (jobId, terms, 1, 6)),
             abi.encodeCall(audit.abort, (jobId, terms, 1)),
             abi.encodeCall(audit.settle, (jobId, terms)),
             abi.encodeCall(audit.release, (jobId, terms, 1)),
@@ -315,10 +320,14 @@ contract AuditEscrowOpenTest is AuditFixture {
         audit.prove(jobId, terms, 1, 0, 0, "");
     }
 
-    function _withDeadlines(uint64[4] memory times) private view returns (IAuditEscrow.Terms memory terms) {
+    function _withDeadlines(uint64[3] memory times, uint64 window)
+        private
+        view
+        returns (IAuditEscrow.Terms memory terms)
+    {
         terms = bounty(ETHER);
-        (terms.enterBy, terms.deliverBy, terms.acceptBy, terms.proveBy) =
-        (times[0], times[1], times[2], times[3]);
+        (terms.enterBy, terms.deliverBy, terms.acceptBy) = (times[0], times[1], times[2]);
+        terms.proveWindow = window;
     }
 
     function _expectRefusal(IAuditEscrow.Terms memory terms, bytes memory refusal) private {

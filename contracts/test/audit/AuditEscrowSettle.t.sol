@@ -138,9 +138,13 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertPaidOut(BOND, REWARD + STAKE, 0);
     }
 
+    /// @dev The window is the claim's own, whatever it has come to before.
     function test_AllProvenAndOneTooFew() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
+        vm.warp(proveBy(terms));
+        _expectUndecided(stranger, jobId, terms);
+        vm.warp(proveBy(terms) + 1);
         vm.expectEmit(address(audit));
         emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
@@ -149,40 +153,40 @@ contract AuditEscrowSettleTest is AuditFixture {
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_ReachedWithRunsMissingAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 2, 2);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertPaidOut(BOND, REWARD + STAKE, 0);
     }
 
-    /// @dev The seller who accepted and is silent loses the stake.
+    /// @dev The seller who does not prove its claim loses the stake.
     function test_TooFewAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_NothingProvenAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     /// @dev The deadline decides also where nobody ever called between.
     function test_SellerDoesNotAnswerUntilTheEnd() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
@@ -191,21 +195,20 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 1, 1);
-        vm.warp(terms.proveBy);
+        vm.warp(proveBy(terms));
         _expectUndecided(seller, jobId, terms);
         _expectUndecided(buyer, jobId, terms);
-        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, jobId, terms.proveBy));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, jobId, proveBy(terms)));
         audit.release(jobId, terms, 1);
     }
 
-    /// @dev A seller alone need not prove more than was asked for; nobody else may stop it from doing so.
-    function test_SellerSettlesEarly() public {
+    /// @dev Nobody need prove more than it has claimed.
+    function test_ProvenClaimIsPaidWithRunsMissing() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
+        _expectUndecided(seller, jobId, terms);
         proveRun(jobId, terms, 1, 2, 2);
-        _expectUndecided(buyer, jobId, terms);
-        _expectUndecided(rival, jobId, terms);
-        vm.prank(seller);
+        vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Paid);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
@@ -238,12 +241,12 @@ contract AuditEscrowSettleTest is AuditFixture {
 
     function test_ReleaseOfForfeitedStake() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertCredits(STAKE, 0, 0);
+        assertCredits(STAKE - ABORT_FEE, 0, 0);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_PaysInToken() public {
@@ -271,13 +274,14 @@ contract AuditEscrowSettleTest is AuditFixture {
         if (steps > 0) enterAs(seller, jobId, terms);
         if (steps > 1) deliverTo(jobId, terms);
         if (steps > 2) acceptAs(seller, jobId, terms, 1);
-        uint64[4] memory deadlines = [terms.enterBy, terms.deliverBy, terms.acceptBy, terms.proveBy];
+        uint256[4] memory deadlines =
+            [uint256(terms.enterBy), terms.deliverBy, terms.acceptBy, proveBy(terms)];
         vm.warp(start + bound(passed, 0, 5 days));
         vm.prank(stranger);
         (bool ok,) = address(audit).call(abi.encodeCall(audit.settle, (jobId, terms)));
         assertEq(ok, block.timestamp > deadlines[steps]);
         uint256[4] memory ofBuyer =
-            [uint256(REWARD) + BOND, REWARD, REWARD + BOND - ABORT_FEE, REWARD + BOND + STAKE];
+            [uint256(REWARD) + BOND, REWARD, REWARD + BOND - ABORT_FEE, REWARD + BOND + STAKE - ABORT_FEE];
         uint256[4] memory ofSeller = [uint256(0), STAKE + BOND, STAKE - ABORT_FEE, 0];
         if (ok) assertPaidOut(ofBuyer[steps], ofSeller[steps], 0);
         else assertCredits(0, 0, 0);
@@ -301,14 +305,14 @@ contract AuditEscrowSettleTest is AuditFixture {
             uint256 third = correct > 8 ? correct - 8 : 0;
             proveAll(jobId, terms, 1, [correct - second - third, second, third]);
         }
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         uint256 r = terms.reward;
         uint256 b = terms.bond;
         uint256 s = terms.stake;
         if (!accepts) assertPaidOut(r + b - terms.abortFee, s - terms.abortFee, 0);
         else if (correct >= REQUIRED) assertPaidOut(b, r + s, 0);
-        else assertPaidOut(r + b + s, 0, 0);
+        else assertPaidOut(r + b + s - terms.abortFee, 0, 0);
     }
 
     function _expectTooEarly(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 deadline) private {
@@ -341,6 +345,7 @@ contract AuditEscrowCertifyTest is AuditFixture {
     function test_CertifiesFailedAudit() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(1), 0, 0]);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         audit.certify(jobId, terms, 1);
         _assertRecorded(1);
@@ -372,7 +377,7 @@ contract AuditEscrowCertifyTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 1, 1);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         _expectNotCertifiable(jobId, terms);
     }

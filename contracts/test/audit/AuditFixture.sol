@@ -72,7 +72,7 @@ abstract contract AuditFixture is RunFixture {
             enterBy: uint64(block.timestamp + 1 days),
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
-            proveBy: uint64(block.timestamp + 4 days),
+            proveWindow: 1 days,
             admittedKeys: keccak256(abi.encodePacked(admitted))
         });
     }
@@ -149,9 +149,30 @@ abstract contract AuditFixture is RunFixture {
         audit.abort(jobId, terms, entry);
     }
 
+    /// @dev Claims as much as is required.
     function acceptAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
+        acceptAs(who, jobId, terms, entry, terms.required);
+    }
+
+    function acceptAs(
+        address who,
+        uint256 jobId,
+        IAuditEscrow.Terms memory terms,
+        uint256 entry,
+        uint256 claim
+    ) internal {
         vm.prank(who);
-        audit.accept(jobId, terms, entry);
+        audit.accept(jobId, terms, entry, claim);
+    }
+
+    /// @dev Last second of the first claim's window.
+    function proveBy(IAuditEscrow.Terms memory terms) internal pure returns (uint256) {
+        return proveBy(terms, 0);
+    }
+
+    /// @dev Last second of the window of a claim that comes after `turn` others.
+    function proveBy(IAuditEscrow.Terms memory terms, uint256 turn) internal pure returns (uint256) {
+        return terms.acceptBy + (turn + 1) * terms.proveWindow;
     }
 
     /// @dev A bounty in ether that the seller has entered.

@@ -84,7 +84,7 @@ contract AuditHostileTest is AuditFixture, HostileTokens, HostileReceivers {
         calls[2] = abi.encodeCall(audit.enter, (1, terms, offer));
         calls[3] = abi.encodeCall(audit.enterWithPermit, (1, terms, offer, permit));
         calls[4] = abi.encodeCall(audit.deliver, (1, terms, 0, 1, DATA, ""));
-        calls[5] = abi.encodeCall(audit.accept, (1, terms, 1));
+        calls[5] = abi.encodeCall(audit.accept, (1, terms, 1, 6));
         calls[6] = abi.encodeCall(audit.abort, (1, terms, 1));
         calls[7] = abi.encodeCall(audit.prove, (1, terms, 1, 0, 0, ""));
         calls[8] = abi.encodeCall(audit.settle, (1, terms));

@@ -92,6 +92,34 @@ contract AuditSpoilingTest is AuditFixture {
         assertPaidOutWith(8 * uint256(STAKE), uint256(REWARD) + terms.bond);
     }
 
+    /// @dev Threat: puppets of the buyer hold a contest up with claims that nobody can prove. Each costs a fee, and
+    /// the honest seller has a window of its own after theirs.
+    function test_ClaimsThatAreNotProvenCostTheirCoalition() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = _fullContest(8);
+        deliverTo(jobId, terms);
+        for (uint256 entry = 1; entry <= 7; ++entry) {
+            acceptAs(_seller(entry), jobId, terms, entry, ITEMS);
+        }
+        acceptAs(_seller(8), jobId, terms, 8, 6);
+        assertEq(audit.getEntry(jobId, 8).turn, 7);
+        vm.warp(proveBy(terms, 6));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, jobId, proveBy(terms, 7)));
+        audit.release(jobId, terms, 8);
+        vm.warp(proveBy(terms, 7));
+        bytes memory proof = rawProof(WEIGHTS, [audit.contextOf(jobId, _seller(8)), ROOT, 0, 4, 4]);
+        audit.prove(jobId, terms, 8, 0, 4, proof);
+        proof = rawProof(WEIGHTS, [audit.contextOf(jobId, _seller(8)), ROOT, 8, 2, 2]);
+        audit.prove(jobId, terms, 8, 2, 2, proof);
+        audit.settle(jobId, terms);
+        for (uint256 entry = 1; entry <= 7; ++entry) {
+            audit.release(jobId, terms, entry);
+            assertEq(ether_(_seller(entry)), 0);
+        }
+        assertEq(ether_(_seller(8)), REWARD + STAKE);
+        assertEq(ether_(buyer), terms.bond + 7 * uint256(STAKE - FEE));
+        assertEq(audit.burntOf(ETHER), 7 * uint256(FEE));
+    }
+
     /// @dev Threat: entries that nobody approves of, made to take the bond of their buyer.
     function test_JunkTakesNoBond() public {
         IAuditEscrow.Terms memory terms = _spoilt(2);
@@ -159,7 +187,7 @@ contract AuditSpoilingTest is AuditFixture {
         address who,
         uint256[3] memory correct
     ) private {
-        acceptAs(who, jobId, terms, entry);
+        acceptAs(who, jobId, terms, entry, correct[0] + correct[1] + correct[2]);
         proveAll(jobId, terms, entry, correct);
     }
 

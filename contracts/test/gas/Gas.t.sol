@@ -182,6 +182,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
     function test_GasOfSettlingFailed() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 0, 0]);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         assertGas("audit: settle, failed", SETTLE_LIMIT);
     }
@@ -230,8 +231,8 @@ contract AuditGasTest is AuditFixture, LongProofs {
             for (uint256 entry = 1; entry <= sizes[i]; ++entry) {
                 acceptAs(seller, jobId, terms, entry);
             }
-            proveAll(jobId, terms, sizes[i], [uint256(4), 4, 2]);
-            vm.warp(terms.proveBy + 1);
+            proveAll(jobId, terms, sizes[i], [uint256(4), 2, 0]);
+            vm.warp(proveBy(terms, sizes[i]) + 1);
             audit.settle(jobId, terms);
             assertGas(string.concat("audit: settle, contest of ", vm.toString(sizes[i])), SETTLE_LIMIT);
             vm.prank(seller);
@@ -250,7 +251,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         }
         vm.prank(seller);
         audit.abort(silent, silentTerms, 16);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms, 15) + 1);
         _settleWithoutCredit("audit: settle, 16 entries failed", failed, terms);
         _settleWithoutCredit("audit: settle, 16 entries silent", silent, silentTerms);
         _settleWithoutCredit("audit: settle, 16 entries, nothing delivered", undelivered, undeliveredTerms);
@@ -273,7 +274,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         enterAs(rival, jobId, terms);
         deliverTo(jobId, terms);
         acceptAs(rival, jobId, terms, 2);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.release(jobId, terms, 1);
         assertGas("audit: release, aborted", CLAIM_LIMIT);
         audit.release(jobId, terms, 2);

@@ -48,7 +48,7 @@ contract AuditProofTest is ProofRefusals {
             enterBy: uint64(block.timestamp + 1 days),
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
-            proveBy: uint64(block.timestamp + 4 days),
+            proveWindow: 1 days,
             admittedKeys: keccak256(abi.encodePacked(admitted))
         });
         beforeOpening = vm.snapshotState();
@@ -80,9 +80,10 @@ contract AuditProofTest is ProofRefusals {
         _run(auditEscrow, seller);
         auditEscrow.prove(JOB, terms, 1, 1, _counted(1), proofOf("audit1"));
         _accept();
+        vm.warp(terms.acceptBy + terms.proveWindow + 1);
         auditEscrow.settle(JOB, terms);
         assertEq(auditEscrow.creditOf(ETHER, seller), 0);
-        assertEq(auditEscrow.creditOf(ETHER, buyer), REWARD + terms.bond + STAKE);
+        assertEq(auditEscrow.creditOf(ETHER, buyer), REWARD + terms.bond + STAKE - terms.abortFee);
     }
 
     /// @dev An audit admits the same weights in the circuit for single predictions. The fixture's network is not
@@ -106,6 +107,50 @@ contract AuditProofTest is ProofRefusals {
     /// forge-config: default.isolate = true
     function test_GasOfRealProof() public {
         _measure("audit: prove, first run", RUN_LIMIT);
+    }
+
+    /// @dev All that eight sellers, their buyer and whoever ends it send, with the proofs of the one that wins.
+    /// forge-config: default.isolate = true
+    function test_GasOfContestOfEight() public {
+        vm.revertToState(beforeOpening);
+        terms.maxEntries = 8;
+        terms.bond = 8 * terms.abortFee;
+        vm.prank(buyer);
+        auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        for (uint256 entry = 1; entry <= 8; ++entry) {
+            address who = _contestant(entry);
+            vm.deal(who, STAKE);
+            vm.prank(who);
+            auditEscrow.enter{value: STAKE}(JOB, terms, _offer());
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        vm.roll(block.number + 1);
+        bytes32 entries = auditEscrow.getJob(JOB).entriesHash;
+        vm.prank(buyer);
+        auditEscrow.deliver(JOB, terms, entries, 0xff, keccak256("ciphertext"), "");
+        used += vm.lastCallGas().gasTotalUsed;
+        for (uint256 entry = 1; entry <= 8; ++entry) {
+            vm.prank(_contestant(entry));
+            auditEscrow.accept(JOB, terms, entry, terms.required);
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        for (uint256 run = 0; run < 2; ++run) {
+            auditEscrow.prove(JOB, terms, 1, run, _counted(run), proofOf(run == 0 ? "audit0" : "audit1"));
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        auditEscrow.settle(JOB, terms);
+        used += vm.lastCallGas().gasTotalUsed;
+        assertEq(auditEscrow.creditOf(ETHER, seller), REWARD + STAKE);
+        for (uint256 entry = 2; entry <= 8; ++entry) {
+            auditEscrow.release(JOB, terms, entry);
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        recordGas("audit: a whole contest of 8, with two real proofs", used, 3_200_000);
+    }
+
+    function _contestant(uint256 entry) private view returns (address) {
+        return entry == 1 ? seller : vm.addr(entry);
     }
 
     function test_RevertWhen_JobIsAnother() public {
@@ -201,7 +246,7 @@ contract AuditProofTest is ProofRefusals {
         vm.prank(buyer);
         escrow.deliver(jobId, terms, entries, 1, keccak256("ciphertext"), "");
         vm.prank(entrant);
-        escrow.accept(jobId, terms, 1);
+        escrow.accept(jobId, terms, 1, terms.required);
     }
 
     function _offer() private view returns (IAuditEscrow.Offer memory) {

@@ -7,6 +7,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
 import {Sampling} from "../../src/libraries/Sampling.sol";
+import {Claims} from "../../src/libraries/Claims.sol";
 import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 
@@ -135,36 +136,57 @@ contract PublicInputsTest is Test {
 }
 
 contract TallyTest is Test {
-    uint256 internal constant MAX_RUNS = 2 ** 31 - 1;
-
     /// @dev No part runs over into another, from the first run to the last of the longest audits.
-    function testFuzz_PartsStayApart(uint256 runs, uint256 items, bool accepted) public pure {
-        runs = bound(runs, 1, MAX_RUNS);
+    function testFuzz_PartsStayApart(uint256 runs, uint256 items) public pure {
+        runs = bound(runs, 1, type(uint32).max);
         items = bound(items, 0, type(uint32).max);
         Tally tally = Tallies.ofRuns(runs);
-        assertFalse(tally.isProving());
-        if (accepted) tally = tally.accepted();
         assertEq(tally.missing(), runs);
         assertEq(tally.correct(), 0);
-        assertEq(tally.isProving(), accepted);
         tally = tally.withRun(items);
         assertEq(tally.missing(), runs - 1);
         assertEq(tally.correct(), items);
-        assertEq(tally.isProving(), accepted && runs > 1);
         if (runs == 1) return;
         tally = tally.withRun(type(uint32).max - items);
         assertEq(tally.missing(), runs - 2);
         assertEq(tally.correct(), type(uint32).max);
-        assertEq(Tally.unwrap(tally) >> 31 & 1, accepted ? 1 : 0);
+    }
+}
+
+contract ClaimsTest is Test {
+    /// @dev Of any claims: turns are 0, 1, 2 and so on, and follow the claims down.
+    function testFuzz_ClaimsTakeTurns(uint32[16] memory claims, uint16 among) public pure {
+        uint256 seen;
+        uint256 leader;
+        for (uint256 entry = 1; entry <= 16; ++entry) {
+            // Equal ones are common.
+            claims[entry - 1] = 1 + claims[entry - 1] % 5;
+        }
+        uint256[16] memory order;
+        for (uint256 entry = 1; entry <= 16; ++entry) {
+            uint256 turn = Claims.turnOf(claims, entry);
+            order[turn] = entry;
+            seen |= 2 ** turn;
+        }
+        assertEq(seen, type(uint16).max);
+        for (uint256 turn = 0; turn < 16; ++turn) {
+            if (leader == 0 && among >> (order[turn] - 1) & 1 != 0) leader = order[turn];
+            if (turn == 0) continue;
+            (uint256 earlier, uint256 later) = (order[turn - 1], order[turn]);
+            assertGe(claims[earlier - 1], claims[later - 1]);
+            if (claims[earlier - 1] == claims[later - 1]) assertLt(earlier, later);
+        }
+        assertEq(Claims.first(claims, among), leader);
     }
 
-    function test_RevertWhen_ThereAreTooManyRuns() public {
-        assertEq(Tallies.ofRuns(MAX_RUNS).missing(), MAX_RUNS);
-        vm.expectRevert(abi.encodeWithSelector(Errors.RunOutOfRange.selector, MAX_RUNS + 1, MAX_RUNS));
-        this.ofRuns(MAX_RUNS + 1);
-    }
-
-    function ofRuns(uint256 runs) external pure returns (Tally) {
-        return Tallies.ofRuns(runs);
+    /// @dev Who has made no claim comes last.
+    function testFuzz_NoClaimIsNobodysTurn(uint32[16] memory claims, uint8 entry) public pure {
+        uint256 own = bound(entry, 1, 16);
+        claims[own - 1] = 1;
+        uint256 turn = Claims.turnOf(claims, own);
+        for (uint256 other = 1; other <= 16; ++other) {
+            if (claims[other - 1] == 0) assertFalse(Claims.comesBefore(claims, other, own));
+        }
+        assertLt(turn, 16);
     }
 }

@@ -85,13 +85,13 @@ pub(crate) struct OpenArgs {
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     enter_within: u64,
     /// Seconds after that in which the test set is delivered
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = window())]
     deliver_within: u64,
-    /// Seconds after that in which sellers accept or give up
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    /// Seconds after that in which sellers claim their counts or give up
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = window())]
     accept_within: u64,
-    /// Seconds after that in which the runs are proven
-    #[arg(long, default_value_t = 604_800, value_name = "SECONDS")]
+    /// Seconds after that in which the highest claim is proven, and again as many for the next one if it is not
+    #[arg(long, default_value_t = 604_800, value_name = "SECONDS", value_parser = window())]
     prove_within: u64,
     /// Public note to sellers
     #[arg(long, default_value = "")]
@@ -103,6 +103,11 @@ pub(crate) struct OpenArgs {
     contract: ContractArgs,
     #[command(flatten)]
     sender: SenderArgs,
+}
+
+/// Seconds that the contract takes for a step which somebody loses by who comes too late.
+fn window() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(600..=31_536_000)
 }
 
 /// The name of what counts as correct, as a word: its bytes, then zeros. What goes on record must not be
@@ -145,7 +150,8 @@ struct Report {
     enter_by: u64,
     deliver_by: u64,
     accept_by: u64,
-    prove_by: u64,
+    /// Seconds for each claim, one after the other.
+    prove_window: u64,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -172,7 +178,6 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");
         let deliver_by = later(enter_by, args.deliver_within)?;
         let accept_by = later(deliver_by, args.accept_within)?;
-        let prove_by = later(accept_by, args.prove_within)?;
         let terms = Terms {
             buyer: session.chain.account()?,
             sellers,
@@ -189,7 +194,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             enterBy: enter_by,
             deliverBy: deliver_by,
             acceptBy: accept_by,
-            proveBy: prove_by,
+            proveWindow: args.prove_within,
             admittedKeys: admitted_keys(&admitted),
         };
         let hint = args.hint.clone().into_bytes().into();
@@ -209,7 +214,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             enter_by,
             deliver_by,
             accept_by,
-            prove_by,
+            prove_window: args.prove_within,
             sent: Sent::from(&outcome),
         })
     })?;
@@ -224,7 +229,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             ("enter until", format!("{} (Unix time)", report.enter_by)),
             ("deliver until", report.deliver_by.to_string()),
             ("accept until", report.accept_by.to_string()),
-            ("prove until", report.prove_by.to_string()),
+            ("prove within", format!("{} s for each claim", report.prove_window)),
         ];
         rows.extend(report.trust.iter().flat_map(TrustReport::rows));
         rows.push(("gas", report.sent.gas_used.to_string()));
