@@ -118,20 +118,12 @@ pub(super) const HINTS: &[(&str, &str)] = &[
     ),
     ("NotServiceProvider", "sign with the key of the account that opened the service"),
     ("NotBatchBuyer", "the receipt names another buyer; sign with the key of that account"),
-    ("BatchNotPosted", "the batch was contested, or has ended"),
+    ("BatchNotPosted", "contested items are still to be proven, or the batch has ended"),
     ("BatchNotContested", "the batch was not contested, or has ended"),
     ("ReceiptUsed", "the receipt was posted already; every batch needs one of its own"),
     ("ReceiptExpired", "ask the provider for a new receipt"),
     ("SignatureRejected", "the receipt was not signed by the service's signer; ask for a new one"),
-    (
-        "SecretMismatch",
-        "this is the secret of another batch; give the file that was written with this one",
-    ),
-    (
-        "BlockHashUnavailable",
-        "the chain knows the hashes of recent blocks only: before the drawing block, wait; long after it, \
-         the batch can no longer be contested",
-    ),
+    ("ItemsNotAscending", "name each item once, the lowest index first"),
 ];
 
 pub(super) fn hint(name: &str) -> Option<&'static str> {

@@ -231,8 +231,7 @@ sol! {
         error SignatureRejected(address signer);
         error CountOutOfRange(uint256 count, uint256 maximum);
         error ChecksOutOfRange(uint256 checks, uint256 maximum);
-        error SecretMismatch(bytes32 expected, bytes32 actual);
-        error BlockHashUnavailable(uint256 blockNumber);
+        error ItemsNotAscending(uint256 first, uint256 second);
         error PositionOutOfRange(uint256 position, uint256 checks);
         error ItemAlreadyProven(bytes32 batchId, uint256 position);
         error ItemNotInRoot(bytes32 batchId, uint256 index);

@@ -122,11 +122,9 @@ library Errors {
     error CountOutOfRange(uint256 count, uint256 maximum);
     /// @notice The number of checks is zero or above `maximum`.
     error ChecksOutOfRange(uint256 checks, uint256 maximum);
-    /// @notice The secret is not the one that was committed to.
-    error SecretMismatch(bytes32 expected, bytes32 actual);
-    /// @notice The block's hash is not known yet, or no longer.
-    error BlockHashUnavailable(uint256 blockNumber);
-    /// @notice Fewer items were drawn.
+    /// @notice Items are named in ascending order, each once; `second` came after `first`.
+    error ItemsNotAscending(uint256 first, uint256 second);
+    /// @notice Fewer items are contested.
     error PositionOutOfRange(uint256 position, uint256 checks);
     /// @notice The item was proven before.
     error ItemAlreadyProven(bytes32 batchId, uint256 position);
@@ -197,7 +195,7 @@ library Errors {
     error BatchOutOfRange(uint256 batch, uint256 maximum);
     /// @notice The bitmap selects items past the end of its run.
     error BitmapOutOfRange(uint256 bitmap, uint256 items);
-    /// @notice The collection has `items` items.
+    /// @notice The collection or batch has `items` items.
     error ItemOutOfRange(uint256 index, uint256 items);
     /// @notice The run has not been proven.
     error RunNotProven(uint256 jobId, uint256 run);

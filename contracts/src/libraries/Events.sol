@@ -71,8 +71,7 @@ library Events {
         uint256 price,
         uint256 nonce,
         uint256 validUntil,
-        uint64 deadline,
-        uint256 drawBlock
+        uint64 contestBy
     );
 
     /// @notice The items with these indices have to be proven until `deadline`. Carries what a prover needs
@@ -81,13 +80,17 @@ library Events {
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
     );
 
-    /// @notice A drawn item was proven.
+    /// @notice A contested item was proven.
     event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
 
-    /// @notice The batch's price was credited to the provider, after no contest or after the last proof.
+    /// @notice All contested items were proven; until `contestBy` the buyer may contest others.
+    event ContestUpheld(bytes32 indexed batchId, bytes32 indexed serviceId, uint64 contestBy);
+
+    /// @notice The batch's price was credited to the provider: the time for contests has passed, and all contested
+    /// items were proven.
     event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
 
-    /// @notice `unproven` drawn items were not proven in time; `compensation` was credited to the buyer.
+    /// @notice `unproven` contested items were not proven in time; `compensation` was credited to the buyer.
     event BatchPunished(
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
     );

@@ -3,51 +3,31 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {Claims} from "../../src/libraries/Claims.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
+import {ItemList} from "../../src/libraries/ItemList.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
-import {Sampling} from "../../src/libraries/Sampling.sol";
-import {Claims} from "../../src/libraries/Claims.sol";
 import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 
-contract SamplingTest is Test {
-    function testFuzz_SampleIsOfDifferentItems(bytes32 seed, uint256 count, uint256 size) public pure {
-        count = bound(count, 1, Sampling.MAX_COUNT);
-        size = bound(size, 1, count < Sampling.MAX_SIZE ? count : Sampling.MAX_SIZE);
-        uint256 sample = Sampling.draw(seed, count, size);
+contract ItemListTest is Test {
+    function testFuzz_ListHoldsItsItems(uint16[16] memory steps, uint256 size) public view {
+        size = bound(size, 1, 16);
+        uint256[] memory indices = new uint256[](size);
         for (uint256 i = 0; i < size; ++i) {
-            assertLt(Sampling.at(sample, i), count);
-            for (uint256 j = 0; j < i; ++j) {
-                assertNotEq(Sampling.at(sample, i), Sampling.at(sample, j));
-            }
+            indices[i] = (i == 0 ? 0 : indices[i - 1] + 1) + steps[i] % 4_000;
         }
-        // Nothing beyond the sample.
-        if (size < 16) assertEq(sample >> (16 * size), 0);
+        uint256 list = this.pack(indices, ItemList.MAX_COUNT);
+        for (uint256 i = 0; i < size; ++i) {
+            assertEq(ItemList.at(list, i), indices[i]);
+        }
+        // Nothing beyond the list.
+        if (size < 16) assertEq(list >> (16 * size), 0);
     }
 
-    function test_WholeSetCanBeDrawn() public pure {
-        uint256 sample = Sampling.draw(keccak256("seed"), 16, 16);
-        uint256 seen;
-        for (uint256 i = 0; i < 16; ++i) {
-            seen |= 2 ** Sampling.at(sample, i);
-        }
-        assertEq(seen, 0xffff);
-    }
-
-    /// @dev Every item is drawn about as often. 4,000 draws of 3 among 10: 1,200 each, standard deviation
-    /// 29; the seeds are fixed.
-    function test_ItemsAreEquallyLikely() public pure {
-        uint256[10] memory hits;
-        for (uint256 i = 0; i < 4_000; ++i) {
-            uint256 sample = Sampling.draw(keccak256(abi.encode(i)), 10, 3);
-            for (uint256 j = 0; j < 3; ++j) {
-                ++hits[Sampling.at(sample, j)];
-            }
-        }
-        for (uint256 i = 0; i < 10; ++i) {
-            assertApproxEqAbs(hits[i], 1_200, 120);
-        }
+    function pack(uint256[] calldata indices, uint256 count) external pure returns (uint256) {
+        return ItemList.pack(indices, count);
     }
 }
 
