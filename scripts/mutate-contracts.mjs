@@ -27,9 +27,13 @@ const ACCEPTED = join(ROOT, "scripts/mutants-accepted.txt");
 // Tests that a source's name calls for; sources without a line here get all tests.
 const TESTS = {
   AuditEscrow: "contracts/test/audit/*.t.sol",
+  AuditJobs: "contracts/test/audit/*.t.sol",
+  AuditTerms: "contracts/test/audit/AuditEscrow{Open,Enter}.t.sol",
+  Claims: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   Deadlines: "contracts/test/{audit,prediction,retrieval,service}/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
   Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
   Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
+  ItemList: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
   InferenceVerifier: "contracts/test/registry/InferenceVerifier.t.sol",
   ModelRegistry: "contracts/test/registry/ModelRegistry*.t.sol",
@@ -38,7 +42,6 @@ const TESTS = {
   PublicInputs: "contracts/test/{shared/Libraries,prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim}.t.sol",
   Runs: "contracts/test/{audit/AuditEscrow,retrieval/RetrievalEscrow}{Open,Enter,Prove}.t.sol",
   RetrievalEscrow: "contracts/test/retrieval/*.t.sol",
-  Sampling: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   ServiceBond: "contracts/test/service/*.t.sol",
   Signatures: "contracts/test/service/ServiceBond{Post,Signer}.t.sol",
   Statement: "contracts/test/registry/Statement.t.sol",

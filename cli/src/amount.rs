@@ -43,10 +43,6 @@ impl Amount {
         }
         Ok(amount.to())
     }
-
-    pub(crate) fn is_zero(self) -> bool {
-        self.value.is_zero()
-    }
 }
 
 /// An amount with a unit: `1ether`, `0.25eth`, `30gwei`, `1000wei`, or of a token `1000units`, in its smallest

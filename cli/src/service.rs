@@ -44,11 +44,11 @@ pub(crate) enum ServiceCommand {
     Sign(receipt::SignArgs),
     /// Buyer: check a receipt against the answers, post it and pay into escrow
     Post(receipt::PostArgs),
-    /// Buyer: have items drawn at random and proven
+    /// Buyer: have items proven, at random or those that you name
     Contest(batch::ContestArgs),
-    /// Provider: prove the drawn items of a contested batch
+    /// Provider: prove the contested items of a batch
     Prove(provider::ProveArgs),
-    /// Anybody: pay a batch that was not contested
+    /// Anybody: pay a batch of which nothing is left to prove, when the time for contests has passed
     #[command(after_help = "Example:
   assay service settle 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
     Settle(IdArgs),

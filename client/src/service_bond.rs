@@ -161,39 +161,34 @@ impl ServiceBond {
         &self,
         receipt: Receipt,
         signature: Vec<u8>,
-        secret: B256,
     ) -> Result<(BatchPosted, TransactionOutcome), ChainError> {
         let token = self.service_or_revert(receipt.serviceId).await?.token;
         let price = receipt.price;
-        let call = IServiceBond::postCall {
-            receipt,
-            signature: signature.into(),
-            secretHash: keccak256(secret),
-        };
+        let call = IServiceBond::postCall { receipt, signature: signature.into() };
         let outcome = self.contract.pay(&call, token, price).await?;
         Ok((self.contract.event(&outcome)?, outcome))
     }
 
-    /// Has `checks` items drawn, and pays for their proofs into escrow.
+    /// Contests the items with these indices, 1 to 16 in ascending order, and pays for their proofs
+    /// into escrow.
     ///
     /// # Errors
     /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `BatchNotPosted`,
-    /// `NotBatchBuyer`, `SecretMismatch` and `BlockHashUnavailable`.
+    /// `NotBatchBuyer`, `DeadlinePassed` and `ItemsNotAscending`.
     pub async fn contest(
         &self,
         receipt: Receipt,
-        checks: u64,
-        secret: B256,
+        indices: &[u64],
     ) -> Result<(BatchContested, TransactionOutcome), ChainError> {
         let service = self.service_or_revert(receipt.serviceId).await?;
-        let checks = U256::from(checks);
-        let amount = service.proofCost.saturating_mul(checks);
-        let call = IServiceBond::contestCall { receipt, checks, secret };
+        let indices: Vec<U256> = indices.iter().map(|index| U256::from(*index)).collect();
+        let amount = service.proofCost.saturating_mul(U256::from(indices.len()));
+        let call = IServiceBond::contestCall { receipt, indices };
         let outcome = self.contract.pay(&call, service.token, amount).await?;
         Ok((self.contract.event(&outcome)?, outcome))
     }
 
-    /// Opens one drawn item and shows its proof.
+    /// Opens one contested item and shows its proof.
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BatchNotContested`,
@@ -208,7 +203,7 @@ impl ServiceBond {
         self.contract.send(&IServiceBond::proveCall { receipt, opening, proof }).await
     }
 
-    /// Pays a batch that was not contested.
+    /// Pays a batch of which nothing is left to prove.
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BatchNotPosted` and
@@ -237,8 +232,7 @@ impl ServiceBond {
         batch: &Batch,
     ) -> Result<Option<Receipt>, ChainError> {
         let chain = self.contract.chain();
-        // The items are drawn with the block after the one of the posting.
-        let block = u64::try_from(batch.drawBlock).unwrap_or(u64::MAX).saturating_sub(1);
+        let block = u64::try_from(batch.postedIn).unwrap_or(u64::MAX);
         let topics = vec![IServiceBond::BatchPosted::SIGNATURE_HASH];
         let mut scanner = LogScanner::new(self.contract.address(), topics, 1).about(batch_id);
         let (logs, _) = scanner.scan(chain, block, block).await?;
@@ -263,12 +257,12 @@ impl ServiceBond {
         self.contract.lookup::<ContractErrors::BatchNotFound, _>(&call).await
     }
 
-    /// Indices of a batch's drawn items, by position; empty before a contest.
+    /// Indices of the items of a batch's latest contest, by position; empty before one.
     ///
     /// # Errors
     /// As of [`Contract::query`].
-    pub async fn drawn_items(&self, batch_id: B256) -> Result<Vec<U256>, ChainError> {
-        self.contract.query(&IServiceBond::drawnItemsCall { batchId: batch_id }).await
+    pub async fn contested_items(&self, batch_id: B256) -> Result<Vec<U256>, ChainError> {
+        self.contract.query(&IServiceBond::contestedItemsCall { batchId: batch_id }).await
     }
 
     /// EIP-712 digest of a receipt as the contract computes it: what is signed.
@@ -383,8 +377,7 @@ mod tests {
             price: receipt.price,
             nonce: receipt.nonce,
             validUntil: receipt.validUntil,
-            deadline: 8,
-            drawBlock: U256::from(9),
+            contestBy: 8,
         };
         let log_of = |posted: &IServiceBond::BatchPosted| Log {
             address: Address::ZERO,

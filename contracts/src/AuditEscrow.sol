@@ -3,12 +3,14 @@ pragma solidity 0.8.30;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
+import {AuditJobs} from "./AuditJobs.sol";
 import {Custody} from "./Custody.sol";
 import {ModelVerification} from "./ModelVerification.sol";
 import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IResultRegistry} from "./interfaces/IResultRegistry.sol";
 import {AuditTerms} from "./libraries/AuditTerms.sol";
+import {Claims} from "./libraries/Claims.sol";
 import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
@@ -21,26 +23,8 @@ import {Tallies, Tally} from "./libraries/Tally.sol";
 
 /// @title Escrow for accuracy audits: bounties and contests
 /// @notice See IAuditEscrow for the protocol.
-contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
-    struct StoredJob {
-        bytes32 termsHash;
-        State state;
-        uint8 entries;
-        // Entries whose sellers have neither accepted nor aborted.
-        uint8 unanswered;
-        uint64 lastEntryBlock;
-        bytes32 entriesHash;
-    }
-
-    struct StoredEntry {
-        address seller;
-        uint32 batch;
-        EntryState state;
-        bool certified;
-        uint256 modelId;
-        // A bit for each run, 256 to a slot.
-        mapping(uint256 bucket => uint256) proven;
-    }
+contract AuditEscrow is AuditJobs, Custody, ModelVerification {
+    using AuditTerms for Terms;
 
     /// @notice Latest deadline, counted from the opening.
     uint256 public constant MAX_DURATION = Deadlines.MAX_DURATION;
@@ -51,19 +35,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     /// @notice Longest list of admitted keys.
     uint256 public constant MAX_ADMITTED_KEYS = 64;
 
-    /// @notice Largest number of entries: settling a job looks at the tallies of all of them.
-    uint256 public constant MAX_ENTRIES = 16;
-
     IResultRegistry private immutable RESULTS;
-
-    /// @inheritdoc IAuditEscrow
-    uint256 public jobCount;
-
-    mapping(uint256 jobId => StoredJob) private _jobs;
-    mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) private _entries;
-
-    /// @dev Apart from the entries, four to a slot, so that settling reads four slots at most.
-    mapping(uint256 jobId => Tally[MAX_ENTRIES]) private _tallies;
 
     /// @param results_ Where {certify} records results; a registry of results on the models of `registry_`.
     constructor(IModelRegistry registry_, IResultRegistry results_, bool allowDevSetup_)
@@ -128,41 +100,58 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         uint256 jobId,
         Terms calldata terms,
         bytes32 entriesHash,
+        uint256 approved,
         bytes32 dataHash,
         bytes calldata place
     ) external nonReentrant {
-        StoredJob storage job = _job(jobId, terms);
-        if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
-        _requireState(jobId, job, State.Open);
-        Deadlines.requireNotPassed(jobId, terms.deliverBy);
-        if (job.entries == 0) revert Errors.NoEntries(jobId);
-        if (job.entries != terms.maxEntries && block.timestamp <= terms.enterBy) {
-            revert Errors.EntriesOpen(jobId, terms.enterBy);
-        }
-        if (block.number <= job.lastEntryBlock) revert Errors.SameBlock(jobId);
-        if (entriesHash != job.entriesHash) {
-            revert Errors.EntriesMismatch(jobId, job.entriesHash, entriesHash);
-        }
+        StoredJob storage job = _closed(jobId, terms, entriesHash);
+        uint256 entries = job.entries;
+        if (approved == 0 || approved >> entries != 0) revert Errors.ApprovedOutOfRange(approved, entries);
         if (dataHash == 0) revert Errors.ZeroValue("dataHash");
         Hints.requireLength(place);
 
         job.state = State.Delivered;
-        if (terms.bond != 0) _credit(terms.token, terms.buyer, terms.bond);
-        emit Events.AuditDelivered(jobId, dataHash, place);
+        job.waiting = SafeCast.toUint16(approved);
+        emit Events.AuditDelivered(jobId, approved, dataHash, place);
+        _returnStakes(jobId, terms, entries, approved);
     }
 
     /// @inheritdoc IAuditEscrow
-    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        _answer(jobId, terms, entry).state = EntryState.Accepted;
-        _tallies[jobId][entry - 1] = _tallies[jobId][entry - 1].accepted();
-        emit Events.EntryAccepted(jobId, entry);
+    function decline(uint256 jobId, Terms calldata terms, bytes32 entriesHash) external nonReentrant {
+        StoredJob storage job = _closed(jobId, terms, entriesHash);
+        job.state = State.Refunded;
+        emit Events.AuditSettled(jobId, State.Refunded, 0);
+        _returnStakes(jobId, terms, job.entries, 0);
+        _credit(terms.token, terms.buyer, uint256(terms.reward) + terms.bond);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function returnBond(uint256 jobId, Terms calldata terms) external nonReentrant {
+        StoredJob storage job = _job(jobId, terms);
+        if (job.bondReturned) revert Errors.BondReturned(jobId);
+        _requireState(jobId, job, State.Delivered);
+        if (job.waiting != 0) Deadlines.requirePassed(jobId, terms.acceptBy);
+        _returnBond(jobId, terms, job);
+    }
+
+    /// @inheritdoc IAuditEscrow
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim) external nonReentrant {
+        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        if (claim < terms.required || claim > terms.items) {
+            revert Errors.ClaimOutOfRange(claim, terms.required, terms.items);
+        }
+        ++job.accepted;
+        stored.state = EntryState.Accepted;
+        stored.claim = SafeCast.toUint32(claim);
+        _claims[jobId][entry - 1] = SafeCast.toUint32(claim);
+        emit Events.EntryAccepted(jobId, entry, claim);
     }
 
     /// @inheritdoc IAuditEscrow
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
-        StoredEntry storage stored = _answer(jobId, terms, entry);
-        (uint256 toSeller, uint256 toBuyer) = _end(jobId, terms, entry, stored, 0);
-        _pay(terms, stored, toSeller, toBuyer);
+        (StoredJob storage job, StoredEntry storage stored) = _answer(jobId, terms, entry);
+        ++job.aborted;
+        _end(jobId, terms, entry, stored, EntryState.Aborted);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -176,10 +165,10 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     ) external nonReentrant {
         _job(jobId, terms);
         StoredEntry storage stored = _entries[jobId][entry];
-        // As long as an accepted entry has runs to prove and time for it, its job is neither undelivered nor
-        // settled: settling waits for it or ends it.
+        // Once the reward is paid, runs of others can only add to what goes on record.
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
-        Deadlines.requireNotPassed(jobId, terms.proveBy);
+        // The last window of all. Whether the claim's own has passed matters to the run that completes it.
+        Deadlines.requireNotPassed(jobId, terms.proveBy(terms.maxEntries - 1));
         (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
         uint256 bit = 2 ** (run & 0xff);
         uint256 proven = stored.proven[run >> 8];
@@ -192,9 +181,8 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         );
 
         stored.proven[run >> 8] = proven | bit;
-        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
-        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
         emit Events.AuditRunProven(jobId, entry, run, correct);
+        _count(jobId, terms, entry, stored.claim, correct);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -203,32 +191,30 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         State state = job.state;
         uint256 entries = job.entries;
         uint256 winner;
-        uint256 toBuyer = terms.reward;
+        uint256 pot = terms.reward;
         if (state == State.Open) {
             Deadlines.requirePassed(jobId, entries == 0 ? terms.enterBy : terms.deliverBy);
             state = entries == 0 ? State.Refunded : State.Undelivered;
             // The entries share the bond; what does not divide stays the buyer's.
-            toBuyer += entries == 0 ? terms.bond : terms.bond % entries;
+            pot += entries == 0 ? terms.bond : terms.bond % entries;
         } else if (state == State.Delivered) {
             winner = _winner(jobId, terms, job);
             state = winner == 0 ? State.Refunded : State.Paid;
+            // Paid before they had to answer, the others have spoilt nothing.
+            if (block.timestamp <= terms.acceptBy) job.waiting = 0;
+            if (!job.bondReturned) _returnBond(jobId, terms, job);
         } else {
             revert Errors.JobNotOpen(jobId);
         }
 
         job.state = state;
         emit Events.AuditSettled(jobId, state, winner);
-        uint256 toSeller;
-        if (winner != 0) (toSeller, toBuyer) = (toBuyer, 0);
         uint256 ending = entries == 1 ? 1 : winner;
         StoredEntry storage stored = _entries[jobId][ending];
         if (_isLive(stored.state)) {
-            uint256 sharing = state == State.Undelivered ? entries : 0;
-            (uint256 returned, uint256 forfeited) = _end(jobId, terms, ending, stored, sharing);
-            toSeller += returned;
-            toBuyer += forfeited;
+            _end(jobId, terms, ending, stored, _outcome(jobId, terms, job, ending));
         }
-        _pay(terms, stored, toSeller, toBuyer);
+        _credit(terms.token, winner == 0 ? terms.buyer : stored.seller, pot);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -236,12 +222,7 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
         if (!_isLive(stored.state)) revert Errors.EntryEnded(jobId, entry);
-        bool delivered = job.state != State.Open && job.state != State.Undelivered;
-        if (!delivered) Deadlines.requirePassed(jobId, terms.deliverBy);
-        else if (stored.state == EntryState.Entered) Deadlines.requirePassed(jobId, terms.acceptBy);
-        else if (_tallies[jobId][entry - 1].missing() != 0) Deadlines.requirePassed(jobId, terms.proveBy);
-        (uint256 toSeller, uint256 toBuyer) = _end(jobId, terms, entry, stored, delivered ? 0 : job.entries);
-        _pay(terms, stored, toSeller, toBuyer);
+        _end(jobId, terms, entry, stored, _outcome(jobId, terms, job, entry));
     }
 
     /// @inheritdoc IAuditEscrow
@@ -261,39 +242,6 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
     }
 
     /// @inheritdoc IAuditEscrow
-    function getJob(uint256 jobId) external view returns (Job memory) {
-        StoredJob storage job = _jobs[jobId];
-        if (job.state == State.None) revert Errors.JobNotFound(jobId);
-        return Job({
-            state: job.state,
-            entries: job.entries,
-            lastEntryBlock: job.lastEntryBlock,
-            entriesHash: job.entriesHash,
-            termsHash: job.termsHash
-        });
-    }
-
-    /// @inheritdoc IAuditEscrow
-    function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory) {
-        StoredEntry storage stored = _entry(jobId, entry);
-        Tally tally = _tallies[jobId][entry - 1];
-        return Entry({
-            state: stored.state,
-            seller: stored.seller,
-            modelId: stored.modelId,
-            batch: stored.batch,
-            correct: tally.correct(),
-            missing: tally.missing(),
-            certified: stored.certified
-        });
-    }
-
-    /// @inheritdoc IAuditEscrow
-    function isProven(uint256 jobId, uint256 entry, uint256 run) external view returns (bool) {
-        return _entries[jobId][entry].proven[run >> 8] >> (run & 0xff) & 1 != 0;
-    }
-
-    /// @inheritdoc IAuditEscrow
     function results() external view returns (address) {
         return address(RESULTS);
     }
@@ -309,28 +257,11 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         returns (uint256 jobId)
     {
         if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
-        if (terms.reward == 0) revert Errors.ZeroValue("reward");
-        if (terms.stake == 0) revert Errors.ZeroValue("stake");
-        if (terms.abortFee > terms.stake) revert Errors.AbortFeeOutOfRange(terms.abortFee, terms.stake);
-        if (terms.testSetRoot == 0) revert Errors.ZeroValue("testSetRoot");
-        PublicInputs.requireCanonical(1, terms.testSetRoot);
-        if (terms.metric == 0) revert Errors.ZeroValue("metric");
-        // With n = 0 there is no t.
-        if (terms.required == 0 || terms.required > terms.items) {
-            revert Errors.RequiredOutOfRange(terms.required, terms.items);
-        }
-        if (terms.maxEntries == 0 || terms.maxEntries > MAX_ENTRIES) {
-            revert Errors.MaxEntriesOutOfRange(terms.maxEntries, MAX_ENTRIES);
-        }
-        Deadlines.requireOrder(block.timestamp, terms.enterBy);
-        Deadlines.requireOrder(terms.enterBy, terms.deliverBy);
-        Deadlines.requireOrder(terms.deliverBy, terms.acceptBy);
-        Deadlines.requireOrder(terms.acceptBy, terms.proveBy);
+        terms.requireSound(MAX_ENTRIES);
         if (admitted.length > MAX_ADMITTED_KEYS) {
             revert Errors.KeyListTooLong(admitted.length, MAX_ADMITTED_KEYS);
         }
         _requireList(terms, admitted);
-        if (terms.bond != 0 && admitted.length == 0) revert Errors.BondWithoutKeys(terms.bond);
         Hints.requireLength(hint);
 
         jobId = ++jobCount;
@@ -349,16 +280,13 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         _requireState(jobId, job, State.Open);
         Deadlines.requireNotPassed(jobId, terms.enterBy);
-        if (terms.seller != address(0) && msg.sender != terms.seller) {
-            revert Errors.WrongCaller(terms.seller, msg.sender);
-        }
+        if (terms.sellers != 0) _requireNamed(jobId, terms, offer.path, job.entries);
         if (job.entries == terms.maxEntries) revert Errors.EntriesFull(jobId, terms.maxEntries);
         Hints.requireLength(offer.encryptionKey);
         _admitRuns(offer.modelId, offer.bindingHash, Statements.AUDIT, offer.batch);
         _admitKey(terms, offer);
 
         entry = ++job.entries;
-        ++job.unanswered;
         _tallies[jobId][entry - 1] = Tallies.ofRuns(Runs.count(terms.items, offer.batch));
         job.lastEntryBlock = SafeCast.toUint64(block.number);
         bytes32 entriesHash =
@@ -382,75 +310,157 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         );
     }
 
-    /// @dev Ends a live entry by what it has come to. Callers make sure that this cannot change any more, and
-    /// pay.
-    /// @param sharing Number of entries that share the bond because nothing was delivered; else zero.
+    /// @dev Ends a live entry. Callers make sure that its outcome cannot change any more.
     function _end(
         uint256 jobId,
         Terms calldata terms,
         uint256 entry,
         StoredEntry storage stored,
-        uint256 sharing
-    ) private returns (uint256 toSeller, uint256 toBuyer) {
-        EntryState end = EntryState.Returned;
-        toSeller = terms.stake;
-        if (sharing != 0) {
-            toSeller += terms.bond / sharing;
-        } else if (stored.state == EntryState.Entered) {
-            (end, toBuyer) = (EntryState.Aborted, terms.abortFee);
-        } else if (_tallies[jobId][entry - 1].correct() < terms.required) {
-            (end, toBuyer) = (EntryState.Forfeited, toSeller);
+        EntryState outcome
+    ) private {
+        stored.state = outcome;
+        emit Events.EntrySettled(jobId, entry, outcome);
+        uint256 amount = terms.stake;
+        if (outcome == EntryState.Returned) {
+            StoredJob storage job = _jobs[jobId];
+            // Nothing was delivered: the entries share the bond.
+            if (_isUndelivered(job.state)) amount += terms.bond / job.entries;
+        } else if (terms.abortFee != 0) {
+            amount -= terms.abortFee;
+            _burn(terms.token, terms.abortFee);
         }
-        toSeller -= toBuyer;
-
-        stored.state = end;
-        emit Events.EntrySettled(jobId, entry, end);
+        address payee = outcome == EntryState.Forfeited ? terms.buyer : stored.seller;
+        if (amount != 0) _credit(terms.token, payee, amount);
     }
 
-    function _pay(Terms calldata terms, StoredEntry storage stored, uint256 toSeller, uint256 toBuyer)
+    /// @dev Adds a run to an entry's count, and keeps whether that proves its claim, which it has to in the claim's
+    /// own window.
+    function _count(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim, uint256 correct)
         private
     {
-        if (toSeller != 0) _credit(terms.token, stored.seller, toSeller);
-        if (toBuyer != 0) _credit(terms.token, terms.buyer, toBuyer);
+        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
+        uint256 before = tallies[entry - 1].correct();
+        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
+        StoredJob storage job = _jobs[jobId];
+        // Of a job that has ended nothing changes but what goes on record.
+        if (before >= claim || before + correct < claim || job.state != State.Delivered) return;
+
+        // Up to acceptBy claims may still come in, and no window has passed.
+        if (block.timestamp > terms.acceptBy) {
+            Deadlines.requireNotPassed(jobId, terms.proveBy(Claims.turnOf(_claims[jobId], entry)));
+        }
+        job.proven |= SafeCast.toUint16(2 ** (entry - 1));
+    }
+
+    /// @dev Gives the entries that the buyer does not approve of their stakes back.
+    function _returnStakes(uint256 jobId, Terms calldata terms, uint256 entries, uint256 approved) private {
+        for (uint256 entry = 1; entry <= entries; ++entry) {
+            if (approved >> (entry - 1) & 1 != 0) continue;
+            StoredEntry storage stored = _entries[jobId][entry];
+            stored.state = EntryState.Returned;
+            emit Events.EntrySettled(jobId, entry, EntryState.Returned);
+            _credit(terms.token, stored.seller, terms.stake);
+        }
+    }
+
+    /// @dev Gives the buyer its bond back, less an abort fee for each approved entry that does not go on. Callers
+    /// make sure that no seller can answer any more.
+    function _returnBond(uint256 jobId, Terms calldata terms, StoredJob storage job) private {
+        uint256 lost = _bitsIn(job.waiting);
+        lost = (lost + job.aborted) * terms.abortFee;
+        job.bondReturned = true;
+        emit Events.AuditBondReturned(jobId, lost);
+        if (lost != 0) _burn(terms.token, lost);
+        if (terms.bond != lost) _credit(terms.token, terms.buyer, terms.bond - lost);
     }
 
     /// @dev What both answers of a seller to the delivery need and do.
     function _answer(uint256 jobId, Terms calldata terms, uint256 entry)
         private
-        returns (StoredEntry storage stored)
+        returns (StoredJob storage job, StoredEntry storage stored)
     {
-        StoredJob storage job = _job(jobId, terms);
+        job = _job(jobId, terms);
         stored = _entry(jobId, entry);
         if (msg.sender != stored.seller) revert Errors.WrongCaller(stored.seller, msg.sender);
         _requireState(jobId, job, State.Delivered);
         _requireEntryState(jobId, entry, stored, EntryState.Entered);
         Deadlines.requireNotPassed(jobId, terms.acceptBy);
-        --job.unanswered;
+        job.waiting ^= SafeCast.toUint16(2 ** (entry - 1));
     }
 
-    /// @dev The entry of a delivered job that gets the reward, zero for none. Reverts as long as a count may
-    /// change that matters.
+    /// @dev A job whose buyer may decide on the entries that it has seen: nobody can enter any more.
+    function _closed(uint256 jobId, Terms calldata terms, bytes32 entriesHash)
+        private
+        view
+        returns (StoredJob storage job)
+    {
+        job = _job(jobId, terms);
+        if (msg.sender != terms.buyer) revert Errors.WrongCaller(terms.buyer, msg.sender);
+        _requireState(jobId, job, State.Open);
+        Deadlines.requireNotPassed(jobId, terms.deliverBy);
+        if (job.entries == 0) revert Errors.NoEntries(jobId);
+        if (job.entries != terms.maxEntries && block.timestamp <= terms.enterBy) {
+            revert Errors.EntriesOpen(jobId, terms.enterBy);
+        }
+        if (block.number <= job.lastEntryBlock) revert Errors.SameBlock(jobId);
+        if (entriesHash != job.entriesHash) {
+            revert Errors.EntriesMismatch(jobId, job.entriesHash, entriesHash);
+        }
+    }
+
+    /// @dev The entry of a delivered job that gets the reward, zero for none: the first claim that is proven, once
+    /// the windows of all before it have passed. Reverts as long as another may come before it.
     function _winner(uint256 jobId, Terms calldata terms, StoredJob storage job)
         private
         view
         returns (uint256 winner)
     {
-        (uint256 entries, uint256 unanswered) = (job.entries, job.unanswered);
-        bool decided = unanswered == 0 || block.timestamp > terms.acceptBy;
-        // No seller that has not answered has a count, and the highest that is too low is no count either.
-        uint256 highest = terms.required - 1;
-        for (uint256 entry = 1; unanswered != entries && entry <= entries; ++entry) {
-            Tally tally = _tallies[jobId][entry - 1];
-            if (tally.isProving() && block.timestamp <= terms.proveBy) decided = false;
-            uint64 correct = tally.correct();
-            if (correct > highest) (winner, highest) = (entry, correct);
+        uint32[MAX_ENTRIES] memory claims = _claims[jobId];
+        winner = Claims.first(claims, job.proven);
+        uint256 turn = winner == 0 ? job.accepted : Claims.turnOf(claims, winner);
+        bool decided = turn <= terms.turnsPassed();
+        if (job.waiting != 0 && block.timestamp <= terms.acceptBy) {
+            // Who has not answered may claim everything, and does not come before an earlier entry by that.
+            decided = decided && winner != 0 && claims[winner - 1] == terms.items
+                && job.waiting & (2 ** winner - 1) == 0;
         }
-        bool early = entries == 1 && winner != 0 && msg.sender == _entries[jobId][1].seller;
-        if (!early && !decided) revert Errors.Undecided(jobId);
+        if (!decided) revert Errors.Undecided(jobId);
     }
 
-    function _isLive(EntryState state) private pure returns (bool) {
-        return state == EntryState.Entered || state == EntryState.Accepted;
+    /// @dev How a live entry ends. Reverts as long as that is not certain.
+    function _outcome(uint256 jobId, Terms calldata terms, StoredJob storage job, uint256 entry)
+        private
+        view
+        returns (EntryState)
+    {
+        if (_isUndelivered(job.state)) {
+            Deadlines.requirePassed(jobId, terms.deliverBy);
+            return EntryState.Returned;
+        }
+        uint256 bit = 2 ** (entry - 1);
+        if (_entries[jobId][entry].state == EntryState.Entered) {
+            if (job.waiting & bit == 0) return EntryState.Returned;
+            Deadlines.requirePassed(jobId, terms.acceptBy);
+            return EntryState.Aborted;
+        }
+        if (job.proven & bit != 0) return EntryState.Returned;
+        uint32[MAX_ENTRIES] memory claims = _claims[jobId];
+        uint256 leader = Claims.first(claims, job.proven);
+        // Its turn does not come.
+        if (leader != 0 && Claims.comesBefore(claims, leader, entry)) return EntryState.Returned;
+        Deadlines.requirePassed(jobId, terms.proveBy(Claims.turnOf(claims, entry)));
+        return EntryState.Forfeited;
+    }
+
+    /// @dev Named sellers have one place each: else one of them could take all the places.
+    function _requireNamed(uint256 jobId, Terms calldata terms, bytes32[] calldata path, uint256 entries)
+        private
+        view
+    {
+        if (!terms.names(msg.sender, path)) revert Errors.SellerNotNamed(msg.sender);
+        for (uint256 entry = 1; entry <= entries; ++entry) {
+            if (_entries[jobId][entry].seller == msg.sender) revert Errors.AlreadyEntered(jobId, entry);
+        }
     }
 
     function _admitKey(Terms calldata terms, Offer calldata offer) private view {
@@ -463,38 +473,14 @@ contract AuditEscrow is IAuditEscrow, Custody, ModelVerification {
         }
     }
 
-    function _job(uint256 jobId, Terms calldata terms) private view returns (StoredJob storage job) {
-        job = _jobs[jobId];
-        bytes32 expected = job.termsHash;
-        if (expected == 0) revert Errors.JobNotFound(jobId);
-        bytes32 actual = AuditTerms.hash(terms);
-        if (actual != expected) revert Errors.TermsMismatch(jobId, expected, actual);
-    }
-
-    function _entry(uint256 jobId, uint256 entry) private view returns (StoredEntry storage stored) {
-        stored = _entries[jobId][entry];
-        if (stored.state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
+    function _bitsIn(uint256 bitmap) private pure returns (uint256 count) {
+        for (; bitmap != 0; bitmap &= bitmap - 1) {
+            ++count;
+        }
     }
 
     function _requireList(Terms calldata terms, bytes32[] calldata admitted) private pure {
         bytes32 list = admitted.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(admitted));
         if (list != terms.admittedKeys) revert Errors.KeyListMismatch(terms.admittedKeys, list);
-    }
-
-    function _requireState(uint256 jobId, StoredJob storage job, State expected) private view {
-        if (job.state != expected) {
-            revert Errors.WrongJobState(jobId, uint256(expected), uint256(job.state));
-        }
-    }
-
-    function _requireEntryState(uint256 jobId, uint256 entry, StoredEntry storage stored, EntryState expected)
-        private
-        view
-    {
-        EntryState state = stored.state;
-        if (state != expected) {
-            if (state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
-            revert Errors.WrongEntryState(jobId, entry, uint256(expected), uint256(state));
-        }
     }
 }

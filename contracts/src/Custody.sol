@@ -23,6 +23,9 @@ abstract contract Custody is ICustody, ReentrancyGuardTransient {
     mapping(address token => mapping(address account => uint256)) private _credits;
 
     /// @inheritdoc ICustody
+    mapping(address token => uint256) public burntOf;
+
+    /// @inheritdoc ICustody
     function withdraw(address token) external nonReentrant returns (uint256 amount) {
         amount = _credits[token][msg.sender];
         _withdraw(token, msg.sender, amount);
@@ -64,6 +67,13 @@ abstract contract Custody is ICustody, ReentrancyGuardTransient {
     /// @dev Owes `amount` to `account`. No call leaves the contract.
     function _credit(address token, address account, uint256 amount) internal {
         _credits[token][account] += amount;
+    }
+
+    /// @dev Keeps `amount` here for ever: owed to nobody, and nothing takes it out. So no token can refuse it,
+    /// and no receiver is asked.
+    function _burn(address token, uint256 amount) internal {
+        burntOf[token] += amount;
+        emit Events.Burnt(token, amount);
     }
 
     function _withdraw(address token, address to, uint256 amount) private {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
@@ -13,9 +12,9 @@ import {Deadlines} from "./libraries/Deadlines.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {Events} from "./libraries/Events.sol";
 import {IndexedMerkle} from "./libraries/IndexedMerkle.sol";
+import {ItemList} from "./libraries/ItemList.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
-import {Sampling} from "./libraries/Sampling.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 
 /// @title Bonded prediction service with spot checks
@@ -41,12 +40,15 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @dev What is not in the receipt, whose hash is the key.
     struct StoredBatch {
         BatchState state;
-        uint40 deadline;
+        uint40 contestBy;
+        // Of the latest contest: its deadline, its items, and a bit for each that is proven.
+        uint40 proveBy;
         uint8 checks;
         uint16 proven;
-        uint64 drawBlock;
-        bytes32 secretHash;
-        uint256 sample;
+        // Items contested in all.
+        uint32 contested;
+        uint64 postedIn;
+        uint256 items;
     }
 
     /// @notice EIP-712 type of a receipt.
@@ -61,9 +63,9 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @notice Longest notice period.
     uint256 public constant MAX_NOTICE = 365 days;
     /// @notice Most items of a batch.
-    uint256 public constant MAX_COUNT = Sampling.MAX_COUNT;
-    /// @notice Most items that a contest can draw.
-    uint256 public constant MAX_CHECKS = Sampling.MAX_SIZE;
+    uint256 public constant MAX_COUNT = ItemList.MAX_COUNT;
+    /// @notice Most items of one contest.
+    uint256 public constant MAX_CHECKS = ItemList.MAX_SIZE;
 
     mapping(bytes32 serviceId => StoredService) private _services;
     mapping(bytes32 batchId => StoredBatch) private _batches;
@@ -138,7 +140,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     }
 
     /// @inheritdoc IServiceBond
-    function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+    function post(Receipt calldata receipt, bytes calldata signature)
         external
         payable
         nonReentrant
@@ -146,7 +148,6 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     {
         StoredService storage service = _activeService(receipt.serviceId);
         _requireReceipt(receipt);
-        if (secretHash == 0) revert Errors.ZeroValue("secretHash");
         batchId = batchIdOf(receipt);
         if (_batches[batchId].state != BatchState.None) revert Errors.ReceiptUsed(batchId);
         if (!Signatures.isValid(service.signer, receiptHash(receipt), signature)) {
@@ -154,31 +155,28 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         }
         _requireCurrent(service.modelId);
         _reserve(service);
-        _record(batchId, receipt, secretHash, service.contestWindow);
+        _record(batchId, receipt, service.contestWindow);
         _deposit(service.token, receipt.price);
     }
 
     /// @inheritdoc IServiceBond
-    function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable nonReentrant {
+    function contest(Receipt calldata receipt, uint256[] calldata indices) external payable nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
         if (receipt.buyer != msg.sender) revert Errors.NotBatchBuyer(receipt.buyer, msg.sender);
-        Deadlines.requireNotPassed(uint256(batchId), batch.deadline);
-        uint256 count = receipt.count;
-        uint256 maximum = count < MAX_CHECKS ? count : MAX_CHECKS;
-        if (checks == 0 || checks > maximum) revert Errors.ChecksOutOfRange(checks, maximum);
-        bytes32 secretHash = keccak256(abi.encode(secret));
-        if (secretHash != batch.secretHash) revert Errors.SecretMismatch(batch.secretHash, secretHash);
-        bytes32 blockHash = Blockhash.blockHash(batch.drawBlock);
-        if (blockHash == 0) revert Errors.BlockHashUnavailable(batch.drawBlock);
+        Deadlines.requireNotPassed(uint256(batchId), batch.contestBy);
+        uint256 items = ItemList.pack(indices, receipt.count);
 
         StoredService storage service = _services[receipt.serviceId];
-        uint40 deadline = SafeCast.toUint40(block.timestamp + service.proofWindow);
+        uint40 proveBy = SafeCast.toUint40(block.timestamp + service.proofWindow);
+        // The items of an earlier contest are all proven: nothing depends on them any more.
         batch.state = BatchState.Contested;
-        batch.deadline = deadline;
-        batch.checks = SafeCast.toUint8(checks);
-        batch.sample = Sampling.draw(keccak256(abi.encode(blockHash, secret, batchId)), count, checks);
-        emit Events.BatchContested(batchId, receipt.serviceId, drawnItems(batchId), deadline);
-        _deposit(service.token, checks * service.proofCost);
+        batch.proveBy = proveBy;
+        batch.checks = SafeCast.toUint8(indices.length);
+        batch.proven = 0;
+        batch.contested += SafeCast.toUint32(indices.length);
+        batch.items = items;
+        emit Events.BatchContested(batchId, receipt.serviceId, indices, proveBy);
+        _deposit(service.token, indices.length * service.proofCost);
     }
 
     /// @inheritdoc IServiceBond
@@ -187,7 +185,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         nonReentrant
     {
         (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
-        Deadlines.requireNotPassed(uint256(batchId), batch.deadline);
+        Deadlines.requireNotPassed(uint256(batchId), batch.proveBy);
         StoredService storage service = _services[receipt.serviceId];
         address provider = service.provider;
         uint256 proven = _requireOpening(batchId, receipt, batch, opening);
@@ -200,10 +198,16 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         emit Events.ItemProven(batchId, opening.position, opening.output);
         uint256 due = service.proofCost;
         if (proven == 2 ** batch.checks - 1) {
-            batch.state = BatchState.Upheld;
-            _release(service);
-            due += receipt.price;
-            emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
+            uint40 contestBy = batch.contestBy;
+            emit Events.ContestUpheld(batchId, receipt.serviceId, contestBy);
+            if (block.timestamp <= contestBy) {
+                batch.state = BatchState.Posted;
+            } else {
+                batch.state = BatchState.Upheld;
+                _release(service);
+                due += receipt.price;
+                emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
+            }
         }
         _credit(service.token, provider, due);
     }
@@ -211,9 +215,9 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @inheritdoc IServiceBond
     function settle(Receipt calldata receipt) external nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
-        Deadlines.requirePassed(uint256(batchId), batch.deadline);
+        Deadlines.requirePassed(uint256(batchId), batch.contestBy);
         StoredService storage service = _services[receipt.serviceId];
-        batch.state = BatchState.Paid;
+        batch.state = batch.contested == 0 ? BatchState.Paid : BatchState.Upheld;
         _release(service);
         _credit(service.token, service.provider, receipt.price);
         emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
@@ -222,7 +226,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     /// @inheritdoc IServiceBond
     function punish(Receipt calldata receipt) external nonReentrant {
         (bytes32 batchId, StoredBatch storage batch) = _contestedBatch(receipt);
-        Deadlines.requirePassed(uint256(batchId), batch.deadline);
+        Deadlines.requirePassed(uint256(batchId), batch.proveBy);
         StoredService storage service = _services[receipt.serviceId];
         uint256 unproven;
         for (uint256 i = 0; i < batch.checks; ++i) {
@@ -262,21 +266,22 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredBatch storage batch = _batch(batchId);
         return Batch({
             state: batch.state,
-            deadline: batch.deadline,
-            drawBlock: batch.drawBlock,
-            secretHash: batch.secretHash,
+            contestBy: batch.contestBy,
+            proveBy: batch.proveBy,
             checks: batch.checks,
-            proven: batch.proven
+            proven: batch.proven,
+            contested: batch.contested,
+            postedIn: batch.postedIn
         });
     }
 
     /// @inheritdoc IServiceBond
-    function drawnItems(bytes32 batchId) public view returns (uint256[] memory indices) {
+    function contestedItems(bytes32 batchId) public view returns (uint256[] memory indices) {
         StoredBatch storage batch = _batch(batchId);
         indices = new uint256[](batch.checks);
-        uint256 sample = batch.sample;
+        uint256 items = batch.items;
         for (uint256 i = 0; i < indices.length; ++i) {
-            indices[i] = Sampling.at(sample, i);
+            indices[i] = ItemList.at(items, i);
         }
     }
 
@@ -311,16 +316,12 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         --service.openBatches;
     }
 
-    function _record(bytes32 batchId, Receipt calldata receipt, bytes32 secretHash, uint256 contestWindow)
-        private
-    {
-        uint40 deadline = SafeCast.toUint40(block.timestamp + contestWindow);
-        uint64 drawBlock = SafeCast.toUint64(block.number + 1);
+    function _record(bytes32 batchId, Receipt calldata receipt, uint256 contestWindow) private {
+        uint40 contestBy = SafeCast.toUint40(block.timestamp + contestWindow);
         StoredBatch storage batch = _batches[batchId];
         batch.state = BatchState.Posted;
-        batch.deadline = deadline;
-        batch.drawBlock = drawBlock;
-        batch.secretHash = secretHash;
+        batch.contestBy = contestBy;
+        batch.postedIn = SafeCast.toUint64(block.number);
         emit Events.BatchPosted(
             batchId,
             receipt.serviceId,
@@ -330,8 +331,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
             receipt.price,
             receipt.nonce,
             receipt.validUntil,
-            deadline,
-            drawBlock
+            contestBy
         );
     }
 
@@ -357,7 +357,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         if (receipt.root == 0) revert Errors.ZeroValue("root");
     }
 
-    /// @dev Reverts unless the opening is that of a drawn item which is still to be proven.
+    /// @dev Reverts unless the opening is that of a contested item which is still to be proven.
     /// @return proven The proven items, with this one among them.
     function _requireOpening(
         bytes32 batchId,
@@ -369,7 +369,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         if (position >= batch.checks) revert Errors.PositionOutOfRange(position, batch.checks);
         uint256 bit = 2 ** position;
         if (batch.proven & bit != 0) revert Errors.ItemAlreadyProven(batchId, position);
-        uint256 index = Sampling.at(batch.sample, position);
+        uint256 index = ItemList.at(batch.items, position);
         bytes32 leaf =
             keccak256(abi.encode(index, opening.inputCommitment, keccak256(abi.encode(opening.output))));
         if (!IndexedMerkle.contains(receipt.root, receipt.count, index, leaf, opening.path)) {

@@ -6,7 +6,7 @@ import { describe } from "node:test";
 
 import { DIGITS, assay } from "../lib/assay.mjs";
 import { BATCH, ITEMS, derive, importNetwork } from "../lib/models.mjs";
-import { Audit, BOND, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
+import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
 import { forge, openStage, play, prepare, refused } from "./play.mjs";
 
 const stage = await openStage("deployer", "buyer", "seller", "rival");
@@ -158,6 +158,6 @@ describe("an accepted audit", () => {
     await stage.pass(4 * HOUR + 1);
     audit.send(deployer, "settle");
     assert.equal(audit.show().entries[0].state, "forfeited");
-    await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE]]);
+    await audit.ended("refunded", [[buyer, REWARD + BOND + STAKE - FEE]], FEE);
   });
 });

@@ -59,14 +59,15 @@ export class Audit {
     return this.stage.ask("escrow", "audit", "show", this.job);
   }
 
-  enter(actor, circuit) {
+  enter(actor, circuit, ...options) {
     const { id, architecture } = this.registered[circuit];
     return this.send(actor, "enter", "--model", id, "--architecture", architecture,
-      "--encryption-key", this.sealing[actor.name].recipient);
+      "--encryption-key", this.sealing[actor.name].recipient, ...options);
   }
 
-  deliver(set = this.set) {
-    return this.send(this.stage.actors.buyer, "deliver", "--set", set, "--data", this.sealed, "--place", PLACE);
+  deliver(set = this.set, ...options) {
+    return this.send(this.stage.actors.buyer, "deliver", "--set", set, "--data", this.sealed, "--place", PLACE,
+      ...options);
   }
 
   /** What a seller makes of the delivery. */
@@ -92,9 +93,9 @@ export class Audit {
     return this.send(actor, "submit", "--proofs", proofs);
   }
 
-  /** That it ended so, and what everybody takes out. */
-  async ended(state, expected) {
+  /** That it ended so, what everybody takes out, and what stays for ever. */
+  async ended(state, expected, burnt) {
     assert.equal(this.show().state, state);
-    await takeOut(this.stage, "AuditEscrow", "audit", expected);
+    await takeOut(this.stage, "AuditEscrow", "audit", expected, burnt);
   }
 }

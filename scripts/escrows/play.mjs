@@ -53,15 +53,15 @@ export function refused(reason, work) {
   assert.throws(work, (error) => error.message.includes(reason) || assert.fail(`${reason}? ${error.message}`));
 }
 
-/** What each takes out of an escrow, to the account; nothing is left for anybody. */
-export async function takeOut(stage, contract, holder, expected) {
+/** What each takes out of an escrow, to the account; nothing is left but what was burnt. */
+export async function takeOut(stage, contract, holder, expected, burnt = 0n) {
   for (const [actor, amount] of expected) {
     const before = await actor.balance();
     assert.equal(etherText(actor.withdraw(holder)), etherText(amount), `${actor.name} has as credit`);
     const gained = (await actor.balance()) - before;
     assert.ok(gained <= amount && gained > amount - ether("0.01"), `${actor.name} was paid`);
   }
-  assert.equal(await stage.held(contract), 0n, `${contract} is empty`);
+  assert.equal(await stage.held(contract), burnt, `${contract} holds what was burnt`);
 }
 
 /**

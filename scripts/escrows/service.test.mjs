@@ -42,24 +42,19 @@ function sign(answers, price = PRICE) {
   return receipt;
 }
 
-const post = (actor, receipt, answers, secret) =>
-  service(actor, "post", receipt, "--answers", answers, "--inputs", inputs, "--secret", secret,
-    ...model.checked);
+const post = (actor, receipt, answers) =>
+  service(actor, "post", receipt, "--answers", answers, "--inputs", inputs, ...model.checked);
 
-/** Posts a batch of answers; those of a cheat are wrong. */
-async function sell({ cheat = false } = {}) {
+/** Posts a batch of answers; those that `wrong` names are. */
+function sell({ wrong = () => false } = {}) {
   const { file: answers, list } = answer();
-  if (cheat) {
-    for (const one of list) one.class = (one.class + 1) % 10;
-    fs.writeFileSync(answers, JSON.stringify(list));
-  }
-  const secret = stage.file("buyer.secret");
-  const { batch } = post(buyer, sign(answers), answers, secret);
-  return { batch, answers, secret };
+  for (const [index, one] of list.entries()) if (wrong(index)) one.class = (one.class + 1) % 10;
+  fs.writeFileSync(answers, JSON.stringify(list));
+  const { batch } = post(buyer, sign(answers), answers);
+  return { batch, answers };
 }
 
-const contest = ({ batch, secret }, checks) =>
-  service(buyer, "contest", batch, "--checks", String(checks), "--secret", secret);
+const contest = ({ batch }, ...which) => service(buyer, "contest", batch, ...which);
 const prove = ({ batch, answers }, { bundle, keys } = model) => service(
   provider, "prove", batch, "--answers", answers, "--inputs", inputs, "--bundle", bundle,
   "--setup", found.setup, "--keys", keys,
@@ -79,38 +74,44 @@ async function closed(bond) {
 play(stage, "a batch is posted by its buyer, for its answers, when it can pay", () => {
   const { file: answers, list } = answer();
   const receipt = sign(answers);
-  const secret = stage.file("buyer.secret");
   const others = stage.file("others.json");
   fs.writeFileSync(others, JSON.stringify(list.slice(1)));
-  refused("do not pay", () => post(buyer, receipt, others, secret));
-  refused("NotBatchBuyer", () => post(rival, receipt, answers, secret));
-  refused("send funds to it", () => post(buyer, sign(answers, ether("1000000")), answers, secret));
-  assert.ok(!fs.existsSync(secret), "nothing was sent: the next attempt draws a secret");
-  post(buyer, receipt, answers, secret);
-  assert.ok(fs.existsSync(secret));
+  refused("do not pay", () => post(buyer, receipt, others));
+  refused("NotBatchBuyer", () => post(rival, receipt, answers));
+  refused("send funds to it", () => post(buyer, sign(answers, ether("1000000")), answers));
+  post(buyer, receipt, answers);
+  refused("ReceiptUsed", () => post(buyer, receipt, answers));
 });
 
-play(stage, "a batch is contested in a later block, and proven only then", async () => {
-  const batch = await sell();
-  refused("must be there before", () => contest(batch, 1));
+play(stage, "nothing is proven that was not contested", () => {
+  const batch = sell();
   refused("not contested", () => prove(batch));
+  refused("--checks", () => contest(batch));
+  refused("no item 99", () => contest(batch, "--items", "99"));
 });
 
-play(stage, "a spot check is upheld by proofs of every drawn item", async () => {
-  const batch = await sell();
-  await stage.rpc("evm_mine");
-  const { drawn } = contest(batch, 2);
+play(stage, "spot checks are upheld by proofs of every contested item, one after the other", async () => {
+  const batch = sell();
+  const { items } = contest(batch, "--checks", "2");
+  assert.equal(new Set(items).size, 2, "different ones, at random");
+  refused("BatchNotPosted", () => contest(batch, "--checks", "1"));
   const { proven } = prove(batch);
-  assert.deepEqual([...proven].sort(), drawn.map(Number).sort());
+  assert.deepEqual([...proven].sort(), items.map(Number).sort());
+  assert.equal(state(batch), "posted");
+  assert.deepEqual(contest(batch, "--items", "1").items, ["1"]);
+  assert.deepEqual(prove(batch).proven, [1]);
+  refused("DeadlineNotPassed", () => service(provider, "settle", batch.batch));
+  await stage.pass(3601);
+  refused("DeadlinePassed", () => contest(batch, "--checks", "1"));
+  service(deployer, "settle", batch.batch);
   assert.equal(state(batch), "upheld");
-  assert.equal(provider.withdraw("service"), PRICE + 2n * COST);
+  assert.equal(provider.withdraw("service"), PRICE + 3n * COST);
   await closed(BOND);
 });
 
 play(stage, "a spot check is not proven with another model, which loses no opening", async () => {
-  const batch = await sell();
-  await stage.rpc("evm_mine");
-  contest(batch, 1);
+  const batch = sell();
+  contest(batch, "--checks", "1");
   const bundle = stage.network("coarse");
   const used = () => assay(["model", "inspect", bundle]).openings_used;
   const before = used();
@@ -120,7 +121,7 @@ play(stage, "a spot check is not proven with another model, which loses no openi
 });
 
 play(stage, "a batch that nobody contests is paid after the window", async () => {
-  const batch = await sell();
+  const batch = sell();
   refused("DeadlineNotPassed", () => service(provider, "settle", batch.batch));
   await stage.pass(3601);
   service(provider, "settle", batch.batch);
@@ -130,9 +131,8 @@ play(stage, "a batch that nobody contests is paid after the window", async () =>
 });
 
 play(stage, "a spot check punishes wrong answers", async () => {
-  const batch = await sell({ cheat: true });
-  await stage.rpc("evm_mine");
-  contest(batch, 3);
+  const batch = sell({ wrong: () => true });
+  contest(batch, "--checks", "3");
   refused("it cannot be proven", () => prove(batch));
   refused("DeadlineNotPassed", () => service(buyer, "punish", batch.batch));
   await stage.pass(3601);
@@ -140,6 +140,16 @@ play(stage, "a spot check punishes wrong answers", async () => {
   assert.equal(state(batch), "punished");
   assert.equal(buyer.withdraw("service"), PRICE + 3n * COST + PENALTY);
   await closed(BOND - PENALTY);
+});
+
+play(stage, "an answer that the buyer knows to be wrong is contested as such", async () => {
+  const batch = sell({ wrong: (index) => index === 1 });
+  const { items } = contest(batch, "--items", "1", "--checks", "2");
+  assert.ok(items.length === 2 && items.includes("1"));
+  refused("it cannot be proven", () => prove(batch));
+  await stage.pass(3601);
+  service(deployer, "punish", batch.batch);
+  assert.equal(state(batch), "punished");
 });
 
 play(stage, "the bond goes back with what was added to it", async () => {

@@ -2,9 +2,11 @@
 
 mod accept;
 mod admission;
+mod decline;
 mod deliver;
 mod enter;
 mod open;
+mod sellers;
 mod show;
 
 use std::path::PathBuf;
@@ -29,6 +31,7 @@ use super::{
     runs::{self, Expected, Submitted},
 };
 use crate::{
+    amount::amount_text,
     binding::bound,
     chain::{Sent, Session},
     contract::ContractArgs,
@@ -41,15 +44,21 @@ pub(crate) enum AuditCommand {
     Open(Box<open::OpenArgs>),
     /// Seller: enter a model and put up the stake
     Enter(enter::EnterArgs),
-    /// Buyer: publish the encrypted test set, get the bond back
+    /// Buyer: publish the encrypted test set for the entries that you approve of
     Deliver(deliver::DeliverArgs),
-    /// Seller: confirm the delivery, and answer for the count from now on
+    /// Buyer: turn all entries away, and get everything back
+    Decline(decline::DeclineArgs),
+    /// Anybody: have the bond of a delivered job returned, as soon as no answer can come any more
+    #[command(after_help = "Example:
+  assay escrow audit return-bond 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+    ReturnBond(JobArgs),
+    /// Seller: confirm the delivery, and claim how many items are correct
     Accept(accept::AcceptArgs),
-    /// Seller: give up for the abort fee
+    /// Seller: give up for the abort fee, which is burnt
     #[command(after_help = "Example:
   assay escrow audit abort 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
     Abort(EntryArgs),
-    /// Seller: hand in the proofs of the runs
+    /// Seller: hand in the proofs of the runs, which only the highest claim needs
     Submit(SubmitArgs),
     /// Anybody: end a job whose outcome is certain, and with it its leading entry
     #[command(after_help = "Example:
@@ -85,7 +94,8 @@ pub(crate) struct EntryArgs {
     --private-key-file seller.key
 
 The context is shown by `assay escrow audit enter` and `show`. Runs that are proven on chain already
-are left out, so the command can be repeated.")]
+are left out, so the command can be repeated. Only the first claim has to be proven, the highest one; the others
+when its window has passed without.")]
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     entry: EntryArgs,
@@ -99,6 +109,8 @@ pub(super) fn run(command: AuditCommand, output: &Output) -> Result<()> {
         AuditCommand::Open(args) => open::run(&args, output),
         AuditCommand::Enter(args) => enter::run(&args, output),
         AuditCommand::Deliver(args) => deliver::run(&args, output),
+        AuditCommand::Decline(args) => decline::run(&args, output),
+        AuditCommand::ReturnBond(args) => return_bond(&args, output),
         AuditCommand::Accept(args) => accept::run(&args, output),
         AuditCommand::Abort(args) => step(&args, output, "aborted", async |job, entry| {
             Ok(job.escrow.abort(&job.order, entry).await?)
@@ -203,6 +215,34 @@ fn step(
 }
 
 #[derive(Serialize)]
+struct BondReport {
+    job: Decimal,
+    returned: Decimal,
+    /// What was burnt for entries that stayed away.
+    lost: Decimal,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+fn return_bond(args: &JobArgs, output: &Output) -> Result<()> {
+    let (report, token) = args.sender.run(output, "returning the bond", async |session| {
+        let job = Job::find(&args.contract, args.job, &session).await?;
+        let (event, outcome) = job.escrow.return_bond(&job.order).await?;
+        let returned = U256::from(job.terms().bond).saturating_sub(event.lost);
+        let (returned, lost, sent) = (Decimal(returned), Decimal(event.lost), Sent::from(&outcome));
+        Ok((BondReport { job: Decimal(args.job), returned, lost, sent }, job.terms().token))
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", report.job.to_string()),
+            ("returned", amount_text(report.returned.0, token)),
+            ("burnt", amount_text(report.lost.0, token)),
+            ("gas", report.sent.gas_used.to_string()),
+        ])
+    })
+}
+
+#[derive(Serialize)]
 struct SettleReport {
     job: Decimal,
     state: &'static str,
@@ -238,10 +278,10 @@ struct SubmitReport {
     entry: Decimal,
     #[serde(flatten)]
     submitted: Submitted,
-    /// Of the entry: items proven correct, and runs still missing.
+    /// Of the entry: items proven correct, runs still missing, and items that have to be proven correct.
     correct: Decimal,
     missing: Decimal,
-    required: u32,
+    claim: Decimal,
 }
 
 fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
@@ -272,14 +312,14 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
             submitted,
             correct: Decimal(stored.correct),
             missing: Decimal(stored.missing),
-            required: job.terms().required,
+            claim: Decimal(stored.claim),
         })
     })?;
     output.finish(&report, || {
         table(&[
             ("job", format!("{}, entry {}", report.job, report.entry)),
             ("runs", report.submitted.text(report.missing)),
-            ("correct", format!("{}, {} required", report.correct, report.required)),
+            ("correct", format!("{}, {} claimed", report.correct, report.claim)),
             ("gas", report.submitted.gas_used.to_string()),
         ])
     })

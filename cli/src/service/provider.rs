@@ -188,8 +188,8 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
         let registry = bond.contract().registry().await?;
         require_model(&registry, service.modelId, prover.model()).await?;
-        let drawn = bond.drawn_items(args.batch).await?;
-        if drawn.is_empty() {
+        let contested = bond.contested_items(args.batch).await?;
+        if contested.is_empty() {
             bail!("batch {} is not contested; there is nothing to prove", args.batch);
         }
         let batch_id = U256::from_be_bytes(args.batch.0);
@@ -201,7 +201,7 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
             transactions: Vec::new(),
             gas_used: 0,
         };
-        for (position, index) in drawn.iter().enumerate() {
+        for (position, index) in contested.iter().enumerate() {
             if batch.proven.bit(position) {
                 report.proven_before += 1;
                 continue;
@@ -209,7 +209,7 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
             let index = usize::try_from(*index).context("an index is too large")?;
             session
                 .spinner
-                .message(format!("item {index}: {position} of {} done, proving", drawn.len()));
+                .message(format!("item {index}: {position} of {} done, proving", contested.len()));
             let answer = answers.get(index).context("an item is not among the answers")?;
             let request = ProofRequest {
                 job_id: batch_id,

@@ -14,12 +14,7 @@ use assay_client::{
     ChainError, ContractClient, ServiceBond,
     service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
-use assay_prover::{
-    bundle::Bundle,
-    files::atomic_file::{self, Readers},
-    graph::Executor,
-    openings::Marks,
-};
+use assay_prover::{bundle::Bundle, files::atomic_file::Readers, graph::Executor, openings::Marks};
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::Args;
 use rand_core::{OsRng, RngCore};
@@ -31,7 +26,7 @@ use crate::{
     contract::ContractArgs,
     hex_words::parse_hash,
     new_file::NewFile,
-    output::{Decimal, Output, hex, table},
+    output::{Decimal, Output, table},
     trust::{TrustArgs, TrustReport, requires_prediction},
 };
 
@@ -82,7 +77,7 @@ pub(crate) struct SignArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay service post receipt.json --answers answers.json --inputs openings --secret batch.secret \\
+  assay service post receipt.json --answers answers.json --inputs openings \\
     --card lenet.card.json --setup ceremony.srs --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
 pub(crate) struct PostArgs {
     /// Receipt that the provider signed
@@ -93,9 +88,6 @@ pub(crate) struct PostArgs {
     /// Folder of your own openings: every answer must be about one of them
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
-    /// File for the secret that a contest needs. It is drawn here; show it to nobody before
-    #[arg(long, value_name = "FILE")]
-    secret: PathBuf,
     /// Most that you pay [default: what the receipt says]
     #[arg(long, value_parser = parse_amount)]
     max_price: Option<Amount>,
@@ -126,24 +118,6 @@ pub(super) fn read_answers(path: &Path) -> Result<Vec<Answer>> {
 
 fn tree(answers: &[Answer]) -> Result<AnswerTree> {
     AnswerTree::new(answers).context("a batch has 1 to 65,536 answers")
-}
-
-/// The secret behind a posted batch.
-pub(super) fn read_secret(path: &Path) -> Result<B256> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    text.trim().parse().ok().with_context(|| format!("{} does not hold a secret", path.display()))
-}
-
-/// A fresh secret in a new file that only its owner can read.
-fn make_secret(path: &Path) -> Result<B256> {
-    let mut secret = B256::ZERO;
-    OsRng.fill_bytes(secret.as_mut_slice());
-    atomic_file::write_new(path, Readers::Owner, format!("{}\n", hex(secret)).as_bytes())
-        .with_context(|| {
-            format!("cannot make {}; every batch needs a secret of its own", path.display())
-        })?;
-    Ok(secret)
 }
 
 #[derive(Serialize)]
@@ -267,10 +241,7 @@ struct Posted {
     trust: TrustReport,
     price: Decimal,
     token: Address,
-    /// For a contest.
-    deadline: u64,
-    draw_block: Decimal,
-    secret: PathBuf,
+    contest_by: u64,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -319,20 +290,15 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         }
         let registry = bond.contract().registry().await?;
         let (_, trust) = args.trust.choose(&trust, &registry, service.modelId).await?;
-        // Before the payment: without the secret there is no contest.
-        let secret = make_secret(&args.secret)?;
-        let posted = bond.post(receipt.clone(), signed.signature.to_vec(), secret).await;
-        let (batch, outcome) =
-            posted.map_err(|error| not_posted(error, batch_id(receipt), &args.secret))?;
+        let posted = bond.post(receipt.clone(), signed.signature.to_vec()).await;
+        let (batch, outcome) = posted.map_err(|error| not_posted(error, batch_id(receipt)))?;
         Ok(Posted {
             batch: batch.batchId,
             service: receipt.serviceId,
             trust,
             price: Decimal(receipt.price),
             token: service.token,
-            deadline: batch.deadline,
-            draw_block: Decimal(batch.drawBlock),
-            secret: args.secret.clone(),
+            contest_by: batch.contestBy,
             sent: Sent::from(&outcome),
         })
     })?;
@@ -340,9 +306,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         let mut rows = vec![
             ("batch", report.batch.to_string()),
             ("escrowed", amount_text(report.price.0, report.token)),
-            ("contest until", format!("{} (Unix time)", report.deadline)),
-            ("drawn with block", report.draw_block.to_string()),
-            ("secret", report.secret.display().to_string()),
+            ("contest until", format!("{} (Unix time)", report.contest_by)),
         ];
         rows.extend(report.trust.rows());
         rows.push(("gas", report.sent.gas_used.to_string()));
@@ -350,17 +314,13 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
     })
 }
 
-/// Why a receipt was not posted. Its secret is removed, unless the receipt may be posted after all: then
-/// there could be no contest without it.
-fn not_posted(error: ChainError, batch: B256, secret: &Path) -> anyhow::Error {
+/// Why a receipt was not posted, or may be posted after all.
+fn not_posted(error: ChainError, batch: B256) -> anyhow::Error {
     if error.may_be_mined() {
         return anyhow::Error::from(error).context(format!(
-            "the receipt may be posted all the same: look for batch {batch} with `assay service batch`. \
-             Its secret stays in {}; remove the file before you post the receipt again",
-            secret.display()
+            "the receipt may be posted all the same: look for batch {batch} with `assay service batch`"
         ));
     }
-    let _ = fs::remove_file(secret);
     refusal(error, || "the contract refuses the receipt".to_owned())
 }
 
@@ -380,35 +340,17 @@ mod tests {
     use crate::output::message;
 
     #[test]
-    fn secrets_are_made_once_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("batch.secret");
-        let secret = make_secret(&path).unwrap();
-        assert_eq!(read_secret(&path).unwrap(), secret);
-        assert_ne!(secret, B256::ZERO);
-        assert!(make_secret(&path).is_err(), "a second batch needs another one");
-        fs::write(&path, "0x12").unwrap();
-        assert!(read_secret(&path).is_err());
-    }
-
-    #[test]
-    fn secrets_stay_where_the_receipt_may_be_posted() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("batch.secret");
-        make_secret(&path).unwrap();
+    fn a_receipt_that_may_be_posted_is_not_called_refused() {
         let pending = ChainError::TransactionPending { hash: B256::ZERO, seconds: 180 };
-        let text = message(&not_posted(pending, B256::with_last_byte(7), &path));
-        assert!(text.contains("batch.secret") && text.contains("not in a block"), "{text}");
-        assert!(path.exists());
+        let text = message(&not_posted(pending, B256::with_last_byte(7)));
+        assert!(text.contains("look for batch 0x") && text.contains("not in a block"), "{text}");
         let (account, balance, needed) = (Address::ZERO, U256::ZERO, U256::ONE);
         let poor = ChainError::InsufficientFunds { account, balance, needed };
-        let text = message(&not_posted(poor, B256::ZERO, &path));
+        let text = message(&not_posted(poor, B256::ZERO));
         assert!(text.contains("send funds") && !text.contains("refuses"), "{text}");
-        assert!(!path.exists(), "the next attempt draws a secret");
-        make_secret(&path).unwrap();
         let revert = ChainError::Reverted(Revert::decode(Default::default()));
-        let text = message(&not_posted(revert, B256::ZERO, &path));
-        assert!(text.starts_with("the contract refuses the receipt: ") && !path.exists(), "{text}");
+        let text = message(&not_posted(revert, B256::ZERO));
+        assert!(text.starts_with("the contract refuses the receipt: "), "{text}");
     }
 
     #[test]

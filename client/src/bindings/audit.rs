@@ -27,7 +27,7 @@ sol! {
         #[derive(Default)]
         struct Terms {
             address buyer;
-            address seller;
+            bytes32 sellers;
             address token;
             uint96 reward;
             uint96 bond;
@@ -41,7 +41,7 @@ sol! {
             uint64 enterBy;
             uint64 deliverBy;
             uint64 acceptBy;
-            uint64 proveBy;
+            uint64 proveWindow;
             bytes32 admittedKeys;
         }
 
@@ -51,12 +51,18 @@ sol! {
             uint32 batch;
             bytes32[] admitted;
             uint256 which;
+            bytes32[] path;
             bytes encryptionKey;
         }
 
         struct Job {
             State state;
             uint256 entries;
+            uint256 waiting;
+            uint256 aborted;
+            uint256 accepted;
+            uint256 proven;
+            bool bondReturned;
             uint256 lastEntryBlock;
             bytes32 entriesHash;
             bytes32 termsHash;
@@ -67,6 +73,8 @@ sol! {
             address seller;
             uint256 modelId;
             uint256 batch;
+            uint256 claim;
+            uint256 turn;
             uint256 correct;
             uint256 missing;
             bool certified;
@@ -85,8 +93,9 @@ sol! {
             bytes encryptionKey,
             bytes32 entriesHash
         );
-        event AuditDelivered(uint256 indexed jobId, bytes32 dataHash, bytes place);
-        event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
+        event AuditDelivered(uint256 indexed jobId, uint256 approved, bytes32 dataHash, bytes place);
+        event AuditBondReturned(uint256 indexed jobId, uint256 lost);
+        event EntryAccepted(uint256 indexed jobId, uint256 indexed entry, uint256 claim);
         event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
         event EntrySettled(uint256 indexed jobId, uint256 indexed entry, EntryState state);
         event AuditSettled(uint256 indexed jobId, State state, uint256 winner);
@@ -106,10 +115,13 @@ sol! {
             uint256 jobId,
             Terms calldata terms,
             bytes32 entriesHash,
+            uint256 approved,
             bytes32 dataHash,
             bytes calldata place
         ) external;
-        function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
+        function decline(uint256 jobId, Terms calldata terms, bytes32 entriesHash) external;
+        function returnBond(uint256 jobId, Terms calldata terms) external;
+        function accept(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim) external;
         function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
         function prove(
             uint256 jobId,

@@ -61,7 +61,11 @@ pub(super) const HINTS: &[(&str, &str)] = &[
         "DeadlineNotPassed",
         "the other side still has time; try again after the deadline (Unix time)",
     ),
-    ("DeadlineOutOfRange", "the deadline is past, or too far away; give another number of seconds"),
+    (
+        "DeadlineOutOfRange",
+        "the deadline is past, too soon after the one before, or too far away; give another number of \
+         seconds",
+    ),
     ("WrongCaller", "this step belongs to the account named first; sign with its key"),
     ("WrongJobState", "the job is at another step; `show` tells which"),
     // Audits and retrievals
@@ -73,6 +77,18 @@ pub(super) const HINTS: &[(&str, &str)] = &[
         "KeyNotAdmitted",
         "the buyer admits other verifying keys and verifiers; enter a model of an architecture and a \
          build that it lists",
+    ),
+    (
+        "BondBelowFees",
+        "the buyer puts up an abort fee for each entry that the job takes; give a higher --bond",
+    ),
+    ("SellerNotNamed", "the buyer names the sellers of this job, and this account is none of them"),
+    ("AlreadyEntered", "a named seller enters once; go on with the entry that is there"),
+    ("ApprovedOutOfRange", "approve of one entry at least; `decline` turns all of them away"),
+    ("BondReturned", "the bond was returned already; look at the buyer's credit"),
+    (
+        "ClaimOutOfRange",
+        "claim what the model classifies correctly; with fewer than the job requires, give the entry up",
     ),
     ("EntriesFull", "the job takes no more sellers; look for another one"),
     (
@@ -102,20 +118,12 @@ pub(super) const HINTS: &[(&str, &str)] = &[
     ),
     ("NotServiceProvider", "sign with the key of the account that opened the service"),
     ("NotBatchBuyer", "the receipt names another buyer; sign with the key of that account"),
-    ("BatchNotPosted", "the batch was contested, or has ended"),
+    ("BatchNotPosted", "contested items are still to be proven, or the batch has ended"),
     ("BatchNotContested", "the batch was not contested, or has ended"),
     ("ReceiptUsed", "the receipt was posted already; every batch needs one of its own"),
     ("ReceiptExpired", "ask the provider for a new receipt"),
     ("SignatureRejected", "the receipt was not signed by the service's signer; ask for a new one"),
-    (
-        "SecretMismatch",
-        "this is the secret of another batch; give the file that was written with this one",
-    ),
-    (
-        "BlockHashUnavailable",
-        "the chain knows the hashes of recent blocks only: before the drawing block, wait; long after it, \
-         the batch can no longer be contested",
-    ),
+    ("ItemsNotAscending", "name each item once, the lowest index first"),
 ];
 
 pub(super) fn hint(name: &str) -> Option<&'static str> {

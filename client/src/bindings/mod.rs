@@ -163,10 +163,12 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     interface ICustody {
         event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
+        event Burnt(address indexed token, uint256 amount);
 
         function withdraw(address token) external returns (uint256 amount);
         function withdrawTo(address token, address to, uint256 amount) external;
         function creditOf(address token, address account) external view returns (uint256 amount);
+        function burntOf(address token) external view returns (uint256 amount);
     }
 
     /// Custom errors of the registries, the escrows and their libraries.
@@ -229,8 +231,7 @@ sol! {
         error SignatureRejected(address signer);
         error CountOutOfRange(uint256 count, uint256 maximum);
         error ChecksOutOfRange(uint256 checks, uint256 maximum);
-        error SecretMismatch(bytes32 expected, bytes32 actual);
-        error BlockHashUnavailable(uint256 blockNumber);
+        error ItemsNotAscending(uint256 first, uint256 second);
         error PositionOutOfRange(uint256 position, uint256 checks);
         error ItemAlreadyProven(bytes32 batchId, uint256 position);
         error ItemNotInRoot(bytes32 batchId, uint256 index);
@@ -241,7 +242,11 @@ sol! {
         error RunOutOfRange(uint256 run, uint256 runs);
         error RunAlreadyProven(uint256 run);
         error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
-        error BondWithoutKeys(uint256 bond);
+        error BondBelowFees(uint256 bond, uint256 needed);
+        error SellerNotNamed(address seller);
+        error AlreadyEntered(uint256 jobId, uint256 entry);
+        error ApprovedOutOfRange(uint256 approved, uint256 entries);
+        error BondReturned(uint256 jobId);
         error RequiredOutOfRange(uint256 required, uint256 items);
         error MaxEntriesOutOfRange(uint256 maxEntries, uint256 maximum);
         error KeyListTooLong(uint256 length, uint256 maximum);
@@ -255,6 +260,7 @@ sol! {
         error EntryNotFound(uint256 jobId, uint256 entry);
         error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
         error EntryEnded(uint256 jobId, uint256 entry);
+        error ClaimOutOfRange(uint256 claim, uint256 minimum, uint256 maximum);
         error CorrectOutOfRange(uint256 correct, uint256 items);
         error NotCertifiable(uint256 jobId, uint256 entry);
         error AlreadyCertified(uint256 jobId, uint256 entry);

@@ -72,11 +72,12 @@ sol! {
 
         struct Batch {
             BatchState state;
-            uint64 deadline;
-            uint256 drawBlock;
-            bytes32 secretHash;
+            uint64 contestBy;
+            uint64 proveBy;
             uint256 checks;
             uint256 proven;
+            uint256 contested;
+            uint256 postedIn;
         }
 
         event ServiceOpened(
@@ -91,13 +92,13 @@ sol! {
             uint256 price,
             uint256 nonce,
             uint256 validUntil,
-            uint64 deadline,
-            uint256 drawBlock
+            uint64 contestBy
         );
         event BatchContested(
             bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
         );
         event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
+        event ContestUpheld(bytes32 indexed batchId, bytes32 indexed serviceId, uint64 contestBy);
         event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
         event BatchPunished(
             bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
@@ -110,18 +111,18 @@ sol! {
         function topUp(bytes32 serviceId, uint256 amount) external payable;
         function giveNotice(bytes32 serviceId) external;
         function close(bytes32 serviceId) external;
-        function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+        function post(Receipt calldata receipt, bytes calldata signature)
             external
             payable
             returns (bytes32 batchId);
-        function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable;
+        function contest(Receipt calldata receipt, uint256[] calldata indices) external payable;
         function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof)
             external;
         function settle(Receipt calldata receipt) external;
         function punish(Receipt calldata receipt) external;
         function getService(bytes32 serviceId) external view returns (Service memory service);
         function getBatch(bytes32 batchId) external view returns (Batch memory batch);
-        function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
+        function contestedItems(bytes32 batchId) external view returns (uint256[] memory indices);
         function receiptHash(Receipt calldata receipt) external view returns (bytes32 digest);
         function batchIdOf(Receipt calldata receipt) external pure returns (bytes32 batchId);
         function registry() external view returns (address);

@@ -13,8 +13,8 @@ use crate::{
 };
 
 pub use crate::bindings::IAuditEscrow::{
-    AuditDelivered, AuditEntered, AuditOpened, AuditSettled, Entry, EntryState, Job, Offer, State,
-    Terms,
+    AuditBondReturned, AuditDelivered, AuditEntered, AuditOpened, AuditSettled, Entry, EntryState,
+    Job, Offer, State, Terms,
 };
 
 /// An audit escrow contract. Calls on a job repeat its terms, which [`AuditEscrow::order`] finds.
@@ -160,16 +160,18 @@ impl AuditEscrow {
         Ok((self.contract.event::<AuditEntered>(&outcome)?.entry, outcome))
     }
 
-    /// Publishes where the encrypted test set is. `entries_hash` stands for the entries that the
-    /// buyer has checked, see [`entries_hash`].
+    /// Publishes where the encrypted test set is, for the entries of these ids; the others get their
+    /// stakes back. `entries_hash` stands for the entries that the buyer has checked, see
+    /// [`entries_hash`].
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
-    /// `EntriesOpen`, `EntriesMismatch`, `SameBlock` and `DeadlinePassed`.
+    /// `EntriesOpen`, `EntriesMismatch`, `ApprovedOutOfRange`, `SameBlock` and `DeadlinePassed`.
     pub async fn deliver(
         &self,
         order: &AuditOrder,
         entries_hash: B256,
+        approved: &[U256],
         data_hash: B256,
         place: Bytes,
     ) -> Result<TransactionOutcome, ChainError> {
@@ -178,27 +180,59 @@ impl AuditEscrow {
                 jobId: order.job_id,
                 terms: order.terms.clone(),
                 entriesHash: entries_hash,
+                approved: bitmap(approved),
                 dataHash: data_hash,
                 place,
             })
             .await
     }
 
-    /// The signing account answers for the count of its entry from here on.
+    /// Ends a job of whose entries the buyer approves none: everybody gets back what is theirs.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] as by [`AuditEscrow::deliver`].
+    pub async fn decline(
+        &self,
+        order: &AuditOrder,
+        entries_hash: B256,
+    ) -> Result<TransactionOutcome, ChainError> {
+        let (job_id, terms) = (order.job_id, order.terms.clone());
+        let call = IAuditEscrow::declineCall { jobId: job_id, terms, entriesHash: entries_hash };
+        self.contract.send(&call).await
+    }
+
+    /// Returns the bond of a delivered job once no answer can come any more, and says how much of it
+    /// was burnt.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `BondReturned` and
+    /// `DeadlineNotPassed`.
+    pub async fn return_bond(
+        &self,
+        order: &AuditOrder,
+    ) -> Result<(AuditBondReturned, TransactionOutcome), ChainError> {
+        let (job_id, terms) = (order.job_id, order.terms.clone());
+        let call = IAuditEscrow::returnBondCall { jobId: job_id, terms };
+        let outcome = self.contract.send(&call).await?;
+        Ok((self.contract.event(&outcome)?, outcome))
+    }
+
+    /// The signing account claims that so many items are correct, and answers for it from here on.
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
-    /// `WrongEntryState` and `DeadlinePassed`.
+    /// `WrongEntryState`, `ClaimOutOfRange` and `DeadlinePassed`.
     pub async fn accept(
         &self,
         order: &AuditOrder,
         entry: U256,
+        claim: U256,
     ) -> Result<TransactionOutcome, ChainError> {
         let (job_id, terms) = (order.job_id, order.terms.clone());
-        self.contract.send(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry }).await
+        self.contract.send(&IAuditEscrow::acceptCall { jobId: job_id, terms, entry, claim }).await
     }
 
-    /// The signing account gives up its entry and loses the abort fee.
+    /// The signing account gives up its entry and loses the abort fee, which is burnt.
     ///
     /// # Errors
     /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `WrongCaller`,
@@ -312,6 +346,18 @@ pub fn admitted_keys(admitted: &[B256]) -> B256 {
     if admitted.is_empty() { B256::ZERO } else { keccak256(admitted.concat()) }
 }
 
+/// Last second in which the claim of an entry is proven that comes after `turn` others.
+pub fn prove_by(terms: &Terms, turn: U256) -> u64 {
+    let windows = turn.saturating_to::<u64>().saturating_add(1);
+    terms.acceptBy.saturating_add(windows.saturating_mul(terms.proveWindow))
+}
+
+/// A bit for each of these entries, from bit 0 for entry 1. There is no entry 0, and none above 16.
+fn bitmap(entries: &[U256]) -> U256 {
+    let bit = |entry: &U256| U256::ONE << (*entry).saturating_sub(U256::ONE);
+    entries.iter().fold(U256::ZERO, |bitmap, entry| bitmap | bit(entry))
+}
+
 /// The hash of entries in their order: h_0 = 0,
 /// h_i = keccak256(abi.encode(h_(i-1), seller, bindingHash, batch)).
 pub fn entries_hash<'a>(entries: impl IntoIterator<Item = &'a AuditEntered>) -> B256 {
@@ -341,6 +387,20 @@ mod tests {
         words[9 * 32 + 31] = 30;
         words[10 * 32 + 31] = 29;
         assert_eq!(terms_hash(&terms), keccak256(words));
+    }
+
+    #[test]
+    fn each_claim_has_a_window_of_its_own() {
+        let terms = Terms { acceptBy: 1_000, proveWindow: 600, ..Terms::default() };
+        assert_eq!(prove_by(&terms, U256::ZERO), 1_600);
+        assert_eq!(prove_by(&terms, U256::from(15)), 10_600);
+        assert_eq!(prove_by(&terms, U256::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn entries_are_bits_from_the_lowest() {
+        assert_eq!(bitmap(&[]), U256::ZERO);
+        assert_eq!(bitmap(&[U256::from(3), U256::ONE]), U256::from(5));
     }
 
     #[test]

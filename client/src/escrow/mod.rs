@@ -3,12 +3,14 @@
 //! * [`prediction`]: one input, one class.
 //! * [`audit`]: the accuracy of a model on a hidden test set.
 //! * [`retrieval`]: the items of a collection that a model selects.
+//! * [`sellers`]: whom an audit names.
 //! * [`collection_job`]: what audits and retrievals share.
 
 pub mod audit;
 pub mod collection_job;
 pub mod prediction;
 pub mod retrieval;
+pub mod sellers;
 
 pub use audit::AuditEscrow;
 pub use collection_job::{OrderError, RunArtifact};

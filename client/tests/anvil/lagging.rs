@@ -58,9 +58,9 @@ async fn the_end_of_an_audit_is_read_from_its_transaction() {
         required: 1,
         maxEntries: 1,
         enterBy: now + 10,
-        deliverBy: now + 20,
-        acceptBy: now + 30,
-        proveBy: now + 40,
+        deliverBy: now + 610,
+        acceptBy: now + 1_210,
+        proveWindow: 600,
         ..Terms::default()
     };
     let escrow: AuditEscrow = at(&stage.chain, &plan);
@@ -107,11 +107,10 @@ async fn a_posted_batch_is_read_from_its_transaction() {
     let digest = receipt_digest(chain.chain_id(), bond.address(), &receipt);
     let signature = signer.sign_hash_sync(&digest).unwrap().as_bytes().to_vec();
     let late: ServiceBond = at(&chain, &plan);
-    let secret = B256::with_last_byte(9);
-    let (posted, outcome) = late.post(receipt.clone(), signature, secret).await.unwrap();
+    let (posted, outcome) = late.post(receipt.clone(), signature).await.unwrap();
     let batch = bond.batch(posted.batchId).await.unwrap().unwrap();
-    assert_eq!((posted.deadline, posted.drawBlock), (batch.deadline, batch.drawBlock));
-    assert_eq!(posted.drawBlock, U256::from(outcome.block_number + 1));
+    assert_eq!(posted.contestBy, batch.contestBy);
+    assert_eq!(batch.postedIn, U256::from(outcome.block_number));
     let kept = bond.receipt(posted.batchId, &batch).await.unwrap();
     assert_eq!(kept, Some(receipt));
 }

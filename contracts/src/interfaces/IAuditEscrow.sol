@@ -7,19 +7,31 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// @title Accuracy audits: bounties and contests
 /// @notice A buyer pays for a model that classifies at least `required` of the `items` of a hidden,
 /// committed test set correctly. Sellers enter with a committed model and a stake, before they can know
-/// the test set; then the buyer delivers it, encrypted; then each seller accepts or aborts; then the counts
-/// are proven, run by run. With `maxEntries` = 1 this is a bounty for one seller, with more a contest: the
-/// highest proven count wins, among equal ones the earlier entry.
+/// the test set; then the buyer delivers it, encrypted, to the entries that it approves of; then each of their
+/// sellers accepts, with a claim of how many items are correct, or aborts; then the highest claim is proven, run by
+/// run. With `maxEntries` = 1 this is a bounty for one seller, with more a contest.
+///
+/// Claims take turns, the highest first, among equal ones the earlier entry: the first has one window after
+/// `acceptBy`, the second the window after that, and so on. A proof may come earlier than its window, never later.
+/// The first claim that is proven wins once the windows of all before it have passed; a claim of all items, proven,
+/// wins at once. A claim that is not proven in its window forfeits the stake; those that come after the winner need
+/// no proof, and get their stakes back. So claim what you can prove, and no more: nobody is asked to prove less.
 ///
 /// The job holds reward and bond, each entry its stake, and job and entries end apart from each other:
 ///
-/// job:   Open -> Delivered -> Paid or Refunded; Open -> Refunded (nobody entered) or Undelivered.
-/// entry: Entered -> Accepted -> Returned or Forfeited; Entered -> Aborted, or Returned if undelivered.
+/// job:   Open -> Delivered -> Paid or Refunded; Open -> Refunded (nobody entered, or approved) or Undelivered.
+/// entry: Entered -> Accepted -> Returned or Forfeited; Entered -> Aborted, or Returned if not delivered to.
 ///
-/// The last of each are final. Whoever is silent at a deadline loses by it: the buyer who does not deliver
-/// loses the bond to the entries, the seller who does not answer has aborted and pays the abort fee, the
-/// seller who accepted and does not prove `required` loses the stake. After the deadlines anybody can end
-/// everything. There is no owner, no pause, no upgrade and no cancellation.
+/// The last of each are final. Whoever is silent at a deadline loses by it: the buyer who neither delivers nor
+/// declines loses the bond to the entries, the seller who does not answer has aborted, the seller who does not
+/// prove its claim when its turn has come loses the stake. After the deadlines anybody can end everything. There is no
+/// owner, no pause, no upgrade and no cancellation.
+///
+/// Nobody can see whether a delivery is garbage or a seller has lost its nerve. So each entry that aborts after
+/// a delivery costs both sides `abortFee`: it is burnt from the stake and once more from the buyer's bond, and
+/// nobody gains by it. A buyer loses a fee for each approved entry that stays away, whatever the reason: it
+/// approves of those entries only whose sellers it expects to go on. Of a forfeited stake `abortFee` is burnt as
+/// well: else puppets of the buyer could hold a contest up with claims that cost it nothing.
 ///
 /// Public inputs of a run's proof, each below the scalar modulus r of BN254: [context, testSetRoot, first
 /// index, items, correct]; context = {contextOf}(job id, seller of the entry), so that a copied proof helps
@@ -42,7 +54,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Delivered,
         /// The reward was credited to the winner.
         Paid,
-        /// Nobody entered, or no entry reached `required`; the reward was credited to the buyer.
+        /// Nobody entered, the buyer declined, or no claim was proven; the reward was credited to the buyer.
         Refunded,
         /// Nothing was delivered; the reward was credited to the buyer, the bond is shared by the entries.
         Undelivered
@@ -56,40 +68,46 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Entered,
         /// The seller accepted the delivery and answers for its count with the stake.
         Accepted,
-        /// The stake was credited to the seller, with a share of the bond if nothing was delivered.
+        /// The stake was credited to the seller: the claim was proven or did not have to be, the buyer did not
+        /// approve of the entry, or nothing was delivered, and then with a share of the bond.
         Returned,
-        /// Fewer than `required` were proven; the stake was credited to the buyer.
+        /// The claim was not proven in its window; the abort fee was burnt, the buyer was credited the rest.
         Forfeited,
-        /// The seller gave up or did not answer; the buyer was credited the abort fee, the seller the rest.
+        /// The seller gave up or did not answer; the abort fee was burnt, the seller was credited the rest.
         Aborted
     }
 
     /// @notice What the buyer offers; fixed when the job is opened.
     /// @param buyer The caller of {open}.
-    /// @param seller Who alone may enter; zero for anyone.
+    /// @param sellers Who may enter, each once: Merkle root of their addresses, or zero for anyone, as often as
+    /// they like. A leaf is keccak256(keccak256(abi.encode(seller))), a node the hash of its two children in
+    /// ascending order; so one seller's leaf names that seller alone. Without names one person can take all
+    /// places of a contest with weights that do not exist.
     /// @param token ERC-20 token of all amounts, or the zero address for ether.
-    /// @param reward What the best entry with at least `required` correct is paid; not zero.
-    /// @param bond The buyer's, returned on delivery, lost to the entries if nothing is delivered. A seller
-    /// counts on no more than bond / maxEntries: the buyer can take the other places itself. Zero unless keys
-    /// are listed: else anyone could enter with a model that no buyer can approve of, and take it.
+    /// @param reward What the entry with the highest claim that is proven is paid; not zero.
+    /// @param bond The buyer's, at least `abortFee` for each of `maxEntries`. It is returned once the sellers have
+    /// answered or `acceptBy` has passed, less the fees that are burnt, and lost to the entries if the buyer
+    /// neither delivers nor declines. A seller counts on no more than bond / maxEntries: the buyer can take the
+    /// other places itself.
     /// @param stake What each seller posts; not zero.
-    /// @param abortFee What a seller loses to the buyer who sees the test set and does not accept; at most
-    /// the stake.
+    /// @param abortFee What is burnt of the stake, and of the bond, for each approved entry that does not accept;
+    /// at most the stake. With zero a buyer loses nothing by delivering garbage, nor a seller by staying away.
     /// @param testSetRoot Poseidon Merkle root of the test set; not zero, below r.
     /// @param metric What counts as correct, for the record, as a short string ("top-1"); not zero.
     /// @param items Number of items n that are measured, at least 1: the set's, or fewer, since its first
     /// runs can be proven alone under the same root.
-    /// @param required Number of items t that must be correct; in [1, n].
+    /// @param required Number of items t that a claim has to reach; in [1, n].
     /// @param maxEntries Largest number of entries; in [1, 16].
     /// @param enterBy Last second in which sellers may enter; in the future.
-    /// @param deliverBy Last second for the delivery; after `enterBy`.
-    /// @param acceptBy Last second in which sellers accept or abort; after `deliverBy`.
-    /// @param proveBy Last second in which runs are proven; after `acceptBy`, at most 365 days ahead.
+    /// @param deliverBy Last second for the delivery; at least 10 minutes after `enterBy`.
+    /// @param acceptBy Last second in which sellers accept or abort; at least 10 minutes after `deliverBy`.
+    /// @param proveWindow Seconds in which a claim is proven when its turn has come, at least 600; `maxEntries`
+    /// windows after `acceptBy` end at most 365 days ahead.
     /// @param admittedKeys keccak256 of the concatenated {admissionHashOf} of each verifying key and verifier
     /// that is admitted, or zero: then delivering is the buyer's approval of the models that entered.
     struct Terms {
         address buyer;
-        address seller;
+        bytes32 sellers;
         address token;
         uint96 reward;
         uint96 bond;
@@ -103,17 +121,17 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint64 enterBy;
         uint64 deliverBy;
         uint64 acceptBy;
-        uint64 proveBy;
+        uint64 proveWindow;
         bytes32 admittedKeys;
     }
 
     /// @notice What a seller enters with.
     /// @param modelId Id in the registry. Its meaning cannot change, see IModelRegistry.
     /// @param bindingHash The model's binding hash as the seller knows it.
-    /// @param batch Items that one proof covers, as the model's verifying key says; not so few that there are
-    /// 2^31 runs.
+    /// @param batch Items that one proof covers, as the model's verifying key says.
     /// @param admitted The list that `admittedKeys` is the hash of; ignored where there is none.
     /// @param which Index of the model's key and verifier in that list.
+    /// @param path Merkle path from the caller to the terms' `sellers`; ignored where nobody is named.
     /// @param encryptionKey Public key for the delivery; only logged.
     struct Offer {
         uint256 modelId;
@@ -121,18 +139,29 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint32 batch;
         bytes32[] admitted;
         uint256 which;
+        bytes32[] path;
         bytes encryptionKey;
     }
 
     /// @notice A job as stored.
     /// @param state Where it stands.
     /// @param entries Number of entries; their ids run from 1 to this number.
+    /// @param waiting A bit for each approved entry whose seller has not answered, from bit 0 for entry 1.
+    /// @param aborted Number of approved entries whose sellers have given up.
+    /// @param accepted Number of entries whose sellers have made a claim.
+    /// @param proven A bit for each entry whose claim is proven, from bit 0 for entry 1.
+    /// @param bondReturned Whether the bond of a delivered job has been returned.
     /// @param lastEntryBlock Block of the latest entry.
     /// @param entriesHash See {deliver}.
     /// @param termsHash keccak256(abi.encode(terms)).
     struct Job {
         State state;
         uint256 entries;
+        uint256 waiting;
+        uint256 aborted;
+        uint256 accepted;
+        uint256 proven;
+        bool bondReturned;
         uint256 lastEntryBlock;
         bytes32 entriesHash;
         bytes32 termsHash;
@@ -143,6 +172,9 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param seller Who entered it.
     /// @param modelId Id of its model in the registry.
     /// @param batch Items that one proof covers.
+    /// @param claim Number of items that the seller claims to be classified correctly; zero as long as it has not.
+    /// @param turn How many claims come before this one, of those made so far. It is proven until acceptBy +
+    /// (turn + 1) * proveWindow.
     /// @param correct Number of items proven to be classified correctly so far.
     /// @param missing Number of runs not yet proven.
     /// @param certified Whether the result has been recorded.
@@ -151,6 +183,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
         address seller;
         uint256 modelId;
         uint256 batch;
+        uint256 claim;
+        uint256 turn;
         uint256 correct;
         uint256 missing;
         bool certified;
@@ -159,7 +193,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice Opens a job and escrows reward and bond from the caller. Ether comes with the call, exactly;
     /// tokens are taken by allowance, and a token of which another amount arrives is refused.
     /// @dev Errors: WrongCaller, ZeroValue, AbortFeeOutOfRange, PublicInputOutOfRange, RequiredOutOfRange,
-    /// MaxEntriesOutOfRange, DeadlineOutOfRange, KeyListTooLong, KeyListMismatch, BondWithoutKeys,
+    /// MaxEntriesOutOfRange, BondBelowFees, DeadlineOutOfRange, TermOutOfRange, KeyListTooLong, KeyListMismatch,
     /// HintTooLong; of a deposit.
     /// @param terms What is offered; the caller is its buyer.
     /// @param admitted The list that `terms.admittedKeys` is the hash of, at most 64; empty for no list.
@@ -186,8 +220,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
 
     /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
     /// The model is fixed from here on.
-    /// @dev Errors: WrongJobState, DeadlinePassed, WrongCaller, EntriesFull, HintTooLong, KeyListMismatch,
-    /// KeyNotAdmitted, RunOutOfRange; of admission; of a deposit.
+    /// @dev Errors: WrongJobState, DeadlinePassed, SellerNotNamed, AlreadyEntered, EntriesFull, HintTooLong,
+    /// KeyListMismatch, KeyNotAdmitted; of admission; of a deposit.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param offer What the caller enters with.
@@ -211,46 +245,72 @@ interface IAuditEscrow is ICustody, IModelVerification {
         Permit calldata permit
     ) external returns (uint256 entry);
 
-    /// @notice Publishes the encrypted test set and returns the bond. Buyer only, up to `deliverBy`, once the
-    /// job is full or `enterBy` has passed, and in a later block than the last entry.
+    /// @notice Publishes the encrypted test set for the entries that the buyer approves of; the others get their
+    /// stakes back at once. Buyer only, up to `deliverBy`, once the job is full or `enterBy` has passed, and in a
+    /// later block than the last entry.
     ///
-    /// Where no keys were listed this approves of every entry. A verifying key for another statement, or a
-    /// verifier that accepts anything, certifies anything, so the buyer first compares both with what the
-    /// published architecture and a trusted build give. It is free not to deliver if it disapproves.
+    /// Approve of nobody that you do not know. An approved entry that stays away costs the bond an abort fee. And
+    /// where no keys were listed, a verifying key for another statement, or a verifier that accepts anything,
+    /// certifies anything: compare both with what the published architecture and a trusted build give.
     /// @dev Errors: WrongCaller, WrongJobState, DeadlinePassed, NoEntries, EntriesOpen, SameBlock,
-    /// EntriesMismatch, ZeroValue, HintTooLong.
+    /// EntriesMismatch, ApprovedOutOfRange, ZeroValue, HintTooLong.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param entriesHash The entries that the buyer has seen, so that a reorganization cannot put others in
     /// their place: h_0 = 0, h_i = keccak256(abi.encode(h_(i-1), seller, bindingHash, batch)) of entry i.
+    /// @param approved A bit for each entry that the buyer approves of, from bit 0 for entry 1; one at least.
     /// @param dataHash keccak256 of the ciphertext; not zero.
     /// @param place Where the ciphertext is (a URI or inline bytes, at most 4096); only logged.
     function deliver(
         uint256 jobId,
         Terms calldata terms,
         bytes32 entriesHash,
+        uint256 approved,
         bytes32 dataHash,
         bytes calldata place
     ) external;
 
-    /// @notice The seller confirms that it holds the items behind the root, and from here on answers for its
-    /// count with the stake. Up to `acceptBy`.
-    /// @dev Errors: EntryNotFound, WrongCaller, WrongJobState, WrongEntryState, DeadlinePassed.
+    /// @notice Ends a job whose entries the buyer does not approve of: they get their stakes back, the buyer
+    /// reward and bond, and nobody has seen the test set. Buyer only, when it could deliver.
+    /// @dev Errors: WrongCaller, WrongJobState, DeadlinePassed, NoEntries, EntriesOpen, SameBlock,
+    /// EntriesMismatch.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    /// @param entriesHash As in {deliver}.
+    function decline(uint256 jobId, Terms calldata terms, bytes32 entriesHash) external;
+
+    /// @notice Returns the bond of a delivered job, less the abort fees that are burnt. Open to anyone, once all
+    /// approved sellers have answered or `acceptBy` has passed; {settle} does the same.
+    /// @dev Errors: BondReturned, WrongJobState, DeadlineNotPassed.
+    /// @param jobId The job's id.
+    /// @param terms The job's terms, as opened.
+    function returnBond(uint256 jobId, Terms calldata terms) external;
+
+    /// @notice The seller confirms that it holds the items behind the root, and claims how many of them its model
+    /// classifies correctly. It answers for the claim with its stake. Up to `acceptBy`.
+    ///
+    /// The count is known exactly before anything is proven: it is that of the integer network. A claim that is
+    /// too high loses the stake when its turn comes, one that is too low loses to a higher one.
+    /// @dev Errors: EntryNotFound, WrongCaller, WrongJobState, WrongEntryState, DeadlinePassed, ClaimOutOfRange.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param entry Id of the caller's entry within the job.
-    function accept(uint256 jobId, Terms calldata terms, uint256 entry) external;
+    /// @param claim At least `required`, at most `items`.
+    function accept(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim) external;
 
     /// @notice The seller gives up (the delivery is not what the root commits to, or its model is too weak)
-    /// and gets its stake less the abort fee. Up to `acceptBy`; afterwards {release} does the same.
-    /// @dev Errors: as {accept}.
+    /// and gets its stake less the abort fee, which is burnt. Up to `acceptBy`; afterwards {release} does the same.
+    /// @dev Errors: as {accept}, without ClaimOutOfRange.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param entry Id of the caller's entry within the job.
     function abort(uint256 jobId, Terms calldata terms, uint256 entry) external;
 
     /// @notice Shows how many items of a run an accepted entry's model classifies correctly. Open to anyone,
-    /// up to `proveBy`, once for each run, in any order. A bad proof reverts and decides nothing.
+    /// once for each run, in any order, as early as the entry is accepted. A bad proof reverts and decides nothing.
+    ///
+    /// The run with which the count reaches the claim proves it, and reverts with DeadlinePassed when the claim's
+    /// window has passed: acceptBy + (turn + 1) * proveWindow, see {getEntry}. No further runs are needed.
     /// @dev Errors: EntryNotFound, WrongEntryState, DeadlinePassed, RunOutOfRange, RunAlreadyProven,
     /// CorrectOutOfRange; of a proof.
     /// @param jobId The job's id.
@@ -269,17 +329,20 @@ interface IAuditEscrow is ICustody, IModelVerification {
     ) external;
 
     /// @notice Ends the job, and with it the entry that wins, or that is alone in it. Open to anyone as soon as
-    /// the outcome is certain: nobody entered by `enterBy`; nothing was delivered by `deliverBy`; or no count
-    /// can change any more, at the latest after `proveBy`. A seller alone in the job may also settle as soon as
-    /// `required` is reached. Only the seller, because a result with runs unproven is on record as that much at
-    /// least.
+    /// the outcome is certain: nobody entered by `enterBy`; nothing was delivered by `deliverBy`; a claim is proven
+    /// and none can come before it any more; or no claim is proven and all windows have passed. Returns the bond,
+    /// too, if that has not been done.
+    ///
+    /// A claim of all items, proven, is paid without waiting for later entries. Those of them that have not
+    /// answered get their stakes back, and cost nobody a fee.
     /// @dev Errors: JobNotOpen, DeadlineNotPassed, Undecided.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     function settle(uint256 jobId, Terms calldata terms) external;
 
-    /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered, after `acceptBy` if
-    /// the seller did not answer, and else when all its runs are proven or `proveBy` has passed.
+    /// @notice Ends an entry. Open to anyone: after `deliverBy` if nothing was delivered; after `acceptBy` if the
+    /// seller did not answer, or at once if the reward was paid before it had to; and else when its claim is proven,
+    /// when one before it is proven, or when its window has passed.
     /// @dev Errors: EntryNotFound, EntryEnded, DeadlineNotPassed.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.

@@ -3,7 +3,8 @@ pragma solidity ^0.8.24;
 
 /// @title Custody: what an escrow owes, by token and account
 /// @notice Payments are pulled. Whatever the escrow decides only changes credits; tokens and ether leave
-/// the contract through {withdraw} and {withdrawTo} alone. The zero address stands for ether.
+/// the contract through {withdraw} and {withdrawTo} alone. The zero address stands for ether. What is burnt stays
+/// here for ever ({burntOf}).
 ///
 /// Errors, here and in the escrows, are those of the library Errors. Errors of a deposit: WrongEtherAmount,
 /// UnexpectedEther, NoCode, WrongTokenAmount, and the token's own.
@@ -40,4 +41,9 @@ interface ICustody {
     /// @param account Whose credit.
     /// @return amount In units of the token (wei for ether).
     function creditOf(address token, address account) external view returns (uint256 amount);
+
+    /// @notice What was burnt in `token`: money that stays in this contract and that nobody can ever take out.
+    /// @param token ERC-20 token, or the zero address for ether.
+    /// @return amount In units of the token (wei for ether).
+    function burntOf(address token) external view returns (uint256 amount);
 }

@@ -7,28 +7,27 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// @title Prediction service with spot checks
 /// @notice A provider answers many inputs off chain and stands behind its answers with a bond. For each
 /// batch it signs a receipt over the Merkle root of its answers. The buyer posts the receipt with the
-/// price and may have a few items, drawn at random afterwards, proven. A drawn item that is not proven in
+/// price and may contest items of its choice: those have to be proven. A contested item that is not proven in
 /// time costs the provider the price and a penalty out of the bond. The buyer advances the cost of each
-/// proof and loses it when the proof is good. A batch cheated on a share e of its items survives m checks
-/// with a probability of (1 - e)^m, or less.
+/// proof and loses it when the proof is good. A batch cheated on a share e of its items survives m items that are
+/// chosen at random with a probability of (1 - e)^m, or less; and an answer that the buyer knows to be wrong is
+/// contested as such.
 ///
-/// Batch: Posted -> Paid (not contested in time), or Posted -> Contested -> Upheld (every drawn item
-/// proven) or Punished (the time for proofs passed before that). Service: Active -> Closing (the provider
-/// gave notice) -> Closed. There is no owner, no pause and no upgrade; terms never change.
+/// Batch: Posted -> Contested -> Posted (every contested item proven; others may be contested) or Punished (the time
+/// for proofs passed before that); Posted -> Paid, or Upheld if there was a contest, when the time for contests has
+/// passed. Service: Active -> Closing (the provider gave notice) -> Closed. There is no owner, no pause and no
+/// upgrade; terms never change.
+///
+/// Contests. At most 16 items at a time, the next contest when all of them are proven, as often as the buyer pays for
+/// until `contestBy`. That is fixed when the batch is posted: a provider that takes its time leaves the buyer with one
+/// contest. So a buyer puts what it knows to be wrong into the first one, and fills that up with items that it chooses
+/// at random. A provider can be asked for many proofs, at the cost that it has set: it signs for no more items than it
+/// can prove, and makes the cost cover what a proof takes, openings of the model's weights included.
 ///
 /// Tree. Leaf of item i, counted from 0: keccak256(abi.encode(i, inputCommitment, outputHash)), where
 /// outputHash = keccak256(abi.encode(class)), all uint256 and bytes32. The leaves are filled up with zero
 /// words to the next power of two. Node: keccak256(left ++ right), 64 bytes. An item's place in the tree
 /// is that of its index, so there is one item to an index.
-///
-/// Draw. The posting buyer commits to a secret. The items are drawn from the hash of the block after the
-/// one that the receipt was posted in, and the secret. The provider knows neither when it signs; it could
-/// work on the block hash together with that block's builder, but not without the secret. The buyer knows
-/// the secret but not the hash when it commits; a builder on its side could choose which items are drawn,
-/// which harms no honest provider. The hash can be had for 256 blocks, or 8,191 where EIP-2935 is in force:
-/// a contest must come within them too. A contest shows the secret, so it should wait until the drawing
-/// block will not be reorganized away. On chains that do not make their block hashes unpredictable the
-/// draw is as good as the buyer's secret.
 ///
 /// Public inputs of a proof: [context, inputCommitment, class] with context = {contextOf}(uint256(batch
 /// id), provider): each proof is paid to the provider, whoever brings it. The model's key is one for the class
@@ -61,13 +60,13 @@ interface IServiceBond is ICustody, IModelVerification {
         None,
         /// The price is in escrow, and the buyer may contest.
         Posted,
-        /// Items were drawn and have to be proven.
+        /// Items are contested and have to be proven.
         Contested,
         /// No contest came in time; the price was credited to the provider.
         Paid,
-        /// Every drawn item was proven; the price was credited to the provider.
+        /// Every contested item was proven; the price was credited to the provider.
         Upheld,
-        /// A drawn item was not proven in time; price and penalty were credited to the buyer.
+        /// A contested item was not proven in time; price and penalty were credited to the buyer.
         Punished
     }
 
@@ -113,7 +112,7 @@ interface IServiceBond is ICustody, IModelVerification {
     }
 
     /// @notice A contested item, opened.
-    /// @param position Place in {drawnItems}, from 0.
+    /// @param position Place in {contestedItems}, from 0.
     /// @param inputCommitment Salted Poseidon commitment to the input.
     /// @param output The class that was answered, and is proven now.
     /// @param path Siblings from the leaf to the root.
@@ -158,18 +157,20 @@ interface IServiceBond is ICustody, IModelVerification {
 
     /// @notice A batch as stored: what its receipt does not say.
     /// @param state Where it stands.
-    /// @param deadline Last second for a contest (Posted) or for proofs (Contested and later).
-    /// @param drawBlock Block whose hash decides which items are drawn.
-    /// @param secretHash keccak256(abi.encode(secret)) of the buyer's secret.
-    /// @param checks Number of items drawn; 0 before a contest.
-    /// @param proven Bit i is set when the item at position i is proven.
+    /// @param contestBy Last second for a contest.
+    /// @param proveBy Last second for the proofs of the latest contest; 0 before one.
+    /// @param checks Number of items of the latest contest; 0 before one.
+    /// @param proven Bit i is set when the item at position i of the latest contest is proven.
+    /// @param contested Number of items of all contests.
+    /// @param postedIn Block it was posted in: there its receipt is logged.
     struct Batch {
         BatchState state;
-        uint64 deadline;
-        uint256 drawBlock;
-        bytes32 secretHash;
+        uint64 contestBy;
+        uint64 proveBy;
         uint256 checks;
         uint256 proven;
+        uint256 contested;
+        uint256 postedIn;
     }
 
     /// @notice Opens a service; the caller becomes its provider and puts up the bond, at least one penalty.
@@ -208,35 +209,35 @@ interface IServiceBond is ICustody, IModelVerification {
     /// deposit.
     /// @param receipt What the signer signed.
     /// @param signature The signer's: 65 bytes of ECDSA, or what its ERC-1271 contract takes.
-    /// @param secretHash keccak256(abi.encode(secret)) of 32 random bytes that the buyer keeps, fresh ones
-    /// for each batch: a contest publishes them.
     /// @return batchId See {batchIdOf}.
-    function post(Receipt calldata receipt, bytes calldata signature, bytes32 secretHash)
+    function post(Receipt calldata receipt, bytes calldata signature)
         external
         payable
         returns (bytes32 batchId);
 
-    /// @notice Draws `checks` different items, to be proven from now on until the proof window ends. Buyer
-    /// only, once, up to and including the contest's deadline, from the second block after posting on. The
-    /// buyer pays `checks` times the cost of a proof into escrow.
-    /// @dev Errors: BatchNotFound, BatchNotPosted, NotBatchBuyer, DeadlinePassed, ChecksOutOfRange,
-    /// SecretMismatch, BlockHashUnavailable; of a deposit.
+    /// @notice Contests items, to be proven from now on until the proof window ends. Buyer only, up to and including
+    /// `contestBy`, when the items of the contest before are proven. The buyer pays the cost of a proof for each into
+    /// escrow.
+    ///
+    /// Choose at random what you have no reason to choose: a provider that can guess which items are contested cheats
+    /// on the others.
+    /// @dev Errors: BatchNotFound, BatchNotPosted, NotBatchBuyer, DeadlinePassed, ChecksOutOfRange, ItemOutOfRange,
+    /// ItemsNotAscending; of a deposit.
     /// @param receipt The batch's receipt, as posted.
-    /// @param checks 1 to 16, not more than there are items.
-    /// @param secret What the buyer committed to when it posted.
-    function contest(Receipt calldata receipt, uint256 checks, bytes32 secret) external payable;
+    /// @param indices 1 to 16 items, in ascending order.
+    function contest(Receipt calldata receipt, uint256[] calldata indices) external payable;
 
-    /// @notice Opens one drawn item and proves it; credits the provider the cost of the proof, and after the
-    /// last one the price. Open to anyone, up to and including the deadline. A bad proof reverts and decides
-    /// nothing.
+    /// @notice Opens one contested item and proves it; credits the provider the cost of the proof, and after the
+    /// last one the price, if the time for contests has passed. Open to anyone, up to and including the deadline. A bad
+    /// proof reverts and decides nothing.
     /// @dev Errors: BatchNotFound, BatchNotContested, DeadlinePassed, PositionOutOfRange, ItemAlreadyProven,
     /// ItemNotInRoot; of a proof.
     /// @param receipt The batch's receipt, as posted.
-    /// @param opening The drawn item.
+    /// @param opening The contested item.
     /// @param proof The proof, as the model's verifier takes it.
     function prove(Receipt calldata receipt, Opening calldata opening, bytes calldata proof) external;
 
-    /// @notice Credits the price of a batch that was not contested. Open to anyone, after the deadline.
+    /// @notice Credits the price of a batch of which nothing is left to prove. Open to anyone, after `contestBy`.
     /// @dev Errors: BatchNotFound, BatchNotPosted, DeadlineNotPassed.
     /// @param receipt The batch's receipt, as posted.
     function settle(Receipt calldata receipt) external;
@@ -259,11 +260,11 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @return batch The batch as stored.
     function getBatch(bytes32 batchId) external view returns (Batch memory batch);
 
-    /// @notice Indices of the drawn items, by position; empty before a contest.
+    /// @notice Indices of the items of the latest contest, by position; empty before one.
     /// @dev Errors: BatchNotFound.
     /// @param batchId The batch's id.
-    /// @return indices As many as there are checks, all different, each below the number of items.
-    function drawnItems(bytes32 batchId) external view returns (uint256[] memory indices);
+    /// @return indices As many as there are checks, in ascending order, each below the number of items.
+    function contestedItems(bytes32 batchId) external view returns (uint256[] memory indices);
 
     /// @notice EIP-712 digest of a receipt: what the service's signer signs.
     /// @param receipt Any receipt.

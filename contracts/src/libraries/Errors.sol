@@ -122,11 +122,9 @@ library Errors {
     error CountOutOfRange(uint256 count, uint256 maximum);
     /// @notice The number of checks is zero or above `maximum`.
     error ChecksOutOfRange(uint256 checks, uint256 maximum);
-    /// @notice The secret is not the one that was committed to.
-    error SecretMismatch(bytes32 expected, bytes32 actual);
-    /// @notice The block's hash is not known yet, or no longer.
-    error BlockHashUnavailable(uint256 blockNumber);
-    /// @notice Fewer items were drawn.
+    /// @notice Items are named in ascending order, each once; `second` came after `first`.
+    error ItemsNotAscending(uint256 first, uint256 second);
+    /// @notice Fewer items are contested.
     error PositionOutOfRange(uint256 position, uint256 checks);
     /// @notice The item was proven before.
     error ItemAlreadyProven(bytes32 batchId, uint256 position);
@@ -149,8 +147,16 @@ library Errors {
     error RunAlreadyProven(uint256 run);
     /// @notice The abort fee is higher than the stake that pays it.
     error AbortFeeOutOfRange(uint256 abortFee, uint256 stake);
-    /// @notice A bond without a list of admitted keys: any entry could take it.
-    error BondWithoutKeys(uint256 bond);
+    /// @notice The buyer's bond does not cover an abort fee for each entry that the job takes: `needed`.
+    error BondBelowFees(uint256 bond, uint256 needed);
+    /// @notice The terms name sellers, and the path does not lead from the caller to their root.
+    error SellerNotNamed(address seller);
+    /// @notice The seller has this entry already; a named seller has one.
+    error AlreadyEntered(uint256 jobId, uint256 entry);
+    /// @notice No entry is approved of, or one that is not there.
+    error ApprovedOutOfRange(uint256 approved, uint256 entries);
+    /// @notice The bond has been returned.
+    error BondReturned(uint256 jobId);
     /// @notice The number of items required is zero or above the number of items.
     error RequiredOutOfRange(uint256 required, uint256 items);
     /// @notice A job takes no entries, or more than `maximum`.
@@ -177,6 +183,8 @@ library Errors {
     error WrongEntryState(uint256 jobId, uint256 entry, uint256 expected, uint256 actual);
     /// @notice The entry has been ended.
     error EntryEnded(uint256 jobId, uint256 entry);
+    /// @notice A claim below what is required, which no reward is paid for, or above what there is.
+    error ClaimOutOfRange(uint256 claim, uint256 minimum, uint256 maximum);
     /// @notice More items correct than the run has.
     error CorrectOutOfRange(uint256 correct, uint256 items);
     /// @notice The entry has no result to record (yet).
@@ -187,7 +195,7 @@ library Errors {
     error BatchOutOfRange(uint256 batch, uint256 maximum);
     /// @notice The bitmap selects items past the end of its run.
     error BitmapOutOfRange(uint256 bitmap, uint256 items);
-    /// @notice The collection has `items` items.
+    /// @notice The collection or batch has `items` items.
     error ItemOutOfRange(uint256 index, uint256 items);
     /// @notice The run has not been proven.
     error RunNotProven(uint256 jobId, uint256 run);

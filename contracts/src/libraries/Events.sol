@@ -9,6 +9,9 @@ library Events {
     /// @notice A credit was paid out.
     event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
 
+    /// @notice Money was burnt: it stays in the contract, and nobody can take it out.
+    event Burnt(address indexed token, uint256 amount);
+
     /// @notice A prediction was ordered. Carries all that a prover needs besides the model itself.
     event JobOpened(
         uint256 indexed jobId,
@@ -68,8 +71,7 @@ library Events {
         uint256 price,
         uint256 nonce,
         uint256 validUntil,
-        uint64 deadline,
-        uint256 drawBlock
+        uint64 contestBy
     );
 
     /// @notice The items with these indices have to be proven until `deadline`. Carries what a prover needs
@@ -78,13 +80,17 @@ library Events {
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
     );
 
-    /// @notice A drawn item was proven.
+    /// @notice A contested item was proven.
     event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
 
-    /// @notice The batch's price was credited to the provider, after no contest or after the last proof.
+    /// @notice All contested items were proven; until `contestBy` the buyer may contest others.
+    event ContestUpheld(bytes32 indexed batchId, bytes32 indexed serviceId, uint64 contestBy);
+
+    /// @notice The batch's price was credited to the provider: the time for contests has passed, and all contested
+    /// items were proven.
     event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
 
-    /// @notice `unproven` drawn items were not proven in time; `compensation` was credited to the buyer.
+    /// @notice `unproven` contested items were not proven in time; `compensation` was credited to the buyer.
     event BatchPunished(
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256 unproven, uint256 compensation
     );
@@ -108,18 +114,21 @@ library Events {
         bytes32 entriesHash
     );
 
-    /// @notice The encrypted test set was published.
-    event AuditDelivered(uint256 indexed jobId, bytes32 dataHash, bytes place);
+    /// @notice The encrypted test set was published, for the entries in `approved`, a bit each.
+    event AuditDelivered(uint256 indexed jobId, uint256 approved, bytes32 dataHash, bytes place);
 
-    /// @notice A seller confirmed the delivery.
-    event EntryAccepted(uint256 indexed jobId, uint256 indexed entry);
+    /// @notice The buyer was credited what is left of its bond; `lost` of it was burnt.
+    event AuditBondReturned(uint256 indexed jobId, uint256 lost);
+
+    /// @notice A seller confirmed the delivery, and claims that so many items are correct.
+    event EntryAccepted(uint256 indexed jobId, uint256 indexed entry, uint256 claim);
 
     /// @notice A run of an entry was proven, with so many items correct.
     event AuditRunProven(uint256 indexed jobId, uint256 indexed entry, uint256 run, uint256 correct);
 
-    /// @notice An entry ended in `state`, which says who was credited its stake: the seller if Returned (with a
-    /// share of the bond if nothing was delivered), the buyer if Forfeited, and if Aborted the buyer the abort
-    /// fee and the seller the rest.
+    /// @notice An entry ended in `state`, which says where its stake is: credited to the seller if Returned (with
+    /// a share of the bond if nothing was delivered); if Forfeited or Aborted, the abort fee was burnt, and the
+    /// rest credited to the buyer or to the seller.
     event EntrySettled(uint256 indexed jobId, uint256 indexed entry, IAuditEscrow.EntryState state);
 
     /// @notice A job ended in `state`. The reward was credited to the seller of entry `winner`, or to the buyer

@@ -19,7 +19,7 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
             admitted.push(audit.admissionHashOf(models[i].vkHash, address(verifier).codehash));
         }
         handler = new AuditHandler(audit, WEIGHTS, models, admitted);
-        bytes4[] memory selectors = new bytes4[](18);
+        bytes4[] memory selectors = new bytes4[](20);
         selectors[0] = AuditHandler.open.selector;
         selectors[1] = AuditHandler.enter.selector;
         selectors[2] = AuditHandler.proceed.selector;
@@ -38,6 +38,8 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         selectors[15] = AuditHandler.proceed.selector;
         selectors[16] = AuditHandler.proceed.selector;
         selectors[17] = AuditHandler.proceed.selector;
+        selectors[18] = AuditHandler.decline.selector;
+        selectors[19] = AuditHandler.returnBond.selector;
         _target(handler, selectors);
     }
 
@@ -47,26 +49,37 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         // Nine items, five required, two entries; a day between the deadlines.
         uint8[3] memory sizes = [8, 4, 1];
         uint32[4] memory gaps = [uint32(1 days), 1 days, 1 days, 1 days];
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             handler.open(0, i + 2, amounts, sizes, gaps);
         }
-        for (uint256 job = 0; job < 3; ++job) {
+        for (uint256 job = 0; job < 5; ++job) {
             handler.enter(1, job, 0);
             handler.enter(2, job, 1);
         }
-        handler.deliver(0, true);
-        handler.deliver(0, false);
-        handler.deliver(1, false);
-        handler.answer(1, 0, 0, true);
-        handler.answer(1, 0, 1, true);
-        handler.answer(1, 1, 0, false);
-        handler.answer(0, 1, 1, true);
+        handler.deliver(0, true, 3);
+        handler.deliver(0, false, 3);
+        handler.deliver(1, false, 3);
+        handler.deliver(4, false, 3);
+        handler.decline(3);
+        // Nine items, five required: claims of eight and of five; given up; accepted by somebody else.
+        handler.answer(1, 0, 0, 8 * 8 + 1);
+        handler.answer(1, 0, 1, 8 * 5 + 1);
+        handler.answer(1, 1, 0, 0);
+        handler.answer(0, 1, 1, 8 * 5 + 1);
+        handler.answer(1, 4, 0, 8 * 9 + 1);
         handler.proveWithStolenProof(0, 0, 0, 2);
         handler.prove(3, 0, 0, 0, 4);
         handler.prove(3, 0, 0, 2, 1);
         handler.prove(3, 0, 1, 0, 9);
-        handler.pass(5 days);
-        for (uint256 job = 0; job < 4; ++job) {
+        // All of nine, while the other has not answered.
+        handler.prove(3, 4, 0, 0, 4);
+        handler.prove(3, 4, 0, 1, 4);
+        handler.prove(3, 4, 0, 2, 1);
+        handler.settle(3, 4);
+        handler.pass(3.5 days);
+        handler.returnBond(3, 1);
+        handler.pass(1.5 days);
+        for (uint256 job = 0; job < 6; ++job) {
             handler.settle(3, job);
             handler.release(3, job, 0);
             handler.release(3, job, 1);
@@ -75,17 +88,20 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         handler.certify(0, 1);
         handler.donate(0, 1);
         handler.withdrawTo(0, 0, 1, 1);
-        assertEq(handler.calls("open"), 4);
-        assertEq(handler.calls("enter"), 6);
-        assertEq(handler.calls("deliver"), 2);
-        assertEq(handler.calls("accept"), 2);
+        assertEq(handler.calls("open"), 6);
+        assertEq(handler.calls("enter"), 10);
+        assertEq(handler.calls("deliver"), 3);
+        assertEq(handler.calls("decline"), 1);
+        assertEq(handler.calls("returnBond"), 1);
+        assertEq(handler.calls("accept"), 3);
         assertEq(handler.calls("abort"), 1);
+        assertEq(handler.calls("payAtOnce"), 1);
         assertEq(handler.calls("proveWithStolenProof"), 1);
-        assertEq(handler.calls("prove"), 3);
-        assertEq(handler.calls("pay"), 1);
+        assertEq(handler.calls("prove"), 6);
+        assertEq(handler.calls("pay"), 2);
         assertEq(handler.calls("refund"), 1);
         assertEq(handler.calls("expire"), 2);
-        assertEq(handler.calls("release"), 4);
+        assertEq(handler.calls("release"), 5);
         assertEq(handler.calls("certify"), 2);
         assertEq(handler.calls("withdraw"), 1);
         invariant_SolventPaidOnceAndFinal();
@@ -141,7 +157,9 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
     /// @dev The deadline after which a job and its entries can be ended, whatever state they are in.
     function _lastDeadline(uint256 jobId) private view returns (uint256) {
         IAuditEscrow.Terms memory terms = handler.termsOf(jobId);
-        if (handler.ghostJob(jobId).delivered) return terms.proveBy;
+        if (handler.ghostJob(jobId).delivered) {
+            return terms.acceptBy + terms.maxEntries * uint256(terms.proveWindow);
+        }
         return handler.entryCount(jobId) == 0 ? terms.enterBy : terms.deliverBy;
     }
 

@@ -12,19 +12,20 @@ contract AuditEscrowDeliverTest is AuditFixture {
         bytes32 entriesHash = audit.getJob(jobId).entriesHash;
         vm.roll(block.number + 1);
         vm.expectEmit(address(audit));
-        emit Events.AuditDelivered(jobId, DATA, "ipfs://data");
+        emit Events.AuditDelivered(jobId, 1, DATA, "ipfs://data");
         vm.prank(buyer);
-        audit.deliver(jobId, terms, entriesHash, DATA, "ipfs://data");
+        audit.deliver(jobId, terms, entriesHash, 1, DATA, "ipfs://data");
         assertJob(jobId, IAuditEscrow.State.Delivered);
-        // The bond has done its work.
-        assertCredits(BOND, 0, 0);
+        assertEq(audit.getJob(jobId).waiting, 1);
+        // The bond stays until the seller has answered.
+        assertCredits(0, 0, 0);
     }
 
     function test_RevertWhen_DelivererIsNotBuyer() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongCaller.selector, buyer, seller));
-        audit.deliver(jobId, terms, 0, DATA, "");
+        audit.deliver(jobId, terms, 0, 1, DATA, "");
     }
 
     function test_RevertWhen_NobodyEntered() public {
@@ -100,8 +101,8 @@ contract AuditEscrowDeliverTest is AuditFixture {
         vm.roll(block.number + 1);
         vm.startPrank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.HintTooLong.selector, 4097, 4096));
-        audit.deliver(jobId, terms, entries, DATA, new bytes(4097));
-        audit.deliver(jobId, terms, entries, DATA, new bytes(4096));
+        audit.deliver(jobId, terms, entries, 1, DATA, new bytes(4097));
+        audit.deliver(jobId, terms, entries, 1, DATA, new bytes(4096));
     }
 
     function test_DeliverAtDeadline() public {
@@ -148,7 +149,7 @@ contract AuditEscrowDeliverTest is AuditFixture {
     ) private {
         vm.prank(buyer);
         vm.expectRevert(refusal);
-        audit.deliver(jobId, terms, entries, dataHash, "");
+        audit.deliver(jobId, terms, entries, 1, dataHash, "");
     }
 }
 
@@ -156,34 +157,56 @@ contract AuditEscrowAnswerTest is AuditFixture {
     function test_Accept() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
-        emit Events.EntryAccepted(jobId, 1);
+        emit Events.EntryAccepted(jobId, 1, 6);
         acceptAs(seller, jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Accepted);
+        assertEq(audit.getEntry(jobId, 1).claim, 6);
+        assertEq(audit.getJob(jobId).accepted, 1);
+    }
+
+    function test_ClaimBounds() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
+        uint256[4] memory refused = [uint256(0), REQUIRED - 1, ITEMS + 1, 1 << 32 | REQUIRED];
+        vm.startPrank(seller);
+        for (uint256 i = 0; i < refused.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(Errors.ClaimOutOfRange.selector, refused[i], REQUIRED, ITEMS)
+            );
+            audit.accept(jobId, terms, 1, refused[i]);
+        }
+        uint256 start = vm.snapshotState();
+        audit.accept(jobId, terms, 1, REQUIRED);
+        vm.revertToState(start);
+        audit.accept(jobId, terms, 1, ITEMS);
     }
 
     function test_AbortCostsTheFee() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
         emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        vm.prank(seller);
-        audit.abort(jobId, terms, 1);
+        vm.expectEmit(address(audit));
+        emit Events.Burnt(ETHER, ABORT_FEE);
+        abortAs(seller, jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertCredits(BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertCredits(0, STAKE - ABORT_FEE, 0);
+        assertEq(audit.burntOf(ETHER), ABORT_FEE);
         assertJob(jobId, IAuditEscrow.State.Delivered);
     }
 
     function test_AbortWithoutFeeOrWithWholeStake() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
+        terms.bond = STAKE;
         uint96[2] memory fees = [0, STAKE];
         for (uint256 i = 0; i < 2; ++i) {
             terms.abortFee = fees[i];
             uint256 jobId = openAudit(terms);
             enterAs(seller, jobId, terms);
             deliverTo(jobId, terms);
-            vm.prank(seller);
-            audit.abort(jobId, terms, 1);
-            // The fees add up to one stake, and so do the rests.
-            assertCredits((i + 1) * BOND + i * STAKE, STAKE, 0);
+            abortAs(seller, jobId, terms, 1);
+            audit.settle(jobId, terms);
+            // One bond is returned whole, the other burnt with the stake.
+            assertPaidOut((i + 1) * REWARD + STAKE, STAKE, 0);
+            assertEq(audit.burntOf(ETHER), 2 * i * STAKE);
         }
     }
 
@@ -239,7 +262,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
         bytes memory refusal = abi.encodeWithSelector(Errors.EntryNotFound.selector, jobId, 2);
         vm.startPrank(seller);
         vm.expectRevert(refusal);
-        audit.accept(jobId, terms, 2);
+        audit.accept(jobId, terms, 2, 6);
         vm.expectRevert(refusal);
         audit.abort(jobId, terms, 2);
         vm.expectRevert(refusal);
@@ -268,7 +291,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
     {
         vm.startPrank(who);
         vm.expectRevert(refusal);
-        audit.accept(jobId, terms, 1);
+        audit.accept(jobId, terms, 1, 6);
         vm.expectRevert(refusal);
         audit.abort(jobId, terms, 1);
         vm.stopPrank();

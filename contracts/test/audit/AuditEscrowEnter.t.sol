@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
 import {ICustody} from "../../src/interfaces/ICustody.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
@@ -141,16 +143,49 @@ contract AuditEscrowEnterTest is AuditFixture {
 
     function test_OnlyNamedSellerMayEnter() public {
         IAuditEscrow.Terms memory terms = unlisted();
-        terms.seller = seller;
+        terms.sellers = leafOf(seller);
         uint256 jobId = openAudit(terms);
         _expectRefusal(
-            rival,
-            jobId,
-            terms,
-            offerOf(rival),
-            abi.encodeWithSelector(Errors.WrongCaller.selector, seller, rival)
+            rival, jobId, terms, offerOf(rival), abi.encodeWithSelector(Errors.SellerNotNamed.selector, rival)
         );
         assertEq(enterAs(seller, jobId, terms), 1);
+    }
+
+    /// @dev The path is the caller's, whoever else is named; a node of the tree names nobody.
+    function test_OnlyNamedSellersMayEnter() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        bytes32 other = keccak256("another named seller");
+        bytes32 pair = Hashes.commutativeKeccak256(leafOf(seller), leafOf(rival));
+        terms.sellers = Hashes.commutativeKeccak256(pair, other);
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(rival);
+        bytes memory refusal = abi.encodeWithSelector(Errors.SellerNotNamed.selector, rival);
+        _expectRefusal(rival, jobId, terms, offer, refusal);
+        offer.path = new bytes32[](2);
+        (offer.path[0], offer.path[1]) = (leafOf(rival), other);
+        _expectRefusal(rival, jobId, terms, offer, refusal);
+        offer.path[0] = leafOf(seller);
+        enterWith(rival, jobId, terms, offer);
+        vm.deal(stranger, STAKE);
+        _expectRefusal(
+            stranger, jobId, terms, offer, abi.encodeWithSelector(Errors.SellerNotNamed.selector, stranger)
+        );
+    }
+
+    /// @dev Threat: one of the named sellers takes the places of the others.
+    function test_RevertWhen_NamedSellerEntersTwice() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        terms.sellers = Hashes.commutativeKeccak256(leafOf(seller), leafOf(rival));
+        uint256 jobId = openAudit(terms);
+        address[2] memory who = [rival, seller];
+        for (uint256 i = 0; i < 2; ++i) {
+            IAuditEscrow.Offer memory offer = offerOf(who[i]);
+            offer.path = new bytes32[](1);
+            offer.path[0] = leafOf(who[1 - i]);
+            enterWith(who[i], jobId, terms, offer);
+            bytes memory refusal = abi.encodeWithSelector(Errors.AlreadyEntered.selector, jobId, i + 1);
+            _expectRefusal(who[i], jobId, terms, offer, refusal);
+        }
     }
 
     /// @dev With another batch than the key's some runs could not be proven, or items would be counted twice.
@@ -187,19 +222,13 @@ contract AuditEscrowEnterTest is AuditFixture {
         }
     }
 
-    function test_RevertWhen_ThereAreTooManyRuns() public {
+    /// @dev The longest set, item by item.
+    function test_MostRuns() public {
         IAuditEscrow.Terms memory terms = unlisted();
-        terms.items = 2 ** 31;
+        terms.items = type(uint32).max;
         uint256 jobId = openAudit(terms);
-        uint256 most = 2 ** 31 - 1;
-        _expectRefusal(
-            seller,
-            jobId,
-            terms,
-            _offerWith(0),
-            abi.encodeWithSelector(Errors.RunOutOfRange.selector, most + 1, most)
-        );
-        assertEq(enterWith(seller, jobId, terms, _offerWith(1)), 1);
+        enterWith(seller, jobId, terms, _offerWith(0));
+        assertEq(audit.getEntry(jobId, 1).missing, type(uint32).max);
     }
 
     /// @dev Threat: a key for something else, admitted by mistake, whose proofs have five public inputs too: the

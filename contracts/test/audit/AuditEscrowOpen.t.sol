@@ -97,6 +97,7 @@ contract AuditEscrowOpenTest is AuditFixture {
 
     function test_AbortFeeBound() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
+        terms.bond = STAKE;
         terms.abortFee = STAKE + 1;
         _expectRefusal(terms, abi.encodeWithSelector(Errors.AbortFeeOutOfRange.selector, STAKE + 1, STAKE));
         terms.abortFee = STAKE;
@@ -152,58 +153,64 @@ contract AuditEscrowOpenTest is AuditFixture {
         openAudit(terms);
     }
 
-    /// @dev Each deadline comes after the one before, and the first after now.
-    function test_RevertWhen_DeadlinesAreNotInOrder() public {
+    /// @dev The first deadline is in the future, the next two leave time for a step each.
+    function test_DeadlineBounds() public {
         uint64 now_ = uint64(block.timestamp);
         uint256 latest = block.timestamp + 365 days;
-        uint64[4] memory times = [now_ + 10, now_ + 20, now_ + 30, now_ + 40];
-        for (uint256 i = 0; i < 4; ++i) {
-            uint64 earlier = i == 0 ? now_ : times[i - 1];
-            uint64[3] memory refused = [0, earlier - 1, earlier];
+        uint64[3] memory times = [now_ + 1, now_ + 601, now_ + 1_201];
+        for (uint256 i = 0; i < 3; ++i) {
+            uint64[3] memory refused = [0, times[i] - 1, uint64(latest + 1)];
             for (uint256 j = 0; j < refused.length; ++j) {
-                uint64[4] memory wrong = [times[0], times[1], times[2], times[3]];
+                uint64[3] memory wrong = [times[0], times[1], times[2]];
                 wrong[i] = refused[j];
                 _expectRefusal(
-                    _withDeadlines(wrong),
-                    abi.encodeWithSelector(
-                        Errors.DeadlineOutOfRange.selector, refused[j], uint256(earlier) + 1, latest
-                    )
+                    _withDeadlines(wrong, 600),
+                    abi.encodeWithSelector(Errors.DeadlineOutOfRange.selector, refused[j], times[i], latest)
                 );
             }
         }
-        openAudit(_withDeadlines([now_ + 1, now_ + 2, now_ + 3, now_ + 4]));
+        openAudit(_withDeadlines(times, 600));
     }
 
-    function test_LastDeadlineBound() public {
+    /// @dev A proof fits in, and the windows of all entries end within a year.
+    function test_ProveWindowBounds() public {
         uint64 now_ = uint64(block.timestamp);
-        uint64 latest = now_ + 365 days;
-        uint64[2] memory refused = [latest + 1, now_ * 1000];
-        for (uint256 i = 0; i < refused.length; ++i) {
-            _expectRefusal(
-                _withDeadlines([now_ + 1, now_ + 2, now_ + 3, refused[i]]),
-                abi.encodeWithSelector(
-                    Errors.DeadlineOutOfRange.selector, refused[i], uint256(now_) + 4, latest
-                )
-            );
+        uint64[3] memory times = [now_ + 1, now_ + 601, now_ + 1_201];
+        for (uint8 entries = 1; entries <= 16; entries += 15) {
+            uint64 longest = (365 days - 1_201) / entries;
+            uint64[4] memory refused = [0, 599, longest + 1, type(uint64).max];
+            IAuditEscrow.Terms memory terms;
+            for (uint256 i = 0; i < refused.length; ++i) {
+                terms = _withDeadlines(times, refused[i]);
+                terms.maxEntries = entries;
+                _expectRefusal(
+                    terms,
+                    abi.encodeWithSelector(
+                        Errors.TermOutOfRange.selector, "proveWindow", refused[i], 600, longest
+                    )
+                );
+            }
+            terms.proveWindow = longest;
+            openAudit(terms);
         }
-        openAudit(_withDeadlines([latest - 3, latest - 2, latest - 1, latest]));
     }
 
-    /// @dev Threat: an entry that no buyer can approve of, made to take the bond.
-    function test_RevertWhen_BondHasNoListOfKeys() public {
-        IAuditEscrow.Terms memory terms = unlisted();
-        terms.bond = 1;
-        vm.prank(buyer);
-        vm.expectRevert(abi.encodeWithSelector(Errors.BondWithoutKeys.selector, 1));
-        audit.open{value: REWARD + 1}(terms, new bytes32[](0), "");
-    }
-
-    function test_BondIsOptional() public {
-        IAuditEscrow.Terms memory terms = bounty(ETHER);
-        terms.bond = 0;
+    /// @dev Threat: a buyer that has less to lose than those whose deliveries it spoils.
+    function test_BondCoversAnAbortFeeForEachEntry() public {
+        IAuditEscrow.Terms memory terms = contest(3);
+        terms.bond = 3 * ABORT_FEE - 1;
+        _expectRefusal(
+            terms, abi.encodeWithSelector(Errors.BondBelowFees.selector, terms.bond, 3 * ABORT_FEE)
+        );
+        terms.bond = 3 * ABORT_FEE;
         openAudit(terms);
-        openAudit(unlisted());
-        assertEq(address(audit).balance, 2 * REWARD);
+    }
+
+    function test_BondIsOptionalWithoutAFee() public {
+        IAuditEscrow.Terms memory terms = bounty(ETHER);
+        (terms.bond, terms.abortFee) = (0, 0);
+        openAudit(terms);
+        assertEq(address(audit).balance, REWARD);
     }
 
     function test_RevertWhen_ListIsNotTheOneInTheTerms() public {
@@ -286,17 +293,19 @@ contract AuditEscrowOpenTest is AuditFixture {
     function testFuzz_OpenTakesRewardAndBond(uint96 reward, uint96 bond, bool inEther) public {
         IAuditEscrow.Terms memory terms = bounty(inEther ? ETHER : address(token));
         terms.reward = uint96(bound(reward, 1, 500 ether));
-        terms.bond = uint96(bound(bond, 0, 500 ether));
+        terms.bond = uint96(bound(bond, ABORT_FEE, 500 ether));
         openAudit(terms);
         uint256 held = inEther ? address(audit).balance : token.balanceOf(address(audit));
         assertEq(held, uint256(terms.reward) + terms.bond);
     }
 
     function _expectAllRefused(uint256 jobId, IAuditEscrow.Terms memory terms, bytes memory refusal) private {
-        bytes[7] memory calls = [
+        bytes[9] memory calls = [
             abi.encodeCall(audit.enter, (jobId, terms, offerOf(seller))),
-            abi.encodeCall(audit.deliver, (jobId, terms, 0, DATA, "")),
-            abi.encodeCall(audit.accept, (jobId, terms, 1)),
+            abi.encodeCall(audit.deliver, (jobId, terms, 0, 1, DATA, "")),
+            abi.encodeCall(audit.decline, (jobId, terms, 0)),
+            abi.encodeCall(audit.returnBond, (jobId, terms)),
+            abi.encodeCall(audit.accept, (jobId, terms, 1, 6)),
             abi.encodeCall(audit.abort, (jobId, terms, 1)),
             abi.encodeCall(audit.settle, (jobId, terms)),
             abi.encodeCall(audit.release, (jobId, terms, 1)),
@@ -311,10 +320,14 @@ contract AuditEscrowOpenTest is AuditFixture {
         audit.prove(jobId, terms, 1, 0, 0, "");
     }
 
-    function _withDeadlines(uint64[4] memory times) private view returns (IAuditEscrow.Terms memory terms) {
+    function _withDeadlines(uint64[3] memory times, uint64 window)
+        private
+        view
+        returns (IAuditEscrow.Terms memory terms)
+    {
         terms = bounty(ETHER);
-        (terms.enterBy, terms.deliverBy, terms.acceptBy, terms.proveBy) =
-        (times[0], times[1], times[2], times[3]);
+        (terms.enterBy, terms.deliverBy, terms.acceptBy) = (times[0], times[1], times[2]);
+        terms.proveWindow = window;
     }
 
     function _expectRefusal(IAuditEscrow.Terms memory terms, bytes memory refusal) private {

@@ -151,15 +151,15 @@ contract AuditEscrowProveTest is AuditFixture {
 
     function test_ProveAtDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
-        vm.warp(terms.proveBy);
+        vm.warp(proveBy(terms));
         proveRun(jobId, terms, 1, 0, 4);
     }
 
     function test_RevertWhen_ProvingAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         bytes memory proof = runProof(jobId, terms, 1, 0, 4);
-        vm.warp(terms.proveBy + 1);
-        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, terms.proveBy));
+        vm.warp(proveBy(terms) + 1);
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, proveBy(terms)));
         audit.prove(jobId, terms, 1, 0, 4, proof);
     }
 

@@ -46,14 +46,22 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertPaidOut(REWARD, STAKE + BOND, 0);
     }
 
-    /// @dev Where delivering is approving, not delivering is free.
+    /// @dev Saying no costs nobody anything, with or without a list.
     function test_BuyerDoesNotApprove() public {
-        IAuditEscrow.Terms memory terms = unlisted();
-        uint256 jobId = openAudit(terms);
-        enterAs(seller, jobId, terms);
-        vm.warp(terms.deliverBy + 1);
-        audit.settle(jobId, terms);
-        assertPaidOut(REWARD, STAKE, 0);
+        for (uint256 i = 0; i < 2; ++i) {
+            IAuditEscrow.Terms memory terms = i == 0 ? unlisted() : bounty(ETHER);
+            uint256 jobId = openAudit(terms);
+            enterAs(seller, jobId, terms);
+            vm.roll(block.number + 1);
+            vm.expectEmit(address(audit));
+            emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
+            vm.expectEmit(address(audit));
+            emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Returned);
+            declineAs(buyer, jobId, terms);
+            assertJob(jobId, IAuditEscrow.State.Refunded);
+            assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
+            assertPaidOut((i + 1) * (REWARD + BOND), (i + 1) * STAKE, 0);
+        }
     }
 
     function test_RevertWhen_SettlingWhileBuyerMayDeliver() public {
@@ -79,12 +87,14 @@ contract AuditEscrowSettleTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.acceptBy + 1);
         vm.expectEmit(address(audit));
+        emit Events.AuditBondReturned(jobId, ABORT_FEE);
+        vm.expectEmit(address(audit));
         emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
         emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);
         audit.settle(jobId, terms);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_ReleaseOfSilentSeller() public {
@@ -95,9 +105,9 @@ contract AuditEscrowSettleTest is AuditFixture {
         vm.warp(terms.acceptBy + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Aborted);
-        assertCredits(BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertCredits(0, STAKE - ABORT_FEE, 0);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_RevertWhen_SettlingWhileSellerMayAnswer() public {
@@ -108,11 +118,10 @@ contract AuditEscrowSettleTest is AuditFixture {
 
     function test_SellerAborts() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
-        vm.prank(seller);
-        audit.abort(jobId, terms, 1);
+        abortAs(seller, jobId, terms, 1);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_AllProvenAndReached() public {
@@ -129,9 +138,13 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertPaidOut(BOND, REWARD + STAKE, 0);
     }
 
+    /// @dev The window is the claim's own, whatever it has come to before.
     function test_AllProvenAndOneTooFew() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 1, 0]);
+        vm.warp(proveBy(terms));
+        _expectUndecided(stranger, jobId, terms);
+        vm.warp(proveBy(terms) + 1);
         vm.expectEmit(address(audit));
         emit Events.AuditSettled(jobId, IAuditEscrow.State.Refunded, 0);
         vm.expectEmit(address(audit));
@@ -140,63 +153,62 @@ contract AuditEscrowSettleTest is AuditFixture {
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Refunded);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_ReachedWithRunsMissingAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 2, 2);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         vm.prank(stranger);
         audit.settle(jobId, terms);
         assertPaidOut(BOND, REWARD + STAKE, 0);
     }
 
-    /// @dev The seller who accepted and is silent loses the stake.
+    /// @dev The seller who does not prove its claim loses the stake.
     function test_TooFewAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_NothingProvenAfterDeadline() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     /// @dev The deadline decides also where nobody ever called between.
     function test_SellerDoesNotAnswerUntilTheEnd() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + ABORT_FEE, STAKE - ABORT_FEE, 0);
+        assertPaidOut(REWARD + BOND - ABORT_FEE, STAKE - ABORT_FEE, 0);
     }
 
     function test_RevertWhen_SettlingWhileProvingAndNotReached() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 1, 1);
-        vm.warp(terms.proveBy);
+        vm.warp(proveBy(terms));
         _expectUndecided(seller, jobId, terms);
         _expectUndecided(buyer, jobId, terms);
-        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, jobId, terms.proveBy));
+        vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, jobId, proveBy(terms)));
         audit.release(jobId, terms, 1);
     }
 
-    /// @dev A seller alone need not prove more than was asked for; nobody else may stop it from doing so.
-    function test_SellerSettlesEarly() public {
+    /// @dev Nobody need prove more than it has claimed.
+    function test_ProvenClaimIsPaidWithRunsMissing() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
+        _expectUndecided(seller, jobId, terms);
         proveRun(jobId, terms, 1, 2, 2);
-        _expectUndecided(buyer, jobId, terms);
-        _expectUndecided(rival, jobId, terms);
-        vm.prank(seller);
+        vm.prank(stranger);
         audit.settle(jobId, terms);
         assertJob(jobId, IAuditEscrow.State.Paid);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Returned);
@@ -221,7 +233,7 @@ contract AuditEscrowSettleTest is AuditFixture {
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         vm.prank(stranger);
         audit.release(jobId, terms, 1);
-        assertCredits(BOND, STAKE, 0);
+        assertCredits(0, STAKE, 0);
         assertJob(jobId, IAuditEscrow.State.Delivered);
         audit.settle(jobId, terms);
         assertPaidOut(BOND, REWARD + STAKE, 0);
@@ -229,12 +241,12 @@ contract AuditEscrowSettleTest is AuditFixture {
 
     function test_ReleaseOfForfeitedStake() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.release(jobId, terms, 1);
         assertEntry(jobId, 1, IAuditEscrow.EntryState.Forfeited);
-        assertCredits(BOND + STAKE, 0, 0);
+        assertCredits(STAKE - ABORT_FEE, 0, 0);
         audit.settle(jobId, terms);
-        assertPaidOut(REWARD + BOND + STAKE, 0, 0);
+        assertPaidOut(REWARD + BOND + STAKE - ABORT_FEE, 0, 0);
     }
 
     function test_PaysInToken() public {
@@ -253,7 +265,6 @@ contract AuditEscrowSettleTest is AuditFixture {
         assertEq(token.balanceOf(address(audit)), 0);
     }
 
-    /// @dev Final, even if time ran backwards.
     /// @dev At any time at most one outcome is to be had, and after all deadlines exactly one.
     function testFuzz_SettlingIsDecidedByTimeAlone(uint256 reached, uint256 passed) public {
         uint256 steps = bound(reached, 0, 3);
@@ -263,24 +274,25 @@ contract AuditEscrowSettleTest is AuditFixture {
         if (steps > 0) enterAs(seller, jobId, terms);
         if (steps > 1) deliverTo(jobId, terms);
         if (steps > 2) acceptAs(seller, jobId, terms, 1);
-        uint64[4] memory deadlines = [terms.enterBy, terms.deliverBy, terms.acceptBy, terms.proveBy];
+        uint256[4] memory deadlines =
+            [uint256(terms.enterBy), terms.deliverBy, terms.acceptBy, proveBy(terms)];
         vm.warp(start + bound(passed, 0, 5 days));
         vm.prank(stranger);
         (bool ok,) = address(audit).call(abi.encodeCall(audit.settle, (jobId, terms)));
         assertEq(ok, block.timestamp > deadlines[steps]);
         uint256[4] memory ofBuyer =
-            [uint256(REWARD) + BOND, REWARD, REWARD + BOND + ABORT_FEE, REWARD + BOND + STAKE];
+            [uint256(REWARD) + BOND, REWARD, REWARD + BOND - ABORT_FEE, REWARD + BOND + STAKE - ABORT_FEE];
         uint256[4] memory ofSeller = [uint256(0), STAKE + BOND, STAKE - ABORT_FEE, 0];
         if (ok) assertPaidOut(ofBuyer[steps], ofSeller[steps], 0);
-        else assertCredits(steps > 1 ? BOND : 0, 0, 0);
+        else assertCredits(0, 0, 0);
     }
 
     function testFuzz_AmountsAddUp(uint96[4] memory amounts, uint256 correct, bool accepts) public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         terms.reward = uint96(bound(amounts[0], 1, type(uint96).max));
-        terms.bond = amounts[1];
         terms.stake = uint96(bound(amounts[2], 1, type(uint96).max));
         terms.abortFee = uint96(bound(amounts[3], 0, terms.stake));
+        terms.bond = uint96(bound(amounts[1], terms.abortFee, type(uint96).max));
         correct = bound(correct, 0, ITEMS);
         vm.deal(buyer, uint256(terms.reward) + terms.bond);
         vm.deal(seller, terms.stake);
@@ -293,14 +305,14 @@ contract AuditEscrowSettleTest is AuditFixture {
             uint256 third = correct > 8 ? correct - 8 : 0;
             proveAll(jobId, terms, 1, [correct - second - third, second, third]);
         }
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         uint256 r = terms.reward;
         uint256 b = terms.bond;
         uint256 s = terms.stake;
-        if (!accepts) assertPaidOut(r + b + terms.abortFee, s - terms.abortFee, 0);
+        if (!accepts) assertPaidOut(r + b - terms.abortFee, s - terms.abortFee, 0);
         else if (correct >= REQUIRED) assertPaidOut(b, r + s, 0);
-        else assertPaidOut(r + b + s, 0, 0);
+        else assertPaidOut(r + b + s - terms.abortFee, 0, 0);
     }
 
     function _expectTooEarly(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 deadline) private {
@@ -333,6 +345,7 @@ contract AuditEscrowCertifyTest is AuditFixture {
     function test_CertifiesFailedAudit() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(1), 0, 0]);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         audit.certify(jobId, terms, 1);
         _assertRecorded(1);
@@ -364,7 +377,7 @@ contract AuditEscrowCertifyTest is AuditFixture {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveRun(jobId, terms, 1, 0, 4);
         proveRun(jobId, terms, 1, 1, 1);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         _expectNotCertifiable(jobId, terms);
     }

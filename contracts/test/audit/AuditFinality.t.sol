@@ -14,18 +14,17 @@ contract AuditFinalityTest is AuditFixture {
         }
     }
 
-    /// @dev The first entry wins, by `settle`; the others are ended by `release`: one that reached the target, one
-    /// that did not, one that never answered.
+    /// @dev The second claim wins, by `settle`; the others are ended by `release`: the first one, that was not proven,
+    /// one that did not have to be, one that was never made.
     function test_TerminalStatesOfContestsAreFinal() public {
         IAuditEscrow.Terms memory terms = contest(4);
         uint256 jobId = _entered(terms);
         deliverTo(jobId, terms);
-        acceptAs(seller, jobId, terms, 1);
-        acceptAs(rival, jobId, terms, 2);
-        acceptAs(seller, jobId, terms, 3);
+        acceptAs(seller, jobId, terms, 1, 7);
+        acceptAs(rival, jobId, terms, 2, 6);
+        acceptAs(seller, jobId, terms, 3, 8);
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
-        proveAll(jobId, terms, 2, [uint256(4), 2, 0]);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
         for (uint256 entry = 2; entry <= 4; ++entry) {
             audit.release(jobId, terms, entry);
@@ -35,7 +34,7 @@ contract AuditFinalityTest is AuditFixture {
         assertEntry(jobId, 3, IAuditEscrow.EntryState.Forfeited);
         assertEntry(jobId, 4, IAuditEscrow.EntryState.Aborted);
         _expectFinal(jobId, terms, 4);
-        assertPaidOut(BOND + STAKE + ABORT_FEE, REWARD + STAKE, 2 * STAKE - ABORT_FEE);
+        assertPaidOut(BOND + STAKE - 2 * ABORT_FEE, REWARD + STAKE, 2 * STAKE - ABORT_FEE);
     }
 
     /// @dev Nothing was delivered; entries are released before the job is settled, and after.
@@ -73,7 +72,7 @@ contract AuditFinalityTest is AuditFixture {
         if (ending > 1) deliverTo(jobId, terms);
         if (ending > 2) acceptAs(seller, jobId, terms, 1);
         if (ending == 3) proveAll(jobId, terms, 1, [uint256(4), 4, 1]);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
     }
 
@@ -88,8 +87,8 @@ contract AuditFinalityTest is AuditFixture {
     /// @dev Ends where time began.
     function _expectFinal(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entries) private {
         bytes32 before = _fingerprint(jobId, entries);
-        uint64[5] memory times =
-            [terms.proveBy + 1, terms.proveBy, terms.acceptBy, terms.enterBy, terms.enterBy - 1 days];
+        uint256[5] memory times =
+            [proveBy(terms) + 1, proveBy(terms), terms.acceptBy, terms.enterBy, terms.enterBy - 1 days];
         for (uint256 i = 0; i < times.length; ++i) {
             vm.warp(times[i]);
             _expectNothingWorks(jobId, terms, entries);
@@ -101,7 +100,9 @@ contract AuditFinalityTest is AuditFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
         audit.settle(jobId, terms);
         bytes32 entriesHash = audit.getJob(jobId).entriesHash;
-        _expectFailure(buyer, 0, abi.encodeCall(audit.deliver, (jobId, terms, entriesHash, DATA, "")));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.deliver, (jobId, terms, entriesHash, 1, DATA, "")));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.decline, (jobId, terms, entriesHash)));
+        _expectFailure(buyer, 0, abi.encodeCall(audit.returnBond, (jobId, terms)));
         _expectFailure(rival, STAKE, abi.encodeCall(audit.enter, (jobId, terms, offerOf(rival))));
         for (uint256 entry = 1; entry <= entries; ++entry) {
             _expectEntryEnded(jobId, terms, entry);
@@ -116,7 +117,7 @@ contract AuditFinalityTest is AuditFixture {
             bytes memory proof = runProof(jobId, terms, entry, run, 2);
             _expectFailure(who, 0, abi.encodeCall(audit.prove, (jobId, terms, entry, run, 2, proof)));
         }
-        _expectFailure(who, 0, abi.encodeCall(audit.accept, (jobId, terms, entry)));
+        _expectFailure(who, 0, abi.encodeCall(audit.accept, (jobId, terms, entry, 6)));
         _expectFailure(who, 0, abi.encodeCall(audit.abort, (jobId, terms, entry)));
     }
 
@@ -127,7 +128,11 @@ contract AuditFinalityTest is AuditFixture {
     }
 
     function _fingerprint(uint256 jobId, uint256 entries) private view returns (bytes32 hash) {
-        hash = keccak256(abi.encode(audit.getJob(jobId), ether_(buyer), ether_(seller), ether_(rival)));
+        hash = keccak256(
+            abi.encode(
+                audit.getJob(jobId), ether_(buyer), ether_(seller), ether_(rival), audit.burntOf(ETHER)
+            )
+        );
         for (uint256 entry = 1; entry <= entries; ++entry) {
             hash = keccak256(abi.encode(hash, audit.getEntry(jobId, entry)));
         }

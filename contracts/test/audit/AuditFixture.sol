@@ -14,7 +14,7 @@ abstract contract AuditFixture is RunFixture {
     uint96 internal constant REWARD = 10 ether;
     uint96 internal constant BOND = 1 ether;
     uint96 internal constant STAKE = 2 ether;
-    uint96 internal constant ABORT_FEE = 0.5 ether;
+    uint96 internal constant ABORT_FEE = 0.05 ether;
     uint32 internal constant ITEMS = 10;
     uint32 internal constant REQUIRED = 6;
     uint32 internal constant BATCH = 4;
@@ -58,7 +58,7 @@ abstract contract AuditFixture is RunFixture {
     function bounty(address token_) internal view returns (IAuditEscrow.Terms memory) {
         return IAuditEscrow.Terms({
             buyer: buyer,
-            seller: address(0),
+            sellers: 0,
             token: token_,
             reward: REWARD,
             bond: BOND,
@@ -72,16 +72,15 @@ abstract contract AuditFixture is RunFixture {
             enterBy: uint64(block.timestamp + 1 days),
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
-            proveBy: uint64(block.timestamp + 4 days),
+            proveWindow: 1 days,
             admittedKeys: keccak256(abi.encodePacked(admitted))
         });
     }
 
-    /// @dev A bounty whose buyer approves by delivering, and so has no bond.
+    /// @dev A bounty that admits all keys.
     function unlisted() internal view returns (IAuditEscrow.Terms memory terms) {
         terms = bounty(ETHER);
         terms.admittedKeys = 0;
-        terms.bond = 0;
     }
 
     function contest(uint8 maxEntries) internal view returns (IAuditEscrow.Terms memory terms) {
@@ -104,6 +103,7 @@ abstract contract AuditFixture is RunFixture {
             batch: BATCH,
             admitted: admitted,
             which: 0,
+            path: new bytes32[](0),
             encryptionKey: "key"
         });
     }
@@ -126,16 +126,53 @@ abstract contract AuditFixture is RunFixture {
         return audit.enter{value: value}(jobId, terms, offer);
     }
 
+    /// @dev To all entries.
     function deliverTo(uint256 jobId, IAuditEscrow.Terms memory terms) internal {
-        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
-        vm.roll(block.number + 1);
-        vm.prank(buyer);
-        audit.deliver(jobId, terms, entriesHash, DATA, "ipfs://data");
+        deliverTo(jobId, terms, 2 ** audit.getJob(jobId).entries - 1);
     }
 
-    function acceptAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
+    function deliverTo(uint256 jobId, IAuditEscrow.Terms memory terms, uint256 approved) internal {
+        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
+        vm.roll(block.number + 1);
+        vm.prank(terms.buyer);
+        audit.deliver(jobId, terms, entriesHash, approved, DATA, "ipfs://data");
+    }
+
+    function declineAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms) internal {
+        bytes32 entriesHash = audit.getJob(jobId).entriesHash;
         vm.prank(who);
-        audit.accept(jobId, terms, entry);
+        audit.decline(jobId, terms, entriesHash);
+    }
+
+    function abortAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
+        vm.prank(who);
+        audit.abort(jobId, terms, entry);
+    }
+
+    /// @dev Claims as much as is required.
+    function acceptAs(address who, uint256 jobId, IAuditEscrow.Terms memory terms, uint256 entry) internal {
+        acceptAs(who, jobId, terms, entry, terms.required);
+    }
+
+    function acceptAs(
+        address who,
+        uint256 jobId,
+        IAuditEscrow.Terms memory terms,
+        uint256 entry,
+        uint256 claim
+    ) internal {
+        vm.prank(who);
+        audit.accept(jobId, terms, entry, claim);
+    }
+
+    /// @dev Last second of the first claim's window.
+    function proveBy(IAuditEscrow.Terms memory terms) internal pure returns (uint256) {
+        return proveBy(terms, 0);
+    }
+
+    /// @dev Last second of the window of a claim that comes after `turn` others.
+    function proveBy(IAuditEscrow.Terms memory terms, uint256 turn) internal pure returns (uint256) {
+        return terms.acceptBy + (turn + 1) * terms.proveWindow;
     }
 
     /// @dev A bounty in ether that the seller has entered.
@@ -189,6 +226,11 @@ abstract contract AuditFixture is RunFixture {
         }
     }
 
+    /// @dev What names one seller alone.
+    function leafOf(address who) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(who))));
+    }
+
     function ether_(address who) internal view returns (uint256) {
         return audit.creditOf(ETHER, who);
     }
@@ -200,10 +242,10 @@ abstract contract AuditFixture is RunFixture {
         assertEq(ether_(rival), ofRival, "rival's credit");
     }
 
-    /// @dev The same for jobs that have ended: nothing stays behind.
+    /// @dev The same for jobs that have ended: nothing stays behind but what was burnt.
     function assertPaidOut(uint256 ofBuyer, uint256 ofSeller, uint256 ofRival) internal view {
         assertCredits(ofBuyer, ofSeller, ofRival);
-        assertEq(address(audit).balance, ofBuyer + ofSeller + ofRival, "held");
+        assertEq(address(audit).balance, ofBuyer + ofSeller + ofRival + audit.burntOf(ETHER), "held");
     }
 
     function assertJob(uint256 jobId, IAuditEscrow.State expected) internal view {

@@ -78,17 +78,19 @@ contract AuditHostileTest is AuditFixture, HostileTokens, HostileReceivers {
         IAuditEscrow.Terms memory terms = bounty(money);
         IAuditEscrow.Offer memory offer = offerOf(seller);
         ICustody.Permit memory permit;
-        calls = new bytes[](11);
+        calls = new bytes[](13);
         calls[0] = abi.encodeCall(audit.open, (terms, admitted, ""));
         calls[1] = abi.encodeCall(audit.openWithPermit, (terms, admitted, "", permit));
         calls[2] = abi.encodeCall(audit.enter, (1, terms, offer));
         calls[3] = abi.encodeCall(audit.enterWithPermit, (1, terms, offer, permit));
-        calls[4] = abi.encodeCall(audit.deliver, (1, terms, 0, DATA, ""));
-        calls[5] = abi.encodeCall(audit.accept, (1, terms, 1));
+        calls[4] = abi.encodeCall(audit.deliver, (1, terms, 0, 1, DATA, ""));
+        calls[5] = abi.encodeCall(audit.accept, (1, terms, 1, 6));
         calls[6] = abi.encodeCall(audit.abort, (1, terms, 1));
         calls[7] = abi.encodeCall(audit.prove, (1, terms, 1, 0, 0, ""));
         calls[8] = abi.encodeCall(audit.settle, (1, terms));
         calls[9] = abi.encodeCall(audit.release, (1, terms, 1));
         calls[10] = abi.encodeCall(audit.certify, (1, terms, 1));
+        calls[11] = abi.encodeCall(audit.decline, (1, terms, 0));
+        calls[12] = abi.encodeCall(audit.returnBond, (1, terms));
     }
 }

@@ -88,6 +88,10 @@ contract GasTest is Fixture, GasMeter {
 
 /// @notice Audits. Accounts have no credit yet and slots are first written: the dearest cases.
 contract AuditGasTest is AuditFixture, LongProofs {
+    /// @dev A settlement pays both sides, each for the first time, and may burn.
+    uint256 private constant SETTLE_LIMIT = 125_000;
+    uint256 private constant TURN_AWAY_LIMIT = 35_000;
+
     function setUp() public override {
         super.setUp();
         // The first job ever pays for slots that all later ones find in use.
@@ -146,7 +150,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         admitted.push(audit.admissionHashOf(vk.codehash, address(longVerifier).codehash));
         for (uint256 i = 0; i < LENGTHS.length; ++i) {
             IAuditEscrow.Terms memory terms = bounty(address(token));
-            terms.seller = seller;
+            terms.sellers = leafOf(seller);
             uint256 jobId = openAudit(terms);
             IAuditEscrow.Offer memory offer = offerOf(seller);
             offer.which = 1;
@@ -169,7 +173,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         audit.settle(jobId, terms);
-        assertGas("audit: settle, paid", CLAIM_LIMIT);
+        assertGas("audit: settle, paid", SETTLE_LIMIT);
         audit.certify(jobId, terms, 1);
         assertGas("audit: certify, with a mock registry", 2 * CLAIM_LIMIT);
     }
@@ -178,8 +182,9 @@ contract AuditGasTest is AuditFixture, LongProofs {
     function test_GasOfSettlingFailed() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 0, 0]);
+        vm.warp(proveBy(terms) + 1);
         audit.settle(jobId, terms);
-        assertGas("audit: settle, failed", CLAIM_LIMIT);
+        assertGas("audit: settle, failed", SETTLE_LIMIT);
     }
 
     /// forge-config: default.isolate = true
@@ -187,18 +192,34 @@ contract AuditGasTest is AuditFixture, LongProofs {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.warp(terms.acceptBy + 1);
         audit.settle(jobId, terms);
-        assertGas("audit: settle, seller silent", CLAIM_LIMIT);
+        assertGas("audit: settle, seller silent", SETTLE_LIMIT);
     }
 
-    /// @dev Neither side has credit: the buyer has taken its bond already.
+    /// @dev The bond was returned before; something was burnt, and the buyer has credit.
     /// forge-config: default.isolate = true
-    function test_GasOfSettlingAbortedWithoutCredits() public {
+    function test_GasOfReturningBond() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
-        vm.prank(buyer);
-        audit.withdraw(ETHER);
         vm.warp(terms.acceptBy + 1);
+        audit.returnBond(jobId, terms);
+        assertGas("audit: returnBond, a fee is burnt for the first time", CLAIM_LIMIT);
         audit.settle(jobId, terms);
-        assertGas("audit: settle, seller silent, no credits", CLAIM_LIMIT);
+        assertGas("audit: settle, seller silent, bond returned", CLAIM_LIMIT);
+    }
+
+    /// @dev Each entry that is turned away is paid in the same call; its seller has no credit yet.
+    /// forge-config: default.isolate = true
+    function test_GasOfDeliveringToOneOfSixteen() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = _contestOfStrangers();
+        deliverTo(jobId, terms, 1);
+        assertGas("audit: deliver to one of 16 entries", 16 * TURN_AWAY_LIMIT);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_GasOfDecliningSixteen() public {
+        (uint256 jobId, IAuditEscrow.Terms memory terms) = _contestOfStrangers();
+        vm.roll(block.number + 1);
+        declineAs(buyer, jobId, terms);
+        assertGas("audit: decline 16 entries", 16 * TURN_AWAY_LIMIT);
     }
 
     /// @dev Settling looks at each entry's tally. The winner is the last one.
@@ -210,10 +231,10 @@ contract AuditGasTest is AuditFixture, LongProofs {
             for (uint256 entry = 1; entry <= sizes[i]; ++entry) {
                 acceptAs(seller, jobId, terms, entry);
             }
-            proveAll(jobId, terms, sizes[i], [uint256(4), 4, 2]);
-            vm.warp(terms.proveBy + 1);
+            proveAll(jobId, terms, sizes[i], [uint256(4), 2, 0]);
+            vm.warp(proveBy(terms, sizes[i]) + 1);
             audit.settle(jobId, terms);
-            assertGas(string.concat("audit: settle, contest of ", vm.toString(sizes[i])), CLAIM_LIMIT);
+            assertGas(string.concat("audit: settle, contest of ", vm.toString(sizes[i])), SETTLE_LIMIT);
             vm.prank(seller);
             audit.withdraw(ETHER);
         }
@@ -230,7 +251,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         }
         vm.prank(seller);
         audit.abort(silent, silentTerms, 16);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms, 15) + 1);
         _settleWithoutCredit("audit: settle, 16 entries failed", failed, terms);
         _settleWithoutCredit("audit: settle, 16 entries silent", silent, silentTerms);
         _settleWithoutCredit("audit: settle, 16 entries, nothing delivered", undelivered, undeliveredTerms);
@@ -253,9 +274,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         enterAs(rival, jobId, terms);
         deliverTo(jobId, terms);
         acceptAs(rival, jobId, terms, 2);
-        vm.prank(buyer);
-        audit.withdraw(ETHER);
-        vm.warp(terms.proveBy + 1);
+        vm.warp(proveBy(terms) + 1);
         audit.release(jobId, terms, 1);
         assertGas("audit: release, aborted", CLAIM_LIMIT);
         audit.release(jobId, terms, 2);
@@ -270,7 +289,16 @@ contract AuditGasTest is AuditFixture, LongProofs {
             audit.withdraw(ETHER);
         }
         audit.settle(jobId, terms);
-        assertGas(name, CLAIM_LIMIT);
+        assertGas(name, SETTLE_LIMIT);
+    }
+
+    function _contestOfStrangers() private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
+        terms = contest(16);
+        jobId = openAudit(terms);
+        for (uint256 entry = 1; entry <= 16; ++entry) {
+            vm.deal(vm.addr(entry), STAKE);
+            enterWith(vm.addr(entry), jobId, terms, offerOf(seller));
+        }
     }
 
     function _deliveredContest(uint8 size) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {

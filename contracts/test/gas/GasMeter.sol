@@ -20,7 +20,7 @@ abstract contract GasMeter is Test {
     function assertGas(string memory call, uint256 limit) internal {
         uint256 used = vm.lastCallGas().gasTotalUsed;
         assertGt(used, 21_000, "not measured as a transaction");
-        _record(call, used, limit);
+        recordGas(call, used, limit);
     }
 
     /// @dev A transaction that only calls the verifier.
@@ -42,10 +42,11 @@ abstract contract GasMeter is Test {
 
     /// @dev Records what the last call cost more than that.
     function assertGasAboveVerification(string memory call, uint256 limit) internal {
-        _record(call, vm.lastCallGas().gasTotalUsed - _verification, limit);
+        recordGas(call, vm.lastCallGas().gasTotalUsed - _verification, limit);
     }
 
-    function _record(string memory call, uint256 used, uint256 limit) private {
+    /// @dev Records what was measured.
+    function recordGas(string memory call, uint256 used, uint256 limit) internal {
         emit log_named_uint(call, used);
         vm.snapshotValue("gas", call, used);
         assertLe(used, limit, call);

@@ -22,14 +22,14 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
 
     /// forge-config: default.isolate = true
     function test_GasOfContestOfOneItem() public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         contestBatch(batchId, 1);
         assertGas("service: contest, 1 item", OPEN_LIMIT);
     }
 
     /// forge-config: default.isolate = true
     function test_GasOfContestOfMostItems() public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         contestBatch(batchId, 16);
         assertGas("service: contest, 16 items", OPEN_LIMIT);
     }
@@ -40,7 +40,7 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
         openIn(address(token), "first");
         serviceId = openIn(address(token), 0);
         assertGas("service: openService, ERC-20", OPEN_LIMIT);
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         contestBatch(batchId, 1);
         assertGas("service: contest, 1 item, ERC-20", OPEN_LIMIT);
         postBatch(1);
@@ -50,8 +50,7 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
     /// @dev Above a transaction that only calls the verifier. The last item, which ends the batch.
     /// forge-config: default.isolate = true
     function test_GasOfProofAboveVerification() public {
-        bytes32 batchId = postAndWait(0);
-        contestBatch(batchId, 1);
+        bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         bytes memory proof = proofOf(batchId, opening);
         uint256[] memory publicInputs = new uint256[](3);
@@ -65,10 +64,10 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
 
     /// forge-config: default.isolate = true
     function test_GasOfEnds() public {
-        bytes32 settled = postAndWait(0);
-        bytes32 punished = postAndWait(1);
+        bytes32 settled = postBatch(0);
+        bytes32 punished = postBatch(1);
         contestBatch(punished, 16);
-        vm.warp(bond.getBatch(punished).deadline + 1);
+        vm.warp(deadlineOf(punished) + 1);
         bond.settle(receipts[settled]);
         assertGas("service: settle", CLAIM_LIMIT);
         bond.punish(receipts[punished]);

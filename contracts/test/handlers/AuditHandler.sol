@@ -21,6 +21,9 @@ contract AuditHandler is CustodyHandler {
         uint256 proven;
         uint256 missing;
         uint256 endings;
+        bool spoilt;
+        uint256 claim;
+        bool claimProven;
         bool certified;
         bytes32 last;
     }
@@ -28,6 +31,8 @@ contract AuditHandler is CustodyHandler {
     /// @dev A job as it must be. `pot`: what came in for it and has not been credited.
     struct GhostJob {
         bool delivered;
+        bool bondReturned;
+        bool excused;
         uint256 endings;
         uint256 lastBlock;
         uint256 pot;
@@ -36,7 +41,7 @@ contract AuditHandler is CustodyHandler {
     }
 
     uint256 internal constant ROOT = uint256(keccak256("test set")) >> 8;
-    uint256 internal constant MAX_JOBS = 4;
+    uint256 internal constant MAX_JOBS = 6;
 
     AuditEscrow public immutable ESCROW;
     bytes32 internal immutable WEIGHTS;
@@ -73,7 +78,6 @@ contract AuditHandler is CustodyHandler {
         terms.buyer = _actor(who);
         terms.token = _token(which / 4);
         terms.reward = amounts[0] == 0 ? 1 : amounts[0];
-        terms.bond = listed ? amounts[1] : 0;
         terms.stake = amounts[2] == 0 ? 1 : amounts[2];
         terms.abortFee = amounts[3] < terms.stake ? amounts[3] : terms.stake;
         terms.testSetRoot = ROOT;
@@ -81,10 +85,14 @@ contract AuditHandler is CustodyHandler {
         terms.items = 1 + sizes[0] % 9;
         terms.required = 1 + sizes[1] % terms.items;
         terms.maxEntries = 1 + sizes[2] % 3;
+        // Up to three fees have to fit into a bond.
+        terms.abortFee /= 3;
+        uint96 fees = terms.maxEntries * terms.abortFee;
+        terms.bond = amounts[1] < fees ? fees : amounts[1];
         terms.enterBy = SafeCast.toUint64(block.timestamp) + 1 + gaps[0] % 10 days;
-        terms.deliverBy = terms.enterBy + 1 + gaps[1] % 10 days;
-        terms.acceptBy = terms.deliverBy + 1 + gaps[2] % 10 days;
-        terms.proveBy = terms.acceptBy + 1 + gaps[3] % 10 days;
+        terms.deliverBy = terms.enterBy + 10 minutes + gaps[1] % 10 days;
+        terms.acceptBy = terms.deliverBy + 10 minutes + gaps[2] % 10 days;
+        terms.proveWindow = 10 minutes + gaps[3] % 5 days;
         terms.admittedKeys = listed ? keccak256(abi.encodePacked(_admitted)) : bytes32(0);
 
         uint256 amount = uint256(terms.reward) + terms.bond;
@@ -124,25 +132,59 @@ contract AuditHandler is CustodyHandler {
         ++calls["enter"];
     }
 
-    function deliver(uint256 which, bool sameBlock) external {
+    /// @param approved Whom the buyer approves of, a bit each.
+    function deliver(uint256 which, bool sameBlock, uint256 approved) external {
         uint256 jobId = _jobId(which);
         if (jobId == 0) return;
         if (!sameBlock) vm.roll(block.number + 1);
         IAuditEscrow.Terms memory terms = _terms[jobId];
         GhostJob storage job = _jobs[jobId];
         uint256 entries = _entries[jobId].length;
-        bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
-        bool expected = job.endings == 0 && !job.delivered && entries != 0 && closed
-            && block.timestamp <= terms.deliverBy && block.number > job.lastBlock;
-        bytes memory call = abi.encodeCall(ESCROW.deliver, (jobId, terms, job.entriesHash, "data", ""));
+        approved %= 2 ** (entries + 1);
+        bool expected = _mayDecide(jobId) && approved != 0 && approved < 2 ** entries;
+        bytes memory call =
+            abi.encodeCall(ESCROW.deliver, (jobId, terms, job.entriesHash, approved, "data", ""));
         assertEq(_call(terms.buyer, call), expected, "delivery");
         if (!expected) return;
         job.delivered = true;
-        _credit(jobId, terms.buyer, terms.bond);
+        for (uint256 id = 1; id <= entries; ++id) {
+            if (approved >> (id - 1) & 1 == 0) _reject(jobId, id);
+        }
         ++calls["deliver"];
     }
 
-    function answer(uint256 who, uint256 which, uint256 number, bool accepts) external {
+    function decline(uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        GhostJob storage job = _jobs[jobId];
+        bool expected = _mayDecide(jobId);
+        bytes memory call = abi.encodeCall(ESCROW.decline, (jobId, terms, job.entriesHash));
+        assertEq(_call(terms.buyer, call), expected, "refusal of all entries");
+        if (!expected) return;
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            _reject(jobId, id);
+        }
+        _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond);
+        ++job.endings;
+        job.last = jobFingerprint(jobId);
+        ++calls["decline"];
+    }
+
+    function returnBond(uint256 who, uint256 which) external {
+        uint256 jobId = _jobId(which);
+        if (jobId == 0) return;
+        GhostJob storage job = _jobs[jobId];
+        bool expected = job.endings == 0 && job.delivered && !job.bondReturned && !_mayAnswer(jobId);
+        bytes memory call = abi.encodeCall(ESCROW.returnBond, (jobId, _terms[jobId]));
+        assertEq(_call(_actor(who), call), expected, "return of the bond");
+        if (!expected) return;
+        _returnBond(jobId);
+        ++calls["returnBond"];
+    }
+
+    /// @param claim Zero gives up.
+    function answer(uint256 who, uint256 which, uint256 number, uint256 claim) external {
         (uint256 jobId, uint256 id) = _entryId(which, number);
         if (id == 0) return;
         IAuditEscrow.Terms memory terms = _terms[jobId];
@@ -151,12 +193,15 @@ contract AuditHandler is CustodyHandler {
         address caller = who % 4 == 0 ? _actor(who / 4) : entry.seller;
         bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 1
             && block.timestamp <= terms.acceptBy && caller == entry.seller;
+        bool accepts = claim % 8 != 0;
+        claim = _bound(claim / 8, terms.required - 1, terms.items + 1);
+        if (accepts && (claim < terms.required || claim > terms.items)) expected = false;
         bytes memory call = accepts
-            ? abi.encodeCall(ESCROW.accept, (jobId, terms, id))
+            ? abi.encodeCall(ESCROW.accept, (jobId, terms, id, claim))
             : abi.encodeCall(ESCROW.abort, (jobId, terms, id));
         assertEq(_call(caller, call), expected, "answer");
         if (!expected) return;
-        if (accepts) entry.stage = 2;
+        if (accepts) (entry.stage, entry.claim) = (2, claim);
         else _end(jobId, id);
         if (accepts) ++calls["accept"];
         else ++calls["abort"];
@@ -168,11 +213,16 @@ contract AuditHandler is CustodyHandler {
         GhostEntry storage entry = _entries[jobId][id - 1];
         run = _run(jobId, id, run);
         correct = _bound(correct, 0, _items(jobId, id, run));
-        bool expected = _jobs[jobId].endings == 0 && _jobs[jobId].delivered && entry.stage == 2
-            && block.timestamp <= _terms[jobId].proveBy && entry.proven >> run & 1 == 0;
+        bool completes =
+            _jobs[jobId].endings == 0 && !entry.claimProven && entry.correct + correct >= entry.claim;
+        bool expected = _jobs[jobId].delivered && entry.stage == 2
+            && block.timestamp <= _proveBy(jobId, _terms[jobId].maxEntries - 1)
+            && entry.proven >> run & 1 == 0
+            && (!completes || block.timestamp <= _proveBy(jobId, _turn(jobId, id)));
         assertEq(_prove(_actor(who), entry.seller, jobId, id, run, correct), expected, "proof");
         if (!expected) return;
         entry.correct += correct;
+        if (completes) entry.claimProven = true;
         entry.proven |= 2 ** run;
         --entry.missing;
         ++calls["prove"];
@@ -196,25 +246,28 @@ contract AuditHandler is CustodyHandler {
         IAuditEscrow.Terms memory terms = _terms[jobId];
         GhostJob storage job = _jobs[jobId];
         address caller = _actor(who);
-        uint256 best = _best(jobId);
-        bool expected = job.endings == 0 && _isOver(jobId, caller);
+        (bool over, uint256 winner) = _result(jobId);
+        bool expected = job.endings == 0 && over;
         assertEq(_call(caller, abi.encodeCall(ESCROW.settle, (jobId, terms))), expected, "settlement");
         if (!expected) return;
 
         uint256 entries = _entries[jobId].length;
-        bool reached = best != 0 && _entries[jobId][best - 1].correct >= terms.required;
         if (!job.delivered) {
             uint256 shares = entries == 0 ? 0 : terms.bond / entries * entries;
             _credit(jobId, terms.buyer, uint256(terms.reward) + terms.bond - shares);
         } else {
-            _credit(jobId, reached ? _entries[jobId][best - 1].seller : terms.buyer, terms.reward);
+            _credit(jobId, winner == 0 ? terms.buyer : _entries[jobId][winner - 1].seller, terms.reward);
+            // Paid before they had to answer, they have spoilt nothing.
+            job.excused = _mayAnswer(jobId);
+            if (!job.bondReturned) _returnBond(jobId);
         }
         ++job.endings;
         // The entry that wins ends with the job, or the only one.
-        uint256 ending = entries == 1 ? 1 : best;
-        if ((reached || entries == 1) && _entries[jobId][ending - 1].stage != 3) _end(jobId, ending);
+        uint256 ending = entries == 1 ? 1 : winner;
+        if (ending != 0 && _entries[jobId][ending - 1].stage != 3) _end(jobId, ending);
         job.last = jobFingerprint(jobId);
-        if (reached) ++calls["pay"];
+        if (job.excused) ++calls["payAtOnce"];
+        if (winner != 0) ++calls["pay"];
         else if (job.delivered) ++calls["refund"];
         else ++calls["expire"];
     }
@@ -222,10 +275,8 @@ contract AuditHandler is CustodyHandler {
     function release(uint256 who, uint256 which, uint256 number) external {
         (uint256 jobId, uint256 id) = _entryId(which, number);
         if (id == 0) return;
-        IAuditEscrow.Terms memory terms = _terms[jobId];
-        bool expected = _entries[jobId][id - 1].stage != 3 && !_mayChange(jobId, id)
-            && (_jobs[jobId].delivered || block.timestamp > terms.deliverBy);
-        bytes memory call = abi.encodeCall(ESCROW.release, (jobId, terms, id));
+        bool expected = _entries[jobId][id - 1].stage != 3 && !_mayChange(jobId, id);
+        bytes memory call = abi.encodeCall(ESCROW.release, (jobId, _terms[jobId], id));
         assertEq(_call(_actor(who), call), expected, "release");
         if (!expected) return;
         _end(jobId, id);
@@ -255,9 +306,11 @@ contract AuditHandler is CustodyHandler {
         if (entries < terms.maxEntries && block.timestamp <= terms.enterBy) {
             return this.enter(seed, which, uint8(bytes1(keccak256(abi.encode(seed)))));
         }
-        if (!_jobs[jobId].delivered) return this.deliver(which, false);
+        if (!_jobs[jobId].delivered) {
+            return this.deliver(which, false, seed % 4 == 0 ? seed / 4 : 2 ** entries - 1);
+        }
         GhostEntry storage entry = _entries[jobId][number % entries];
-        if (entry.stage == 1) return this.answer(1, which, number, seed % 8 != 0);
+        if (entry.stage == 1) return this.answer(1, which, number, seed);
         if (entry.missing == 0) return this.settle(seed, which);
         uint256 run;
         while (entry.proven >> run & 1 != 0) ++run;
@@ -291,7 +344,10 @@ contract AuditHandler is CustodyHandler {
     }
 
     function entryFingerprint(uint256 jobId, uint256 id) public view returns (bytes32) {
-        return keccak256(abi.encode(ESCROW.getEntry(jobId, id)));
+        IAuditEscrow.Entry memory entry = ESCROW.getEntry(jobId, id);
+        // Others may still come before it; that is not about the entry.
+        entry.turn = 0;
+        return keccak256(abi.encode(entry));
     }
 
     /// @dev Ends the ghost of an entry by what it has come to.
@@ -300,14 +356,47 @@ contract AuditHandler is CustodyHandler {
         GhostEntry storage entry = _entries[jobId][id - 1];
         uint256 toBuyer;
         uint256 bonus;
-        if (!_jobs[jobId].delivered) bonus = terms.bond / _entries[jobId].length;
-        else if (entry.stage == 1) toBuyer = terms.abortFee;
-        else if (entry.correct < terms.required) toBuyer = terms.stake;
-        _credit(jobId, entry.seller, terms.stake - toBuyer + bonus);
+        uint256 lost;
+        if (!_jobs[jobId].delivered) {
+            bonus = terms.bond / _entries[jobId].length;
+        } else if (entry.stage == 1) {
+            if (!_jobs[jobId].excused) (lost, entry.spoilt) = (terms.abortFee, true);
+        } else if (!_isSafe(jobId, id)) {
+            (lost, toBuyer) = (terms.abortFee, terms.stake - terms.abortFee);
+        }
+        _credit(jobId, entry.seller, terms.stake - toBuyer - lost + bonus);
         _credit(jobId, terms.buyer, toBuyer);
+        _burn(jobId, lost);
         entry.stage = 3;
         ++entry.endings;
         entry.last = entryFingerprint(jobId, id);
+    }
+
+    /// @dev An entry that the buyer does not approve of.
+    function _reject(uint256 jobId, uint256 id) private {
+        GhostEntry storage entry = _entries[jobId][id - 1];
+        _credit(jobId, entry.seller, _terms[jobId].stake);
+        entry.stage = 3;
+        ++entry.endings;
+        entry.last = entryFingerprint(jobId, id);
+    }
+
+    /// @dev Each approved entry that gave up or never answered costs the bond a fee.
+    function _returnBond(uint256 jobId) private {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        uint256 lost;
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            GhostEntry storage entry = _entries[jobId][id - 1];
+            if (entry.spoilt || (entry.stage == 1 && !_jobs[jobId].excused)) lost += terms.abortFee;
+        }
+        _jobs[jobId].bondReturned = true;
+        _credit(jobId, terms.buyer, terms.bond - lost);
+        _burn(jobId, lost);
+    }
+
+    function _burn(uint256 jobId, uint256 amount) private {
+        _jobs[jobId].pot -= amount;
+        burnt[_terms[jobId].token] += amount;
     }
 
     function _credit(uint256 jobId, address to, uint256 amount) private {
@@ -316,35 +405,83 @@ contract AuditHandler is CustodyHandler {
         owed[_terms[jobId].token][to] += amount;
     }
 
-    /// @dev Whether the job's outcome is certain, or as good as that for `caller`.
-    function _isOver(uint256 jobId, address caller) private view returns (bool) {
+    /// @dev Whether the buyer may deliver or decline.
+    function _mayDecide(uint256 jobId) private view returns (bool) {
+        IAuditEscrow.Terms memory terms = _terms[jobId];
+        GhostJob storage job = _jobs[jobId];
+        uint256 entries = _entries[jobId].length;
+        bool closed = entries == terms.maxEntries || block.timestamp > terms.enterBy;
+        return job.endings == 0 && !job.delivered && entries != 0 && closed
+            && block.timestamp <= terms.deliverBy && block.number > job.lastBlock;
+    }
+
+    /// @dev Whether an answer to the delivery may still come.
+    function _mayAnswer(uint256 jobId) private view returns (bool) {
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            if (_entries[jobId][id - 1].stage == 1 && block.timestamp <= _terms[jobId].acceptBy) return true;
+        }
+        return false;
+    }
+
+    /// @dev Whether the job's outcome is certain, and which entry has won, by looking at one claim after the other.
+    function _result(uint256 jobId) private view returns (bool over, uint256 winner) {
         IAuditEscrow.Terms memory terms = _terms[jobId];
         uint256 entries = _entries[jobId].length;
         if (!_jobs[jobId].delivered) {
-            return block.timestamp > (entries == 0 ? terms.enterBy : terms.deliverBy);
+            return (block.timestamp > (entries == 0 ? terms.enterBy : terms.deliverBy), 0);
         }
-        GhostEntry storage first = _entries[jobId][0];
-        if (entries == 1 && first.correct >= terms.required && caller == first.seller) return true;
-        for (uint256 id = 1; id <= entries; ++id) {
-            if (_mayChange(jobId, id)) return false;
+        for (uint256 turn = 0; turn < entries && winner == 0; ++turn) {
+            uint256 id = _at(jobId, turn);
+            if (id == 0) break;
+            if (_entries[jobId][id - 1].claimProven) winner = id;
+            else if (block.timestamp <= _proveBy(jobId, turn)) return (false, 0);
         }
-        return true;
+        for (uint256 id = 1; id <= entries && block.timestamp <= terms.acceptBy; ++id) {
+            if (_entries[jobId][id - 1].stage != 1) continue;
+            if (winner == 0 || id < winner || _entries[jobId][winner - 1].claim < terms.items) {
+                return (false, 0);
+            }
+        }
+        return (true, winner);
     }
 
-    /// @dev Whether the count of an entry may still change.
+    /// @dev Whether it is open how an entry ends.
     function _mayChange(uint256 jobId, uint256 id) private view returns (bool) {
         IAuditEscrow.Terms memory terms = _terms[jobId];
-        GhostEntry storage entry = _entries[jobId][id - 1];
         if (!_jobs[jobId].delivered) return block.timestamp <= terms.deliverBy;
-        if (entry.stage == 1) return block.timestamp <= terms.acceptBy;
-        return entry.stage == 2 && entry.missing != 0 && block.timestamp <= terms.proveBy;
+        if (_entries[jobId][id - 1].stage == 1) {
+            return !_jobs[jobId].excused && block.timestamp <= terms.acceptBy;
+        }
+        return !_isSafe(jobId, id) && block.timestamp <= _proveBy(jobId, _turn(jobId, id));
     }
 
-    /// @dev Entry with the highest count, the earliest among equals; zero if there is none.
-    function _best(uint256 jobId) private view returns (uint256 best) {
-        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
-            if (best == 0 || _entries[jobId][id - 1].correct > _entries[jobId][best - 1].correct) best = id;
+    /// @dev Whether an entry's claim is proven, or one before it.
+    function _isSafe(uint256 jobId, uint256 id) private view returns (bool) {
+        for (uint256 turn = 0; turn <= _turn(jobId, id); ++turn) {
+            if (_entries[jobId][_at(jobId, turn) - 1].claimProven) return true;
         }
+        return false;
+    }
+
+    /// @dev How many claims come before that of an entry.
+    function _turn(uint256 jobId, uint256 id) private view returns (uint256 turn) {
+        uint256 claim = _entries[jobId][id - 1].claim;
+        for (uint256 other = 1; other <= _entries[jobId].length; ++other) {
+            uint256 theirs = _entries[jobId][other - 1].claim;
+            if (theirs > claim || (theirs == claim && other < id)) ++turn;
+        }
+    }
+
+    /// @dev The entry whose claim has this turn; zero if there is none.
+    function _at(uint256 jobId, uint256 turn) private view returns (uint256) {
+        for (uint256 id = 1; id <= _entries[jobId].length; ++id) {
+            if (_entries[jobId][id - 1].claim != 0 && _turn(jobId, id) == turn) return id;
+        }
+        return 0;
+    }
+
+    function _proveBy(uint256 jobId, uint256 turn) private view returns (uint256) {
+        return _terms[jobId].acceptBy + (turn + 1) * _terms[jobId].proveWindow;
     }
 
     function _run(uint256 jobId, uint256 id, uint256 seed) private view returns (uint256) {

@@ -19,6 +19,7 @@ abstract contract CustodyHandler is Test {
     mapping(address token => uint256) public deposited;
     mapping(address token => uint256) public paidOut;
     mapping(address token => uint256) public donated;
+    mapping(address token => uint256) public burnt;
     mapping(address token => mapping(address account => uint256)) public owed;
     mapping(string action => uint256) public calls;
 

@@ -8,8 +8,7 @@ import {BatchTree} from "../doubles/BatchTree.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
 
 /// @notice All that providers, buyers and bystanders can do, with bounded choices, and ghost
-/// state that never reads the contract's credits, bonds, services or batches, but for which items were drawn:
-/// that is the block hash's. What must happen follows from it.
+/// state that never reads the contract's credits, bonds, services or batches. What must happen follows from it.
 contract ServiceBondHandler is CustodyHandler {
     struct GhostService {
         IServiceBond.Terms terms;
@@ -21,15 +20,15 @@ contract ServiceBondHandler is CustodyHandler {
 
     struct GhostBatch {
         IServiceBond.BatchState state;
-        uint256 deadline;
-        uint256 drawBlock;
-        uint256 checks;
+        uint256 contestBy;
+        uint256 proveBy;
+        uint256[] items;
         uint256 proven;
+        uint256 contested;
     }
 
     uint256 internal constant MAX_SERVICES = 4;
     uint256 internal constant MAX_BATCHES = 12;
-    bytes32 internal constant SECRET = keccak256("secret");
 
     ServiceBond public immutable BOND;
     uint256 internal immutable MODEL_ID;
@@ -152,7 +151,7 @@ contract ServiceBondHandler is CustodyHandler {
         bool expected = service.state == IServiceBond.ServiceState.Active && receipts[batchId].count == 0
             && bondOf[id] - service.openBatches * service.terms.penalty >= service.terms.penalty;
         bytes memory signature = _sign(BOND.receiptHash(receipt));
-        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
+        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature));
         assertEq(_pay(receipt.buyer, service.terms.token, receipt.price, call), expected, "posting");
         if (!expected) return;
         receipts[batchId] = receipt;
@@ -160,8 +159,7 @@ contract ServiceBondHandler is CustodyHandler {
         ++service.openBatches;
         GhostBatch storage batch = ghostBatches[batchId];
         batch.state = IServiceBond.BatchState.Posted;
-        batch.deadline = block.timestamp + service.terms.contestWindow;
-        batch.drawBlock = block.number + 1;
+        batch.contestBy = block.timestamp + service.terms.contestWindow;
         ++calls["post"];
     }
 
@@ -171,7 +169,7 @@ contract ServiceBondHandler is CustodyHandler {
         bytes32 batchId = batches[which % batches.length];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         bytes memory signature = _sign(BOND.receiptHash(receipt));
-        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature, keccak256(abi.encode(SECRET))));
+        bytes memory call = abi.encodeCall(BOND.post, (receipt, signature));
         address token = ghostServices[receipt.serviceId].terms.token;
         assertFalse(_pay(receipt.buyer, token, receipt.price, call), "posted twice");
         ++calls["replay"];
@@ -183,35 +181,41 @@ contract ServiceBondHandler is CustodyHandler {
         GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         GhostService storage service = ghostServices[receipt.serviceId];
-        // Mostly after the draw, and mostly few items, so that some batches are upheld.
-        if (checks % 4 != 0 && block.number <= batch.drawBlock) vm.roll(batch.drawBlock + 1);
+        // Mostly few items, so that some batches are upheld.
         uint256 most = checks % 4 == 1 ? 16 : 2;
-        checks = _bound(checks, 1, receipt.count < most ? receipt.count : most);
-        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.deadline
-            && block.number > batch.drawBlock && block.number <= batch.drawBlock + 256;
-        bytes memory call = abi.encodeCall(BOND.contest, (receipt, checks, SECRET));
+        uint256 first = _bound(checks / 4, 0, receipt.count - 1);
+        uint256 size = _bound(checks, 1, receipt.count - first < most ? receipt.count - first : most);
+        uint256[] memory indices = new uint256[](size);
+        for (uint256 i = 0; i < size; ++i) {
+            indices[i] = first + i;
+        }
+        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp <= batch.contestBy;
+        bytes memory call = abi.encodeCall(BOND.contest, (receipt, indices));
         assertEq(
-            _pay(receipt.buyer, service.terms.token, checks * service.terms.proofCost, call),
+            _pay(receipt.buyer, service.terms.token, size * service.terms.proofCost, call),
             expected,
             "contest"
         );
         if (!expected) return;
+        if (batch.contested != 0) ++calls["contestAgain"];
         batch.state = IServiceBond.BatchState.Contested;
-        batch.deadline = block.timestamp + service.terms.proofWindow;
-        batch.checks = checks;
+        batch.proveBy = block.timestamp + service.terms.proofWindow;
+        batch.items = indices;
+        batch.proven = 0;
+        batch.contested += size;
         ++calls["contest"];
     }
 
-    /// @dev Proves in any state and at any time, any position, also one that was not drawn.
+    /// @dev Proves in any state and at any time, any position, also one that is not contested.
     function prove(uint256 which, uint256 position, bool valid) external {
         if (batches.length == 0) return;
         bytes32 batchId = _batchIn(IServiceBond.BatchState.Contested, which);
         GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         GhostService storage service = ghostServices[receipt.serviceId];
-        position = _bound(position, 0, batch.checks);
+        position = _bound(position, 0, batch.items.length);
         bool expected = valid && batch.state == IServiceBond.BatchState.Contested
-            && block.timestamp <= batch.deadline && position < batch.checks
+            && block.timestamp <= batch.proveBy && position < batch.items.length
             && (batch.proven >> position) & 1 == 0;
         (IServiceBond.Opening memory opening, bytes memory proof) =
             _opening(batchId, receipt.count, position, service.provider, valid);
@@ -219,10 +223,13 @@ contract ServiceBondHandler is CustodyHandler {
             assertTrue(expected, "proven against the rules");
             owed[service.terms.token][service.provider] += service.terms.proofCost;
             batch.proven |= 2 ** position;
-            if (batch.proven == 2 ** batch.checks - 1) {
-                owed[service.terms.token][service.provider] += receipt.price;
-                _end(batchId, IServiceBond.BatchState.Upheld);
+            if (batch.proven == 2 ** batch.items.length - 1) {
+                batch.state = IServiceBond.BatchState.Posted;
                 ++calls["upheld"];
+                if (block.timestamp > batch.contestBy) {
+                    owed[service.terms.token][service.provider] += receipt.price;
+                    _end(batchId, IServiceBond.BatchState.Upheld);
+                }
             }
             ++calls["prove"];
         } catch {
@@ -275,20 +282,26 @@ contract ServiceBondHandler is CustodyHandler {
         ++calls["giveNotice"];
     }
 
+    function stateOf(bytes32 batchId) external view returns (IServiceBond.BatchState) {
+        return ghostBatches[batchId].state;
+    }
+
     function fingerprint(bytes32 batchId) public view returns (bytes32) {
-        return keccak256(abi.encode(BOND.getBatch(batchId), BOND.drawnItems(batchId)));
+        return keccak256(abi.encode(BOND.getBatch(batchId), BOND.contestedItems(batchId)));
     }
 
     function _settle(address caller, bytes32 batchId) private {
         GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         GhostService storage service = ghostServices[receipt.serviceId];
-        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.deadline;
+        bool expected = batch.state == IServiceBond.BatchState.Posted && block.timestamp > batch.contestBy;
         vm.prank(caller);
         try BOND.settle(receipt) {
             assertTrue(expected, "settled against the rules");
             owed[service.terms.token][service.provider] += receipt.price;
-            _end(batchId, IServiceBond.BatchState.Paid);
+            _end(
+                batchId, batch.contested == 0 ? IServiceBond.BatchState.Paid : IServiceBond.BatchState.Upheld
+            );
             ++calls["settle"];
         } catch {
             assertFalse(expected, "settlement refused against the rules");
@@ -299,12 +312,12 @@ contract ServiceBondHandler is CustodyHandler {
         GhostBatch storage batch = ghostBatches[batchId];
         IServiceBond.Receipt memory receipt = receipts[batchId];
         GhostService storage service = ghostServices[receipt.serviceId];
-        bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.deadline;
+        bool expected = batch.state == IServiceBond.BatchState.Contested && block.timestamp > batch.proveBy;
         vm.prank(caller);
         try BOND.punish(receipt) {
             assertTrue(expected, "punished against the rules");
             uint256 due = receipt.price + service.terms.penalty;
-            for (uint256 i = 0; i < batch.checks; ++i) {
+            for (uint256 i = 0; i < batch.items.length; ++i) {
                 if ((batch.proven >> i) & 1 == 0) due += service.terms.proofCost;
             }
             owed[service.terms.token][receipt.buyer] += due;
@@ -328,7 +341,7 @@ contract ServiceBondHandler is CustodyHandler {
         view
         returns (IServiceBond.Opening memory opening, bytes memory proof)
     {
-        uint256[] memory items = BOND.drawnItems(batchId);
+        uint256[] memory items = ghostBatches[batchId].items;
         uint256 index = position < items.length ? items[position] : 0;
         opening = IServiceBond.Opening({
             position: position,

@@ -34,7 +34,7 @@ contract AuditProofTest is ProofRefusals {
         vm.deal(stranger, 1_000 ether);
         terms = IAuditEscrow.Terms({
             buyer: buyer,
-            seller: address(0),
+            sellers: 0,
             token: ETHER,
             reward: REWARD,
             bond: 1 ether,
@@ -48,7 +48,7 @@ contract AuditProofTest is ProofRefusals {
             enterBy: uint64(block.timestamp + 1 days),
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
-            proveBy: uint64(block.timestamp + 4 days),
+            proveWindow: 1 days,
             admittedKeys: keccak256(abi.encodePacked(admitted))
         });
         beforeOpening = vm.snapshotState();
@@ -80,9 +80,10 @@ contract AuditProofTest is ProofRefusals {
         _run(auditEscrow, seller);
         auditEscrow.prove(JOB, terms, 1, 1, _counted(1), proofOf("audit1"));
         _accept();
+        vm.warp(terms.acceptBy + terms.proveWindow + 1);
         auditEscrow.settle(JOB, terms);
         assertEq(auditEscrow.creditOf(ETHER, seller), 0);
-        assertEq(auditEscrow.creditOf(ETHER, buyer), REWARD + terms.bond + STAKE);
+        assertEq(auditEscrow.creditOf(ETHER, buyer), REWARD + terms.bond + STAKE - terms.abortFee);
     }
 
     /// @dev An audit admits the same weights in the circuit for single predictions. The fixture's network is not
@@ -106,6 +107,49 @@ contract AuditProofTest is ProofRefusals {
     /// forge-config: default.isolate = true
     function test_GasOfRealProof() public {
         _measure("audit: prove, first run", RUN_LIMIT);
+    }
+
+    /// @dev All that eight sellers, their buyer and whoever ends it send, with the one proof that it takes.
+    /// forge-config: default.isolate = true
+    function test_GasOfContestOfEight() public {
+        vm.revertToState(beforeOpening);
+        terms.maxEntries = 8;
+        terms.bond = 8 * terms.abortFee;
+        terms.required = uint32(correct);
+        vm.prank(buyer);
+        auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        for (uint256 entry = 1; entry <= 8; ++entry) {
+            address who = _contestant(entry);
+            vm.deal(who, STAKE);
+            vm.prank(who);
+            auditEscrow.enter{value: STAKE}(JOB, terms, _offer());
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        vm.roll(block.number + 1);
+        bytes32 entries = auditEscrow.getJob(JOB).entriesHash;
+        vm.prank(buyer);
+        auditEscrow.deliver(JOB, terms, entries, 0xff, keccak256("ciphertext"), "");
+        used += vm.lastCallGas().gasTotalUsed;
+        for (uint256 entry = 1; entry <= 8; ++entry) {
+            vm.prank(_contestant(entry));
+            auditEscrow.accept(JOB, terms, entry, terms.required);
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        auditEscrow.prove(JOB, terms, 1, 0, correct, proof);
+        used += vm.lastCallGas().gasTotalUsed;
+        auditEscrow.settle(JOB, terms);
+        used += vm.lastCallGas().gasTotalUsed;
+        assertEq(auditEscrow.creditOf(ETHER, seller), REWARD + STAKE);
+        for (uint256 entry = 2; entry <= 8; ++entry) {
+            auditEscrow.release(JOB, terms, entry);
+            used += vm.lastCallGas().gasTotalUsed;
+        }
+        recordGas("audit: a whole contest of 8, real proof", used, 2_800_000);
+    }
+
+    function _contestant(uint256 entry) private view returns (address) {
+        return entry == 1 ? seller : vm.addr(entry);
     }
 
     function test_RevertWhen_JobIsAnother() public {
@@ -180,11 +224,10 @@ contract AuditProofTest is ProofRefusals {
     function test_RevertWhen_KeyIsOfRetrieval() public {
         vm.revertToState(beforeOpening);
         terms.admittedKeys = 0;
-        terms.bond = 0;
         IAuditEscrow.Offer memory offer = _offer();
         (offer.modelId, offer.bindingHash) = (retrieval.modelId, retrieval.bindingHash);
         vm.prank(buyer);
-        uint256 jobId = auditEscrow.open{value: REWARD}(terms, new bytes32[](0), "");
+        uint256 jobId = auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, new bytes32[](0), "");
         bytes32 stated = bytes32(retrieval.vk.code);
         vm.prank(seller);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, retrieval.modelId, stated));
@@ -200,9 +243,9 @@ contract AuditProofTest is ProofRefusals {
         vm.roll(block.number + 1);
         bytes32 entries = escrow.getJob(jobId).entriesHash;
         vm.prank(buyer);
-        escrow.deliver(jobId, terms, entries, keccak256("ciphertext"), "");
+        escrow.deliver(jobId, terms, entries, 1, keccak256("ciphertext"), "");
         vm.prank(entrant);
-        escrow.accept(jobId, terms, 1);
+        escrow.accept(jobId, terms, 1, terms.required);
     }
 
     function _offer() private view returns (IAuditEscrow.Offer memory) {
@@ -212,6 +255,7 @@ contract AuditProofTest is ProofRefusals {
             batch: batch,
             admitted: admitted,
             which: 0,
+            path: new bytes32[](0),
             encryptionKey: ""
         });
     }

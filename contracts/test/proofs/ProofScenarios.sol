@@ -17,7 +17,6 @@ import {ProofFixture} from "./ProofFixture.sol";
 /// Every job is the first of its contract, and its recipient is the seller.
 abstract contract ProofScenarios is ProofFixture {
     uint256 internal constant JOB = 1;
-    bytes32 internal constant SECRET = keccak256("secret");
 
     PredictionEscrow internal predictionEscrow;
     AuditEscrow internal auditEscrow;

@@ -30,6 +30,8 @@ contract ServiceProofTest is ProofRefusals {
         _accept();
         assertEq(bond.creditOf(ETHER, seller), proofCost);
         bond.prove(posted, _opening(batchId, 1), proofOf("service1"));
+        vm.warp(bond.getBatch(batchId).contestBy + 1);
+        bond.settle(posted);
         assertEq(uint8(bond.getBatch(batchId).state), uint8(IServiceBond.BatchState.Upheld));
         assertEq(bond.creditOf(ETHER, seller), price + 2 * proofCost);
     }
@@ -42,7 +44,7 @@ contract ServiceProofTest is ProofRefusals {
         bond.prove(posted, second, secondProof);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         bond.prove(posted, opening, secondProof);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        uint256 deadline = bond.getBatch(batchId).proveBy;
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
         bond.prove(posted, opening, proof);
@@ -84,7 +86,7 @@ contract ServiceProofTest is ProofRefusals {
         there.serviceId = _openService(other, seller);
         bytes32 otherId = _contested(other, there);
         IServiceBond.Opening memory otherOpening = opening;
-        otherOpening.position = other.drawnItems(otherId)[0] == 0 ? 0 : 1;
+        otherOpening.position = other.contestedItems(otherId)[0] == 0 ? 0 : 1;
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         other.prove(there, otherOpening, proof);
         _accept();
@@ -113,14 +115,15 @@ contract ServiceProofTest is ProofRefusals {
         uint256 advance = 2 * serviceTerms().proofCost;
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(signerKey, target.receiptHash(sold));
         vm.prank(buyer);
-        id = target.post{value: sold.price}(sold, abi.encodePacked(r, s, v), keccak256(abi.encode(SECRET)));
-        vm.roll(target.getBatch(id).drawBlock + 1);
+        id = target.post{value: sold.price}(sold, abi.encodePacked(r, s, v));
+        uint256[] memory both = new uint256[](2);
+        both[1] = 1;
         vm.prank(buyer);
-        target.contest{value: advance}(sold, 2, SECRET);
+        target.contest{value: advance}(sold, both);
     }
 
     function _opening(bytes32 id, uint256 item) private view returns (IServiceBond.Opening memory result) {
-        result.position = bond.drawnItems(id)[0] == item ? 0 : 1;
+        result.position = bond.contestedItems(id)[item];
         result.inputCommitment = inputOf(item);
         result.output = classOf(item);
         result.path = new bytes32[](1);

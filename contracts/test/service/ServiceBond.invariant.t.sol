@@ -64,6 +64,7 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             handler.prove(i, 1, true);
             handler.prove(i, 1, false);
         }
+        handler.contest(2, 2);
         handler.giveNotice(0);
         handler.giveNotice(1);
         handler.pass(60 days, 9);
@@ -86,6 +87,7 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             assertGt(handler.calls(actions[i]), 0, actions[i]);
         }
         assertGt(handler.calls("upheld"), 0, "upheld");
+        assertGt(handler.calls("contestAgain"), 0, "contested again");
         assertGt(handler.calls("replay"), 0, "replay");
         invariant_SolventPaidOnceAndFinal();
         afterInvariant();
@@ -141,7 +143,7 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             bytes32 batchId = handler.batches(i);
             IServiceBond.Batch memory batch = bond.getBatch(batchId);
             if (!_isOpen(batch.state)) continue;
-            _passDeadline(batch.deadline);
+            _passDeadline(batch.state == IServiceBond.BatchState.Contested ? batch.proveBy : batch.contestBy);
             handler.end(batchId);
             assertEq(handler.endings(batchId), 1, "batch stuck");
         }
@@ -170,7 +172,9 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             IServiceBond.Receipt memory receipt = handler.receiptOf(batchId);
             IServiceBond.Service memory service = bond.getService(receipt.serviceId);
             if (service.token != money || !_isOpen(batch.state)) continue;
+            assertEq(uint8(batch.state), uint8(handler.stateOf(batchId)), "state");
             sum += receipt.price;
+            // Those of an earlier contest are paid, or it would not be one.
             for (uint256 j = 0; j < batch.checks; ++j) {
                 if ((batch.proven >> j) & 1 == 0) sum += service.proofCost;
             }

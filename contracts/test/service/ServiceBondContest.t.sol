@@ -4,13 +4,14 @@ pragma solidity 0.8.30;
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
+import {BatchTree} from "../doubles/BatchTree.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 
 /// @notice From a posted receipt to the end of the batch.
 contract ServiceBondContestTest is ServiceFixture {
     function test_UncontestedBatchIsPaid() public {
         bytes32 batchId = postBatch(0);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        uint256 deadline = deadlineOf(batchId);
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
         bond.settle(receipts[batchId]);
@@ -26,164 +27,155 @@ contract ServiceBondContestTest is ServiceFixture {
         _assertNothingReserved(BOND);
     }
 
-    function test_ContestDrawsItems() public {
-        bytes32 batchId = postAndWait(0);
-        uint256 balance = address(bond).balance;
-        uint64 deadline = uint64(block.timestamp) + PROOF_WINDOW;
-        contestBatch(batchId, 16);
+    /// @dev Those that the buyer names.
+    function test_BuyerContestsItemsOfItsChoice() public {
+        bytes32 batchId = postBatch(0);
+        uint256[] memory indices = new uint256[](3);
+        (indices[0], indices[1], indices[2]) = (0, 7, 19);
+        uint64 proveBy = uint64(block.timestamp) + PROOF_WINDOW;
+        vm.expectEmit(address(bond));
+        emit Events.BatchContested(batchId, serviceId, indices, proveBy);
+        contestItems(batchId, indices);
         assertBatch(batchId, IServiceBond.BatchState.Contested);
         IServiceBond.Batch memory batch = bond.getBatch(batchId);
-        assertEq(batch.deadline, deadline);
-        assertEq(batch.checks, 16);
-        assertEq(address(bond).balance, balance + 16 * PROOF_COST);
-        uint256[] memory items = bond.drawnItems(batchId);
-        assertEq(items.length, 16);
-        for (uint256 i = 0; i < items.length; ++i) {
-            assertLt(items[i], COUNT);
-            for (uint256 j = 0; j < i; ++j) {
-                assertNotEq(items[i], items[j], "drawn twice");
-            }
-        }
-    }
-
-    function test_ContestIsAnEventWithTheItems() public {
-        bytes32 batchId = postAndWait(0);
-        uint256 start = vm.snapshotState();
-        contestBatch(batchId, 3);
-        uint256[] memory items = bond.drawnItems(batchId);
-        vm.revertToState(start);
-        vm.expectEmit(address(bond));
-        emit Events.BatchContested(batchId, serviceId, items, uint64(block.timestamp) + PROOF_WINDOW);
-        contestBatch(batchId, 3);
-    }
-
-    /// @dev The draw is that of the block hash, the secret and the batch, and of nothing else.
-    function test_DrawDependsOnBlockHashSecretAndBatch() public {
-        bytes32 batchId = postAndWait(0);
-        uint256 start = vm.snapshotState();
-        contestBatch(batchId, 16);
-        uint256[] memory items = bond.drawnItems(batchId);
-
-        vm.revertToState(start);
-        vm.warp(block.timestamp + 600);
-        vm.roll(block.number + 50);
-        contestBatch(batchId, 16);
-        assertEq(bond.drawnItems(batchId), items, "time of the contest must not matter");
-
-        vm.revertToState(start);
-        vm.setBlockhash(bond.getBatch(batchId).drawBlock, keccak256("another block"));
-        contestBatch(batchId, 16);
-        assertNotEq(bond.drawnItems(batchId), items, "block");
-
-        vm.revertToState(start);
-        vm.roll(bond.getBatch(batchId).drawBlock - 1);
-        bytes32 other = postBatch(1);
-        waitForDraw(other);
-        contestBatch(other, 16);
-        uint256[] memory otherItems = bond.drawnItems(other);
-        assertNotEq(otherItems, items, "batch");
-
-        vm.revertToState(start);
-        vm.roll(bond.getBatch(batchId).drawBlock - 1);
-        IServiceBond.Receipt memory receipt = receiptOf(1);
-        bytes memory signature = sign(receipt);
-        bytes32 secret = keccak256("other secret");
-        vm.prank(buyer);
-        assertEq(bond.post{value: PRICE}(receipt, signature, keccak256(abi.encode(secret))), other);
-        receipts[other] = receipt;
-        vm.roll(block.number + 2);
-        vm.prank(buyer);
-        bond.contest{value: 16 * PROOF_COST}(receipts[other], 16, secret);
-        assertNotEq(bond.drawnItems(other), otherItems, "secret");
+        assertEq(batch.proveBy, proveBy);
+        assertEq(batch.checks, 3);
+        assertEq(batch.contested, 3);
+        assertEq(address(bond).balance, BOND + PRICE + 3 * PROOF_COST);
+        assertEq(bond.contestedItems(batchId), indices);
     }
 
     function test_ContestAtDeadlineButNotAfter() public {
-        bytes32 batchId = postAndWait(0);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        bytes32 batchId = postBatch(0);
+        uint256 deadline = bond.getBatch(batchId).contestBy;
         vm.warp(deadline + 1);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
-        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], lastItems(COUNT, 1));
         vm.warp(deadline);
         contestBatch(batchId, 1);
         assertBatch(batchId, IServiceBond.BatchState.Contested);
     }
 
-    /// @dev The hash that decides is not known before the block after the drawing block, and only so long.
-    function test_ContestNeedsTheBlockHash() public {
-        bytes32 batchId = postBatch(0);
-        uint256 drawBlock = bond.getBatch(batchId).drawBlock;
-        uint256[4] memory refused = [drawBlock - 1, drawBlock, drawBlock + 257, drawBlock + 100_000];
-        for (uint256 i = 0; i < refused.length; ++i) {
-            vm.roll(refused[i]);
-            vm.prank(buyer);
-            vm.expectRevert(abi.encodeWithSelector(Errors.BlockHashUnavailable.selector, drawBlock));
-            bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
-        }
-        vm.roll(drawBlock + 256);
-        contestBatch(batchId, 1);
-    }
-
-    /// @dev Where EIP-2935 is in force, its contract knows older hashes.
-    function test_ContestWithHashFromHistoryContract() public {
-        bytes32 batchId = postBatch(0);
-        uint256 drawBlock = bond.getBatch(batchId).drawBlock;
-        vm.roll(drawBlock + 300);
-        // Answers every question with the word 0x2a: PUSH1 2a PUSH0 MSTORE PUSH1 20 PUSH0 RETURN
-        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"602a5f5260205ff3");
-        contestBatch(batchId, 16);
-        uint256[] memory items = bond.drawnItems(batchId);
-        vm.etch(0x0000F90827F1C53a10cb7A02335B175320002935, hex"");
-        bytes32 seed = keccak256(abi.encode(bytes32(uint256(0x2a)), SECRET, batchId));
-        assertEq(items[0], uint256(keccak256(abi.encode(seed, 0))) % (COUNT - 15));
-    }
-
-    function test_RevertWhen_ContestedBySomebodyElse() public {
-        bytes32 batchId = postAndWait(0);
-        vm.deal(stranger, 1 ether);
-        vm.prank(stranger);
-        vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
-        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
-    }
-
-    /// @dev Threat: the buyer tries secrets until it likes the draw.
-    function test_RevertWhen_SecretIsAnother() public {
-        bytes32 batchId = postAndWait(0);
-        bytes32 other = keccak256("other");
-        vm.prank(buyer);
-        vm.expectRevert(
-            abi.encodeWithSelector(Errors.SecretMismatch.selector, secretHash(), keccak256(abi.encode(other)))
-        );
-        bond.contest{value: PROOF_COST}(receipts[batchId], 1, other);
-    }
-
     function test_ChecksBounds() public {
-        bytes32 batchId = postAndWait(0);
-        uint256[3] memory refused = [0, uint256(17), type(uint256).max];
+        bytes32 batchId = postBatch(0);
+        uint256[2] memory refused = [uint256(0), 17];
         for (uint256 i = 0; i < refused.length; ++i) {
-            vm.prank(buyer);
-            vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, refused[i], 16));
-            bond.contest(receipts[batchId], refused[i], SECRET);
+            _expectRefusal(
+                batchId,
+                lastItems(COUNT, refused[i]),
+                abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, refused[i], 16)
+            );
         }
-        IServiceBond.Receipt memory receipt = receiptOf(1);
-        receipt.count = 3;
-        batchId = postReceipt(receipt);
-        waitForDraw(batchId);
-        vm.prank(buyer);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ChecksOutOfRange.selector, 4, 3));
-        bond.contest(receipts[batchId], 4, SECRET);
+        contestBatch(batchId, 16);
+    }
+
+    function test_RevertWhen_ItemsAreNotThereOrTwice() public {
+        bytes32 batchId = postBatch(0);
+        uint256[] memory indices = new uint256[](2);
+        uint256[2] memory missing = [COUNT, type(uint256).max];
+        for (uint256 i = 0; i < 2; ++i) {
+            indices[1] = missing[i];
+            _expectRefusal(
+                batchId, indices, abi.encodeWithSelector(Errors.ItemOutOfRange.selector, missing[i], COUNT)
+            );
+        }
+        uint256[2] memory second = [uint256(7), 6];
+        for (uint256 i = 0; i < 2; ++i) {
+            (indices[0], indices[1]) = (7, second[i]);
+            _expectRefusal(
+                batchId, indices, abi.encodeWithSelector(Errors.ItemsNotAscending.selector, 7, second[i])
+            );
+        }
+        (indices[0], indices[1]) = (7, 8);
+        contestItems(batchId, indices);
+    }
+
+    /// @dev The provider is asked for sixteen proofs at most at a time.
+    function test_RevertWhen_ContestedBeforeTheLastContestIsProven() public {
+        bytes32 batchId = postBatch(0);
+        contestBatch(batchId, 2);
+        proveItem(batchId, 0);
+        _expectNotPosted(batchId);
+        proveItem(batchId, 1);
+        assertBatch(batchId, IServiceBond.BatchState.Posted);
+        contestBatch(batchId, 2);
+        assertEq(bond.getBatch(batchId).proven, 0);
+        assertEq(bond.getBatch(batchId).contested, 4);
+    }
+
+    /// @dev As often as the buyer pays for; each contest has a proof window of its own, and the price waits for
+    /// the end of the time for contests.
+    function test_ContestedAgainUntilTheWindowEnds() public {
+        bytes32 batchId = postBatch(0);
+        uint64 contestBy = bond.getBatch(batchId).contestBy;
+        for (uint256 round = 1; round <= 3; ++round) {
+            contestBatch(batchId, round);
+            for (uint256 i = 0; i < round; ++i) {
+                if (i == round - 1) {
+                    vm.expectEmit(address(bond));
+                    emit Events.ContestUpheld(batchId, serviceId, contestBy);
+                }
+                proveItem(batchId, i);
+            }
+            assertBatch(batchId, IServiceBond.BatchState.Posted);
+            vm.warp(vm.getBlockTimestamp() + 10 minutes);
+        }
+        assertEq(bond.creditOf(ETHER, seller), 6 * PROOF_COST);
+        vm.warp(contestBy);
+        vm.expectRevert(
+            abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), contestBy)
+        );
+        bond.settle(receipts[batchId]);
+        vm.warp(contestBy + 1);
+        bond.settle(receipts[batchId]);
+        assertBatch(batchId, IServiceBond.BatchState.Upheld);
+        assertEq(bond.creditOf(ETHER, seller), PRICE + 6 * PROOF_COST);
+        _assertNothingReserved(BOND);
+    }
+
+    /// @dev A later contest can be lost after earlier ones were upheld; what was proven stays paid.
+    function test_LaterContestIsPunished() public {
+        bytes32 batchId = postBatch(0);
+        contestBatch(batchId, 2);
+        proveItem(batchId, 0);
+        proveItem(batchId, 1);
         contestBatch(batchId, 3);
-        uint256[] memory items = bond.drawnItems(batchId);
-        assertEq(2 ** items[0] + 2 ** items[1] + 2 ** items[2], 7, "all items");
+        proveItem(batchId, 2);
+        vm.warp(bond.getBatch(batchId).proveBy + 1);
+        bond.punish(receipts[batchId]);
+        assertEq(bond.creditOf(ETHER, seller), 3 * PROOF_COST);
+        assertEq(bond.creditOf(ETHER, buyer), PRICE + 2 * PROOF_COST + PENALTY);
+        _assertNothingReserved(BOND - PENALTY);
     }
 
-    function test_RevertWhen_AdvanceDoesNotArrive() public {
-        bytes32 batchId = postAndWait(0);
-        vm.prank(buyer);
-        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, 2 * PROOF_COST, PROOF_COST));
-        bond.contest{value: PROOF_COST}(receipts[batchId], 2, SECRET);
+    /// @dev Threat: wrong answers that are few, sold to a buyer that knows which they are.
+    function test_KnownWrongAnswerIsContestedAsSuch() public {
+        IServiceBond.Receipt memory receipt = receiptOf(0);
+        receipt.count = 2;
+        bytes32 wrong = BatchTree.leaf(1, BatchTree.inputOf(1), BatchTree.outputOf(1) + 1);
+        receipt.root = keccak256(
+            abi.encodePacked(BatchTree.leaf(0, BatchTree.inputOf(0), BatchTree.outputOf(0)), wrong)
+        );
+        bytes32 batchId = postReceipt(receipt);
+        contestBatch(batchId, 1);
+        assertEq(bond.contestedItems(batchId)[0], 1);
+        IServiceBond.Opening memory opening = IServiceBond.Opening({
+            position: 0,
+            inputCommitment: BatchTree.inputOf(1),
+            output: BatchTree.outputOf(1),
+            path: new bytes32[](1)
+        });
+        opening.path[0] = BatchTree.leaf(0, BatchTree.inputOf(0), BatchTree.outputOf(0));
+        bytes memory proof = proofOf(batchId, opening);
+        vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, 1));
+        bond.prove(receipts[batchId], opening, proof);
+        vm.warp(bond.getBatch(batchId).proveBy + 1);
+        bond.punish(receipts[batchId]);
+        assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
     }
 
+    /// @dev The proofs of the last contest come when the time for others has passed: the last one ends the batch.
     function test_GoodProofsPayProviderAndUphold() public {
         bytes32 batchId = contested(3);
         IServiceBond.Opening memory opening = openingOf(batchId, 1);
@@ -197,7 +189,7 @@ contract ServiceBondContestTest is ServiceFixture {
         assertBatch(batchId, IServiceBond.BatchState.Contested);
 
         proveItem(batchId, 0);
-        vm.warp(bond.getBatch(batchId).deadline);
+        vm.warp(bond.getBatch(batchId).proveBy);
         opening = openingOf(batchId, 2);
         proof = proofOf(batchId, opening);
         vm.expectEmit(address(bond));
@@ -208,6 +200,21 @@ contract ServiceBondContestTest is ServiceFixture {
         assertEq(bond.creditOf(ETHER, buyer), 0);
         assertEq(bond.creditOf(ETHER, stranger), 0);
         _assertNothingReserved(BOND);
+    }
+
+    function test_RevertWhen_ContestedBySomebodyElse() public {
+        bytes32 batchId = postBatch(0);
+        vm.deal(stranger, 1 ether);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
+        bond.contest{value: PROOF_COST}(receipts[batchId], lastItems(COUNT, 1));
+    }
+
+    function test_RevertWhen_AdvanceDoesNotArrive() public {
+        bytes32 batchId = postBatch(0);
+        vm.prank(buyer);
+        vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, 2 * PROOF_COST, PROOF_COST));
+        bond.contest{value: PROOF_COST}(receipts[batchId], lastItems(COUNT, 2));
     }
 
     function test_MostChecksAreUpheld() public {
@@ -222,7 +229,7 @@ contract ServiceBondContestTest is ServiceFixture {
     function test_UnprovenItemIsPunished() public {
         bytes32 batchId = contested(3);
         proveItem(batchId, 2);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        uint256 deadline = deadlineOf(batchId);
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), deadline));
         bond.punish(receipts[batchId]);
@@ -241,7 +248,7 @@ contract ServiceBondContestTest is ServiceFixture {
 
     function test_PunishWithNothingProven() public {
         bytes32 batchId = contested(16);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + 16 * PROOF_COST + PENALTY);
         assertEq(bond.creditOf(ETHER, seller), 0);
@@ -251,7 +258,7 @@ contract ServiceBondContestTest is ServiceFixture {
         serviceId = openIn(address(token), 0);
         bytes32 batchId = contested(2);
         proveItem(batchId, 0);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(address(token), buyer), PRICE + PROOF_COST + PENALTY);
         assertEq(bond.creditOf(address(token), seller), PROOF_COST);
@@ -262,7 +269,7 @@ contract ServiceBondContestTest is ServiceFixture {
         bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         bytes memory proof = proofOf(batchId, opening);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        uint256 deadline = deadlineOf(batchId);
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, uint256(batchId), deadline));
         bond.prove(receipts[batchId], opening, proof);
@@ -291,27 +298,27 @@ contract ServiceBondContestTest is ServiceFixture {
 
     /// @dev Calls that belong to another state, in every state.
     function test_RevertWhen_StateIsAnother() public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         IServiceBond.Opening memory opening;
         _expectNotContested(batchId, opening);
-        contestBatch(batchId, 1);
+        contestLate(batchId, 1);
         opening = openingOf(batchId, 0);
         _expectNotPosted(batchId);
         uint256 start = vm.snapshotState();
 
         proveItem(batchId, 0);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
 
         vm.revertToState(start);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.punish(receipts[batchId]);
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
 
-        batchId = postAndWait(1);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        batchId = postBatch(1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.settle(receipts[batchId]);
         _expectNotPosted(batchId);
         _expectNotContested(batchId, opening);
@@ -323,20 +330,19 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.expectRevert(unknown);
         bond.punish(none);
         vm.expectRevert(unknown);
-        bond.contest(none, 1, SECRET);
+        bond.contest(none, lastItems(COUNT, 1));
         vm.expectRevert(unknown);
         bond.prove(none, opening, "");
     }
 
     /// @dev A chain that splits may get a new id. Nothing is stuck on either side.
     function test_BatchEndsUnderAnotherChainId() public {
-        bytes32 batchId = postAndWait(0);
-        bytes32 second = postAndWait(1);
+        bytes32 batchId = postBatch(0);
+        bytes32 second = postBatch(1);
         vm.chainId(block.chainid + 1);
-        contestBatch(second, 1);
+        contestLate(second, 1);
         proveItem(second, 0);
         assertBatch(second, IServiceBond.BatchState.Upheld);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
         bond.settle(receipts[batchId]);
         assertBatch(batchId, IServiceBond.BatchState.Paid);
     }
@@ -344,7 +350,7 @@ contract ServiceBondContestTest is ServiceFixture {
     /// @dev A batch is called by its whole receipt: with any term changed it is unknown.
     function test_RevertWhen_ReceiptIsNotThePostedOne() public {
         bytes32 batchId = contested(1);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         for (uint256 i = 0; i < 7; ++i) {
             IServiceBond.Receipt memory receipt = receipts[batchId];
             if (i == 0) receipt.serviceId = "another";
@@ -361,30 +367,30 @@ contract ServiceBondContestTest is ServiceFixture {
 
     /// @dev Notice ends new business; what is open goes its way.
     function test_NoticeDoesNotTouchOpenBatch() public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         vm.prank(seller);
         bond.giveNotice(serviceId);
         contestBatch(batchId, 2);
         proveItem(batchId, 0);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
     }
 
     function test_DeprecationDoesNotTouchOpenBatch() public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         vm.prank(seller);
         registry.deprecateModel(modelId);
-        contestBatch(batchId, 1);
+        contestLate(batchId, 1);
         proveItem(batchId, 0);
         assertBatch(batchId, IServiceBond.BatchState.Upheld);
     }
 
     /// @dev Exactly one of contest and settle is possible at any time, and so of prove and punish.
     function testFuzz_DeadlinesExclude(uint64 passed, bool second) public {
-        bytes32 batchId = postAndWait(0);
+        bytes32 batchId = postBatch(0);
         if (second) contestBatch(batchId, 1);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        uint256 deadline = deadlineOf(batchId);
         vm.warp(bound(passed, block.timestamp, deadline + 1 days));
         bool inTime = block.timestamp <= deadline;
         bool early;
@@ -400,7 +406,7 @@ contract ServiceBondContestTest is ServiceFixture {
             uint256 start = vm.snapshotState();
             vm.prank(buyer);
             (early,) = address(bond).call{value: PROOF_COST}(
-                abi.encodeCall(bond.contest, (receipts[batchId], 1, SECRET))
+                abi.encodeCall(bond.contest, (receipts[batchId], lastItems(COUNT, 1)))
             );
             vm.revertToState(start);
             (late,) = address(bond).call(abi.encodeCall(bond.settle, (receipts[batchId])));
@@ -429,9 +435,8 @@ contract ServiceBondContestTest is ServiceFixture {
         IServiceBond.Receipt memory receipt = receiptOf(0);
         receipt.price = bound(price, 1, type(uint96).max);
         bytes32 batchId = postReceipt(receipt);
-        waitForDraw(batchId);
         vm.prank(buyer);
-        bond.contest(receipts[batchId], checks, SECRET);
+        bond.contest(receipts[batchId], lastItems(COUNT, checks));
         uint256 proven;
         for (uint256 i = 0; i < checks; ++i) {
             if ((mask >> i) & 1 == 0) continue;
@@ -440,9 +445,11 @@ contract ServiceBondContestTest is ServiceFixture {
         }
         uint256 toSeller = proven * terms.proofCost;
         if (proven == checks) {
+            vm.warp(bond.getBatch(batchId).contestBy + 1);
+            bond.settle(receipts[batchId]);
             toSeller += receipt.price;
         } else {
-            vm.warp(bond.getBatch(batchId).deadline + 1);
+            vm.warp(deadlineOf(batchId) + 1);
             bond.punish(receipts[batchId]);
             assertEq(
                 bond.creditOf(address(token), buyer),
@@ -464,11 +471,17 @@ contract ServiceBondContestTest is ServiceFixture {
         assertEq(service.bond, left);
     }
 
+    function _expectRefusal(bytes32 batchId, uint256[] memory indices, bytes memory refusal) private {
+        vm.prank(buyer);
+        vm.expectRevert(refusal);
+        bond.contest{value: indices.length * PROOF_COST}(receipts[batchId], indices);
+    }
+
     function _expectNotPosted(bytes32 batchId) private {
         bytes memory reason = abi.encodeWithSelector(Errors.BatchNotPosted.selector, batchId);
         vm.prank(buyer);
         vm.expectRevert(reason);
-        bond.contest{value: PROOF_COST}(receipts[batchId], 1, SECRET);
+        bond.contest{value: PROOF_COST}(receipts[batchId], lastItems(COUNT, 1));
         vm.expectRevert(reason);
         bond.settle(receipts[batchId]);
     }

@@ -30,14 +30,16 @@ contract ServiceBondHostileTest is ServiceFixture, HostileTokens, HostileReceive
     function _deposits(address money) internal override returns (Deposit[] memory deposits) {
         _fund(money, buyer);
         _openService(money, seller);
-        bytes32 batchId = postAndWait(++_lastNonce);
+        bytes32 batchId = postBatch(++_lastNonce);
         IServiceBond.Receipt memory receipt = receiptOf(++_lastNonce);
         bytes memory signature = sign(receipt);
         deposits = new Deposit[](4);
         deposits[0] = Deposit(seller, BOND, abi.encodeCall(bond.openService, (termsIn(money), BOND, SALT)));
         deposits[1] = Deposit(seller, 1 ether, abi.encodeCall(bond.topUp, (serviceId, 1 ether)));
-        deposits[2] = Deposit(buyer, PRICE, abi.encodeCall(bond.post, (receipt, signature, secretHash())));
-        deposits[3] = Deposit(buyer, PROOF_COST, abi.encodeCall(bond.contest, (receipts[batchId], 1, SECRET)));
+        deposits[2] = Deposit(buyer, PRICE, abi.encodeCall(bond.post, (receipt, signature)));
+        deposits[3] = Deposit(
+            buyer, PROOF_COST, abi.encodeCall(bond.contest, (receipts[batchId], lastItems(COUNT, 1)))
+        );
     }
 
     /// @dev A batch that nobody contests.
@@ -45,7 +47,7 @@ contract ServiceBondHostileTest is ServiceFixture, HostileTokens, HostileReceive
         _fund(money, buyer);
         _openService(money, payee);
         bytes32 batchId = postBatch(++_lastNonce);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         return Job(abi.encodeCall(bond.settle, (receipts[batchId])), PRICE);
     }
 
@@ -56,9 +58,8 @@ contract ServiceBondHostileTest is ServiceFixture, HostileTokens, HostileReceive
         IServiceBond.Receipt memory receipt = receiptOf(++_lastNonce);
         receipt.buyer = payee;
         bytes32 batchId = postReceipt(receipt);
-        waitForDraw(batchId);
         contestBatch(batchId, 1);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         return Job(abi.encodeCall(bond.punish, (receipts[batchId])), PRICE + PROOF_COST + PENALTY);
     }
 
@@ -70,8 +71,8 @@ contract ServiceBondHostileTest is ServiceFixture, HostileTokens, HostileReceive
         calls[1] = abi.encodeCall(bond.topUp, (serviceId, 1));
         calls[2] = abi.encodeCall(bond.giveNotice, (serviceId));
         calls[3] = abi.encodeCall(bond.close, (serviceId));
-        calls[4] = abi.encodeCall(bond.post, (receipt, "", secretHash()));
-        calls[5] = abi.encodeCall(bond.contest, (receipt, 1, SECRET));
+        calls[4] = abi.encodeCall(bond.post, (receipt, ""));
+        calls[5] = abi.encodeCall(bond.contest, (receipt, lastItems(COUNT, 1)));
         calls[6] = abi.encodeCall(bond.prove, (receipt, opening, ""));
         calls[7] = abi.encodeCall(bond.settle, (receipt));
         calls[8] = abi.encodeCall(bond.punish, (receipt));

@@ -10,8 +10,8 @@ import {ServiceFixture} from "./ServiceFixture.sol";
 /// docs/protocols.md in which nothing changes.
 contract ServiceLateProofTest is ServiceFixture {
     function test_ProofOfPostedBatch() public {
-        bytes32 batchId = postAndWait(0);
-        uint256 deadline = bond.getBatch(batchId).deadline;
+        bytes32 batchId = postBatch(0);
+        uint256 deadline = deadlineOf(batchId);
         for (uint256 late = 0; late < 2; ++late) {
             vm.warp(deadline + late);
             _expectRefusal(batchId, true, Errors.BatchNotContested.selector);
@@ -24,7 +24,7 @@ contract ServiceLateProofTest is ServiceFixture {
 
     function test_BadProofAfterProofWindow() public {
         bytes32 batchId = contested(1);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         _expectRefusal(batchId, false, Errors.DeadlinePassed.selector);
         bond.punish(receipts[batchId]);
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
@@ -35,10 +35,10 @@ contract ServiceLateProofTest is ServiceFixture {
     function test_ProofOfEndedBatch() public {
         bytes32 upheld = contested(1);
         proveItem(upheld, 0);
-        bytes32 punished = postAndWait(1);
+        bytes32 punished = postBatch(1);
         contestBatch(punished, 1);
         bytes32 paid = postBatch(2);
-        vm.warp(bond.getBatch(punished).deadline + 1);
+        vm.warp(deadlineOf(punished) + 1);
         bond.punish(receipts[punished]);
         bond.settle(receipts[paid]);
         bytes32[3] memory ended = [upheld, punished, paid];
@@ -52,10 +52,10 @@ contract ServiceLateProofTest is ServiceFixture {
         assertEq(bond.creditOf(ETHER, buyer), PRICE + PROOF_COST + PENALTY);
     }
 
-    /// @dev A proof of the item that was drawn, or of the first one where none was.
+    /// @dev A proof of the item that is contested, or of the first one where none is.
     function _expectRefusal(bytes32 batchId, bool valid, bytes4 refusal) private {
-        uint256[] memory drawn = bond.drawnItems(batchId);
-        uint256 index = drawn.length == 0 ? 0 : drawn[0];
+        uint256[] memory items = bond.contestedItems(batchId);
+        uint256 index = items.length == 0 ? 0 : items[0];
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: 0,
             inputCommitment: BatchTree.inputOf(index),

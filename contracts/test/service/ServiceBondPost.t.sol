@@ -26,22 +26,22 @@ contract ServiceBondPostTest is ServiceFixture {
             PRICE,
             receipt.nonce,
             receipt.validUntil,
-            deadline,
-            block.number + 1
+            deadline
         );
         vm.prank(buyer);
-        bytes32 batchId = bond.post{value: PRICE}(receipt, signature, secretHash());
+        bytes32 batchId = bond.post{value: PRICE}(receipt, signature);
 
         assertEq(batchId, expected);
         assertEq(address(bond).balance, BOND + PRICE);
         IServiceBond.Batch memory batch = bond.getBatch(batchId);
         assertEq(uint8(batch.state), uint8(IServiceBond.BatchState.Posted));
-        assertEq(batch.deadline, deadline);
-        assertEq(batch.drawBlock, block.number + 1);
-        assertEq(batch.secretHash, secretHash());
+        assertEq(batch.contestBy, deadline);
+        assertEq(batch.proveBy, 0);
+        assertEq(batch.contested, 0);
+        assertEq(batch.postedIn, block.number);
         assertEq(batch.checks, 0);
         assertEq(batch.proven, 0);
-        assertEq(bond.drawnItems(batchId).length, 0);
+        assertEq(bond.contestedItems(batchId).length, 0);
         assertEq(bond.getService(serviceId).reserved, PENALTY);
         assertEq(bond.getService(serviceId).openBatches, 1);
     }
@@ -52,7 +52,7 @@ contract ServiceBondPostTest is ServiceFixture {
         receipt.buyer = address(this);
         bytes memory signature = sign(receipt);
         vm.recordLogs();
-        bytes32 batchId = bond.post{value: PRICE}(receipt, signature, secretHash());
+        bytes32 batchId = bond.post{value: PRICE}(receipt, signature);
 
         Vm.Log[] memory logs = vm.getRecordedLogs();
         assertEq(logs.length, 1);
@@ -60,12 +60,12 @@ contract ServiceBondPostTest is ServiceFixture {
         IServiceBond.Receipt memory rebuilt;
         rebuilt.serviceId = logs[0].topics[2];
         rebuilt.buyer = address(uint160(uint256(logs[0].topics[3])));
-        (rebuilt.root, rebuilt.count, rebuilt.price, rebuilt.nonce, rebuilt.validUntil,,) =
-            abi.decode(logs[0].data, (bytes32, uint256, uint256, uint256, uint256, uint64, uint256));
+        (rebuilt.root, rebuilt.count, rebuilt.price, rebuilt.nonce, rebuilt.validUntil,) =
+            abi.decode(logs[0].data, (bytes32, uint256, uint256, uint256, uint256, uint64));
         assertEq(logs[0].topics[1], batchId);
         assertEq(bond.batchIdOf(rebuilt), batchId);
 
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         vm.prank(stranger);
         bond.settle(rebuilt);
         assertBatch(batchId, IServiceBond.BatchState.Paid);
@@ -100,7 +100,7 @@ contract ServiceBondPostTest is ServiceFixture {
     function test_RevertWhen_ReceiptIsPostedTwice() public {
         bytes32 batchId = postBatch(0);
         _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.settle(receipts[batchId]);
         vm.warp(block.timestamp - CONTEST_WINDOW - 1);
         _expectRefusal(receiptOf(0), abi.encodeWithSelector(Errors.ReceiptUsed.selector, batchId));
@@ -121,7 +121,7 @@ contract ServiceBondPostTest is ServiceFixture {
             vm.deal(buyer, receipt.price);
             vm.prank(buyer);
             vm.expectRevert(rejected);
-            bond.post{value: receipt.price}(receipt, signature, secretHash());
+            bond.post{value: receipt.price}(receipt, signature);
         }
         bytes32 other = openIn(ETHER, "other service");
         IServiceBond.Receipt memory moved = receiptOf(0);
@@ -129,7 +129,7 @@ contract ServiceBondPostTest is ServiceFixture {
         vm.deal(buyer, PRICE);
         vm.prank(buyer);
         vm.expectRevert(rejected);
-        bond.post{value: PRICE}(moved, signature, secretHash());
+        bond.post{value: PRICE}(moved, signature);
     }
 
     /// @dev Threat: a receipt of another chain or contract.
@@ -139,14 +139,14 @@ contract ServiceBondPostTest is ServiceFixture {
         vm.chainId(block.chainid + 1);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
-        bond.post{value: PRICE}(receipt, signature, secretHash());
+        bond.post{value: PRICE}(receipt, signature);
         vm.chainId(block.chainid - 1);
 
         bytes32 foreign = new ServiceBond(registry, false).receiptHash(receipt);
         signature = signBy(signerKey, foreign);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
-        bond.post{value: PRICE}(receipt, signature, secretHash());
+        bond.post{value: PRICE}(receipt, signature);
     }
 
     function test_RevertWhen_SignedBySomebodyElse() public {
@@ -154,7 +154,7 @@ contract ServiceBondPostTest is ServiceFixture {
         bytes memory signature = signBy(buyerKey, bond.receiptHash(receipt));
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.SignatureRejected.selector, signer));
-        bond.post{value: PRICE}(receipt, signature, secretHash());
+        bond.post{value: PRICE}(receipt, signature);
     }
 
     function test_RevertWhen_PostedBySomebodyElse() public {
@@ -163,7 +163,7 @@ contract ServiceBondPostTest is ServiceFixture {
         vm.deal(stranger, PRICE);
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotBatchBuyer.selector, buyer, stranger));
-        bond.post{value: PRICE}(receipt, signature, secretHash());
+        bond.post{value: PRICE}(receipt, signature);
     }
 
     function test_ReceiptCanBePostedUntilItExpires() public {
@@ -204,15 +204,10 @@ contract ServiceBondPostTest is ServiceFixture {
         postReceipt(receipt);
     }
 
-    function test_RevertWhen_RootOrSecretHashIsZero() public {
+    function test_RevertWhen_RootIsZero() public {
         IServiceBond.Receipt memory receipt = receiptOf(0);
         receipt.root = 0;
         _expectRefusal(receipt, abi.encodeWithSelector(Errors.ZeroValue.selector, "root"));
-        receipt = receiptOf(0);
-        bytes memory signature = sign(receipt);
-        vm.prank(buyer);
-        vm.expectRevert(abi.encodeWithSelector(Errors.ZeroValue.selector, "secretHash"));
-        bond.post{value: PRICE}(receipt, signature, 0);
     }
 
     function test_RevertWhen_PriceDoesNotArrive() public {
@@ -220,7 +215,7 @@ contract ServiceBondPostTest is ServiceFixture {
         bytes memory signature = sign(receipt);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongEtherAmount.selector, PRICE, PRICE - 1));
-        bond.post{value: PRICE - 1}(receipt, signature, secretHash());
+        bond.post{value: PRICE - 1}(receipt, signature);
     }
 
     function test_RevertWhen_ServiceIsUnknownOrClosing() public {
@@ -255,7 +250,7 @@ contract ServiceBondPostTest is ServiceFixture {
         assertEq(bond.getService(serviceId).reserved, bond.getService(serviceId).bond);
         _expectRefusal(receiptOf(4), abi.encodeWithSelector(Errors.BondTooSmall.selector, 0, PENALTY));
 
-        vm.warp(bond.getBatch(last).deadline + 1);
+        vm.warp(deadlineOf(last) + 1);
         bond.settle(receipts[last]);
         postBatch(4);
     }
@@ -278,6 +273,6 @@ contract ServiceBondPostTest is ServiceFixture {
         if (buyer.balance < receipt.price) vm.deal(buyer, receipt.price);
         vm.prank(buyer);
         vm.expectRevert(reason);
-        bond.post{value: receipt.price}(receipt, signature, secretHash());
+        bond.post{value: receipt.price}(receipt, signature);
     }
 }

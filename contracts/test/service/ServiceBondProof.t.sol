@@ -13,7 +13,7 @@ contract ServiceBondProofTest is ServiceFixture {
     /// @dev Threat: another answer is proven than the one that was sold.
     function test_RevertWhen_OpeningIsNotTheCommittedItem() public {
         bytes32 batchId = contested(1);
-        uint256 index = bond.drawnItems(batchId)[0];
+        uint256 index = bond.contestedItems(batchId)[0];
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         ++opening.output;
         _expectNotInRoot(batchId, opening);
@@ -45,7 +45,7 @@ contract ServiceBondProofTest is ServiceFixture {
         _expectNotInRoot(batchId, opening);
     }
 
-    /// @dev Threat: a second leaf with the drawn index, elsewhere in the tree, where the buyer's copy of the
+    /// @dev Threat: a second leaf with the contested index, elsewhere in the tree, where the buyer's copy of the
     /// answers has another one.
     function test_RevertWhen_ItemStandsInAnotherPlace() public {
         IServiceBond.Receipt memory receipt = receiptOf(0);
@@ -54,9 +54,8 @@ contract ServiceBondProofTest is ServiceFixture {
         bytes32 hidden = BatchTree.leaf(0, BatchTree.inputOf(0), BatchTree.outputOf(0));
         receipt.root = keccak256(abi.encodePacked(sold, hidden));
         bytes32 batchId = postReceipt(receipt);
-        waitForDraw(batchId);
         contestBatch(batchId, 2);
-        uint256 position = bond.drawnItems(batchId)[0] == 0 ? 0 : 1;
+        uint256 position = bond.contestedItems(batchId)[0] == 0 ? 0 : 1;
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: position,
             inputCommitment: BatchTree.inputOf(0),
@@ -74,8 +73,7 @@ contract ServiceBondProofTest is ServiceFixture {
         receipt.count = 1;
         receipt.root = BatchTree.root(1);
         bytes32 batchId = postReceipt(receipt);
-        waitForDraw(batchId);
-        contestBatch(batchId, 1);
+        contestLate(batchId, 1);
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: 0,
             inputCommitment: BatchTree.inputOf(0),
@@ -135,7 +133,6 @@ contract ServiceBondProofTest is ServiceFixture {
             (uint256 input, uint256 output) = i == 0 ? (R, uint256(1)) : (uint256(1), R);
             receipt.root = BatchTree.leaf(0, input, output);
             bytes32 batchId = postReceipt(receipt);
-            waitForDraw(batchId);
             contestBatch(batchId, 1);
             IServiceBond.Opening memory opening = IServiceBond.Opening({
                 position: 0, inputCommitment: input, output: output, path: new bytes32[](0)
@@ -200,7 +197,7 @@ contract ServiceBondProofTest is ServiceFixture {
 
     function _expectNotInRoot(bytes32 batchId, IServiceBond.Opening memory opening) private {
         bytes memory proof = proofOf(batchId, opening);
-        uint256 index = bond.drawnItems(batchId)[opening.position];
+        uint256 index = bond.contestedItems(batchId)[opening.position];
         vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, index));
         bond.prove(receipts[batchId], opening, proof);
     }

@@ -268,7 +268,7 @@ contract ServiceBondServiceTest is ServiceFixture {
     /// ended them by the time that the bond is returned.
     function test_CloseWaitsForOpenBatches() public {
         bytes32 posted = postBatch(0);
-        bytes32 unproven = postAndWait(1);
+        bytes32 unproven = postBatch(1);
         contestBatch(unproven, 1);
         _giveNotice();
         vm.warp(bond.getService(serviceId).closableAt);
@@ -288,9 +288,9 @@ contract ServiceBondServiceTest is ServiceFixture {
         IServiceBond.Terms memory terms = termsIn(ETHER);
         terms.noticePeriod = CONTEST_WINDOW + PROOF_WINDOW + 1;
         serviceId = openWith(terms, "tight");
-        bytes32 batchId = postAndWaitWithoutTime();
+        bytes32 batchId = postBatch(0);
         _giveNotice();
-        vm.warp(bond.getBatch(batchId).deadline);
+        vm.warp(deadlineOf(batchId));
         contestBatch(batchId, 1);
         vm.warp(bond.getService(serviceId).closableAt);
         bond.punish(receipts[batchId]);
@@ -303,7 +303,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         terms.penalty = BOND;
         serviceId = openWith(terms, "all");
         bytes32 batchId = contested(1);
-        vm.warp(bond.getBatch(batchId).deadline + 1);
+        vm.warp(deadlineOf(batchId) + 1);
         bond.punish(receipts[batchId]);
         _giveNotice();
         vm.warp(block.timestamp + NOTICE);
@@ -322,7 +322,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE));
         bond.getBatch(NONE);
         vm.expectRevert(abi.encodeWithSelector(Errors.BatchNotFound.selector, NONE));
-        bond.drawnItems(NONE);
+        bond.contestedItems(NONE);
     }
 
     function test_Settings() public {
@@ -332,11 +332,6 @@ contract ServiceBondServiceTest is ServiceFixture {
         assertEq(bond.MAX_CHECKS(), 16);
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
         new ServiceBond(IModelRegistry(stranger), false);
-    }
-
-    function postAndWaitWithoutTime() private returns (bytes32 batchId) {
-        batchId = postBatch(0);
-        vm.roll(bond.getBatch(batchId).drawBlock + 1);
     }
 
     function _giveNotice() private {

@@ -44,7 +44,7 @@ contract ServiceBondSignerTest is ServiceFixture {
         IServiceBond.Receipt memory receipt = receiptOf(0);
         uint256 before = gasleft();
         vm.prank(buyer);
-        try bond.post{value: PRICE, gas: 5_000_000}(receipt, "", secretHash()) {
+        try bond.post{value: PRICE, gas: 5_000_000}(receipt, "") {
             fail();
         } catch (bytes memory reason) {
             assertEq(reason, abi.encodeWithSelector(Errors.SignatureRejected.selector, _signer()));
@@ -73,7 +73,7 @@ contract ServiceBondSignerTest is ServiceFixture {
         wallet.prepare(abi.encode(magic, "and more"), false);
         IServiceBond.Receipt memory receipt = receiptOf(0);
         vm.prank(buyer);
-        bond.post{value: PRICE}(receipt, "", secretHash());
+        bond.post{value: PRICE}(receipt, "");
     }
 
     /// @dev Threat: an answer that costs its reader as much memory again. It is not copied.
@@ -84,7 +84,7 @@ contract ServiceBondSignerTest is ServiceFixture {
         uint256 before = gasleft();
         vm.prank(buyer);
         vm.expectRevert(reason);
-        bond.post{value: PRICE}(receipt, "", secretHash());
+        bond.post{value: PRICE}(receipt, "");
         uint256 used = before - gasleft();
         emit log_named_uint("used", used);
         assertLt(used, 150_000);
@@ -95,13 +95,13 @@ contract ServiceBondSignerTest is ServiceFixture {
         _useSigner(address(new ReenteringWallet()));
         IServiceBond.Receipt memory receipt = receiptOf(0);
         vm.prank(buyer);
-        bond.post{value: PRICE}(receipt, "", secretHash());
+        bond.post{value: PRICE}(receipt, "");
     }
 
     function test_StarvedSignatureDecidesNothing() public {
         _useSigner(address(new ThoughtfulWallet(90_000)));
         IServiceBond.Receipt memory receipt = receiptOf(0);
-        bytes memory call = abi.encodeCall(bond.post, (receipt, "", secretHash()));
+        bytes memory call = abi.encodeCall(bond.post, (receipt, ""));
         bytes32 batchId = bond.batchIdOf(receipt);
         uint256 start = vm.snapshotState();
         uint256 failures;
@@ -143,6 +143,6 @@ contract ServiceBondSignerTest is ServiceFixture {
         vm.deal(buyer, PRICE);
         vm.prank(buyer);
         vm.expectRevert(reason);
-        bond.post{value: PRICE}(receipt, signature, secretHash());
+        bond.post{value: PRICE}(receipt, signature);
     }
 }

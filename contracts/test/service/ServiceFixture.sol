@@ -17,7 +17,6 @@ abstract contract ServiceFixture is Fixture {
     uint256 internal constant COUNT = 20;
     bytes32 internal constant NONE = "none";
     bytes32 internal constant SALT = "salt";
-    bytes32 internal constant SECRET = keccak256("secret");
 
     ServiceBond internal bond;
     address internal signer;
@@ -28,7 +27,6 @@ abstract contract ServiceFixture is Fixture {
 
     function setUp() public virtual override {
         super.setUp();
-        vm.roll(1_000);
         bond = new ServiceBond(registry, false);
         (signer, signerKey) = makeAddrAndKey("signer");
         vm.deal(seller, 1_000 ether);
@@ -84,15 +82,11 @@ abstract contract ServiceFixture is Fixture {
         return abi.encodePacked(r, s, v);
     }
 
-    function secretHash() internal pure returns (bytes32) {
-        return keccak256(abi.encode(SECRET));
-    }
-
     function postReceipt(IServiceBond.Receipt memory receipt) internal returns (bytes32 batchId) {
         bytes memory signature = sign(receipt);
         uint256 value = bond.getService(receipt.serviceId).token == ETHER ? receipt.price : 0;
         vm.prank(receipt.buyer);
-        batchId = bond.post{value: value}(receipt, signature, secretHash());
+        batchId = bond.post{value: value}(receipt, signature);
         receipts[batchId] = receipt;
     }
 
@@ -100,26 +94,40 @@ abstract contract ServiceFixture is Fixture {
         return postReceipt(receiptOf(nonce));
     }
 
-    /// @dev Posts and moves on to the first block in which a contest is possible.
-    function postAndWait(uint256 nonce) internal returns (bytes32 batchId) {
-        batchId = postBatch(nonce);
-        waitForDraw(batchId);
-    }
-
-    function waitForDraw(bytes32 batchId) internal {
-        vm.roll(bond.getBatch(batchId).drawBlock + 1);
-        vm.warp(block.timestamp + 24);
+    /// @dev So many items, from the end of the batch.
+    function lastItems(uint256 count, uint256 checks) internal pure returns (uint256[] memory indices) {
+        indices = new uint256[](checks);
+        for (uint256 i = 0; i < checks; ++i) {
+            indices[i] = count - checks + i;
+        }
     }
 
     function contestBatch(bytes32 batchId, uint256 checks) internal {
-        uint256 value = bond.getService(receipts[batchId].serviceId).token == ETHER ? checks * PROOF_COST : 0;
-        vm.prank(receipts[batchId].buyer);
-        bond.contest{value: value}(receipts[batchId], checks, SECRET);
+        contestItems(batchId, lastItems(receipts[batchId].count, checks));
     }
 
+    function contestItems(bytes32 batchId, uint256[] memory indices) internal {
+        address money = bond.getService(receipts[batchId].serviceId).token;
+        vm.prank(receipts[batchId].buyer);
+        bond.contest{value: money == ETHER ? indices.length * PROOF_COST : 0}(receipts[batchId], indices);
+    }
+
+    /// @dev Contested in the last second, which has passed: the last proof ends the batch.
     function contested(uint256 checks) internal returns (bytes32 batchId) {
-        batchId = postAndWait(0);
+        batchId = postBatch(0);
+        contestLate(batchId, checks);
+    }
+
+    function contestLate(bytes32 batchId, uint256 checks) internal {
+        vm.warp(bond.getBatch(batchId).contestBy);
         contestBatch(batchId, checks);
+        vm.warp(vm.getBlockTimestamp() + 1);
+    }
+
+    /// @dev For proofs, where there was a contest; else for one.
+    function deadlineOf(bytes32 batchId) internal view returns (uint256) {
+        IServiceBond.Batch memory batch = bond.getBatch(batchId);
+        return batch.proveBy == 0 ? batch.contestBy : batch.proveBy;
     }
 
     function openingOf(bytes32 batchId, uint256 position)
@@ -127,7 +135,7 @@ abstract contract ServiceFixture is Fixture {
         view
         returns (IServiceBond.Opening memory)
     {
-        uint256 index = bond.drawnItems(batchId)[position];
+        uint256 index = bond.contestedItems(batchId)[position];
         return IServiceBond.Opening({
             position: position,
             inputCommitment: BatchTree.inputOf(index),

@@ -3,50 +3,31 @@ pragma solidity 0.8.30;
 
 import {Test} from "forge-std/Test.sol";
 
+import {Claims} from "../../src/libraries/Claims.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
+import {ItemList} from "../../src/libraries/ItemList.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
-import {Sampling} from "../../src/libraries/Sampling.sol";
 import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 
-contract SamplingTest is Test {
-    function testFuzz_SampleIsOfDifferentItems(bytes32 seed, uint256 count, uint256 size) public pure {
-        count = bound(count, 1, Sampling.MAX_COUNT);
-        size = bound(size, 1, count < Sampling.MAX_SIZE ? count : Sampling.MAX_SIZE);
-        uint256 sample = Sampling.draw(seed, count, size);
+contract ItemListTest is Test {
+    function testFuzz_ListHoldsItsItems(uint16[16] memory steps, uint256 size) public view {
+        size = bound(size, 1, 16);
+        uint256[] memory indices = new uint256[](size);
         for (uint256 i = 0; i < size; ++i) {
-            assertLt(Sampling.at(sample, i), count);
-            for (uint256 j = 0; j < i; ++j) {
-                assertNotEq(Sampling.at(sample, i), Sampling.at(sample, j));
-            }
+            indices[i] = (i == 0 ? 0 : indices[i - 1] + 1) + steps[i] % 4_000;
         }
-        // Nothing beyond the sample.
-        if (size < 16) assertEq(sample >> (16 * size), 0);
+        uint256 list = this.pack(indices, ItemList.MAX_COUNT);
+        for (uint256 i = 0; i < size; ++i) {
+            assertEq(ItemList.at(list, i), indices[i]);
+        }
+        // Nothing beyond the list.
+        if (size < 16) assertEq(list >> (16 * size), 0);
     }
 
-    function test_WholeSetCanBeDrawn() public pure {
-        uint256 sample = Sampling.draw(keccak256("seed"), 16, 16);
-        uint256 seen;
-        for (uint256 i = 0; i < 16; ++i) {
-            seen |= 2 ** Sampling.at(sample, i);
-        }
-        assertEq(seen, 0xffff);
-    }
-
-    /// @dev Every item is drawn about as often. 4,000 draws of 3 among 10: 1,200 each, standard deviation
-    /// 29; the seeds are fixed.
-    function test_ItemsAreEquallyLikely() public pure {
-        uint256[10] memory hits;
-        for (uint256 i = 0; i < 4_000; ++i) {
-            uint256 sample = Sampling.draw(keccak256(abi.encode(i)), 10, 3);
-            for (uint256 j = 0; j < 3; ++j) {
-                ++hits[Sampling.at(sample, j)];
-            }
-        }
-        for (uint256 i = 0; i < 10; ++i) {
-            assertApproxEqAbs(hits[i], 1_200, 120);
-        }
+    function pack(uint256[] calldata indices, uint256 count) external pure returns (uint256) {
+        return ItemList.pack(indices, count);
     }
 }
 
@@ -135,36 +116,57 @@ contract PublicInputsTest is Test {
 }
 
 contract TallyTest is Test {
-    uint256 internal constant MAX_RUNS = 2 ** 31 - 1;
-
     /// @dev No part runs over into another, from the first run to the last of the longest audits.
-    function testFuzz_PartsStayApart(uint256 runs, uint256 items, bool accepted) public pure {
-        runs = bound(runs, 1, MAX_RUNS);
+    function testFuzz_PartsStayApart(uint256 runs, uint256 items) public pure {
+        runs = bound(runs, 1, type(uint32).max);
         items = bound(items, 0, type(uint32).max);
         Tally tally = Tallies.ofRuns(runs);
-        assertFalse(tally.isProving());
-        if (accepted) tally = tally.accepted();
         assertEq(tally.missing(), runs);
         assertEq(tally.correct(), 0);
-        assertEq(tally.isProving(), accepted);
         tally = tally.withRun(items);
         assertEq(tally.missing(), runs - 1);
         assertEq(tally.correct(), items);
-        assertEq(tally.isProving(), accepted && runs > 1);
         if (runs == 1) return;
         tally = tally.withRun(type(uint32).max - items);
         assertEq(tally.missing(), runs - 2);
         assertEq(tally.correct(), type(uint32).max);
-        assertEq(Tally.unwrap(tally) >> 31 & 1, accepted ? 1 : 0);
+    }
+}
+
+contract ClaimsTest is Test {
+    /// @dev Of any claims: turns are 0, 1, 2 and so on, and follow the claims down.
+    function testFuzz_ClaimsTakeTurns(uint32[16] memory claims, uint16 among) public pure {
+        uint256 seen;
+        uint256 leader;
+        for (uint256 entry = 1; entry <= 16; ++entry) {
+            // Equal ones are common.
+            claims[entry - 1] = 1 + claims[entry - 1] % 5;
+        }
+        uint256[16] memory order;
+        for (uint256 entry = 1; entry <= 16; ++entry) {
+            uint256 turn = Claims.turnOf(claims, entry);
+            order[turn] = entry;
+            seen |= 2 ** turn;
+        }
+        assertEq(seen, type(uint16).max);
+        for (uint256 turn = 0; turn < 16; ++turn) {
+            if (leader == 0 && among >> (order[turn] - 1) & 1 != 0) leader = order[turn];
+            if (turn == 0) continue;
+            (uint256 earlier, uint256 later) = (order[turn - 1], order[turn]);
+            assertGe(claims[earlier - 1], claims[later - 1]);
+            if (claims[earlier - 1] == claims[later - 1]) assertLt(earlier, later);
+        }
+        assertEq(Claims.first(claims, among), leader);
     }
 
-    function test_RevertWhen_ThereAreTooManyRuns() public {
-        assertEq(Tallies.ofRuns(MAX_RUNS).missing(), MAX_RUNS);
-        vm.expectRevert(abi.encodeWithSelector(Errors.RunOutOfRange.selector, MAX_RUNS + 1, MAX_RUNS));
-        this.ofRuns(MAX_RUNS + 1);
-    }
-
-    function ofRuns(uint256 runs) external pure returns (Tally) {
-        return Tallies.ofRuns(runs);
+    /// @dev Who has made no claim comes last.
+    function testFuzz_NoClaimIsNobodysTurn(uint32[16] memory claims, uint8 entry) public pure {
+        uint256 own = bound(entry, 1, 16);
+        claims[own - 1] = 1;
+        uint256 turn = Claims.turnOf(claims, own);
+        for (uint256 other = 1; other <= 16; ++other) {
+            if (claims[other - 1] == 0) assertFalse(Claims.comesBefore(claims, other, own));
+        }
+        assertLt(turn, 16);
     }
 }

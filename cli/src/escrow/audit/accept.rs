@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::ContractClient;
 use assay_prover::{bundle::Bundle, model_proof::model_hash};
@@ -20,10 +20,10 @@ use crate::{
   assay escrow audit accept 1 --set test.set --bundle audit.bundle --setup dev.srs --escrow 0x... \\
     --rpc http://127.0.0.1:8545 --private-key-file seller.key
 
-Whoever accepts and then proves fewer items than the job requires loses the stake. So the set is looked at
-first: whether it is the committed one; whether the bundle is the model that was entered, its circuit can
-prove every run of the set and its openings last; and whether the integer network classifies as many items
-correctly as the job requires."
+Whoever accepts claims a number of correct items, and loses the stake if it does not prove as many when its turn
+has come: the highest claim first. So the set is looked at first: whether it is the committed one; whether the
+bundle is the model that was entered, its circuit can prove every run of the set and its openings last; and how
+many items the integer network classifies correctly. That is the claim."
 )]
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
@@ -37,24 +37,30 @@ pub(crate) struct AcceptArgs {
     /// Parameters that its keys were made with
     #[arg(long, value_name = "FILE", requires = "set")]
     setup: Option<PathBuf>,
-    /// Accept without a look at the test set
-    #[arg(long)]
+    /// Accept without a look at the test set, with the claim of --claim
+    #[arg(long, requires = "claim")]
     unchecked: bool,
+    /// Items that you will prove to be classified correctly
+    #[arg(long, value_name = "N", requires = "unchecked")]
+    claim: Option<u64>,
 }
 
 const GIVE_UP: &str = "do not accept; `assay escrow audit abort` gives up";
 
 pub(super) fn run(args: &AcceptArgs, output: &Output) -> Result<()> {
-    if let (Some(set), Some(bundle), Some(setup)) = (&args.set, &args.bundle, &args.setup) {
-        look_at(args, [set, bundle, setup], output)?;
-    }
-    step(&args.entry, output, "accepted", async |job, entry| {
-        Ok(job.escrow.accept(&job.order, entry).await?)
+    let claim = match (&args.set, &args.bundle, &args.setup, args.claim) {
+        (Some(set), Some(bundle), Some(setup), _) => look_at(args, [set, bundle, setup], output)?,
+        (.., Some(claim)) => claim,
+        _ => bail!("give --set, --bundle and --setup, or --unchecked and --claim"),
+    };
+    let done = format!("accepted, with a claim of {claim}");
+    step(&args.entry, output, &done, async |job, entry| {
+        Ok(job.escrow.accept(&job.order, entry, U256::from(claim)).await?)
     })
 }
 
-/// Refuses a set with which the stake would be lost.
-fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output) -> Result<()> {
+/// What the model gets right; refuses a set with which the stake would be lost.
+fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output) -> Result<u64> {
     let set = dataset::read(set, output)?;
     let bundle = Bundle::read(path)?;
     let layout = bundle.layout()?;
@@ -91,5 +97,5 @@ fn look_at(args: &AcceptArgs, [set, path, setup]: [&PathBuf; 3], output: &Output
             set.len()
         );
     }
-    Ok(())
+    Ok(correct)
 }

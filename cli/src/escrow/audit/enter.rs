@@ -10,7 +10,7 @@ use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 
-use super::Job;
+use super::{Job, sellers::SellersArgs};
 use crate::{
     amount::amount_text,
     binding::{bound, require_circuit},
@@ -34,21 +34,19 @@ pub(crate) struct EnterArgs {
     model: U256,
     #[command(flatten)]
     source: ModelSource,
+    #[command(flatten)]
+    sellers: SellersArgs,
     /// Public key to which the test set shall be sealed, from `assay dataset key`; or a file with a key for
     /// another kind of encryption, logged as it is
     #[arg(long, value_name = "age1...|FILE")]
     encryption_key: Option<String>,
-    /// Enter although there is less time to accept or to prove than ten minutes, or than the proofs are
-    /// expected to take
+    /// Enter although there is less time to prove than the proofs are expected to take
     #[arg(long)]
     short_windows: bool,
     /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
 }
-
-/// Seconds in which a seller can be expected to look at a delivery, or to send proofs that are made.
-const LEAST_WINDOW: u64 = 600;
 
 #[derive(Serialize)]
 struct Report {
@@ -101,6 +99,7 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
             batch: u32::try_from(batch).context("the runs are too long")?,
             admitted: job.order.admitted.clone(),
             which: U256::from(which),
+            path: args.sellers.path(session.chain.account()?, job.terms().sellers)?,
             encryptionKey: encryption_key.clone().into(),
         };
         let (entry, outcome) = job.escrow.enter(&job.order, offer).await?;
@@ -127,23 +126,15 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
     })
 }
 
-/// A buyer that delivers in the last second must leave time to accept; and whoever accepts in the last
-/// second, time to prove.
+/// Whoever starts to prove when its turn has come has this one window; the contract only sees to it that it is
+/// ten minutes long.
 fn require_time(terms: &Terms, proofs: usize, each: f64) -> Result<()> {
-    const REMEDY: &str =
-        "the stake can be lost to the clock alone; --short-windows enters nevertheless";
-    let accept = terms.acceptBy.saturating_sub(terms.deliverBy);
-    if accept < LEAST_WINDOW {
+    let needed = (1.5 * each * proofs as f64).ceil();
+    if (terms.proveWindow as f64) < needed {
         bail!(
-            "this job leaves {accept} s to accept what is delivered at the last moment: {REMEDY}"
-        );
-    }
-    let prove = terms.proveBy.saturating_sub(terms.acceptBy);
-    let needed = (1.5 * each * proofs as f64).ceil().max(LEAST_WINDOW as f64);
-    if (prove as f64) < needed {
-        bail!(
-            "this job leaves {prove} s to prove, and {needed:.0} s should be there for {proofs} proofs of \
-             about {each:.0} s: {REMEDY}"
+            "this job leaves {} s to prove a claim, and {needed:.0} s should be there for {proofs} proofs of \
+             about {each:.0} s: the stake can be lost to the clock alone; --short-windows enters nevertheless",
+            terms.proveWindow
         );
     }
     Ok(())
@@ -192,18 +183,11 @@ mod tests {
 
     #[test]
     fn jobs_that_the_clock_wins_are_refused() {
-        let terms = |accept: u64, prove: u64| Terms {
-            deliverBy: 1_000,
-            acceptBy: 1_000 + accept,
-            proveBy: 1_000 + accept + prove,
-            ..Terms::default()
-        };
-        assert!(require_time(&terms(600, 600), 16, 25.0).is_ok());
-        let refused = |accept: u64, prove: u64, proofs: usize| {
-            require_time(&terms(accept, prove), proofs, 25.0).expect_err("too short").to_string()
-        };
-        assert!(refused(599, 600, 16).contains("599 s to accept"));
-        assert!(refused(600, 599, 1).contains("599 s to prove, and 600 s"));
-        assert!(refused(600, 600, 17).contains("638 s should be there for 17 proofs"));
+        let terms = Terms { proveWindow: 600, ..Terms::default() };
+        assert!(require_time(&terms, 16, 25.0).is_ok());
+        let refused = require_time(&terms, 17, 25.0).expect_err("too short").to_string();
+        assert!(
+            refused.contains("600 s to prove a claim, and 638 s should be there for 17 proofs")
+        );
     }
 }

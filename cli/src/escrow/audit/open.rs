@@ -12,7 +12,7 @@ use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::admission::AdmissionArgs;
+use super::{admission::AdmissionArgs, sellers::SellersArgs};
 use crate::{
     amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent},
@@ -27,13 +27,16 @@ use crate::{
 #[command(
     group = ArgGroup::new("test").required(true).args(["set", "root"]),
     after_help = "Example:
-  assay escrow audit open --set test.set --required 950 --reward 1ether --bond 0.1ether --stake 0.5ether \\
-    --abort-fee 0.05ether --admit audit.card.json --setup ceremony.srs --escrow 0x... \\
+  assay escrow audit open --set test.set --required 950 --reward 1ether --stake 0.5ether \\
+    --admit audit.card.json --setup ceremony.srs --escrow 0x... \\
     --rpc http://127.0.0.1:8545 --private-key-file buyer.key
 
 --admit takes a model card or a published architecture: its verifying key and verifier are made again here,
-and the job takes models with these only. With --admit-at-delivery anybody may enter, and `assay escrow audit
-deliver` is the approval of the models that entered."
+and the job takes models with these only. With --admit-at-delivery models of any key may enter, and `assay
+escrow audit deliver` is the approval of those that are known.
+
+An entry that the test set is delivered to and that stays away costs both sides the abort fee, which is burnt.
+So name the sellers of a contest: else anybody can take all its places with weights that do not exist."
 )]
 pub(crate) struct OpenArgs {
     /// Committed test set
@@ -57,37 +60,38 @@ pub(crate) struct OpenArgs {
     /// What each seller puts up, and loses by proving too few items
     #[arg(long, value_parser = parse_amount)]
     stake: Amount,
-    /// What the buyer puts up, and loses by not delivering the test set; needs --admit
-    #[arg(long, default_value = "0", value_parser = parse_amount)]
-    bond: Amount,
-    /// What a seller loses by giving up when it has seen the test set; at most the stake
-    #[arg(long, default_value = "0", value_parser = parse_amount)]
-    abort_fee: Amount,
+    /// What the buyer puts up, and loses by silence, or an abort fee at a time: at least one for each of
+    /// --max-entries [default: that much]
+    #[arg(long, value_parser = parse_amount)]
+    bond: Option<Amount>,
+    /// What is burnt of the stake and of the bond for each entry that gives up when it has seen the test set; at
+    /// most the stake. Without it, a buyer loses nothing by delivering garbage [default: a tenth of the stake]
+    #[arg(long, value_parser = parse_amount)]
+    abort_fee: Option<Amount>,
     /// Token of all amounts [default: the native currency]
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
-    /// Who alone may enter [default: anybody]
-    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
-    seller: Address,
+    #[command(flatten)]
+    sellers: SellersArgs,
     /// Sellers that may enter; with more than one this is a contest
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     max_entries: u8,
     #[command(flatten)]
     admission: AdmissionArgs,
-    /// Admit anybody to enter; which models are let in is decided at the delivery
+    /// Let models of any key enter; which models are let in is decided at the delivery
     #[arg(long, conflicts_with_all = ["admit", "admit_folder"])]
     admit_at_delivery: bool,
     /// Seconds in which sellers may enter
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     enter_within: u64,
     /// Seconds after that in which the test set is delivered
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = window())]
     deliver_within: u64,
-    /// Seconds after that in which sellers accept or give up
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    /// Seconds after that in which sellers claim their counts or give up
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = window())]
     accept_within: u64,
-    /// Seconds after that in which the runs are proven
-    #[arg(long, default_value_t = 604_800, value_name = "SECONDS")]
+    /// Seconds after that in which the highest claim is proven, and again as many for the next one if it is not
+    #[arg(long, default_value_t = 604_800, value_name = "SECONDS", value_parser = window())]
     prove_within: u64,
     /// Public note to sellers
     #[arg(long, default_value = "")]
@@ -99,6 +103,11 @@ pub(crate) struct OpenArgs {
     contract: ContractArgs,
     #[command(flatten)]
     sender: SenderArgs,
+}
+
+/// Seconds that the contract takes for a step which somebody loses by who comes too late.
+fn window() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(600..=31_536_000)
 }
 
 /// The name of what counts as correct, as a word: its bytes, then zeros. What goes on record must not be
@@ -132,13 +141,17 @@ struct Report {
     required: u32,
     reward: Decimal,
     bond: Decimal,
+    abort_fee: Decimal,
     token: Address,
+    /// Merkle root of the sellers that are named.
+    sellers: Option<B256>,
     admitted: Vec<B256>,
     trust: Vec<TrustReport>,
     enter_by: u64,
     deliver_by: u64,
     accept_by: u64,
-    prove_by: u64,
+    /// Seconds for each claim, one after the other.
+    prove_window: u64,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -153,9 +166,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         );
     }
     let admitted: Vec<B256> = admissions.iter().map(|one| one.hash()).collect();
-    if admitted.is_empty() && !args.bond.is_zero() {
-        bail!("a bond needs --admit: else anybody could enter with a model of its own and take it");
-    }
+    let sellers = args.sellers.read()?.root();
     let metric = metric(args.metric.as_deref(), args.admission.top)?;
     let (root, items) = args.test_set(output)?;
     let report = args.sender.run(output, "opening the job", async |session| {
@@ -167,10 +178,9 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let later = |time: u64, seconds| time.checked_add(seconds).context("a deadline is too far");
         let deliver_by = later(enter_by, args.deliver_within)?;
         let accept_by = later(deliver_by, args.accept_within)?;
-        let prove_by = later(accept_by, args.prove_within)?;
         let terms = Terms {
             buyer: session.chain.account()?,
-            seller: args.seller,
+            sellers,
             token: args.token,
             reward: amounts.reward,
             bond: amounts.bond,
@@ -184,7 +194,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             enterBy: enter_by,
             deliverBy: deliver_by,
             acceptBy: accept_by,
-            proveBy: prove_by,
+            proveWindow: args.prove_within,
             admittedKeys: admitted_keys(&admitted),
         };
         let hint = args.hint.clone().into_bytes().into();
@@ -196,13 +206,15 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             required: args.required,
             reward: Decimal(U256::from(amounts.reward)),
             bond: Decimal(U256::from(amounts.bond)),
+            abort_fee: Decimal(U256::from(amounts.abort_fee)),
             token: args.token,
+            sellers: Some(sellers).filter(|root| !root.is_zero()),
             admitted: admitted.clone(),
             trust: admissions.iter().map(|one| one.report.clone()).collect(),
             enter_by,
             deliver_by,
             accept_by,
-            prove_by,
+            prove_window: args.prove_within,
             sent: Sent::from(&outcome),
         })
     })?;
@@ -211,12 +223,13 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
         let mut rows = vec![
             ("job", report.job.to_string()),
             ("escrowed", amount_text(escrowed, report.token)),
+            ("abort fee", amount_text(report.abort_fee.0, report.token)),
             ("wanted", format!("{} of {} items correct", report.required, report.items)),
             ("test set", report.root.to_string()),
             ("enter until", format!("{} (Unix time)", report.enter_by)),
             ("deliver until", report.deliver_by.to_string()),
             ("accept until", report.accept_by.to_string()),
-            ("prove until", report.prove_by.to_string()),
+            ("prove within", format!("{} s for each claim", report.prove_window)),
         ];
         rows.extend(report.trust.iter().flat_map(TrustReport::rows));
         rows.push(("gas", report.sent.gas_used.to_string()));
@@ -234,12 +247,23 @@ struct Amounts {
 
 impl OpenArgs {
     fn amounts(&self) -> Result<Amounts> {
-        Ok(Amounts {
-            reward: self.reward.small(self.token)?,
-            stake: self.stake.small(self.token)?,
-            bond: self.bond.small(self.token)?,
-            abort_fee: self.abort_fee.small(self.token)?,
-        })
+        let stake = self.stake.small(self.token)?;
+        let abort_fee = match self.abort_fee {
+            Some(fee) => fee.small(self.token)?,
+            None => default_fee(stake),
+        };
+        // Of a fee that is too high the contract says so.
+        let fees = abort_fee.saturating_mul(U96::from(self.max_entries));
+        let bond = self.bond.map(|bond| bond.small(self.token)).transpose()?.unwrap_or(fees);
+        if bond < fees {
+            bail!(
+                "the bond has to cover an abort fee for each of {} entries: give a --bond of {} at least, or \
+                 another --abort-fee",
+                self.max_entries,
+                amount_text(U256::from(fees), self.token)
+            );
+        }
+        Ok(Amounts { reward: self.reward.small(self.token)?, stake, bond, abort_fee })
     }
 
     /// Root and number of items.
@@ -260,9 +284,21 @@ impl OpenArgs {
     }
 }
 
+/// A tenth of the stake, and something of the smallest one.
+fn default_fee(stake: U96) -> U96 {
+    let tenth = stake / U96::from(10);
+    if tenth.is_zero() { stake.min(U96::ONE) } else { tenth }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_fee_is_never_nothing() {
+        let fee = |stake: u64| default_fee(U96::from(stake)).to::<u64>();
+        assert_eq!([fee(1), fee(9), fee(10), fee(500)], [1, 1, 1, 50]);
+    }
 
     #[test]
     fn metrics_are_short_strings() {

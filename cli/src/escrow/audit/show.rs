@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256};
 use anyhow::Result;
 use assay_client::{
     contract::text_or_hex,
-    escrow::audit::{EntryState, State, entries_hash},
+    escrow::audit::{EntryState, State, entries_hash, prove_by},
 };
 use serde::Serialize;
 
@@ -24,10 +24,12 @@ struct Report {
     /// The chain's time.
     now: u64,
     buyer: Address,
-    seller: Option<Address>,
+    /// Merkle root of the sellers that are named.
+    sellers: Option<B256>,
     token: Address,
     reward: Decimal,
     bond: Decimal,
+    bond_returned: bool,
     stake: Decimal,
     abort_fee: Decimal,
     root: B256,
@@ -38,7 +40,8 @@ struct Report {
     enter_by: u64,
     deliver_by: u64,
     accept_by: u64,
-    prove_by: u64,
+    /// Seconds for each claim, one after the other.
+    prove_window: u64,
     admitted: Vec<B256>,
     hint: String,
     entries: Vec<EntryReport>,
@@ -56,6 +59,9 @@ struct EntryReport {
     model: Id,
     binding_hash: B256,
     batch: Decimal,
+    /// Items that the seller claims to be correct, and until when that is proven.
+    claim: Option<Decimal>,
+    prove_by: Option<u64>,
     correct: Decimal,
     /// Runs not proven yet.
     missing: Decimal,
@@ -109,6 +115,7 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
     for logged in &entered {
         let event = &logged.event;
         let entry = escrow.entry(order.job_id, event.entry).await?;
+        let claimed = !entry.claim.is_zero();
         entries.push(EntryReport {
             entry: Decimal(event.entry),
             state: entry_name(entry.state),
@@ -116,6 +123,8 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
             model: Id(entry.modelId),
             binding_hash: event.bindingHash,
             batch: Decimal(entry.batch),
+            claim: claimed.then_some(Decimal(entry.claim)),
+            prove_by: claimed.then(|| prove_by(terms, entry.turn)),
             correct: Decimal(entry.correct),
             missing: Decimal(entry.missing),
             certified: entry.certified,
@@ -132,13 +141,14 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
     let metric = metric.split(|byte| *byte == 0).next().unwrap_or(metric);
     Ok(Report {
         job: Decimal(order.job_id),
-        state: stored.map_or("unknown", |stored| state_name(stored.state)),
+        state: stored.as_ref().map_or("unknown", |stored| state_name(stored.state)),
         now,
         buyer: terms.buyer,
-        seller: Some(terms.seller).filter(|seller| *seller != Address::ZERO),
+        sellers: Some(terms.sellers).filter(|root| !root.is_zero()),
         token: terms.token,
         reward: Decimal(U256::from(terms.reward)),
         bond: Decimal(U256::from(terms.bond)),
+        bond_returned: stored.as_ref().is_some_and(|stored| stored.bondReturned),
         stake: Decimal(U256::from(terms.stake)),
         abort_fee: Decimal(U256::from(terms.abortFee)),
         root: B256::from(terms.testSetRoot),
@@ -149,7 +159,7 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
         enter_by: terms.enterBy,
         deliver_by: terms.deliverBy,
         accept_by: terms.acceptBy,
-        prove_by: terms.proveBy,
+        prove_window: terms.proveWindow,
         admitted: order.admitted.clone(),
         hint: text_or_hex(&order.hint),
         entries_hash: entries_hash(entered.iter().map(|logged| &logged.event)),
@@ -167,6 +177,7 @@ fn text(report: &Report) -> String {
         let passed = if report.now > deadline { ", passed" } else { "" };
         format!("{deadline} (Unix time{passed})")
     };
+    let returned = if report.bond_returned { ", returned" } else { "" };
     let mut rows = vec![
         ("job", report.job.to_string()),
         ("state", report.state.to_owned()),
@@ -177,24 +188,31 @@ fn text(report: &Report) -> String {
         ("test set", report.root.to_string()),
         ("buyer", report.buyer.to_string()),
         ("reward", money(report.reward)),
-        ("buyer's bond", money(report.bond)),
+        ("buyer's bond", format!("{}{}", money(report.bond), returned)),
         ("stake", money(report.stake)),
         ("abort fee", money(report.abort_fee)),
         ("enter until", until(report.enter_by)),
         ("deliver until", until(report.deliver_by)),
         ("accept until", until(report.accept_by)),
-        ("prove until", until(report.prove_by)),
+        ("prove within", format!("{} s for each claim", report.prove_window)),
         ("admitted keys", report.admitted.len().to_string()),
         ("entries", format!("{} of {}", report.entries.len(), report.max_entries)),
         ("hash of entries", report.entries_hash.to_string()),
     ];
+    rows.extend(report.sellers.map(|root| ("sellers named", root.to_string())));
     rows.extend(report.delivery.as_ref().map(|delivery| ("delivered", delivery.place.clone())));
     rows.extend(report.winner.map(|winner| ("paid to entry", winner.to_string())));
     let mut text = table(&rows);
     for entry in &report.entries {
+        let claim = match (entry.claim, entry.prove_by) {
+            (Some(claim), Some(until_)) => {
+                format!(" with a claim of {claim}, to prove until {}", until(until_))
+            }
+            _ => String::new(),
+        };
         let _ = write!(
             text,
-            "\nentry {}: {}, {} correct, {} runs missing\n{}",
+            "\nentry {}: {}{claim}, {} correct, {} runs missing\n{}",
             entry.entry,
             entry.state,
             entry.correct,
