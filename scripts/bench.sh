@@ -3,6 +3,7 @@
 # step, above all each proof, runs in a process of its own.
 #
 #   scripts/bench.sh NAME [--json] [--lanes N] [--weight-columns N] [--input FILE]
+#   scripts/bench.sh NAME --against library    the proving library's prover too, and how they compare
 #   scripts/bench.sh audit NAME N [--json] [--batch N] [--lanes N]     N hidden labelled items
 #   scripts/bench.sh audit-table NAME [--json] [--batches 1,4,16,64]   cost of an item by batch size
 #
@@ -13,7 +14,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ $# -eq 0 ] || [ "$1" = -h ] || [ "$1" = --help ]; then
-  sed -n '2,11s/^# \{0,1\}//p' "$0"
+  sed -n '2,12s/^# \{0,1\}//p' "$0"
   [ $# -gt 0 ] && exit 0 || exit 2
 fi
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,7 +21,12 @@ use crate::output::{Output, Spinner};
 pub(crate) struct ProofWatch {
     gauge: Option<Gauge>,
     stop: Arc<AtomicBool>,
+    _held: HeldSignals,
 }
+
+/// While it is there, a signal does not end the program at once but stops the proof, so that what was begun is
+/// cleared away. Taken before the first file is written.
+pub(crate) struct HeldSignals(());
 
 struct Gauge {
     spinner: Spinner,
@@ -51,8 +56,9 @@ pub(crate) struct Course {
 struct Signals {
     /// A proof shall stop.
     stop: Arc<AtomicBool>,
-    /// No proof is being made: a signal ends the program at once.
+    /// Nobody holds signals: one ends the program at once.
     idle: Arc<AtomicBool>,
+    holders: AtomicUsize,
 }
 
 /// The first signal stops the proof, so that what it began is cleared away; the next ends the program.
@@ -64,7 +70,7 @@ static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
         let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop));
         let _ = flag::register(signal, Arc::clone(&stop));
     }
-    Signals { stop, idle }
+    Signals { stop, idle, holders: AtomicUsize::new(0) }
 });
 
 impl ProofWatch {
@@ -109,14 +115,23 @@ impl ProofWatch {
     }
 
     fn new(gauge: Option<Gauge>) -> Self {
-        SIGNALS.idle.store(false, Ordering::SeqCst);
-        Self { gauge, stop: Arc::clone(&SIGNALS.stop) }
+        Self { gauge, stop: Arc::clone(&SIGNALS.stop), _held: HeldSignals::hold() }
     }
 }
 
-impl Drop for ProofWatch {
+impl HeldSignals {
+    pub(crate) fn hold() -> Self {
+        SIGNALS.holders.fetch_add(1, Ordering::SeqCst);
+        SIGNALS.idle.store(false, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for HeldSignals {
     fn drop(&mut self) {
-        SIGNALS.idle.store(true, Ordering::SeqCst);
+        if SIGNALS.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
+            SIGNALS.idle.store(true, Ordering::SeqCst);
+        }
     }
 }
 

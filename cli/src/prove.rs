@@ -31,7 +31,7 @@ use crate::{
     new_file::NewFile,
     output::{Decimal, Output, hex, table},
     predicted::Predicted,
-    proof_watch::{Course, ProofWatch},
+    proof_watch::{Course, HeldSignals, ProofWatch},
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
@@ -137,6 +137,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let openings = bundle.openings(&args.bundle, &Marks::of_user()?);
     openings.usage()?;
     let opening = args.opening(&bundle.graph)?;
+    let _signals = HeldSignals::hold();
     let opening_file = args.write_opening(&opening, layout.options.statement)?;
     spinner.message("reading the keys");
     let srs = read_setup(&args.setup, Some(layout.k), output)?;

@@ -8,13 +8,25 @@ use std::{fs, path::Path};
 pub fn free_memory() -> Option<u64> {
     let available = available(&fs::read_to_string("/proc/meminfo").ok()?)?;
     let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let left = group_path(&group).and_then(|group| left_in_group(Path::new("/sys/fs/cgroup"), group));
+    let left =
+        group_path(&group).and_then(|group| left_in_group(Path::new("/sys/fs/cgroup"), group));
     Some(left.map_or(available, |left| left.min(available)))
+}
+
+/// Bytes of this process that are in memory; `None` where the system does not tell.
+pub(crate) fn resident_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    kibibytes(&status, "VmRSS:")
 }
 
 /// Bytes, from the content of `/proc/meminfo`.
 fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kibibytes(meminfo, "MemAvailable:")
+}
+
+/// The bytes of a line that gives kibibytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -36,7 +48,14 @@ fn left_in_group(root: &Path, group: &str) -> Option<u64> {
         .filter_map(|folder| {
             // Without a limit the file says `max`.
             let limit = number(folder, "memory.max")?;
-            Some(limit.saturating_sub(number(folder, "memory.current")?))
+            // Files that were read count as used until the memory is wanted for something else.
+            let statistics = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+            let reclaimable = statistics
+                .lines()
+                .find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok())
+                .unwrap_or(0);
+            let used = number(folder, "memory.current")?.saturating_sub(reclaimable);
+            Some(limit.saturating_sub(used))
         })
         .min()
 }
@@ -71,5 +90,8 @@ mod tests {
         assert_eq!(left_in_group(root.path(), "a/b"), Some(5));
         write(&inner, "50\n", "70\n");
         assert_eq!(left_in_group(root.path(), "a/b"), Some(0));
+        fs::write(inner.join("memory.stat"), "anon 5\ninactive_file 30\nactive_file 1\n")
+            .expect("written");
+        assert_eq!(left_in_group(root.path(), "a/b"), Some(10));
     }
 }

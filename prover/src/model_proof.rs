@@ -9,7 +9,7 @@ use rand_core::OsRng;
 
 use crate::{
     bundle::Bundle,
-    free_memory::free_memory,
+    free_memory::{free_memory, resident_memory},
     openings::{Openings, OpeningsError},
 };
 use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
@@ -41,8 +41,8 @@ pub enum ModelProofError {
     Prove(#[from] ProveError),
     /// A proof would take more memory than there is.
     #[error(
-        "this proof is expected to take {needed_mb} MB, and {free_mb} MB are free: end other programs, use a \
-         larger machine, or take a circuit that needs less (`assay model import --prefer memory`); \
+        "this is expected to take {needed_mb} MB more, and {free_mb} MB are free: end other programs, make \
+         fewer proofs at a time, use a larger machine, or take a circuit that needs less (`assay model import --prefer memory`); \
          `--despite-memory` tries all the same, and may end with the process killed"
     )]
     Memory {
@@ -227,7 +227,7 @@ impl ModelProver<'_> {
         context: Fr,
     ) -> Result<ModelProof, ModelProofError> {
         if !self.despite_memory {
-            require_memory(self.layout.estimate().peak_rss_mb.ceil() as u64, free_memory())?;
+            require_memory(self.layout, 1)?;
         }
         let start = Instant::now();
         let weights = self.bundle.weight_columns(self.layout);
@@ -237,16 +237,15 @@ impl ModelProver<'_> {
         let mut public_inputs = vec![context];
         public_inputs.extend(assignment.public_values());
 
+        let prover = Prover { srs: self.srs, key: self.key, watch: self.watch };
+        prover.check(&public_inputs)?;
         let used = self.openings.count_proof()?;
         let start = Instant::now();
         let advice = ModelAdvice::new(assignment, first, &public_inputs);
         let mut witness = ModelWitness::new(advice, self.layout, polynomials);
         let proof = match self.library {
             Some(library) => library.prove_fresh(&mut witness, &public_inputs)?,
-            None => {
-                let prover = Prover { srs: self.srs, key: self.key, watch: self.watch };
-                prover.prove(&mut witness, &public_inputs)?
-            }
+            None => prover.prove(&mut witness, &public_inputs)?,
         };
         Ok(ModelProof {
             proof: ProofFile { vk_hash: self.key.info().hash(), public_inputs, proof },
@@ -257,8 +256,18 @@ impl ModelProver<'_> {
     }
 }
 
-/// Refuses a proof that the free memory, where it is known, does not hold.
-fn require_memory(needed_mb: u64, free_bytes: Option<u64>) -> Result<(), ModelProofError> {
+/// Refuses proofs of a circuit, made at the same time, that the free memory, where it is known, does not hold.
+///
+/// # Errors
+/// [`ModelProofError::Memory`].
+pub fn require_memory(layout: &Layout, proofs: usize) -> Result<(), ModelProofError> {
+    let each = layout.estimate().peak_rss_mb.ceil() as u64;
+    // The estimate is of a whole process, of which some is here already.
+    let needed = (each * proofs as u64).saturating_sub(resident_memory().unwrap_or(0) >> 20);
+    suffices(needed, free_memory())
+}
+
+fn suffices(needed_mb: u64, free_bytes: Option<u64>) -> Result<(), ModelProofError> {
     match free_bytes.map(|bytes| bytes >> 20) {
         Some(free_mb) if free_mb < needed_mb => Err(ModelProofError::Memory { needed_mb, free_mb }),
         _ => Ok(()),
@@ -322,7 +331,7 @@ impl AdviceSource for ModelWitness<'_> {
         let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
         let columns =
             columns.into_iter().enumerate().map(|(index, column)| match polynomials.next() {
-                Some(coefficients) => AdviceColumn::Polynomial { coefficients, commitment: None },
+                Some(coefficients) => AdviceColumn::Polynomial(coefficients),
                 None if index < complete => AdviceColumn::Complete(column),
                 None => AdviceColumn::Values(column),
             });
@@ -345,9 +354,9 @@ mod tests {
 
     #[test]
     fn a_proof_begins_only_where_it_fits() {
-        assert!(require_memory(10, Some(10 << 20)).is_ok());
-        assert!(require_memory(10, None).is_ok());
-        let refused = require_memory(11, Some(10 << 20)).expect_err("refused").to_string();
+        assert!(suffices(10, Some(10 << 20)).is_ok());
+        assert!(suffices(10, None).is_ok());
+        let refused = suffices(11, Some(10 << 20)).expect_err("refused").to_string();
         assert!(refused.contains("11 MB") && refused.contains("10 MB are free"), "{refused}");
     }
 }

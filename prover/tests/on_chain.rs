@@ -183,9 +183,9 @@ fn proofs_from_tampered_witnesses_are_refused() {
         ("a swapped lane", |layout, first| {
             let row = tile_row(layout);
             let cells = [0, 1].map(|lane: usize| first.lanes[lane].cells(row));
-            for index in 0..3 {
-                first.lanes[0].set(index, row, cells[1][index]);
-                first.lanes[1].set(index, row, cells[0][index]);
+            for (index, (one, other)) in cells[0].into_iter().zip(cells[1]).enumerate() {
+                first.lanes[0].set(index, row, other);
+                first.lanes[1].set(index, row, one);
             }
         }),
     ];

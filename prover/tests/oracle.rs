@@ -136,7 +136,9 @@ fn compare((statement, lanes, openings): Case, on_chain: bool) {
         let proof = expected.again(&prover, &mut witness(&srs), &public).unwrap();
         assert!(proof == expected.proof, "{name}: {} makes another proof", kernels.name());
     }
-    key.verifier().verify(&public, &expected.proof).unwrap_or_else(|error| panic!("{name}: {error}"));
+    key.verifier()
+        .verify(&public, &expected.proof)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     if on_chain && let Some(mut deployed) = deploy(key.info()) {
         let outcome = deployed.verify(&expected.proof, &words(&public));
         assert!(outcome.result.is_ok(), "{name}: refused on chain");

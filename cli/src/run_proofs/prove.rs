@@ -15,7 +15,7 @@ use assay_prover::{
     bundle::Bundle,
     collection::Collection,
     files::FileError,
-    model_proof::{ModelProver, model_hash},
+    model_proof::{ModelProver, model_hash, require_memory},
     openings::Marks,
     proof::ProofFile,
     run_proof,
@@ -239,6 +239,9 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
     if todo.len() > 1 {
         // A run that cannot be proven would be found after those before it had cost an opening each.
         reference.counts(&todo, output)?;
+    }
+    if !args.despite_memory {
+        require_memory(&layout, args.workers.clamp(1, todo.len().max(1)))?;
     }
     let stopwatch = Stopwatch::start();
     prove_all(&work, &todo, args.workers.max(1), predicted.wall_s, output)?;

@@ -1,8 +1,14 @@
 //! What commands write and what they never replace.
 
-use std::{ffi::OsStr, fs, os::unix::fs::PermissionsExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use crate::world::{Folder, World, digits, json, refusal, run};
+use crate::world::{Folder, World, command, digits, json, refusal, run};
 
 /// A command that refuses, and with `--force` goes through.
 fn refused_unless_forced(line: &[&dyn AsRef<OsStr>], breaks: &str) {
@@ -104,6 +110,43 @@ fn an_opening_that_is_there_is_left_alone() {
     ]);
     assert_eq!(short.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&short.stderr).contains("64 hexadecimal digits"));
+}
+
+/// Ctrl-C stops a proof, and neither a proof nor an opening is left.
+#[test]
+fn an_interrupted_proof_leaves_nothing() {
+    let (world, folder) = (World::get(), Folder::new("interrupted"));
+    let (proof, opening) = (folder.file("digit.proof"), folder.file("digit.proof.opening.json"));
+    let mut child = command(&[
+        &"prove",
+        &world.file("best.bundle"),
+        &"--setup",
+        &world.file("dev.srs"),
+        &"--keys",
+        &world.file("best-keys"),
+        &"--input",
+        &digits("images/00_7.png"),
+        &"-o",
+        &proof,
+    ])
+    // Slow enough to be interrupted.
+    .env("RAYON_NUM_THREADS", "1")
+    .env("ASSAY_KERNELS", "scalar")
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("started");
+    while !opening.exists() {
+        assert!(child.try_wait().expect("running").is_none(), "ended before it began");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let signal = ["-INT", &child.id().to_string()].map(str::to_owned);
+    assert!(Command::new("kill").args(signal).status().expect("sent").success());
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("cancelled"), "{told}");
+    assert!(!proof.exists() && !opening.exists());
 }
 
 /// Without the opening of its input, a proof of a prediction is about nobody knows what.

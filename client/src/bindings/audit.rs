@@ -80,6 +80,8 @@ sol! {
             bool certified;
         }
 
+        /// Nobody can have it any more.
+        event Burnt(address indexed token, uint256 amount);
         event AuditOpened(
             uint256 indexed jobId, address indexed buyer, Terms terms, bytes32[] admitted, bytes hint
         );

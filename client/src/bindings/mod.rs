@@ -163,7 +163,6 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     interface ICustody {
         event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
-        event Burnt(address indexed token, uint256 amount);
 
         function withdraw(address token) external returns (uint256 amount);
         function withdrawTo(address token, address to, uint256 amount) external;

@@ -156,10 +156,10 @@ contract AuditEscrowOpenTest is AuditFixture {
     /// @dev The first deadline is in the future, the next two leave time for a step each.
     function test_DeadlineBounds() public {
         uint64 now_ = uint64(block.timestamp);
-        uint256 latest = block.timestamp + 365 days;
+        uint64 latest = now_ + 365 days;
         uint64[3] memory times = [now_ + 1, now_ + 601, now_ + 1_201];
         for (uint256 i = 0; i < 3; ++i) {
-            uint64[3] memory refused = [0, times[i] - 1, uint64(latest + 1)];
+            uint64[3] memory refused = [0, times[i] - 1, latest + 1];
             for (uint256 j = 0; j < refused.length; ++j) {
                 uint64[3] memory wrong = [times[0], times[1], times[2]];
                 wrong[i] = refused[j];

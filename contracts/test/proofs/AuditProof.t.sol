@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AccuracyGate} from "../../examples/AccuracyGate.sol";
 import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
@@ -115,7 +116,7 @@ contract AuditProofTest is ProofRefusals {
         vm.revertToState(beforeOpening);
         terms.maxEntries = 8;
         terms.bond = 8 * terms.abortFee;
-        terms.required = uint32(correct);
+        terms.required = SafeCast.toUint32(correct);
         vm.prank(buyer);
         auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
         uint256 used = vm.lastCallGas().gasTotalUsed;

@@ -45,8 +45,6 @@ mod tests;
 
 pub use architecture::{Architecture, ArchitectureError};
 pub use cost::{Cost, CostPart, PartCost, TableCost};
-#[cfg(feature = "witness")]
-pub use gates::advice::CellChange;
 pub use gates::{ModelConfig, model_circuit::ModelCircuit};
 pub use layout::{
     Layout, LayoutOptions, RowUse,
@@ -58,6 +56,8 @@ pub use layout::{
 };
 pub use statement::{InputMode, OutputMode, Run, StatementKind};
 pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
+#[cfg(feature = "witness")]
+pub use witness::cell_change::CellChange;
 #[cfg(feature = "witness")]
 pub use witness::{
     Assignment, FirstPhase, LaneColumns, ModelAdvice, ProvenInput, SmallColumn, SmallNumber,

@@ -8,6 +8,7 @@
 mod buckets;
 mod digits;
 mod plan;
+mod point;
 mod portable;
 mod schedule;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 use self::buckets::{Doublings, Numbered, Sums, bucket_sums, join, number_bits};
 use self::digits::{Digits, Magnitudes};
 use self::plan::{BITS, Choice, Histogram, Plan};
+pub(crate) use self::point::Point;
 pub(crate) use self::schedule::{NEGATIVE, NONE, Octet, Schedule, Terms};
 use crate::{Column, Kernels};
 
@@ -32,23 +34,6 @@ pub struct Bases {
     points: Vec<Point>,
     /// Which points are at infinity, ascending.
     infinite: Vec<u32>,
-}
-
-/// A point in the form of the kernels: x and y, each four words, below the modulus.
-///
-/// The [`Ifma`](crate::Ifma) kernels have 2^260 times the coordinate where the library and the portable
-/// kernels have 2^256 times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C, align(64))]
-pub struct Point(pub(crate) [u64; 8]);
-
-impl Point {
-    /// As in the library: both coordinates are zero, which no point on the curve has.
-    pub(crate) const INFINITY: Self = Self([0; 8]);
-
-    pub(crate) fn is_infinity(&self) -> bool {
-        *self == Self::INFINITY
-    }
 }
 
 /// What the kernels of a set of instructions do in a multi-exponentiation.
@@ -132,11 +117,6 @@ impl Bases {
     /// The kernels that the points were prepared for.
     pub fn kernels(&self) -> &'static dyn Kernels {
         self.kernels
-    }
-
-    #[cfg(test)]
-    pub(crate) fn points(&self) -> &[Point] {
-        &self.points
     }
 
     /// A point in the library's form.

@@ -3,6 +3,8 @@
 
 mod builder;
 pub(crate) mod code;
+mod definition;
+mod graph;
 mod lowering;
 #[cfg(test)]
 pub(crate) mod measure;
@@ -14,8 +16,9 @@ pub(crate) mod tests;
 
 use halo2curves::bn256::Fr;
 
-pub use builder::{Node, ProgramBuilder};
+pub use builder::ProgramBuilder;
 pub use code::Program;
+pub use graph::Node;
 
 use crate::Scalar;
 

@@ -143,7 +143,7 @@ impl Domain {
     }
 }
 
-/// The coset zeta * <extended omega> of 2^(k + extension) points, in parts.
+/// The coset `zeta * <extended omega>` of 2^(k + extension) points, in parts.
 ///
 /// Of 2^l parts, part `i` has the points `zeta * extended_omega^(i + 2^l j)` for `j` from 0: a coset of a
 /// group of m = 2^(k + extension - l) points. There are at least 2^extension parts, so m is at most 2^k, and

@@ -9,8 +9,10 @@ use halo2curves::bn256::{Fq, Fr};
 pub(crate) type Words = [u64; 4];
 
 // An element has the size of its words, so they are all of it, whatever the compiler's layout.
-const _: () = assert!(size_of::<Fr>() == size_of::<Words>() && align_of::<Fr>() == align_of::<Words>());
-const _: () = assert!(size_of::<Fq>() == size_of::<Words>() && align_of::<Fq>() == align_of::<Words>());
+const _: () =
+    assert!(size_of::<Fr>() == size_of::<Words>() && align_of::<Fr>() == align_of::<Words>());
+const _: () =
+    assert!(size_of::<Fq>() == size_of::<Words>() && align_of::<Fq>() == align_of::<Words>());
 
 /// The words of elements.
 pub(crate) fn words(elements: &[Fr]) -> &[Words] {

@@ -4,10 +4,7 @@ use assay_arithmetic::weight_columns::WeightTails;
 use assay_kernels::Column as Values;
 use halo2_proofs::{
     circuit::{SimpleFloorPlanner, Value},
-    halo2curves::{
-        bn256::{Fr, G1Affine},
-        ff::Field,
-    },
+    halo2curves::{bn256::Fr, ff::Field},
     plonk::{
         Advice, Any, Assigned, Assignment, Challenge, Circuit, Column, ConstraintSystem, Error,
         Fixed, FloorPlanner, Instance, Selector,
@@ -25,14 +22,9 @@ pub enum AdviceColumn {
     /// The values of 2^k rows, the last ones included. Their source answers for hiding them: it has put
     /// random values into as many rows that nothing constrains as the column is opened at points, plus one.
     Complete(Values),
-    /// The coefficients of the column's polynomial, at most 2^k, and its commitment if it is known. A wrong
-    /// commitment makes an invalid proof. Hiding is up to the source.
-    Polynomial {
-        /// From that of X^0 on.
-        coefficients: Vec<Fr>,
-        /// The point of these coefficients.
-        commitment: Option<G1Affine>,
-    },
+    /// The coefficients of the column's polynomial, from that of X^0 on, at most 2^k. Hiding is up to the
+    /// source.
+    Polynomial(Vec<Fr>),
 }
 
 /// Gives a circuit's advice columns, phase by phase.

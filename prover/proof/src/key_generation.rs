@@ -35,6 +35,7 @@ pub(crate) fn generate<C: Circuit<Fr>>(
     let domain = domain::without_tables(cs.degree(), k)
         .ok_or(KeyError::Circuit(Error::NotEnoughRowsAvailable { current_k: k }))?;
     let assembled = assemble(circuit, k)?;
+    profile.check_rows(k)?;
 
     let fixed: Vec<G1> =
         assembled.fixed.iter().map(|column| srs.lagrange().exponentiate(column)).collect();

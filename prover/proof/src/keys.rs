@@ -168,6 +168,7 @@ impl KeyCircuit {
     pub(crate) fn key(self, bytes: &[u8]) -> Result<VerifierKey, VerifierKeyError> {
         let Self { cs, profile } = self;
         let data = VkData::from_bytes(bytes, &profile)?;
+        profile.check_rows(data.k)?;
         let domain = domain::without_tables(cs.degree(), data.k).ok_or(VkDataError::Word("k"))?;
         let vk = VerifyingKey::from_parts(
             domain,

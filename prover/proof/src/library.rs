@@ -165,7 +165,7 @@ impl Columns<'_> {
     fn by_rows(&self, column: &AdviceColumn) -> Vec<Fr> {
         match column {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => values.to_full(),
-            AdviceColumn::Polynomial { coefficients, .. } => {
+            AdviceColumn::Polynomial(coefficients) => {
                 let mut values = coefficients.clone();
                 values.resize(self.params.n() as usize, Fr::ZERO);
                 let data = self.domain.get_fft_data(values.len());

@@ -7,7 +7,7 @@
 //!
 //! * [`Schedule`] holds the phases that the circuit declared;
 //! * `Flat` is the circuit as key generation sees it;
-//! * `witness.rs` runs the circuit round by round and commits to its columns;
+//! * `prove/rounds.rs` takes the columns of a phase, whose source is in `advice.rs`, and commits to them;
 //! * the transcript draws a challenge right after the last commitment of its phase, wherever the
 //!   library asks for it (see [`super::transcript`]).
 //!

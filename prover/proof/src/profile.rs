@@ -2,6 +2,8 @@
 //!
 //! Models with the same profile share one verifier contract; their verifying keys differ.
 
+use std::collections::BTreeSet;
+
 use halo2_proofs::{
     halo2curves::bn256::Fr,
     plonk::{Any, Column, ConstraintSystem, Expression},
@@ -198,6 +200,29 @@ impl Profile {
     /// Product polynomials of the permutation argument.
     pub fn products(&self) -> usize {
         self.permutation.len().div_ceil(self.permutation_chunk)
+    }
+
+    /// Checks that the circuit can have `2^k` rows: the public inputs fit, and the rotations differ, so that
+    /// what is opened at different ones is opened at different points.
+    ///
+    /// # Errors
+    /// [`ProfileError::TooFewRows`] and [`ProfileError::RotationsMeet`].
+    pub(crate) fn check_rows(&self, k: u32) -> Result<(), ProfileError> {
+        let rows = 1i64 << k;
+        let usable = (rows as usize).saturating_sub(self.blinding_factors + 1);
+        if self.public_inputs > usable {
+            let public_inputs = self.public_inputs;
+            return Err(ProfileError::TooFewRows { k, public_inputs, usable });
+        }
+        let queries = self.advice_queries.iter().chain(&self.fixed_queries);
+        let own = [0, 1, self.last_rotation()];
+        let rotations: BTreeSet<i32> = queries.map(|(_, rotation)| *rotation).chain(own).collect();
+        let places: BTreeSet<i64> =
+            rotations.iter().map(|rotation| i64::from(*rotation).rem_euclid(rows)).collect();
+        if places.len() < rotations.len() {
+            return Err(ProfileError::RotationsMeet { k });
+        }
+        Ok(())
     }
 
     /// Number of advice columns.

@@ -41,6 +41,24 @@ pub enum ProfileError {
     /// Too few or too many public inputs.
     #[error("{0} public inputs asked for; between 1 and 256 are supported")]
     PublicInputs(usize),
+    /// More public inputs than rows that are not blinded.
+    #[error("{public_inputs} public inputs do not fit the {usable} usable rows of 2^{k}")]
+    TooFewRows {
+        /// Logarithm of the number of rows.
+        k: u32,
+        /// Public inputs of the circuit.
+        public_inputs: usize,
+        /// Rows before the blinding.
+        usable: usize,
+    },
+    /// Two rotations of the circuit are the same on so few rows.
+    #[error(
+        "two rotations that the circuit reads at are the same one on 2^{k} rows; it needs more rows"
+    )]
+    RotationsMeet {
+        /// Logarithm of the number of rows.
+        k: u32,
+    },
     /// The verifier contract addresses its memory with 16 bits.
     #[error(
         "proofs of {proof_bytes} bytes with {fixed} fixed columns are too large for a verifier contract"

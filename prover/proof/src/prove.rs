@@ -20,7 +20,7 @@ use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1, G1Affine},
         ff::Field,
-        group::{Curve, prime::PrimeCurveAffine},
+        group::Curve,
     },
     plonk::Circuit,
     transcript::{Transcript, TranscriptWrite},
@@ -103,7 +103,8 @@ pub fn circuit_advice<'a, C: Circuit<Fr>>(
     self_blinded: usize,
 ) -> Result<CircuitAdvice<'a, C>, ProveError> {
     let profile = key.info().profile();
-    let complete = |rows: &Vec<Fr>| rows.len() > profile.blinding_factors;
+    let most = 1 << key.info().data().k;
+    let complete = |rows: &Vec<Fr>| rows.len() > profile.blinding_factors && rows.len() <= most;
     let columns = profile.weight_columns;
     if tails.rows.len() != columns || !tails.rows.iter().all(complete) {
         return Err(ProveError::WeightTails { columns, rows: profile.blinding_factors + 1 });
@@ -208,7 +209,11 @@ impl Prover<'_> {
         Ok(transcript.finish()?)
     }
 
-    fn check(&self, public_inputs: &[Fr]) -> Result<(), ProveError> {
+    /// Whether parameters and public inputs fit the key, before anything is computed.
+    ///
+    /// # Errors
+    /// [`ProveError::OtherSrs`] and [`ProveError::PublicInputs`].
+    pub fn check(&self, public_inputs: &[Fr]) -> Result<(), ProveError> {
         let (info, srs) = (self.key.info(), self.srs);
         if !matches_srs(info, srs) {
             return Err(ProveError::OtherSrs {
@@ -270,8 +275,7 @@ impl Committer for Columns<'_, '_> {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
                 srs.lagrange().exponentiate(values)
             }
-            AdviceColumn::Polynomial { commitment: Some(point), .. } => point.to_curve(),
-            AdviceColumn::Polynomial { coefficients, .. } => {
+            AdviceColumn::Polynomial(coefficients) => {
                 srs.monomial().exponentiate_full(coefficients)
             }
         };
@@ -279,8 +283,8 @@ impl Committer for Columns<'_, '_> {
             AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
                 Work::FullColumn
             }
-            AdviceColumn::Values(_) | AdviceColumn::Complete(_) => Work::SmallColumn,
-            AdviceColumn::Polynomial { .. } => Work::KnownColumn,
+            // Polynomials are given for columns of few coefficients.
+            _ => Work::SmallColumn,
         })?;
         Ok(commitment)
     }
@@ -293,7 +297,7 @@ impl Committer for Columns<'_, '_> {
         };
         let place = profile.permutation.iter().position(of);
         let coefficients = match column {
-            AdviceColumn::Polynomial { mut coefficients, .. } => {
+            AdviceColumn::Polynomial(mut coefficients) => {
                 if let Some(place) = place {
                     let mut values = coefficients.clone();
                     values.resize(1 << self.domain.k(), Fr::ZERO);

@@ -12,20 +12,9 @@ use halo2_proofs::{
 
 use crate::gates::ModelConfig;
 use crate::layout::RESERVED_ROWS;
-use crate::witness::ModelAdvice;
 use crate::witness::assignment::{Assignment, FirstPhase};
-
-/// A change to one advice cell, as a dishonest prover might make it: nothing else follows it. For tests of
-/// verifiers.
-#[derive(Clone, Copy, Debug)]
-pub struct CellChange {
-    /// Index of the advice column.
-    pub column: usize,
-    /// Row of the circuit.
-    pub row: usize,
-    /// What is added.
-    pub delta: Fr,
-}
+use crate::witness::cell_change::CellChange;
+use crate::witness::model_advice::ModelAdvice;
 
 /// What the columns are filled from.
 pub(super) struct Advice<'a> {

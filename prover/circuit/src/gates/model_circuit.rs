@@ -16,8 +16,9 @@ use crate::layout::scalar_program::{Cell, Load, ScalarColumn, Step};
 use crate::layout::{Layout, RESERVED_ROWS};
 #[cfg(feature = "witness")]
 use crate::{
-    gates::advice::{Advice, CellChange},
+    gates::advice::Advice,
     witness::assignment::{Assignment, FirstPhase},
+    witness::cell_change::CellChange,
 };
 
 /// A circuit with or without its witness.

@@ -133,9 +133,9 @@ fn consistent_first_phase_tampering_is_refused() {
                 .find(|row| first.lanes[0].out.get(*row) != first.lanes[1].out.get(*row))
                 .expect("two values differ");
             let cells = [0, 1].map(|lane: usize| first.lanes[lane].cells(row));
-            for index in 0..3 {
-                first.lanes[0].set(index, row, cells[1][index]);
-                first.lanes[1].set(index, row, cells[0][index]);
+            for (index, (one, other)) in cells[0].into_iter().zip(cells[1]).enumerate() {
+                first.lanes[0].set(index, row, other);
+                first.lanes[1].set(index, row, one);
             }
         }),
     );

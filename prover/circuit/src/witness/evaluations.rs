@@ -10,26 +10,10 @@ use assay_graph::ACTIVATION_OFFSET;
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{self, ScalarColumns};
 use crate::layout::tile::{Step, Tile};
-use crate::witness::assignment::{
-    Assignment, FirstChallenges, FirstPhase, LaneColumns, ThirdPhase,
-};
+use crate::witness::assignment::{Assignment, FirstChallenges, LaneColumns, ThirdPhase};
 use crate::witness::integer_sums::{Factor, IntegerSum};
-use crate::witness::small_column::SmallColumn;
-use crate::witness::{lookups, weight_sums, zeros};
-
-/// What the third phase is computed from, beyond the assignment.
-#[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
-    pub first: &'a FirstPhase,
-    /// By rows of the weights' domain.
-    pub weights: &'a [SmallColumn<u32>],
-    /// By rows of the weights' domain.
-    pub rest: &'a [Fr],
-    pub challenges: FirstChallenges,
-    pub z: Fr,
-    /// All public inputs.
-    pub instances: &'a [Fr],
-}
+use crate::witness::known::{Known, powers, zeros};
+use crate::witness::{lookups, weight_sums};
 
 pub(super) fn third_phase(assignment: &Assignment<'_>, known: Known<'_>) -> ThirdPhase {
     let layout = assignment.layout;
@@ -262,9 +246,4 @@ impl LaneSums {
         let [of_produced, of_consumed] = self.offsets[live.len()];
         [produced.value() - of_produced, consumed.value() - of_consumed]
     }
-}
-
-/// The first `count` powers.
-pub(super) fn powers(base: Fr, count: usize) -> Vec<Fr> {
-    std::iter::successors(Some(Fr::ONE), |power| Some(power * base)).take(count).collect()
 }

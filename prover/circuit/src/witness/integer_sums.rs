@@ -51,7 +51,7 @@ impl IntegerSum {
         // Below 2^314: the sum's leading 64 bits times the reciprocal's give the quotient, or up to 2
         // less.
         let leading = (carry as u64) << 6 | words[3] >> 58;
-        let quotient = (u128::from(leading) * u128::from(RECIPROCAL) >> 64) as u64;
+        let quotient = ((u128::from(leading) * u128::from(RECIPROCAL)) >> 64) as u64;
         let mut rest = subtract(words, multiply(MODULUS, quotient)).0;
         for _ in 0..2 {
             if let (less, false) = subtract(rest, MODULUS) {

@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::layout::profile::TileCells;
 use crate::layout::tile::Tile;
 use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase, LaneColumns};
-use crate::witness::zeros;
+use crate::witness::known::zeros;
 
 /// Rows that a thread sums up at a time.
 const BLOCK_ROWS: usize = 1 << 12;

@@ -1,12 +1,14 @@
 //! The witness: all advice columns, phase by phase, from the reference executor's run.
 
 pub(crate) mod assignment;
+pub(crate) mod cell_change;
 mod evaluations;
 mod first_phase;
 pub(crate) mod hash;
 mod integer_sums;
+mod known;
 pub(crate) mod lookups;
-mod model_advice;
+pub(crate) mod model_advice;
 mod pieces;
 mod rest;
 mod small_column;
@@ -34,7 +36,7 @@ pub use crate::witness::small_column::{SmallColumn, SmallNumber};
 #[cfg(test)]
 use crate::witness::{
     assignment::{FirstChallenges, ThirdPhase},
-    evaluations::Known,
+    known::Known,
 };
 
 impl Assignment<'_> {
@@ -280,11 +282,6 @@ impl Layout {
 /// A uniform field element as a salt.
 pub fn random_salt(rng: impl RngCore + CryptoRng) -> Fr {
     Fr::random(rng)
-}
-
-/// A column of zeros, made by all threads: memory that is new takes longer than the zeros.
-fn zeros(rows: usize) -> Vec<Fr> {
-    (0..rows).into_par_iter().map(|_| Fr::ZERO).collect()
 }
 
 /// From the leaves of a run to its root, `nodes` of the pairs of each level.

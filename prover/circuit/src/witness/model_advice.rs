@@ -4,12 +4,13 @@ use assay_kernels::Column;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
-use crate::gates::advice::CellChange;
 use crate::layout::{Layout, RESERVED_ROWS};
 use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase};
-use crate::witness::evaluations::{self, Known};
+use crate::witness::cell_change::CellChange;
+use crate::witness::evaluations;
+use crate::witness::known::Known;
+use crate::witness::known::zeros;
 use crate::witness::small_column::SmallColumn;
-use crate::witness::zeros;
 
 /// The advice columns of a circuit, phase by phase.
 pub struct ModelAdvice<'a> {
@@ -47,7 +48,7 @@ impl<'a> ModelAdvice<'a> {
     }
 
     /// The columns of a phase as the constraint system counts them, each of the circuit's length. The
-    /// last [`RESERVED_ROWS`] rows, kept for blinding, hold zeros, but in the weight columns what
+    /// last rows, kept for blinding, hold zeros, but in the weight columns what
     /// [`FirstPhase::weight_tails`] says. The phases are 0, 1 and 2, each of them asked for once and in
     /// this order. `challenges` are those of the phases before, as the constraint system counts them.
     ///

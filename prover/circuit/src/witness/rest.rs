@@ -10,9 +10,9 @@ use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::extent;
 use crate::layout::scalar_program::field;
 use crate::witness::assignment::Assignment;
-use crate::witness::evaluations::powers;
 use crate::witness::integer_sums::{Factor, IntegerSum};
-use crate::witness::zeros;
+use crate::witness::known::powers;
+use crate::witness::known::zeros;
 
 /// The column, by rows of the weights' domain.
 pub(super) fn column(assignment: &Assignment<'_>, v: Fr, u: Fr) -> Vec<Fr> {

@@ -10,11 +10,11 @@ use assay_graph::WEIGHT_OFFSET;
 use crate::layout::Layout;
 use crate::layout::profile::KernelRow;
 use crate::witness::assignment::Assignment;
-use crate::witness::evaluations::{Known, powers};
 use crate::witness::integer_sums::{Factor, IntegerSum};
+use crate::witness::known::zeros;
+use crate::witness::known::{Known, powers};
 use crate::witness::pieces::pieces;
 use crate::witness::small_column::SmallColumn;
-use crate::witness::zeros;
 
 /// By rows of the weights' domain.
 pub(super) fn column(assignment: &Assignment<'_>, known: Known<'_>) -> Vec<Fr> {

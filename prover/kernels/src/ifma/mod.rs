@@ -26,10 +26,7 @@ impl Ifma {
 
 #[cfg(test)]
 mod tests {
-    use halo2curves::{
-        bn256::{Fq, Fr},
-        ff::Field,
-    };
+    use halo2curves::bn256::{Fq, Fr};
     use proptest::prelude::*;
 
     use super::vector::{self, Eight};

@@ -246,7 +246,7 @@ impl Batch<'_> {
         for item in steps.get(step).into_iter().flatten() {
             let point = self.points.as_ptr().wrapping_add((item & !NEGATIVE) as usize);
             // SAFETY: prefetching reads nothing, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(point.cast()) };
+            _mm_prefetch::<_MM_HINT_T1>(point.cast());
         }
     }
 
@@ -254,12 +254,7 @@ impl Batch<'_> {
     /// gives those of the products before.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-    fn complete<const N: usize>(
-        &mut self,
-        step: usize,
-        first: usize,
-        inverses: &mut [Eight; N],
-    ) {
+    fn complete<const N: usize>(&mut self, step: usize, first: usize, inverses: &mut [Eight; N]) {
         for octet in &self.octets[first..first + N] {
             self.prefetch(octet, step + 1);
         }
@@ -354,11 +349,11 @@ fn keep_order(limbs: &mut [__m512i; 5]) {
     unsafe {
         core::arch::asm!(
             "/* {0} {1} {2} {3} {4} */",
-            inout(zmm_reg) *a,
-            inout(zmm_reg) *b,
-            inout(zmm_reg) *c,
-            inout(zmm_reg) *d,
-            inout(zmm_reg) *e,
+            inout(zmm_reg) * a,
+            inout(zmm_reg) * b,
+            inout(zmm_reg) * c,
+            inout(zmm_reg) * d,
+            inout(zmm_reg) * e,
             options(nomem, nostack, preserves_flags),
         );
     }

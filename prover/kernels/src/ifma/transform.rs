@@ -60,11 +60,13 @@ impl Transforms for Ifma {
         }
         let (twiddles, factors) = (Factor::all(&tree(log, root)), Factor::all(factors));
         let tree = Tree { twiddles: &twiddles, plain: true };
-        chunks(rows, (TASK >> log).next_multiple_of(LANES)).into_par_iter().for_each(|mut rows| {
-            let mut block = vec![Block::default(); rows.len()];
-            // SAFETY: `self` exists, so the instructions do.
-            unsafe { across_chunk(&mut rows, tree, &factors, &mut block) }
-        });
+        chunks(rows, (TASK >> log).next_multiple_of(LANES).max(LANES)).into_par_iter().for_each(
+            |mut rows| {
+                let mut block = vec![Block::default(); rows.len()];
+                // SAFETY: `self` exists, so the instructions do.
+                unsafe { across_chunk(&mut rows, tree, &factors, &mut block) }
+            },
+        );
     }
 }
 

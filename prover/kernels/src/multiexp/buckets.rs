@@ -6,7 +6,7 @@ use halo2curves::{
 };
 use rayon::prelude::*;
 
-use super::Point;
+use super::point::Point;
 use super::schedule::{NONE, Schedule, Terms};
 use crate::Kernels;
 

@@ -4,7 +4,6 @@ use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
 use super::plan::{BITS, Histogram, Plan};
-use super::schedule::NEGATIVE;
 use crate::Kernels;
 use crate::field::{FrModulus, Modulus, subtract};
 use crate::words::Words;
@@ -14,7 +13,7 @@ pub(super) trait Digits: Sync {
     /// How many there are.
     fn len(&self) -> usize;
 
-    /// Writes the plan's given digit of each: its magnitude, with [`NEGATIVE`] where it counts negative.
+    /// Writes the plan's given digit of each: its magnitude, with [`NEGATIVE`](super::NEGATIVE) where it counts negative.
     fn write(&self, plan: Plan, digit: usize, out: &mut [u32]);
 }
 
@@ -168,6 +167,7 @@ mod tests {
 
     use super::*;
     use crate::all_kernels;
+    use crate::multiexp::NEGATIVE;
 
     /// The number that digits give.
     fn value(digits: &impl Digits, plan: Plan) -> Vec<Fr> {

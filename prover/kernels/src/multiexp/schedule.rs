@@ -157,7 +157,8 @@ impl Cut {
     /// The lengths of a bucket's chains, the longest first.
     fn lengths(self, count: u32) -> impl Iterator<Item = u32> {
         let chains = count.div_ceil(self.longest);
-        let (length, longer) = if chains == 0 { (0, 0) } else { (count / chains, count % chains) };
+        let length = count.checked_div(chains).unwrap_or(0);
+        let longer = count.checked_rem(chains).unwrap_or(0);
         (0..chains).map(move |chain| length + u32::from(chain < longer))
     }
 }
@@ -177,10 +178,11 @@ fn octets(counts: &[u32], cut: Cut) -> (Vec<Octet>, Vec<u32>) {
         next[length as usize] = place;
         let end = place + by_length[length as usize];
         // The last octet may still have room: its last chains are shorter than its first.
-        if place % 8 != 0 && end > place {
-            if let Some(octet) = octets.last_mut() {
-                octet.shortest = length;
-            }
+        if place % 8 != 0
+            && end > place
+            && let Some(octet) = octets.last_mut()
+        {
+            octet.shortest = length;
         }
         for _ in place.div_ceil(8)..end.div_ceil(8) {
             octets.push(Octet { start, shortest: length, longest: length });
@@ -188,10 +190,10 @@ fn octets(counts: &[u32], cut: Cut) -> (Vec<Octet>, Vec<u32>) {
         }
         place = end;
     }
-    if place % 8 != 0 {
-        if let Some(octet) = octets.last_mut() {
-            octet.shortest = 0;
-        }
+    if place % 8 != 0
+        && let Some(octet) = octets.last_mut()
+    {
+        octet.shortest = 0;
     }
     (octets, next)
 }

@@ -4,33 +4,12 @@ use std::collections::HashMap;
 
 use halo2curves::{bn256::Fr, ff::Field};
 
-use crate::program::{code::Program, lowering};
+use crate::program::{
+    code::Program,
+    graph::{Expression, Node},
+    lowering,
+};
 use crate::words::{Words, of_fr};
-
-/// A value of a [`ProgramBuilder`]'s graph.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Node(u32);
-
-impl Node {
-    pub(super) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// What a node is; its operands have smaller indices.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Expression {
-    /// The cell of this slot.
-    Input(u32),
-    /// Index into the constants.
-    Constant(u32),
-    Add(Node, Node),
-    Sub(Node, Node),
-    /// A constant is the first factor; it is at most (p - 1)/2.
-    Mul(Node, Node),
-    /// Never an operand of `Mul` or `Neg`.
-    Neg(Node),
-}
 
 /// Builds a program: an expression graph without duplicates. Constants are folded on the way.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,9 @@
 use halo2curves::bn256::Fr;
 
 use crate::program::{
-    builder::{Expression, Node},
     code::{Operand, Program},
+    definition::{Definition, Kind, LongSum, Term},
+    graph::{Expression, Node},
     range::{KEPT, REMAINDER, Range, UNIT, of_product},
     schedule,
 };
@@ -22,48 +23,6 @@ const MOST_TERMS: usize = 64;
 
 /// A constant up to this is added so often instead of multiplied by.
 const MOST_REPETITIONS: u64 = 8;
-
-/// How a value comes about. Until registers are allocated, each value has one of its own.
-pub(super) enum Definition {
-    /// From this slot.
-    Load(u32),
-    Sum(LongSum),
-}
-
-/// A sum before its operands are sorted.
-#[derive(Default)]
-pub(super) struct LongSum {
-    pub(super) terms: Vec<Term>,
-    pub(super) lift: u8,
-    pub(super) reduce: bool,
-    pub(super) bound: i64,
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Term {
-    pub(super) negative: bool,
-    pub(super) kind: Kind,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Product(Operand, Operand),
-    Single(Operand),
-}
-
-impl Kind {
-    fn is_product(self) -> bool {
-        matches!(self, Self::Product(..))
-    }
-
-    pub(super) fn operands(self) -> impl Iterator<Item = Operand> {
-        let (first, second) = match self {
-            Self::Product(a, b) => (a, Some(b)),
-            Self::Single(a) => (a, None),
-        };
-        std::iter::once(first).chain(second)
-    }
-}
 
 /// The program that computes `result`.
 pub(super) fn lower(graph: &[Expression], constants: &[Fr], result: Node) -> Program {

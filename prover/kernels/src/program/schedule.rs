@@ -4,7 +4,7 @@ use halo2curves::bn256::Fr;
 
 use crate::program::{
     code::{Operand, Program, Step, Sum},
-    lowering::{Definition, Kind, LongSum},
+    definition::{Definition, Kind, LongSum},
 };
 
 /// The program of these definitions, each of which uses earlier ones only.

@@ -12,8 +12,6 @@ pub(super) enum Work {
     SmallColumn,
     /// The same of a column of any values, the computation of the values included.
     FullColumn,
-    /// A column whose polynomial and commitment are known.
-    KnownColumn,
     /// A polynomial of the key.
     KeyColumn,
     /// A product of the permutation argument.
@@ -28,7 +26,7 @@ pub(super) enum Work {
     Opening,
 }
 
-/// Nanoseconds of one thread, measured on a machine with 2 vCPUs; only their proportions count.
+/// Nanoseconds of a thread while both of a machine's two vCPUs work; only their proportions count.
 struct Times {
     /// A row of a commitment to any values.
     full: f64,
@@ -40,8 +38,8 @@ struct Times {
     multiply: f64,
 }
 
-const VECTORS: Times = Times { full: 1100.0, small: 110.0, transform: 4.5, multiply: 5.0 };
-const PORTABLE: Times = Times { full: 3300.0, small: 330.0, transform: 14.0, multiply: 21.0 };
+const VECTORS: Times = Times { full: 1600.0, small: 150.0, transform: 7.5, multiply: 8.0 };
+const PORTABLE: Times = Times { full: 4800.0, small: 450.0, transform: 22.0, multiply: 28.0 };
 
 /// What each piece of work costs, and how often it is done.
 pub(super) struct Costs {
@@ -75,9 +73,8 @@ impl Costs {
         let costs = vec![
             (Work::SmallColumn, small + transform),
             (Work::FullColumn, full + transform + rows * 8.0 * times.multiply),
-            (Work::KnownColumn, 0.0),
             (Work::KeyColumn, transform),
-            (Work::Product, full + 2.0 * transform + rows * 20.0 * times.multiply),
+            (Work::Product, full + 3.0 * transform + rows * 50.0 * times.multiply),
             (Work::Commitment, full),
             (Work::Part, *cells as f64 * part_transform + program),
             (Work::Evaluations, *cells as f64 * rows * times.multiply),

@@ -101,7 +101,7 @@ impl Rounds<'_> {
         let rows = 1usize << self.k;
         let fits = match column {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => values.len() == rows,
-            AdviceColumn::Polynomial { coefficients, .. } => coefficients.len() <= rows,
+            AdviceColumn::Polynomial(coefficients) => coefficients.len() <= rows,
         };
         if !fits {
             return Err(ProveError::Witness(format!(

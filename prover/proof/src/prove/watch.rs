@@ -54,7 +54,7 @@ impl Watch for Unwatched {
 impl Step {
     fn of(work: Work) -> Self {
         match work {
-            Work::SmallColumn | Work::FullColumn | Work::KnownColumn => Self::Columns,
+            Work::SmallColumn | Work::FullColumn => Self::Columns,
             Work::KeyColumn => Self::Key,
             Work::Product => Self::Permutation,
             Work::Commitment | Work::Part => Self::Quotient,

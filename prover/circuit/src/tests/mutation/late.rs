@@ -104,7 +104,8 @@ impl Later<'_> {
         let tiles = &self.assignment.layout.tiles;
         let lanes = self.first.lanes.iter().enumerate();
         let fill = |(lane, columns): (usize, &LaneColumns)| {
-            let mut inverses = [(); 2].map(|()| vec![Fr::ZERO; self.system.rows]);
+            let [mut looked_up, mut remainders] =
+                [(); 2].map(|()| vec![Fr::ZERO; self.system.rows]);
             for tile in tiles.iter().filter(|tile| tile.cells == TileCells::Lookup) {
                 for row in tile.first_row..tile.first_row + tile.rows() {
                     let tag = |column: usize| {
@@ -113,16 +114,15 @@ impl Later<'_> {
                     };
                     let function = tag(config.function.index());
                     let [pre, out, rem] = columns.cells(row);
-                    inverses[0][row] = pre + out * theta + function;
-                    inverses[1][row] = rem + tag(config.shift.index());
+                    looked_up[row] = pre + out * theta + function;
+                    remainders[row] = rem + tag(config.shift.index());
                 }
             }
-            inverses.iter_mut().for_each(|values| batch_invert(values));
+            batch_invert(&mut looked_up);
+            batch_invert(&mut remainders);
             let rows = 0..self.system.rows;
-            rows.map(|row| {
-                inverses[0][row] + inverses[1][row] + self.moved(Late::Helper(lane), row)
-            })
-            .collect()
+            rows.map(|row| looked_up[row] + remainders[row] + self.moved(Late::Helper(lane), row))
+                .collect()
         };
         lanes.map(fill).collect()
     }
