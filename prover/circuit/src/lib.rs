@@ -15,8 +15,8 @@
 //! | section of docs/circuit.md | layout | claim | gate | witness |
 //! |---|---|---|---|---|
 //! | 2 columns and rows | `layout::{tile, kernels, placement, profile}` | | `gates::ModelConfig` | `witness` |
-//! | 3 lookups | `layout::lookup_table` | | `lookup`, `lookup sum` | `witness::evaluations` |
-//! | 4 evaluations | `layout::reading` | `claims::build` (powers of `z`) | `tile evaluations`, `weight sums` | `witness::evaluations` |
+//! | 3 lookups | `layout::lookup_table` | | `lookup`, `lookup sum` | `witness::lookups` |
+//! | 4 evaluations | `layout::reading` | `claims::build` (powers of `z`) | `tile evaluations`, `weight sums` | `witness::{evaluations, weight_sums}` |
 //! | 5 claims: layers | `layout::kernels` (weights, rest cells) | `claims::layers` | `scalar program` | `witness::{tile_values, rest}` |
 //! | 5 claims: input | `layout::placement` | `claims::input` | `scalar program` | `witness::tile_values` |
 //! | 5 claims: class, ranks, logits | `layout::placement` | `claims::ranking` | `scalar program` | `witness::tile_values` |

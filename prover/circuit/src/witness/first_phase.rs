@@ -16,8 +16,8 @@ use crate::witness::pieces::pieces;
 use crate::witness::small_column::SmallColumn;
 use crate::witness::tile_values::{Stretch, TileValues};
 
-/// Rows that a thread fills at a time, about.
-const BLOCK_ROWS: usize = 1 << 12;
+/// Rows that a thread fills at a time, about; few in tests, whose tiles are small.
+const BLOCK_ROWS: usize = if cfg!(test) { 1 << 6 } else { 1 << 12 };
 
 /// The tile rows of all lanes.
 ///
@@ -51,7 +51,7 @@ pub(super) fn lanes(assignment: &Assignment<'_>) -> Result<Vec<LaneColumns>, Wit
 pub(super) fn multiplicity(assignment: &Assignment<'_>, lanes: &[LaneColumns]) -> SmallColumn<u32> {
     let layout = assignment.layout;
     let count = |lanes: &[LaneColumns]| {
-        let mut counts = vec![0u32; assignment.rows()];
+        let mut counts = vec![0u32; layout.tables.end()];
         for tile in layout.tiles.iter().filter(|tile| tile.cells == TileCells::Lookup) {
             let table = TableRows::of(layout, tile);
             let rows = tile.first_row..tile.first_row + tile.rows();
@@ -73,7 +73,9 @@ pub(super) fn multiplicity(assignment: &Assignment<'_>, lanes: &[LaneColumns]) -
         sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         sum
     });
-    counts.map_or_else(|| SmallColumn::zeros(assignment.rows()), SmallColumn::of)
+    let mut counts = counts.unwrap_or_default();
+    counts.resize(assignment.rows(), 0);
+    SmallColumn::of(counts)
 }
 
 /// Some of a tile's lines.

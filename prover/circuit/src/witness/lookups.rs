@@ -11,8 +11,8 @@ use crate::layout::tile::Tile;
 use crate::witness::assignment::{Assignment, FirstChallenges, FirstPhase, LaneColumns};
 use crate::witness::known::zeros;
 
-/// Rows that a thread sums up at a time.
-const BLOCK_ROWS: usize = 1 << 12;
+/// Rows that a thread sums up at a time; few in tests, whose circuits are small.
+const BLOCK_ROWS: usize = if cfg!(test) { 1 << 6 } else { 1 << 12 };
 
 /// Where the table has what a tile's cells look up.
 #[derive(Clone, Copy)]
