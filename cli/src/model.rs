@@ -3,6 +3,7 @@
 mod card;
 mod check;
 mod derive;
+mod encoding;
 mod give_back;
 mod import;
 mod inspect;

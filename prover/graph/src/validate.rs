@@ -133,7 +133,12 @@ impl QuantizedGraph {
                 input.byte_scale, input.byte_offset
             )));
         }
-        Ok(())
+        let problem = input.values.as_ref().and_then(|values| {
+            let plain = (input.byte_scale, input.byte_offset) == (1.0, 0.0);
+            let bytes = || "the bytes of numbers stand for themselves".to_owned();
+            values.problem(tensor.shape[0]).or_else(|| (!plain).then(bytes))
+        });
+        problem.map_or(Ok(()), |problem| Err(GraphError::Input(problem)))
     }
 
     fn check_layer(&self, layer: &Layer, produced: &[bool]) -> Result<(), String> {

@@ -58,6 +58,7 @@ impl Builder {
                 map: (0..256).map(|b| b / 8 - 10).collect(),
                 byte_scale: 1.0,
                 byte_offset: 0.0,
+                values: None,
             },
             tensors: vec![tensor(shape, -10, 21)],
             functions: vec![relu, identity],

@@ -8,7 +8,7 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{DataError, Dataset, Labels, Source, channels_first, label_from};
+use super::{DataError, Dataset, Labels, Samples, Source, channels_first, label_from};
 use assay_graph::Shape;
 
 /// Bound on the numbers read from one array.
@@ -29,7 +29,16 @@ struct Array {
     numbers: Numbers,
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+impl Numbers {
+    fn reals(self) -> Vec<f64> {
+        match self {
+            Self::Bytes(bytes) => bytes.into_iter().map(f64::from).collect(),
+            Self::Reals(reals) => reals,
+        }
+    }
+}
+
+pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
     let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
@@ -39,37 +48,56 @@ pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
         expected: shape,
     })?;
     let elements = shape.iter().product::<usize>().max(1);
-    let bytes: Vec<u8> = match array.numbers {
-        Numbers::Bytes(bytes) => bytes,
-        Numbers::Reals(reals) => reals
-            .iter()
-            .enumerate()
-            .map(|(index, number)| {
-                source.values.byte(*number).map_err(|problem| {
-                    let (row, column) = (index / elements, index % elements);
-                    failed(path, format!("array `{name}`: input {row}, number {column}: {problem}"))
-                })
-            })
-            .collect::<Result<_, _>>()?,
+    let mut samples = match array.numbers {
+        Numbers::Bytes(bytes) if source.values.keeps_bytes() => {
+            let inputs = inputs(&bytes, order, shape, elements);
+            Samples { data: Dataset { inputs, labels: Vec::new() }, numbers: Vec::new() }
+        }
+        numbers => encoded(source, &name, inputs(&numbers.reals(), order, shape, elements))?,
     };
-    let inputs: Vec<Vec<u8>> = bytes
-        .chunks_exact(elements)
-        .map(|input| match order {
-            Layout::ChannelsFirst => input.to_vec(),
-            Layout::ChannelsLast => channels_first(input, shape),
-        })
-        .collect();
-    let labels = match read_array(path, Wanted::Labels(source), limit)? {
+    samples.data.labels = match read_array(path, Wanted::Labels(source), limit)? {
         Some((name, array)) => labels(&array)
             .and_then(|labels| {
-                let (found, wanted) = (labels.len(), inputs.len());
+                let (found, wanted) = (labels.len(), samples.data.inputs.len());
                 let problem = || format!("{found} labels for {wanted} inputs");
                 if found == wanted { Ok(labels) } else { Err(problem()) }
             })
             .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
         None => Vec::new(),
     };
-    Ok(Dataset { inputs, labels })
+    Ok(samples)
+}
+
+/// The inputs of an array, each `[channels, height, width]`.
+fn inputs<T: Copy + Default>(
+    array: &[T],
+    order: Layout,
+    shape: Shape,
+    elements: usize,
+) -> Vec<Vec<T>> {
+    let inputs = array.chunks_exact(elements);
+    match order {
+        Layout::ChannelsFirst => inputs.map(<[T]>::to_vec).collect(),
+        Layout::ChannelsLast => inputs.map(|input| channels_first(input, shape)).collect(),
+    }
+}
+
+/// The numbers of array `name`, and their bytes.
+fn encoded(
+    source: &Source<'_>,
+    name: &str,
+    numbers: Vec<Vec<f64>>,
+) -> Result<Samples, DataError> {
+    let encode = |(row, numbers): (usize, &Vec<f64>)| {
+        if row < source.skip {
+            return Ok(Vec::new());
+        }
+        source.values.encode(numbers, source.clamp).map_err(|(index, problem)| {
+            failed(source.path, format!("array `{name}`: input {row}, number {index}: {problem}"))
+        })
+    };
+    let inputs = numbers.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
+    Ok(Samples { data: Dataset { inputs, labels: Vec::new() }, numbers })
 }
 
 fn labels(array: &Array) -> Result<Vec<usize>, String> {
@@ -83,19 +111,6 @@ fn labels(array: &Array) -> Result<Vec<usize>, String> {
             })
             .collect(),
     }
-}
-
-pub(super) fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
-    let (_, array) = read_array(path, Wanted::AnyInputs, usize::MAX)?
-        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    Ok(match array.numbers {
-        Numbers::Bytes(_) => None,
-        Numbers::Reals(reals) => {
-            Some(reals.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-                (low.min(*x), high.max(*x))
-            }))
-        }
-    })
 }
 
 #[derive(Clone, Copy)]
@@ -122,8 +137,6 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     Inputs(&'a Source<'a>),
-    /// As without a name in [`Source::inputs`].
-    AnyInputs,
     Labels(&'a Source<'a>),
 }
 
@@ -143,7 +156,7 @@ impl Wanted<'_> {
             Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
             Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
             Self::Labels(_) => Ok(None),
-            Self::AnyInputs | Self::Inputs(_) => {
+            Self::Inputs(_) => {
                 let labels = match self {
                     Self::Inputs(Source { labels: Labels::Named(name), .. }) => Some(*name),
                     _ => None,
@@ -221,6 +234,8 @@ fn numbers(mut reader: impl Read, limit: usize) -> Result<Array, String> {
         "i8" => reals(&bytes, |b| i64::from_le_bytes(b) as f64),
         "f4" => reals(&bytes, |b| f64::from(f32::from_le_bytes(b))),
         "f8" => reals(&bytes, f64::from_le_bytes),
+        "u8" => reals(&bytes, |b| u64::from_le_bytes(b) as f64),
+        "b1" => reals(&bytes, |[b]: [u8; 1]| f64::from(u8::from(b != 0))),
         _ => {
             return Err(format!(
                 "numbers of type `{}` are not supported; save integers or floats, little-endian",

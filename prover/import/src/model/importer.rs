@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto};
+use assay_graph::{ChannelEncoding, ValueEncoding, Window};
+use tract_onnx::pb::{
+    tensor_proto::DataType, tensor_shape_proto::dimension::Value as Dim, type_proto,
+};
 
 use super::{
     FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function,
@@ -97,7 +100,11 @@ impl<'a> Importer<'a> {
         Ok(graph)
     }
 
-    pub(super) fn add_input(&mut self) -> Result<FloatInput, ImportError> {
+    /// The input; `values` says how its numbers, stored in that shape, become bytes, if not one for one.
+    pub(super) fn add_input(
+        &mut self,
+        values: Option<(ValueEncoding, Shape)>,
+    ) -> Result<FloatInput, ImportError> {
         let graph = self.source.graph()?;
         let mut inputs =
             graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
@@ -136,18 +143,76 @@ impl<'a> Importer<'a> {
             [_, channels, height, width] => [channels, height, width],
             _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
         };
+        let (values, internal) = match values {
+            Some((values, shape)) => (Some(values), shape),
+            None => (None, internal),
+        };
         let order = channels_last.then(|| channels_last_order(internal));
-        let tensor = self.new_tensor(&input.name, internal).map_err(problem)?;
+        let bytes = values.as_ref().map_or(1, |values| values.bytes);
+        if values.as_ref().is_some_and(|values| values.channels.len() != internal[0]) {
+            return Err(problem(format!(
+                "an encoding of another number of channels than the input's {}",
+                internal[0]
+            )));
+        }
+        let stored = [internal[0].saturating_mul(bytes), internal[1], internal[2]];
+        let tensor = self.new_tensor(&input.name, stored).map_err(problem)?;
         self.input = tensor;
+        let decoded = match &values {
+            Some(values) => self.decode(&input.name, tensor, values).map_err(problem)?,
+            None => tensor,
+        };
         let value = Value {
-            tensor,
+            tensor: decoded,
             shape: shape.clone(),
             order: order.clone().map(Rc::new),
             pads: [0; 4],
             dropped: None,
         };
         self.values.insert(input.name.clone(), value);
-        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
+        let integral = is_integer(kind.elem_type);
+        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order, integral, values })
+    }
+
+    /// The layer that makes numbers of the input's bytes.
+    fn decode(
+        &mut self,
+        name: &str,
+        input: FloatTensorId,
+        values: &ValueEncoding,
+    ) -> Result<FloatTensorId, String> {
+        let [_, height, width] = self.tensors[input].shape;
+        let channels = &values.channels;
+        let plain = |encoding: &ChannelEncoding| encoding.scale == 1.0 && encoding.offset == 0.0;
+        if values.bytes == 1 && channels.iter().all(plain) {
+            return Ok(input);
+        }
+        let bias = channels.iter().map(|encoding| encoding.offset);
+        let step = if values.bytes == 1 {
+            let scale = channels.iter().map(|encoding| encoding.scale).collect();
+            Step::Affine { input, scale, bias: bias.collect() }
+        } else {
+            Step::Layer(FloatOp::Conv {
+                input,
+                window: Window::dense([1, 1]),
+                groups: channels.len(),
+                weights: channels
+                    .iter()
+                    .flat_map(|encoding| [256.0, 1.0].map(|byte| (byte * encoding.scale) as f32))
+                    .collect(),
+                bias: bias.map(|offset| offset as f32).collect(),
+                function: Function::Identity,
+            })
+        };
+        let tensor = self.new_tensor(name, [channels.len(), height, width])?;
+        self.producers[tensor] = Some(self.layers.len());
+        self.layers.push(RawLayer {
+            name: name.into(),
+            operator: "Input".into(),
+            output: tensor,
+            step,
+        });
+        Ok(tensor)
     }
 
     /// The input is channels last: the first node that reads it moves the channels to the front.
@@ -386,4 +451,19 @@ pub(super) fn channels_last_order([channels, height, width]: Shape) -> Vec<u32> 
     (0..plane)
         .flat_map(|position| (0..channels).map(move |channel| (channel * plane + position) as u32))
         .collect()
+}
+
+fn is_integer(elem_type: i32) -> bool {
+    matches!(
+        DataType::try_from(elem_type),
+        Ok(DataType::Bool
+            | DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Uint8
+            | DataType::Uint16
+            | DataType::Uint32
+            | DataType::Uint64)
+    )
 }

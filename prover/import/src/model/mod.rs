@@ -32,7 +32,7 @@ pub use function::{Binary, Function, Unary};
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
 
-use assay_graph::{Shape, Window};
+use assay_graph::{Shape, ValueEncoding, Window};
 
 /// Larger files are refused unread.
 const MAX_FILE_BYTES: u64 = 1 << 31;
@@ -139,6 +139,31 @@ pub struct FloatInput {
     /// For files that take channels last: element `i` of the file's input is element `order[i]` of
     /// the graph's `[channels, height, width]` input.
     pub order: Option<Vec<u32>>,
+    /// The file's input takes integers, such as ids.
+    pub integral: bool,
+    /// How the file's numbers become the bytes that the graph takes, where each channel has a scale of
+    /// its own. The graph then takes bytes, more significant ones first, and decodes them in its first
+    /// layers.
+    pub values: Option<ValueEncoding>,
+}
+
+impl FloatInput {
+    /// What the graph takes for the numbers that the file's network takes, both `[channels, height,
+    /// width]`: nothing is rounded, so that the network's results on the numbers themselves can be
+    /// compared.
+    pub fn unrounded(&self, numbers: &[f64]) -> Vec<f32> {
+        let Some(values) = &self.values else {
+            return numbers.iter().map(|number| *number as f32).collect();
+        };
+        let places = (numbers.len() / values.channels.len().max(1)).max(1);
+        let mut bytes = Vec::with_capacity(numbers.len() * values.bytes);
+        for (encoding, numbers) in values.channels.iter().zip(numbers.chunks(places)) {
+            // The least significant byte is a factor of 1, whatever its value.
+            bytes.resize(bytes.len() + (values.bytes - 1) * numbers.len(), 0.0);
+            bytes.extend(numbers.iter().map(|x| ((x - encoding.offset) / encoding.scale) as f32));
+        }
+        bytes
+    }
 }
 
 /// Values of the input or of a layer's output.
@@ -292,9 +317,15 @@ impl FloatOp {
 }
 
 impl FloatGraph {
-    /// Shape of the input, `[channels, height, width]`.
+    /// Shape of the input, `[channels, height, width]`, in bytes.
     pub fn input_shape(&self) -> Shape {
         self.tensors[self.input.tensor].shape
+    }
+
+    /// Shape of the numbers that the file's network takes, `[channels, height, width]`.
+    pub fn value_shape(&self) -> Shape {
+        let shape = self.input_shape();
+        self.input.values.as_ref().map_or(shape, |values| values.value_shape(shape))
     }
 
     /// Number of values of the output.
@@ -397,6 +428,18 @@ impl Model {
         let source = protobuf::Source::parse(content, folder)?;
         let graph = nodes::import(&source, name)?;
         Ok(Self { graph, source })
+    }
+
+    /// The same network over bytes that stand for numbers as `values` says: the graph's first layers
+    /// decode them, folded into what reads them where that is possible.
+    ///
+    /// # Errors
+    /// [`ImportError::Tensor`] when it has another number of channels than the input.
+    pub fn with_values(self, values: ValueEncoding) -> Result<Self, ImportError> {
+        // The plain import may have found that a flat input is an image.
+        let shape = self.graph.value_shape();
+        let graph = nodes::import_with(&self.source, &self.graph.name, Some((values, shape)))?;
+        Ok(Self { graph, source: self.source })
     }
 
     /// The original network, run by tract: independent of this crate's own import.

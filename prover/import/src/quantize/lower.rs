@@ -90,6 +90,7 @@ pub(crate) fn quantize_with_scales(
             map,
             byte_scale: encoding.scale,
             byte_offset: encoding.offset,
+            values: graph.input.values.clone(),
         },
         tensors,
         functions,

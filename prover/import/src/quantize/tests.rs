@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::model::Model;
+use crate::{data::Samples, model::Model};
 use assay_graph::Dataset;
 use assay_graph::Op;
 use assay_testing::shared::shared;
@@ -30,7 +30,9 @@ fn loss(
 ) -> (f64, AccuracyReport) {
     let (rest, calibration) = data.inputs.split_at(data.inputs.len() - calibrate);
     let graph = quantized(model, calibration, encoding);
-    let report = compare(&model.graph, &graph, &rest[..count], &data.labels, &|| {})
+    let data = Dataset { inputs: rest[..count].to_vec(), labels: data.labels[..count].to_vec() };
+    let samples = Samples { data, numbers: Vec::new() };
+    let report = compare(&model.graph, &graph, &samples, &|| {})
         .unwrap_or_else(|error| panic!("{error}"));
     println!("{}: {report:?}, {} table rows", graph.name, graph.table_rows());
     (report.percent(report.float_top1) - report.percent(report.quantized_top1), report)
@@ -190,6 +192,8 @@ fn two_layers() -> FloatGraph {
             name: "x".into(),
             onnx_shape: vec![1, 2, 6, 6],
             order: None,
+            integral: false,
+            values: None,
         },
         tensors: vec![tensor("x", [2, 6, 6]), tensor("hidden", [4, 4, 4]), tensor("y", [3, 1, 1])],
         layers: vec![
