@@ -252,7 +252,6 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
 
 fn text(report: &Report) -> String {
     let [channels, height, width] = report.input_shape;
-    let agree = report.calibration;
     let mut rows = vec![
         ("bundle", format!("{} (secret)", report.output.display())),
         (
