@@ -10,7 +10,7 @@ use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     arithmetic::field::field_to_bytes,
-    graph::QuantizedGraph,
+    graph::{InputPart, QuantizedGraph},
     import::data::{self, DataError, Source, Values},
 };
 use assay_relayer::proving::{InputOpening, InputStore};
@@ -65,7 +65,7 @@ pub(crate) struct ShowArgs {
 #[derive(Args, Clone)]
 pub(crate) struct InputArgs {
     /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX`, or a JSON file: an array of the numbers
-    /// that the float network takes, or {"bytes": [...]}
+    /// that the float network takes, an array for each of its inputs by name, or {"bytes": [...]}
     #[arg(long, value_name = "FILE")]
     pub input: String,
     /// Take numbers outside the input's encoding as its nearest end. Without it they are refused: the
@@ -109,14 +109,13 @@ impl InputArgs {
 
     /// The same, and the numbers that the bytes stand for, unless the file holds bytes.
     pub(crate) fn read_sample(&self, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
-        let (shape, values) = (graph.value_shape(), Values::of(&graph.input));
         let (path, index) = split_index(&self.input);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             return self.read_json(path, graph);
         }
         let clamp = self.clamp;
         // Other inputs of the file do not matter, whatever they hold.
-        let source = Source { skip: index, limit: 1, clamp, ..Source::of(path, shape, values) };
+        let source = Source { skip: index, limit: 1, clamp, ..Source::for_network(path, graph) };
         let mut samples = match data::samples(&source) {
             Err(DataError::Skipped { inputs, .. }) => {
                 bail!("{} has {inputs} inputs, none with index {index}", path.display())
@@ -128,7 +127,7 @@ impl InputArgs {
     }
 
     fn read_json(&self, path: &Path, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
-        let (expected, found, shape, read) = match read_json(path)? {
+        let (expected, found, shape, read) = match read_json(path, &graph.input.parts)? {
             Json::Bytes(bytes) => {
                 let shape = graph.tensors[graph.input.tensor].shape;
                 (shape.iter().product::<usize>(), bytes.len(), shape, (bytes, None))
@@ -166,7 +165,8 @@ enum Json {
     Numbers(Vec<f64>),
 }
 
-fn read_json(path: &Path) -> Result<Json> {
+/// Numbers by the names of `parts`, where there are several inputs, or in their order.
+fn read_json(path: &Path, parts: &[InputPart]) -> Result<Json> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let value: Value =
@@ -179,6 +179,21 @@ fn read_json(path: &Path) -> Result<Json> {
     };
     let mut numbers = Vec::new();
     let Some(bytes) = value.get("bytes") else {
+        if value.is_object() && !parts.is_empty() {
+            for part in parts {
+                let before = numbers.len();
+                let field = value.get(&part.name);
+                field.and_then(|field| flatten(field, &mut numbers)).with_context(|| {
+                    format!("{} has no numbers `{}`", path.display(), part.name)
+                })?;
+                if numbers.len() - before != part.elements {
+                    let (name, wanted) = (&part.name, part.elements);
+                    let found = numbers.len() - before;
+                    bail!("{}: `{name}` has {found} numbers, not {wanted}", path.display());
+                }
+            }
+            return Ok(Json::Numbers(numbers));
+        }
         flatten(&value, &mut numbers).with_context(wrong)?;
         return Ok(Json::Numbers(numbers));
     };

@@ -17,7 +17,7 @@ pub use assay_circuit::Architecture;
 use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, plan};
 use assay_files::Readers;
 use assay_files::{FileError, Kind, envelope};
-use assay_graph::{GraphError, QuantizedGraph, ValueEncoding};
+use assay_graph::{GraphError, InputPart, QuantizedGraph, ValueEncoding};
 use assay_import::model::FinalOperator;
 
 use crate::openings::{BundleId, Marks, Openings, OpeningsError, counter_path};
@@ -117,9 +117,10 @@ struct Body {
     dropped: Vec<FinalOperator>,
     /// What the binary form of the graph's input leaves out.
     values: Option<ValueEncoding>,
+    parts: Vec<InputPart>,
 }
 
-/// As [`BEFORE`] has it: all but the last field.
+/// As [`BEFORE`] has it: all but the last two fields.
 #[derive(Serialize, Deserialize)]
 struct BodyBefore {
     graph: QuantizedGraph,
@@ -133,7 +134,7 @@ struct BodyBefore {
 impl From<BodyBefore> for Body {
     fn from(body: BodyBefore) -> Self {
         let BodyBefore { graph, options, seed, budget, id, dropped } = body;
-        Self { graph, options, seed, budget, id, dropped, values: None }
+        Self { graph, options, seed, budget, id, dropped, values: None, parts: Vec::new() }
     }
 }
 
@@ -217,6 +218,7 @@ impl Bundle {
             id: self.id,
             dropped: self.dropped.clone(),
             values: self.graph.input.values.clone(),
+            parts: self.graph.input.parts.clone(),
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Self::require_free(path)?;
@@ -268,8 +270,8 @@ impl Bundle {
             }
             read => postcard::from_bytes::<Body>(&read?.1).map_err(failed)?,
         };
-        let Body { mut graph, options, seed, budget, id, dropped, values } = body;
-        graph.input.values = values;
+        let Body { mut graph, options, seed, budget, id, dropped, values, parts } = body;
+        (graph.input.values, graph.input.parts) = (values, parts);
         graph.validate()?;
         Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped })
     }

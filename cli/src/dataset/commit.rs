@@ -155,12 +155,14 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     }
     let mut classes = None;
     let input;
+    let mut parts = Vec::new();
     let (shape, item_shape, model) = match args.shape {
         Some(shape) => (shape, shape, None),
         None => {
             let graph = args.network().architecture()?.graph;
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
             let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
+            parts.clone_from(&graph.input.parts);
             input = graph.input;
             (shape, bytes, Some(Values::of(&input)))
         }
@@ -178,6 +180,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         shape,
         values: args.values.choose(model)?,
         clamp: args.values.clamp,
+        parts: &parts,
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,

@@ -94,8 +94,10 @@ impl EncodingArgs {
             Some(values) => Values::Channels(values),
             None => Values::Reals(bytes),
         };
-        let samples =
-            data::samples(&Source { limit, clamp: self.clamp, ..Source::of(path, shape, values) })?;
+        let parts = &model.graph.input.published_parts();
+        let clamp = self.clamp;
+        let source = Source { limit, clamp, parts, ..Source::of(path, shape, values) };
+        let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }
 
@@ -119,7 +121,9 @@ impl EncodingArgs {
         }
         // All of the file, not only what is calibrated on: the ranges shall hold.
         let shape = model.graph.value_shape();
-        let numbers = data::samples(&Source::of(path, shape, Values::Unencoded))?.numbers;
+        let parts = &model.graph.input.published_parts();
+        let source = Source { parts, ..Source::of(path, shape, Values::Unencoded) };
+        let numbers = data::samples(&source)?.numbers;
         if numbers.is_empty() {
             return Ok(InputChoice::Bytes(InputEncoding::UNIT));
         }
@@ -129,7 +133,7 @@ impl EncodingArgs {
             margin: self.value_margin,
             percentile: self.value_percentile,
             range: self.value_range,
-            integral: model.graph.input.integral,
+            integral: model.graph.integral_channels(),
         })?;
         Ok(match choice {
             InputChoice::Channels(values) => {

@@ -10,7 +10,7 @@ use assay_prover::{
     bundle::Bundle,
     circuit::{Cost, RowUse},
     files::atomic_file::{self, Readers},
-    import::data::{self, Source, Values},
+    import::data::{self, Source},
     import::model::Model,
     import::quantize::{
         AccuracyReport, compare,
@@ -124,7 +124,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
         skip: args.skip,
         limit: args.limit,
         clamp: args.clamp,
-        ..Source::of(&args.inputs, input_shape, Values::of(&quantized.input))
+        ..Source::for_network(&args.inputs, quantized)
     })?;
     let data = &samples.data;
     drop(steps);

@@ -20,6 +20,17 @@ pub struct Input {
     /// How real numbers become bytes where each channel has a scale of its own; the bytes stand for
     /// themselves then. `None` where a byte stands for a number as `byte_scale` and `byte_offset` say.
     pub values: Option<ValueEncoding>,
+    /// The file's inputs, one after the other, where it has several; empty where it has one.
+    pub parts: Vec<InputPart>,
+}
+
+/// One of several inputs of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputPart {
+    /// Its name in the file.
+    pub name: String,
+    /// Its numbers, at least one.
+    pub elements: usize,
 }
 
 /// Numbers as integers of one or two bytes, each channel of numbers with its own scale and offset. Of
@@ -172,9 +183,11 @@ struct Published<'a> {
     byte_offset: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     values: Option<ValueEncoding>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<InputPart>,
 }
 
-/// The form of binary files, in which no field can be left out; `values` are kept beside it.
+/// The form of binary files, in which no field can be left out; `values` and `parts` are kept beside it.
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
     tensor: TensorId,
@@ -188,8 +201,8 @@ impl Serialize for Input {
         let Self { tensor, byte_scale, byte_offset, .. } = *self;
         let map = self.map.as_slice().into();
         if serializer.is_human_readable() {
-            let values = self.values.clone();
-            Published { tensor, map, byte_scale, byte_offset, values }.serialize(serializer)
+            let (values, parts) = (self.values.clone(), self.parts.clone());
+            Published { tensor, map, byte_scale, byte_offset, values, parts }.serialize(serializer)
         } else {
             Packed { tensor, map, byte_scale, byte_offset }.serialize(serializer)
         }
@@ -199,12 +212,14 @@ impl Serialize for Input {
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let Published { tensor, map, byte_scale, byte_offset, values } =
+            let Published { tensor, map, byte_scale, byte_offset, values, parts } =
                 Published::deserialize(deserializer)?;
-            return Ok(Self { tensor, map: map.into_owned(), byte_scale, byte_offset, values });
+            let map = map.into_owned();
+            return Ok(Self { tensor, map, byte_scale, byte_offset, values, parts });
         }
         let Packed { tensor, map, byte_scale, byte_offset } = Packed::deserialize(deserializer)?;
-        Ok(Self { tensor, map: map.into_owned(), byte_scale, byte_offset, values: None })
+        let (map, parts) = (map.into_owned(), Vec::new());
+        Ok(Self { tensor, map, byte_scale, byte_offset, values: None, parts })
     }
 }
 
@@ -243,11 +258,18 @@ mod tests {
 
     #[test]
     fn the_published_form_is_as_before_without_values() {
-        let plain =
-            Input { tensor: 0, map: vec![1, 2], byte_scale: 1.0, byte_offset: 0.5, values: None };
+        let plain = Input {
+            tensor: 0,
+            map: vec![1, 2],
+            byte_scale: 1.0,
+            byte_offset: 0.5,
+            values: None,
+            parts: Vec::new(),
+        };
         let text = serde_json::to_string(&plain).expect("text");
         assert_eq!(text, r#"{"tensor":0,"map":[1,2],"byte_scale":1.0,"byte_offset":0.5}"#);
-        let values = Input { values: Some(encoding(2)), ..plain };
+        let parts = vec![InputPart { name: "user".into(), elements: 3 }];
+        let values = Input { values: Some(encoding(2)), parts, ..plain };
         let text = serde_json::to_string(&values).expect("text");
         assert_eq!(serde_json::from_str::<Input>(&text).expect("read"), values);
     }

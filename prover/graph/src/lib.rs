@@ -22,6 +22,7 @@
 //!         byte_scale: 1.0,
 //!         byte_offset: 0.0,
 //!         values: None,
+//!         parts: Vec::new(),
 //!     },
 //!     tensors: vec![tensor("bytes", 0, 255), tensor("logits", -300, 299)],
 //!     functions: vec![FunctionTable {
@@ -64,7 +65,7 @@ use serde::{Deserialize, Serialize};
 pub use dataset::Dataset;
 #[cfg(feature = "executor")]
 pub use executor::{ExecuteError, Execution, Executor, LayerTrace};
-pub use input::{ChannelEncoding, Input, OutsideEncoding, ValueEncoding};
+pub use input::{ChannelEncoding, Input, InputPart, OutsideEncoding, ValueEncoding};
 pub use validate::GraphError;
 
 /// Offset that makes every signed activation cell of the circuit non-negative: all tensor values

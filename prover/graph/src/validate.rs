@@ -138,6 +138,10 @@ impl QuantizedGraph {
             let bytes = || "the bytes of numbers stand for themselves".to_owned();
             values.problem(tensor.shape[0]).or_else(|| (!plain).then(bytes))
         });
+        let numbers = input.values.as_ref().map_or(tensor.shape, |v| v.value_shape(tensor.shape));
+        let parts = input.parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.elements));
+        let fit = input.parts.is_empty() || parts == Some(numbers.iter().product());
+        let problem = problem.or_else(|| (!fit).then(|| "its parts are not all of it".to_owned()));
         problem.map_or(Ok(()), |problem| Err(GraphError::Input(problem)))
     }
 

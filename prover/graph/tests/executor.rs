@@ -48,6 +48,7 @@ fn one_conv(
             byte_scale: 1.0,
             byte_offset: -128.0,
             values: None,
+            parts: Vec::new(),
         },
         tensors: vec![
             tensor("x", input, 128),
@@ -183,7 +184,7 @@ fn one_layer(shape: Shape, output: Shape, map: Vec<i32>, op: Op) -> QuantizedGra
     let layer = |name: &str, output, op| Layer { name: name.into(), output, op };
     QuantizedGraph {
         name: "one".into(),
-        input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None },
+        input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None, parts: Vec::new() },
         tensors: vec![tensor("x", shape), tensor("y", output), tensor("z", [1, 1, 1])],
         functions: vec![FunctionTable {
             name: "identity".into(),

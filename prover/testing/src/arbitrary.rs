@@ -350,7 +350,7 @@ impl Builder {
             });
         QuantizedGraph {
             name: format!("random_{seed}"),
-            input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None },
+            input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None, parts: Vec::new() },
             tensors: tensors.collect(),
             functions: self.functions,
             output: self.layers.len(),

@@ -59,6 +59,7 @@ impl Builder {
                 byte_scale: 1.0,
                 byte_offset: 0.0,
                 values: None,
+            parts: Vec::new(),
             },
             tensors: vec![tensor(shape, -10, 21)],
             functions: vec![relu, identity],

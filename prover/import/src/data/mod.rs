@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::quantize::InputEncoding;
 pub use assay_graph::Dataset;
-use assay_graph::{Input, Shape, ValueEncoding};
+use assay_graph::{Input, InputPart, QuantizedGraph, Shape, ValueEncoding};
 
 /// Why inputs could not be read.
 #[derive(Debug, Error)]
@@ -128,6 +128,9 @@ pub struct Source<'a> {
     /// Whether a number that no byte stands for becomes the nearest one that there is, rather than an
     /// error.
     pub clamp: bool,
+    /// The network's inputs where it has several: an archive may have an array of each one's name,
+    /// instead of one array with the numbers of all.
+    pub parts: &'a [InputPart],
     /// Name of the array of inputs in an archive; by default it is found as [`open`] says.
     pub inputs: Option<&'a str>,
     /// Where labels are, if anywhere.
@@ -297,10 +300,17 @@ pub fn open(
 }
 
 impl<'a> Source<'a> {
+    /// All inputs of a file for a quantized network, as [`Source::of`].
+    pub fn for_network(path: &'a Path, graph: &'a QuantizedGraph) -> Self {
+        let source = Self::of(path, graph.value_shape(), Values::of(&graph.input));
+        Self { parts: &graph.input.parts, ..source }
+    }
+
     /// All inputs of a file, labels found by the usual names, nothing clamped.
     pub fn of(path: &'a Path, shape: Shape, values: Values<'a>) -> Self {
         let labels = Labels::Find;
-        Self { path, shape, values, clamp: false, inputs: None, labels, skip: 0, limit: usize::MAX }
+        let limit = usize::MAX;
+        Self { path, shape, values, clamp: false, parts: &[], inputs: None, labels, skip: 0, limit }
     }
 }
 

@@ -40,6 +40,26 @@ impl Numbers {
 
 pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
+    let mut samples = match read_parts(source)? {
+        Some(samples) => samples,
+        None => read_inputs(source)?,
+    };
+    samples.data.labels = match read_array(path, Wanted::Labels(source), limit)? {
+        Some((name, array)) => labels(&array)
+            .and_then(|labels| {
+                let (found, wanted) = (labels.len(), samples.data.inputs.len());
+                let problem = || format!("{found} labels for {wanted} inputs");
+                if found == wanted { Ok(labels) } else { Err(problem()) }
+            })
+            .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
+        None => Vec::new(),
+    };
+    Ok(samples)
+}
+
+/// The inputs of a network that has one.
+fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
+    let Source { path, shape, limit, .. } = *source;
     let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
     let order = order(&array.shape, shape).ok_or_else(|| DataError::Shape {
@@ -55,17 +75,51 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
         }
         numbers => encoded(source, &name, inputs(&numbers.reals(), order, shape, elements))?,
     };
-    samples.data.labels = match read_array(path, Wanted::Labels(source), limit)? {
-        Some((name, array)) => labels(&array)
-            .and_then(|labels| {
-                let (found, wanted) = (labels.len(), samples.data.inputs.len());
-                let problem = || format!("{found} labels for {wanted} inputs");
-                if found == wanted { Ok(labels) } else { Err(problem()) }
-            })
-            .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
-        None => Vec::new(),
-    };
     Ok(samples)
+}
+
+/// The inputs of a network that has several, where the archive has an array of each one's name.
+fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
+    let Source { path, parts, limit, .. } = *source;
+    if parts.is_empty() || source.inputs.is_some() {
+        return Ok(None);
+    }
+    let present = names(&open(path)?);
+    let (there, missing): (Vec<_>, Vec<_>) =
+        parts.iter().partition(|part| present.contains(&part.name));
+    if there.is_empty() {
+        return Ok(None);
+    }
+    if let Some(part) = missing.first() {
+        let problem = format!("it has no array `{}`, but {}", part.name, listed(&present));
+        return Err(failed(path, problem));
+    }
+    let mut numbers: Vec<Vec<f64>> = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let (name, array) = read_array(path, Wanted::Part(&part.name), limit)?
+            .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
+        let rows = array.shape.first().copied().unwrap_or(0) as usize;
+        let values = array.numbers.reals();
+        if index == 0 {
+            numbers.resize(rows, Vec::new());
+        }
+        if rows != numbers.len() || values.len() != rows.saturating_mul(part.elements) {
+            return Err(failed(
+                path,
+                format!(
+                    "array `{name}` has shape {:?}; {} inputs of {} numbers are wanted",
+                    array.shape,
+                    numbers.len(),
+                    part.elements
+                ),
+            ));
+        }
+        for (input, more) in numbers.iter_mut().zip(values.chunks_exact(part.elements.max(1))) {
+            input.extend_from_slice(more);
+        }
+    }
+    let names = parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("`, `");
+    encoded(source, &names, numbers).map(Some)
 }
 
 /// The inputs of an array, each `[channels, height, width]`.
@@ -137,6 +191,7 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     Inputs(&'a Source<'a>),
+    Part(&'a str),
     Labels(&'a Source<'a>),
 }
 
@@ -152,7 +207,7 @@ impl Wanted<'_> {
             names.find_map(|name| present.iter().find(|array| array == name)).cloned()
         };
         match self {
-            Self::Inputs(Source { inputs: Some(name), .. }) => named(name),
+            Self::Inputs(Source { inputs: Some(name), .. }) | Self::Part(name) => named(name),
             Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
             Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
             Self::Labels(_) => Ok(None),
@@ -179,22 +234,30 @@ fn listed(arrays: &[String]) -> String {
     if names.is_empty() { "no arrays".to_owned() } else { names.join(", ") }
 }
 
+type Archive = ZipArchive<BufReader<File>>;
+
+fn open(path: &Path) -> Result<Archive, DataError> {
+    let file =
+        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))
+}
+
+/// Names of the arrays, sorted.
+fn names(archive: &Archive) -> Vec<String> {
+    let arrays = archive.file_names().filter_map(|entry| entry.strip_suffix(".npy"));
+    let mut names = arrays.map(str::to_owned).collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
 /// The array that is wanted, with its name, its first `limit` rows.
 fn read_array(
     path: &Path,
     wanted: Wanted<'_>,
     limit: usize,
 ) -> Result<Option<(String, Array)>, DataError> {
-    let file =
-        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let mut archive =
-        ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
-    let mut present = archive
-        .file_names()
-        .filter_map(|entry| entry.strip_suffix(".npy"))
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
-    present.sort();
+    let mut archive = open(path)?;
+    let present = names(&archive);
     let Some(name) = wanted.choose(&present).map_err(|problem| failed(path, problem))? else {
         return Ok(None);
     };

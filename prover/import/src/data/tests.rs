@@ -1,7 +1,7 @@
 use std::{fs, io::Write, path::PathBuf};
 
 use super::*;
-use assay_graph::{ChannelEncoding, ValueEncoding};
+use assay_graph::{ChannelEncoding, InputPart, ValueEncoding};
 
 /// A folder of its own for each test, removed at the end.
 struct Folder(PathBuf);
@@ -125,6 +125,30 @@ fn numbers_outside_the_encoding_are_refused_or_clamped() {
 }
 
 #[test]
+fn several_inputs_are_read_by_name() {
+    let folder = Folder::new("parts");
+    let path = folder.file("data.npz");
+    let ids: Vec<u8> = [3i64, 5].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let pairs = npy("|u1", "(2, 2)", &[1, 2, 4, 8]);
+    archive(&path, &[("user.npy", npy("<i8", "(2,)", &ids)), ("pair.npy", pairs.clone())]);
+    let part = |name: &str, elements| InputPart { name: name.into(), elements };
+    let parts = [part("pair", 2), part("user", 1)];
+    let raw = Values::Reals(InputEncoding::RAW);
+    let source = Source { parts: &parts, ..Source::of(&path, [3, 1, 1], raw) };
+    assert_eq!(read(&source).expect("by name").inputs, [[1, 2, 3], [4, 8, 5]]);
+    let refused = |entries: &[(&str, Vec<u8>)], part: &str| {
+        archive(&path, entries);
+        let error = read(&source).expect_err(part).to_string();
+        assert!(error.contains(part), "{error}: {part}");
+    };
+    refused(&[("pair.npy", pairs.clone())], "no array `user`, but `pair`");
+    refused(&[("pair.npy", pairs.clone()), ("user.npy", pairs)], "array `user` has shape [2, 2]");
+    // One array with all numbers.
+    archive(&path, &[("X.npy", npy("|u1", "(1, 3)", &[7, 8, 9]))]);
+    assert_eq!(read(&source).expect("one array").inputs, [[7, 8, 9]]);
+}
+
+#[test]
 fn broken_archives_are_refused() {
     let folder = Folder::new("broken");
     let path = folder.file("data.npz");
@@ -162,6 +186,7 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
         path,
         shape,
         clamp: false,
+        parts: &[],
         values: Values::Bytes,
         inputs: None,
         labels: Labels::Find,

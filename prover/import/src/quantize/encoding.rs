@@ -16,7 +16,7 @@ pub enum InputChoice {
 }
 
 /// What is asked of an encoding.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EncodingOptions {
     /// Bits of a number, 8 to 16. By default 8 where they lose nothing or the input is large, else 16.
     pub bits: Option<u32>,
@@ -26,13 +26,13 @@ pub struct EncodingOptions {
     pub percentile: f64,
     /// The range of all features, instead of what is seen.
     pub range: Option<[f64; 2]>,
-    /// The network's input takes integers: one step is 1.
-    pub integral: bool,
+    /// Which channels take integers: one step of theirs is 1. Channels that are not named take reals.
+    pub integral: Vec<bool>,
 }
 
 impl Default for EncodingOptions {
     fn default() -> Self {
-        Self { bits: None, margin: 0.5, percentile: 100.0, range: None, integral: false }
+        Self { bits: None, margin: 0.5, percentile: 100.0, range: None, integral: Vec::new() }
     }
 }
 
@@ -77,7 +77,8 @@ pub fn choose_encoding(
     if let Some(value) = samples.iter().flatten().find(|value| !value.is_finite()) {
         return Err(QuantizeError::Encoding(format!("a sample holds {value}")));
     }
-    let asked = options.bits.is_some() || options.range.is_some() || options.integral;
+    let integral = options.integral.contains(&true);
+    let asked = options.bits.is_some() || options.range.is_some() || integral;
     if !asked && options.percentile == 100.0 {
         let known = [InputEncoding::UNIT, InputEncoding::RAW, InputEncoding::SYMMETRIC];
         if let Some(exact) = known.into_iter().find(|encoding| is_exact(encoding, samples)) {
@@ -119,6 +120,7 @@ struct Channel {
     high: f64,
     /// The step of which all numbers are multiples, from `low` on, if there is one.
     step: Option<f64>,
+    integral: bool,
 }
 
 impl Channel {
@@ -134,8 +136,9 @@ impl Channel {
         let kept = &values[cut.min(values.len() / 2)..values.len() - cut.min(values.len() / 2)];
         let ends = (kept.first().copied().unwrap_or(0.0), kept.last().copied().unwrap_or(0.0));
         let (low, high) = options.range.map_or(ends, |[low, high]| (low, high));
-        let step = if options.integral { Some(1.0) } else { common_step(kept, low) };
-        Self { low, high, step }
+        let integral = options.integral.get(channel).copied().unwrap_or(false);
+        let step = if integral { Some(1.0) } else { common_step(kept, low) };
+        Self { low, high, step, integral }
     }
 
     /// The step, where all numbers fit `bits` bits in steps of it.
@@ -147,7 +150,7 @@ impl Channel {
     fn encoding(&self, bits: u32, options: &EncodingOptions) -> Option<ChannelEncoding> {
         let (most, width) = (most(bits), self.high - self.low);
         let margin = if options.range.is_some() { 0.0 } else { options.margin };
-        if options.integral {
+        if self.integral {
             // What counts or names things starts at 0.
             let low = if self.low >= 0.0 { 0.0 } else { self.low - (margin * width).ceil() };
             let needed = self.high - low;
@@ -271,7 +274,7 @@ mod tests {
 
     #[test]
     fn integers_are_exact_from_zero_on() {
-        let options = EncodingOptions { integral: true, ..EncodingOptions::default() };
+        let options = EncodingOptions { integral: vec![true; 2], ..EncodingOptions::default() };
         let encoding = channels(&[[3.0, 4.0], [7.0, 30_000.0]], &options);
         assert_eq!((encoding.channels[0].scale, encoding.channels[0].offset), (1.0, 0.0));
         assert_eq!(encoding.decode(&encoding.encode(&[5.0, 29_999.0], false).expect("inside")), [

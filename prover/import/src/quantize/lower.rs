@@ -91,6 +91,7 @@ pub(crate) fn quantize_with_scales(
             byte_scale: encoding.scale,
             byte_offset: encoding.offset,
             values: graph.input.values.clone(),
+            parts: graph.input.published_parts(),
         },
         tensors,
         functions,
