@@ -3,12 +3,11 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto};
-
 use super::{
-    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function,
-    ImportError, Shape,
+    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
+    ImportOptions, Shape,
     constant::Constant,
+    ends,
     fusion::{RawLayer, Step, fuse},
     protobuf::{Node, Source},
     shapes::element_count,
@@ -56,7 +55,13 @@ pub(super) struct Importer<'a> {
     /// Functions of each tensor.
     functions: HashMap<FloatTensorId, Vec<usize>>,
     elements: usize,
-    input: FloatTensorId,
+    pub input: FloatTensorId,
+    /// ONNX data type of values, where it is not float.
+    pub kinds: HashMap<String, i32>,
+    /// Inputs that the file takes at once; one of them is read.
+    pub batch: usize,
+    /// What a user should know of the import.
+    pub notes: Vec<String>,
 }
 
 impl<'a> Importer<'a> {
@@ -79,6 +84,9 @@ impl<'a> Importer<'a> {
             functions: HashMap::new(),
             elements: 0,
             input: 0,
+            kinds: HashMap::new(),
+            batch: 1,
+            notes: Vec::new(),
         })
     }
 
@@ -87,105 +95,17 @@ impl<'a> Importer<'a> {
         self,
         mut input: FloatInput,
         name: &str,
+        options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
-        let (output, dropped) = self.find_output()?;
+        let (output, dropped) = ends::output(&self, options)?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
-        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output, dropped };
+        let notes = self.notes;
+        let name = name.into();
+        let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
         graph.separate_input();
         Ok(graph)
-    }
-
-    pub(super) fn add_input(&mut self) -> Result<FloatInput, ImportError> {
-        let graph = self.source.graph()?;
-        let mut inputs =
-            graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
-        let (Some(input), None) = (inputs.next(), inputs.next()) else {
-            return Err(ImportError::Graph("exactly one input is supported".into()));
-        };
-        let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
-        let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
-        let Some(type_proto::Value::TensorType(kind)) = kind else {
-            return Err(problem("the input has no tensor type".into()));
-        };
-        let dims = kind.shape.as_ref().map_or(&[][..], |shape| shape.dim.as_slice());
-        let mut shape = Vec::with_capacity(dims.len());
-        for (axis, dim) in dims.iter().enumerate() {
-            shape.push(match &dim.value {
-                Some(Dim::DimValue(size)) if *size > 0 => *size as usize,
-                // A free batch size becomes one.
-                _ if axis == 0 => 1,
-                _ => {
-                    return Err(problem(format!(
-                        "axis {axis} of the input has no fixed size; export with a fixed input shape"
-                    )));
-                }
-            });
-        }
-        element_count(&shape).map_err(problem)?;
-        if shape.len() > 1 && shape[0] != 1 {
-            return Err(problem(format!("the batch of {shape:?} must be 1; export with batch 1")));
-        }
-        let channels_last = shape.len() == 4 && self.starts_with_channels_first(&input.name);
-        let internal = match *shape.as_slice() {
-            [features] => [features, 1, 1],
-            [_, features] => [features, 1, 1],
-            [_, channels, length] => [channels, 1, length],
-            [_, height, width, channels] if channels_last => [channels, height, width],
-            [_, channels, height, width] => [channels, height, width],
-            _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
-        };
-        let order = channels_last.then(|| channels_last_order(internal));
-        let tensor = self.new_tensor(&input.name, internal).map_err(problem)?;
-        self.input = tensor;
-        let value = Value {
-            tensor,
-            shape: shape.clone(),
-            order: order.clone().map(Rc::new),
-            pads: [0; 4],
-            dropped: None,
-        };
-        self.values.insert(input.name.clone(), value);
-        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
-    }
-
-    /// The input is channels last: the first node that reads it moves the channels to the front.
-    fn starts_with_channels_first(&self, input: &str) -> bool {
-        let readers = self.source.proto.graph.iter().flat_map(|graph| &graph.node);
-        let first = readers.map(Node::new).find(|node| node.input(0) == Some(input));
-        first.is_some_and(|node| {
-            node.operator() == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2])
-        })
-    }
-
-    /// The logits, and what the file has after them.
-    fn find_output(&self) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
-        let graph = self.source.graph()?;
-        let [output] = graph.output.as_slice() else {
-            return Err(ImportError::Graph(format!(
-                "{} outputs; export the network with the logits as its only output",
-                graph.output.len()
-            )));
-        };
-        let problem =
-            |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
-        let value = self
-            .values
-            .get(&output.name)
-            .ok_or_else(|| problem("the output does not depend on the input".into()))?;
-        let shape = self.tensors[value.tensor].shape;
-        if shape[1] != 1 || shape[2] != 1 || value.order.is_some() || value.pads != [0; 4] {
-            return Err(problem(format!(
-                "the output has shape {:?}; a vector of logits for one input is needed",
-                value.shape
-            )));
-        }
-        if value.tensor == self.input {
-            return Err(problem("the network has no layers".into()));
-        }
-        let dropped = value.dropped.as_ref().map(|dropped| dropped.operators.clone());
-        Ok((value.tensor, dropped.unwrap_or_default()))
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
@@ -283,6 +203,18 @@ impl<'a> Importer<'a> {
         let name = self.fresh_output(node, 0)?;
         self.reserve(value.values.len()).map_err(|problem| node.error(problem))?;
         self.constants.insert(name, Rc::new(value));
+        Ok(())
+    }
+
+    /// As [`Self::bind_constant`] for output `index`, of a constant that is kept already.
+    pub(super) fn bind_constant_output(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        value: Rc<Constant>,
+    ) -> Result<(), ImportError> {
+        let name = self.fresh_output(node, index)?;
+        self.constants.insert(name, value);
         Ok(())
     }
 
