@@ -132,9 +132,12 @@ impl InputArgs {
                 let shape = graph.tensors[graph.input.tensor].shape;
                 (shape.iter().product::<usize>(), bytes.len(), shape, (bytes, None))
             }
-            Json::Numbers(numbers) => {
+            Json::Numbers(mut numbers) => {
                 let shape = graph.value_shape();
                 let count = shape.iter().product::<usize>();
+                if let Some(order) = graph.input.order.as_ref().filter(|_| numbers.len() == count) {
+                    numbers = order.stored(shape, &numbers);
+                }
                 let wanted = if numbers.len() == count { numbers.as_slice() } else { &[] };
                 let bytes = Values::of(&graph.input)
                     .encode(wanted, self.clamp)

@@ -17,7 +17,7 @@ pub use assay_circuit::Architecture;
 use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, plan};
 use assay_files::Readers;
 use assay_files::{FileError, Kind, envelope};
-use assay_graph::{GraphError, InputPart, QuantizedGraph, ValueEncoding};
+use assay_graph::{GraphError, InputOrder, InputPart, QuantizedGraph, ValueEncoding};
 use assay_import::model::FinalOperator;
 
 use crate::openings::{BundleId, Marks, Openings, OpeningsError, counter_path};
@@ -118,9 +118,10 @@ struct Body {
     /// What the binary form of the graph's input leaves out.
     values: Option<ValueEncoding>,
     parts: Vec<InputPart>,
+    order: Option<InputOrder>,
 }
 
-/// As [`BEFORE`] has it: all but the last two fields.
+/// As [`BEFORE`] has it: all but the last three fields.
 #[derive(Serialize, Deserialize)]
 struct BodyBefore {
     graph: QuantizedGraph,
@@ -134,7 +135,8 @@ struct BodyBefore {
 impl From<BodyBefore> for Body {
     fn from(body: BodyBefore) -> Self {
         let BodyBefore { graph, options, seed, budget, id, dropped } = body;
-        Self { graph, options, seed, budget, id, dropped, values: None, parts: Vec::new() }
+        let (values, parts, order) = (None, Vec::new(), None);
+        Self { graph, options, seed, budget, id, dropped, values, parts, order }
     }
 }
 
@@ -219,6 +221,7 @@ impl Bundle {
             dropped: self.dropped.clone(),
             values: self.graph.input.values.clone(),
             parts: self.graph.input.parts.clone(),
+            order: self.graph.input.order.clone(),
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Self::require_free(path)?;
@@ -270,8 +273,8 @@ impl Bundle {
             }
             read => postcard::from_bytes::<Body>(&read?.1).map_err(failed)?,
         };
-        let Body { mut graph, options, seed, budget, id, dropped, values, parts } = body;
-        (graph.input.values, graph.input.parts) = (values, parts);
+        let Body { mut graph, options, seed, budget, id, dropped, values, parts, order } = body;
+        (graph.input.values, graph.input.parts, graph.input.order) = (values, parts, order);
         graph.validate()?;
         Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped })
     }

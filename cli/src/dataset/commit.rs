@@ -155,7 +155,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     }
     let mut classes = None;
     let input;
-    let mut parts = Vec::new();
+    let (mut parts, mut order) = (Vec::new(), None);
     let (shape, item_shape, model) = match args.shape {
         Some(shape) => (shape, shape, None),
         None => {
@@ -163,6 +163,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
             let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
             parts.clone_from(&graph.input.parts);
+            order.clone_from(&graph.input.order);
             input = graph.input;
             (shape, bytes, Some(Values::of(&input)))
         }
@@ -181,6 +182,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         values: args.values.choose(model)?,
         clamp: args.values.clamp,
         parts: &parts,
+        order: order.as_ref(),
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,

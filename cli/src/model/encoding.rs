@@ -96,7 +96,9 @@ impl EncodingArgs {
         };
         let parts = &model.graph.input.published_parts();
         let clamp = self.clamp;
-        let source = Source { limit, clamp, parts, ..Source::of(path, shape, values) };
+        let order = model.graph.published_order();
+        let order = order.as_ref();
+        let source = Source { limit, clamp, parts, order, ..Source::of(path, shape, values) };
         let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }
@@ -122,7 +124,8 @@ impl EncodingArgs {
         // All of the file, not only what is calibrated on: the ranges shall hold.
         let shape = model.graph.value_shape();
         let parts = &model.graph.input.published_parts();
-        let source = Source { parts, ..Source::of(path, shape, Values::Unencoded) };
+        let order = model.graph.published_order();
+        let source = Source { parts, order: order.as_ref(), ..Source::of(path, shape, Values::Unencoded) };
         let numbers = data::samples(&source)?.numbers;
         if numbers.is_empty() {
             return Ok(InputChoice::Bytes(InputEncoding::UNIT));

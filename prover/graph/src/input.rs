@@ -22,6 +22,55 @@ pub struct Input {
     pub values: Option<ValueEncoding>,
     /// The file's inputs, one after the other, where it has several; empty where it has one.
     pub parts: Vec<InputPart>,
+    /// How the file's numbers lie in the input, where that is not `[channels, height, width]` row by
+    /// row, and inputs are given in the file's order.
+    pub order: Option<InputOrder>,
+}
+
+/// Where the numbers of a file's input lie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputOrder {
+    /// The file has `[height, width, channels]`, as a sequence of vectors has it.
+    ChannelsLast,
+    /// Number `i` of the file is number `order[i]`.
+    Listed(Vec<u32>),
+}
+
+impl InputOrder {
+    /// Where each number of the file lies in an input of `shape`.
+    pub fn places(&self, [channels, height, width]: Shape) -> Vec<u32> {
+        let plane = height * width;
+        match self {
+            Self::ChannelsLast => (0..plane)
+                .flat_map(|place| (0..channels).map(move |channel| (channel * plane + place) as u32))
+                .collect(),
+            Self::Listed(order) => order.clone(),
+        }
+    }
+
+    /// The numbers of an input, given in the file's order.
+    pub fn stored(&self, shape: Shape, numbers: &[f64]) -> Vec<f64> {
+        let mut stored = vec![0.0; numbers.len()];
+        for (place, number) in self.places(shape).into_iter().zip(numbers) {
+            if let Some(stored) = stored.get_mut(place as usize) {
+                *stored = *number;
+            }
+        }
+        stored
+    }
+
+    /// Whether each place of `count` has one number.
+    pub(crate) fn is_complete(&self, count: usize) -> bool {
+        let Self::Listed(order) = self else { return true };
+        let mut seen = vec![false; count];
+        for place in order {
+            if let Some(seen) = seen.get_mut(*place as usize) {
+                *seen = true;
+            }
+        }
+        order.len() == count && seen.iter().all(|seen| *seen)
+    }
 }
 
 /// One of several inputs of a network.
@@ -185,9 +234,11 @@ struct Published<'a> {
     values: Option<ValueEncoding>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<InputPart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<InputOrder>,
 }
 
-/// The form of binary files, in which no field can be left out; `values` and `parts` are kept beside it.
+/// The form of binary files, in which no field can be left out: the last three are kept beside it.
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
     tensor: TensorId,
@@ -201,8 +252,10 @@ impl Serialize for Input {
         let Self { tensor, byte_scale, byte_offset, .. } = *self;
         let map = self.map.as_slice().into();
         if serializer.is_human_readable() {
-            let (values, parts) = (self.values.clone(), self.parts.clone());
-            Published { tensor, map, byte_scale, byte_offset, values, parts }.serialize(serializer)
+            let (values, parts, order) =
+                (self.values.clone(), self.parts.clone(), self.order.clone());
+            Published { tensor, map, byte_scale, byte_offset, values, parts, order }
+                .serialize(serializer)
         } else {
             Packed { tensor, map, byte_scale, byte_offset }.serialize(serializer)
         }
@@ -212,14 +265,14 @@ impl Serialize for Input {
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let Published { tensor, map, byte_scale, byte_offset, values, parts } =
+            let Published { tensor, map, byte_scale, byte_offset, values, parts, order } =
                 Published::deserialize(deserializer)?;
             let map = map.into_owned();
-            return Ok(Self { tensor, map, byte_scale, byte_offset, values, parts });
+            return Ok(Self { tensor, map, byte_scale, byte_offset, values, parts, order });
         }
         let Packed { tensor, map, byte_scale, byte_offset } = Packed::deserialize(deserializer)?;
         let (map, parts) = (map.into_owned(), Vec::new());
-        Ok(Self { tensor, map, byte_scale, byte_offset, values: None, parts })
+        Ok(Self { tensor, map, byte_scale, byte_offset, values: None, parts, order: None })
     }
 }
 
@@ -265,13 +318,28 @@ mod tests {
             byte_offset: 0.5,
             values: None,
             parts: Vec::new(),
+            order: None,
         };
         let text = serde_json::to_string(&plain).expect("text");
         assert_eq!(text, r#"{"tensor":0,"map":[1,2],"byte_scale":1.0,"byte_offset":0.5}"#);
         let parts = vec![InputPart { name: "user".into(), elements: 3 }];
-        let values = Input { values: Some(encoding(2)), parts, ..plain };
+        let order = Some(InputOrder::ChannelsLast);
+        let values = Input { values: Some(encoding(2)), parts, order, ..plain };
         let text = serde_json::to_string(&values).expect("text");
         assert_eq!(serde_json::from_str::<Input>(&text).expect("read"), values);
+    }
+
+    #[test]
+    fn numbers_of_a_file_find_their_places() {
+        let shape = [2, 1, 3];
+        // A sequence of three vectors of two numbers.
+        let numbers = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0];
+        let stored = InputOrder::ChannelsLast.stored(shape, &numbers);
+        assert_eq!(stored, [1.0, 2.0, 3.0, 10.0, 20.0, 30.0]);
+        let listed = InputOrder::Listed(InputOrder::ChannelsLast.places(shape));
+        assert_eq!(listed.stored(shape, &numbers), stored);
+        assert!(listed.is_complete(6) && !listed.is_complete(7));
+        assert!(!InputOrder::Listed(vec![0, 0]).is_complete(2));
     }
 
     #[test]

@@ -38,10 +38,14 @@ impl Case {
         let path = folder.join("calib.npz");
         let shape = model.graph.value_shape();
         let failed = |error: &dyn std::fmt::Display| -> ! { panic!("{name}: {error}") };
-        let numbers = data::samples(&Source::of(&path, shape, Values::Unencoded))
+        let parts = model.graph.input.published_parts();
+        let order = model.graph.published_order();
+        let order = order.as_ref();
+        let source = |values| Source { parts: &parts, order, ..Source::of(&path, shape, values) };
+        let numbers = data::samples(&source(Values::Unencoded))
             .unwrap_or_else(|error| failed(&error))
             .numbers;
-        let integral = model.graph.input.integral;
+        let integral = model.graph.integral_channels();
         let encoding = EncodingOptions { integral, ..EncodingOptions::default() };
         let choice = choose_encoding(&numbers, shape, &encoding);
         let (model, bytes) = match choice.unwrap_or_else(|error| failed(&error)) {
@@ -55,8 +59,8 @@ impl Case {
             Some(values) => Values::Channels(values),
             None => Values::Reals(bytes),
         };
-        let calibration = data::samples(&Source::of(&path, shape, values))
-            .unwrap_or_else(|error| failed(&error));
+        let calibration =
+            data::samples(&source(values)).unwrap_or_else(|error| failed(&error));
         let inputs = &calibration.data.inputs;
         let graph =
             calibrate_and_quantize(&model.graph, &bytes, inputs, &QuantizeOptions::default())
@@ -71,8 +75,7 @@ impl Case {
     }
 
     fn test(&self) -> Result<Samples, DataError> {
-        let values = Values::of(&self.graph.input);
-        data::samples(&Source::of(&self.folder.join("test.npz"), self.graph.value_shape(), values))
+        data::samples(&Source::for_network(&self.folder.join("test.npz"), &self.graph))
     }
 
     /// Outputs of each test input, as real numbers.

@@ -60,6 +60,7 @@ impl Builder {
                 byte_offset: 0.0,
                 values: None,
             parts: Vec::new(),
+            order: None,
             },
             tensors: vec![tensor(shape, -10, 21)],
             functions: vec![relu, identity],

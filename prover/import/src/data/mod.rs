@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::quantize::InputEncoding;
 pub use assay_graph::Dataset;
-use assay_graph::{Input, InputPart, QuantizedGraph, Shape, ValueEncoding};
+use assay_graph::{Input, InputOrder, InputPart, QuantizedGraph, Shape, ValueEncoding};
 
 /// Why inputs could not be read.
 #[derive(Debug, Error)]
@@ -128,6 +128,8 @@ pub struct Source<'a> {
     /// Whether a number that no byte stands for becomes the nearest one that there is, rather than an
     /// error.
     pub clamp: bool,
+    /// How the numbers of a file lie in the input, where they come in the order of the network's file.
+    pub order: Option<&'a InputOrder>,
     /// The network's inputs where it has several: an archive may have an array of each one's name,
     /// instead of one array with the numbers of all.
     pub parts: &'a [InputPart],
@@ -303,14 +305,15 @@ impl<'a> Source<'a> {
     /// All inputs of a file for a quantized network, as [`Source::of`].
     pub fn for_network(path: &'a Path, graph: &'a QuantizedGraph) -> Self {
         let source = Self::of(path, graph.value_shape(), Values::of(&graph.input));
-        Self { parts: &graph.input.parts, ..source }
+        Self { parts: &graph.input.parts, order: graph.input.order.as_ref(), ..source }
     }
 
     /// All inputs of a file, labels found by the usual names, nothing clamped.
     pub fn of(path: &'a Path, shape: Shape, values: Values<'a>) -> Self {
         let labels = Labels::Find;
         let limit = usize::MAX;
-        Self { path, shape, values, clamp: false, parts: &[], inputs: None, labels, skip: 0, limit }
+        let (clamp, order, parts, inputs, skip) = (false, None, &[][..], None, 0);
+        Self { path, shape, values, clamp, order, parts, inputs, labels, skip, limit }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use zip::ZipArchive;
 
 use super::{DataError, Dataset, Labels, Samples, Source, channels_first, label_from};
-use assay_graph::Shape;
+use assay_graph::{InputOrder, Shape};
 
 /// Bound on the numbers read from one array.
 const MAX_NUMBERS: u64 = 1 << 30;
@@ -39,7 +39,7 @@ impl Numbers {
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
-    let Source { path, shape, limit, .. } = *source;
+    let Source { path, limit, .. } = *source;
     let mut samples = match read_parts(source)? {
         Some(samples) => samples,
         None => read_inputs(source)?,
@@ -62,18 +62,23 @@ fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
     let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    let order = order(&array.shape, shape).ok_or_else(|| DataError::Shape {
+    let wrong = || DataError::Shape {
         path: path.to_owned(),
         actual: array.shape.clone(),
         expected: shape,
-    })?;
+    };
+    let order = match source.order {
+        Some(order) => listed_order(&array.shape, shape, order),
+        None => order(&array.shape, shape),
+    };
+    let order = order.ok_or_else(wrong)?;
     let elements = shape.iter().product::<usize>().max(1);
-    let mut samples = match array.numbers {
+    let samples = match array.numbers {
         Numbers::Bytes(bytes) if source.values.keeps_bytes() => {
-            let inputs = inputs(&bytes, order, shape, elements);
+            let inputs = inputs(&bytes, &order, shape, elements);
             Samples { data: Dataset { inputs, labels: Vec::new() }, numbers: Vec::new() }
         }
-        numbers => encoded(source, &name, inputs(&numbers.reals(), order, shape, elements))?,
+        numbers => encoded(source, &name, inputs(&numbers.reals(), &order, shape, elements))?,
     };
     Ok(samples)
 }
@@ -125,12 +130,21 @@ fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
 /// The inputs of an array, each `[channels, height, width]`.
 fn inputs<T: Copy + Default>(
     array: &[T],
-    order: Layout,
+    order: &Layout,
     shape: Shape,
     elements: usize,
 ) -> Vec<Vec<T>> {
     let inputs = array.chunks_exact(elements);
     match order {
+        Layout::Listed(places) => inputs
+            .map(|input| {
+                let mut stored = vec![T::default(); input.len()];
+                for (place, element) in places.iter().zip(input) {
+                    stored[*place as usize] = *element;
+                }
+                stored
+            })
+            .collect(),
         Layout::ChannelsFirst => inputs.map(<[T]>::to_vec).collect(),
         Layout::ChannelsLast => inputs.map(|input| channels_first(input, shape)).collect(),
     }
@@ -167,10 +181,27 @@ fn labels(array: &Array) -> Result<Vec<usize>, String> {
     }
 }
 
-#[derive(Clone, Copy)]
 enum Layout {
     ChannelsFirst,
     ChannelsLast,
+    /// Number `i` of the array's inputs is number `places[i]`.
+    Listed(Vec<u32>),
+}
+
+/// How an array holds inputs of a network whose file has another order: in that order, unless its shape
+/// says that it is `[channels, height, width]`.
+fn listed_order(array: &[u64], shape: Shape, order: &InputOrder) -> Option<Layout> {
+    let [channels, height, width] = shape.map(|size| size as u64);
+    let given = array.get(1..)?;
+    let squeeze =
+        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
+    let last = squeeze(&[height, width, channels]);
+    if given == [channels, height, width] && squeeze(given) != last {
+        return Some(Layout::ChannelsFirst);
+    }
+    (given.iter().try_fold(1u64, |count, size| count.checked_mul(*size))
+        == Some(channels * height * width))
+        .then(|| Layout::Listed(order.places(shape)))
 }
 
 /// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.
@@ -207,7 +238,8 @@ impl Wanted<'_> {
             names.find_map(|name| present.iter().find(|array| array == name)).cloned()
         };
         match self {
-            Self::Inputs(Source { inputs: Some(name), .. }) | Self::Part(name) => named(name),
+            Self::Inputs(Source { inputs: Some(name), .. }) => named(name),
+            Self::Part(name) => named(name),
             Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
             Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
             Self::Labels(_) => Ok(None),

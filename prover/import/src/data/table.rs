@@ -69,6 +69,9 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
                 numbers.push(number);
             }
         }
+        if let Some(order) = source.order {
+            numbers = order.stored(source.shape, &numbers);
+        }
         let encode = || source.values.encode(&numbers, source.clamp);
         let is_wanted = samples.numbers.len() >= source.skip;
         let bytes = if is_wanted { encode() } else { Ok(Vec::new()) };

@@ -186,6 +186,7 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
         path,
         shape,
         clamp: false,
+        order: None,
         parts: &[],
         values: Values::Bytes,
         inputs: None,

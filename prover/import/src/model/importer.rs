@@ -3,15 +3,11 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use assay_graph::{ChannelEncoding, ValueEncoding, Window};
-use tract_onnx::pb::{
-    tensor_proto::DataType, tensor_shape_proto::dimension::Value as Dim, type_proto,
-};
-
 use super::{
-    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function,
-    ImportError, Shape,
+    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
+    ImportOptions, Shape,
     constant::Constant,
+    ends,
     fusion::{RawLayer, Step, fuse},
     protobuf::{Node, Source},
     shapes::element_count,
@@ -59,7 +55,13 @@ pub(super) struct Importer<'a> {
     /// Functions of each tensor.
     functions: HashMap<FloatTensorId, Vec<usize>>,
     elements: usize,
-    input: FloatTensorId,
+    pub input: FloatTensorId,
+    /// ONNX data type of values, where it is not float.
+    pub kinds: HashMap<String, i32>,
+    /// Inputs that the file takes at once; one of them is read.
+    pub batch: usize,
+    /// What a user should know of the import.
+    pub notes: Vec<String>,
 }
 
 impl<'a> Importer<'a> {
@@ -82,6 +84,9 @@ impl<'a> Importer<'a> {
             functions: HashMap::new(),
             elements: 0,
             input: 0,
+            kinds: HashMap::new(),
+            batch: 1,
+            notes: Vec::new(),
         })
     }
 
@@ -90,167 +95,17 @@ impl<'a> Importer<'a> {
         self,
         mut input: FloatInput,
         name: &str,
+        options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
-        let (output, dropped) = self.find_output()?;
+        let (output, dropped) = ends::output(&self, options)?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
-        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output, dropped };
+        let notes = self.notes;
+        let name = name.into();
+        let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
         graph.separate_input();
         Ok(graph)
-    }
-
-    /// The input; `values` says how its numbers, stored in that shape, become bytes, if not one for one.
-    pub(super) fn add_input(
-        &mut self,
-        values: Option<(ValueEncoding, Shape)>,
-    ) -> Result<FloatInput, ImportError> {
-        let graph = self.source.graph()?;
-        let mut inputs =
-            graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
-        let (Some(input), None) = (inputs.next(), inputs.next()) else {
-            return Err(ImportError::Graph("exactly one input is supported".into()));
-        };
-        let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
-        let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
-        let Some(type_proto::Value::TensorType(kind)) = kind else {
-            return Err(problem("the input has no tensor type".into()));
-        };
-        let dims = kind.shape.as_ref().map_or(&[][..], |shape| shape.dim.as_slice());
-        let mut shape = Vec::with_capacity(dims.len());
-        for (axis, dim) in dims.iter().enumerate() {
-            shape.push(match &dim.value {
-                Some(Dim::DimValue(size)) if *size > 0 => *size as usize,
-                // A free batch size becomes one.
-                _ if axis == 0 => 1,
-                _ => {
-                    return Err(problem(format!(
-                        "axis {axis} of the input has no fixed size; export with a fixed input shape"
-                    )));
-                }
-            });
-        }
-        element_count(&shape).map_err(problem)?;
-        if shape.len() > 1 && shape[0] != 1 {
-            return Err(problem(format!("the batch of {shape:?} must be 1; export with batch 1")));
-        }
-        let channels_last = shape.len() == 4 && self.starts_with_channels_first(&input.name);
-        let internal = match *shape.as_slice() {
-            [features] => [features, 1, 1],
-            [_, features] => [features, 1, 1],
-            [_, channels, length] => [channels, 1, length],
-            [_, height, width, channels] if channels_last => [channels, height, width],
-            [_, channels, height, width] => [channels, height, width],
-            _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
-        };
-        let (values, internal) = match values {
-            Some((values, shape)) => (Some(values), shape),
-            None => (None, internal),
-        };
-        let order = channels_last.then(|| channels_last_order(internal));
-        let bytes = values.as_ref().map_or(1, |values| values.bytes);
-        if values.as_ref().is_some_and(|values| values.channels.len() != internal[0]) {
-            return Err(problem(format!(
-                "an encoding of another number of channels than the input's {}",
-                internal[0]
-            )));
-        }
-        let stored = [internal[0].saturating_mul(bytes), internal[1], internal[2]];
-        let tensor = self.new_tensor(&input.name, stored).map_err(problem)?;
-        self.input = tensor;
-        let decoded = match &values {
-            Some(values) => self.decode(&input.name, tensor, values).map_err(problem)?,
-            None => tensor,
-        };
-        let value = Value {
-            tensor: decoded,
-            shape: shape.clone(),
-            order: order.clone().map(Rc::new),
-            pads: [0; 4],
-            dropped: None,
-        };
-        self.values.insert(input.name.clone(), value);
-        let integral = is_integer(kind.elem_type);
-        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order, integral, values })
-    }
-
-    /// The layer that makes numbers of the input's bytes.
-    fn decode(
-        &mut self,
-        name: &str,
-        input: FloatTensorId,
-        values: &ValueEncoding,
-    ) -> Result<FloatTensorId, String> {
-        let [_, height, width] = self.tensors[input].shape;
-        let channels = &values.channels;
-        let plain = |encoding: &ChannelEncoding| encoding.scale == 1.0 && encoding.offset == 0.0;
-        if values.bytes == 1 && channels.iter().all(plain) {
-            return Ok(input);
-        }
-        let bias = channels.iter().map(|encoding| encoding.offset);
-        let step = if values.bytes == 1 {
-            let scale = channels.iter().map(|encoding| encoding.scale).collect();
-            Step::Affine { input, scale, bias: bias.collect() }
-        } else {
-            Step::Layer(FloatOp::Conv {
-                input,
-                window: Window::dense([1, 1]),
-                groups: channels.len(),
-                weights: channels
-                    .iter()
-                    .flat_map(|encoding| [256.0, 1.0].map(|byte| (byte * encoding.scale) as f32))
-                    .collect(),
-                bias: bias.map(|offset| offset as f32).collect(),
-                function: Function::Identity,
-            })
-        };
-        let tensor = self.new_tensor(name, [channels.len(), height, width])?;
-        self.producers[tensor] = Some(self.layers.len());
-        self.layers.push(RawLayer {
-            name: name.into(),
-            operator: "Input".into(),
-            output: tensor,
-            step,
-        });
-        Ok(tensor)
-    }
-
-    /// The input is channels last: the first node that reads it moves the channels to the front.
-    fn starts_with_channels_first(&self, input: &str) -> bool {
-        let readers = self.source.proto.graph.iter().flat_map(|graph| &graph.node);
-        let first = readers.map(Node::new).find(|node| node.input(0) == Some(input));
-        first.is_some_and(|node| {
-            node.operator() == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2])
-        })
-    }
-
-    /// The logits, and what the file has after them.
-    fn find_output(&self) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
-        let graph = self.source.graph()?;
-        let [output] = graph.output.as_slice() else {
-            return Err(ImportError::Graph(format!(
-                "{} outputs; export the network with the logits as its only output",
-                graph.output.len()
-            )));
-        };
-        let problem =
-            |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
-        let value = self
-            .values
-            .get(&output.name)
-            .ok_or_else(|| problem("the output does not depend on the input".into()))?;
-        let shape = self.tensors[value.tensor].shape;
-        if shape[1] != 1 || shape[2] != 1 || value.order.is_some() || value.pads != [0; 4] {
-            return Err(problem(format!(
-                "the output has shape {:?}; a vector of logits for one input is needed",
-                value.shape
-            )));
-        }
-        if value.tensor == self.input {
-            return Err(problem("the network has no layers".into()));
-        }
-        let dropped = value.dropped.as_ref().map(|dropped| dropped.operators.clone());
-        Ok((value.tensor, dropped.unwrap_or_default()))
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
@@ -273,6 +128,21 @@ impl<'a> Importer<'a> {
             return Err(format!("the network has more than {MAX_TOTAL_ELEMENTS} elements in all"));
         }
         Ok(())
+    }
+
+    /// Appends a layer that no node stands for.
+    pub(super) fn push_step(
+        &mut self,
+        name: &str,
+        operator: &str,
+        shape: Shape,
+        step: Step,
+    ) -> Result<FloatTensorId, String> {
+        let output = self.new_tensor(name, shape)?;
+        self.producers[output] = Some(self.layers.len());
+        let (name, operator) = (name.into(), operator.into());
+        self.layers.push(RawLayer { name, operator, output, step });
+        Ok(output)
     }
 
     /// Appends a layer that writes a new tensor of `shape`.
@@ -348,6 +218,18 @@ impl<'a> Importer<'a> {
         let name = self.fresh_output(node, 0)?;
         self.reserve(value.values.len()).map_err(|problem| node.error(problem))?;
         self.constants.insert(name, Rc::new(value));
+        Ok(())
+    }
+
+    /// As [`Self::bind_constant`] for output `index`, of a constant that is kept already.
+    pub(super) fn bind_constant_output(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        value: Rc<Constant>,
+    ) -> Result<(), ImportError> {
+        let name = self.fresh_output(node, index)?;
+        self.constants.insert(name, value);
         Ok(())
     }
 
@@ -428,9 +310,11 @@ impl<'a> Importer<'a> {
             Step::Apply { function, .. } => {
                 function.is_clamp() && function.evaluate(f64::NEG_INFINITY) >= 0.0
             }
-            Step::Layer(FloatOp::MaxPool { input, .. } | FloatOp::Slice { input, .. }) => {
-                self.is_non_negative(*input)
-            }
+            Step::Layer(
+                FloatOp::MaxPool { input, .. }
+                | FloatOp::Slice { input, .. }
+                | FloatOp::Transpose { input, function: Function::Identity, .. },
+            ) => self.is_non_negative(*input),
             Step::Layer(FloatOp::Concat { inputs }) => {
                 inputs.iter().all(|input| self.is_non_negative(*input))
             }
@@ -451,19 +335,4 @@ pub(super) fn channels_last_order([channels, height, width]: Shape) -> Vec<u32> 
     (0..plane)
         .flat_map(|position| (0..channels).map(move |channel| (channel * plane + position) as u32))
         .collect()
-}
-
-fn is_integer(elem_type: i32) -> bool {
-    matches!(
-        DataType::try_from(elem_type),
-        Ok(DataType::Bool
-            | DataType::Int8
-            | DataType::Int16
-            | DataType::Int32
-            | DataType::Int64
-            | DataType::Uint8
-            | DataType::Uint16
-            | DataType::Uint32
-            | DataType::Uint64)
-    )
 }

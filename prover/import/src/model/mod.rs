@@ -5,9 +5,11 @@
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
 mod constant;
+mod ends;
 mod function;
 mod fusion;
 mod importer;
+mod inputs;
 mod nodes;
 mod operators;
 mod protobuf;
@@ -28,6 +30,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use inputs::Encoded;
+pub use inputs::{FloatInput, FloatInputPart};
 pub use function::{Binary, Function, Unary};
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
@@ -103,6 +107,19 @@ pub struct FloatGraph {
     pub output: FloatTensorId,
     /// What the file computes after the logits, and the graph does not; in the file's order.
     pub dropped: Vec<FinalOperator>,
+    /// What a user should know of the import, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// How a file is read, where that is not plain from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Name of the output that holds the logits; needed for files with several different outputs.
+    pub outputs: Option<String>,
+    /// Keep a final Softmax or Sigmoid, where its numbers are wanted, instead of leaving it out.
+    pub keep_final: bool,
+    /// Shapes of inputs by name, batch included: for files that leave sizes free.
+    pub input_shapes: Vec<(String, Vec<usize>)>,
 }
 
 /// An operator at the very end of a file that an import leaves out: the largest logit, and the order of all,
@@ -115,6 +132,10 @@ pub enum FinalOperator {
     LogSoftmax,
     /// The number of the largest logit.
     ArgMax,
+    /// Each logit's sigmoid.
+    Sigmoid,
+    /// Positive numbers over their sum or their largest.
+    Normalizer,
 }
 
 impl fmt::Display for FinalOperator {
@@ -123,46 +144,9 @@ impl fmt::Display for FinalOperator {
             Self::Softmax => "Softmax",
             Self::LogSoftmax => "LogSoftmax",
             Self::ArgMax => "ArgMax",
+            Self::Sigmoid => "Sigmoid",
+            Self::Normalizer => "Normalizer",
         })
-    }
-}
-
-/// The network's input, in the graph and in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FloatInput {
-    /// Tensor of the graph that holds it; no layer writes it.
-    pub tensor: FloatTensorId,
-    /// Its name in the file.
-    pub name: String,
-    /// Its shape in the file, batch included; a free batch size is 1.
-    pub onnx_shape: Vec<usize>,
-    /// For files that take channels last: element `i` of the file's input is element `order[i]` of
-    /// the graph's `[channels, height, width]` input.
-    pub order: Option<Vec<u32>>,
-    /// The file's input takes integers, such as ids.
-    pub integral: bool,
-    /// How the file's numbers become the bytes that the graph takes, where each channel has a scale of
-    /// its own. The graph then takes bytes, more significant ones first, and decodes them in its first
-    /// layers.
-    pub values: Option<ValueEncoding>,
-}
-
-impl FloatInput {
-    /// What the graph takes for the numbers that the file's network takes, both `[channels, height,
-    /// width]`: nothing is rounded, so that the network's results on the numbers themselves can be
-    /// compared.
-    pub fn unrounded(&self, numbers: &[f64]) -> Vec<f32> {
-        let Some(values) = &self.values else {
-            return numbers.iter().map(|number| *number as f32).collect();
-        };
-        let places = (numbers.len() / values.channels.len().max(1)).max(1);
-        let mut bytes = Vec::with_capacity(numbers.len() * values.bytes);
-        for (encoding, numbers) in values.channels.iter().zip(numbers.chunks(places)) {
-            // The least significant byte is a factor of 1, whatever its value.
-            bytes.resize(bytes.len() + (values.bytes - 1) * numbers.len(), 0.0);
-            bytes.extend(numbers.iter().map(|x| ((x - encoding.offset) / encoding.scale) as f32));
-        }
-        bytes
     }
 }
 
@@ -256,6 +240,27 @@ pub enum FloatOp {
         input: FloatTensorId,
         /// Repetitions, `[vertical, horizontal]`, at least 1.
         factor: [usize; 2],
+        /// Zeros instead of repetitions: the element stands first, as in a transposed convolution.
+        zeros: bool,
+    },
+    /// `function(x)` with channels and positions of each group in each other's place; see
+    /// [`assay_graph::Op::Transpose`]. A reshape is two of them, or one.
+    Transpose {
+        /// `[groups * A, H, W]`, where the output is `[groups * H * W, H', W']` and `H' * W' = A`.
+        input: FloatTensorId,
+        /// Divides the input's channels.
+        groups: usize,
+        /// Applied to each element.
+        function: Function,
+    },
+    /// `function(sum_e a[g*E + e, 0, i] * b[g*E + e, 0, t])` at `[g*M + i, 0, t]`, for each group `g`.
+    MatMul {
+        /// `a`, `[groups * E, 1, M]`, and `b`, `[groups * E, 1, N]`.
+        inputs: [FloatTensorId; 2],
+        /// Divides the inputs' channels.
+        groups: usize,
+        /// Applied to each sum.
+        function: Function,
     },
 }
 
@@ -267,10 +272,11 @@ impl FloatOp {
             | Self::MeanPool { input, .. }
             | Self::MaxPool { input, .. }
             | Self::Slice { input, .. }
-            | Self::Resize { input, .. } => vec![*input],
+            | Self::Resize { input, .. }
+            | Self::Transpose { input, .. } => vec![*input],
             Self::Sum { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Self::Concat { inputs } => inputs.clone(),
-            Self::Product { inputs, .. } => inputs.to_vec(),
+            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => inputs.to_vec(),
         }
     }
 
@@ -281,10 +287,13 @@ impl FloatOp {
             | Self::MeanPool { input, .. }
             | Self::MaxPool { input, .. }
             | Self::Slice { input, .. }
-            | Self::Resize { input, .. } => vec![input],
+            | Self::Resize { input, .. }
+            | Self::Transpose { input, .. } => vec![input],
             Self::Sum { inputs, .. } => inputs.iter_mut().map(|(tensor, _)| tensor).collect(),
             Self::Concat { inputs } => inputs.iter_mut().collect(),
-            Self::Product { inputs, .. } => inputs.iter_mut().collect(),
+            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => {
+                inputs.iter_mut().collect()
+            }
         }
     }
 
@@ -294,7 +303,9 @@ impl FloatOp {
             Self::Conv { function, .. }
             | Self::MeanPool { function, .. }
             | Self::Sum { function, .. }
-            | Self::Product { function, .. } => Some(function),
+            | Self::Product { function, .. }
+            | Self::Transpose { function, .. }
+            | Self::MatMul { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }
@@ -307,7 +318,9 @@ impl FloatOp {
             Self::Conv { function, .. }
             | Self::MeanPool { function, .. }
             | Self::Sum { function, .. }
-            | Self::Product { function, .. } => Some(function),
+            | Self::Product { function, .. }
+            | Self::Transpose { function, .. }
+            | Self::MatMul { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }
@@ -342,6 +355,9 @@ impl FloatGraph {
                 FloatOp::MaxPool { input, .. }
                 | FloatOp::Slice { input, .. }
                 | FloatOp::Resize { input, .. } => holds[*input],
+                FloatOp::Transpose { input, function, .. } => {
+                    holds[*input] && function.keeps_scale()
+                }
                 FloatOp::Concat { inputs } => inputs.iter().all(|input| holds[*input]),
                 _ => false,
             };
@@ -377,7 +393,7 @@ impl FloatGraph {
         }
     }
 
-    /// Multiplications of weights with activations.
+    /// Multiplications of weights with activations, and of matrices of activations.
     pub fn multiply_accumulates(&self) -> u64 {
         self.layers
             .iter()
@@ -385,6 +401,10 @@ impl FloatGraph {
                 FloatOp::Conv { weights, .. } => {
                     let [_, height, width] = self.tensors[layer.output].shape;
                     weights.len() as u64 * height as u64 * width as u64
+                }
+                FloatOp::MatMul { inputs: [first, second], .. } => {
+                    let [channels, _, rows] = self.tensors[*first].shape;
+                    channels as u64 * rows as u64 * self.tensors[*second].shape[2] as u64
                 }
                 _ => 0,
             })
@@ -398,6 +418,7 @@ pub struct Model {
     /// The network as it was imported.
     pub graph: FloatGraph,
     source: protobuf::Source,
+    options: ImportOptions,
 }
 
 impl Model {
@@ -406,6 +427,14 @@ impl Model {
     /// # Errors
     /// [`ImportError`], naming the node or tensor that is broken or not supported.
     pub fn import(path: &Path) -> Result<Self, ImportError> {
+        Self::import_with(path, &ImportOptions::default())
+    }
+
+    /// As [`Model::import`], with options.
+    ///
+    /// # Errors
+    /// As [`Model::import`]; also when the options do not fit the file.
+    pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Self, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
         let bytes = std::fs::metadata(path).map_err(read)?.len();
         if bytes > MAX_FILE_BYTES {
@@ -413,7 +442,7 @@ impl Model {
         }
         let content = std::fs::read(path).map_err(read)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Self::from_bytes(&content, &name, path.parent())
+        Self::from_bytes_with(&content, &name, path.parent(), options)
     }
 
     /// Imports an ONNX file held in memory. `folder` is where external data lies, if anywhere.
@@ -425,9 +454,22 @@ impl Model {
         name: &str,
         folder: Option<&Path>,
     ) -> Result<Self, ImportError> {
+        Self::from_bytes_with(content, name, folder, &ImportOptions::default())
+    }
+
+    /// As [`Model::from_bytes`], with options.
+    ///
+    /// # Errors
+    /// As [`Model::import_with`].
+    pub fn from_bytes_with(
+        content: &[u8],
+        name: &str,
+        folder: Option<&Path>,
+        options: &ImportOptions,
+    ) -> Result<Self, ImportError> {
         let source = protobuf::Source::parse(content, folder)?;
-        let graph = nodes::import(&source, name)?;
-        Ok(Self { graph, source })
+        let graph = nodes::import_with(&source, name, options, None)?;
+        Ok(Self { graph, source, options: options.clone() })
     }
 
     /// The same network over bytes that stand for numbers as `values` says: the graph's first layers
@@ -436,10 +478,12 @@ impl Model {
     /// # Errors
     /// [`ImportError::Tensor`] when it has another number of channels than the input.
     pub fn with_values(self, values: ValueEncoding) -> Result<Self, ImportError> {
-        // The plain import may have found that a flat input is an image.
-        let shape = self.graph.value_shape();
-        let graph = nodes::import_with(&self.source, &self.graph.name, Some((values, shape)))?;
-        Ok(Self { graph, source: self.source })
+        // The plain import has found how the input is stored.
+        let (shape, order) = (self.graph.value_shape(), self.graph.input.parts[0].order.clone());
+        let encoded = Some(Encoded { values, shape, order });
+        let Self { source, options, graph } = self;
+        let graph = nodes::import_with(&source, &graph.name, &options, encoded)?;
+        Ok(Self { graph, source, options })
     }
 
     /// The original network, run by tract: independent of this crate's own import.
@@ -447,6 +491,6 @@ impl Model {
     /// # Errors
     /// [`ImportError::Reference`] when tract cannot prepare the network.
     pub fn reference(&self) -> Result<Reference, ImportError> {
-        Reference::new(&self.source, &self.graph.input)
+        Reference::with_output(&self.source, &self.graph.input, self.options.outputs.as_deref())
     }
 }

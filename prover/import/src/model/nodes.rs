@@ -1,25 +1,27 @@
 //! The import of a network: node by node.
 
 use super::{
-    FloatGraph, ImportError,
+    FloatGraph, ImportError, ImportOptions,
     importer::Importer,
+    inputs::{self, Encoded},
     protobuf::{Node, Source},
     supported,
 };
-use assay_graph::{Shape, ValueEncoding};
 
 /// Larger graphs are refused.
 const MAX_NODES: usize = 1 << 16;
 
+#[cfg(test)]
 pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
-    import_with(source, name, None)
+    import_with(source, name, &ImportOptions::default(), None)
 }
 
-/// `values` is how numbers, stored in that shape, become the bytes of the graph's input, if not one for one.
+/// `encoded` is how numbers become the bytes of the graph's input, if not one for one.
 pub(super) fn import_with(
     source: &Source,
     name: &str,
-    values: Option<(ValueEncoding, Shape)>,
+    options: &ImportOptions,
+    encoded: Option<Encoded>,
 ) -> Result<FloatGraph, ImportError> {
     let nodes = &source.graph()?.node;
     if nodes.len() > MAX_NODES {
@@ -29,9 +31,9 @@ pub(super) fn import_with(
         )));
     }
     let mut importer = Importer::new(source)?;
-    let input = importer.add_input(values)?;
+    let input = inputs::add(&mut importer, options, encoded)?;
     for node in nodes {
         supported::add(&mut importer, &Node::new(node))?;
     }
-    importer.finish(input, name)
+    importer.finish(input, name, options)
 }

@@ -4,6 +4,7 @@ use super::{
     Calibration, CalibrationMethod, InputEncoding, QuantizeError, QuantizeOptions,
     options::Choices,
     scales::{Scales, choose, exact_sums, integer_range, largest_scale},
+    steps::Threshold,
 };
 use crate::model::{FloatGraph, FloatLayer, FloatOp, Function};
 use assay_graph::{
@@ -92,6 +93,7 @@ pub(crate) fn quantize_with_scales(
             byte_offset: encoding.offset,
             values: graph.input.values.clone(),
             parts: graph.input.published_parts(),
+            order: graph.published_order(),
         },
         tensors,
         functions,
@@ -134,6 +136,11 @@ impl Lowering<'_> {
         let layer = &self.graph.layers[index];
         let scale = self.scales.layers[index];
         let shift = self.choices.shift;
+        if let Some(threshold) = layer.op.function().and_then(Threshold::of)
+            && let Some(op) = self.threshold(index, &threshold)?
+        {
+            return Ok(op);
+        }
         Ok(match &layer.op {
             FloatOp::Conv { input, window, groups, weights, bias, function } => {
                 let unit = scale * f64::from(shift).exp2();
@@ -198,23 +205,96 @@ impl Lowering<'_> {
             FloatOp::Concat { inputs } => Op::Concat { inputs: inputs.clone() },
             FloatOp::Slice { input, start } => Op::Slice { input: *input, start: *start },
             FloatOp::Product { inputs, function } => {
-                let shift = self.product_shift(index, *inputs, function);
-                let rescale = Rescale { shift, function: self.table(index, function) };
+                let rescale = self.following(index, inputs, function);
                 Op::Multiply { inputs: *inputs, rescale }
             }
-            FloatOp::Resize { input, factor } => Op::Resize { input: *input, factor: *factor },
+            FloatOp::MatMul { inputs, groups, function } => {
+                let rescale = self.following(index, inputs, function);
+                Op::MatMul { inputs: *inputs, groups: *groups, rescale }
+            }
+            FloatOp::Transpose { input, groups, function } => {
+                let rescale = if function.keeps_scale() {
+                    Rescale { shift: 0, function: self.table(index, function) }
+                } else {
+                    self.following(index, &[*input], function)
+                };
+                Op::Transpose { input: *input, groups: *groups, rescale }
+            }
+            FloatOp::Resize { input, factor, zeros: true } => {
+                Op::Spread { input: *input, factor: *factor }
+            }
+            FloatOp::Resize { input, factor, .. } => Op::Resize { input: *input, factor: *factor },
         })
     }
 
-    /// Shift of a product: the least at which its table is not too large. A product has no factor
-    /// to absorb a ratio of scales, so the shift decides the scale before the function; the tensor
-    /// takes the same scale where it may.
-    fn product_shift(
+    /// A layer of which only the side of a threshold counts: exact in the accumulator, whatever is
+    /// shifted out.
+    fn threshold(
         &mut self,
         index: usize,
-        [first, second]: [TensorId; 2],
-        function: &Function,
-    ) -> u32 {
+        threshold: &Threshold,
+    ) -> Result<Option<Op>, QuantizeError> {
+        let layer = &self.graph.layers[index];
+        let (inputs, factors): (Vec<TensorId>, Vec<f64>) = match &layer.op {
+            FloatOp::Conv { input, weights, .. } => {
+                (vec![*input], weights.iter().map(|weight| f64::from(*weight)).collect())
+            }
+            FloatOp::Sum { inputs, .. } => inputs.iter().copied().unzip(),
+            _ => return Ok(None),
+        };
+        let scales: Vec<f64> = inputs.iter().map(|input| self.scales.tensors[*input]).collect();
+        let wanted = self.scales.layers[index] * f64::from(self.choices.shift).exp2();
+        let unit = Threshold::unit(wanted, &scales, &factors);
+        let range = self.calibration.layers[index].widened(self.choices.margin);
+        let most = f64::from(self.choices.table_bits).exp2();
+        let fits = |shift: &u32| (range.max - range.min) * unit / f64::from(*shift).exp2() <= most;
+        let shift = (self.choices.shift..MAX_SHIFT).find(fits).unwrap_or(MAX_SHIFT);
+        let scale = unit / f64::from(shift).exp2();
+        self.scales.layers[index] = scale;
+        let scales = (1.0, self.scales.tensors[layer.output]);
+        let domain = threshold.domain(range, scale, self.choices.table_bits);
+        let function =
+            self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
+        let rescale = Rescale { shift, function };
+        let of = |input: TensorId, factor: f64| {
+            self.integer(layer, factor * unit / self.scales.tensors[input])
+        };
+        let constant = |real: f64| self.integer(layer, threshold.constant(real, unit, shift));
+        Ok(Some(match &layer.op {
+            FloatOp::Conv { input, window, groups, weights, bias, .. } => Op::Conv {
+                input: *input,
+                window: *window,
+                groups: *groups,
+                weights: weights
+                    .iter()
+                    .map(|weight| of(*input, f64::from(*weight)))
+                    .collect::<Result<_, _>>()?,
+                bias: bias.iter().map(|x| constant(f64::from(*x))).collect::<Result<_, _>>()?,
+                rescale,
+            },
+            FloatOp::Sum { inputs, constant: offset, .. } => Op::Pointwise {
+                inputs: inputs
+                    .iter()
+                    .map(|(input, factor)| Ok((*input, of(*input, *factor)?)))
+                    .collect::<Result<_, QuantizeError>>()?,
+                constant: constant(*offset)?,
+                rescale,
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Shift and table of a layer whose accumulators have the product of its inputs' scales.
+    fn following(&mut self, index: usize, inputs: &[TensorId], function: &Function) -> Rescale {
+        let full = inputs.iter().map(|input| self.scales.tensors[*input]).product();
+        let shift = self.following_shift(index, full, function);
+        Rescale { shift, function: self.table(index, function) }
+    }
+
+    /// The least shift at which the table is not too large. A product has no factor to absorb a ratio
+    /// of scales, so the shift decides the scale before the function, from `full` on; the tensor takes
+    /// the same scale where it may.
+    fn following_shift(&mut self, index: usize, full: f64, function: &Function) -> u32 {
         let output = self.graph.layers[index].output;
         let range = self.calibration.layers[index].widened(self.choices.margin);
         let is_output = output == self.graph.output;
@@ -226,7 +306,6 @@ impl Lowering<'_> {
             let bits = self.choices.activation_bits[output] - 1;
             most = most.min(largest_scale(magnitude.magnitude(), bits));
         }
-        let full = self.scales.tensors[first] * self.scales.tensors[second];
         let scale = |shift: u32| full / f64::from(shift).exp2();
         let least = (0..MAX_SHIFT).find(|shift| scale(*shift) <= most).unwrap_or(MAX_SHIFT);
         // Each further shift is one more range table: one that is in use is worth half a bit.
@@ -330,10 +409,16 @@ impl Lowering<'_> {
                     Op::Conv { rescale, .. }
                     | Op::SumPool { rescale, .. }
                     | Op::Pointwise { rescale, .. }
-                    | Op::Multiply { rescale, .. } => bounds(&functions[rescale.function].values),
+                    | Op::Multiply { rescale, .. }
+                    | Op::Transpose { rescale, .. }
+                    | Op::MatMul { rescale, .. } => bounds(&functions[rescale.function].values),
                     Op::MaxPool { input, .. }
                     | Op::Slice { input, .. }
                     | Op::Resize { input, .. } => ranges[*input],
+                    Op::Spread { input, .. } => {
+                        let (min, max) = ranges[*input];
+                        (min.min(0), max.max(0))
+                    }
                     Op::Concat { inputs } => union(inputs),
                     Op::Add { inputs } => inputs.iter().fold((0, 0), |(min, max), input| {
                         (min + ranges[*input].0, max + ranges[*input].1)

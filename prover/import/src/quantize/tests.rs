@@ -165,7 +165,7 @@ fn bad_arguments_are_refused() {
 
 /// A small network of its own: convolution, ReLU6, head.
 fn two_layers() -> FloatGraph {
-    use crate::model::{FloatInput, FloatLayer, FloatOp, FloatTensor, Function};
+    use crate::model::{FloatInput, FloatInputPart, FloatLayer, FloatOp, FloatTensor, Function};
     use assay_graph::Window;
     let tensor = |name: &str, shape| FloatTensor { name: name.into(), shape };
     let conv = |name: &str, input, output, window, outputs: usize, depth: usize, function| {
@@ -189,10 +189,13 @@ fn two_layers() -> FloatGraph {
         name: "two".into(),
         input: FloatInput {
             tensor: 0,
-            name: "x".into(),
-            onnx_shape: vec![1, 2, 6, 6],
-            order: None,
-            integral: false,
+            parts: vec![FloatInputPart {
+                name: "x".into(),
+                onnx_shape: vec![1, 2, 6, 6],
+                order: None,
+                elem_type: 1,
+                first: 0,
+            }],
             values: None,
         },
         tensors: vec![tensor("x", [2, 6, 6]), tensor("hidden", [4, 4, 4]), tensor("y", [3, 1, 1])],
@@ -202,6 +205,7 @@ fn two_layers() -> FloatGraph {
         ],
         output: 2,
         dropped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

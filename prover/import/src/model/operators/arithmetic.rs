@@ -89,7 +89,8 @@ fn with_constant(
             tensor = apply(importer, node, missing, Function::relu())?;
             (below, channels)
         }
-        (Binary::Pow, _) => {
+        // This node is none of the others.
+        (Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal, _) => {
             return Err(node.error("a power with another exponent for each channel"));
         }
     };
@@ -198,7 +199,9 @@ fn with_tensor(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Impor
             };
             push_sum(importer, node, result, inputs)
         }
-        Binary::Pow => Err(node.error("a power of two activations is not supported")),
+        Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal => {
+            Err(node.error("a power of two activations is not supported"))
+        }
     }
 }
 

@@ -5,9 +5,13 @@ pub(super) mod broadcast;
 pub(super) mod cut;
 pub(super) mod elementwise;
 pub(super) mod fold;
+pub(super) mod kinds;
 pub(super) mod layout;
 pub(super) mod linear;
+pub(super) mod logic;
+pub(super) mod ml;
 pub(super) mod pad;
+pub(super) mod parts;
 pub(super) mod pooling;
 pub(super) mod quantized;
 pub(super) mod reduce;
@@ -16,7 +20,7 @@ pub(super) mod resize;
 use std::rc::Rc;
 
 use super::{
-    Binary, FloatOp, Function, ImportError, Unary,
+    Binary, FinalOperator, FloatOp, Function, ImportError, Unary,
     constant::{self, Constant},
     fusion::Step,
     importer::{Importer, Value},
@@ -38,8 +42,7 @@ pub(super) fn activation(
     }
     let value = importer.values.get(name).ok_or_else(|| unknown(node, name))?;
     if let Some(dropped) = &value.dropped
-        && !matches!(node.operator(), "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze")
-        && node.operator() != "ArgMax"
+        && !after_the_end(node.operator())
     {
         return Err(node.error(format!(
             "it follows the operator `{}`, which is supported only at the very end",
@@ -47,6 +50,16 @@ pub(super) fn activation(
         )));
     }
     Ok(value.clone())
+}
+
+/// What may follow operators that were left out: it changes neither the order nor the number of
+/// the logits, or it names the largest of them.
+fn after_the_end(operator: &str) -> bool {
+    matches!(
+        operator,
+        "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"
+            | "Normalizer" | "ArrayFeatureExtractor" | "LabelEncoder"
+    )
 }
 
 /// As [`activation`], with no padding waiting to be applied.
