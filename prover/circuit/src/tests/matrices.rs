@@ -1,8 +1,10 @@
 //! Networks with products of matrices, transpositions and zeros between elements.
 
+use super::items::{Items, audit};
 use super::tampering::look_up_again;
 use super::*;
 use crate::layout::profile::TileCells;
+use crate::layout::reading::Reading;
 use assay_graph::FunctionTable;
 
 const HEADS: usize = 2;
@@ -99,7 +101,57 @@ fn tampered_attention_is_refused() {
     }
 }
 
-/// A copy and what is computed from it both changed: the products of the other matrix with it.
+/// The same in a batch, where each item has its own copies and products.
+#[test]
+fn attention_over_several_items_counts_what_is_right() {
+    let (graph, input) = attention();
+    for (log_items, lanes) in [(0, 2), (1, 3), (2, 8)] {
+        let statement = audit(log_items, 3, 1);
+        let run = statement.run().expect("a run");
+        let items = Items::new(graph.clone(), std::slice::from_ref(&input), run, run.items());
+        let options = options(lanes, 1, statement);
+        let correct = items.correct(1);
+        let honest = items.failures(options, |_, public| {
+            assert_eq!(public[4], Fr::from(correct as u64));
+        });
+        assert!(honest.is_empty(), "{log_items}: {:#?}", honest.first());
+        let refused = items.failures(options, |_, public| public[4] += Fr::one());
+        assert!(!refused.is_empty(), "{log_items}: another count was accepted");
+        let layout = Layout::new(&graph, options).expect("layout");
+        for tile in layout.tiles.iter().filter(|tile| tile.apart == 2) {
+            // Of the last item.
+            for row in [tile.first_row + tile.rows() - 1] {
+                let failures = items.failures_after(
+                    options,
+                    |_, _| {},
+                    |_, first, _| look_up_again(&layout, first, 0, row, 0, -1),
+                );
+                assert!(!failures.is_empty(), "{}, row {row}: accepted", tile.name);
+            }
+        }
+    }
+}
+
+/// Each pair of positions would need an exponent of its own.
+#[test]
+fn matrices_too_large_for_the_exponents_are_refused() {
+    let layout = |shapes: [[usize; 3]; 2], op: Op| {
+        let mut builder = Builder::new(shapes[0]);
+        let tensor = builder.push(shapes[1], op);
+        Layout::new(&builder.finish(tensor), options(3, 1, StatementKind::default()))
+    };
+    let rescale = Rescale { shift: 0, function: 1 };
+    let (many, more) = (1 << 16, 1 << 17);
+    let moved = Op::Transpose { input: 0, groups: 1, rescale };
+    let refused = layout([[more, 1, many], [many, 1, more]], moved);
+    assert!(matches!(refused, Err(LayoutError::Exponents { .. })), "{refused:?}");
+    let product = Op::MatMul { inputs: [0, 0], groups: 1, rescale };
+    let refused = layout([[1, 1, many], [many, 1, many]], product);
+    assert!(matches!(refused, Err(LayoutError::Exponents { .. })), "{refused:?}");
+    assert!(Reading::around(1 << 16, [2, 1 << 14]).is_some());
+    assert_eq!(Reading::around(1 << 16, [2, 1 << 15]), None);
+}
+
 #[test]
 fn a_network_with_zeros_between_its_elements_satisfies_the_circuit() {
     let mut builder = Builder::new([2, 3, 4]);
