@@ -10,6 +10,8 @@ use super::{
     ImportError, Shape,
     constant::Constant,
     fusion::{RawLayer, Step, fuse},
+    operators::arrange,
+    outlook::Outlook,
     protobuf::{Node, Source},
     shapes::element_count,
 };
@@ -57,6 +59,21 @@ pub(super) struct Importer<'a> {
     functions: HashMap<FloatTensorId, Vec<usize>>,
     elements: usize,
     input: FloatTensorId,
+    /// A layer reads the input: from then on its storage is fixed.
+    input_is_read: bool,
+    /// What the file does with its values.
+    pub outlook: Outlook<'a>,
+    /// Tensors that hold another one's elements in another order.
+    arranged: HashMap<FloatTensorId, Vec<Arranged>>,
+    /// A tensor of one element that is 1 whatever the input.
+    pub one: Option<FloatTensorId>,
+}
+
+/// A tensor whose element `moves[i]` is element `i` of another one.
+struct Arranged {
+    shape: Shape,
+    moves: Vec<u32>,
+    tensor: FloatTensorId,
 }
 
 impl<'a> Importer<'a> {
@@ -79,16 +96,25 @@ impl<'a> Importer<'a> {
             functions: HashMap::new(),
             elements: 0,
             input: 0,
+            input_is_read: false,
+            outlook: Outlook::new(source),
+            arranged: HashMap::new(),
+            one: None,
         })
     }
 
     /// The finished network, once all nodes are in.
     pub(super) fn finish(
-        self,
+        mut self,
         mut input: FloatInput,
         name: &str,
     ) -> Result<FloatGraph, ImportError> {
+        self.store_output()?;
         let (output, dropped) = self.find_output()?;
+        // Operators may have chosen how the input is stored.
+        if let Some(value) = self.values.get(&input.name) {
+            input.order = value.order.as_ref().map(|order| order.to_vec());
+        }
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
@@ -127,16 +153,22 @@ impl<'a> Importer<'a> {
         if shape.len() > 1 && shape[0] != 1 {
             return Err(problem(format!("the batch of {shape:?} must be 1; export with batch 1")));
         }
-        let channels_last = shape.len() == 4 && self.starts_with_channels_first(&input.name);
+        let rank = shape.len();
+        let last = self.outlook.channel_axis(&input.name, rank) == rank.checked_sub(1);
+        let channels_last = rank > 2 && last;
         let internal = match *shape.as_slice() {
             [features] => [features, 1, 1],
             [_, features] => [features, 1, 1],
+            [_, length, channels] if channels_last => [channels, 1, length],
             [_, channels, length] => [channels, 1, length],
             [_, height, width, channels] if channels_last => [channels, height, width],
             [_, channels, height, width] => [channels, height, width],
             _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
         };
-        let order = channels_last.then(|| channels_last_order(internal));
+        let order = channels_last
+            .then(|| ordered(channels_last_order(internal)))
+            .flatten()
+            .map(|order| order.to_vec());
         let tensor = self.new_tensor(&input.name, internal).map_err(problem)?;
         self.input = tensor;
         let value = Value {
@@ -150,13 +182,19 @@ impl<'a> Importer<'a> {
         Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
     }
 
-    /// The input is channels last: the first node that reads it moves the channels to the front.
-    fn starts_with_channels_first(&self, input: &str) -> bool {
-        let readers = self.source.proto.graph.iter().flat_map(|graph| &graph.node);
-        let first = readers.map(Node::new).find(|node| node.input(0) == Some(input));
-        first.is_some_and(|node| {
-            node.operator() == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2])
-        })
+    /// Brings the output, if it is one vector, into channels.
+    fn store_output(&mut self) -> Result<(), ImportError> {
+        let graph = self.source.graph()?;
+        let [output] = graph.output.as_slice() else { return Ok(()) };
+        let Some(value) = self.values.get(&output.name).cloned() else { return Ok(()) };
+        let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+        let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
+        if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
+            let count: usize = self.shape(&value).iter().product();
+            let stored = arrange::store(self, &Node::new(node), &value, [count, 1, 1], None)?;
+            self.values.insert(output.name.clone(), stored);
+        }
+        Ok(())
     }
 
     /// The logits, and what the file has after them.
@@ -226,6 +264,7 @@ impl<'a> Importer<'a> {
         self.reserve(parameters).map_err(|problem| node.error(problem))?;
         let tensor = self.new_tensor(output, shape).map_err(|problem| node.error(problem))?;
         self.producers[tensor] = Some(self.layers.len());
+        self.input_is_read |= step.reads(self.input);
         if let Step::Apply { input, .. } = &step {
             self.functions.entry(*input).or_default().push(self.layers.len());
         }
@@ -250,6 +289,73 @@ impl<'a> Importer<'a> {
             Step::Apply { function, .. } if function == wanted => Some(layer.output),
             _ => None,
         })
+    }
+
+    /// The tensor is the network's input and no layer reads it yet, nor the node another time: it may
+    /// be stored in any way.
+    pub(super) fn may_store_input(&self, node: &Node<'_>, tensor: FloatTensorId) -> bool {
+        let holds = |name: &&String| {
+            self.values.get(*name).is_some_and(|value| value.tensor == self.input)
+        };
+        tensor == self.input
+            && !self.input_is_read
+            && node.inputs().iter().filter(holds).count() < 2
+            && self.values.values().all(|value| value.tensor != tensor || value.pads == [0; 4])
+    }
+
+    /// Stores the network's input as `shape`, element `i` of before as element `moves[i]`.
+    pub(super) fn store_input(&mut self, shape: Shape, moves: &[u32]) -> Result<(), String> {
+        let held = self.values.values().filter(|value| value.tensor == self.input).count();
+        self.reserve(held.saturating_mul(moves.len()))?;
+        self.tensors[self.input].shape = shape;
+        for value in self.values.values_mut().filter(|value| value.tensor == self.input) {
+            let order = match &value.order {
+                Some(order) => order.iter().map(|at| moves[*at as usize]).collect(),
+                None => moves.to_vec(),
+            };
+            value.order = ordered(order);
+        }
+        Ok(())
+    }
+
+    /// The tensor of `shape` that already holds the elements of `tensor` moved so.
+    pub(super) fn arranged(
+        &self,
+        tensor: FloatTensorId,
+        shape: Shape,
+        moves: &[u32],
+    ) -> Option<FloatTensorId> {
+        let known = self.arranged.get(&tensor)?;
+        known.iter().find(|known| known.shape == shape && known.moves == moves).map(|k| k.tensor)
+    }
+
+    /// Keeps a few arrangements of each tensor.
+    pub(super) fn remember_arranged(
+        &mut self,
+        tensor: FloatTensorId,
+        shape: Shape,
+        moves: Vec<u32>,
+        arranged: FloatTensorId,
+    ) {
+        // And the way back.
+        let mut back = vec![0; moves.len()];
+        for (from, to) in moves.iter().enumerate() {
+            back[*to as usize] = from as u32;
+        }
+        let old = self.tensors[tensor].shape;
+        for (of, shape, moves, to) in
+            [(tensor, shape, moves, arranged), (arranged, old, back, tensor)]
+        {
+            let known = self.arranged.entry(of).or_default();
+            if known.len() < 8 {
+                known.push(Arranged { shape, moves, tensor: to });
+            }
+        }
+    }
+
+    /// The network's input.
+    pub(super) fn input(&self) -> FloatTensorId {
+        self.input
     }
 
     pub(super) fn shape(&self, value: &Value) -> Shape {
@@ -309,22 +415,11 @@ impl<'a> Importer<'a> {
                 )));
             }
         };
-        if value.order.is_some() {
-            return Err(node.error(
-                "its input is stored channels last; export the network channels first (NCHW)",
-            ));
-        }
-        if self.shape(value) != wanted {
-            // The file may deliver an image as a flat vector.
-            let read_before = self.layers.iter().any(|layer| layer.step.reads(value.tensor));
-            if value.tensor != self.input || read_before {
-                return Err(node.error(format!(
-                    "a tensor of shape {:?} is read as {wanted:?}; reshaping between layers is not \
-                     supported",
-                    self.shape(value)
-                )));
-            }
-            self.tensors[value.tensor].shape = wanted;
+        if value.order.is_some() || self.shape(value) != wanted {
+            return Err(node.error(format!(
+                "its input is stored as {:?}, not as {wanted:?}",
+                self.shape(value)
+            )));
         }
         Ok(wanted)
     }

@@ -10,6 +10,7 @@ mod fusion;
 mod importer;
 mod nodes;
 mod operators;
+mod outlook;
 mod protobuf;
 mod reference;
 mod run;
