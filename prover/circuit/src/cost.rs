@@ -305,6 +305,6 @@ fn is_nonlinear(source: TileSource) -> bool {
         TileSource::Input
         | TileSource::PackedInput
         | TileSource::Layer(_)
-        | TileSource::Repeated(_) => false,
+        | TileSource::Copied { .. } => false,
     }
 }

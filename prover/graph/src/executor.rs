@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::{
     FunctionTable, GraphError, Layer, Op, QuantizedGraph, Rescale, TensorId, Window,
     convolution::{Geometry, convolve},
+    matrices::{multiply, spread, transposed},
     validate::elements,
 };
 
@@ -47,7 +48,7 @@ pub enum ExecuteError {
 
 /// What one layer computed before its function, in the order of its output tensor.
 ///
-/// Empty for layers without accumulator (max-pool, exact add, concatenation, slice, resize).
+/// Empty for layers without accumulator (max-pool, exact add, concatenation, slice, resize, spread).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerTrace {
     /// Value before the function table.
@@ -198,6 +199,23 @@ impl<'a> Executor<'a> {
                 let width = graph.tensors[*input].shape[2];
                 let output = upsample(&tensors[*input], width, *factor);
                 Ok((output, LayerTrace::default()))
+            }
+            Op::Spread { input, factor } => {
+                let width = graph.tensors[*input].shape[2];
+                let output = spread(&tensors[*input], width, *factor);
+                Ok((output, LayerTrace::default()))
+            }
+            Op::Transpose { input, groups, rescale } => {
+                let [channels, height, width] = graph.tensors[*input].shape;
+                let values = transposed(&tensors[*input], channels / groups, height * width);
+                self.rescale(layer, rescale, |index| i64::from(values[index]))
+            }
+            Op::MatMul { inputs, groups, rescale } => {
+                let [rows, columns] = inputs.map(|input| graph.tensors[input].shape[2]);
+                let depth = graph.tensors[inputs[0]].shape[0] / groups;
+                let [a, b] = inputs.map(|input| tensors[input].as_slice());
+                let acc = multiply([a, b], [depth, rows, columns]);
+                self.rescale(layer, rescale, |index| acc[index])
             }
         }
     }

@@ -50,6 +50,8 @@ pub mod convolution;
 mod dataset;
 #[cfg(feature = "executor")]
 mod executor;
+#[cfg(feature = "executor")]
+mod matrices;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -261,6 +263,37 @@ pub enum Op {
         /// Repetitions of each element, at least 1.
         factor: [usize; 2],
     },
+    /// Channels and positions of each group change places. With `A` channels a group the input is
+    /// `[groups * A, H, W]` and the output `[groups * H * W, H', W']`, `H' * W' = A`:
+    /// `acc[g*H*W + h*W + w, i / W', i % W'] = in[g*A + i, h, w]`. Twice this is any reshape.
+    Transpose {
+        /// `[groups * A, H, W]`.
+        input: TensorId,
+        /// Divides the input's channels; each group is transposed on its own.
+        groups: usize,
+        /// From the accumulator, the input's value, to the output.
+        rescale: Rescale,
+    },
+    /// Products of two matrices of activations, one a group, contracted over their channels:
+    /// `acc[g*M + i, 0, t] = sum_e a[g*E + e, 0, i] * b[g*E + e, 0, t]`. The output is
+    /// `[groups * M, 1, N]`.
+    MatMul {
+        /// `a`, `[groups * E, 1, M]`, and `b`, `[groups * E, 1, N]`.
+        inputs: [TensorId; 2],
+        /// Divides the inputs' channels.
+        groups: usize,
+        /// From the accumulator to the output.
+        rescale: Rescale,
+    },
+    /// Zeros between elements, as in a transposed convolution: as [`Op::Resize`], but
+    /// `out[c, h * factor[0], w * factor[1]] = in[c, h, w]` and 0 elsewhere. An operation of its own,
+    /// so that stored graphs and the hashes of architectures stay what they are.
+    Spread {
+        /// Tensor with as many channels as the output.
+        input: TensorId,
+        /// Lines and columns from each element to the next, at least 1.
+        factor: [usize; 2],
+    },
 }
 
 impl Window {
@@ -306,10 +339,12 @@ impl Op {
             | Op::SumPool { input, .. }
             | Op::MaxPool { input, .. }
             | Op::Slice { input, .. }
-            | Op::Resize { input, .. } => vec![*input],
+            | Op::Resize { input, .. }
+            | Op::Transpose { input, .. }
+            | Op::Spread { input, .. } => vec![*input],
             Op::Pointwise { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Op::Add { inputs } | Op::Concat { inputs } => inputs.clone(),
-            Op::Multiply { inputs, .. } => inputs.to_vec(),
+            Op::Multiply { inputs, .. } | Op::MatMul { inputs, .. } => inputs.to_vec(),
         }
     }
 
@@ -319,12 +354,15 @@ impl Op {
             Op::Conv { rescale, .. }
             | Op::SumPool { rescale, .. }
             | Op::Pointwise { rescale, .. }
-            | Op::Multiply { rescale, .. } => Some(*rescale),
+            | Op::Multiply { rescale, .. }
+            | Op::Transpose { rescale, .. }
+            | Op::MatMul { rescale, .. } => Some(*rescale),
             Op::MaxPool { .. }
             | Op::Add { .. }
             | Op::Concat { .. }
             | Op::Slice { .. }
-            | Op::Resize { .. } => None,
+            | Op::Resize { .. }
+            | Op::Spread { .. } => None,
         }
     }
 
@@ -340,6 +378,9 @@ impl Op {
             Op::Slice { .. } => "Slice",
             Op::Multiply { .. } => "Multiply",
             Op::Resize { .. } => "Resize",
+            Op::Transpose { .. } => "Transpose",
+            Op::MatMul { .. } => "MatMul",
+            Op::Spread { .. } => "Spread",
         }
     }
 }

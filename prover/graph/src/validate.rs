@@ -173,6 +173,11 @@ impl QuantizedGraph {
                 check_multiply(source, &self.tensors[*second], output)
             }
             Op::Resize { factor, .. } => check_resize(source, output, *factor),
+            Op::Spread { factor, .. } => check_spread(source, output, *factor),
+            Op::Transpose { groups, .. } => check_transpose(source, output, *groups),
+            Op::MatMul { inputs: [_, second], groups, .. } => {
+                check_mat_mul(source, &self.tensors[*second], output, *groups)
+            }
         }?;
         match layer.op.rescale() {
             Some(rescale) => self.check_rescale(rescale, output),
@@ -405,6 +410,49 @@ fn check_resize(source: &Tensor, output: &Tensor, factor: [usize; 2]) -> Result<
     };
     expect_shape(output, [channels, height, width])?;
     expect_range_of(output, source)
+}
+
+fn check_spread(source: &Tensor, output: &Tensor, factor: [usize; 2]) -> Result<(), String> {
+    check_resize(source, output, factor)?;
+    if factor == [1, 1] { Ok(()) } else { expect_range(output, 0, 0) }
+}
+
+fn check_transpose(source: &Tensor, output: &Tensor, groups: usize) -> Result<(), String> {
+    let [channels, height, width] = source.shape;
+    let [_, tall, wide] = output.shape;
+    if groups == 0
+        || tall.checked_mul(wide) != channels.checked_div(groups)
+        || !channels.is_multiple_of(groups)
+    {
+        return Err(format!(
+            "{groups} groups of {channels} channels onto {tall} lines of {wide} positions"
+        ));
+    }
+    // No larger than the source, whose elements are few enough.
+    expect_shape(output, [groups * height * width, tall, wide])
+}
+
+fn check_mat_mul(
+    first: &Tensor,
+    second: &Tensor,
+    output: &Tensor,
+    groups: usize,
+) -> Result<(), String> {
+    let ([channels, _, rows], [_, _, columns]) = (first.shape, second.shape);
+    expect_shape(first, [channels, 1, rows])?;
+    expect_shape(second, [channels, 1, columns])?;
+    if groups == 0 || !channels.is_multiple_of(groups) {
+        return Err(format!("{groups} groups do not divide {channels} channels"));
+    }
+    if channels as u128 * rows as u128 * columns as u128 > MAX_PRODUCTS {
+        return Err(format!("too many products: {channels} x {rows} x {columns}"));
+    }
+    let Some(outputs) = groups.checked_mul(rows) else {
+        return Err(format!("{groups} groups of {rows} rows"));
+    };
+    expect_shape(output, [outputs, 1, columns])?;
+    let depth = (channels / groups) as i128;
+    check_accumulator(depth * magnitude(first) * magnitude(second))
 }
 
 /// Leaves room for the rounding constant, at most 2^(MAX_SHIFT - 1).

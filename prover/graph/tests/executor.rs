@@ -158,7 +158,7 @@ fn random_graphs_are_valid_and_run_as_defined() {
         }
         kinds.extend(graph.layers.iter().map(|layer| layer.op.kind()));
     }
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
     assert_eq!(random_graph(7), random_graph(7));
 }
 
@@ -258,6 +258,101 @@ fn upsampling_repeats_elements() {
     (narrow.tensors[0].min, narrow.tensors[1].min) = (-5, -4);
     let error = narrow.validate().expect_err("range").to_string();
     assert!(error.contains("outside -4"), "{error}");
+}
+
+#[test]
+fn zeros_stand_between_elements() {
+    let map: Vec<i32> = (0..256).collect();
+    let op = |factor| Op::Spread { input: 0, factor };
+    let graph = one_layer([2, 1, 2], [2, 2, 6], map.clone(), op([2, 3]));
+    let run = Executor::new(&graph).expect("valid").run(&[1, 2, 3, 4]).expect("valid");
+    let line = |a, b| [a, 0, 0, b, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(run.tensors[1], [line(1, 2), line(3, 4)].concat());
+    assert_eq!(run.layers[0], LayerTrace::default());
+    let refused = |part: &str, graph: QuantizedGraph| {
+        let error = graph.validate().expect_err(part).to_string();
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    };
+    refused("upsampling", one_layer([2, 1, 2], [2, 2, 6], map.clone(), op([0, 3])));
+    refused("expected [2, 2, 4]", one_layer([2, 1, 2], [2, 2, 6], map, op([2, 2])));
+    let mut positive = graph;
+    (positive.input.map, positive.tensors[0].min) = ((1..257).collect(), 1);
+    assert_eq!(positive.validate(), Ok(()));
+    positive.tensors[1].min = 1;
+    refused("values lie in 0..=0", positive);
+}
+
+#[test]
+fn channels_and_positions_change_places() {
+    let map: Vec<i32> = (0..256).collect();
+    let rescale = Rescale { shift: 1, function: 0 };
+    let op = |groups| Op::Transpose { input: 0, groups, rescale };
+    let bytes: Vec<u8> = (0..12).map(|index| 2 * index).collect();
+    for (groups, output, expected) in [
+        (1, [3, 2, 2], [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]),
+        (2, [6, 2, 1], [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]),
+        (4, [12, 1, 1], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+    ] {
+        let graph = one_layer([4, 1, 3], output, map.clone(), op(groups));
+        let run = Executor::new(&graph).expect("valid").run(&bytes).expect("valid");
+        assert_eq!(run.tensors[1], expected);
+        assert_eq!(Some(run), plain_run(&graph, &bytes));
+    }
+    for (groups, output, part) in [
+        (0, [3, 2, 2], "0 groups"),
+        (3, [3, 2, 2], "3 groups"),
+        (8, [24, 1, 1], "8 groups"),
+        (2, [3, 2, 2], "2 groups"),
+        (1, [4, 2, 2], "expected [3, 2, 2]"),
+    ] {
+        let graph = one_layer([4, 1, 3], output, map.clone(), op(groups));
+        let error = graph.validate().expect_err(part).to_string();
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    }
+}
+
+#[test]
+fn matrices_are_multiplied_in_groups() {
+    let map: Vec<i32> = (-128..128).collect();
+    let op =
+        |groups| Op::MatMul { inputs: [0, 0], groups, rescale: Rescale { shift: 0, function: 0 } };
+    let bytes: Vec<u8> = [1i32, 2, 3, -4, 5, 6, -7, 8].iter().map(|x| (x + 128) as u8).collect();
+    // Channels (1, 2), (3, -4), (5, 6), (-7, 8).
+    for (groups, output, expected) in [
+        (1, [2, 1, 2], vec![84, -36, -36, 120]),
+        (2, [4, 1, 2], vec![10, -10, -10, 20, 74, -26, -26, 100]),
+        (4, [8, 1, 2], vec![1, 2, 2, 4, 9, -12, -12, 16, 25, 30, 30, 36, 49, -56, -56, 64]),
+    ] {
+        let graph = one_layer([4, 1, 2], output, map.clone(), op(groups));
+        let run = Executor::new(&graph).expect("valid").run(&bytes).expect("valid");
+        assert_eq!(run.tensors[1], expected);
+        assert_eq!(Some(run), plain_run(&graph, &bytes));
+    }
+    let refused = |part: &str, shape, output, groups| {
+        let graph = one_layer(shape, output, map.clone(), op(groups));
+        let error = graph.validate().expect_err(part).to_string();
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    };
+    refused("expected [4, 1, 2]", [4, 2, 2], [2, 1, 2], 1);
+    refused("0 groups", [4, 1, 2], [2, 1, 2], 0);
+    refused("3 groups", [4, 1, 2], [2, 1, 2], 3);
+    refused("expected [4, 1, 2]", [4, 1, 2], [2, 1, 2], 2);
+    refused("too many products", [1, 1, 1 << 20], [1 << 20, 1, 1], 1);
+    // 2^24 sums of 2^30 each.
+    refused("an accumulator", [1 << 24, 1, 1], [1, 1, 1], 1);
+}
+
+/// What was stored before an operation was added is read as it was.
+#[test]
+fn stored_graphs_keep_their_form() {
+    let graph = one_layer(
+        [1, 1, 1],
+        [1, 1, 1],
+        (0..256).collect(),
+        Op::Resize { input: 0, factor: [1, 1] },
+    );
+    let json = serde_json::to_string(&graph.layers[0].op).expect("plain data");
+    assert_eq!(json, r#"{"Resize":{"input":0,"factor":[1,1]}}"#);
 }
 
 #[test]

@@ -1,17 +1,18 @@
-//! Random small graphs and a plain, slow reference run, for tests.
-//!
-//! [`random_graph`] covers every operation with random windows, strides, padding, groups and
-//! dilations; [`plain_run`] computes each element straight from the definition of its operation
-//! and shares no code with [`assay_graph::Executor`].
+//! Random small graphs, for tests: every operation with random windows, strides, padding, groups and
+//! dilations.
 
 use assay_graph::{
-    Execution, FunctionTable, Input, Layer, LayerTrace, Op, QuantizedGraph, Rescale, Shape, Tensor,
-    TensorId, Window,
+    FunctionTable, Input, Layer, Op, QuantizedGraph, Rescale, Shape, Tensor, TensorId, Window,
 };
+
+pub use crate::plain::plain_run;
+use crate::plain::{accumulators, plain_layer};
 
 /// Largest width of a function table before layers share it.
 const TABLE_WIDTH: i64 = 200;
 const MAX_SHIFT: u32 = 6;
+/// Channels that a transposition or a product of matrices may make.
+const MOST_CHANNELS: usize = 24;
 
 /// SplitMix64: small, and the same on every machine.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl Random {
     }
 }
 
-/// A valid graph of at most fifteen layers over an input of at most 3x9x9, and inputs that it runs on
+/// A valid graph of at most 22 layers over an input of at most 3x9x9, and inputs that it runs on
 /// without leaving any range. The same for the same `seed`.
 pub fn random_graph(seed: u64) -> (QuantizedGraph, Vec<Vec<u8>>) {
     let mut random = Random::new(seed);
@@ -92,7 +93,7 @@ impl Builder {
             };
             (0..=input).filter(|tensor| fits(builder.tensors[*tensor].0)).collect()
         };
-        match self.random.size(0, 14) {
+        match self.random.size(0, 19) {
             0..=3 => self.add_conv(input, false),
             4 => self.add_conv(input, true),
             5 => self.add_sum_pool(input),
@@ -134,6 +135,15 @@ impl Builder {
                     self.push(output, Op::Resize { input, factor });
                 }
             }
+            14 => {
+                let factor = [self.random.size(1, 2), self.random.size(1, 3)];
+                let output = [channels, height * factor[0], width * factor[1]];
+                if output[1] * output[2] <= 200 {
+                    self.push(output, Op::Spread { input, factor });
+                }
+            }
+            15 | 16 => self.add_transpose(input, false),
+            17 | 18 => self.add_matrix_product(input),
             _ => {
                 let count = self.random.size(1, channels);
                 let start = self.random.size(0, channels - count);
@@ -221,6 +231,54 @@ impl Builder {
         self.push_rescaled(shape, Op::Multiply { inputs, rescale });
     }
 
+    fn divisor(&mut self, number: usize) -> usize {
+        let divisors: Vec<usize> = (1..=number).filter(|n| number.is_multiple_of(*n)).collect();
+        self.random.pick(&divisors)
+    }
+
+    /// Channels and positions change places, where that makes few channels; on one line if asked.
+    fn add_transpose(&mut self, input: TensorId, flat: bool) {
+        let [channels, height, width] = self.tensors[input].0;
+        let groups = self.divisor(channels);
+        let tall = if flat { 1 } else { self.divisor(channels / groups) };
+        let output = [groups * height * width, tall, channels / groups / tall];
+        if output[0] <= MOST_CHANNELS {
+            let rescale = Rescale { shift: self.random.size(0, 2) as u32, function: 0 };
+            self.push_rescaled(output, Op::Transpose { input, groups, rescale });
+        }
+    }
+
+    /// A tensor on one line times one of as many channels.
+    fn add_matrix_product(&mut self, mut input: TensorId) {
+        if self.tensors[input].0[1] > 1 {
+            self.add_transpose(input, true);
+            input = self.tensors.len() - 1;
+        }
+        let [channels, height, rows] = self.tensors[input].0;
+        if height > 1 {
+            return;
+        }
+        if self.random.size(0, 1) == 0 {
+            let kernel = self.random.size(1, rows);
+            let output = [channels, 1, rows + 1 - kernel];
+            self.push_conv(input, Window::dense([1, kernel]), self.tensors[input].0[0], output);
+        }
+        let fits = |shape: Shape| shape[0] == channels && shape[1] == 1;
+        let others: Vec<TensorId> =
+            (0..self.tensors.len()).filter(|tensor| fits(self.tensors[*tensor].0)).collect();
+        let mut inputs = [input, self.random.pick(&others)];
+        if self.random.size(0, 1) == 0 {
+            inputs.reverse();
+        }
+        let [rows, columns] = inputs.map(|input| self.tensors[input].0[2]);
+        let groups = self.divisor(channels);
+        if groups * rows <= MOST_CHANNELS {
+            let rescale = Rescale { shift: self.random.size(0, 6) as u32, function: 0 };
+            let op = Op::MatMul { inputs, groups, rescale };
+            self.push_rescaled([groups * rows, 1, columns], op);
+        }
+    }
+
     fn add_output(&mut self) {
         let input = self.tensors.len() - 1;
         let [_, height, width] = self.tensors[input].0;
@@ -250,7 +308,7 @@ impl Builder {
                 break (shift, (low + half) >> shift, (high + half) >> shift);
             }
             // A product has no factor of its own: when no shift fits, there is no such layer.
-            if matches!(op, Op::Multiply { .. }) {
+            if matches!(op, Op::Multiply { .. } | Op::MatMul { .. } | Op::Transpose { .. }) {
                 return;
             }
             shrink(&mut op);
@@ -260,7 +318,9 @@ impl Builder {
             Op::Conv { rescale, .. }
             | Op::SumPool { rescale, .. }
             | Op::Pointwise { rescale, .. }
-            | Op::Multiply { rescale, .. } => *rescale = Rescale { shift, function },
+            | Op::Multiply { rescale, .. }
+            | Op::Transpose { rescale, .. }
+            | Op::MatMul { rescale, .. } => *rescale = Rescale { shift, function },
             _ => unreachable!("only layers with an accumulator are rescaled"),
         }
         self.push(shape, op);
@@ -331,6 +391,9 @@ impl Builder {
             let of_inputs = inputs.iter().map(|input| ranges[*input]);
             let range = match &layer.op {
                 Op::Add { .. } => of_inputs.fold((0, 0), |sum, r| (sum.0 + r.0, sum.1 + r.1)),
+                Op::Spread { .. } => {
+                    of_inputs.fold((0, 0), |all, r| (all.0.min(r.0), all.1.max(r.1)))
+                }
                 op => match op.rescale() {
                     Some(rescale) => bounds(&self.functions[rescale.function].values),
                     None => of_inputs
@@ -371,127 +434,5 @@ fn shrink(op: &mut Op) {
             *constant /= 2;
         }
         _ => {}
-    }
-}
-
-type View<'a> = dyn Fn(TensorId) -> (Shape, &'a [i32]) + 'a;
-
-/// The graph's run, each element straight from the definition; `None` when a value leaves a table.
-pub fn plain_run(graph: &QuantizedGraph, input: &[u8]) -> Option<Execution> {
-    let mut tensors = vec![Vec::new(); graph.tensors.len()];
-    tensors[graph.input.tensor] =
-        input.iter().map(|byte| graph.input.map[usize::from(*byte)]).collect();
-    let mut layers = Vec::new();
-    for layer in &graph.layers {
-        let view = |tensor: TensorId| (graph.tensors[tensor].shape, tensors[tensor].as_slice());
-        let shape = graph.tensors[layer.output].shape;
-        let (output, trace) = plain_layer(&layer.op, shape, &graph.functions, &view)?;
-        tensors[layer.output] = output;
-        layers.push(trace);
-    }
-    Some(Execution { tensors, layers, output: graph.output })
-}
-
-fn plain_layer(
-    op: &Op,
-    output: Shape,
-    functions: &[FunctionTable],
-    view: &View<'_>,
-) -> Option<(Vec<i32>, LayerTrace)> {
-    let values = accumulators(op, output, view);
-    let Some(rescale) = op.rescale() else {
-        return Some((values.into_iter().map(|x| x as i32).collect(), LayerTrace::default()));
-    };
-    let mut outputs = Vec::new();
-    let mut trace = LayerTrace::default();
-    let divisor = 2i64.pow(rescale.shift);
-    for acc in values {
-        let sum = acc + if rescale.shift == 0 { 0 } else { divisor / 2 };
-        let pre = sum.div_euclid(divisor);
-        let table = &functions[rescale.function];
-        let index = usize::try_from(pre - i64::from(table.min)).ok()?;
-        outputs.push(*table.values.get(index)?);
-        trace.pre.push(pre as i32);
-        trace.rem.push(sum.rem_euclid(divisor) as u32);
-    }
-    Some((outputs, trace))
-}
-
-/// The layer's value at each output element before shift and function.
-fn accumulators(op: &Op, output: Shape, view: &View<'_>) -> Vec<i64> {
-    let mut values = Vec::new();
-    for c in 0..output[0] {
-        for h in 0..output[1] {
-            for w in 0..output[2] {
-                values.push(accumulator(op, output, [c, h, w], view));
-            }
-        }
-    }
-    values
-}
-
-fn accumulator(op: &Op, output: Shape, [c, h, w]: Shape, view: &View<'_>) -> i64 {
-    let at = |tensor: TensorId, c: usize, h: usize, w: usize| {
-        let (shape, values) = view(tensor);
-        i64::from(values[(c * shape[1] + h) * shape[2] + w])
-    };
-    // The real elements under a window, each with its tap.
-    let under = |tensor: TensorId, window: &Window, channel: usize| {
-        let (shape, _) = view(tensor);
-        let mut elements = Vec::new();
-        for a in 0..window.kernel[0] {
-            for b in 0..window.kernel[1] {
-                let y =
-                    (h * window.stride[0] + a * window.dilation[0]) as i64 - window.pads[0] as i64;
-                let x =
-                    (w * window.stride[1] + b * window.dilation[1]) as i64 - window.pads[1] as i64;
-                if (0..shape[1] as i64).contains(&y) && (0..shape[2] as i64).contains(&x) {
-                    elements.push((a, b, at(tensor, channel, y as usize, x as usize)));
-                }
-            }
-        }
-        elements
-    };
-    match op {
-        Op::Conv { input, window, groups, weights, bias, .. } => {
-            let depth = view(*input).0[0] / groups;
-            let group = c / (output[0] / groups);
-            let mut sum = bias[c];
-            for k in 0..depth {
-                for (a, b, x) in under(*input, window, group * depth + k) {
-                    let [kernel_h, kernel_w] = window.kernel;
-                    sum += weights[((c * depth + k) * kernel_h + a) * kernel_w + b] * x;
-                }
-            }
-            sum
-        }
-        Op::SumPool { input, window, multiplier, .. } => {
-            multiplier * under(*input, window, c).iter().map(|(_, _, x)| x).sum::<i64>()
-        }
-        Op::MaxPool { input, window } => {
-            let elements = under(*input, window, c);
-            elements.iter().map(|(_, _, x)| *x).max().expect("a window over padding only")
-        }
-        Op::Pointwise { inputs, constant, .. } => {
-            constant + inputs.iter().map(|(tensor, m)| m * at(*tensor, c, h, w)).sum::<i64>()
-        }
-        Op::Add { inputs } => inputs.iter().map(|tensor| at(*tensor, c, h, w)).sum(),
-        Op::Concat { inputs } => {
-            let mut channel = c;
-            for tensor in inputs {
-                let channels = view(*tensor).0[0];
-                if channel < channels {
-                    return at(*tensor, channel, h, w);
-                }
-                channel -= channels;
-            }
-            unreachable!("the output has as many channels as the inputs together")
-        }
-        Op::Slice { input, start } => at(*input, start + c, h, w),
-        Op::Multiply { inputs: [first, second], .. } => {
-            let gate = if view(*second).0 == output { [h, w] } else { [0, 0] };
-            at(*first, c, h, w) * at(*second, c, gate[0], gate[1])
-        }
-        Op::Resize { input, factor } => at(*input, c, h / factor[0], w / factor[1]),
     }
 }

@@ -9,5 +9,6 @@ pub mod deployed;
 pub mod evm;
 pub mod hollow;
 pub mod networks;
+mod plain;
 pub mod sample;
 pub mod shared;

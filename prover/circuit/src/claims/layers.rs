@@ -24,7 +24,13 @@ impl Claims<'_, '_> {
                 self.pointwise(index, inputs, *constant, rescale);
             }
             Op::Multiply { inputs, rescale } => self.product(index, *inputs, rescale),
-            Op::Resize { input, .. } => self.repeated(index, *input),
+            Op::Resize { input, .. } | Op::Spread { input, .. } => self.copied(index, 0, *input),
+            Op::Transpose { input, groups, rescale } => {
+                self.transposition(index, *input, *groups, rescale);
+            }
+            Op::MatMul { inputs, groups, rescale } => {
+                self.matrix_product(index, *inputs, *groups, rescale);
+            }
             // Sums of tile channels: nothing to prove.
             Op::Add { .. } | Op::Concat { .. } | Op::Slice { .. } => {}
         }
@@ -217,12 +223,15 @@ impl Claims<'_, '_> {
         self.builder.equal("product accumulators", left, right);
     }
 
-    /// The tile of a repeated tensor holds its values.
-    fn repeated(&mut self, index: usize, input: TensorId) {
-        let tile = self.tile_of(TileSource::Repeated(index));
-        let held = self.combined_tile(tile, |c| c, Self::produced);
+    /// The tile of a copied tensor, a layer's input number `number`, holds its values.
+    pub(super) fn copied(&mut self, index: usize, number: usize, input: TensorId) {
+        let tile = self.tile_of(TileSource::Copied { layer: index, input: number });
+        let terms = (0..self.parts.tiles[tile].channels())
+            .map(|c| (self.over_images(tile, c, Self::produced), self.builder.v_power(c)))
+            .collect::<Vec<_>>();
+        let held = self.builder.dot(&terms);
         let combined = self.combined_evaluation(input);
-        self.builder.equal("repetition", held, combined);
+        self.builder.equal("copy", held, combined);
     }
 
     /// `sum_c v^c (Y^_c + constant * kept places)` of a layer's tile.

@@ -6,6 +6,7 @@
 mod collection;
 mod input;
 mod layers;
+mod matrices;
 mod ranking;
 
 use assay_graph::{QuantizedGraph, TensorId};
@@ -166,7 +167,10 @@ impl Claims<'_, '_> {
     /// `X^_c`, folded over the images.
     fn evaluation(&mut self, tensor: TensorId, channel: usize) -> Cell {
         let view = &self.parts.views[tensor][channel];
-        let plain = |tile: usize| self.parts.tiles[tile].repeat == [1, 1];
+        let plain = |tile: usize| {
+            let Tile { repeat, apart, .. } = self.parts.tiles[tile];
+            repeat == [1, 1] && apart == 1
+        };
         if let ([(tile, source)], 0) = (view.terms.as_slice(), view.constant)
             && plain(*tile)
         {
@@ -180,7 +184,7 @@ impl Claims<'_, '_> {
         for (tile, source) in &view.terms {
             let [tall, wide] = self.parts.tiles[*tile].repeat;
             let copies = self.grid(reading, tall, wide);
-            terms.push((self.consumed(*tile, *source), copies));
+            terms.push((self.over_images(*tile, *source, Self::consumed), copies));
         }
         if view.constant != 0 {
             let [_, height, width] = self.parts.graph.tensors[tensor].shape;
@@ -190,6 +194,24 @@ impl Claims<'_, '_> {
         let cell = self.builder.dot(&terms);
         self.sums.insert((tensor, channel), cell);
         cell
+    }
+
+    /// `sum_b u^b` of a channel's evaluations, where images have channels of their own; otherwise they
+    /// are folded already.
+    fn over_images(
+        &mut self,
+        tile: usize,
+        channel: usize,
+        cell: impl Fn(&Self, usize, usize) -> Cell,
+    ) -> Cell {
+        let (apart, channels) = (self.parts.tiles[tile].apart, self.parts.tiles[tile].channels());
+        if apart == 1 {
+            return cell(self, tile, channel);
+        }
+        let terms = (0..apart)
+            .map(|image| (cell(self, tile, image * channels + channel), self.image_power(image)))
+            .collect::<Vec<_>>();
+        self.builder.dot(&terms)
     }
 
     /// `sum_c v^c X^_c`.

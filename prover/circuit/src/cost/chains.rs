@@ -158,7 +158,7 @@ pub(super) fn tile_part(source: TileSource, layers: usize) -> usize {
         TileSource::Input | TileSource::PackedInput => 0,
         TileSource::Layer(layer)
         | TileSource::Factors(layer)
-        | TileSource::Repeated(layer)
+        | TileSource::Copied { layer, .. }
         | TileSource::PoolTap { layer, .. } => 1 + layer,
         TileSource::Ranking
         | TileSource::RankedClass

@@ -67,6 +67,18 @@ impl Functions {
         self.exact(FunctionTable { name: "step".into(), min: -range, values })
     }
 
+    /// A table that leaves `min..=max` unchanged, and possibly more; a new one is as large as `all`.
+    fn identity_over(&mut self, [min, max]: [i32; 2], all: [i32; 2]) -> usize {
+        let found = self.tables.iter().position(|table| {
+            let last = i64::from(table.min) + table.values.len() as i64 - 1;
+            let mut places = i64::from(table.min)..;
+            table.min <= min
+                && i64::from(max) <= last
+                && table.values.iter().all(|value| places.next() == Some(i64::from(*value)))
+        });
+        found.unwrap_or_else(|| self.identity(min.min(all[0]), max.max(all[1])))
+    }
+
     /// `min..=max` unchanged.
     fn identity(&mut self, min: i32, max: i32) -> usize {
         let values = (min..=max).collect();
@@ -84,7 +96,9 @@ pub(super) struct TileBuilder {
 
 impl TileBuilder {
     fn push(&mut self, tile: Tile) -> usize {
-        let tile = Tile { first_row: self.next_row, lanes: self.lanes, ..tile };
+        let [channels, height, width] = tile.shape;
+        let shape = [channels * tile.apart, height, width];
+        let tile = Tile { first_row: self.next_row, lanes: self.lanes, shape, ..tile };
         self.next_row += tile.rows();
         self.tiles.push(tile);
         self.tiles.len() - 1
@@ -105,6 +119,7 @@ pub(super) fn place_tiles(
         source: TileSource::Input,
         shape: [0; 3],
         images: tiles.images,
+        apart: 1,
         cells: TileCells::Lookup,
         first_row: 0,
         lanes: 0,
@@ -187,7 +202,24 @@ impl Placement<'_> {
             }
             Op::Multiply { inputs, rescale } => self.product(index, inputs[0], *rescale),
             Op::MaxPool { input, window } => self.max_pool(index, *input, window),
-            Op::Resize { input, factor } => self.repeated(index, *input, *factor),
+            Op::Resize { input, factor } => {
+                let consumed = self.readings[layer.output].strided(*factor);
+                let info = &graph.tensors[*input];
+                let function = self.functions.identity(info.min, info.max);
+                let copy = Tile { consumed, repeat: *factor, function, ..self.blank() };
+                whole_tile(self.copied(index, 0, copy), output)
+            }
+            Op::Spread { input, factor } => {
+                let consumed = self.readings[layer.output].strided(*factor);
+                let copy = Tile { consumed, function: self.identity(*input), ..self.blank() };
+                whole_tile(self.copied(index, 0, copy), output)
+            }
+            Op::Transpose { input, rescale, .. } => {
+                let [_, height, width] = graph.tensors[*input].shape;
+                let gap = self.readings[*input].span([height, width]);
+                self.rescaled(index, self.around(index, gap, output.shape)?, *rescale)
+            }
+            Op::MatMul { inputs, rescale, .. } => self.matrix_product(index, *inputs, *rescale)?,
             Op::Add { inputs } => self.sum(inputs, output.shape[0]),
             Op::Concat { inputs } => {
                 inputs.iter().flat_map(|input: &TensorId| self.views[*input].clone()).collect()
@@ -200,20 +232,49 @@ impl Placement<'_> {
 
     /// A layer whose accumulators are rescaled: one tile with its trace.
     fn rescaled(&mut self, index: usize, produced: Reading, rescale: Rescale) -> Vec<ChannelView> {
+        let tile = self.trace(index, produced, rescale);
+        let tile = self.tiles.push(tile);
+        whole_tile(tile, &self.graph.tensors[self.graph.layers[index].output])
+    }
+
+    fn trace(&self, index: usize, produced: Reading, rescale: Rescale) -> Tile {
         let layer = &self.graph.layers[index];
-        let output = &self.graph.tensors[layer.output];
-        let tile = Tile {
+        Tile {
             name: layer.name.clone(),
             source: TileSource::Layer(index),
-            shape: output.shape,
+            shape: self.graph.tensors[layer.output].shape,
             produced,
             consumed: self.readings[layer.output],
             function: rescale.function,
             shift: rescale.shift,
             ..self.blank()
-        };
+        }
+    }
+
+    /// A copy of the first matrix, with room for a line of the second between neighbours, and the
+    /// products. Those of a batch are no products of folded evaluations: each image has channels of its
+    /// own, and the second matrix a copy too.
+    fn matrix_product(
+        &mut self,
+        index: usize,
+        [first, second]: [TensorId; 2],
+        rescale: Rescale,
+    ) -> Result<Vec<ChannelView>, LayoutError> {
+        let graph = self.graph;
+        let reading = self.readings[second];
+        let gap = graph.tensors[second].shape[2] as u64 * reading.column;
+        let consumed = self.around(index, gap, graph.tensors[first].shape)?;
+        let apart = Tile { images: 1, apart: self.tiles.images, ..self.blank() };
+        let copy = Tile { consumed, function: self.identity(first), ..apart.clone() };
+        self.copied(index, 0, copy);
+        if apart.apart > 1 {
+            let copy = Tile { consumed: reading, function: self.identity(second), ..apart.clone() };
+            self.copied(index, 1, copy);
+        }
+        let Tile { images, apart, .. } = apart;
+        let tile = Tile { images, apart, ..self.trace(index, reading, rescale) };
         let tile = self.tiles.push(tile);
-        whole_tile(tile, output)
+        Ok(whole_tile(tile, &graph.tensors[graph.layers[index].output]))
     }
 
     /// Both factors of a product in a tile of their own, read as `input` is.
@@ -261,22 +322,40 @@ impl Placement<'_> {
             .collect()
     }
 
-    /// The values of a tensor that is repeated, read `factor` times as far apart.
-    fn repeated(&mut self, index: usize, input: TensorId, factor: [usize; 2]) -> Vec<ChannelView> {
+    /// A reading of a tensor of `shape` with room for `gap` exponents between neighbours.
+    fn around(&self, index: usize, gap: u64, shape: [usize; 3]) -> Result<Reading, LayoutError> {
+        let reading = Reading::around(gap, [shape[1], shape[2]]);
+        let part = || self.graph.layers[index].name.clone();
+        reading.ok_or_else(|| LayoutError::Exponents { part: part() })
+    }
+
+    /// The values of a layer's input in a tile of their own, whose consumer's reading, function and
+    /// images `tile` says.
+    fn copied(&mut self, index: usize, number: usize, tile: Tile) -> usize {
         let layer = &self.graph.layers[index];
-        let info = &self.graph.tensors[input];
-        let tile = Tile {
-            name: layer.name.clone(),
-            source: TileSource::Repeated(index),
-            shape: info.shape,
+        let input = layer.op.inputs()[number];
+        self.tiles.push(Tile {
+            name: format!("{} (copy)", layer.name),
+            source: TileSource::Copied { layer: index, input: number },
+            shape: self.graph.tensors[input].shape,
             produced: self.readings[input],
-            consumed: self.readings[layer.output].strided(factor),
-            repeat: factor,
-            function: self.functions.identity(info.min, info.max),
-            ..self.blank()
-        };
-        let tile = self.tiles.push(tile);
-        whole_tile(tile, &self.graph.tensors[layer.output])
+            ..tile
+        })
+    }
+
+    /// A table for copies of a tensor. Those of matrices and of spread tensors share one where they can.
+    fn identity(&mut self, input: TensorId) -> usize {
+        let graph = self.graph;
+        let copies = graph.layers.iter().flat_map(|layer| match &layer.op {
+            Op::MatMul { inputs, .. } => inputs.to_vec(),
+            Op::Spread { input, .. } => vec![*input],
+            _ => Vec::new(),
+        });
+        let info = &graph.tensors[input];
+        let own = [info.min, info.max];
+        let copies = copies.map(|copy| &graph.tensors[copy]);
+        let all = copies.fold(own, |[min, max], info| [min.min(info.min), max.max(info.max)]);
+        self.functions.identity_over(own, all)
     }
 
     fn sum(&self, inputs: &[TensorId], channels: usize) -> Vec<ChannelView> {

@@ -21,6 +21,19 @@ impl Reading {
         Self { column: self.column * stride[1] as u64, line: self.line * stride[0] as u64 }
     }
 
+    /// One past the last exponent of a grid of this size; [`Reading::separates`] it.
+    pub fn span(self, [height, width]: [usize; 2]) -> u64 {
+        (height as u64 - 1) * self.line + (width as u64 - 1) * self.column + 1
+    }
+
+    /// A reading of `size` at which another grid fits between neighbours, whose exponents are below
+    /// `gap`: each pair of positions has an exponent of its own. `None` where one is 2^32 or more.
+    pub fn around(gap: u64, [height, width]: [usize; 2]) -> Option<Self> {
+        let places = height as u128 * width as u128;
+        let reading = || Self { column: gap, line: gap * width as u64 };
+        (u128::from(gap) * places < MOST_EXPONENT).then(reading)
+    }
+
     /// Whether a grid of this size has an exponent of its own for each position, below
     /// [`MOST_EXPONENT`].
     pub fn separates(self, [height, width]: [usize; 2]) -> bool {

@@ -12,6 +12,8 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 
+use crate::layout::reading::Reading;
+
 /// Columns in the permutation argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScalarColumn {
@@ -356,6 +358,37 @@ impl ProgramBuilder {
             let square = self.z_squares[top];
             self.multiply(square, rest)
         };
+        self.z_powers.insert(exponent, cell);
+        cell
+    }
+
+    /// `z^(h * line + w * column)` for each `(h, w)`, row-major: one multiplication each.
+    pub(crate) fn z_grid(&mut self, reading: Reading, [height, width]: [usize; 2]) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(height * width);
+        let mut start = self.one();
+        for h in 0..height as u64 {
+            if h > 0 {
+                start = self.z_next(start, reading.line, h * reading.line);
+            }
+            let mut cell = start;
+            for w in 0..width as u64 {
+                if w > 0 {
+                    let exponent = h * reading.line + w * reading.column;
+                    cell = self.z_next(cell, reading.column, exponent);
+                }
+                cells.push(cell);
+            }
+        }
+        cells
+    }
+
+    /// `z^exponent`, `before` being `z^(exponent - step)`.
+    fn z_next(&mut self, before: Cell, step: u64, exponent: u64) -> Cell {
+        if let Some(cell) = self.z_powers.get(&exponent) {
+            return *cell;
+        }
+        let factor = self.z_power(step);
+        let cell = self.multiply(before, factor);
         self.z_powers.insert(exponent, cell);
         cell
     }

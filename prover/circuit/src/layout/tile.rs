@@ -17,8 +17,14 @@ pub enum TileSource {
     Layer(usize),
     /// The factors of an elementwise product, in `pre` and `out`.
     Factors(usize),
-    /// A tensor to be repeated: its values in `pre` and `out`.
-    Repeated(usize),
+    /// A tensor that its layer repeats, spreads or multiplies as a matrix: its values, to be read in
+    /// another way than its other readers do.
+    Copied {
+        /// Index of the layer.
+        layer: usize,
+        /// Which of its inputs.
+        input: usize,
+    },
     /// Comparison number `tap` of a max-pool: `pre` = gathered value - largest so far,
     /// `out = max(0, pre)`.
     PoolTap {
@@ -49,6 +55,9 @@ pub struct Tile {
     pub shape: [usize; 3],
     /// Images that a channel holds; more than one are spread over the lanes.
     pub images: usize,
+    /// Images of a batch that have channels of their own, all those of one image after those of the one
+    /// before: what multiplies evaluations needs each by itself.
+    pub apart: usize,
     /// What its cells are.
     pub cells: TileCells,
     /// First row.
@@ -108,6 +117,11 @@ impl TileRow {
 }
 
 impl Tile {
+    /// Channels of one image, where several have their own; otherwise all.
+    pub fn channels(&self) -> usize {
+        self.shape[0] / self.apart
+    }
+
     /// Rows of one line of one channel.
     pub fn rows_per_line(&self) -> usize {
         if self.images > 1 { self.shape[2] } else { self.shape[2].div_ceil(self.lanes) }

@@ -9,6 +9,7 @@ use rand_core::OsRng;
 mod forgeries;
 mod items;
 mod layouts;
+mod matrices;
 mod mismatch;
 mod mutation;
 mod plain_witness;

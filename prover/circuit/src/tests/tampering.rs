@@ -256,7 +256,9 @@ fn tampered_products_and_repetitions_are_refused() {
     let options = options(3, 1, prediction(InputMode::Committed));
     let fails = |attack: Attack<'_>| !failures(&graph, &input, options, attack).is_empty();
     assert!(!fails(Attack::None));
-    for source in [TileSource::Repeated(1), TileSource::Layer(3), TileSource::Layer(5)] {
+    for source in
+        [TileSource::Copied { layer: 1, input: 0 }, TileSource::Layer(3), TileSource::Layer(5)]
+    {
         for by in [-1, 1] {
             let change = |layout: &Layout, first: &mut FirstPhase| {
                 let row = first_row(layout, source);

@@ -69,6 +69,9 @@ impl Folded {
             Op::Pointwise { .. }
             | Op::Multiply { .. }
             | Op::Resize { .. }
+            | Op::Spread { .. }
+            | Op::Transpose { .. }
+            | Op::MatMul { .. }
             | Op::Add { .. }
             | Op::Concat { .. }
             | Op::Slice { .. } => None,

@@ -61,9 +61,10 @@ impl<'a> TileValues<'a> {
         if stretch.count == 0 {
             return;
         }
+        let stretch = &self.own_channel(stretch);
         let TileSource::Layer(layer) = self.tile.source else {
             for position in 0..stretch.count {
-                let (pre, rem) = self.get(stretch.place(position));
+                let (pre, rem) = self.value(stretch.place(position));
                 visit(position, pre, rem);
             }
             return;
@@ -100,8 +101,25 @@ impl<'a> TileValues<'a> {
         inputs.map(|tensor| self.tensor(tensor, at))
     }
 
-    /// `(pre, rem)`.
+    /// Where images have channels of their own: the image and its channel.
+    fn own_channel(&self, stretch: &Stretch) -> Stretch {
+        if self.tile.apart == 1 {
+            return *stretch;
+        }
+        let channels = self.tile.channels();
+        let (image, channel) = (stretch.channel / channels, stretch.channel % channels);
+        Stretch { image, channel, ..*stretch }
+    }
+
+    /// `(pre, rem)` of a cell of the tile.
     pub(crate) fn get(&self, at: Place) -> (i64, u32) {
+        let Place { image, channel, line, column } = at;
+        let stretch = Stretch { image, channel, line, first: column, step: 1, count: 1 };
+        self.value(self.own_channel(&stretch).place(0))
+    }
+
+    /// `(pre, rem)` of an image's channel.
+    fn value(&self, at: Place) -> (i64, u32) {
         let tile = self.tile;
         let [_, height, width] = tile.shape;
         let index = (at.channel * height + at.line) * width + at.column;
@@ -117,11 +135,9 @@ impl<'a> TileValues<'a> {
                 let trace = &self.input(at.image).execution.layers[layer];
                 (i64::from(trace.pre[index]), trace.rem[index])
             }
-            TileSource::Repeated(layer) => {
-                let Op::Resize { input, .. } = &self.assignment.graph.layers[layer].op else {
-                    return (0, 0);
-                };
-                (self.tensor(*input, at), 0)
+            TileSource::Copied { layer, input } => {
+                let inputs = self.assignment.graph.layers[layer].op.inputs();
+                (inputs.get(input).map_or(0, |input| self.tensor(*input, at)), 0)
             }
             // Products are not looked up.
             TileSource::Factors(_) => (0, 0),
@@ -238,7 +254,11 @@ impl Stretch {
 /// Whether the network and its runs have what the tile holds.
 fn fits(assignment: &Assignment<'_>, tile: &Tile) -> bool {
     let Assignment { graph, inputs, .. } = assignment;
-    let size = tile.shape.iter().product::<usize>();
+    let own_shape = [tile.channels(), tile.shape[1], tile.shape[2]];
+    let size = own_shape.iter().product::<usize>();
+    if tile.apart > inputs.len() {
+        return false;
+    }
     let op = |layer: usize| graph.layers.get(layer).map(|layer| &layer.op);
     // The values of a tensor, in each run.
     let known = |tensor: TensorId| {
@@ -262,9 +282,16 @@ fn fits(assignment: &Assignment<'_>, tile: &Tile) -> bool {
                     && ([height, width] == tile.shape[1..] || height * width == 1)
             })
         }
-        TileSource::Repeated(layer) => {
-            let Some(Op::Resize { input, .. }) = op(layer) else { return false };
-            known(*input) && graph.tensors[*input].shape == tile.shape
+        TileSource::Copied { layer, input } => {
+            let copies = matches!(
+                op(layer),
+                Some(Op::Resize { .. } | Op::Spread { .. } | Op::MatMul { .. })
+            );
+            let inputs = op(layer).map(Op::inputs).unwrap_or_default();
+            copies
+                && inputs
+                    .get(input)
+                    .is_some_and(|input| known(*input) && graph.tensors[*input].shape == own_shape)
         }
         TileSource::PoolTap { layer, .. } => {
             let Some(Op::MaxPool { input, .. }) = op(layer) else { return false };

@@ -458,9 +458,11 @@ impl<'a> Importer<'a> {
             Step::Apply { function, .. } => {
                 function.is_clamp() && function.evaluate(f64::NEG_INFINITY) >= 0.0
             }
-            Step::Layer(FloatOp::MaxPool { input, .. } | FloatOp::Slice { input, .. }) => {
-                self.is_non_negative(*input)
-            }
+            Step::Layer(
+                FloatOp::MaxPool { input, .. }
+                | FloatOp::Slice { input, .. }
+                | FloatOp::Transpose { input, function: Function::Identity, .. },
+            ) => self.is_non_negative(*input),
             Step::Layer(FloatOp::Concat { inputs }) => {
                 inputs.iter().all(|input| self.is_non_negative(*input))
             }

@@ -232,6 +232,27 @@ pub enum FloatOp {
         input: FloatTensorId,
         /// Repetitions, `[vertical, horizontal]`, at least 1.
         factor: [usize; 2],
+        /// Zeros instead of repetitions: the element stands first, as in a transposed convolution.
+        zeros: bool,
+    },
+    /// `function(x)` with channels and positions of each group in each other's place; see
+    /// [`assay_graph::Op::Transpose`]. A reshape is two of them, or one.
+    Transpose {
+        /// `[groups * A, H, W]`, where the output is `[groups * H * W, H', W']` and `H' * W' = A`.
+        input: FloatTensorId,
+        /// Divides the input's channels.
+        groups: usize,
+        /// Applied to each element.
+        function: Function,
+    },
+    /// `function(sum_e a[g*E + e, 0, i] * b[g*E + e, 0, t])` at `[g*M + i, 0, t]`, for each group `g`.
+    MatMul {
+        /// `a`, `[groups * E, 1, M]`, and `b`, `[groups * E, 1, N]`.
+        inputs: [FloatTensorId; 2],
+        /// Divides the inputs' channels.
+        groups: usize,
+        /// Applied to each sum.
+        function: Function,
     },
 }
 
@@ -243,10 +264,11 @@ impl FloatOp {
             | Self::MeanPool { input, .. }
             | Self::MaxPool { input, .. }
             | Self::Slice { input, .. }
-            | Self::Resize { input, .. } => vec![*input],
+            | Self::Resize { input, .. }
+            | Self::Transpose { input, .. } => vec![*input],
             Self::Sum { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Self::Concat { inputs } => inputs.clone(),
-            Self::Product { inputs, .. } => inputs.to_vec(),
+            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => inputs.to_vec(),
         }
     }
 
@@ -257,10 +279,13 @@ impl FloatOp {
             | Self::MeanPool { input, .. }
             | Self::MaxPool { input, .. }
             | Self::Slice { input, .. }
-            | Self::Resize { input, .. } => vec![input],
+            | Self::Resize { input, .. }
+            | Self::Transpose { input, .. } => vec![input],
             Self::Sum { inputs, .. } => inputs.iter_mut().map(|(tensor, _)| tensor).collect(),
             Self::Concat { inputs } => inputs.iter_mut().collect(),
-            Self::Product { inputs, .. } => inputs.iter_mut().collect(),
+            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => {
+                inputs.iter_mut().collect()
+            }
         }
     }
 
@@ -270,7 +295,9 @@ impl FloatOp {
             Self::Conv { function, .. }
             | Self::MeanPool { function, .. }
             | Self::Sum { function, .. }
-            | Self::Product { function, .. } => Some(function),
+            | Self::Product { function, .. }
+            | Self::Transpose { function, .. }
+            | Self::MatMul { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }
@@ -283,7 +310,9 @@ impl FloatOp {
             Self::Conv { function, .. }
             | Self::MeanPool { function, .. }
             | Self::Sum { function, .. }
-            | Self::Product { function, .. } => Some(function),
+            | Self::Product { function, .. }
+            | Self::Transpose { function, .. }
+            | Self::MatMul { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }
@@ -312,6 +341,9 @@ impl FloatGraph {
                 FloatOp::MaxPool { input, .. }
                 | FloatOp::Slice { input, .. }
                 | FloatOp::Resize { input, .. } => holds[*input],
+                FloatOp::Transpose { input, function, .. } => {
+                    holds[*input] && function.keeps_scale()
+                }
                 FloatOp::Concat { inputs } => inputs.iter().all(|input| holds[*input]),
                 _ => false,
             };
@@ -347,7 +379,7 @@ impl FloatGraph {
         }
     }
 
-    /// Multiplications of weights with activations.
+    /// Multiplications of weights with activations, and of matrices of activations.
     pub fn multiply_accumulates(&self) -> u64 {
         self.layers
             .iter()
@@ -355,6 +387,10 @@ impl FloatGraph {
                 FloatOp::Conv { weights, .. } => {
                     let [_, height, width] = self.tensors[layer.output].shape;
                     weights.len() as u64 * height as u64 * width as u64
+                }
+                FloatOp::MatMul { inputs: [first, second], .. } => {
+                    let [channels, _, rows] = self.tensors[*first].shape;
+                    channels as u64 * rows as u64 * self.tensors[*second].shape[2] as u64
                 }
                 _ => 0,
             })

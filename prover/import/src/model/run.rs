@@ -110,14 +110,33 @@ impl<'a> FloatExecutor<'a> {
                 let product = |(index, x): (usize, &f32)| x * b[index / step];
                 apply(a.iter().enumerate().map(product).collect(), function)
             }
-            FloatOp::Resize { input, factor } => {
+            FloatOp::Resize { input, factor, zeros } => {
                 let [_, height, width] = self.graph.tensors[*input].shape;
                 let source = |index: usize| {
                     let (channel, place) = (index / plane, index % plane);
-                    let (y, x) = (place / shape[2] / factor[0], place % shape[2] / factor[1]);
-                    tensors[*input][(channel * height + y) * width + x]
+                    let (y, x) = (place / shape[2], place % shape[2]);
+                    if *zeros && (y % factor[0], x % factor[1]) != (0, 0) {
+                        return 0.0;
+                    }
+                    tensors[*input][(channel * height + y / factor[0]) * width + x / factor[1]]
                 };
                 ((0..shape[0] * plane).map(source).collect(), None)
+            }
+            FloatOp::Transpose { input, groups, function } => {
+                let [channels, height, width] = self.graph.tensors[*input].shape;
+                let (depth, places) = (channels / groups, height * width);
+                let source = |index: usize| {
+                    let (row, channel) = (index / depth, index % depth);
+                    let (group, place) = (row / places, row % places);
+                    tensors[*input][(group * depth + channel) * places + place]
+                };
+                apply((0..shape[0] * plane).map(source).collect(), function)
+            }
+            FloatOp::MatMul { inputs, groups, function } => {
+                let [rows, columns] = inputs.map(|input| self.graph.tensors[input].shape[2]);
+                let depth = self.graph.tensors[inputs[0]].shape[0] / groups;
+                let [a, b] = inputs.map(|input| tensors[input].as_slice());
+                apply(multiply([a, b], [depth, rows, columns]), function)
             }
         }
     }
@@ -153,6 +172,21 @@ impl<'a> FloatExecutor<'a> {
         );
         values
     }
+}
+
+/// For each group `sum_e a[e, i] * b[e, t]`, row-major over `(i, t)`; the sizes are those of `e`, `i`
+/// and `t`.
+fn multiply([a, b]: [&[f32]; 2], [depth, rows, columns]: [usize; 3]) -> Vec<f32> {
+    let mut sums = vec![0.0; a.len() / depth * columns];
+    sums.par_chunks_mut(columns).enumerate().for_each(|(row, sums)| {
+        let (group, row) = (row / rows, row % rows);
+        for channel in group * depth..(group + 1) * depth {
+            let factor = a[channel * rows + row];
+            let others = &b[channel * columns..][..columns];
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += factor * other);
+        }
+    });
+    sums
 }
 
 /// Applies the function and reports the range before it.

@@ -196,23 +196,39 @@ impl Lowering<'_> {
             FloatOp::Concat { inputs } => Op::Concat { inputs: inputs.clone() },
             FloatOp::Slice { input, start } => Op::Slice { input: *input, start: *start },
             FloatOp::Product { inputs, function } => {
-                let shift = self.product_shift(index, *inputs, function);
-                let rescale = Rescale { shift, function: self.table(index, function) };
+                let rescale = self.following(index, inputs, function);
                 Op::Multiply { inputs: *inputs, rescale }
             }
-            FloatOp::Resize { input, factor } => Op::Resize { input: *input, factor: *factor },
+            FloatOp::MatMul { inputs, groups, function } => {
+                let rescale = self.following(index, inputs, function);
+                Op::MatMul { inputs: *inputs, groups: *groups, rescale }
+            }
+            FloatOp::Transpose { input, groups, function } => {
+                let rescale = if function.keeps_scale() {
+                    Rescale { shift: 0, function: self.table(index, function) }
+                } else {
+                    self.following(index, &[*input], function)
+                };
+                Op::Transpose { input: *input, groups: *groups, rescale }
+            }
+            FloatOp::Resize { input, factor, zeros: true } => {
+                Op::Spread { input: *input, factor: *factor }
+            }
+            FloatOp::Resize { input, factor, .. } => Op::Resize { input: *input, factor: *factor },
         })
     }
 
-    /// Shift of a product: the least at which its table is not too large. A product has no factor
-    /// to absorb a ratio of scales, so the shift decides the scale before the function; the tensor
-    /// takes the same scale where it may.
-    fn product_shift(
-        &mut self,
-        index: usize,
-        [first, second]: [TensorId; 2],
-        function: &Function,
-    ) -> u32 {
+    /// Shift and table of a layer whose accumulators have the product of its inputs' scales.
+    fn following(&mut self, index: usize, inputs: &[TensorId], function: &Function) -> Rescale {
+        let full = inputs.iter().map(|input| self.scales.tensors[*input]).product();
+        let shift = self.following_shift(index, full, function);
+        Rescale { shift, function: self.table(index, function) }
+    }
+
+    /// The least shift at which the table is not too large. A product has no factor to absorb a ratio
+    /// of scales, so the shift decides the scale before the function, from `full` on; the tensor takes
+    /// the same scale where it may.
+    fn following_shift(&mut self, index: usize, full: f64, function: &Function) -> u32 {
         let output = self.graph.layers[index].output;
         let range = self.calibration.layers[index].widened(self.choices.margin);
         let is_output = output == self.graph.output;
@@ -224,7 +240,6 @@ impl Lowering<'_> {
             let bits = self.choices.activation_bits[output] - 1;
             most = most.min(largest_scale(magnitude.magnitude(), bits));
         }
-        let full = self.scales.tensors[first] * self.scales.tensors[second];
         let scale = |shift: u32| full / f64::from(shift).exp2();
         let least = (0..MAX_SHIFT).find(|shift| scale(*shift) <= most).unwrap_or(MAX_SHIFT);
         // Each further shift is one more range table: one that is in use is worth half a bit.
@@ -328,10 +343,16 @@ impl Lowering<'_> {
                     Op::Conv { rescale, .. }
                     | Op::SumPool { rescale, .. }
                     | Op::Pointwise { rescale, .. }
-                    | Op::Multiply { rescale, .. } => bounds(&functions[rescale.function].values),
+                    | Op::Multiply { rescale, .. }
+                    | Op::Transpose { rescale, .. }
+                    | Op::MatMul { rescale, .. } => bounds(&functions[rescale.function].values),
                     Op::MaxPool { input, .. }
                     | Op::Slice { input, .. }
                     | Op::Resize { input, .. } => ranges[*input],
+                    Op::Spread { input, .. } => {
+                        let (min, max) = ranges[*input];
+                        (min.min(0), max.max(0))
+                    }
                     Op::Concat { inputs } => union(inputs),
                     Op::Add { inputs } => inputs.iter().fold((0, 0), |(min, max), input| {
                         (min + ranges[*input].0, max + ranges[*input].1)

@@ -79,6 +79,17 @@ pub(super) fn exact_sums(graph: &FloatGraph) -> Vec<bool> {
     graph.layers.iter().map(|layer| is_exact(&layer.op)).collect()
 }
 
+/// Layers without a factor that could take up a ratio of scales: the shift alone decides the scale
+/// before the function.
+pub(super) fn scale_follows(op: &FloatOp) -> bool {
+    match op {
+        FloatOp::Product { .. } | FloatOp::MatMul { .. } => true,
+        // Otherwise the scale stays the input's, and nothing is shifted out.
+        FloatOp::Transpose { function, .. } => !function.keeps_scale(),
+        _ => false,
+    }
+}
+
 /// Chooses all scales. `input_scale` is that of the input map.
 pub(super) fn choose(
     graph: &FloatGraph,
@@ -97,10 +108,11 @@ pub(super) fn choose(
     let mut before = vec![MAX_SCALE; graph.layers.len()];
     for (index, layer) in graph.layers.iter().enumerate() {
         let Some(function) = layer.op.function() else { continue };
-        if exact[index] || matches!(layer.op, FloatOp::Product { .. }) {
+        if exact[index] || scale_follows(&layer.op) {
             continue;
         }
-        if group[layer.output] == group[graph.input.tensor] {
+        let moved = matches!(layer.op, FloatOp::Transpose { .. });
+        if group[layer.output] == group[graph.input.tensor] && !moved {
             return Err(QuantizeError::Layer {
                 layer: layer.name.clone(),
                 operator: layer.operator.clone(),
@@ -145,6 +157,7 @@ fn groups(graph: &FloatGraph, exact: &[bool]) -> Vec<FloatTensorId> {
             | FloatOp::Slice { .. }
             | FloatOp::Resize { .. }
             | FloatOp::Concat { .. } => true,
+            FloatOp::Transpose { function, .. } => function.keeps_scale(),
             _ => *exact,
         };
         if joined {
@@ -161,6 +174,10 @@ fn quantized_in_file(graph: &FloatGraph, group: &[usize], scale: &mut [f64]) -> 
     let mut differ = vec![false; scale.len()];
     for layer in &graph.layers {
         let Some(function) = layer.op.function() else { continue };
+        if matches!(layer.op, FloatOp::Transpose { .. }) && *function == Function::Identity {
+            // The same values in other places.
+            continue;
+        }
         let of = group[layer.output];
         let step = function.step();
         differ[of] |= step.is_none() || steps[of].is_some_and(|known| Some(known) != step);

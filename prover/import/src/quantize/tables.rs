@@ -4,7 +4,9 @@
 //! scale. One table for all of them would give all the scale of the layer with the widest range:
 //! they are divided into a few classes of similar ranges instead.
 
-use crate::model::{FloatGraph, FloatOp, Function};
+use crate::model::{FloatGraph, Function};
+
+use super::scales::scale_follows;
 
 /// Lowers scales until the layers of each function have at most `count` different ones. `scale` is
 /// that of each group of tensors, `before` that of each layer before its function; groups that are
@@ -20,7 +22,7 @@ pub(super) fn share(
     let mut kinds: Vec<(&Function, Vec<usize>)> = Vec::new();
     for (index, layer) in graph.layers.iter().enumerate() {
         // A product has the scale that its factors give it.
-        let own = matches!(layer.op, FloatOp::Product { .. });
+        let own = scale_follows(&layer.op);
         let Some(function) = layer.op.function().filter(|f| !own && !f.is_homogeneous()) else {
             continue;
         };

@@ -10,7 +10,7 @@ use super::checker::System;
 use super::equivalent::EQUIVALENT;
 use super::prover::draw;
 use super::weaker::Weakening;
-use super::{Entry, Kind, gates, hashes, layers, statements, weakened};
+use super::{Entry, Kind, gates, hashes, layers, matrices, statements, weakened};
 use crate::InputMode;
 use crate::Layout;
 use crate::OutputMode;
@@ -21,6 +21,7 @@ fn all() -> Vec<Entry> {
     let mut entries = gates::entries();
     entries.extend(hashes::entries());
     entries.extend(layers::entries());
+    entries.extend(matrices::entries());
     entries.extend(statements::entries());
     entries.extend(weakened::entries());
     entries
@@ -43,7 +44,13 @@ fn layouts() -> Vec<Layout> {
     ]
     .map(|(lanes, statement)| Layout::new(&graph, options(lanes, 2, statement)).expect("layout"))
     .to_vec();
-    for scene in [layers::product(), layers::repeated(), gates::batch_scenes().0] {
+    for scene in [
+        layers::product(),
+        layers::repeated(),
+        matrices::transposed(1),
+        matrices::multiplied(),
+        gates::batch_scenes().0,
+    ] {
         layouts.push(scene.layout);
     }
     layouts.push(hashes::long_scene().layout);

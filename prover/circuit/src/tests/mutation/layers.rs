@@ -9,14 +9,14 @@ use super::{Entry, dropped};
 use crate::layout::tile::TileSource;
 use assay_graph::{FunctionTable, Op, QuantizedGraph, Rescale, Window};
 
-fn scaled(shift: u32) -> Rescale {
+pub(super) fn scaled(shift: u32) -> Rescale {
     Rescale { shift, function: 1 }
 }
 
 const BYTES: [u8; 8] = [30, 200, 150, 77, 120, 90, 30, 240];
 
 /// A convolution, then what `middle` makes of it, then the logits.
-fn around(middle: impl Fn(&mut super::super::Builder, usize) -> usize) -> Scene {
+pub(super) fn around(middle: impl Fn(&mut super::super::Builder, usize) -> usize) -> Scene {
     let mut builder = small([1, 2, 4]);
     let hidden = builder.conv(0, [1, 1], [1, 1], [0; 4], 2, 1, true);
     let tensor = middle(&mut builder, hidden);
@@ -39,7 +39,7 @@ fn around(middle: impl Fn(&mut super::super::Builder, usize) -> usize) -> Scene 
     Scene::prediction(&graph, &BYTES, [2, 2], logits())
 }
 
-fn computed(
+pub(super) fn computed(
     entries: &mut Vec<Entry>,
     rule: &str,
     make: impl Fn() -> (Scene, QuantizedGraph) + Send + Sync + 'static,
@@ -98,7 +98,7 @@ pub(super) fn largest() -> Scene {
 }
 
 /// The layer whose operator is as asked.
-fn layer(graph: &QuantizedGraph, wanted: impl Fn(&Op) -> bool) -> usize {
+pub(super) fn layer(graph: &QuantizedGraph, wanted: impl Fn(&Op) -> bool) -> usize {
     graph.layers.iter().position(|layer| wanted(&layer.op)).expect("such a layer")
 }
 
@@ -160,7 +160,7 @@ pub(super) fn entries() -> Vec<Entry> {
         });
         (scene, forged)
     }));
-    entries.push(dropped("copies: repetition".into(), "another tensor is repeated", || {
+    entries.push(dropped("copies: copy".into(), "another tensor is repeated", || {
         let scene = repeated();
         let mut other = scene.graph.clone();
         let index = layer(&other, |op| matches!(op, Op::Resize { .. }));
@@ -170,7 +170,7 @@ pub(super) fn entries() -> Vec<Entry> {
         let lied = scene.computed_by(0, &other);
         let values = lied.inputs[0].execution.tensors[input].clone();
         let mut forged = lied.proof();
-        forged.fill(TileSource::Repeated(index), |[channel, line, column]| {
+        forged.fill(TileSource::Copied { layer: index, input: 0 }, |[channel, line, column]| {
             let value = i64::from(values[(channel * 2 + line) * 4 + column]);
             [value, value, 0]
         });

@@ -18,6 +18,7 @@ mod gates;
 mod hashes;
 mod late;
 mod layers;
+mod matrices;
 mod places;
 mod prover;
 mod scene;
@@ -138,6 +139,11 @@ fn every_rule_of_the_hashes_is_noticed() {
 #[test]
 fn every_claim_about_a_layer_is_noticed() {
     play(&layers::entries());
+}
+
+#[test]
+fn every_claim_about_matrices_is_noticed() {
+    play(&matrices::entries());
 }
 
 #[test]

@@ -145,7 +145,7 @@ pub(in crate::model) fn expand(
     if importer.tensors[input].shape == shape {
         return Ok(input);
     }
-    let op = FloatOp::Resize { input, factor: [shape[1], shape[2]] };
+    let op = FloatOp::Resize { input, factor: [shape[1], shape[2]], zeros: false };
     importer.push(node, shape, Step::Layer(op))
 }
 

@@ -54,7 +54,7 @@ pub(in crate::model) fn resize(
         return importer.bind(node, value);
     }
     let shape = [channels, height.saturating_mul(factor[0]), width.saturating_mul(factor[1])];
-    let op = FloatOp::Resize { input: value.tensor, factor };
+    let op = FloatOp::Resize { input: value.tensor, factor, zeros: false };
     let tensor = importer.push(node, shape, Step::Layer(op))?;
     let order = if channels_last { ordered(channels_last_order(shape)) } else { None };
     importer.bind(node, Value { tensor, shape: sizes, order, ..value })

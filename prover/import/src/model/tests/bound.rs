@@ -54,6 +54,11 @@ pub(super) fn error_bounds(
             (FloatOp::Product { inputs: [a, b], .. }, _) => {
                 largest(*a) * of(b) + largest(*b) * of(a) + of(a) * of(b) + shifted
             }
+            (FloatOp::MatMul { inputs: [a, b], groups, .. }, _) => {
+                let depth = (graph.tensors[*a].shape[0] / groups) as f64;
+                depth * (largest(*a) * of(b) + largest(*b) * of(a) + of(a) * of(b)) + shifted
+            }
+            (FloatOp::Transpose { input, .. }, _) => of(input) + shifted,
             (op, _) => op.inputs().iter().map(of).fold(0.0, f64::max),
         };
         bounds[float.output] = match float.op.function() {

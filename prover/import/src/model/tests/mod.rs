@@ -4,6 +4,7 @@
 mod bound;
 mod fuzz;
 mod layouts;
+mod matrices;
 mod network;
 mod operators;
 mod products;
@@ -29,6 +30,15 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
     let source = network.source();
     let graph = nodes::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
     let reference = Reference::new(&source, &graph.input).unwrap_or_else(|e| panic!("{e}"));
+    check_graph(&graph, tolerance, &|real| {
+        reference.run(real).unwrap_or_else(|error| panic!("{error}"))
+    });
+    graph
+}
+
+/// Checks that the float graph computes what `reference` computes and that the quantized graph stays
+/// close: off by at most `tolerance` of the largest output seen.
+fn check_graph(graph: &FloatGraph, tolerance: f64, reference: &dyn Fn(&[f32]) -> Vec<f32>) {
     let encoding = InputEncoding::SYMMETRIC;
     let elements: usize = graph.input_shape().iter().product();
     let mut random = Random::new(elements as u64);
@@ -42,8 +52,8 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
         ..QuantizeOptions::default()
     };
     let calibration =
-        calibrate(&graph, &encoding, &inputs).unwrap_or_else(|error| panic!("{error}"));
-    let (quantized, before) = quantize_with_scales(&graph, &encoding, &calibration, &options)
+        calibrate(graph, &encoding, &inputs).unwrap_or_else(|error| panic!("{error}"));
+    let (quantized, before) = quantize_with_scales(graph, &encoding, &calibration, &options)
         .unwrap_or_else(|error| panic!("{error}"));
     let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{error}"));
     let scale = quantized.tensors[quantized.output].scale;
@@ -51,8 +61,8 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
     let mut runs = Vec::new();
     for input in &inputs {
         let real: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
-        let expected = reference.run(&real).unwrap_or_else(|error| panic!("{error}"));
-        let run = FloatExecutor::new(&graph).run(&real).expect("the input has the right length");
+        let expected = reference(&real);
+        let run = FloatExecutor::new(graph).run(&real).expect("the input has the right length");
         assert_eq!(run.logits().len(), expected.len());
         let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
         for ((float, expected), integer) in
@@ -65,7 +75,7 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
         }
         runs.push(run);
     }
-    let bounds = bound::error_bounds(&graph, &quantized, &before, &runs);
+    let bounds = bound::error_bounds(graph, &quantized, &before, &runs);
     for (input, run) in inputs.iter().zip(&runs) {
         let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
         for (tensor, bound) in bounds.iter().enumerate() {
@@ -81,5 +91,4 @@ fn check_to(network: Network, tolerance: f64) -> FloatGraph {
     }
     assert!(largest > 0.0, "the network gives only zeros");
     assert!(error <= tolerance * largest, "integers are off by {error}, outputs reach {largest}");
-    graph
 }

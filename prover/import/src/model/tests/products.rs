@@ -25,6 +25,8 @@ fn kinds(graph: &crate::model::FloatGraph) -> Vec<&'static str> {
         FloatOp::Slice { .. } => "Slice",
         FloatOp::Product { .. } => "Product",
         FloatOp::Resize { .. } => "Resize",
+        FloatOp::Transpose { .. } => "Transpose",
+        FloatOp::MatMul { .. } => "MatMul",
     };
     graph.layers.iter().map(|layer| kind(&layer.op)).collect()
 }
