@@ -65,7 +65,7 @@ pub(in crate::model) fn combine_constant(
 ) -> Result<Value, ImportError> {
     let mut value = value.clone();
     let joint = joint_shape(node, &value, constant)?;
-    if joint.iter().product::<usize>() == value.shape.iter().product() {
+    if joint.iter().product::<usize>() == value.shape.iter().product::<usize>() {
         value.shape = joint;
     }
     if let Some(c) = constant.scalar() {

@@ -44,6 +44,9 @@ fn operand(
 ) -> Result<Operand, ImportError> {
     let name = node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")))?;
     Ok(match importer.constants.get(name) {
+        Some(constant) if constant.values.is_empty() => {
+            return Err(node.error(format!("its input `{name}` has no elements")));
+        }
         Some(constant) => Operand::Constant((**constant).clone()),
         None => Operand::Value(unpadded(importer, node, index)?),
     })

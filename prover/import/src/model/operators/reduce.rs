@@ -316,6 +316,9 @@ fn push(
                 Fold::Sum => 1.0,
                 _ => 1.0 / taken as f64,
             };
+            importer
+                .reserve(channels.saturating_mul(result[0]))
+                .map_err(|problem| node.error(problem))?;
             let op = merge_channels(input, sets, result[0], weight as f32);
             importer.push(node, result, Step::Layer(op))
         }

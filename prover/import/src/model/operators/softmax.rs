@@ -73,7 +73,7 @@ pub(in crate::model) fn inside(
     let log = Function::unary(Unary::Log, Function::clip(Some(1.0), None).after(sum.1));
     let log = apply(importer, node, sum.0, log)?;
     let total = add(importer, node, [channels, 1, 1], &[(largest, 1.0), (log, 1.0)])?;
-    let op = FloatOp::Resize { input: total, factor: [height, width] };
+    let op = FloatOp::Resize { input: total, factor: [height, width], zeros: false };
     let total = importer.push(node, stored, Step::Layer(op))?;
     let mut tensor = add(importer, node, stored, &[(value.tensor, 1.0), (total, -1.0)])?;
     if node.operator() != "LogSoftmax" {
@@ -111,7 +111,7 @@ fn largest_and_sum(
     let window = Window::dense([height, width]);
     let op = FloatOp::MaxPool { input, window };
     let largest = importer.push(node, [channels, 1, 1], Step::Layer(op))?;
-    let op = FloatOp::Resize { input: largest, factor: [height, width] };
+    let op = FloatOp::Resize { input: largest, factor: [height, width], zeros: false };
     let wide = importer.push(node, stored, Step::Layer(op))?;
     let below = add(importer, node, stored, &[(input, 1.0), (wide, -1.0)])?;
     let powers = apply(importer, node, below, negative_exp())?;

@@ -2,6 +2,7 @@
 //! refused.
 
 mod bound;
+mod cases;
 mod fuzz;
 mod layouts;
 mod matrices;
@@ -11,6 +12,7 @@ mod products;
 mod quantized;
 mod random;
 mod refused;
+mod transformers;
 
 use network::Network;
 
