@@ -2,8 +2,8 @@
 //! refused.
 
 mod bound;
-mod cases;
 mod fuzz;
+mod given;
 mod layouts;
 mod matrices;
 mod network;

@@ -105,8 +105,8 @@ fn a_class_token_and_positions() {
     let mut network = Network::new(&[1, 2, 6, 6]).conv("patch", &[4, 2, 2, 2], &[ints("strides", &[2, 2])]);
     network.random("class", &[1, 1, width], 0.5);
     network.random("positions", &[1, tokens + 1, width], 0.5);
-    let network = reshape(network, "flat", "patch", &[1, width, tokens]);
-    let network = transpose(network, "tokens", "flat", &[0, 2, 1])
+    let network = reshape(network, "lines", "patch", &[1, width, tokens]);
+    let network = transpose(network, "tokens", "lines", &[0, 2, 1])
         .node("Concat", "with", &["class", "tokens"], &[int("axis", 1)])
         .node("Add", "x", &["with", "positions"], &[]);
     let network = attention(network, "a", tokens + 1, width, 2);
