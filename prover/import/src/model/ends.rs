@@ -67,13 +67,6 @@ fn first_reader<'a>(importer: &Importer<'a>, input: &str) -> Option<Node<'a>> {
     readers.map(Node::new).find(|node| node.input(0) == Some(input))
 }
 
-/// The input is channels last: the first node that reads it moves the channels to the front.
-pub(super) fn starts_with_channels_first(importer: &Importer<'_>, input: &str) -> bool {
-    first_reader(importer, input).is_some_and(|node| {
-        node.operator() == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2])
-    })
-}
-
 /// The input is `[steps, batch, features]`: a recurrent layer reads it as such.
 pub(super) fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
     first_reader(importer, input).is_some_and(|node| {

@@ -35,6 +35,8 @@ pub enum Unary {
     Exp,
     /// Largest integer that is not above `x`.
     Floor,
+    /// 1 where `x` is 0, and 0 elsewhere; between integers, it tells which are equal.
+    IsZero,
     /// Natural logarithm; NaN below 0.
     Log,
     /// To the nearest integer, halves to even.
@@ -268,7 +270,7 @@ impl Function {
             _ => None,
         };
         match self {
-            Self::Unary(Unary::Round | Unary::Floor | Unary::Ceil, _) => Some(1.0),
+            Self::Unary(Unary::Round | Unary::Floor | Unary::Ceil | Unary::IsZero, _) => Some(1.0),
             Self::Binary(..) if self.is_boolean() => Some(1.0),
             Self::Select(parts) => {
                 let integer = |f: &Self| constant(f).is_some_and(|c| c == c.round());
@@ -295,6 +297,11 @@ impl Function {
             _ => None,
         }
         .filter(|step| step.is_normal())
+    }
+
+    /// Tells apart integers: its argument has to be exact, at a scale of 1.
+    pub fn is_indicator(&self) -> bool {
+        matches!(self, Self::Unary(Unary::IsZero, argument) if **argument == Self::Identity)
     }
 
     /// Made of the variable, constants, minima and maxima only: the output has the input's unit,
@@ -365,6 +372,7 @@ impl Unary {
             Self::Erf => "erf",
             Self::Exp => "exp",
             Self::Floor => "floor",
+            Self::IsZero => "is_zero",
             Self::Log => "log",
             Self::Round => "round",
             Self::Sigmoid => "sigmoid",
@@ -381,6 +389,7 @@ impl Unary {
             Self::Erf => libm::erf(x),
             Self::Exp => libm::exp(x),
             Self::Floor => x.floor(),
+            Self::IsZero => f64::from(u8::from(x.abs() < 0.5)),
             Self::Log => libm::log(x),
             Self::Round => x.round_ties_even(),
             Self::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),

@@ -9,6 +9,8 @@ use super::{
     constant::Constant,
     ends,
     fusion::{RawLayer, Step, fuse},
+    operators::arrange,
+    outlook::Outlook,
     protobuf::{Node, Source},
     shapes::element_count,
 };
@@ -62,11 +64,26 @@ pub(super) struct Importer<'a> {
     pub batch: usize,
     /// What a user should know of the import.
     pub notes: Vec<String>,
+    /// A layer reads the input: from then on its storage is fixed.
+    input_is_read: bool,
+    /// What the file does with its values.
+    pub outlook: Outlook<'a>,
+    /// Tensors that hold another one's elements in another order.
+    arranged: HashMap<FloatTensorId, Vec<Arranged>>,
+    /// A tensor of one element that is 1 whatever the input.
+    pub one: Option<FloatTensorId>,
+}
+
+/// A tensor whose element `moves[i]` is element `i` of another one.
+struct Arranged {
+    shape: Shape,
+    moves: Vec<u32>,
+    tensor: FloatTensorId,
 }
 
 impl<'a> Importer<'a> {
     /// A network without nodes yet.
-    pub(super) fn new(source: &'a Source) -> Result<Self, ImportError> {
+    pub(super) fn new(source: &'a Source, options: &ImportOptions) -> Result<Self, ImportError> {
         let graph = source.graph()?;
         let constants = source
             .initializers()?
@@ -87,17 +104,28 @@ impl<'a> Importer<'a> {
             kinds: HashMap::new(),
             batch: 1,
             notes: Vec::new(),
+            input_is_read: false,
+            outlook: Outlook::new(source, options.keep_final),
+            arranged: HashMap::new(),
+            one: None,
         })
     }
 
     /// The finished network, once all nodes are in.
     pub(super) fn finish(
-        self,
+        mut self,
         mut input: FloatInput,
         name: &str,
         options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
+        self.store_output(options)?;
         let (output, dropped) = ends::output(&self, options)?;
+        // Operators may have chosen how the input is stored.
+        if let [part] = input.parts.as_mut_slice()
+            && let Some(value) = self.values.get(&part.name)
+        {
+            part.order = value.order.as_ref().map(|order| order.to_vec());
+        }
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
@@ -106,6 +134,25 @@ impl<'a> Importer<'a> {
         let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
         graph.separate_input();
         Ok(graph)
+    }
+
+    /// Brings the output, if it is one vector, into channels.
+    fn store_output(&mut self, options: &ImportOptions) -> Result<(), ImportError> {
+        let graph = self.source.graph()?;
+        let name = match (&options.outputs, graph.output.as_slice()) {
+            (Some(name), _) => name,
+            (None, [output]) => &output.name,
+            _ => return Ok(()),
+        };
+        let Some(value) = self.values.get(name).cloned() else { return Ok(()) };
+        let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+        let maker = graph.node.iter().find(|node| node.output.contains(name));
+        if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
+            let count: usize = self.shape(&value).iter().product();
+            let stored = arrange::store(self, &Node::new(node), &value, [count, 1, 1], None)?;
+            self.values.insert(name.clone(), stored);
+        }
+        Ok(())
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
@@ -161,6 +208,7 @@ impl<'a> Importer<'a> {
         self.reserve(parameters).map_err(|problem| node.error(problem))?;
         let tensor = self.new_tensor(output, shape).map_err(|problem| node.error(problem))?;
         self.producers[tensor] = Some(self.layers.len());
+        self.input_is_read |= step.reads(self.input);
         if let Step::Apply { input, .. } = &step {
             self.functions.entry(*input).or_default().push(self.layers.len());
         }
@@ -185,6 +233,73 @@ impl<'a> Importer<'a> {
             Step::Apply { function, .. } if function == wanted => Some(layer.output),
             _ => None,
         })
+    }
+
+    /// The tensor is the network's input and no layer reads it yet, nor the node another time: it may
+    /// be stored in any way.
+    pub(super) fn may_store_input(&self, node: &Node<'_>, tensor: FloatTensorId) -> bool {
+        let holds = |name: &&String| {
+            self.values.get(*name).is_some_and(|value| value.tensor == self.input)
+        };
+        tensor == self.input
+            && !self.input_is_read
+            && node.inputs().iter().filter(holds).count() < 2
+            && self.values.values().all(|value| value.tensor != tensor || value.pads == [0; 4])
+    }
+
+    /// Stores the network's input as `shape`, element `i` of before as element `moves[i]`.
+    pub(super) fn store_input(&mut self, shape: Shape, moves: &[u32]) -> Result<(), String> {
+        let held = self.values.values().filter(|value| value.tensor == self.input).count();
+        self.reserve(held.saturating_mul(moves.len()))?;
+        self.tensors[self.input].shape = shape;
+        for value in self.values.values_mut().filter(|value| value.tensor == self.input) {
+            let order = match &value.order {
+                Some(order) => order.iter().map(|at| moves[*at as usize]).collect(),
+                None => moves.to_vec(),
+            };
+            value.order = ordered(order);
+        }
+        Ok(())
+    }
+
+    /// The tensor of `shape` that already holds the elements of `tensor` moved so.
+    pub(super) fn arranged(
+        &self,
+        tensor: FloatTensorId,
+        shape: Shape,
+        moves: &[u32],
+    ) -> Option<FloatTensorId> {
+        let known = self.arranged.get(&tensor)?;
+        known.iter().find(|known| known.shape == shape && known.moves == moves).map(|k| k.tensor)
+    }
+
+    /// Keeps a few arrangements of each tensor.
+    pub(super) fn remember_arranged(
+        &mut self,
+        tensor: FloatTensorId,
+        shape: Shape,
+        moves: Vec<u32>,
+        arranged: FloatTensorId,
+    ) {
+        // And the way back.
+        let mut back = vec![0; moves.len()];
+        for (from, to) in moves.iter().enumerate() {
+            back[*to as usize] = from as u32;
+        }
+        let old = self.tensors[tensor].shape;
+        for (of, shape, moves, to) in
+            [(tensor, shape, moves, arranged), (arranged, old, back, tensor)]
+        {
+            let known = self.arranged.entry(of).or_default();
+            if known.len() < 8 {
+                known.push(Arranged { shape, moves, tensor: to });
+            }
+        }
+    }
+
+    /// The network's input.
+    pub(super) fn input(&self) -> FloatTensorId {
+        self.input
     }
 
     pub(super) fn shape(&self, value: &Value) -> Shape {
@@ -256,22 +371,11 @@ impl<'a> Importer<'a> {
                 )));
             }
         };
-        if value.order.is_some() {
-            return Err(node.error(
-                "its input is stored channels last; export the network channels first (NCHW)",
-            ));
-        }
-        if self.shape(value) != wanted {
-            // The file may deliver an image as a flat vector.
-            let read_before = self.layers.iter().any(|layer| layer.step.reads(value.tensor));
-            if value.tensor != self.input || read_before {
-                return Err(node.error(format!(
-                    "a tensor of shape {:?} is read as {wanted:?}; reshaping between layers is not \
-                     supported",
-                    self.shape(value)
-                )));
-            }
-            self.tensors[value.tensor].shape = wanted;
+        if value.order.is_some() || self.shape(value) != wanted {
+            return Err(node.error(format!(
+                "its input is stored as {:?}, not as {wanted:?}",
+                self.shape(value)
+            )));
         }
         Ok(wanted)
     }

@@ -6,7 +6,7 @@ use tract_onnx::pb::{ValueInfoProto, tensor_proto::DataType};
 use super::{
     FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions, ends,
     fusion::Step,
-    importer::{Importer, Value, channels_last_order},
+    importer::{Importer, Value, channels_last_order, ordered},
     shapes::element_count,
 };
 
@@ -195,12 +195,14 @@ fn add_one(
     let problem = |problem: String| ImportError::Tensor { tensor: name.clone(), problem };
     let sequence = part.onnx_shape.len() == 3 && ends::is_sequence(importer, &name);
     set_batch(importer, &mut part.onnx_shape, usize::from(sequence));
-    let channels_last =
-        part.onnx_shape.len() == 4 && ends::starts_with_channels_first(importer, &name);
+    let rank = part.onnx_shape.len();
+    let last = importer.outlook.channel_axis(&name, rank) == rank.checked_sub(1);
+    let channels_last = rank > 2 && last && !sequence;
     let internal = match *part.onnx_shape.as_slice() {
         [features] => [features, 1, 1],
         [_, features] => [features, 1, 1],
         [steps, _, features] if sequence => [steps, 1, features],
+        [_, length, channels] if channels_last => [channels, 1, length],
         [_, channels, length] => [channels, 1, length],
         [_, height, width, channels] if channels_last => [channels, height, width],
         [_, channels, height, width] => [channels, height, width],
@@ -211,7 +213,10 @@ fn add_one(
     };
     let (values, internal, order) = match encoded {
         Some(Encoded { values, shape, order }) => (Some(values), shape, order),
-        None => (None, internal, channels_last.then(|| channels_last_order(internal))),
+        None => {
+            let order = channels_last.then(|| ordered(channels_last_order(internal))).flatten();
+            (None, internal, order.map(|order| order.to_vec()))
+        }
     };
     part.order = order;
     let (tensor, decoded) =

@@ -12,6 +12,7 @@ mod importer;
 mod inputs;
 mod nodes;
 mod operators;
+mod outlook;
 mod protobuf;
 mod reference;
 mod run;

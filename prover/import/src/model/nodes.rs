@@ -30,7 +30,7 @@ pub(super) fn import_with(
             nodes.len()
         )));
     }
-    let mut importer = Importer::new(source)?;
+    let mut importer = Importer::new(source, options)?;
     let input = inputs::add(&mut importer, options, encoded)?;
     for node in nodes {
         supported::add(&mut importer, &Node::new(node))?;

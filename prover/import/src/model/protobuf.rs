@@ -43,6 +43,13 @@ impl Source {
         self.proto.graph.as_ref().ok_or_else(|| ImportError::Parse("it holds no graph".into()))
     }
 
+    /// Version of the standard operators that the file was written for.
+    pub(super) fn opset(&self) -> i64 {
+        let sets = self.proto.opset_import.iter();
+        let mut standard = sets.filter(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
+        standard.next().map_or(i64::MAX, |set| set.version)
+    }
+
     /// All initializers by name.
     pub(super) fn initializers(&self) -> Result<HashMap<String, Constant>, ImportError> {
         let graph = self.graph()?;

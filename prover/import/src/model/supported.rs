@@ -1,11 +1,11 @@
 //! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
 
 use super::{
-    FinalOperator, ImportError,
-    importer::{Dropped, Importer},
+    ImportError,
+    importer::Importer,
     operators::{
-        activation, arithmetic, cut, elementwise, fold, kinds, layout, linear, logic, ml, pad,
-        pooling, quantized, reduce, resize,
+        activation, arithmetic, contract, cut, elementwise, fold, gather, join, kinds, layout, linear,
+        logic, ml, normalize, pad, pooling, quantized, reduce, repeat, resize, softmax,
     },
     protobuf::Node,
 };
@@ -23,51 +23,59 @@ struct Operator {
 #[rustfmt::skip]
 const OPERATORS: &[Operator] = &[
     Operator { name: "Abs", add: elementwise::add, note: "" },
-    Operator { name: "Add", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Add", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "And", add: logic::connect, note: "of truth values" },
-    Operator { name: "ArgMax", add: dropped, note: "only at the end" },
+    Operator { name: "ArgMax", add: arg_max, note: "only at the end" },
     Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
     Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
     Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
     Operator { name: "Ceil", add: elementwise::add, note: "" },
     Operator { name: "Celu", add: elementwise::add, note: "" },
     Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
-    Operator { name: "Concat", add: cut::concat, note: "along channels, or along positions that need no new order" },
+    Operator { name: "Concat", add: join::concat, note: "along any axis, also with constants" },
     Operator { name: "Conv", add: linear::conv, note: "one or two spatial axes, groups, dilation, any padding below the window; constant weights" },
     Operator { name: "DequantizeLinear", add: quantized::activation, note: "of activations and of constant weights" },
-    Operator { name: "Div", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Div", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "Dropout", add: same, note: "does nothing at inference" },
+    Operator { name: "Einsum", add: contract::einsum, note: "two operands with letters, without diagonals" },
     Operator { name: "Elu", add: elementwise::add, note: "" },
     Operator { name: "Equal", add: logic::compare, note: "0 or 1; exact for whole numbers, within half a step of the table elsewhere" },
     Operator { name: "Erf", add: elementwise::add, note: "" },
     Operator { name: "Exp", add: elementwise::add, note: "" },
+    Operator { name: "Expand", add: repeat::expand, note: "constant target" },
     Operator { name: "Flatten", add: layout::relabel, note: "constant target" },
     Operator { name: "Floor", add: elementwise::add, note: "" },
-    Operator { name: "Gather", add: cut::gather, note: "constant indices" },
+    Operator { name: "Gather", add: gather::gather, note: "constant indices in any order, or a constant table of up to 32,768 rows by integers of the input" },
+    Operator { name: "GatherElements", add: gather::elements, note: "constant indices" },
+    Operator { name: "GatherND", add: gather::nd, note: "constant indices" },
     Operator { name: "Gelu", add: elementwise::add, note: "" },
-    Operator { name: "Gemm", add: linear::gemm, note: "a dense layer; constant weights" },
+    Operator { name: "Gemm", add: contract::gemm, note: "of an activation and a constant matrix, or of two activations" },
     Operator { name: "GlobalAveragePool", add: pooling::global_average, note: "" },
     Operator { name: "GlobalMaxPool", add: pooling::global_max, note: "" },
     Operator { name: "Greater", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "GreaterOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
+    Operator { name: "GroupNormalization", add: normalize::group, note: "constant scale and bias" },
     Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
     Operator { name: "HardSwish", add: elementwise::add, note: "" },
     Operator { name: "Identity", add: same, note: "" },
+    Operator { name: "InstanceNormalization", add: normalize::instance, note: "constant scale and bias" },
     Operator { name: "IsInf", add: logic::never, note: "never: activations are finite" },
     Operator { name: "IsNaN", add: logic::never, note: "never: activations are finite" },
+    Operator { name: "LayerNormalization", add: normalize::layer, note: "constant scale and bias; the first output only" },
     Operator { name: "LeakyRelu", add: elementwise::add, note: "" },
     Operator { name: "Less", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "LessOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "Log", add: elementwise::add, note: "" },
-    Operator { name: "LogSoftmax", add: dropped, note: "only at the end" },
-    Operator { name: "MatMul", add: linear::matmul, note: "of an activation and a constant matrix" },
+    Operator { name: "LogSoftmax", add: softmax::softmax, note: "any axis; left out at the very end" },
+    Operator { name: "LpNormalization", add: normalize::lp, note: "p of 1 or 2" },
+    Operator { name: "MatMul", add: contract::matmul, note: "of an activation and a constant, or of two activations, with any batch axes" },
     Operator { name: "Max", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
     Operator { name: "Mean", add: logic::fold, note: "two operands or more" },
     Operator { name: "Min", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "Mish", add: elementwise::add, note: "" },
     Operator { name: "Mod", add: logic::modulo, note: "by one constant number" },
-    Operator { name: "Mul", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Mul", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "Neg", add: elementwise::add, note: "" },
     Operator { name: "Not", add: elementwise::add, note: "of truth values" },
     Operator { name: "Or", add: logic::connect, note: "of truth values" },
@@ -75,10 +83,18 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Pad", add: pad::pad, note: "constant amounts; zeros, or a value that a layer can carry" },
     Operator { name: "Pow", add: arithmetic::binary, note: "one operand is constant" },
     Operator { name: "QuantizeLinear", add: quantized::activation, note: "with DequantizeLinear, scales of the file are kept" },
+    Operator { name: "RMSNormalization", add: normalize::layer, note: "constant scale" },
     Operator { name: "Reciprocal", add: elementwise::add, note: "" },
-    Operator { name: "ReduceMax", add: reduce::reduce, note: "over lines, columns or both" },
-    Operator { name: "ReduceMean", add: reduce::reduce, note: "over lines, columns, both, or channels" },
-    Operator { name: "ReduceSum", add: reduce::reduce, note: "over lines, columns, both, or channels" },
+    Operator { name: "ReduceL1", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceL2", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceLogSum", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceLogSumExp", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceMax", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceMean", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceMin", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceProd", add: reduce::reduce, note: "of up to 64 elements along an axis" },
+    Operator { name: "ReduceSum", add: reduce::reduce, note: "over any axes" },
+    Operator { name: "ReduceSumSquare", add: reduce::reduce, note: "over any axes" },
     Operator { name: "Relu", add: elementwise::add, note: "" },
     Operator { name: "Reshape", add: layout::relabel, note: "constant target" },
     Operator { name: "Resize", add: resize::resize, note: "nearest neighbour, whole factors" },
@@ -88,18 +104,20 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Shrink", add: elementwise::add, note: "" },
     Operator { name: "Sigmoid", add: elementwise::add, note: "" },
     Operator { name: "Sign", add: elementwise::add, note: "" },
-    Operator { name: "Slice", add: cut::slice, note: "constant bounds" },
-    Operator { name: "Softmax", add: dropped, note: "only at the end, where it does not change the order of the logits" },
+    Operator { name: "SimplifiedLayerNormalization", add: normalize::layer, note: "constant scale; the first output only" },
+    Operator { name: "Slice", add: cut::slice, note: "constant bounds and steps" },
+    Operator { name: "Softmax", add: softmax::softmax, note: "any axis; left out at the very end, where it does not change the order of the logits" },
     Operator { name: "Softplus", add: elementwise::add, note: "" },
     Operator { name: "Softsign", add: elementwise::add, note: "" },
     Operator { name: "Split", add: cut::split, note: "constant sizes" },
     Operator { name: "Sqrt", add: elementwise::add, note: "" },
     Operator { name: "Squeeze", add: layout::relabel, note: "constant target" },
-    Operator { name: "Sub", add: arithmetic::binary, note: "two operands, of which one may be constant" },
+    Operator { name: "Sub", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "Sum", add: arithmetic::binary, note: "two operands or more" },
     Operator { name: "Swish", add: elementwise::add, note: "" },
     Operator { name: "Tanh", add: elementwise::add, note: "" },
     Operator { name: "ThresholdedRelu", add: elementwise::add, note: "" },
+    Operator { name: "Tile", add: repeat::tile, note: "constant repeats" },
     Operator { name: "Transpose", add: layout::transpose, note: "" },
     Operator { name: "Unsqueeze", add: layout::relabel, note: "constant target" },
     Operator { name: "Upsample", add: resize::resize, note: "nearest neighbour, whole factors" },
@@ -152,9 +170,9 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
         }
         None => Err(node.error(format!(
             "the operator {operator} is not supported; docs/operators.md lists those that are: \
-             convolutions, dense layers, pooling, elementwise functions, sums, products, \
-             concatenation, slicing, reshaping, nearest-neighbour resizing and \
-             QuantizeLinear/DequantizeLinear"
+             convolutions, matrix products, pooling, elementwise functions, sums, products, \
+             reductions, normalizations, Softmax, concatenation, slicing, gathering, reshaping, \
+             nearest-neighbour resizing and QuantizeLinear/DequantizeLinear"
         ))),
     }
 }
@@ -174,23 +192,16 @@ fn ended(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError
     importer.bind(node, value)
 }
 
-/// A function of the logits that does not change which is the largest.
-fn dropped(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let mut value = activation(importer, node, 0)?;
-    if value.shape.iter().filter(|size| **size > 1).count() > 1 {
-        return Err(node.error(format!(
-            "over a tensor of shape {:?}; only a final one over the logits is supported",
-            value.shape
-        )));
+/// The number of the largest logit, which is left out at the end.
+fn arg_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let output = node.outputs().first().map_or("", String::as_str);
+    if !importer.outlook.is_final(output) && importer.outlook.is_known(output) {
+        return Err(node.error(
+            "inside the network, where a place is no number to compute with; it is supported at the \
+             very end: export the network up to it",
+        ));
     }
-    let mut operators = value.dropped.take().map_or_else(Vec::new, |before| before.operators);
-    operators.push(match node.operator() {
-        "Softmax" => FinalOperator::Softmax,
-        "LogSoftmax" => FinalOperator::LogSoftmax,
-        _ => FinalOperator::ArgMax,
-    });
-    value.dropped = Some(Dropped { node: node.name().into(), operators });
-    importer.bind(node, value)
+    softmax::dropped(importer, node)
 }
 
 /// The page docs/operators.md.

@@ -145,6 +145,14 @@ impl Lowering<'_> {
             FloatOp::Conv { input, window, groups, weights, bias, function } => {
                 let unit = scale * f64::from(shift).exp2();
                 let ratio = unit / self.scales.tensors[*input];
+                if function.is_indicator() && ratio != ratio.round() {
+                    return Err(layer_error(
+                        layer,
+                        "its input has to be integers as they are; give the network's input the \
+                         scale 1 and no offset"
+                            .into(),
+                    ));
+                }
                 let round = |values: &[f32], factor: f64| {
                     values
                         .iter()
@@ -338,6 +346,11 @@ impl Lowering<'_> {
         let scales = (self.scales.layers[index], self.scales.tensors[layer.output]);
         let range = self.calibration.layers[index].widened(self.choices.margin);
         let mut domain = integer_range(range, scales.0);
+        if function.is_indicator() {
+            // Differences of two of as many integers as there are outputs, whatever was seen.
+            let most = self.graph.tensors[layer.output].shape[0] as i64 - 1;
+            domain = (-most, most);
+        }
         // Beyond the bounds of a clamp all values are the same: its table may go on.
         if let Some(bits) = self.choices.headroom_bits
             && function.is_clamp()

@@ -122,6 +122,9 @@ pub(super) fn choose(
             });
         }
         before[index] = choices.most_before(calibration, graph, index, &group);
+        if function.is_indicator() {
+            before[index] = 1.0;
+        }
         if function.keeps_scale() {
             let slot = &mut scale[group[layer.output]];
             *slot = slot.min(before[index]);

@@ -3,9 +3,14 @@
 use super::{
     Binary, Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value,
     broadcast::{self, Spread},
-    elementwise::push_function,
-    required_constant, shapes, unpadded,
+    constant::broadcast_shape,
+    elementwise::function_of,
+    materialize, required_constant, shapes, unpadded,
 };
+
+/// What stands for minus infinity in a mask that is added to scores before a Softmax: `e` to this
+/// power is nothing, and a larger number would take the precision of all others.
+const MASKED: f64 = -32.0;
 
 fn operator(node: &Node<'_>) -> Binary {
     match node.operator() {
@@ -26,30 +31,42 @@ pub(in crate::model) fn binary(
 ) -> Result<(), ImportError> {
     let names = node.inputs();
     let constant = |name: &String| importer.constants.get(name).cloned();
-    match names {
+    let result = match names {
         [left, right] => match (constant(left), constant(right)) {
-            (None, Some(constant)) => with_constant(importer, node, 0, &constant),
-            (Some(constant), None) => with_constant(importer, node, 1, &constant),
-            _ => with_tensor(importer, node),
+            (None, None) => {
+                let left = unpadded(importer, node, 0)?;
+                let right = unpadded(importer, node, 1)?;
+                combine(importer, node, operator(node), &left, &right)?
+            }
+            (Some(constant), _) => {
+                let value = unpadded(importer, node, 1)?;
+                combine_constant(importer, node, operator(node), &value, &constant, true)?
+            }
+            (_, Some(constant)) => {
+                let value = unpadded(importer, node, 0)?;
+                combine_constant(importer, node, operator(node), &value, &constant, false)?
+            }
         },
-        _ if node.operator() == "Sum" && names.len() > 1 => sum(importer, node, names.len()),
-        _ => Err(node.error(format!("{} operands; two are supported", names.len()))),
-    }
+        [_] if node.operator() == "Sum" => unpadded(importer, node, 0)?,
+        _ if node.operator() == "Sum" && names.len() > 1 => sum(importer, node, names.len())?,
+        _ => return Err(node.error(format!("{} operands; two are supported", names.len()))),
+    };
+    importer.bind(node, result)
 }
 
-/// `activation` is the operand that is not constant.
-fn with_constant(
+/// `operator` of a value and a constant; `reversed` when the constant is the left operand.
+pub(in crate::model) fn combine_constant(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
-    activation: usize,
+    operator: Binary,
+    value: &Value,
     constant: &Constant,
-) -> Result<(), ImportError> {
-    let operator = operator(node);
-    let value = unpadded(importer, node, activation)?;
-    let reversed = activation == 1;
-    let lead = constant.shape.len().saturating_sub(value.shape.len());
-    if constant.shape[..lead].iter().any(|size| *size != 1) {
-        return Err(node.error(format!("a constant of shape {:?}", constant.shape)));
+    reversed: bool,
+) -> Result<Value, ImportError> {
+    let mut value = value.clone();
+    let joint = joint_shape(node, &value, constant)?;
+    if joint.iter().product::<usize>() == value.shape.iter().product::<usize>() {
+        value.shape = joint;
     }
     if let Some(c) = constant.scalar() {
         let (x, c) = (Function::Identity, Function::Constant(c));
@@ -57,10 +74,32 @@ fn with_constant(
             || (operator == Binary::Div && !reversed);
         if !affine {
             let (left, right) = if reversed { (c, x) } else { (x, c) };
-            return push_function(importer, node, value, Function::binary(operator, left, right));
+            return function_of(importer, node, &value, Function::binary(operator, left, right));
         }
     }
-    let channels = per_channel(importer, node, &value, constant, lead)?;
+    let output = node.outputs().first().map_or("", String::as_str);
+    let masks = operator == Binary::Add
+        && constant.values.iter().any(|c| *c < 100.0 * MASKED)
+        && importer.outlook.leads_to_softmax(output);
+    let masked = masks.then(|| constant.map(|c| c.max(MASKED)));
+    let constant = masked.as_ref().unwrap_or(constant);
+    let Some(channels) = per_channel(importer, node, &value, constant)? else {
+        let constant = materialize::like(importer, node, constant, &value)?;
+        let (left, right) = if reversed { (constant, value) } else { (value, constant) };
+        return combine(importer, node, operator, &left, &right);
+    };
+    affine_of(importer, node, operator, value, channels, reversed)
+}
+
+/// `operator` of a value and a number for each channel of its tensor.
+fn affine_of(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    operator: Binary,
+    value: Value,
+    channels: Vec<f64>,
+    reversed: bool,
+) -> Result<Value, ImportError> {
     let ones = vec![1.0; channels.len()];
     let zeros = vec![0.0; channels.len()];
     let negative = || channels.iter().map(|c| -c).collect::<Vec<f64>>();
@@ -98,7 +137,7 @@ fn with_constant(
         return Err(node.error("a division by zero"));
     }
     let tensor = affine(importer, node, tensor, scale, bias)?;
-    importer.bind(node, Value { tensor, ..value })
+    Ok(Value { tensor, ..value })
 }
 
 fn affine(
@@ -122,53 +161,67 @@ fn apply(
     importer.push(node, shape, Step::Apply { input, function })
 }
 
-/// The constant as one number for each channel of the value's tensor.
-fn per_channel(
-    importer: &Importer<'_>,
+fn joint_shape(
     node: &Node<'_>,
     value: &Value,
     constant: &Constant,
-    lead: usize,
-) -> Result<Vec<f64>, ImportError> {
-    let [channels, height, width] = importer.shape(value);
-    if let Some(c) = constant.scalar() {
-        return Ok(vec![c; channels]);
-    }
-    let problem = || {
+) -> Result<Vec<usize>, ImportError> {
+    broadcast_shape(&value.shape, &constant.shape).ok_or_else(|| {
         node.error(format!(
-            "a constant of shape {:?} with an activation of shape {:?}; one number for each channel \
-             is supported",
+            "a constant of shape {:?} does not fit an activation of shape {:?}",
             constant.shape, value.shape
         ))
-    };
-    let offsets =
-        shapes::broadcast_offsets(&constant.shape[lead..], &value.shape).ok_or_else(problem)?;
+    })
+}
+
+/// The constant as one number for each channel of the value's tensor; `None` if it is no such thing.
+fn per_channel(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    constant: &Constant,
+) -> Result<Option<Vec<f64>>, ImportError> {
+    let [channels, height, width] = importer.shape(value);
+    let joint = joint_shape(node, value, constant)?;
+    if joint.iter().product::<usize>() != channels * height * width {
+        return Ok(None);
+    }
+    if let Some(c) = constant.scalar() {
+        return Ok(Some(vec![c; channels]));
+    }
+    importer.reserve(channels * height * width).map_err(|problem| node.error(problem))?;
+    let Some(offsets) = shapes::broadcast_offsets(&constant.shape, &joint) else { return Ok(None) };
     let plane = height * width;
     let mut result = vec![None; channels];
     for (index, offset) in offsets.into_iter().enumerate() {
         let element = value.order.as_ref().map_or(index, |order| order[index] as usize);
         let c = constant.values[offset];
         if *result[element / plane].get_or_insert(c) != c {
-            return Err(problem());
+            return Ok(None);
         }
     }
-    result.into_iter().collect::<Option<Vec<f64>>>().ok_or_else(problem)
+    Ok(result.into_iter().collect())
 }
 
-fn with_tensor(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let operator = operator(node);
-    let (left, right) = (unpadded(importer, node, 0)?, unpadded(importer, node, 1)?);
+/// `operator` of two values.
+pub(in crate::model) fn combine(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    operator: Binary,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, ImportError> {
     if left.shape == right.shape && left.order == right.order {
         // Both are functions of one tensor, as in x * sigmoid(x).
         let roots = importer.roots(right.tensor);
         for (tensor, f) in importer.roots(left.tensor) {
             if let Some((_, g)) = roots.iter().find(|(other, _)| *other == tensor) {
                 let function = Function::binary(operator, f, g.clone());
-                return push_function(importer, node, Value { tensor, ..left }, function);
+                return function_of(importer, node, &Value { tensor, ..left.clone() }, function);
             }
         }
     }
-    let (left, right, result) = broadcast::pair(importer, node, &left, &right)?;
+    let (left, right, result) = broadcast::pair(importer, node, left, right)?;
     let whole = |importer: &mut Importer<'_>| -> Result<(usize, usize), ImportError> {
         let shape = importer.shape(&result);
         Ok((
@@ -220,26 +273,30 @@ fn product(
     result: Value,
     left: (usize, Spread),
     right: (usize, Spread),
-) -> Result<(), ImportError> {
+) -> Result<Value, ImportError> {
     let (full, other) = if left.1 == Spread::All { (left, right) } else { (right, left) };
     let shape = importer.shape(&result);
     let second = broadcast::gate(importer, node, other, shape)?;
     let op = FloatOp::Product { inputs: [full.0, second], function: Function::Identity };
     let tensor = importer.push(node, shape, Step::Layer(op))?;
-    importer.bind(node, Value { tensor, ..result })
+    Ok(Value { tensor, ..result })
 }
 
-fn sum(importer: &mut Importer<'_>, node: &Node<'_>, count: usize) -> Result<(), ImportError> {
+fn sum(importer: &mut Importer<'_>, node: &Node<'_>, count: usize) -> Result<Value, ImportError> {
     let first = unpadded(importer, node, 0)?;
-    let mut inputs = Vec::with_capacity(count);
+    let mut values = Vec::with_capacity(count);
     for index in 0..count {
-        let value = unpadded(importer, node, index)?;
-        if value.shape != first.shape || value.order != first.order {
-            return Err(node.error("operands of different shapes"));
-        }
-        inputs.push((value.tensor, 1.0));
+        values.push(unpadded(importer, node, index)?);
     }
-    push_sum(importer, node, first, inputs)
+    if values.iter().all(|value| value.shape == first.shape && value.order == first.order) {
+        let inputs = values.iter().map(|value| (value.tensor, 1.0)).collect();
+        return push_sum(importer, node, first, inputs);
+    }
+    let mut sum = first;
+    for value in &values[1..] {
+        sum = combine(importer, node, Binary::Add, &sum, value)?;
+    }
+    Ok(sum)
 }
 
 fn push_sum(
@@ -247,14 +304,14 @@ fn push_sum(
     node: &Node<'_>,
     like: Value,
     inputs: Vec<(usize, f64)>,
-) -> Result<(), ImportError> {
+) -> Result<Value, ImportError> {
     let shape = importer.shape(&like);
     if inputs.iter().any(|(tensor, _)| importer.tensors[*tensor].shape != shape) {
         return Err(node.error("operands that are stored in different shapes"));
     }
     let op = FloatOp::Sum { inputs, constant: 0.0, function: Function::Identity };
     let tensor = importer.push(node, shape, Step::Layer(op))?;
-    importer.bind(node, Value { tensor, ..like })
+    Ok(Value { tensor, ..like })
 }
 
 /// `max(x, 0) + slope[c] * min(x, 0)`.
@@ -264,10 +321,16 @@ pub(in crate::model) fn prelu(
 ) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
     let slope = required_constant(importer, node, 1)?;
-    let lead = slope.shape.len().saturating_sub(value.shape.len());
-    let slopes = per_channel(importer, node, &value, &slope, lead)?;
+    let Some(slopes) = per_channel(importer, node, &value, &slope)? else {
+        return Err(node.error(format!(
+            "slopes of shape {:?} for an input of shape {:?}; one for all or for each channel is \
+             supported",
+            slope.shape, value.shape
+        )));
+    };
     if slopes.iter().all(|x| *x == slopes[0]) {
-        return push_function(importer, node, value, Function::leaky_relu(slopes[0]));
+        let value = function_of(importer, node, &value, Function::leaky_relu(slopes[0]))?;
+        return importer.bind(node, value);
     }
     let zeros = vec![0.0; slopes.len()];
     let x = value.tensor;
@@ -282,5 +345,6 @@ pub(in crate::model) fn prelu(
         let negative = apply(importer, node, x, Function::clip(None, Some(0.0)))?;
         [(positive, 1.0), (affine(importer, node, negative, slopes, zeros)?, 1.0)]
     };
-    push_sum(importer, node, value, inputs.to_vec())
+    let value = push_sum(importer, node, value, inputs.to_vec())?;
+    importer.bind(node, value)
 }

@@ -1,81 +1,17 @@
-//! Joining and cutting: Concat, Slice, Split.
+//! Cutting: Slice, Split, and the picking of elements that others do with it.
 //!
-//! Both are done on tensors, whatever the order of the axes in the file: channels are joined and
-//! cut at no cost, lines and columns are picked by a depthwise convolution.
-
-use std::{collections::BTreeSet, rc::Rc};
+//! It is done on tensors, whatever the order of the axes in the file: channels are cut at no cost,
+//! lines and columns are picked by a depthwise convolution.
 
 use super::{
-    FloatOp, Function, ImportError, Importer, Node, Step, Value, integers, shapes, unpadded,
-    windows,
+    FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange, integers, repeat, shapes,
+    unpadded, windows,
 };
 use crate::model::importer::ordered;
 use assay_graph::{Shape, Window};
 
 /// Channels that are not neighbours are cut run by run and joined; more runs are refused.
-const MAX_RUNS: usize = 256;
-
-pub(in crate::model) fn concat(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-) -> Result<(), ImportError> {
-    let first = unpadded(importer, node, 0)?;
-    let axis = windows::axis(node, node.int("axis", 1), first.shape.len())?;
-    let [_, height, width] = importer.shape(&first);
-    let mut values = Vec::with_capacity(node.inputs().len());
-    let mut shape = first.shape.clone();
-    (shape[axis], values) = (0, values);
-    let mut channels = 0;
-    for index in 0..node.inputs().len() {
-        let value = unpadded(importer, node, index)?;
-        let stored = importer.shape(&value);
-        let mut rest = value.shape.clone();
-        let size = rest.get_mut(axis).map_or(0, |size| std::mem::replace(size, shape[axis]));
-        if rest != shape || stored[1..] != [height, width] {
-            return Err(node.error(format!(
-                "input {index} of shape {:?} along axis {axis}; only concatenation of channels is \
-                 supported",
-                value.shape
-            )));
-        }
-        shape[axis] += size;
-        channels += stored[0];
-        values.push(value);
-    }
-    let stored = [channels, height, width];
-    let order = joined_order(importer, &values, &shape, axis);
-    let order = order.map_err(|problem| node.error(problem))?;
-    let inputs = values.iter().map(|value| value.tensor).collect();
-    let tensor = importer.push(node, stored, Step::Layer(FloatOp::Concat { inputs }))?;
-    importer.bind(node, Value { tensor, shape, order, ..first })
-}
-
-/// Where each element of the joined value lies in the joined tensor.
-fn joined_order(
-    importer: &mut Importer<'_>,
-    values: &[Value],
-    shape: &[usize],
-    axis: usize,
-) -> Result<Option<Rc<Vec<u32>>>, String> {
-    let outer: usize = shape[..axis].iter().product();
-    if outer == 1 && values.iter().all(|value| value.order.is_none()) {
-        return Ok(None);
-    }
-    let count = shapes::element_count(shape)?;
-    importer.reserve(count)?;
-    let mut order = Vec::with_capacity(count);
-    for block in 0..outer {
-        let mut start = 0;
-        for value in values {
-            let elements: usize = value.shape.iter().product();
-            let run = elements / outer;
-            let at = |index: usize| value.order.as_ref().map_or(index as u32, |order| order[index]);
-            order.extend((block * run..(block + 1) * run).map(|index| start + at(index)));
-            start += elements as u32;
-        }
-    }
-    Ok(ordered(order))
-}
+const MAX_RUNS: usize = 4096;
 
 /// Start, end, axis and step of each axis that Slice cuts.
 pub(in crate::model) fn slice_ranges(
@@ -95,16 +31,28 @@ pub(in crate::model) fn slice_ranges(
     let mut ranges = Vec::with_capacity(starts.len());
     for index in 0..starts.len() {
         let axis = windows::axis(node, axes[index], shape.len())?;
-        let size = shape[axis] as i64;
-        let clamp = |at: i64| (if at < 0 { at.saturating_add(size) } else { at }).clamp(0, size);
-        let step = usize::try_from(steps[index]).ok().filter(|step| *step > 0);
-        let Some(step) = step else {
-            return Err(node.error(format!("a step of {}; it must be positive", steps[index])));
-        };
-        let (start, end) = (clamp(starts[index]) as usize, clamp(ends[index]) as usize);
-        ranges.push((axis, (start..end).step_by(step).collect()));
+        ranges.push((axis, range(node, shape[axis], [starts[index], ends[index], steps[index]])?));
     }
     Ok(ranges)
+}
+
+/// Positions from a start to an end in steps, which may go backwards.
+fn range(
+    node: &Node<'_>,
+    size: usize,
+    [start, end, step]: [i64; 3],
+) -> Result<Vec<usize>, ImportError> {
+    let size = size as i64;
+    let from_start = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
+    let (low, high) = if step < 0 { (-1, size - 1) } else { (0, size) };
+    let (start, end) = (from_start(start).clamp(low, high), from_start(end).clamp(low, high));
+    let stride = usize::try_from(step.unsigned_abs()).ok().filter(|step| *step > 0);
+    let Some(stride) = stride else {
+        return Err(node.error(format!("a step of {step}; it must not be 0")));
+    };
+    let forwards = (start..end).step_by(stride).map(|at| at as usize);
+    let backwards = (end + 1..=start).rev().step_by(stride).map(|at| at as usize);
+    Ok(if step > 0 { forwards.collect() } else { backwards.collect() })
 }
 
 pub(in crate::model) fn slice(
@@ -114,27 +62,6 @@ pub(in crate::model) fn slice(
     let value = unpadded(importer, node, 0)?;
     let ranges = slice_ranges(importer, node, &value.shape)?;
     let result = cut(importer, node, &value, &ranges)?;
-    importer.bind(node, result)
-}
-
-/// Gather of a run of positions, or of one, along one axis.
-pub(in crate::model) fn gather(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-) -> Result<(), ImportError> {
-    let value = unpadded(importer, node, 0)?;
-    let axis = windows::axis(node, node.int("axis", 0), value.shape.len())?;
-    let indices = super::required_constant(importer, node, 1)?;
-    let positions = indices
-        .integers()
-        .into_iter()
-        .map(|index| windows::axis(node, index, value.shape[axis]))
-        .collect::<Result<Vec<_>, _>>()?;
-    if !positions.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Err(node.error("positions that are not in ascending order are not supported"));
-    }
-    let mut result = cut(importer, node, &value, &[(axis, positions)])?;
-    result.shape.splice(axis..=axis, indices.shape.iter().copied());
     importer.bind(node, result)
 }
 
@@ -167,8 +94,8 @@ pub(in crate::model) fn split(
     Ok(())
 }
 
-/// The value at the given positions of some axes, ascending in each.
-fn cut(
+/// The value at the given positions of some axes, in that order.
+pub(in crate::model) fn cut(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     value: &Value,
@@ -179,50 +106,98 @@ fn cut(
         kept[*axis] = positions.iter().filter_map(|at| kept[*axis].get(*at).copied()).collect();
     }
     let shape: Vec<usize> = kept.iter().map(Vec::len).collect();
-    if shape == value.shape {
+    if shape == value.shape && kept.iter().all(|kept| kept.iter().copied().eq(0..kept.len())) {
         return Ok(value.clone());
     }
-    let [channels, height, width] = importer.shape(value);
-    importer.reserve(channels * height * width).map_err(|problem| node.error(problem))?;
-    // Elements of the tensor that are kept, in the order of the file.
+    let count = shapes::element_count(&shape).and_then(|n| importer.reserve(n).map(|()| n));
+    count.map_err(|problem| node.error(problem))?;
+    // Elements that are kept, in the order of the result.
     let strides = shapes::strides(&value.shape);
-    let mut offsets = vec![0usize];
+    let mut taken = vec![0usize];
     for (positions, stride) in kept.iter().zip(&strides) {
         let step = |offset: &usize| {
             let offset = *offset;
             positions.iter().map(move |at| offset + at * stride).collect::<Vec<_>>()
         };
-        offsets = offsets.iter().flat_map(step).collect();
+        taken = taken.iter().flat_map(step).collect();
     }
-    let elements: Vec<usize> = offsets
-        .into_iter()
-        .map(|index| value.order.as_ref().map_or(index, |order| order[index] as usize))
-        .collect();
-    let plane = height * width;
-    let split = |element: usize| [element / plane, element % plane / width, element % width];
-    let axes = [0, 1, 2].map(|axis| {
-        let used: BTreeSet<usize> = elements.iter().map(|element| split(*element)[axis]).collect();
-        used.into_iter().collect::<Vec<usize>>()
-    });
-    if axes.iter().map(Vec::len).product::<usize>() != elements.len() || elements.is_empty() {
-        return Err(node.error(format!(
-            "of an activation of shape {:?}; only channels, lines and columns of an image can be \
-             cut out",
-            value.shape
-        )));
+    take(importer, node, value, shape, &taken)
+}
+
+/// The elements `taken` of the value, each by its number in the file, as a value of `shape`.
+pub(in crate::model) fn take(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    shape: Vec<usize>,
+    taken: &[usize],
+) -> Result<Value, ImportError> {
+    if taken.is_empty() {
+        return Err(node.error(format!("nothing is left of an input of shape {:?}", value.shape)));
     }
-    let size = axes.each_ref().map(Vec::len);
-    let number = |axis: usize, at: usize| axes[axis].partition_point(|kept| *kept < at);
-    let order = elements
-        .iter()
-        .map(|element| {
+    let stored: usize = importer.shape(value).iter().product();
+    importer.reserve(stored + 3 * taken.len()).map_err(|problem| node.error(problem))?;
+    if taken.len() > stored {
+        return repeat::copies(importer, node, value, shape, taken);
+    }
+    let elements: Vec<usize> =
+        taken.iter().map(|index| arrange::element(value, *index)).collect();
+    if let Some(grid) = Grid::of(importer.shape(value), &elements) {
+        let tensor = pick_channels(importer, node, value.tensor, &grid.axes[0])?;
+        let tensor = pick_places(importer, node, tensor, &grid.axes[1], &grid.axes[2])?;
+        return Ok(Value { tensor, shape, order: ordered(grid.order), ..value.clone() });
+    }
+    // Element by element: all of them as channels.
+    let vector = [stored, 1, 1];
+    let places = Value { shape: vec![stored], order: None, ..value.clone() };
+    let all = arrange::store(importer, node, &places, vector, None)?;
+    let elements: Vec<usize> =
+        elements.into_iter().map(|element| arrange::element(&all, element)).collect();
+    let tensor = pick_channels(importer, node, all.tensor, &elements)?;
+    Ok(Value { tensor, shape, order: None, ..value.clone() })
+}
+
+/// Some channels, lines and columns, and where each element lies among them.
+struct Grid {
+    axes: [Vec<usize>; 3],
+    order: Vec<u32>,
+}
+
+impl Grid {
+    /// The grid that holds just these elements of a tensor, each once, if its lines and columns are
+    /// evenly spaced.
+    fn of([channels, height, width]: Shape, elements: &[usize]) -> Option<Self> {
+        let plane = height * width;
+        let split = |element: usize| [element / plane, element % plane / width, element % width];
+        let mut axes = [channels, height, width].map(|size| vec![false; size]);
+        for element in elements {
+            for (used, at) in axes.iter_mut().zip(split(*element)) {
+                used[at] = true;
+            }
+        }
+        let axes = axes.map(|used| {
+            used.iter().enumerate().filter(|(_, used)| **used).map(|(at, _)| at).collect::<Vec<_>>()
+        });
+        let even = |kept: &Vec<usize>| {
+            kept.windows(2).all(|pair| pair[1] - pair[0] == kept[1] - kept[0])
+        };
+        let size = axes.each_ref().map(Vec::len);
+        if size.iter().product::<usize>() != elements.len() || !axes[1..].iter().all(even) {
+            return None;
+        }
+        let number = |axis: usize, at: usize| axes[axis].partition_point(|kept| *kept < at);
+        let mut seen = vec![false; elements.len()];
+        let mut order = Vec::with_capacity(elements.len());
+        for element in elements {
             let [c, h, w] = split(*element);
-            ((number(0, c) * size[1] + number(1, h)) * size[2] + number(2, w)) as u32
-        })
-        .collect();
-    let tensor = pick_channels(importer, node, value.tensor, &axes[0])?;
-    let tensor = pick_places(importer, node, tensor, &axes[1], &axes[2])?;
-    Ok(Value { tensor, shape, order: ordered(order), ..value.clone() })
+            let place = (number(0, c) * size[1] + number(1, h)) * size[2] + number(2, w);
+            if std::mem::replace(&mut seen[place], true) {
+                return None;
+            }
+            order.push(place as u32);
+        }
+        Some(Self { axes, order })
+    }
 }
 
 /// The given channels, ascending or not.
@@ -245,6 +220,10 @@ pub(in crate::model) fn pick_channels(
     }
     let mut parts = Vec::with_capacity(runs.len());
     for run in runs {
+        if run.len() == all {
+            parts.push(input);
+            continue;
+        }
         let op = FloatOp::Slice { input, start: run[0] };
         parts.push(importer.push(node, [run.len(), height, width], Step::Layer(op))?);
     }
@@ -273,13 +252,11 @@ fn pick_places(
     for (axis, (kept, size)) in [(lines, height), (columns, width)].into_iter().enumerate() {
         let stride = match kept {
             [first, second, ..] => second - first,
-            _ => 1,
+            _ => size,
         };
-        if kept.windows(2).any(|pair| pair[1] - pair[0] != stride) {
-            return Err(node.error("lines or columns at unequal distances are not supported"));
-        }
         window.stride[axis] = stride;
-        window.kernel[axis] = size - (kept.len() - 1) * stride;
+        // Long enough to reach the first, and for no more windows than are wanted.
+        window.kernel[axis] = (kept[0] + 1).max((size + 1).saturating_sub(kept.len() * stride));
     }
     let [kernel_h, kernel_w] = window.kernel;
     let tap = lines[0] * kernel_w + columns[0];

@@ -126,10 +126,21 @@ pub(in crate::model) fn push_function(
     value: Value,
     function: Function,
 ) -> Result<(), ImportError> {
-    let shape = importer.shape(&value);
+    let value = function_of(importer, node, &value, function)?;
+    importer.bind(node, value)
+}
+
+/// The function of `value`.
+pub(in crate::model) fn function_of(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    function: Function,
+) -> Result<Value, ImportError> {
+    let shape = importer.shape(value);
     let tensor = match importer.applied(value.tensor, &function) {
         Some(known) => known,
         None => importer.push(node, shape, Step::Apply { input: value.tensor, function })?,
     };
-    importer.bind(node, Value { tensor, ..value })
+    Ok(Value { tensor, ..value.clone() })
 }

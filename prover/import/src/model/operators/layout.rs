@@ -1,10 +1,9 @@
 //! Reshaping and transposing.
 
-use std::rc::Rc;
-
 use super::{
     Constant, ImportError, Importer, Node, Value, activation, integers, shapes, unpadded, windows,
 };
+use crate::model::importer::ordered;
 
 /// The shape that Reshape, Flatten, Squeeze or Unsqueeze gives to a tensor of `shape`.
 pub(in crate::model) fn relabelled(
@@ -114,6 +113,17 @@ pub(in crate::model) fn transpose(
     // Padding that waits belongs to the tensor, whatever the order of the axes in the file.
     let value = activation(importer, node, 0)?;
     let permutation = permutation(node, value.shape.len())?;
+    let value = permuted(importer, node, &value, &permutation)?;
+    importer.bind(node, value)
+}
+
+/// The value with its axes in another order; its tensor stays as it is.
+pub(in crate::model) fn permuted(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    value: &Value,
+    permutation: &[usize],
+) -> Result<Value, ImportError> {
     let old = shapes::strides(&value.shape);
     let shape: Vec<usize> = permutation.iter().map(|axis| value.shape[*axis]).collect();
     let steps: Vec<usize> = permutation.iter().map(|axis| old[*axis]).collect();
@@ -123,9 +133,7 @@ pub(in crate::model) fn transpose(
         .into_iter()
         .map(|index| value.order.as_ref().map_or(index as u32, |order| order[index]))
         .collect();
-    let same = order.iter().enumerate().all(|(index, element)| index == *element as usize);
-    let order = if same { None } else { Some(Rc::new(order)) };
-    importer.bind(node, Value { shape, order, ..value })
+    Ok(Value { shape, order: ordered(order), ..value.clone() })
 }
 
 pub(in crate::model) fn shape(

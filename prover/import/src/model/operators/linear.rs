@@ -1,13 +1,11 @@
-//! Convolutions, dense layers, batch normalization.
-
-use std::rc::Rc;
+//! Convolutions and batch normalization.
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, for_window,
-    image, optional_constant, required_constant, shapes, unpadded, windows,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, activation, arrange,
+    for_window, image, optional_constant, required_constant, unpadded, windows,
 };
-use crate::model::importer::{channels_last_order, ordered};
-use assay_graph::Window;
+use crate::model::FloatTensorId;
+use assay_graph::{Shape, Window};
 
 pub(in crate::model) fn conv(
     importer: &mut Importer<'_>,
@@ -72,118 +70,19 @@ pub(in crate::model) fn conv(
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }
 
-pub(in crate::model) fn gemm(
+/// A convolution without bias.
+pub(in crate::model) fn push(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
-) -> Result<(), ImportError> {
-    let value = unpadded(importer, node, 0)?;
-    let matrix = required_constant(importer, node, 1)?;
-    let bias = optional_constant(importer, node, 2)?;
-    let [1, inputs] = *value.shape.as_slice() else {
-        return Err(node.error(format!("an input of shape {:?}; [1, n] is needed", value.shape)));
-    };
-    if node.int("transA", 0) != 0 {
-        return Err(node.error("transA is not supported"));
-    }
-    if matrix.shape.len() != 2 {
-        return Err(node.error(format!("a weight matrix of shape {:?}", matrix.shape)));
-    }
-    let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
-    // [outputs, inputs]
-    let matrix =
-        if node.int("transB", 0) != 0 { matrix } else { Rc::new(matrix.transpose(&[1, 0])) };
-    let matrix = matrix.map(|w| w * alpha);
-    let outputs = matrix.shape[0];
-    let bias = match bias {
-        None => vec![0.0; outputs],
-        Some(bias) => {
-            let full = shapes::broadcast_offsets(&bias.shape, &[1, outputs]).ok_or_else(|| {
-                node.error(format!("bias of shape {:?} for {outputs} outputs", bias.shape))
-            })?;
-            full.iter().map(|offset| (bias.values[*offset] * beta) as f32).collect()
-        }
-    };
-    dense(importer, node, &value, inputs, &matrix, bias)
-}
-
-pub(in crate::model) fn matmul(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-) -> Result<(), ImportError> {
-    let value = unpadded(importer, node, 0)?;
-    let matrix = required_constant(importer, node, 1)?;
-    let Some(&inputs) = value.shape.last() else {
-        return Err(node.error("an input without axes"));
-    };
-    if matrix.shape.len() != 2 {
-        return Err(node.error(format!(
-            "a weight matrix of shape {:?}; two axes are supported",
-            matrix.shape
-        )));
-    }
-    let matrix = matrix.transpose(&[1, 0]);
-    let bias = vec![0.0; matrix.shape[0]];
-    dense(importer, node, &value, inputs, &matrix, bias)
-}
-
-/// `matrix` is `[outputs, inputs]`, applied along the last axis of `value`.
-fn dense(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-    value: &Value,
-    inputs: usize,
-    matrix: &Constant,
-    bias: Vec<f32>,
-) -> Result<(), ImportError> {
-    let outputs = matrix.shape[0];
-    if matrix.shape[1] != inputs {
-        return Err(node.error(format!(
-            "a weight matrix with {} inputs for an input of shape {:?}",
-            matrix.shape[1], value.shape
-        )));
-    }
-    let shape = importer.shape(value);
-    let elements: usize = shape.iter().product();
-    let mut onnx_shape = value.shape.clone();
-    if let Some(last) = onnx_shape.last_mut() {
-        *last = outputs;
-    }
-    let (window, weights, result, order) = if elements == inputs {
-        // One vector: a convolution whose kernel covers the whole input.
-        let mut weights = floats(matrix);
-        if let Some(order) = &value.order {
-            for (row, source) in weights.chunks_mut(inputs).zip(matrix.values.chunks(inputs)) {
-                for (position, weight) in order.iter().zip(source) {
-                    row[*position as usize] = *weight as f32;
-                }
-            }
-        }
-        (Window::dense([shape[1], shape[2]]), weights, [outputs, 1, 1], None)
-    } else if shape[0] == inputs && has_channels_last_order(value, shape) {
-        // The same matrix at each position: a 1x1 convolution, still stored channels last.
-        let result = [outputs, shape[1], shape[2]];
-        let order = ordered(channels_last_order(result));
-        (Window::dense([1, 1]), floats(matrix), result, order)
-    } else {
-        return Err(node.error(format!(
-            "a matrix product along the last axis of {:?}; flatten to [1, n] before it",
-            value.shape
-        )));
-    };
-    let op = FloatOp::Conv {
-        input: value.tensor,
-        window,
-        groups: 1,
-        weights,
-        bias,
-        function: Function::Identity,
-    };
-    let tensor = importer.push(node, result, Step::Layer(op))?;
-    importer.bind(node, Value { tensor, shape: onnx_shape, order, pads: [0; 4], dropped: None })
-}
-
-fn has_channels_last_order(value: &Value, shape: [usize; 3]) -> bool {
-    value.order == ordered(channels_last_order(shape))
+    input: FloatTensorId,
+    window: Window,
+    groups: usize,
+    weights: Vec<f32>,
+    result: Shape,
+) -> Result<FloatTensorId, ImportError> {
+    let bias = vec![0.0; result[0]];
+    let op = FloatOp::Conv { input, window, groups, weights, bias, function: Function::Identity };
+    importer.push(node, result, Step::Layer(op))
 }
 
 pub(in crate::model) fn batch_normalization(
@@ -191,11 +90,11 @@ pub(in crate::model) fn batch_normalization(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
-    let shape = importer.shape(&value);
-    let channels_second = value.order.is_none() && value.shape.get(1) == Some(&shape[0]);
-    if !channels_second {
+    if value.shape.len() < 2 {
         return Err(node.error(format!("an input of shape {:?}; NCHW is needed", value.shape)));
     }
+    let (value, _) = arrange::with_channels_in_order(importer, node, &value, &[1])?;
+    let shape = importer.shape(&value);
     let epsilon = node.float("epsilon", 1e-5)?;
     let parameter = |index| {
         let constant = required_constant(importer, node, index)?;

@@ -1,21 +1,29 @@
 //! The operators, each as steps of the float graph, and what they share.
 
 pub(super) mod arithmetic;
+pub(super) mod arrange;
 pub(super) mod broadcast;
+pub(super) mod contract;
 pub(super) mod cut;
 pub(super) mod elementwise;
 pub(super) mod fold;
+pub(super) mod gather;
+pub(super) mod join;
 pub(super) mod kinds;
 pub(super) mod layout;
 pub(super) mod linear;
 pub(super) mod logic;
+pub(super) mod materialize;
 pub(super) mod ml;
+pub(super) mod normalize;
 pub(super) mod pad;
 pub(super) mod parts;
 pub(super) mod pooling;
 pub(super) mod quantized;
 pub(super) mod reduce;
+pub(super) mod repeat;
 pub(super) mod resize;
+pub(super) mod softmax;
 
 use std::rc::Rc;
 
@@ -72,22 +80,36 @@ fn unpadded(
     pad::applied(importer, node, value)
 }
 
-/// The value as an image of which the tensor has the channels in the order of the file: shuffled
-/// channels are put in order.
+/// The value as an image of which the tensor is what the file says, or padding that waits is left
+/// in the way.
 fn image(importer: &mut Importer<'_>, node: &Node<'_>, value: Value) -> Result<Value, ImportError> {
-    let Some(order) = &value.order else { return Ok(value) };
-    let [channels, height, width] = importer.shape(&value);
-    let plane = height * width;
-    let first: Vec<usize> = order.iter().step_by(plane).map(|at| *at as usize / plane).collect();
-    let shuffled = first.len() == channels
-        && order.iter().enumerate().all(|(index, element)| {
-            *element as usize == first[index / plane] * plane + index % plane
-        });
-    if !shuffled {
+    let stored = importer.shape(&value);
+    let wanted = match *value.shape.as_slice() {
+        [1, channels, height, width] => [channels, height, width],
+        [1, channels, length] => [channels, 1, length],
+        _ => return Ok(value),
+    };
+    if stored == wanted && value.order.is_none() {
         return Ok(value);
     }
-    let tensor = cut::pick_channels(importer, node, value.tensor, &first)?;
-    Ok(Value { tensor, order: None, ..value })
+    // Shuffled channels only: padding may go on waiting.
+    let pads = value.pads;
+    let plain = Value { pads: [0; 4], ..value.clone() };
+    if stored == wanted
+        && arrange::split(importer, &value, &[1]).is_some_and(|split| {
+            split.places.iter().enumerate().all(|(index, place)| index == *place as usize)
+        })
+    {
+        let image = arrange::store(importer, node, &plain, wanted, None)?;
+        return Ok(Value { pads, ..image });
+    }
+    let value = pad::applied(importer, node, value)?;
+    let wanted = match *value.shape.as_slice() {
+        [1, channels, height, width] => [channels, height, width],
+        [1, channels, length] => [channels, 1, length],
+        _ => return Ok(value),
+    };
+    arrange::store(importer, node, &value, wanted, None)
 }
 
 /// The value with its waiting padding, unless that is too large for the window that reads it: then

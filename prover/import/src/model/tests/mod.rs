@@ -4,6 +4,7 @@
 mod bound;
 mod cases;
 mod fuzz;
+mod given;
 mod layouts;
 mod logic;
 mod matrices;
@@ -14,6 +15,7 @@ mod products;
 mod quantized;
 mod random;
 mod refused;
+mod transformers;
 
 use network::Network;
 

@@ -192,6 +192,13 @@ impl Network {
         )
     }
 
+    /// As [`Network::head`], of a value without a batch axis.
+    pub(super) fn head_of(mut self, inputs: i64) -> Self {
+        self.integers("head.flat", &[1, inputs]);
+        let last = self.last.clone();
+        self.node("Reshape", "head.x", &[&last, "head.flat"], &[]).head(inputs)
+    }
+
     pub(super) fn source(mut self) -> Source {
         self.graph.output.push(value_info(&self.last, None));
         let version = OperatorSetIdProto { domain: String::new(), version: self.opset };
