@@ -9,6 +9,7 @@ mod import;
 mod inspect;
 mod link;
 mod list;
+mod network;
 mod outputs;
 mod predict;
 mod register;

@@ -6,7 +6,6 @@ use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, Preference, StatementKind},
-    import::model::Model,
     import::quantize::{
         AccuracyReport, CalibrationMethod, Loss, QuantizeOptions, calibrate_and_quantize, compare,
     },
@@ -17,6 +16,7 @@ use serde::Serialize;
 
 use super::{
     encoding::{EncodingArgs, EncodingReport},
+    network::NetworkArgs,
     outputs::Outputs,
 };
 use crate::output::{Output, hex, table};
@@ -34,6 +34,8 @@ pub(crate) struct ImportArgs {
     /// Most sample inputs that are used
     #[arg(long, default_value_t = 256, value_name = "N")]
     calibration_limit: usize,
+    #[command(flatten)]
+    network: NetworkArgs,
     #[command(flatten)]
     encoding: EncodingArgs,
     #[command(flatten)]
@@ -184,6 +186,8 @@ struct Report {
     #[serde(flatten)]
     outputs: Outputs,
     calibration: AccuracyReport,
+    /// What a user should know of how the file was read.
+    notes: Vec<String>,
     /// What loses too much, unless that was accepted.
     warning: Option<String>,
     k: u32,
@@ -202,7 +206,8 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
 pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Result<()> {
     Bundle::require_free(&args.output)?;
     let steps = output.bar(5, "reading the network");
-    let model = Model::import(&args.model)?;
+    let numbers = matches!(args.plan.outputs, OutputMode::Logits);
+    let model = args.network.import(&args.model, numbers)?;
     steps.step("reading the sample inputs");
     let (model, samples, bytes, encoding) =
         args.encoding.apply(model, &args.calibrate, args.calibration_limit)?;
@@ -238,6 +243,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
         multiply_accumulates: graph.multiply_accumulates(),
         encoding,
         outputs: Outputs::of(&bundle),
+        notes: graph.notes.clone(),
         warning: loss_warning(&calibration, graph.classes()).filter(|_| !args.accept_loss),
         calibration,
         k: layout.k,
@@ -274,6 +280,7 @@ fn text(report: &Report) -> String {
         ("estimate", super::inspect::estimate_text(&report.estimate)),
     ];
     rows.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
+    rows.extend(report.notes.iter().map(|note| ("note", note.clone())));
     rows.extend(report.warning.clone().map(|text| ("WARNING", text)));
     table(&rows)
 }

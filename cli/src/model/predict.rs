@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
     graph::{Executor, QuantizedGraph},
-    import::model::Model,
 };
 use clap::Args;
 use serde::Serialize;
 
+use super::network::NetworkArgs;
 use crate::{
     input::InputArgs,
     output::{Output, table},
@@ -27,6 +27,8 @@ pub(crate) struct PredictArgs {
     /// Also run the original network, in floating point
     #[arg(long, value_name = "ONNX")]
     float: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 #[derive(Serialize)]
@@ -50,7 +52,7 @@ pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     let float_logits = match &args.float {
         Some(path) => {
             let _spinner = output.spinner("running the original network");
-            let model = Model::import(path)?;
+            let model = args.network.import(path, bundle.dropped.is_empty())?;
             if model.graph.value_shape() != graph.value_shape() {
                 bail!("{} takes inputs of another shape than the bundle", path.display());
             }

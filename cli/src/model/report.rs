@@ -11,7 +11,6 @@ use assay_prover::{
     circuit::{Cost, RowUse},
     files::atomic_file::{self, Readers},
     import::data::{self, Source},
-    import::model::Model,
     import::quantize::{
         AccuracyReport, compare,
         report::{ErrorReport, error_by_layer},
@@ -20,7 +19,7 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
-use super::inspect::describe;
+use super::{inspect::describe, network::NetworkArgs};
 use crate::{
     key_folder::KeyFolder,
     output::{Output, hex, table},
@@ -37,6 +36,8 @@ pub(crate) struct ReportArgs {
     /// The network that the bundle was imported from
     #[arg(long, value_name = "ONNX")]
     float: PathBuf,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// Inputs to compare on, with labels where there are any: an .npz archive or a folder of images
     #[arg(long, value_name = "PATH")]
     inputs: PathBuf,
@@ -109,7 +110,8 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
             setup: SetupTrust::of(key.info().setup_id()),
         });
     steps.message("reading the float network");
-    let model = Model::import(&args.float)?;
+    // As it was imported, where that is to be seen.
+    let model = args.network.import(&args.float, bundle.dropped.is_empty())?;
     if model.graph.value_shape() != quantized.value_shape() {
         bail!("{} takes inputs of another shape than the bundle", args.float.display());
     }

@@ -195,6 +195,19 @@ fn a_final_softmax_is_kept_where_numbers_are_wanted() {
     outputs_agree(&kept);
 }
 
+/// Each table has its own number of rows.
+#[test]
+fn ids_beyond_a_table_are_refused() {
+    let case = Case::new("08-ncf-embedding", &ImportOptions::default());
+    let executor = Executor::new(&case.graph).expect("a valid graph");
+    for (user, item) in [(0, 0), (9, 11)] {
+        executor.run(&[user, item]).expect("rows that are there");
+    }
+    for (user, item) in [(10, 0), (0, 12)] {
+        executor.run(&[user, item]).expect_err("no such row");
+    }
+}
+
 #[test]
 fn values_beyond_the_encoding_are_refused() {
     let case = Case::new("47-clamped-input", &ImportOptions::default());
