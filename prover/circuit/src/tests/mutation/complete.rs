@@ -49,6 +49,7 @@ fn layouts() -> Vec<Layout> {
         layers::repeated(),
         matrices::transposed(1),
         matrices::multiplied(),
+        matrices::copied(),
         matrices::batch(0).0,
         gates::batch_scenes().0,
     ] {

@@ -25,13 +25,24 @@ pub(super) fn transposed(groups: usize) -> Scene {
     })
 }
 
-/// The product of two of three tensors, two groups of it.
+/// The product of two of three tensors, two groups of it. The first has room for it.
 pub(super) fn multiplied() -> Scene {
+    around(|builder, hidden| product(builder, hidden)[0])
+}
+
+/// The same beside the first tensor, which has no room.
+pub(super) fn copied() -> Scene {
     around(|builder, hidden| {
-        let [first, second, _] = lines(builder, hidden);
-        let op = Op::MatMul { inputs: [first, second], groups: 2, rescale: scaled(4) };
-        builder.push([8, 1, 4], op)
+        let inputs = product(builder, hidden).to_vec();
+        builder.push([12, 1, 4], Op::Concat { inputs })
     })
+}
+
+/// The product and its first factor.
+fn product(builder: &mut super::super::Builder, hidden: usize) -> [usize; 2] {
+    let [first, second, _] = lines(builder, hidden);
+    let op = Op::MatMul { inputs: [first, second], groups: 2, rescale: scaled(4) };
+    [builder.push([8, 1, 4], op), first]
 }
 
 /// One of two tensors with zeros between its elements.
@@ -160,16 +171,17 @@ pub(super) fn entries() -> Vec<Entry> {
             })
         });
     }
-    for change in [[0, 1], [2, 0]] {
+    let scenes: [fn() -> Scene; 2] = [multiplied, copied];
+    for (scene, change) in scenes.into_iter().flat_map(|s| [(s, [0, 1]), (s, [2, 0])]) {
         computed(&mut entries, "matrix product", move || {
-            changed(multiplied(), is_product, |op| {
+            changed(scene(), is_product, |op| {
                 let Op::MatMul { inputs, .. } = op else { unreachable!() };
                 inputs.iter_mut().zip(change).for_each(|(input, by)| *input += by);
             })
         });
     }
     entries.push(dropped("copies: copy".into(), "another matrix is multiplied", || {
-        miscopied(multiplied(), is_product)
+        miscopied(copied(), is_product)
     }));
     for number in [0, 1] {
         entries.push(dropped(
