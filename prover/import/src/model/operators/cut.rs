@@ -168,7 +168,7 @@ pub(in crate::model) fn split(
 }
 
 /// The value at the given positions of some axes, ascending in each.
-fn cut(
+pub(in crate::model) fn cut(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     value: &Value,

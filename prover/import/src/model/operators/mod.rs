@@ -5,6 +5,8 @@ pub(super) mod broadcast;
 pub(super) mod cut;
 pub(super) mod elementwise;
 pub(super) mod fold;
+pub(super) mod integers;
+pub(super) mod interpolate;
 pub(super) mod kinds;
 pub(super) mod layout;
 pub(super) mod linear;
@@ -14,8 +16,10 @@ pub(super) mod pad;
 pub(super) mod parts;
 pub(super) mod pooling;
 pub(super) mod quantized;
+pub(super) mod recurrent;
 pub(super) mod reduce;
 pub(super) mod resize;
+pub(super) mod transposed;
 
 use std::rc::Rc;
 

@@ -3,7 +3,9 @@
 
 mod bound;
 mod cases;
+mod decoders;
 mod fuzz;
+mod integers;
 mod layouts;
 mod logic;
 mod matrices;
@@ -13,6 +15,7 @@ mod operators;
 mod products;
 mod quantized;
 mod random;
+mod recurrent;
 mod refused;
 
 use network::Network;
