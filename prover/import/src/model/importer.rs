@@ -132,6 +132,7 @@ impl<'a> Importer<'a> {
         let notes = self.notes;
         let name = name.into();
         let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
+        graph.compare_exactly();
         graph.separate_input();
         Ok(graph)
     }

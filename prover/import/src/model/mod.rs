@@ -4,6 +4,7 @@
 //! layer keeps the name and operator of the ONNX node it comes from; batch normalization, constant
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
+mod comparisons;
 mod constant;
 mod ends;
 mod function;
