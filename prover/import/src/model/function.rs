@@ -1,5 +1,7 @@
 //! Real functions of one variable, built from the elementwise operators of a network.
 
+mod comparisons;
+
 use std::fmt;
 
 /// Larger expressions are not fused further, so that no chain of nodes can exhaust the stack.
@@ -16,6 +18,8 @@ pub enum Function {
     Unary(Unary, Box<Function>),
     /// An operator on the values of two functions, left and right.
     Binary(Binary, Box<Function>, Box<Function>),
+    /// The second where the first is not 0, the third elsewhere.
+    Select(Box<[Function; 3]>),
 }
 
 /// Operators of one argument `x`, computed in `f64`.
@@ -64,6 +68,14 @@ pub enum Binary {
     Max,
     /// `left` to the power of `right`.
     Pow,
+    /// The remainder of `left` by `right` with the sign of `right`.
+    Mod,
+    /// 1 where `left < right`, 0 elsewhere.
+    Less,
+    /// 1 where `left <= right`, 0 elsewhere.
+    LessOrEqual,
+    /// 1 where both are equal, 0 elsewhere.
+    Equal,
 }
 
 impl Function {
@@ -163,6 +175,11 @@ impl Function {
         Self::Binary(operator, Box::new(left), Box::new(right))
     }
 
+    /// `yes` where `condition` is not 0, `no` elsewhere.
+    pub fn select(condition: Self, yes: Self, no: Self) -> Self {
+        Self::Select(Box::new([condition, yes, no]))
+    }
+
     /// The composition `x -> self(inner(x))`.
     #[must_use]
     pub fn after(&self, inner: Self) -> Self {
@@ -173,6 +190,9 @@ impl Function {
             Self::Binary(operator, left, right) => {
                 Self::binary(*operator, left.after(inner.clone()), right.after(inner))
             }
+            Self::Select(parts) => {
+                Self::Select(Box::new(parts.each_ref().map(|part| part.after(inner.clone()))))
+            }
         }
     }
 
@@ -182,6 +202,7 @@ impl Function {
             Self::Identity | Self::Constant(_) => 1,
             Self::Unary(_, argument) => 1 + argument.size(),
             Self::Binary(_, left, right) => 1 + left.size() + right.size(),
+            Self::Select(parts) => 1 + parts.iter().map(Self::size).sum::<usize>(),
         }
     }
 
@@ -198,6 +219,10 @@ impl Function {
             Self::Unary(operator, argument) => operator.evaluate(argument.evaluate(x)),
             Self::Binary(operator, left, right) => {
                 operator.evaluate(left.evaluate(x), right.evaluate(x))
+            }
+            Self::Select(parts) => {
+                let [condition, yes, no] = &**parts;
+                if condition.evaluate(x) != 0.0 { yes.evaluate(x) } else { no.evaluate(x) }
             }
         }
     }
@@ -224,8 +249,16 @@ impl Function {
                         || (constant(left) && right.is_homogeneous())
                 }
                 Binary::Div => left.is_homogeneous() && matches!(**right, Self::Constant(_)),
-                Binary::Pow => false,
+                Binary::Pow
+                | Binary::Mod
+                | Binary::Less
+                | Binary::LessOrEqual
+                | Binary::Equal => false,
             },
+            Self::Select(parts) => {
+                let [condition, yes, no] = &**parts;
+                condition.threshold() == Some(0.0) && yes.is_homogeneous() && no.is_homogeneous()
+            }
         }
     }
 
@@ -238,6 +271,13 @@ impl Function {
         };
         match self {
             Self::Unary(Unary::Round | Unary::Floor | Unary::Ceil | Unary::IsZero, _) => Some(1.0),
+            Self::Binary(..) if self.is_boolean() => Some(1.0),
+            Self::Select(parts) => {
+                let integer = |f: &Self| constant(f).is_some_and(|c| c == c.round());
+                let [_, yes, no] = &**parts;
+                let whole = |f: &Self| integer(f) || f.step() == Some(1.0);
+                (whole(yes) && whole(no)).then_some(1.0)
+            }
             Self::Binary(operator, left, right) => {
                 let (step, c) = (left.step()?, constant(right)?);
                 match operator {
@@ -247,7 +287,11 @@ impl Function {
                         let steps = c / step;
                         ((steps - steps.round()).abs() < 1e-6).then_some(step)
                     }
-                    Binary::Pow => None,
+                    Binary::Pow
+                    | Binary::Mod
+                    | Binary::Less
+                    | Binary::LessOrEqual
+                    | Binary::Equal => None,
                 }
             }
             _ => None,
@@ -296,6 +340,16 @@ impl Function {
             Self::Unary(operator, argument) => {
                 write!(formatter, "{}(", operator.name())?;
                 argument.write_expression(formatter)?;
+                formatter.write_str(")")
+            }
+            Self::Select(parts) => {
+                let [condition, yes, no] = &**parts;
+                formatter.write_str("(")?;
+                condition.write_expression(formatter)?;
+                formatter.write_str(" ? ")?;
+                yes.write_expression(formatter)?;
+                formatter.write_str(" : ")?;
+                no.write_expression(formatter)?;
                 formatter.write_str(")")
             }
             Self::Binary(operator, left, right) => {
@@ -356,6 +410,10 @@ impl Binary {
             Self::Pow => ("(", " ^ "),
             Self::Min => ("min(", ", "),
             Self::Max => ("max(", ", "),
+            Self::Mod => ("(", " mod "),
+            Self::Less => ("(", " < "),
+            Self::LessOrEqual => ("(", " <= "),
+            Self::Equal => ("(", " = "),
         }
     }
 
@@ -368,6 +426,10 @@ impl Binary {
             Self::Min => left.min(right),
             Self::Max => left.max(right),
             Self::Pow => libm::pow(left, right),
+            Self::Mod => left - right * (left / right).floor(),
+            Self::Less => f64::from(u8::from(left < right)),
+            Self::LessOrEqual => f64::from(u8::from(left <= right)),
+            Self::Equal => f64::from(u8::from(left == right)),
         }
     }
 }

@@ -3,14 +3,12 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use tract_onnx::pb::{tensor_shape_proto::dimension::Value as Dim, type_proto};
-
 use super::{
-    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function,
-    ImportError, Shape,
+    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
+    ImportOptions, Shape,
     constant::Constant,
+    ends,
     fusion::{RawLayer, Step, fuse},
-    operators::arrange,
     outlook::Outlook,
     protobuf::{Node, Source},
     shapes::element_count,
@@ -58,7 +56,13 @@ pub(super) struct Importer<'a> {
     /// Functions of each tensor.
     functions: HashMap<FloatTensorId, Vec<usize>>,
     elements: usize,
-    input: FloatTensorId,
+    pub input: FloatTensorId,
+    /// ONNX data type of values, where it is not float.
+    pub kinds: HashMap<String, i32>,
+    /// Inputs that the file takes at once; one of them is read.
+    pub batch: usize,
+    /// What a user should know of the import.
+    pub notes: Vec<String>,
     /// A layer reads the input: from then on its storage is fixed.
     input_is_read: bool,
     /// What the file does with its values.
@@ -96,6 +100,9 @@ impl<'a> Importer<'a> {
             functions: HashMap::new(),
             elements: 0,
             input: 0,
+            kinds: HashMap::new(),
+            batch: 1,
+            notes: Vec::new(),
             input_is_read: false,
             outlook: Outlook::new(source),
             arranged: HashMap::new(),
@@ -108,9 +115,9 @@ impl<'a> Importer<'a> {
         mut self,
         mut input: FloatInput,
         name: &str,
+        options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
-        self.store_output()?;
-        let (output, dropped) = self.find_output()?;
+        let (output, dropped) = ends::output(&mut self, options)?;
         // Operators may have chosen how the input is stored.
         if let Some(value) = self.values.get(&input.name) {
             input.order = value.order.as_ref().map(|order| order.to_vec());
@@ -118,112 +125,11 @@ impl<'a> Importer<'a> {
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
-        let mut graph = FloatGraph { name: name.into(), input, tensors, layers, output, dropped };
+        let notes = self.notes;
+        let name = name.into();
+        let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
         graph.separate_input();
         Ok(graph)
-    }
-
-    pub(super) fn add_input(&mut self) -> Result<FloatInput, ImportError> {
-        let graph = self.source.graph()?;
-        let mut inputs =
-            graph.input.iter().filter(|input| !self.constants.contains_key(&input.name));
-        let (Some(input), None) = (inputs.next(), inputs.next()) else {
-            return Err(ImportError::Graph("exactly one input is supported".into()));
-        };
-        let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
-        let kind = input.r#type.as_ref().and_then(|kind| kind.value.as_ref());
-        let Some(type_proto::Value::TensorType(kind)) = kind else {
-            return Err(problem("the input has no tensor type".into()));
-        };
-        let dims = kind.shape.as_ref().map_or(&[][..], |shape| shape.dim.as_slice());
-        let mut shape = Vec::with_capacity(dims.len());
-        for (axis, dim) in dims.iter().enumerate() {
-            shape.push(match &dim.value {
-                Some(Dim::DimValue(size)) if *size > 0 => *size as usize,
-                // A free batch size becomes one.
-                _ if axis == 0 => 1,
-                _ => {
-                    return Err(problem(format!(
-                        "axis {axis} of the input has no fixed size; export with a fixed input shape"
-                    )));
-                }
-            });
-        }
-        element_count(&shape).map_err(problem)?;
-        if shape.len() > 1 && shape[0] != 1 {
-            return Err(problem(format!("the batch of {shape:?} must be 1; export with batch 1")));
-        }
-        let rank = shape.len();
-        let last = self.outlook.channel_axis(&input.name, rank) == rank.checked_sub(1);
-        let channels_last = rank > 2 && last;
-        let internal = match *shape.as_slice() {
-            [features] => [features, 1, 1],
-            [_, features] => [features, 1, 1],
-            [_, length, channels] if channels_last => [channels, 1, length],
-            [_, channels, length] => [channels, 1, length],
-            [_, height, width, channels] if channels_last => [channels, height, width],
-            [_, channels, height, width] => [channels, height, width],
-            _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
-        };
-        let order = channels_last
-            .then(|| ordered(channels_last_order(internal)))
-            .flatten()
-            .map(|order| order.to_vec());
-        let tensor = self.new_tensor(&input.name, internal).map_err(problem)?;
-        self.input = tensor;
-        let value = Value {
-            tensor,
-            shape: shape.clone(),
-            order: order.clone().map(Rc::new),
-            pads: [0; 4],
-            dropped: None,
-        };
-        self.values.insert(input.name.clone(), value);
-        Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
-    }
-
-    /// Brings the output, if it is one vector, into channels.
-    fn store_output(&mut self) -> Result<(), ImportError> {
-        let graph = self.source.graph()?;
-        let [output] = graph.output.as_slice() else { return Ok(()) };
-        let Some(value) = self.values.get(&output.name).cloned() else { return Ok(()) };
-        let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
-        let maker = graph.node.iter().find(|node| node.output.contains(&output.name));
-        if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
-            let count: usize = self.shape(&value).iter().product();
-            let stored = arrange::store(self, &Node::new(node), &value, [count, 1, 1], None)?;
-            self.values.insert(output.name.clone(), stored);
-        }
-        Ok(())
-    }
-
-    /// The logits, and what the file has after them.
-    fn find_output(&self) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
-        let graph = self.source.graph()?;
-        let [output] = graph.output.as_slice() else {
-            return Err(ImportError::Graph(format!(
-                "{} outputs; export the network with the logits as its only output",
-                graph.output.len()
-            )));
-        };
-        let problem =
-            |problem: String| ImportError::Tensor { tensor: output.name.clone(), problem };
-        let value = self
-            .values
-            .get(&output.name)
-            .ok_or_else(|| problem("the output does not depend on the input".into()))?;
-        let shape = self.tensors[value.tensor].shape;
-        if shape[1] != 1 || shape[2] != 1 || value.order.is_some() || value.pads != [0; 4] {
-            return Err(problem(format!(
-                "the output has shape {:?}; a vector of logits for one input is needed",
-                value.shape
-            )));
-        }
-        if value.tensor == self.input {
-            return Err(problem("the network has no layers".into()));
-        }
-        let dropped = value.dropped.as_ref().map(|dropped| dropped.operators.clone());
-        Ok((value.tensor, dropped.unwrap_or_default()))
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
@@ -353,11 +259,6 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// The network's input.
-    pub(super) fn input(&self) -> FloatTensorId {
-        self.input
-    }
-
     pub(super) fn shape(&self, value: &Value) -> Shape {
         self.tensors[value.tensor].shape
     }
@@ -389,6 +290,18 @@ impl<'a> Importer<'a> {
         let name = self.fresh_output(node, 0)?;
         self.reserve(value.values.len()).map_err(|problem| node.error(problem))?;
         self.constants.insert(name, Rc::new(value));
+        Ok(())
+    }
+
+    /// As [`Self::bind_constant`] for output `index`, of a constant that is kept already.
+    pub(super) fn bind_constant_output(
+        &mut self,
+        node: &Node<'_>,
+        index: usize,
+        value: Rc<Constant>,
+    ) -> Result<(), ImportError> {
+        let name = self.fresh_output(node, index)?;
+        self.constants.insert(name, value);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
 mod constant;
+mod ends;
 mod function;
 mod fusion;
 mod importer;
@@ -104,6 +105,17 @@ pub struct FloatGraph {
     pub output: FloatTensorId,
     /// What the file computes after the logits, and the graph does not; in the file's order.
     pub dropped: Vec<FinalOperator>,
+    /// What a user should know of the import, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// How a file is read, where that is not plain from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Name of the output that holds the logits; needed for files with several different outputs.
+    pub outputs: Option<String>,
+    /// Shapes of inputs by name, batch included: for files that leave sizes free.
+    pub input_shapes: Vec<(String, Vec<usize>)>,
 }
 
 /// An operator at the very end of a file that an import leaves out: the largest logit, and the order of all,
@@ -116,6 +128,10 @@ pub enum FinalOperator {
     LogSoftmax,
     /// The number of the largest logit.
     ArgMax,
+    /// Each logit's sigmoid.
+    Sigmoid,
+    /// Positive numbers over their sum or their largest.
+    Normalizer,
 }
 
 impl fmt::Display for FinalOperator {
@@ -124,6 +140,8 @@ impl fmt::Display for FinalOperator {
             Self::Softmax => "Softmax",
             Self::LogSoftmax => "LogSoftmax",
             Self::ArgMax => "ArgMax",
+            Self::Sigmoid => "Sigmoid",
+            Self::Normalizer => "Normalizer",
         })
     }
 }
@@ -412,6 +430,14 @@ impl Model {
     /// # Errors
     /// [`ImportError`], naming the node or tensor that is broken or not supported.
     pub fn import(path: &Path) -> Result<Self, ImportError> {
+        Self::import_with(path, &ImportOptions::default())
+    }
+
+    /// As [`Model::import`], with options.
+    ///
+    /// # Errors
+    /// As [`Model::import`]; also when the options do not fit the file.
+    pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Self, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
         let bytes = std::fs::metadata(path).map_err(read)?.len();
         if bytes > MAX_FILE_BYTES {
@@ -419,7 +445,7 @@ impl Model {
         }
         let content = std::fs::read(path).map_err(read)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Self::from_bytes(&content, &name, path.parent())
+        Self::from_bytes_with(&content, &name, path.parent(), options)
     }
 
     /// Imports an ONNX file held in memory. `folder` is where external data lies, if anywhere.
@@ -431,8 +457,21 @@ impl Model {
         name: &str,
         folder: Option<&Path>,
     ) -> Result<Self, ImportError> {
+        Self::from_bytes_with(content, name, folder, &ImportOptions::default())
+    }
+
+    /// As [`Model::from_bytes`], with options.
+    ///
+    /// # Errors
+    /// As [`Model::import_with`].
+    pub fn from_bytes_with(
+        content: &[u8],
+        name: &str,
+        folder: Option<&Path>,
+        options: &ImportOptions,
+    ) -> Result<Self, ImportError> {
         let source = protobuf::Source::parse(content, folder)?;
-        let graph = nodes::import(&source, name)?;
+        let graph = nodes::import_with(&source, name, options)?;
         Ok(Self { graph, source })
     }
 

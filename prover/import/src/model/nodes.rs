@@ -1,7 +1,7 @@
 //! The import of a network: node by node.
 
 use super::{
-    FloatGraph, ImportError,
+    FloatGraph, ImportError, ImportOptions, ends,
     importer::Importer,
     protobuf::{Node, Source},
     supported,
@@ -10,7 +10,16 @@ use super::{
 /// Larger graphs are refused.
 const MAX_NODES: usize = 1 << 16;
 
+#[cfg(test)]
 pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
+    import_with(source, name, &ImportOptions::default())
+}
+
+pub(super) fn import_with(
+    source: &Source,
+    name: &str,
+    options: &ImportOptions,
+) -> Result<FloatGraph, ImportError> {
     let nodes = &source.graph()?.node;
     if nodes.len() > MAX_NODES {
         return Err(ImportError::Graph(format!(
@@ -19,9 +28,9 @@ pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportEr
         )));
     }
     let mut importer = Importer::new(source)?;
-    let input = importer.add_input()?;
+    let input = ends::add_input(&mut importer, options)?;
     for node in nodes {
         supported::add(&mut importer, &Node::new(node))?;
     }
-    importer.finish(input, name)
+    importer.finish(input, name, options)
 }

@@ -1,32 +1,44 @@
 //! What the file does with a value further on: it decides how values are stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::protobuf::{Node, Source};
+use super::{
+    operators::after_the_end,
+    protobuf::{Node, Source},
+};
 
 /// Nodes looked at in a row.
 const MAX_STEPS: usize = 32;
 
-/// The first node that reads each value, and how many do.
+/// The nodes that read each value, in the order of the file.
 pub(super) struct Outlook<'a> {
-    readers: HashMap<&'a str, (Node<'a>, usize)>,
-    output: Option<&'a str>,
+    readers: HashMap<&'a str, Vec<Node<'a>>>,
+    outputs: HashSet<&'a str>,
 }
 
 impl<'a> Outlook<'a> {
     pub(super) fn new(source: &'a Source) -> Self {
         let graph = source.proto.graph.as_ref();
-        let mut readers: HashMap<&str, (Node<'a>, usize)> = HashMap::new();
+        let mut readers: HashMap<&str, Vec<Node<'a>>> = HashMap::new();
         for node in graph.iter().flat_map(|graph| &graph.node) {
             for name in node.input.iter().filter(|name| !name.is_empty()) {
-                readers.entry(name).or_insert((Node::new(node), 0)).1 += 1;
+                readers.entry(name).or_default().push(Node::new(node));
             }
         }
-        let output = match graph.map(|graph| graph.output.as_slice()) {
-            Some([output]) => Some(output.name.as_str()),
-            _ => None,
-        };
-        Self { readers, output }
+        let outputs = graph.iter().flat_map(|graph| &graph.output);
+        Self { readers, outputs: outputs.map(|output| output.name.as_str()).collect() }
+    }
+
+    fn first_reader(&self, name: &str) -> Option<&Node<'a>> {
+        self.readers.get(name)?.first()
+    }
+
+    /// A part of a node stands for the node.
+    fn whole<'n>(&self, name: &'n str) -> &'n str {
+        match name.rsplit_once('/') {
+            Some((node, _)) if !self.is_read(name) && !self.is_output(name) => node,
+            _ => name,
+        }
     }
 
     pub(super) fn is_read(&self, name: &str) -> bool {
@@ -34,33 +46,25 @@ impl<'a> Outlook<'a> {
     }
 
     pub(super) fn is_output(&self, name: &str) -> bool {
-        self.output == Some(name)
+        self.outputs.contains(name)
     }
 
-    /// The value reaches the network's output with nothing but changes of shape, and operators of
-    /// which an import may leave out the last, on its way.
+    /// The value reaches the network's outputs only, with nothing on its way but what may follow an
+    /// operator that is left out.
     pub(super) fn is_final(&self, name: &str) -> bool {
-        let mut name = name;
+        let mut left = vec![self.whole(name)];
         for _ in 0..MAX_STEPS {
-            let next = match self.readers.get(name) {
-                None => return self.output == Some(name),
-                Some((node, 1)) if self.output != Some(name) => node,
-                Some(_) => return false,
-            };
-            let passes = matches!(
-                next.operator(),
-                "Identity"
-                    | "Cast"
-                    | "Reshape"
-                    | "Flatten"
-                    | "Squeeze"
-                    | "ArgMax"
-                    | "Softmax"
-                    | "LogSoftmax"
-            );
-            match next.outputs().first() {
-                Some(output) if passes && next.input(0) == Some(name) => name = output,
-                _ => return false,
+            let Some(name) = left.pop() else { return true };
+            let readers = self.readers.get(name).map_or(&[][..], Vec::as_slice);
+            if readers.is_empty() && !self.is_output(name) || readers.len() > MAX_STEPS {
+                return false;
+            }
+            for node in readers {
+                let is_last = matches!(node.operator(), "Softmax" | "LogSoftmax");
+                if !is_last && !after_the_end(node.operator()) {
+                    return false;
+                }
+                left.extend(node.outputs().first().map(String::as_str));
             }
         }
         false
@@ -68,9 +72,9 @@ impl<'a> Outlook<'a> {
 
     /// The value goes into a Softmax, after arithmetic at most.
     pub(super) fn leads_to_softmax(&self, name: &str) -> bool {
-        let mut name = name;
+        let mut name = self.whole(name);
         for _ in 0..MAX_STEPS {
-            let Some((node, _)) = self.readers.get(name) else { return false };
+            let Some(node) = self.first_reader(name) else { return false };
             match node.operator() {
                 "Softmax" => return true,
                 "Add" | "Sub" | "Mul" | "Div" | "Where" | "Identity" | "Cast" | "Clip" | "Max"
@@ -88,7 +92,7 @@ impl<'a> Outlook<'a> {
         let mut name = name;
         let mut axes: Vec<usize> = (0..rank).collect();
         for _ in 0..MAX_STEPS {
-            let (node, _) = self.readers.get(name)?;
+            let node = self.first_reader(name)?;
             match node.operator() {
                 "MatMul" if node.input(0) == Some(name) => return axes.last().copied(),
                 "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization"

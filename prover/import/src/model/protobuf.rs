@@ -266,6 +266,18 @@ impl<'a> Node<'a> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())
     }
 
+    /// The numbers of a list; none where there is no such attribute.
+    pub(super) fn floats(&self, name: &str) -> Vec<f64> {
+        let values = self.attribute(name).map_or(&[][..], |attribute| &attribute.floats);
+        values.iter().map(|x| f64::from(*x)).collect()
+    }
+
+    /// The texts of a list; none where there is no such attribute.
+    pub(super) fn strings(&self, name: &str) -> Vec<String> {
+        let values = self.attribute(name).map_or(&[][..], |attribute| &attribute.strings);
+        values.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         std::str::from_utf8(&self.attribute(name)?.s).ok()
     }

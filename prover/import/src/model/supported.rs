@@ -4,8 +4,8 @@ use super::{
     ImportError,
     importer::Importer,
     operators::{
-        activation, arithmetic, contract, cut, elementwise, fold, gather, join, layout, linear,
-        normalize, pad, pooling, quantized, reduce, repeat, resize, softmax,
+        activation, arithmetic, contract, cut, elementwise, fold, gather, join, kinds, layout, linear,
+        logic, ml, normalize, pad, pooling, quantized, reduce, repeat, resize, softmax,
     },
     protobuf::Node,
 };
@@ -24,10 +24,11 @@ struct Operator {
 const OPERATORS: &[Operator] = &[
     Operator { name: "Abs", add: elementwise::add, note: "" },
     Operator { name: "Add", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
-    Operator { name: "ArgMax", add: arg_max, note: "only at the end" },
+    Operator { name: "And", add: logic::connect, note: "of truth values" },
+    Operator { name: "ArgMax", add: softmax::dropped, note: "only at the end" },
     Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
     Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
-    Operator { name: "Cast", add: same, note: "between number types; activations stay real numbers" },
+    Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
     Operator { name: "Ceil", add: elementwise::add, note: "" },
     Operator { name: "Celu", add: elementwise::add, note: "" },
     Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
@@ -38,6 +39,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Dropout", add: same, note: "does nothing at inference" },
     Operator { name: "Einsum", add: contract::einsum, note: "two operands with letters, without diagonals" },
     Operator { name: "Elu", add: elementwise::add, note: "" },
+    Operator { name: "Equal", add: logic::compare, note: "0 or 1; exact for whole numbers, within half a step of the table elsewhere" },
     Operator { name: "Erf", add: elementwise::add, note: "" },
     Operator { name: "Exp", add: elementwise::add, note: "" },
     Operator { name: "Expand", add: repeat::expand, note: "constant target" },
@@ -50,23 +52,33 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Gemm", add: contract::gemm, note: "of an activation and a constant matrix, or of two activations" },
     Operator { name: "GlobalAveragePool", add: pooling::global_average, note: "" },
     Operator { name: "GlobalMaxPool", add: pooling::global_max, note: "" },
+    Operator { name: "Greater", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
+    Operator { name: "GreaterOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "GroupNormalization", add: normalize::group, note: "constant scale and bias" },
     Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
     Operator { name: "HardSwish", add: elementwise::add, note: "" },
     Operator { name: "Identity", add: same, note: "" },
     Operator { name: "InstanceNormalization", add: normalize::instance, note: "constant scale and bias" },
+    Operator { name: "IsInf", add: logic::never, note: "never: activations are finite" },
+    Operator { name: "IsNaN", add: logic::never, note: "never: activations are finite" },
     Operator { name: "LayerNormalization", add: normalize::layer, note: "constant scale and bias; the first output only" },
     Operator { name: "LeakyRelu", add: elementwise::add, note: "" },
+    Operator { name: "Less", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
+    Operator { name: "LessOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "Log", add: elementwise::add, note: "" },
     Operator { name: "LogSoftmax", add: softmax::softmax, note: "any axis; left out at the very end" },
     Operator { name: "LpNormalization", add: normalize::lp, note: "p of 1 or 2" },
     Operator { name: "MatMul", add: contract::matmul, note: "of an activation and a constant, or of two activations, with any batch axes" },
-    Operator { name: "Max", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
+    Operator { name: "Max", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
-    Operator { name: "Min", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
+    Operator { name: "Mean", add: logic::fold, note: "two operands or more" },
+    Operator { name: "Min", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "Mish", add: elementwise::add, note: "" },
+    Operator { name: "Mod", add: logic::modulo, note: "by one constant number" },
     Operator { name: "Mul", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "Neg", add: elementwise::add, note: "" },
+    Operator { name: "Not", add: elementwise::add, note: "of truth values" },
+    Operator { name: "Or", add: logic::connect, note: "of truth values" },
     Operator { name: "PRelu", add: arithmetic::prelu, note: "a constant slope for all or for each channel" },
     Operator { name: "Pad", add: pad::pad, note: "constant amounts; zeros, or a value that a layer can carry" },
     Operator { name: "Pow", add: arithmetic::binary, note: "one operand is constant" },
@@ -89,7 +101,9 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Round", add: elementwise::add, note: "" },
     Operator { name: "Selu", add: elementwise::add, note: "" },
     Operator { name: "Shape", add: layout::shape, note: "a constant here: shapes are fixed" },
+    Operator { name: "Shrink", add: elementwise::add, note: "" },
     Operator { name: "Sigmoid", add: elementwise::add, note: "" },
+    Operator { name: "Sign", add: elementwise::add, note: "" },
     Operator { name: "SimplifiedLayerNormalization", add: normalize::layer, note: "constant scale; the first output only" },
     Operator { name: "Slice", add: cut::slice, note: "constant bounds and steps" },
     Operator { name: "Softmax", add: softmax::softmax, note: "any axis; left out at the very end, where it does not change the order of the logits" },
@@ -102,26 +116,58 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Sum", add: arithmetic::binary, note: "two operands or more" },
     Operator { name: "Swish", add: elementwise::add, note: "" },
     Operator { name: "Tanh", add: elementwise::add, note: "" },
+    Operator { name: "ThresholdedRelu", add: elementwise::add, note: "" },
     Operator { name: "Tile", add: repeat::tile, note: "constant repeats" },
     Operator { name: "Transpose", add: layout::transpose, note: "" },
     Operator { name: "Unsqueeze", add: layout::relabel, note: "constant target" },
     Operator { name: "Upsample", add: resize::resize, note: "nearest neighbour, whole factors" },
+    Operator { name: "Where", add: logic::choose, note: "a condition, constant or not; both choices may be constant" },
+    Operator { name: "Xor", add: logic::connect, note: "of truth values" },
+];
+
+/// The same of the domain `ai.onnx.ml`.
+#[rustfmt::skip]
+const MODELS: &[Operator] = &[
+    Operator { name: "ArrayFeatureExtractor", add: ml::extract, note: "constant columns, or the label of the largest logit" },
+    Operator { name: "Binarizer", add: ml::binarizer, note: "" },
+    Operator { name: "FeatureVectorizer", add: ml::vectorizer, note: "" },
+    Operator { name: "Imputer", add: ml::imputer, note: "of a number that stands for a missing value; inputs cannot be NaN" },
+    Operator { name: "LabelEncoder", add: ended, note: "only at the end" },
+    Operator { name: "LinearClassifier", add: ml::linear::classifier, note: "post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
+    Operator { name: "LinearRegressor", add: ml::linear::regressor, note: "" },
+    Operator { name: "Normalizer", add: ml::normalizer, note: "left out after what is left out" },
+    Operator { name: "OneHotEncoder", add: ml::one_hot, note: "of whole numbers" },
+    Operator { name: "SVMClassifier", add: ml::svm::classifier, note: "all kernels; with support vectors the logits are votes of pairs of classes" },
+    Operator { name: "SVMRegressor", add: ml::svm::regressor, note: "all kernels" },
+    Operator { name: "Scaler", add: ml::scaler, note: "" },
+    Operator { name: "TreeEnsembleClassifier", add: ml::trees::classifier, note: "all conditions; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
+    Operator { name: "TreeEnsembleRegressor", add: ml::trees::regressor, note: "all conditions; SUM or AVERAGE" },
+    Operator { name: "ZipMap", add: ended, note: "only at the end; does nothing" },
 ];
 
 /// Adds one node.
 pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    if !matches!(node.domain(), "" | "ai.onnx") {
-        return Err(node.error(format!(
-            "operators of the domain `{}` are not supported; export with standard operators only",
-            node.domain()
-        )));
-    }
+    let table = match node.domain() {
+        "" | "ai.onnx" => OPERATORS,
+        "ai.onnx.ml" => MODELS,
+        other => {
+            return Err(node.error(format!(
+                "operators of the domain `{other}` are not supported; export with standard operators only"
+            )));
+        }
+    };
+    kinds::keeps_inputs_apart(importer, node)?;
     if fold::try_fold(importer, node)? {
+        kinds::note(importer, node);
         return Ok(());
     }
     let operator = node.operator();
-    match OPERATORS.iter().find(|known| known.name == operator) {
-        Some(known) => (known.add)(importer, node),
+    match table.iter().find(|known| known.name == operator) {
+        Some(known) => {
+            (known.add)(importer, node)?;
+            kinds::note(importer, node);
+            Ok(())
+        }
         None => Err(node.error(format!(
             "the operator {operator} is not supported; docs/operators.md lists those that are: \
              convolutions, matrix products, pooling, elementwise functions, sums, products, \
@@ -137,16 +183,13 @@ fn same(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError>
     importer.bind(node, value)
 }
 
-/// The number of the largest logit, which is left out at the end.
-fn arg_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let output = node.outputs().first().map_or("", String::as_str);
-    if !importer.outlook.is_final(output) {
-        return Err(node.error(
-            "inside the network, where a place is no number to compute with; it is supported at the \
-             very end: export the network up to it",
-        ));
+/// What names the outcome and stands at the end of a file.
+fn ended(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let value = activation(importer, node, 0)?;
+    if value.dropped.is_none() && node.operator() == "LabelEncoder" {
+        return Err(node.error("of values that are no label; only at the end of a file"));
     }
-    softmax::dropped(importer, node)
+    importer.bind(node, value)
 }
 
 /// The page docs/operators.md.
@@ -160,9 +203,15 @@ fn page() -> String {
          assay-import operators` writes it again.\n\n\
          | operator | conditions |\n|---|---|\n",
     );
-    for operator in OPERATORS {
-        page.push_str(&format!("| {} | {} |\n", operator.name, operator.note));
-    }
+    let rows = |table: &[Operator]| -> String {
+        table.iter().map(|operator| format!("| {} | {} |\n", operator.name, operator.note)).collect()
+    };
+    page.push_str(&rows(OPERATORS));
+    page.push_str(
+        "\nOf the domain `ai.onnx.ml`:\n\n\
+         | operator | conditions |\n|---|---|\n",
+    );
+    page.push_str(&rows(MODELS));
     page
 }
 
@@ -174,7 +223,9 @@ mod tests {
 
     #[test]
     fn operators_are_sorted_and_unique() {
-        assert!(OPERATORS.is_sorted_by(|a, b| a.name < b.name));
+        for table in [OPERATORS, MODELS] {
+            assert!(table.is_sorted_by(|a, b| a.name < b.name));
+        }
     }
 
     /// The page says what the importer takes.

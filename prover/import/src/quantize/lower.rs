@@ -4,6 +4,7 @@ use super::{
     Calibration, CalibrationMethod, InputEncoding, QuantizeError, QuantizeOptions,
     options::Choices,
     scales::{Scales, choose, exact_sums, integer_range, largest_scale},
+    steps::Threshold,
 };
 use crate::model::{FloatGraph, FloatLayer, FloatOp, Function};
 use assay_graph::{
@@ -132,6 +133,11 @@ impl Lowering<'_> {
         let layer = &self.graph.layers[index];
         let scale = self.scales.layers[index];
         let shift = self.choices.shift;
+        if let Some(threshold) = layer.op.function().and_then(Threshold::of)
+            && let Some(op) = self.threshold(index, &threshold)?
+        {
+            return Ok(op);
+        }
         Ok(match &layer.op {
             FloatOp::Conv { input, window, groups, weights, bias, function } => {
                 let unit = scale * f64::from(shift).exp2();
@@ -224,6 +230,63 @@ impl Lowering<'_> {
             }
             FloatOp::Resize { input, factor, .. } => Op::Resize { input: *input, factor: *factor },
         })
+    }
+
+    /// A layer of which only the side of a threshold counts: exact in the accumulator, whatever is
+    /// shifted out.
+    fn threshold(
+        &mut self,
+        index: usize,
+        threshold: &Threshold,
+    ) -> Result<Option<Op>, QuantizeError> {
+        let layer = &self.graph.layers[index];
+        let (inputs, factors): (Vec<TensorId>, Vec<f64>) = match &layer.op {
+            FloatOp::Conv { input, weights, .. } => {
+                (vec![*input], weights.iter().map(|weight| f64::from(*weight)).collect())
+            }
+            FloatOp::Sum { inputs, .. } => inputs.iter().copied().unzip(),
+            _ => return Ok(None),
+        };
+        let scales: Vec<f64> = inputs.iter().map(|input| self.scales.tensors[*input]).collect();
+        let wanted = self.scales.layers[index] * f64::from(self.choices.shift).exp2();
+        let unit = Threshold::unit(wanted, &scales, &factors);
+        let range = self.calibration.layers[index].widened(self.choices.margin);
+        let most = f64::from(self.choices.table_bits).exp2();
+        let fits = |shift: &u32| (range.max - range.min) * unit / f64::from(*shift).exp2() <= most;
+        let shift = (self.choices.shift..MAX_SHIFT).find(fits).unwrap_or(MAX_SHIFT);
+        let scale = unit / f64::from(shift).exp2();
+        self.scales.layers[index] = scale;
+        let scales = (1.0, self.scales.tensors[layer.output]);
+        let domain = threshold.domain(range, scale, self.choices.table_bits);
+        let function =
+            self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
+        let rescale = Rescale { shift, function };
+        let of = |input: TensorId, factor: f64| {
+            self.integer(layer, factor * unit / self.scales.tensors[input])
+        };
+        let constant = |real: f64| self.integer(layer, threshold.constant(real, unit, shift));
+        Ok(Some(match &layer.op {
+            FloatOp::Conv { input, window, groups, weights, bias, .. } => Op::Conv {
+                input: *input,
+                window: *window,
+                groups: *groups,
+                weights: weights
+                    .iter()
+                    .map(|weight| of(*input, f64::from(*weight)))
+                    .collect::<Result<_, _>>()?,
+                bias: bias.iter().map(|x| constant(f64::from(*x))).collect::<Result<_, _>>()?,
+                rescale,
+            },
+            FloatOp::Sum { inputs, constant: offset, .. } => Op::Pointwise {
+                inputs: inputs
+                    .iter()
+                    .map(|(input, factor)| Ok((*input, of(*input, *factor)?)))
+                    .collect::<Result<_, QuantizeError>>()?,
+                constant: constant(*offset)?,
+                rescale,
+            },
+            _ => return Ok(None),
+        }))
     }
 
     /// Shift and table of a layer whose accumulators have the product of its inputs' scales.

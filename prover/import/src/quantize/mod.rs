@@ -12,6 +12,7 @@ mod lower;
 mod options;
 pub mod report;
 mod scales;
+mod steps;
 mod tables;
 
 #[cfg(test)]

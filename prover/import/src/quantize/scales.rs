@@ -132,6 +132,12 @@ pub(super) fn choose(
     }
     let fixed = quantized_in_file(graph, &group, &mut scale);
     tables::share(graph, choices.tables_per_function, &group, &fixed, &mut scale, &mut before);
+    for (before, layer) in before.iter_mut().zip(&graph.layers) {
+        // Whole numbers stay whole, so that they are equal when the file's are.
+        if *before > 1.0 && layer.op.function().is_some_and(Function::has_equality) {
+            *before = before.floor();
+        }
+    }
     let tensors: Vec<f64> = group
         .iter()
         .map(|of| if *of == group[graph.input.tensor] { input_scale } else { scale[*of] })

@@ -198,6 +198,7 @@ fn two_layers() -> FloatGraph {
         ],
         output: 2,
         dropped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

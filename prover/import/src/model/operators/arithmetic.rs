@@ -128,7 +128,8 @@ fn affine_of(
             tensor = apply(importer, node, missing, Function::relu())?;
             (below, channels)
         }
-        (Binary::Pow, _) => {
+        // This node is none of the others.
+        (Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal, _) => {
             return Err(node.error("a power with another exponent for each channel"));
         }
     };
@@ -251,7 +252,9 @@ pub(in crate::model) fn combine(
             };
             push_sum(importer, node, result, inputs)
         }
-        Binary::Pow => Err(node.error("a power of two activations is not supported")),
+        Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal => {
+            Err(node.error("a power of two activations is not supported"))
+        }
     }
 }
 

@@ -33,6 +33,14 @@ pub(in crate::model) fn function(
         "Sqrt" => unary(Unary::Sqrt),
         "Log" => unary(Unary::Log),
         "Softplus" => unary(Unary::Softplus),
+        "Sign" => Function::sign(),
+        "Not" => Function::negation(),
+        "ThresholdedRelu" => {
+            let alpha = Function::Constant(node.float("alpha", 1.0)?);
+            let above = Function::binary(Binary::Less, alpha, Function::Identity);
+            Function::select(above, Function::Identity, Function::Constant(0.0))
+        }
+        "Shrink" => shrink(node.float("lambd", 0.5)?, node.float("bias", 0.0)?),
         "Neg" => Function::affine(-1.0, 0.0),
         "Reciprocal" => Function::reciprocal(),
         "Floor" => unary(Unary::Floor),
@@ -59,6 +67,15 @@ pub(in crate::model) fn function(
         ),
         _ => return Ok(None),
     }))
+}
+
+/// `x + bias` below `-lambda`, `x - bias` above `lambda`, 0 between.
+fn shrink(lambda: f64, bias: f64) -> Function {
+    let x = || Function::Identity;
+    let below = Function::binary(Binary::Less, x(), Function::Constant(-lambda));
+    let above = Function::binary(Binary::Less, Function::Constant(lambda), x());
+    let upper = Function::select(above, Function::affine(1.0, -bias), Function::Constant(0.0));
+    Function::select(below, Function::affine(1.0, bias), upper)
 }
 
 fn clip(importer: &Importer<'_>, node: &Node<'_>) -> Result<Function, ImportError> {

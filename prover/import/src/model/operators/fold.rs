@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Binary, Constant, ImportError, Importer, Node, cut, elementwise, layout, quantized,
+    Binary, Constant, ImportError, Importer, Node, constant, cut, elementwise, integers, kinds, layout, logic, quantized,
     required_constant, shapes, windows,
 };
 
@@ -47,12 +47,20 @@ fn constant_node(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, I
 
 fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, ImportError> {
     let first = required_constant(importer, node, 0)?;
+    let all = node.inputs().iter().filter_map(|name| importer.constants.get(name));
+    let all: Vec<&Constant> = all.map(AsRef::as_ref).collect();
+    if let Some(result) = logic::constant(node, &all) {
+        return result;
+    }
     match node.operator() {
         "Identity" | "Dropout" => Ok((*first).clone()),
         "Cast" => {
-            // 6 and 7 are int32 and int64.
-            let integer = matches!(node.int("to", 1), 6 | 7);
-            Ok(first.map(|x| if integer { x.trunc() } else { x }))
+            Ok(match node.int("to", 1) {
+                // 9 is bool.
+                9 => first.map(|x| f64::from(u8::from(x != 0.0))),
+                to if kinds::is_integer(to as i32) => first.map(f64::trunc),
+                _ => (*first).clone(),
+            })
         }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
             let shape = layout::relabelled(importer, node, &first.shape)?;
@@ -108,6 +116,12 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             })
         }
         "QuantizeLinear" | "DequantizeLinear" => quantized::constant(importer, node, &first),
+        "Expand" | "Tile" => expanded(importer, node, &first),
+        "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceMean" => {
+            reduced(importer, node, &first)
+        }
+        "Range" => range(importer, node, &first),
+        "Size" => Ok(Constant { shape: Vec::new(), values: vec![first.values.len() as f64] }),
         operator => match elementwise::function(importer, node)? {
             Some(function) => Ok(first.map(|x| function.evaluate(x))),
             None => Err(node.error(format!(
@@ -116,6 +130,100 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             ))),
         },
     }
+}
+
+/// Expand: broadcast to a shape; Tile: repeated along each axis.
+fn expanded(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &Constant,
+) -> Result<Constant, ImportError> {
+    let sizes = required_constant(importer, node, 1)?.integers();
+    let sizes: Option<Vec<usize>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
+    let sizes = sizes.ok_or_else(|| node.error("a negative size"))?;
+    shapes::element_count(&sizes).map_err(|problem| node.error(problem))?;
+    if node.operator() == "Expand" {
+        let shape = constant::broadcast_shape(&data.shape, &sizes);
+        let shape = shape.ok_or_else(|| node.error(format!("{:?} to {sizes:?}", data.shape)))?;
+        shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
+        let offsets = shapes::broadcast_offsets(&data.shape, &shape)
+            .ok_or_else(|| node.error(format!("{:?} to {sizes:?}", data.shape)))?;
+        let values = offsets.into_iter().map(|offset| data.values[offset]).collect();
+        return Ok(Constant { shape, values });
+    }
+    if sizes.len() != data.shape.len() {
+        return Err(node.error(format!("{sizes:?} repeats for {} axes", data.shape.len())));
+    }
+    let mut result = data.clone();
+    for (axis, times) in sizes.into_iter().enumerate() {
+        let size = result.shape[axis];
+        let more = result.values.len().checked_mul(times);
+        shapes::element_count(&[more.unwrap_or(usize::MAX)]).map_err(|problem| node.error(problem))?;
+        let positions: Vec<usize> = (0..times).flat_map(|_| 0..size).collect();
+        result = result.select(axis, &positions);
+    }
+    Ok(result)
+}
+
+/// A reduction over the axes that the node names, all of them by default.
+fn reduced(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &Constant,
+) -> Result<Constant, ImportError> {
+    let rank = data.shape.len();
+    let axes = integers(importer, node, "axes", 1)?.filter(|axes| !axes.is_empty());
+    let mut gone = vec![axes.is_none(); rank];
+    for axis in axes.unwrap_or_default() {
+        gone[windows::axis(node, axis, rank)?] = true;
+    }
+    let kept: Vec<usize> =
+        data.shape.iter().zip(&gone).map(|(size, gone)| if *gone { 1 } else { *size }).collect();
+    let problem = || node.error(format!("of a constant of shape {:?}", data.shape));
+    // For each element of the data its place in the result.
+    let mut strides = shapes::strides(&kept);
+    strides.iter_mut().zip(&gone).filter(|(_, gone)| **gone).for_each(|(stride, _)| *stride = 0);
+    let places = shapes::strided_offsets(&data.shape, &strides);
+    let count = shapes::element_count(&kept).map_err(|problem| node.error(problem))?;
+    let each = data.values.len().checked_div(count).filter(|each| *each > 0).ok_or_else(problem)?;
+    let (start, fold): (f64, fn(f64, f64) -> f64) = match node.operator() {
+        "ReduceProd" => (1.0, |a, b| a * b),
+        "ReduceMax" => (f64::NEG_INFINITY, f64::max),
+        "ReduceMin" => (f64::INFINITY, f64::min),
+        _ => (0.0, |a, b| a + b),
+    };
+    let mut values = vec![start; count];
+    for (place, value) in places.into_iter().zip(&data.values) {
+        values[place] = fold(values[place], *value);
+    }
+    if node.operator() == "ReduceMean" {
+        values.iter_mut().for_each(|value| *value /= each as f64);
+    }
+    let shape = if node.int("keepdims", 1) != 0 {
+        kept
+    } else {
+        data.shape.iter().zip(&gone).filter(|(_, gone)| !**gone).map(|(size, _)| *size).collect()
+    };
+    Ok(Constant { shape, values })
+}
+
+/// Range: from a start below a limit by a step.
+fn range(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    start: &Constant,
+) -> Result<Constant, ImportError> {
+    let limit = required_constant(importer, node, 1)?;
+    let step = required_constant(importer, node, 2)?;
+    let (Some(start), Some(limit), Some(step)) = (start.scalar(), limit.scalar(), step.scalar())
+    else {
+        return Err(node.error("bounds that are not single numbers"));
+    };
+    let count = ((limit - start) / step).ceil().max(0.0);
+    if !(0.0..=f64::from(1 << 24)).contains(&count) {
+        return Err(node.error(format!("a range of {count} numbers")));
+    }
+    Ok(Constant::vector((0..count as usize).map(|index| start + index as f64 * step).collect()))
 }
 
 fn gather(

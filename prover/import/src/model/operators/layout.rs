@@ -14,8 +14,12 @@ pub(in crate::model) fn relabelled(
     let rank = shape.len();
     match node.operator() {
         "Reshape" => {
-            let target = integers(importer, node, "shape", 1)?
+            let mut target = integers(importer, node, "shape", 1)?
                 .ok_or_else(|| node.error("the target shape is missing"))?;
+            let activation = node.input(0).is_some_and(|name| importer.values.contains_key(name));
+            if activation {
+                for_one_input(importer, shape, &mut target);
+            }
             shapes::reshape(shape, &target, node.int("allowzero", 0) != 0)
                 .map_err(|problem| node.error(problem))
         }
@@ -58,6 +62,17 @@ pub(in crate::model) fn relabelled(
                 .map(|added| if *added { 1 } else { sizes.next().copied().unwrap_or(1) })
                 .collect())
         }
+    }
+}
+
+/// A target that counts the inputs of a batch, of which one is read.
+fn for_one_input(importer: &Importer<'_>, shape: &[usize], target: &mut [i64]) {
+    let batch = importer.batch as i64;
+    let Some(first) = target.first_mut().filter(|first| batch > 1 && **first % batch == 0) else {
+        return;
+    };
+    if shape.first() == Some(&1) && *first > 0 {
+        *first /= batch;
     }
 }
 

@@ -9,11 +9,15 @@ pub(super) mod elementwise;
 pub(super) mod fold;
 pub(super) mod gather;
 pub(super) mod join;
+pub(super) mod kinds;
 pub(super) mod layout;
 pub(super) mod linear;
+pub(super) mod logic;
 pub(super) mod materialize;
+pub(super) mod ml;
 pub(super) mod normalize;
 pub(super) mod pad;
+pub(super) mod parts;
 pub(super) mod pooling;
 pub(super) mod quantized;
 pub(super) mod reduce;
@@ -24,7 +28,7 @@ pub(super) mod softmax;
 use std::rc::Rc;
 
 use super::{
-    Binary, FloatOp, Function, ImportError, Unary,
+    Binary, FinalOperator, FloatOp, Function, ImportError, Unary,
     constant::{self, Constant},
     fusion::Step,
     importer::{Importer, Value},
@@ -46,8 +50,7 @@ pub(super) fn activation(
     }
     let value = importer.values.get(name).ok_or_else(|| unknown(node, name))?;
     if let Some(dropped) = &value.dropped
-        && !matches!(node.operator(), "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze")
-        && node.operator() != "ArgMax"
+        && !after_the_end(node.operator())
     {
         return Err(node.error(format!(
             "it follows the operator `{}`, which is supported only at the very end",
@@ -55,6 +58,16 @@ pub(super) fn activation(
         )));
     }
     Ok(value.clone())
+}
+
+/// What may follow operators that were left out: it changes neither the order nor the number of
+/// the logits, or it names the largest of them.
+pub(super) fn after_the_end(operator: &str) -> bool {
+    matches!(
+        operator,
+        "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"
+            | "Normalizer" | "ArrayFeatureExtractor" | "LabelEncoder"
+    )
 }
 
 /// As [`activation`], with no padding waiting to be applied.

@@ -60,6 +60,7 @@ impl Hand {
             tensors: self.tensors,
             layers: self.layers,
             dropped: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }

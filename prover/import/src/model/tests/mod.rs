@@ -2,10 +2,13 @@
 //! refused.
 
 mod bound;
+mod cases;
 mod fuzz;
 mod given;
 mod layouts;
+mod logic;
 mod matrices;
+mod models;
 mod network;
 mod operators;
 mod products;
@@ -25,6 +28,28 @@ use assay_testing::arbitrary::Random;
 /// quantized graph stays close. Returns the float graph.
 fn check(network: Network) -> FloatGraph {
     check_to(network, 0.02)
+}
+
+/// Imports the network, and checks that the float graph computes what tract computes, on inputs
+/// that are multiples of 1/8: many are equal to a bound.
+fn same_as_tract(network: Network) -> FloatGraph {
+    let source = network.source();
+    let graph = nodes::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
+    let reference = Reference::new(&source, &graph.input).unwrap_or_else(|e| panic!("{e}"));
+    let elements: usize = graph.input_shape().iter().product();
+    let mut random = Random::new(elements as u64);
+    for _ in 0..8 {
+        let input: Vec<f32> =
+            (0..elements).map(|_| random.between(-16, 16) as f32 / 8.0).collect();
+        let expected = reference.run(&input).unwrap_or_else(|error| panic!("{error}"));
+        let run = FloatExecutor::new(&graph).run(&input).expect("the input has the right length");
+        assert_eq!(run.logits().len(), expected.len());
+        for (found, expected) in run.logits().iter().zip(&expected) {
+            let off = (found - expected).abs();
+            assert!(off <= 2e-4 * (1.0 + expected.abs()), "{found}, tract {expected}");
+        }
+    }
+    graph
 }
 
 /// As [`check`]; the integers may be off by `tolerance` of the largest output seen.

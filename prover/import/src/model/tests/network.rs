@@ -36,6 +36,15 @@ pub(super) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: value.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
 }
 
+pub(super) fn texts(name: &str, values: &[&str]) -> AttributeProto {
+    let strings = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+    AttributeProto { strings, ..attribute(name, AttributeType::Strings) }
+}
+
+pub(super) fn floats(name: &str, values: &[f32]) -> AttributeProto {
+    AttributeProto { floats: values.to_vec(), ..attribute(name, AttributeType::Floats) }
+}
+
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: kind as i32, ..AttributeProto::default() }
 }
@@ -91,6 +100,26 @@ impl Network {
         });
     }
 
+    /// A constant of truth values.
+    pub(super) fn truths(&mut self, name: &str, shape: &[i64], values: &[u8]) {
+        self.graph.initializer.push(TensorProto {
+            name: name.into(),
+            dims: shape.to_vec(),
+            data_type: DataType::Bool as i32,
+            raw_data: values.to_vec(),
+            ..TensorProto::default()
+        });
+    }
+
+    /// A dense layer with random weights.
+    pub(super) fn dense(mut self, name: &str, inputs: i64, outputs: i64) -> Self {
+        let (weights, bias) = (format!("{name}.w"), format!("{name}.b"));
+        self.random(&weights, &[outputs, inputs], 2.0 / (inputs as f32).sqrt());
+        self.random(&bias, &[outputs], 0.3);
+        let last = self.last.clone();
+        self.node("Gemm", name, &[&last, &weights, &bias], &[int("transB", 1)])
+    }
+
     /// Random numbers within `-size..size`.
     pub(super) fn random(&mut self, name: &str, shape: &[i64], size: f32) {
         let count = shape.iter().product::<i64>();
@@ -116,6 +145,22 @@ impl Network {
             ..NodeProto::default()
         });
         self.last = name.into();
+        self
+    }
+
+    /// The node added last belongs to `domain` and has these outputs; the last is read next.
+    pub(super) fn of(mut self, domain: &str, outputs: &[&str]) -> Self {
+        if let Some(node) = self.graph.node.last_mut() {
+            node.domain = domain.into();
+            node.output = outputs.iter().map(|output| (*output).to_owned()).collect();
+        }
+        self.last = (*outputs.last().expect("an output")).to_owned();
+        self
+    }
+
+    /// Another output besides the last value.
+    pub(super) fn output(mut self, name: &str) -> Self {
+        self.graph.output.push(value_info(name, None));
         self
     }
 
