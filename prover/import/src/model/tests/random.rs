@@ -206,14 +206,14 @@ fn branches(network: Network, name: &str, shape: &mut [usize; 3], random: &mut R
 /// A random network over tokens, `[1, tokens, width]`.
 pub(super) fn random_sequence(seed: u64) -> Network {
     let mut random = Random::new(seed);
-    let (tokens, mut width) = (random.size(1, 5) as i64, 2 * random.size(1, 4) as i64);
+    let (tokens, mut width) = (random.size(2, 5) as i64, 2 * random.size(2, 4) as i64);
     let mut network = Network::new(&[1, tokens, width]).opset(17);
     for layer in 0..random.size(1, 5) {
         let name = format!("n{layer}");
         network = match random.size(0, 6) {
             0 => attention(network, &name, [tokens, width], &mut random),
             1 => {
-                let outputs = 2 * random.size(1, 4) as i64;
+                let outputs = 2 * random.size(2, 4) as i64;
                 let product = matrix(network, &name, width, outputs, &mut random);
                 width = outputs;
                 product
