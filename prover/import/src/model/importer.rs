@@ -10,7 +10,7 @@ use super::{
     ends,
     fusion::{RawLayer, Step, fuse},
     outlook::Outlook,
-    protobuf::{Node, Source},
+    protobuf::{Node, Source, masked},
     shapes::element_count,
 };
 
@@ -284,6 +284,7 @@ impl<'a> Importer<'a> {
         node: &Node<'_>,
         value: Constant,
     ) -> Result<(), ImportError> {
+        let value = value.map(masked);
         if value.values.iter().any(|x| !x.is_finite()) {
             return Err(node.error("its constant result is not finite"));
         }

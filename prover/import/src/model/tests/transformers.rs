@@ -313,7 +313,7 @@ fn values_are_repeated() {
 #[test]
 fn scores_are_masked() {
     let (tokens, width) = (4i64, 6);
-    for (form, masked) in [("Add", -1e9f32), ("Add", f32::MIN), ("Where", -1e9)] {
+    for (form, masked) in [("Add", -1e9f32), ("Add", f32::MIN), ("Add", f32::NEG_INFINITY), ("Where", -1e9)] {
         let mut network = dense(Network::new(&[1, tokens, width]), "q", "input", width, width);
         network = transpose(network, "qt", "q", &[0, 2, 1]);
         let count = (tokens * tokens) as usize;
