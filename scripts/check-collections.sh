@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that JavaScript gives a collection the root that `assay` gives it, and refuses a changed
-# item. Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
+# Checks that JavaScript gives a collection the root and an input of real numbers the commitment that
+# `assay` gives them, and refuses a changed item. Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
 #
 #   scripts/check-collections.sh
 set -euo pipefail
@@ -52,3 +52,17 @@ if "$assay" dataset verify "$work/openings/0.json" >/dev/null 2>&1; then
   fail "assay accepts another label"
 fi
 echo "another label is refused by both"
+
+# An input of features, each with a scale of its own; the numbers are one of the samples.
+case=prover/import/tests/cases/53-wine-raw
+bundle=$work/wine.bundle
+ASSAY_STATE_DIR=$work/state "$assay" model import $case/model.onnx --calibrate $case/calib.npz -o "$bundle" >/dev/null
+"$assay" model inspect "$bundle" --json |
+  node -p 'JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).input_values)' >"$work/encoding.json"
+echo '[14.2,1.71,2.43,15.6,127,2.8,3.06,0.28,2.29,5.64,1.04,3.92,1065]' >"$work/numbers.json"
+salt=0x$(printf '%064x' 7)
+commitment=$("$assay" input commit --bundle "$bundle" --input "$work/numbers.json" --salt "$salt" -o "$work/inputs" --json |
+  field commitment)
+found=$(node scripts/input-commitment.mjs "$work/encoding.json" "$work/numbers.json" "$salt")
+[ "$commitment" = "$found" ] || fail "assay commits to an input as $commitment, JavaScript as $found"
+echo "the same commitment in JavaScript: $commitment"

@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export FOUNDRY_PROFILE=quick FOUNDRY_INVARIANT_RUNS=4
+# What lines are reached shows in a few runs; the tests themselves ran with all.
+export FOUNDRY_PROFILE=quick FOUNDRY_INVARIANT_RUNS=4 FOUNDRY_FUZZ_RUNS=32
 # Builds for coverage are of no use to anything else.
 export FOUNDRY_OUT=contracts/cache/coverage/out FOUNDRY_CACHE_PATH=contracts/cache/coverage
 report=contracts/cache/coverage/lcov.info

@@ -9,8 +9,9 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
-    arithmetic::field::field_to_bytes, graph::QuantizedGraph, import::data,
-    import::quantize::InputEncoding,
+    arithmetic::field::field_to_bytes,
+    graph::{InputPart, QuantizedGraph},
+    import::data::{self, DataError, Source, Values},
 };
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::{Args, Subcommand};
@@ -64,9 +65,13 @@ pub(crate) struct ShowArgs {
 #[derive(Args, Clone)]
 pub(crate) struct InputArgs {
     /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX`, or a JSON file: an array of the numbers
-    /// that the float network takes, or {"bytes": [...]}
+    /// that the float network takes, an array for each of its inputs by name, or {"bytes": [...]}
     #[arg(long, value_name = "FILE")]
     pub input: String,
+    /// Take numbers outside the input's encoding as its nearest end. Without it they are refused: the
+    /// network would answer another input than was meant
+    #[arg(long)]
+    pub clamp: bool,
 }
 
 /// A salt as it is given.
@@ -99,28 +104,53 @@ impl Salt {
 impl InputArgs {
     /// The bytes that the network `graph` takes.
     pub(crate) fn read(&self, graph: &QuantizedGraph) -> Result<Vec<u8>> {
-        let shape = graph.tensors[graph.input.tensor].shape;
-        let encoding =
-            InputEncoding { scale: graph.input.byte_scale, offset: graph.input.byte_offset };
+        Ok(self.read_sample(graph)?.0)
+    }
+
+    /// The same, and the numbers that the bytes stand for, unless the file holds bytes.
+    pub(crate) fn read_sample(&self, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
         let (path, index) = split_index(&self.input);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            let bytes = read_json(path, &encoding)?;
-            let expected: usize = shape.iter().product();
-            if bytes.len() != expected {
-                bail!(
-                    "{} holds {} numbers, the network takes {expected} ({shape:?})",
-                    path.display(),
-                    bytes.len()
-                );
-            }
-            return Ok(bytes);
+            return self.read_json(path, graph);
         }
-        let limit = index.checked_add(1).context("the index is too large")?;
-        let data = data::open(path, shape, &encoding, limit)?;
-        let count = data.inputs.len();
-        data.inputs.into_iter().nth(index).ok_or_else(|| {
-            anyhow!("{} has {count} inputs, none with index {index}", path.display())
-        })
+        let clamp = self.clamp;
+        // Other inputs of the file do not matter, whatever they hold.
+        let source = Source { skip: index, limit: 1, clamp, ..Source::for_network(path, graph) };
+        let mut samples = match data::samples(&source) {
+            Err(DataError::Skipped { inputs, .. }) => {
+                bail!("{} has {inputs} inputs, none with index {index}", path.display())
+            }
+            samples => samples?,
+        };
+        let bytes = samples.data.inputs.pop().context("the file holds no input")?;
+        Ok((bytes, samples.numbers.pop()))
+    }
+
+    fn read_json(&self, path: &Path, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
+        let (expected, found, shape, read) = match read_json(path, &graph.input.parts)? {
+            Json::Bytes(bytes) => {
+                let shape = graph.tensors[graph.input.tensor].shape;
+                (shape.iter().product::<usize>(), bytes.len(), shape, (bytes, None))
+            }
+            Json::Numbers(mut numbers) => {
+                let shape = graph.value_shape();
+                let count = shape.iter().product::<usize>();
+                if let Some(order) = graph.input.order.as_ref().filter(|_| numbers.len() == count) {
+                    numbers = order.stored(shape, &numbers);
+                }
+                let wanted = if numbers.len() == count { numbers.as_slice() } else { &[] };
+                let bytes = Values::of(&graph.input)
+                    .encode(wanted, self.clamp)
+                    .map_err(|(index, problem)| {
+                        anyhow!("{}, number {index}: {problem}", path.display())
+                    })?;
+                (count, numbers.len(), shape, (bytes, Some(numbers)))
+            }
+        };
+        if found != expected {
+            bail!("{} holds {found} numbers, the network takes {expected} ({shape:?})", path.display());
+        }
+        Ok(read)
     }
 }
 
@@ -132,7 +162,14 @@ fn split_index(text: &str) -> (&Path, usize) {
     }
 }
 
-fn read_json(path: &Path, encoding: &InputEncoding) -> Result<Vec<u8>> {
+/// What a JSON file holds.
+enum Json {
+    Bytes(Vec<u8>),
+    Numbers(Vec<f64>),
+}
+
+/// Numbers by the names of `parts`, where there are several inputs, or in their order.
+fn read_json(path: &Path, parts: &[InputPart]) -> Result<Json> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let value: Value =
@@ -144,19 +181,30 @@ fn read_json(path: &Path, encoding: &InputEncoding) -> Result<Vec<u8>> {
         )
     };
     let mut numbers = Vec::new();
-    match value.get("bytes") {
-        Some(bytes) => {
-            flatten(bytes, &mut numbers).with_context(wrong)?;
-            if numbers.iter().any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0) {
-                bail!(wrong());
+    let Some(bytes) = value.get("bytes") else {
+        if value.is_object() && !parts.is_empty() {
+            for part in parts {
+                let before = numbers.len();
+                let field = value.get(&part.name);
+                field.and_then(|field| flatten(field, &mut numbers)).with_context(|| {
+                    format!("{} has no numbers `{}`", path.display(), part.name)
+                })?;
+                if numbers.len() - before != part.elements {
+                    let (name, wanted) = (&part.name, part.elements);
+                    let found = numbers.len() - before;
+                    bail!("{}: `{name}` has {found} numbers, not {wanted}", path.display());
+                }
             }
-            Ok(numbers.iter().map(|x| *x as u8).collect())
+            return Ok(Json::Numbers(numbers));
         }
-        None => {
-            flatten(&value, &mut numbers).with_context(wrong)?;
-            Ok(numbers.iter().map(|x| encoding.encode(*x)).collect())
-        }
+        flatten(&value, &mut numbers).with_context(wrong)?;
+        return Ok(Json::Numbers(numbers));
+    };
+    flatten(bytes, &mut numbers).with_context(wrong)?;
+    if numbers.iter().any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0) {
+        bail!(wrong());
     }
+    Ok(Json::Bytes(numbers.iter().map(|x| *x as u8).collect()))
 }
 
 /// The numbers of nested arrays, in order.

@@ -3,11 +3,13 @@
 mod card;
 mod check;
 mod derive;
+mod encoding;
 mod give_back;
 mod import;
 mod inspect;
 mod link;
 mod list;
+mod network;
 mod outputs;
 mod predict;
 mod register;

@@ -59,6 +59,10 @@ pub(crate) struct ProveArgs {
     /// Input: an image, `FILE.npz:INDEX` or a JSON file
     #[arg(long, value_name = "FILE")]
     input: Option<String>,
+    /// Take numbers outside the input's encoding as its nearest end. Without it they are refused: the proof
+    /// would be about another input than was meant
+    #[arg(long, requires = "input")]
+    clamp: bool,
     /// Salt of the input's commitment: 64 hexadecimal digits, or `random`
     #[arg(long, default_value = "random", value_name = "HEX", conflicts_with = "opening")]
     salt: Salt,
@@ -106,6 +110,8 @@ struct Proven {
     /// File with the input and the salt of its commitment, where this command wrote one.
     opening: Option<PathBuf>,
     class: usize,
+    /// The network's outputs, where the proof shows them.
+    outputs: Vec<PublicInput>,
     context: B256,
     public_inputs: Vec<B256>,
     model_hash: B256,
@@ -187,12 +193,17 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
     proof_file.write(|path| Ok(proof.write(path)?))?;
     drop(watch);
+    let public_inputs: Vec<B256> =
+        proof.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
+    let mut outputs = named(layout.options.statement, &bundle.graph, &public_inputs);
+    outputs.retain(|input| input.real.is_some());
     let report = Proven {
         output: args.output.clone(),
         opening: opening_file.map(OpeningBeside::keep),
         class: prediction.class,
+        outputs,
         context,
-        public_inputs: proof.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect(),
+        public_inputs,
         model_hash: B256::from(model_hash),
         vk_hash: B256::from(proof.vk_hash),
         proof_bytes: proof.proof.len(),
@@ -216,8 +227,9 @@ impl Proven {
         rows.extend(self.opening.as_ref().map(|path| {
             ("opening", format!("{} (secret: shows the input that was proven)", path.display()))
         }));
+        rows.push(("class", self.class.to_string()));
+        rows.extend(self.outputs.iter().map(|output| (output.name.as_str(), output.text())));
         rows.extend([
-            ("class", self.class.to_string()),
             ("model", self.model_hash.to_string()),
             ("verifying key", self.vk_hash.to_string()),
             (
@@ -261,7 +273,7 @@ impl ProveArgs {
         match (&self.opening, &self.input) {
             (Some(path), _) => Ok(InputOpening::read(path)?),
             (None, Some(input)) => Ok(InputOpening {
-                input: InputArgs { input: input.clone() }.read(graph)?,
+                input: InputArgs { input: input.clone(), clamp: self.clamp }.read(graph)?,
                 salt: self.salt.value(),
             }),
             (None, None) => bail!("give --input or --opening"),
@@ -504,7 +516,7 @@ impl Verified {
                 compared(input.value.clone(), self.compared.input, "--opening or --commitment")
             }
             "context" => compared(input.value.clone(), self.compared.context, "--context"),
-            _ => input.value.clone(),
+            _ => input.text(),
         }
     }
 

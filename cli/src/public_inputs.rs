@@ -11,11 +11,24 @@ use serde::Serialize;
 const LOGIT_OFFSET: i64 = 1 << 15;
 
 /// One public input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct PublicInput {
     pub name: String,
     /// As people read it: a decimal number, or hexadecimal for hashes and packed bytes.
     pub value: String,
+    /// Of an output of the network: the real number that it stands for, to a step of its integers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub real: Option<f64>,
+}
+
+impl PublicInput {
+    /// The value, with the real number behind it.
+    pub(crate) fn text(&self) -> String {
+        match self.real {
+            Some(real) => format!("{} (stands for {real:.6})", self.value),
+            None => self.value.clone(),
+        }
+    }
 }
 
 /// How the value of a public input is read.
@@ -36,8 +49,18 @@ pub(crate) fn named(
     words
         .iter()
         .zip(names)
-        .map(|(word, (name, form))| PublicInput { name, value: value(word, form) })
+        .map(|(word, (name, form))| {
+            let value = value(word, form);
+            let step = matches!(form, Form::Logit).then(|| output_step(graph)).flatten();
+            let real = step.and_then(|step| Some(value.parse::<f64>().ok()? * step));
+            PublicInput { name, value, real }
+        })
         .collect()
+}
+
+/// What one step of the output's integers stands for.
+fn output_step(graph: &QuantizedGraph) -> Option<f64> {
+    Some(1.0 / graph.tensors.get(graph.output)?.scale)
 }
 
 fn names(statement: StatementKind, graph: &QuantizedGraph) -> Vec<(String, Form)> {
@@ -138,6 +161,10 @@ mod tests {
         words.extend((0..10).map(|class| word((1 << 15) - 5 + class)));
         let logits = show(prediction(OutputMode::Logits), &words);
         assert_eq!((logits[2].as_str(), logits[11].as_str()), ("logit 0=-5", "logit 9=4"));
+        let reals = super::named(prediction(OutputMode::Logits), &graph, &words);
+        let step = 1.0 / graph.tensors[graph.output].scale;
+        assert_eq!((reals[1].real, reals[2].real), (None, Some(-5.0 * step)));
+        assert!(reals[2].text().starts_with("-5 (stands for -"), "{}", reals[2].text());
         let run = Run { log_items: 2, depth: 3 };
         let audit = StatementKind::Audit { run, top: 1 };
         let audit = show(audit, &[word(0), word(9), word(4), word(3), word(2)]);

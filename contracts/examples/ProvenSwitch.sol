@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {Statement} from "../src/libraries/Statement.sol";
 
 /// @title A switch that a model works
 /// @notice Its owner publishes commitments to camera images. Whoever proves that the model sees the class
@@ -17,14 +18,17 @@ contract ProvenSwitch {
     bytes32 public image;
     bool public on;
 
+    error NotAClass(uint256 modelId, Statement statement);
     error NotOwner();
     error OtherModel(uint256 modelId, bytes32 bindingHash);
 
     /// @param bindingHash The model's binding hash as the switch's owner computed it: the id covers the model's
     /// owner and key, but not the verifier that it was bound to. Not zero, as an unbound model's is.
     constructor(IERCZKMLVerifier verifier, uint256 modelId, bytes32 bindingHash, uint256 trigger) {
-        (bytes32 bound,,,) = IModelRegistry(verifier.registry()).admissionOf(modelId);
+        (bytes32 bound,,, Statement statement) = IModelRegistry(verifier.registry()).admissionOf(modelId);
         if (bound == 0 || bound != bindingHash) revert OtherModel(modelId, bound);
+        // A number has the form of a class, and would be compared with one.
+        if (!statement.isClass()) revert NotAClass(modelId, statement);
         VERIFIER = verifier;
         MODEL_ID = modelId;
         TRIGGER = trigger;

@@ -12,7 +12,7 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
-import {Statement, Statements} from "./libraries/Statement.sol";
+import {Statement} from "./libraries/Statement.sol";
 
 /// @title Verifier of predictions for other contracts
 /// @notice See IInferenceVerifier.
@@ -20,7 +20,7 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     struct Inference {
         uint256 modelId;
         bytes32 inputCommitment;
-        uint256 class;
+        uint256 word;
     }
 
     /// @notice First bytes of keccak256("halo2-kzg-bn254-v1"), the proof system that is checked here.
@@ -62,12 +62,12 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         bytes calldata output,
         bytes calldata proof
     ) external returns (bytes32 inferenceId) {
-        uint256 class = _check(modelId, inputCommitment, output, proof, msg.sender);
+        uint256 word = _check(modelId, inputCommitment, output, proof, msg.sender);
         emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
 
         inferenceId = inferenceIdOf(modelId, inputCommitment, output);
         if (_inferences[inferenceId].inputCommitment != 0) return inferenceId;
-        _inferences[inferenceId] = Inference(modelId, inputCommitment, class);
+        _inferences[inferenceId] = Inference(modelId, inputCommitment, word);
         emit InferenceStored(inferenceId);
     }
 
@@ -91,7 +91,7 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         Inference storage inference = _inferences[inferenceId];
         inputCommitment = inference.inputCommitment;
         if (inputCommitment == 0) revert InferenceNotFound(inferenceId);
-        return (inference.modelId, inputCommitment, abi.encode(inference.class));
+        return (inference.modelId, inputCommitment, abi.encode(inference.word));
     }
 
     /// @inheritdoc IERCZKMLVerifier
@@ -132,25 +132,25 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     }
 
     /// @dev Reverts unless the proof, made for `caller`, is valid.
-    /// @return class The proven output.
+    /// @return word The proven output.
     function _check(
         uint256 modelId,
         bytes32 inputCommitment,
         bytes calldata output,
         bytes calldata proof,
         address caller
-    ) private view returns (uint256 class) {
+    ) private view returns (uint256 word) {
         uint256 modulus = PublicInputs.SCALAR_MODULUS;
         if (inputCommitment == 0 || uint256(inputCommitment) >= modulus) revert InputCommitmentMismatch();
         if (output.length != 32) revert OutputMismatch();
-        class = abi.decode(output, (uint256));
-        if (class >= modulus) revert OutputMismatch();
+        word = abi.decode(output, (uint256));
+        if (word >= modulus) revert OutputMismatch();
 
         _admit(modelId);
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = ProofContext.bind(modelId, caller);
         publicInputs[1] = uint256(inputCommitment);
-        publicInputs[2] = class;
+        publicInputs[2] = word;
         _requireProof(modelId, proof, publicInputs);
     }
 
@@ -162,7 +162,7 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
         bytes4 proofSystemId = REGISTRY.proofSystemOf(modelId);
         if (proofSystemId != PROOF_SYSTEM_ID) revert UnsupportedProofSystem(proofSystemId);
-        if (!statement.equals(Statements.CLASS_OF_COMMITTED_INPUT)) {
+        if (!statement.isOneWordOfCommittedInput()) {
             revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
     }

@@ -7,7 +7,7 @@ import {IModelVerification} from "./interfaces/IModelVerification.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
-import {Statement, Statements} from "./libraries/Statement.sol";
+import {Statement} from "./libraries/Statement.sol";
 
 /// @title Admission of models and checking of their proofs, shared by the escrows
 /// @notice A job stores its model's id. That pins weights, verifying key and verifier, because the registry
@@ -42,10 +42,10 @@ abstract contract ModelVerification is IModelVerification {
     }
 
     /// @dev Reverts unless new business may rely on the model, it is bound as the caller expects, and its proofs
-    /// are about the class of a committed input.
+    /// are about the class, or the one number, of a committed input.
     function _admitPrediction(uint256 modelId, bytes32 expectedBinding) internal view {
         Statement statement = _admit(modelId, expectedBinding);
-        if (!statement.equals(Statements.CLASS_OF_COMMITTED_INPUT)) {
+        if (!statement.isOneWordOfCommittedInput()) {
             revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
     }

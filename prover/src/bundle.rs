@@ -17,13 +17,16 @@ pub use assay_circuit::Architecture;
 use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, plan};
 use assay_files::Readers;
 use assay_files::{FileError, Kind, envelope};
-use assay_graph::{GraphError, QuantizedGraph};
+use assay_graph::{GraphError, InputOrder, InputPart, QuantizedGraph, ValueEncoding};
 use assay_import::model::FinalOperator;
 
 use crate::openings::{BundleId, Marks, Openings, OpeningsError, counter_path};
 
 const BUNDLE: Kind =
-    Kind { magic: *b"ASSAYBDL", version: 3, name: "model bundle", readers: Readers::Owner };
+    Kind { magic: *b"ASSAYBDL", version: 4, name: "model bundle", readers: Readers::Owner };
+
+/// The version before, whose inputs have one scale.
+const BEFORE: Kind = Kind { version: 3, ..BUNDLE };
 
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +115,29 @@ struct Body {
     budget: usize,
     id: BundleId,
     dropped: Vec<FinalOperator>,
+    /// What the binary form of the graph's input leaves out.
+    values: Option<ValueEncoding>,
+    parts: Vec<InputPart>,
+    order: Option<InputOrder>,
+}
+
+/// As [`BEFORE`] has it: all but the last three fields.
+#[derive(Serialize, Deserialize)]
+struct BodyBefore {
+    graph: QuantizedGraph,
+    options: LayoutOptions,
+    seed: [u8; 32],
+    budget: usize,
+    id: BundleId,
+    dropped: Vec<FinalOperator>,
+}
+
+impl From<BodyBefore> for Body {
+    fn from(body: BodyBefore) -> Self {
+        let BodyBefore { graph, options, seed, budget, id, dropped } = body;
+        let (values, parts, order) = (None, Vec::new(), None);
+        Self { graph, options, seed, budget, id, dropped, values, parts, order }
+    }
 }
 
 impl Bundle {
@@ -193,6 +219,9 @@ impl Bundle {
             budget: self.budget,
             id: self.id,
             dropped: self.dropped.clone(),
+            values: self.graph.input.values.clone(),
+            parts: self.graph.input.parts.clone(),
+            order: self.graph.input.order.clone(),
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Self::require_free(path)?;
@@ -236,10 +265,17 @@ impl Bundle {
     /// [`BundleError::File`] for a damaged file, [`BundleError::Version`] for one of another version,
     /// [`BundleError::Content`] and [`BundleError::Graph`] for one that holds something else.
     pub fn read(path: &Path) -> Result<Self, BundleError> {
-        let (_, bytes) = envelope::read(path, BUNDLE)?;
-        let body: Body = postcard::from_bytes(&bytes).map_err(|error| content(path, error))?;
-        body.graph.validate()?;
-        let Body { graph, options, seed, budget, id, dropped } = body;
+        let failed = |error| content(path, error);
+        let body = match envelope::read(path, BUNDLE) {
+            Err(FileError::Version { found, .. }) if found == BEFORE.version => {
+                let (_, bytes) = envelope::read(path, BEFORE)?;
+                postcard::from_bytes::<BodyBefore>(&bytes).map_err(failed)?.into()
+            }
+            read => postcard::from_bytes::<Body>(&read?.1).map_err(failed)?,
+        };
+        let Body { mut graph, options, seed, budget, id, dropped, values, parts, order } = body;
+        (graph.input.values, graph.input.parts, graph.input.order) = (values, parts, order);
+        graph.validate()?;
         Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped })
     }
 
@@ -279,6 +315,7 @@ fn content(path: &Path, problem: impl std::fmt::Display) -> BundleError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use assay_graph::ChannelEncoding;
     use assay_testing::networks::mixed_network;
 
     #[test]
@@ -326,7 +363,43 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_of_the_version_before_is_refused_with_the_way_out() {
+    fn a_bundle_of_the_version_before_is_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
+        let body = BodyBefore {
+            graph: bundle.graph.clone(),
+            options: bundle.options,
+            seed: bundle.seed.0,
+            budget: bundle.budget,
+            id: bundle.id,
+            dropped: Vec::new(),
+        };
+        let bytes = postcard::to_stdvec(&body).expect("bytes");
+        envelope::write(&path, BEFORE, &[0; 32], &bytes).expect("written");
+        let read = Bundle::read(&path).expect("read");
+        assert_eq!((read.graph, read.id), (bundle.graph, bundle.id));
+    }
+
+    #[test]
+    fn encodings_of_features_survive_the_disk() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bundle");
+        let mut graph = mixed_network().0;
+        let channel = ChannelEncoding { scale: 0.25, offset: -3.0, most: 200 };
+        let channels = vec![channel; graph.tensors[graph.input.tensor].shape[0]];
+        graph.input.values = Some(ValueEncoding { bytes: 1, channels, clamp: true });
+        (graph.input.byte_scale, graph.input.byte_offset) = (1.0, 0.0);
+        let bundle = Bundle::new(graph, PlanRequest::default()).expect("bundle");
+        bundle.create(&path, &Marks::at(folder.path())).expect("write");
+        let again = Bundle::read(&path).expect("read");
+        assert_eq!(again.graph, bundle.graph);
+        let text = again.architecture().to_json();
+        assert_eq!(architecture_from_json(&path, &text).expect("parses").graph.input, again.graph.input);
+    }
+
+    #[test]
+    fn an_old_bundle_is_refused_with_the_way_out() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         envelope::write(&path, Kind { version: 2, ..BUNDLE }, &[0; 32], b"old").expect("written");

@@ -12,7 +12,7 @@ use assay_circuit::{
     Architecture, ArchitectureError, InputMode, Layout, OutputMode, StatementKind,
 };
 use assay_files::atomic_file::{self, Readers};
-use assay_graph::Shape;
+use assay_graph::{Shape, ValueEncoding};
 
 /// First field of every card.
 pub const CARD_FORMAT: &str = "assay-model-card-1";
@@ -168,6 +168,10 @@ pub struct CardInput {
     pub byte_scale: f64,
     /// See `byte_scale`.
     pub byte_offset: f64,
+    /// Where each channel of numbers has a scale of its own: bytes of a number, scales, offsets, and
+    /// whether numbers beyond them become the nearest end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueEncoding>,
     /// `committed` or `public`.
     pub mode: String,
 }
@@ -338,6 +342,7 @@ fn input_of(architecture: &Architecture) -> CardInput {
         shape: graph.tensors[graph.input.tensor].shape,
         byte_scale: graph.input.byte_scale,
         byte_offset: graph.input.byte_offset,
+        values: graph.input.values.clone(),
         mode: if is_public { "public" } else { "committed" }.to_owned(),
     }
 }

@@ -84,6 +84,9 @@ struct ValueArgs {
     /// See --scale
     #[arg(long, requires = "scale", allow_negative_numbers = true)]
     offset: Option<f64>,
+    /// Take numbers outside the encoding as its nearest end, rather than refusing them
+    #[arg(long)]
+    clamp: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -151,15 +154,18 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         bail!("{} is not empty; openings of two sets do not go into one folder", folder.display());
     }
     let mut classes = None;
-    let (shape, encoding) = match args.shape {
-        Some(shape) => (shape, None),
+    let input;
+    let (mut parts, mut order) = (Vec::new(), None);
+    let (shape, item_shape, model) = match args.shape {
+        Some(shape) => (shape, shape, None),
         None => {
             let graph = args.network().architecture()?.graph;
-            let tensor = graph.tensors.get(graph.input.tensor);
-            let shape = tensor.context("the architecture has no input")?.shape;
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
-            let (scale, offset) = (graph.input.byte_scale, graph.input.byte_offset);
-            (shape, Some(InputEncoding { scale, offset }))
+            let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
+            parts.clone_from(&graph.input.parts);
+            order.clone_from(&graph.input.order);
+            input = graph.input;
+            (shape, bytes, Some(Values::of(&input)))
         }
     };
     let labels = match &args.labels {
@@ -173,7 +179,10 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     let data = data::read(&Source {
         path: &args.path,
         shape,
-        values: args.values.choose(encoding)?,
+        values: args.values.choose(model)?,
+        clamp: args.values.clamp,
+        parts: &parts,
+        order: order.as_ref(),
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,
@@ -185,7 +194,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     }
     let collection = {
         let bar = output.bar(data.inputs.len() as u64, "hashing items");
-        Collection::commit(&data, shape, seed, args.depth, &|| bar.step("hashing items"))?
+        Collection::commit(&data, item_shape, seed, args.depth, &|| bar.step("hashing items"))?
     };
     drop(data);
     file.write(|path| Ok(collection.write(path)?))?;
@@ -196,7 +205,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         root: root(&collection),
         items: collection.len(),
         depth: collection.depth(),
-        shape,
+        shape: item_shape,
         labels: !collection.labels().is_empty(),
         output: args.output.clone(),
         bytes: std::fs::metadata(&args.output).context("cannot see the set file")?.len(),
@@ -230,7 +239,15 @@ fn require_classes(labels: &[usize], classes: usize) -> Result<()> {
 }
 
 impl ValueArgs {
-    fn choose(&self, model: Option<InputEncoding>) -> Result<Values> {
+    fn choose<'a>(&self, model: Option<Values<'a>>) -> Result<Values<'a>> {
+        if let Some(Values::Channels(_)) = model
+            && (self.scale.is_some() || self.encoding.is_some())
+        {
+            bail!(
+                "the network's features have scales of their own, which its architecture says: leave out \
+                 --encoding, --scale and --offset"
+            );
+        }
         if let (Some(scale), Some(offset)) = (self.scale, self.offset) {
             if !scale.is_finite() || scale <= 0.0 || !offset.is_finite() {
                 bail!("--scale must be a positive number and --offset a number");
@@ -242,7 +259,7 @@ impl ValueArgs {
             Some(Encoding::Unit) => Values::Reals(InputEncoding::UNIT),
             Some(Encoding::Raw) => Values::Reals(InputEncoding::RAW),
             Some(Encoding::Symmetric) => Values::Reals(InputEncoding::SYMMETRIC),
-            None => model.map_or(Values::Bytes, Values::Reals),
+            None => model.unwrap_or(Values::Bytes),
         })
     }
 }
@@ -281,13 +298,13 @@ mod tests {
 
     #[test]
     fn the_models_encoding_is_the_default() {
-        let none = ValueArgs { encoding: None, scale: None, offset: None };
-        let model = InputEncoding { scale: 0.5, offset: -1.0 };
-        assert_eq!(none.choose(Some(model)).ok(), Some(Values::Reals(model)));
+        let none = ValueArgs { encoding: None, scale: None, offset: None, clamp: false };
+        let model = Values::Reals(InputEncoding { scale: 0.5, offset: -1.0 });
+        assert_eq!(none.choose(Some(model)).ok(), Some(model));
         assert_eq!(none.choose(None).ok(), Some(Values::Bytes));
         let bytes = ValueArgs { encoding: Some(Encoding::Bytes), ..none };
         assert_eq!(bytes.choose(Some(model)).ok(), Some(Values::Bytes));
-        let bad = ValueArgs { encoding: None, scale: Some(0.0), offset: Some(1.0) };
+        let bad = ValueArgs { encoding: None, scale: Some(0.0), offset: Some(1.0), clamp: false };
         assert!(bad.choose(None).is_err());
     }
 }

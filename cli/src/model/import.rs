@@ -1,23 +1,24 @@
 //! `assay model import`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, Preference, StatementKind},
-    import::data::{self, value_range},
-    import::model::Model,
     import::quantize::{
-        AccuracyReport, CalibrationMethod, InputEncoding, QuantizeOptions, calibrate_and_quantize,
-        compare,
+        AccuracyReport, CalibrationMethod, Loss, QuantizeOptions, calibrate_and_quantize, compare,
     },
     openings::Marks,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::outputs::Outputs;
+use super::{
+    encoding::{EncodingArgs, EncodingReport},
+    network::NetworkArgs,
+    outputs::Outputs,
+};
 use crate::output::{Output, hex, table};
 
 #[derive(Args)]
@@ -34,39 +35,19 @@ pub(crate) struct ImportArgs {
     #[arg(long, default_value_t = 256, value_name = "N")]
     calibration_limit: usize,
     #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
     encoding: EncodingArgs,
     #[command(flatten)]
     quantize: QuantizeArgs,
     #[command(flatten)]
     plan: PlanArgs,
+    /// Say nothing where the quantized network is too often not of the float network's mind
+    #[arg(long)]
+    accept_loss: bool,
     /// Bundle to write, not replaced when it exists. It holds the weights: keep it secret
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-}
-
-/// How the bytes of an input stand for the numbers that the float network takes.
-#[derive(Args)]
-pub(super) struct EncodingArgs {
-    /// Named encoding of input bytes. Without one it is taken from the range of the sample inputs:
-    /// `unit` for images and numbers between 0 and 1
-    #[arg(long, value_enum, conflicts_with_all = ["scale", "offset"])]
-    encoding: Option<Encoding>,
-    /// A byte b stands for b * SCALE + OFFSET
-    #[arg(long, requires = "offset")]
-    scale: Option<f64>,
-    /// See --scale
-    #[arg(long, requires = "scale", allow_negative_numbers = true)]
-    offset: Option<f64>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Encoding {
-    /// b / 255
-    Unit,
-    /// b
-    Raw,
-    /// (b - 128) / 128
-    Symmetric,
 }
 
 #[derive(Args)]
@@ -201,39 +182,20 @@ struct Report {
     classes: usize,
     parameters: usize,
     multiply_accumulates: u64,
-    encoding: InputEncoding,
+    encoding: EncodingReport,
     #[serde(flatten)]
     outputs: Outputs,
     calibration: AccuracyReport,
+    /// What a user should know of how the file was read.
+    notes: Vec<String>,
+    /// What loses too much, unless that was accepted.
+    warning: Option<String>,
     k: u32,
     lanes: usize,
     weight_columns: usize,
     openings: usize,
     estimate: Estimate,
     circuit_hash: String,
-}
-
-impl EncodingArgs {
-    fn choose(&self, samples: &Path) -> Result<InputEncoding> {
-        if let (Some(scale), Some(offset)) = (self.scale, self.offset) {
-            if !scale.is_finite() || scale <= 0.0 || !offset.is_finite() {
-                bail!("--scale must be a positive number and --offset a number");
-            }
-            return Ok(InputEncoding { scale, offset });
-        }
-        match self.encoding {
-            Some(Encoding::Unit) => return Ok(InputEncoding::UNIT),
-            Some(Encoding::Raw) => return Ok(InputEncoding::RAW),
-            Some(Encoding::Symmetric) => return Ok(InputEncoding::SYMMETRIC),
-            None => {}
-        }
-        let is_archive = samples.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-        let range = if is_archive { value_range(samples)? } else { None };
-        match range {
-            Some((low, high)) if low < 0.0 || high > 1.0 => Ok(InputEncoding::covering(low, high)?),
-            _ => Ok(InputEncoding::UNIT),
-        }
-    }
 }
 
 pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
@@ -244,17 +206,17 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
 pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Result<()> {
     Bundle::require_free(&args.output)?;
     let steps = output.bar(5, "reading the network");
-    let model = Model::import(&args.model)?;
-    let graph = &model.graph;
+    let numbers = matches!(args.plan.outputs, OutputMode::Logits);
+    let model = args.network.import(&args.model, numbers)?;
     steps.step("reading the sample inputs");
-    let encoding = args.encoding.choose(&args.calibrate)?;
-    let samples =
-        data::open(&args.calibrate, graph.input_shape(), &encoding, args.calibration_limit)?;
-    steps.step(format!("calibrating on {} inputs", samples.inputs.len()));
+    let (model, samples, bytes, encoding) =
+        args.encoding.apply(model, &args.calibrate, args.calibration_limit)?;
+    let graph = &model.graph;
+    steps.step(format!("calibrating on {} inputs", samples.data.inputs.len()));
     let options = args.quantize.options();
-    let quantized = calibrate_and_quantize(graph, &encoding, &samples.inputs, &options)?;
+    let quantized = calibrate_and_quantize(graph, &bytes, &samples.data.inputs, &options)?;
     steps.step("comparing with the float network");
-    let calibration = compare(graph, &quantized, &samples.inputs, &samples.labels, &|| {})?;
+    let calibration = compare(graph, &quantized, &samples, &|| {})?;
     steps.step("planning the circuit");
     let request = PlanRequest {
         statement: StatementKind::Prediction {
@@ -275,12 +237,14 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     let report = Report {
         output: args.output.clone(),
         model: graph.name.clone(),
-        input_shape: graph.input_shape(),
+        input_shape: graph.value_shape(),
         classes: graph.classes(),
         parameters: bundle.graph.parameters(),
         multiply_accumulates: graph.multiply_accumulates(),
         encoding,
         outputs: Outputs::of(&bundle),
+        notes: graph.notes.clone(),
+        warning: loss_warning(&calibration, graph.classes()).filter(|_| !args.accept_loss),
         calibration,
         k: layout.k,
         lanes: layout.options.lanes,
@@ -294,7 +258,6 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
 
 fn text(report: &Report) -> String {
     let [channels, height, width] = report.input_shape;
-    let agree = report.calibration;
     let mut rows = vec![
         ("bundle", format!("{} (secret)", report.output.display())),
         (
@@ -304,18 +267,9 @@ fn text(report: &Report) -> String {
                 report.model, report.classes, report.parameters, report.multiply_accumulates
             ),
         ),
-        (
-            "input bytes",
-            format!("b * {:.6} + {:.6}", report.encoding.scale, report.encoding.offset),
-        ),
+        ("input", report.encoding.text()),
         ("outputs", report.outputs.step_text()),
-        (
-            "quantized",
-            format!(
-                "same class as the float network on {} of {} sample inputs, logits off by at most {:.4} (largest logit {:.2})",
-                agree.agree, agree.inputs, agree.max_logit_error, agree.max_logit
-            ),
-        ),
+        ("quantized", accuracy_text(&report.calibration)),
         (
             "circuit",
             format!(
@@ -326,5 +280,50 @@ fn text(report: &Report) -> String {
         ("estimate", super::inspect::estimate_text(&report.estimate)),
     ];
     rows.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
+    rows.extend(report.notes.iter().map(|note| ("note", note.clone())));
+    rows.extend(report.warning.clone().map(|text| ("WARNING", text)));
     table(&rows)
+}
+
+/// What the quantized network makes of the samples, and what of the difference is the encoding's.
+fn accuracy_text(report: &AccuracyReport) -> String {
+    let AccuracyReport { inputs, agree, max_logit_error, max_logit, .. } = report;
+    let encoding = if report.max_encoding_error > 0.0 {
+        format!(
+            "; rounding the inputs alone: {} of {inputs}, off by at most {:.4}",
+            report.encoding_agree, report.max_encoding_error
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "same class as the float network on {agree} of {inputs} sample inputs, outputs off by at most \
+         {max_logit_error:.4} (largest {max_logit:.2}){encoding}"
+    )
+}
+
+/// What loses too much of the float network, and what to do about it.
+fn loss_warning(report: &AccuracyReport, classes: usize) -> Option<String> {
+    let loss = report.loss(classes)?;
+    let (agree, inputs) = (report.agree, report.inputs);
+    let what = if classes > 1 {
+        format!("on {} of {inputs} sample inputs its class is not the float network's", inputs - agree)
+    } else {
+        let [low, high] = report.logit_range;
+        format!("its output is off by up to {} where it lies in {low} to {high}", report.max_logit_error)
+    };
+    let cause = match loss {
+        Loss::Encoding => {
+            "mostly because inputs are rounded: leave --encoding to the program, or try --encoding features \
+             --value-bits 16"
+        }
+        Loss::Quantization => {
+            "mostly because weights and activations are rounded: try more --table-bits, --output-bits and \
+             --activation-bits; `assay model report` names the noisiest layer"
+        }
+        Loss::Ranges => {
+            "because values leave their calibrated ranges: calibrate on more inputs, or with a larger --margin"
+        }
+    };
+    Some(format!("{what}, {cause}. --accept-loss silences this"))
 }

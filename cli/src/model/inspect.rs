@@ -9,7 +9,7 @@ use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind},
-    graph::{FunctionTable, Layer, Op, QuantizedGraph, Window},
+    graph::{FunctionTable, Layer, Op, QuantizedGraph, ValueEncoding, Window},
     openings::{Marks, Share},
 };
 use clap::Args;
@@ -35,6 +35,8 @@ pub(crate) struct InspectArgs {
 struct Report {
     name: String,
     input_shape: [usize; 3],
+    /// Scales of the features, where each has its own.
+    input_values: Option<ValueEncoding>,
     input_scale: f64,
     input_offset: f64,
     layers: Vec<LayerReport>,
@@ -180,7 +182,8 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
     let layers = layers(graph);
     let report = Report {
         name: graph.name.clone(),
-        input_shape: graph.tensors[graph.input.tensor].shape,
+        input_shape: graph.value_shape(),
+        input_values: graph.input.values.clone(),
         input_scale: graph.input.byte_scale,
         input_offset: graph.input.byte_offset,
         parameters: layers.iter().map(|layer| layer.parameters).sum(),

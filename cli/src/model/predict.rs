@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use assay_prover::{
-    bundle::Bundle, graph::Executor, import::model::Model, import::quantize::InputEncoding,
+    bundle::Bundle,
+    graph::{Executor, QuantizedGraph},
 };
 use clap::Args;
 use serde::Serialize;
 
+use super::network::NetworkArgs;
 use crate::{
     input::InputArgs,
     output::{Output, table},
@@ -25,11 +27,15 @@ pub(crate) struct PredictArgs {
     /// Also run the original network, in floating point
     #[arg(long, value_name = "ONNX")]
     float: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 #[derive(Serialize)]
 struct Report {
     class: usize,
+    /// How far a number of the input is from what its bytes stand for, at most.
+    input_error: Option<f64>,
     logits: Vec<f64>,
     float_class: Option<usize>,
     float_logits: Option<Vec<f32>>,
@@ -38,26 +44,32 @@ struct Report {
 pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     let bundle = Bundle::read(&args.bundle)?;
     let graph = &bundle.graph;
-    let input = args.input.read(graph)?;
+    let (input, numbers) = args.input.read_sample(graph)?;
     let execution = Executor::new(graph)?.run(&input)?;
     let scale = graph.tensors[graph.output].scale;
     let logits = execution.logits().iter().map(|logit| f64::from(*logit) / scale).collect();
+    let rounded = decoded(graph, &input);
     let float_logits = match &args.float {
         Some(path) => {
             let _spinner = output.spinner("running the original network");
-            let model = Model::import(path)?;
-            if model.graph.input_shape() != graph.tensors[graph.input.tensor].shape {
+            let model = args.network.import(path, bundle.dropped.is_empty())?;
+            if model.graph.value_shape() != graph.value_shape() {
                 bail!("{} takes inputs of another shape than the bundle", path.display());
             }
-            let encoding =
-                InputEncoding { scale: graph.input.byte_scale, offset: graph.input.byte_offset };
-            let values: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
+            // On the numbers as they were given: what the encoding loses is a part of what is compared.
+            let numbers = numbers.as_ref().unwrap_or(&rounded);
+            let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
             Some(model.reference()?.run(&values)?)
         }
         None => None,
     };
+    let input_error = numbers.map(|numbers| {
+        let errors = numbers.iter().zip(&rounded).map(|(number, rounded)| (number - rounded).abs());
+        errors.fold(0.0, f64::max)
+    });
     let report = Report {
         class: execution.class(),
+        input_error,
         logits,
         float_class: float_logits.as_deref().map(largest),
         float_logits,
@@ -71,8 +83,22 @@ pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
             report.logits.iter().take(10).map(|logit| format!("{logit:.3}")).collect();
         let more = if report.logits.len() > 10 { " ..." } else { "" };
         rows.push(("logits", format!("{}{more}", logits.join(" "))));
+        if let Some(error) = report.input_error {
+            rows.push(("input", format!("numbers rounded by at most {error:.3e}")));
+        }
         table(&rows)
     })
+}
+
+/// The numbers that an input's bytes stand for.
+fn decoded(graph: &QuantizedGraph, bytes: &[u8]) -> Vec<f64> {
+    match &graph.input.values {
+        Some(values) => values.decode(bytes),
+        None => {
+            let (scale, offset) = (graph.input.byte_scale, graph.input.byte_offset);
+            bytes.iter().map(|byte| f64::from(*byte) * scale + offset).collect()
+        }
+    }
 }
 
 /// Index of the largest value, the first of equals.

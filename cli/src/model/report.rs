@@ -5,22 +5,21 @@ mod svg;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Cost, RowUse},
     files::atomic_file::{self, Readers},
-    import::data::{self, Labels, Source, Values},
-    import::model::Model,
+    import::data::{self, Source},
     import::quantize::{
-        AccuracyReport, InputEncoding, compare,
+        AccuracyReport, compare,
         report::{ErrorReport, error_by_layer},
     },
 };
 use clap::Args;
 use serde::Serialize;
 
-use super::inspect::describe;
+use super::{inspect::describe, network::NetworkArgs};
 use crate::{
     key_folder::KeyFolder,
     output::{Output, hex, table},
@@ -37,6 +36,8 @@ pub(crate) struct ReportArgs {
     /// The network that the bundle was imported from
     #[arg(long, value_name = "ONNX")]
     float: PathBuf,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// Inputs to compare on, with labels where there are any: an .npz archive or a folder of images
     #[arg(long, value_name = "PATH")]
     inputs: PathBuf,
@@ -46,6 +47,9 @@ pub(crate) struct ReportArgs {
     /// Most inputs that are used
     #[arg(long, default_value_t = 64, value_name = "N")]
     limit: usize,
+    /// Take numbers outside the input's encoding as its nearest end, rather than refusing them
+    #[arg(long)]
+    clamp: bool,
     /// Folder of keys, to report the verifying key too
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
@@ -106,28 +110,32 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
             setup: SetupTrust::of(key.info().setup_id()),
         });
     steps.message("reading the float network");
-    let model = Model::import(&args.float)?;
+    // As it was imported, where that is to be seen.
+    let model = args.network.import(&args.float, bundle.dropped.is_empty())?;
+    if model.graph.value_shape() != quantized.value_shape() {
+        bail!("{} takes inputs of another shape than the bundle", args.float.display());
+    }
+    let model = match &quantized.input.values {
+        Some(values) => model.with_values(values.clone())?,
+        None => model,
+    };
     let graph = &model.graph;
     steps.message("reading the inputs");
-    let encoding =
-        InputEncoding { scale: quantized.input.byte_scale, offset: quantized.input.byte_offset };
-    let input_shape = quantized.tensors[quantized.input.tensor].shape;
-    let data = data::read(&Source {
-        path: &args.inputs,
-        shape: input_shape,
-        values: Values::Reals(encoding),
-        inputs: None,
-        labels: Labels::Find,
+    let input_shape = quantized.value_shape();
+    let samples = data::samples(&Source {
         skip: args.skip,
         limit: args.limit,
+        clamp: args.clamp,
+        ..Source::for_network(&args.inputs, quantized)
     })?;
+    let data = &samples.data;
     drop(steps);
     let other =
         || format!("cannot compare {} with {}", args.bundle.display(), args.float.display());
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
     let done = || bar.step("inputs: comparing classes");
     let accuracy =
-        compare(graph, quantized, &data.inputs, &data.labels, &done).with_context(other)?;
+        compare(graph, quantized, &samples, &done).with_context(other)?;
     drop(bar);
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
     let done = || bar.step("inputs: comparing layers");
@@ -181,6 +189,15 @@ fn text(report: &Report) -> String {
         ));
     }
     rows.push(("same class", format!("{} of {}", accuracy.agree, accuracy.inputs)));
+    if accuracy.max_encoding_error > 0.0 {
+        rows.push((
+            "inputs rounded",
+            format!(
+                "alone: same class on {} of {}, outputs off by at most {:.4}",
+                accuracy.encoding_agree, accuracy.inputs, accuracy.max_encoding_error
+            ),
+        ));
+    }
     if accuracy.refused > 0 {
         rows.push(("refused", format!("{} inputs out of range", accuracy.refused)));
     }

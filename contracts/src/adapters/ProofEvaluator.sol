@@ -29,7 +29,7 @@ contract ProofEvaluator is ModelVerification {
 
     /// @notice A job was completed; its prediction is `output`.
     /// @param jobId The job's id in the ERC-8183 contract.
-    /// @param output The proven class.
+    /// @param output The proven class, or number + 2^15, see IModelVerification.
     event JobEvaluated(uint256 indexed jobId, uint256 output);
 
     /// @dev Errors: NoCode, ZeroValue, PublicInputOutOfRange; those of admission, see IModelVerification.
@@ -62,7 +62,7 @@ contract ProofEvaluator is ModelVerification {
     /// waits for this evaluator. The reason given is keccak256(abi.encode(output)).
     /// @dev Errors: those of a proof, see IModelVerification, and the ERC-8183 contract's own.
     /// @param jobId The job's id in the ERC-8183 contract.
-    /// @param output The predicted class, the proof's third public input.
+    /// @param output The predicted class, or number + 2^15: the proof's third public input.
     /// @param proof The proof, as the model's verifier takes it.
     function evaluate(uint256 jobId, uint256 output, bytes calldata proof) external {
         uint256 context = ProofContext.bind(jobId, address(0));

@@ -6,6 +6,20 @@ pragma solidity ^0.8.24;
 /// DeprecatedModel, DevSetupRefused, WrongStatement and, where proofs are about runs, BatchMismatch. Errors of a
 /// proof, where a call shows one: PublicInputOutOfRange, CodeHashMismatch, ModelHashMismatch, and the
 /// verifier's own.
+///
+/// Where a prediction is paid for, its proof's third public input is one output word. What it means is what the
+/// model's key states, `statement` in the registry ({IModelRegistry-admissionOf}), and never changes for a model id:
+///
+/// | statement | output word |
+/// |---|---|
+/// | class (isClass) | the class, from 0 |
+/// | number (isNumber): a network with one output, imported with its logits as outputs | the integer of the output + 2^15, below 2^16 |
+///
+/// The real number is (word - 2^15) * step; the step is in the model's card. Keys of anything else are refused with
+/// WrongStatement: public inputs, several output words, best classes, runs.
+///
+/// A class is not a score. Nothing in a job or a proof tells them apart: whoever acts on a word checks once, when it
+/// chooses its model, that the model states what it takes the word for. {Outputs} reads a number from a word.
 interface IModelVerification {
     /// @notice The registry whose models are admitted.
     /// @return Address of the registry (IModelRegistry); fixed at deployment.

@@ -16,7 +16,8 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// Public inputs of the proof, each below the scalar modulus r of BN254:
 /// [context, inputCommitment, output], context = uint256(keccak256(abi.encode(chain id, this contract,
 /// job id, recipient))) >> 8. A copied proof therefore pays the same recipient and is void elsewhere. The model's
-/// key is one for the class of a committed input.
+/// key is one for the class, or the one number, of a committed input: which, and how the output is read, is said in
+/// {IModelVerification}. Whoever acts on an output checks which of the two the job's model states.
 ///
 /// Times are Unix seconds, amounts are in units of the token (wei for ether). Errors of admission and of a
 /// proof are those of IModelVerification, errors of a deposit those of ICustody.
@@ -61,7 +62,7 @@ interface IPredictionEscrow is ICustody, IModelVerification {
     /// @param token ERC-20 token of the price, or the zero address for ether.
     /// @param price What the prover is paid, in units of the token (wei for ether).
     /// @param inputCommitment Salted Poseidon commitment to the input.
-    /// @param output The proven class; it has a meaning in state Claimed only.
+    /// @param output The proven class or number, see {IModelVerification}; it has a meaning in state Claimed only.
     struct Job {
         State state;
         address buyer;
@@ -94,7 +95,7 @@ interface IPredictionEscrow is ICustody, IModelVerification {
     /// @dev Errors: JobNotFound, JobNotOpen, DeadlinePassed, InvalidRecipient; of a proof.
     /// @param jobId The job's id.
     /// @param recipient Who is paid: the address that the proof names in its context.
-    /// @param output The predicted class, the proof's third public input; below r.
+    /// @param output The predicted class, or the number + 2^15: the proof's third public input; below r.
     /// @param proof The proof, as the model's verifier takes it.
     function claim(uint256 jobId, address recipient, uint256 output, bytes calldata proof) external;
 
@@ -111,7 +112,7 @@ interface IPredictionEscrow is ICustody, IModelVerification {
     /// @notice The proven prediction of a job; reverts unless the job was claimed.
     /// @dev Errors: JobNotFound, JobNotClaimed.
     /// @param jobId The job's id.
-    /// @return output The class.
+    /// @return output The class, or the number + 2^15, as the model states, see {IModelVerification}.
     function outputOf(uint256 jobId) external view returns (uint256 output);
 
     /// @notice Number of jobs opened so far; ids run from 1 to this number.

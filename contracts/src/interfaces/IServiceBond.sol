@@ -25,13 +25,13 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// can prove, and makes the cost cover what a proof takes, openings of the model's weights included.
 ///
 /// Tree. Leaf of item i, counted from 0: keccak256(abi.encode(i, inputCommitment, outputHash)), where
-/// outputHash = keccak256(abi.encode(class)), all uint256 and bytes32. The leaves are filled up with zero
+/// outputHash = keccak256(abi.encode(output)), all uint256 and bytes32. The leaves are filled up with zero
 /// words to the next power of two. Node: keccak256(left ++ right), 64 bytes. An item's place in the tree
 /// is that of its index, so there is one item to an index.
 ///
-/// Public inputs of a proof: [context, inputCommitment, class] with context = {contextOf}(uint256(batch
+/// Public inputs of a proof: [context, inputCommitment, output] with context = {contextOf}(uint256(batch
 /// id), provider): each proof is paid to the provider, whoever brings it. The model's key is one for the class
-/// of a committed input.
+/// or the one number of a committed input; what the output is in each case is said in {IModelVerification}.
 ///
 /// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
 /// nothing else can touch it. The rest of the bond promises nothing.
@@ -114,7 +114,7 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @notice A contested item, opened.
     /// @param position Place in {contestedItems}, from 0.
     /// @param inputCommitment Salted Poseidon commitment to the input.
-    /// @param output The class that was answered, and is proven now.
+    /// @param output What was answered (the class, or the number + 2^15), and is proven now.
     /// @param path Siblings from the leaf to the root.
     struct Opening {
         uint256 position;

@@ -34,10 +34,13 @@ library Statements {
     /// @notice Largest depth of a collection's tree.
     uint256 internal constant MAX_DEPTH = 32;
 
-    /// @notice The one statement that pays for a prediction: the class of a committed input. Nothing else is
-    /// proven with the three public inputs context, commitment and class.
+    /// @notice The class of a committed input; the output word is the class.
     Statement internal constant CLASS_OF_COMMITTED_INPUT =
         Statement.wrap(0x0002010001000000010000000000000000000000000000000000000000000000);
+    /// @notice The one number that a network with one output makes of a committed input: a score, a price. The
+    /// output word is the output's integer + 2^15, see {Outputs}.
+    Statement internal constant NUMBER_OF_COMMITTED_INPUT =
+        Statement.wrap(0x0002010003000000010000000000000000000000000000000000000000000000);
 
     function format(Statement statement) internal pure returns (uint256) {
         return _field(statement, 1, 1);
@@ -87,6 +90,23 @@ library Statements {
             return _isRun(statement) && shows(statement) == CORRECT && parameter(statement) != 0;
         }
         return kind_ == RETRIEVAL && _isRun(statement) && shows(statement) == BITMAP;
+    }
+
+    /// @notice Whether predictions by this key are paid for: proofs have the three public inputs context,
+    /// commitment and output, and the output is a class or a number. Not the best one of the classes, which is the
+    /// class under another name.
+    function isOneWordOfCommittedInput(Statement statement) internal pure returns (bool) {
+        return isClass(statement) || isNumber(statement);
+    }
+
+    /// @notice Whether the output is the class of a committed input.
+    function isClass(Statement statement) internal pure returns (bool) {
+        return equals(statement, CLASS_OF_COMMITTED_INPUT);
+    }
+
+    /// @notice Whether the output is the one number of a committed input. {Outputs} reads it.
+    function isNumber(Statement statement) internal pure returns (bool) {
+        return equals(statement, NUMBER_OF_COMMITTED_INPUT);
     }
 
     function equals(Statement a, Statement b) internal pure returns (bool) {

@@ -165,8 +165,8 @@ contract PredictionEscrowOpenTest is Fixture {
         );
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is not the class.
-    function test_RevertWhen_KeyIsNotForAClass() public {
+    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
+    function test_RevertWhen_KeyIsNotForOneWord() public {
         bytes32[] memory others = Keys.anythingElse();
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         for (uint256 i = 0; i < others.length; ++i) {

@@ -242,7 +242,7 @@ contract InferenceVerifierTest is Fixture, GasSweep {
 
     /// @dev Threat: a proof of something else with three public inputs, e.g. of a model that shows two logits of a
     /// public input.
-    function test_RevertWhen_KeyIsNotForAClass() public {
+    function test_RevertWhen_KeyIsNotForOneWord() public {
         bytes32[] memory others = Keys.anythingElse();
         for (uint256 i = 0; i < others.length; ++i) {
             vk = makeKey(vm.toString(i), others[i]);

@@ -21,10 +21,32 @@ contract StatementTest is Test {
         assertFalse(_at(1, 0, 1, 1, 0, 0, 0).isPublicInput());
     }
 
-    function test_TheStatementThatIsPaidFor() public pure {
+    function test_TheStatementsThatArePaidFor() public pure {
         assertTrue(_at(1, 0, 1, 1, 0, 0, 0).equals(Statements.CLASS_OF_COMMITTED_INPUT));
         assertTrue(Statements.CLASS_OF_COMMITTED_INPUT.isWellFormed());
         assertFalse(_at(1, 1, 1, 1, 0, 0, 0).equals(Statements.CLASS_OF_COMMITTED_INPUT));
+        assertTrue(_at(1, 0, 3, 1, 0, 0, 0).equals(Statements.NUMBER_OF_COMMITTED_INPUT));
+        assertTrue(Statements.NUMBER_OF_COMMITTED_INPUT.isWellFormed());
+        assertTrue(Statement.wrap(Keys.PREDICTION).isClass());
+        assertFalse(Statement.wrap(Keys.PREDICTION).isNumber());
+        assertTrue(Statement.wrap(Keys.NUMBER).isNumber());
+        assertFalse(Statement.wrap(Keys.NUMBER).isClass());
+        bytes32[] memory others = Keys.anythingElse();
+        for (uint256 i = 0; i < others.length; ++i) {
+            assertTrue(Statement.wrap(others[i]).isWellFormed());
+            assertFalse(Statement.wrap(others[i]).isOneWordOfCommittedInput());
+        }
+    }
+
+    /// @dev A bit more or less, and it is another statement.
+    function testFuzz_OneWordIsExactlyTwoStatements(uint8 bit, bytes32 word) public pure {
+        bytes32 flipped = bytes32(uint256(1) << bit);
+        assertFalse(Statement.wrap(Keys.NUMBER ^ flipped).isNumber());
+        // Class and number are one bit apart.
+        bool toNumber = Keys.PREDICTION ^ flipped == Keys.NUMBER;
+        assertEq(Statement.wrap(Keys.PREDICTION ^ flipped).isOneWordOfCommittedInput(), toNumber);
+        bool paid = word == Keys.PREDICTION || word == Keys.NUMBER;
+        assertEq(Statement.wrap(word).isOneWordOfCommittedInput(), paid);
     }
 
     function testFuzz_FieldsOfARun(uint32 outputs, uint8 log, uint8 depth, uint32 parameter) public pure {

@@ -140,8 +140,8 @@ contract ServiceBondServiceTest is ServiceFixture {
         _accept(terms, BOND, "most");
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is not the class.
-    function test_RevertWhen_KeyIsNotForAClass() public {
+    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
+    function test_RevertWhen_KeyIsNotForOneWord() public {
         bytes32[] memory others = Keys.anythingElse();
         IServiceBond.Terms memory terms = termsIn(ETHER);
         for (uint256 i = 0; i < others.length; ++i) {

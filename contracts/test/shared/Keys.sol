@@ -21,17 +21,20 @@ library Keys {
         return bytes32(abi.encodePacked(hex"000203000500000001", log, uint8(20), uint32(7)));
     }
 
-    /// @dev One or two logits of a committed input, one or two best classes, the class of a public one.
-    bytes32 internal constant ONE_LOGIT = hex"000201000300000001";
+    /// @dev The one number of a committed input.
+    bytes32 internal constant NUMBER = hex"000201000300000001";
+
+    /// @dev Two logits of a committed input, one or two best classes, the class or the number of a public one.
     bytes32 internal constant TWO_LOGITS = hex"000201000300000002";
     bytes32 internal constant ONE_BEST = hex"000201000200000001";
     bytes32 internal constant TWO_BEST = hex"000201000200000002";
     bytes32 internal constant OF_PUBLIC_INPUT = hex"000201010100000001";
+    bytes32 internal constant NUMBER_OF_PUBLIC_INPUT = hex"000201010300000001";
 
-    /// @dev Statements of each kind that are not about the class of a committed input.
+    /// @dev Statements of each kind that are neither about the class nor about the number of a committed input.
     function anythingElse() internal pure returns (bytes32[] memory statements) {
         statements = new bytes32[](7);
-        (statements[0], statements[1]) = (ONE_LOGIT, TWO_LOGITS);
+        (statements[0], statements[1]) = (TWO_LOGITS, NUMBER_OF_PUBLIC_INPUT);
         (statements[2], statements[3]) = (ONE_BEST, TWO_BEST);
         statements[4] = OF_PUBLIC_INPUT;
         (statements[5], statements[6]) = (audit(0), retrieval(0));

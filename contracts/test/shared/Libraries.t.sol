@@ -7,6 +7,7 @@ import {Claims} from "../../src/libraries/Claims.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
 import {ItemList} from "../../src/libraries/ItemList.sol";
+import {Outputs} from "../../src/libraries/Outputs.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
 import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
@@ -76,6 +77,32 @@ contract IndexedMerkleTest is Test {
         returns (bool)
     {
         return IndexedMerkle.contains(root, count, index, leaf, path);
+    }
+}
+
+contract OutputsTest is Test {
+    function test_NumbersAtTheEnds() public pure {
+        assertEq(Outputs.number(0), -32_768);
+        assertEq(Outputs.number(32_767), -1);
+        assertEq(Outputs.number(32_768), 0);
+        assertEq(Outputs.number(65_535), 32_767);
+        assertEq(Outputs.LEAST, -32_768);
+        assertEq(Outputs.MOST, 32_767);
+    }
+
+    function testFuzz_WordsHaveTheOrderOfTheirNumbers(uint16 a, uint16 b) public pure {
+        assertEq(Outputs.number(a) < Outputs.number(b), a < b);
+    }
+
+    /// @dev Above the range nothing is read, also not what would be negative as a signed word.
+    function testFuzz_RevertWhen_WordIsOutOfRange(uint256 word) public {
+        word = bound(word, 1 << 16, type(uint256).max);
+        vm.expectRevert(abi.encodeWithSelector(Outputs.WordOutOfRange.selector, word));
+        this.number(word);
+    }
+
+    function number(uint256 word) external pure returns (int256) {
+        return Outputs.number(word);
     }
 }
 

@@ -16,7 +16,15 @@
 //! // Two bytes, and two logits: their difference, and ten more than its negative.
 //! let graph = QuantizedGraph {
 //!     name: "difference".into(),
-//!     input: Input { tensor: 0, map: (0..256).collect(), byte_scale: 1.0, byte_offset: 0.0 },
+//!     input: Input {
+//!         tensor: 0,
+//!         map: (0..256).collect(),
+//!         byte_scale: 1.0,
+//!         byte_offset: 0.0,
+//!         values: None,
+//!         parts: Vec::new(),
+//!         order: None,
+//!     },
 //!     tensors: vec![tensor("bytes", 0, 255), tensor("logits", -300, 299)],
 //!     functions: vec![FunctionTable {
 //!         name: "identity".into(),
@@ -50,6 +58,7 @@ pub mod convolution;
 mod dataset;
 #[cfg(feature = "executor")]
 mod executor;
+mod input;
 #[cfg(feature = "executor")]
 mod matrices;
 mod validate;
@@ -59,6 +68,7 @@ use serde::{Deserialize, Serialize};
 pub use dataset::Dataset;
 #[cfg(feature = "executor")]
 pub use executor::{ExecuteError, Execution, Executor, LayerTrace};
+pub use input::{ChannelEncoding, Input, InputOrder, InputPart, OutsideEncoding, ValueEncoding};
 pub use validate::GraphError;
 
 /// Offset that makes every signed activation cell of the circuit non-negative: all tensor values
@@ -94,20 +104,6 @@ pub struct QuantizedGraph {
     pub layers: Vec<Layer>,
     /// Logits, shape `[classes, 1, 1]`.
     pub output: TensorId,
-}
-
-/// The network's input: one byte per element, mapped to an activation by a table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Input {
-    /// Tensor that holds the activations; no layer writes it.
-    pub tensor: TensorId,
-    /// Activation of byte `b` is `map[b]`; always 256 entries.
-    pub map: Vec<i32>,
-    /// Real value of byte `b` is `b * byte_scale + byte_offset`; for tools that convert floats.
-    /// Finite and not 0.
-    pub byte_scale: f64,
-    /// Real value of byte 0, finite.
-    pub byte_offset: f64,
 }
 
 /// One integer for each element, written once: by a layer, or from the input's bytes.

@@ -133,7 +133,19 @@ impl QuantizedGraph {
                 input.byte_scale, input.byte_offset
             )));
         }
-        Ok(())
+        let problem = input.values.as_ref().and_then(|values| {
+            let plain = (input.byte_scale, input.byte_offset) == (1.0, 0.0);
+            let bytes = || "the bytes of numbers stand for themselves".to_owned();
+            values.problem(tensor.shape[0]).or_else(|| (!plain).then(bytes))
+        });
+        let numbers = input.values.as_ref().map_or(tensor.shape, |v| v.value_shape(tensor.shape));
+        let count = numbers.iter().product();
+        let ordered = input.order.as_ref().is_none_or(|order| order.is_complete(count));
+        let parts = input.parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.elements));
+        let fit = input.parts.is_empty() || parts == Some(count);
+        let problem = problem.or_else(|| (!fit).then(|| "its parts are not all of it".to_owned()));
+        let problem = problem.or_else(|| (!ordered).then(|| "its order is no order".to_owned()));
+        problem.map_or(Ok(()), |problem| Err(GraphError::Input(problem)))
     }
 
     fn check_layer(&self, layer: &Layer, produced: &[bool]) -> Result<(), String> {

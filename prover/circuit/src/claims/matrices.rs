@@ -3,7 +3,8 @@
 
 use assay_graph::{Rescale, TensorId};
 
-use super::Claims;
+use super::{Claims, Parts};
+use crate::layout::reading::Reading;
 use crate::layout::scalar_program::Cell;
 use crate::layout::tile::TileSource;
 
@@ -35,8 +36,8 @@ impl Claims<'_, '_> {
         self.builder.equal("transposition", left, right);
     }
 
-    /// `sum_e A^_e B^_e = sum_i z^(i's place) acc^_i` in each group, with `A` read from its copy, so far
-    /// apart that a line of `B` fits between neighbours. In a batch for each image by itself.
+    /// `sum_e A^_e B^_e = sum_i z^(i's place) acc^_i` in each group, with `A` read so far apart that a
+    /// line of `B` fits between neighbours, from a copy where need be. In a batch for each image by itself.
     pub(super) fn matrix_product(
         &mut self,
         index: usize,
@@ -44,32 +45,27 @@ impl Claims<'_, '_> {
         groups: usize,
         rescale: &Rescale,
     ) {
-        let first = self.tile_of(TileSource::Copied { layer: index, input: 0 });
+        let Parts { graph, readings, .. } = *self.parts;
+        let copies = [0, 1].map(|number| self.copy_of(index, number, inputs[number]));
         let tile = self.tile_of(TileSource::Layer(index));
         let images = self.parts.tiles[tile].apart;
-        self.copied(index, 0, inputs[0]);
-        let second = (images > 1).then(|| {
-            self.copied(index, 1, inputs[1]);
-            self.tile_of(TileSource::Copied { layer: index, input: 1 })
-        });
-        let [_, _, rows] = self.parts.tiles[first].shape;
+        let [channels, _, rows] = graph.tensors[inputs[0]].shape;
         let [_, _, columns] = self.parts.tiles[tile].shape;
-        let channels = self.parts.tiles[first].channels();
-        let apart = self.parts.tiles[first].consumed;
+        let reading = readings[inputs[1]];
+        let apart = Reading { column: reading.column * columns as u64, line: 0 };
         let places = self.builder.z_grid(apart, [1, rows]);
+        let depth = channels / groups;
         let (mut lefts, mut rights) = (Vec::new(), Vec::new());
         for image in 0..images {
             let products = (0..groups)
                 .map(|group| {
-                    let pairs = (0..channels / groups)
-                        .map(|e| {
-                            let channel = group * (channels / groups) + e;
-                            let own = image * channels + channel;
-                            let b = match second {
-                                Some(second) => self.consumed(second, own),
-                                None => self.evaluation(inputs[1], channel),
-                            };
-                            (self.consumed(first, own), b)
+                    let pairs = (group * depth..(group + 1) * depth)
+                        .map(|channel| {
+                            let [a, b] = [0, 1].map(|number| match copies[number] {
+                                Some(copy) => self.consumed(copy, image * channels + channel),
+                                None => self.evaluation(inputs[number], channel),
+                            });
+                            (a, b)
                         })
                         .collect::<Vec<_>>();
                     self.builder.dot(&pairs)
@@ -81,13 +77,20 @@ impl Claims<'_, '_> {
             }));
         }
         let (left, right) = (self.fold_images(lefts), self.fold_images(rights));
-        let reading = self.parts.readings[inputs[1]];
         let right = self.less_halves(right, groups, rescale, |claims| {
             let pairs = claims.ones(reading, 1, columns);
             let others = claims.grid(apart, 1, rows);
             claims.builder.multiply(pairs, others)
         });
         self.builder.equal("matrix product", left, right);
+    }
+
+    /// The copy of a layer's input, tied to it, where the layer has one.
+    fn copy_of(&mut self, index: usize, number: usize, input: TensorId) -> Option<usize> {
+        let source = TileSource::Copied { layer: index, input: number };
+        let copy = self.parts.tiles.iter().position(|tile| tile.source == source)?;
+        self.copied(index, number, input);
+        Some(copy)
     }
 
     /// `sum_g v^g sum_i factors[i] * of(g's channel i)`.

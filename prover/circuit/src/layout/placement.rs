@@ -7,7 +7,7 @@ use assay_graph::{
 
 use crate::LayoutError;
 use crate::layout::profile::TileCells;
-use crate::layout::reading::Reading;
+use crate::layout::reading::{Reading, with_room};
 use crate::layout::tile::{ChannelView, Tile, TileSource};
 use crate::statement::{OutputMode, StatementKind};
 
@@ -217,7 +217,9 @@ impl Placement<'_> {
             Op::Transpose { input, rescale, .. } => {
                 let [_, height, width] = graph.tensors[*input].shape;
                 let gap = self.readings[*input].span([height, width]);
-                self.rescaled(index, self.around(index, gap, output.shape)?, *rescale)
+                let produced = Reading::around(gap, [output.shape[1], output.shape[2]])
+                    .ok_or_else(|| LayoutError::Exponents { part: layer.name.clone() })?;
+                self.rescaled(index, produced, *rescale)
             }
             Op::MatMul { inputs, rescale, .. } => self.matrix_product(index, *inputs, *rescale)?,
             Op::Add { inputs } => self.sum(inputs, output.shape[0]),
@@ -251,8 +253,8 @@ impl Placement<'_> {
         }
     }
 
-    /// A copy of the first matrix, with room for a line of the second between neighbours, and the
-    /// products. Those of a batch are no products of folded evaluations: each image has channels of its
+    /// A copy of the first matrix, with room for a line of the second between neighbours where the
+    /// tensor itself has none, and the products. Those of a batch are no products of folded evaluations: each image has channels of its
     /// own, and the second matrix a copy too.
     fn matrix_product(
         &mut self,
@@ -262,11 +264,14 @@ impl Placement<'_> {
     ) -> Result<Vec<ChannelView>, LayoutError> {
         let graph = self.graph;
         let reading = self.readings[second];
-        let gap = graph.tensors[second].shape[2] as u64 * reading.column;
-        let consumed = self.around(index, gap, graph.tensors[first].shape)?;
+        let name = || graph.layers[index].name.clone();
+        let (consumed, has_room) = with_room(graph, self.readings, [first, second])
+            .ok_or_else(|| LayoutError::Exponents { part: name() })?;
         let apart = Tile { images: 1, apart: self.tiles.images, ..self.blank() };
-        let copy = Tile { consumed, function: self.identity(first), ..apart.clone() };
-        self.copied(index, 0, copy);
+        if apart.apart > 1 || !has_room {
+            let copy = Tile { consumed, function: self.identity(first), ..apart.clone() };
+            self.copied(index, 0, copy);
+        }
         if apart.apart > 1 {
             let copy = Tile { consumed: reading, function: self.identity(second), ..apart.clone() };
             self.copied(index, 1, copy);
@@ -320,13 +325,6 @@ impl Placement<'_> {
                 constant: i64::from(info.min),
             })
             .collect()
-    }
-
-    /// A reading of a tensor of `shape` with room for `gap` exponents between neighbours.
-    fn around(&self, index: usize, gap: u64, shape: [usize; 3]) -> Result<Reading, LayoutError> {
-        let reading = Reading::around(gap, [shape[1], shape[2]]);
-        let part = || self.graph.layers[index].name.clone();
-        reading.ok_or_else(|| LayoutError::Exponents { part: part() })
     }
 
     /// The values of a layer's input in a tile of their own, whose consumer's reading, function and

@@ -87,7 +87,8 @@ pub(crate) fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, La
             _ => None,
         })
         .collect::<Vec<_>>();
-    let columns = pool_columns(graph.tensors.len(), &pools)?;
+    let mut columns = pool_columns(graph.tensors.len(), &pools)?;
+    make_room(graph, &mut groups, &pools, &mut columns);
     let lines = pool_lines(&mut groups, graph, &pools, &columns)?;
     let readings = (0..graph.tensors.len())
         .map(|tensor| {
@@ -156,6 +157,43 @@ fn pool_columns(tensors: usize, pools: &[Pool]) -> Result<Vec<u64>, LayoutError>
         }
     }
     Ok(columns)
+}
+
+/// The first matrix of a product, where nothing else asks for a reading of it, gets one with room for a
+/// line of the second between neighbours: the product then needs no copy of it.
+fn make_room(graph: &QuantizedGraph, groups: &mut Groups, pools: &[Pool], columns: &mut [u64]) {
+    let mut readers = vec![0; graph.tensors.len()];
+    let mut members = vec![0; graph.tensors.len()];
+    readers[graph.output] += 1;
+    graph.layers.iter().flat_map(|layer| layer.op.inputs()).for_each(|input| readers[input] += 1);
+    (0..graph.tensors.len()).for_each(|tensor| members[groups.root(tensor)] += 1);
+    for layer in &graph.layers {
+        let Op::MatMul { inputs: [first, second], .. } = &layer.op else { continue };
+        let (root, other) = (groups.root(*first), groups.root(*second));
+        let pooled = pools.iter().any(|pool| pool.from == root || pool.to == root);
+        if readers[*first] > 1 || members[root] > 1 || pooled {
+            continue;
+        }
+        let gap = columns[other].saturating_mul(graph.tensors[*second].shape[2] as u64);
+        let [_, height, width] = graph.tensors[*first].shape;
+        if Reading::around(gap, [height, width]).is_some() {
+            columns[root] = gap;
+        }
+    }
+}
+
+/// The reading at which a product's first matrix has room for a line of the second between neighbours,
+/// and whether the tensor itself is read so. `None` where exponents would be too large.
+pub(crate) fn with_room(
+    graph: &QuantizedGraph,
+    readings: &[Reading],
+    [first, second]: [TensorId; 2],
+) -> Option<(Reading, bool)> {
+    let gap = readings[second].column.saturating_mul(graph.tensors[second].shape[2] as u64);
+    let [_, height, width] = graph.tensors[first].shape;
+    let reading = Reading::around(gap, [height, width])?;
+    // A single position is everywhere at exponent 0.
+    Some((reading, height * width == 1 || readings[first].column == gap))
 }
 
 fn pool_lines(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageReader, imageops::FilterType};
 
 use super::{
-    DataError, Dataset, Labels, Source, channels_first,
+    DataError, Dataset, Labels, Samples, Source, channels_first,
     table::{LabelFile, read_labels},
 };
 use assay_graph::Shape;
@@ -18,7 +18,7 @@ const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"];
 /// File of labels in a folder of images.
 const LABELS: &str = "labels.csv";
 
-pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
     let failed = |source| DataError::Read { path: path.to_owned(), source };
     let mut files: Vec<PathBuf> = Vec::new();
@@ -50,7 +50,16 @@ pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
     };
     files.truncate(limit);
     let inputs = files.iter().map(|file| read_one(file, shape)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Dataset { inputs, labels: labels.into_iter().take(limit).collect() })
+    let data = Dataset { inputs, labels: labels.into_iter().take(limit).collect() };
+    if source.values.keeps_bytes() {
+        return Ok(Samples { data, numbers: Vec::new() });
+    }
+    Err(DataError::Image {
+        path: path.to_owned(),
+        problem: "the network takes numbers, each channel with a scale of its own; give an archive or a table \
+                  of numbers"
+            .to_owned(),
+    })
 }
 
 /// The labels that a file gives to images, one to each.

@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use assay_graph::Shape;
-
 use crate::quantize::InputEncoding;
 pub use assay_graph::Dataset;
+use assay_graph::{Input, InputOrder, InputPart, QuantizedGraph, Shape, ValueEncoding};
 
 /// Why inputs could not be read.
 #[derive(Debug, Error)]
@@ -121,10 +120,19 @@ pub enum DataError {
 pub struct Source<'a> {
     /// An `.npz` archive, a `.csv` table, a folder of images, or one image.
     pub path: &'a Path,
-    /// The network's input shape, `[channels, height, width]`.
+    /// The network's input shape, `[channels, height, width]`: a number for each element.
     pub shape: Shape,
-    /// How numbers become bytes; arrays of bytes and images are taken as they are.
-    pub values: Values,
+    /// How numbers become bytes; but for [`Values::Channels`] arrays of bytes and images are taken as
+    /// they are.
+    pub values: Values<'a>,
+    /// Whether a number that no byte stands for becomes the nearest one that there is, rather than an
+    /// error.
+    pub clamp: bool,
+    /// How the numbers of a file lie in the input, where they come in the order of the network's file.
+    pub order: Option<&'a InputOrder>,
+    /// The network's inputs where it has several: an archive may have an array of each one's name,
+    /// instead of one array with the numbers of all.
+    pub parts: &'a [InputPart],
     /// Name of the array of inputs in an archive; by default it is found as [`open`] says.
     pub inputs: Option<&'a str>,
     /// Where labels are, if anywhere.
@@ -137,11 +145,25 @@ pub struct Source<'a> {
 
 /// How numbers become bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Values {
+pub enum Values<'a> {
     /// They are the bytes: integers of 0 to 255.
     Bytes,
     /// Real numbers; only arrays of bytes are taken as they are.
     Reals(InputEncoding),
+    /// Real numbers, each channel with a scale of its own; bytes are numbers like all others.
+    Channels(&'a ValueEncoding),
+    /// Not at all: only the numbers are wanted, see [`Samples::numbers`].
+    Unencoded,
+}
+
+/// Inputs, and the numbers of the file that they were made from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Bytes and labels.
+    pub data: Dataset,
+    /// The numbers of each input, `[channels, height, width]`, before any encoding; empty where the
+    /// file holds bytes.
+    pub numbers: Vec<Vec<f64>>,
 }
 
 /// Where labels are.
@@ -159,17 +181,49 @@ pub enum Labels<'a> {
     File(&'a Path),
 }
 
-impl Values {
-    fn byte(&self, number: f64) -> Result<u8, String> {
+impl<'a> Values<'a> {
+    /// How the numbers of a network's input become bytes.
+    pub fn of(input: &'a Input) -> Self {
+        let uniform = InputEncoding { scale: input.byte_scale, offset: input.byte_offset };
+        input.values.as_ref().map_or(Self::Reals(uniform), Self::Channels)
+    }
+}
+
+impl Values<'_> {
+    /// Bytes of an input's numbers, `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// Which of them has none, and why.
+    pub fn encode(&self, numbers: &[f64], clamp: bool) -> Result<Vec<u8>, (usize, String)> {
+        if let Some(index) = numbers.iter().position(|number| !number.is_finite()) {
+            return Err((index, format!("{} is not a finite number", numbers[index])));
+        }
+        let each = |byte: &dyn Fn(f64) -> Result<u8, String>| {
+            let byte = |(index, number): (usize, &f64)| byte(*number).map_err(|why| (index, why));
+            numbers.iter().enumerate().map(byte).collect()
+        };
         match self {
-            _ if !number.is_finite() => Err(format!("{number} is not a finite number")),
-            Self::Bytes if number.fract() != 0.0 || !(0.0..=255.0).contains(&number) => {
-                Err(format!("{number} is not a byte; say how bytes stand for real numbers"))
-            }
-            Self::Bytes => Ok(number as u8),
-            Self::Reals(encoding) => Ok(encoding.encode(number)),
+            Self::Bytes => each(&byte),
+            Self::Reals(encoding) => each(&|number| encoding.checked(number, clamp)),
+            Self::Channels(encoding) => encoding.encode(numbers, clamp).map_err(|outside| {
+                let places = numbers.len() / encoding.channels.len().max(1);
+                (outside.channel * places + outside.place, outside.to_string())
+            }),
+            Self::Unencoded => Ok(Vec::new()),
         }
     }
+
+    /// Whether bytes of a file stay bytes, rather than being numbers like all others.
+    fn keeps_bytes(&self) -> bool {
+        !matches!(self, Self::Channels(_))
+    }
+}
+
+fn byte(number: f64) -> Result<u8, String> {
+    if number.fract() != 0.0 || !(0.0..=255.0).contains(&number) {
+        return Err(format!("{number} is not a byte; say how bytes stand for real numbers"));
+    }
+    Ok(number as u8)
 }
 
 /// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
@@ -178,41 +232,52 @@ impl Values {
 /// # Errors
 /// [`DataError`], naming the file, and the row and the column where there are any.
 pub fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+    Ok(samples(source)?.data)
+}
+
+/// As [`read`], with the numbers that the bytes were made from.
+///
+/// # Errors
+/// As [`read`].
+pub fn samples(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, skip, limit, .. } = *source;
-    let mut dataset =
-        read_from_first(&Source { skip: 0, limit: limit.saturating_add(skip), ..*source })?;
-    let inputs = dataset.inputs.len();
+    let mut samples = read_all(&Source { limit: limit.saturating_add(skip), ..*source })?;
+    let inputs = samples.data.inputs.len();
     if inputs <= skip && skip > 0 {
         return Err(DataError::Skipped { path: path.to_owned(), inputs, skip });
     }
-    dataset.inputs.drain(..skip);
-    dataset.labels.drain(..skip.min(dataset.labels.len()));
-    Ok(dataset)
+    samples.data.inputs.drain(..skip);
+    samples.data.labels.drain(..skip.min(samples.data.labels.len()));
+    samples.numbers.drain(..skip.min(samples.numbers.len()));
+    Ok(samples)
 }
 
-fn read_from_first(source: &Source<'_>) -> Result<Dataset, DataError> {
+/// Reads the inputs that are left out, too; these are not encoded, so that it does not matter what they
+/// hold.
+fn read_all(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, inputs, .. } = *source;
     let has_extension =
         |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
     if let (Some(name), false) = (inputs, has_extension("npz")) {
         return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
     }
-    let mut dataset = if has_extension("npz") {
+    let mut samples = if has_extension("npz") {
         npz::read(source)?
     } else if has_extension("csv") {
         table::read(source)?
     } else {
         images::read(source)?
     };
-    if dataset.inputs.is_empty() {
+    let data = &mut samples.data;
+    if data.inputs.is_empty() {
         return Err(DataError::Empty { path: path.to_owned() });
     }
     if let Labels::File(file) = source.labels
-        && dataset.labels.is_empty()
+        && data.labels.is_empty()
     {
-        dataset.labels = labels_in_order(file, dataset.inputs.len(), source.limit)?;
+        data.labels = labels_in_order(file, data.inputs.len(), source.limit)?;
     }
-    Ok(dataset)
+    Ok(samples)
 }
 
 /// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
@@ -233,8 +298,23 @@ pub fn open(
     encoding: &InputEncoding,
     limit: usize,
 ) -> Result<Dataset, DataError> {
-    let values = Values::Reals(*encoding);
-    read(&Source { path, shape, values, inputs: None, labels: Labels::Find, skip: 0, limit })
+    read(&Source { limit, ..Source::of(path, shape, Values::Reals(*encoding)) })
+}
+
+impl<'a> Source<'a> {
+    /// All inputs of a file for a quantized network, as [`Source::of`].
+    pub fn for_network(path: &'a Path, graph: &'a QuantizedGraph) -> Self {
+        let source = Self::of(path, graph.value_shape(), Values::of(&graph.input));
+        Self { parts: &graph.input.parts, order: graph.input.order.as_ref(), ..source }
+    }
+
+    /// All inputs of a file, labels found by the usual names, nothing clamped.
+    pub fn of(path: &'a Path, shape: Shape, values: Values<'a>) -> Self {
+        let labels = Labels::Find;
+        let limit = usize::MAX;
+        let (clamp, order, parts, inputs, skip) = (false, None, &[][..], None, 0);
+        Self { path, shape, values, clamp, order, parts, inputs, labels, skip, limit }
+    }
 }
 
 /// Reads one image file as bytes `[channels, height, width]`, grey for one channel and RGB for
@@ -244,15 +324,6 @@ pub fn open(
 /// [`DataError::Read`], [`DataError::Image`] and [`DataError::Shape`].
 pub fn read_image(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
     images::read_one(path, shape)
-}
-
-/// Smallest and largest number of an archive's inputs, to choose an [`InputEncoding`] for data
-/// that are not bytes; `None` for bytes.
-///
-/// # Errors
-/// [`DataError`], naming the file.
-pub fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
-    npz::value_range(path)
 }
 
 /// A label, which is a class's index.
@@ -280,14 +351,14 @@ fn labels_in_order(file: &Path, inputs: usize, limit: usize) -> Result<Vec<usize
     Ok(labels)
 }
 
-/// Bytes of an image stored `[height, width, channels]` in the order `[channels, height, width]`.
-fn channels_first(pixels: &[u8], [channels, height, width]: Shape) -> Vec<u8> {
+/// Elements of an image stored `[height, width, channels]` in the order `[channels, height, width]`.
+fn channels_first<T: Copy + Default>(pixels: &[T], [channels, height, width]: Shape) -> Vec<T> {
     let plane = height * width;
-    let mut bytes = vec![0; pixels.len()];
+    let mut elements = vec![T::default(); pixels.len()];
     for (position, pixel) in pixels.chunks_exact(channels).enumerate() {
-        for (channel, byte) in pixel.iter().enumerate() {
-            bytes[channel * plane + position] = *byte;
+        for (channel, element) in pixel.iter().enumerate() {
+            elements[channel * plane + position] = *element;
         }
     }
-    bytes
+    elements
 }

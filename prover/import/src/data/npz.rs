@@ -8,8 +8,8 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{DataError, Dataset, Labels, Source, channels_first, label_from};
-use assay_graph::Shape;
+use super::{DataError, Dataset, Labels, Samples, Source, channels_first, label_from};
+use assay_graph::{InputOrder, Shape};
 
 /// Bound on the numbers read from one array.
 const MAX_NUMBERS: u64 = 1 << 30;
@@ -29,47 +29,143 @@ struct Array {
     numbers: Numbers,
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
-    let Source { path, shape, limit, .. } = *source;
-    let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
-        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    let order = order(&array.shape, shape).ok_or_else(|| DataError::Shape {
-        path: path.to_owned(),
-        actual: array.shape.clone(),
-        expected: shape,
-    })?;
-    let elements = shape.iter().product::<usize>().max(1);
-    let bytes: Vec<u8> = match array.numbers {
-        Numbers::Bytes(bytes) => bytes,
-        Numbers::Reals(reals) => reals
-            .iter()
-            .enumerate()
-            .map(|(index, number)| {
-                source.values.byte(*number).map_err(|problem| {
-                    let (row, column) = (index / elements, index % elements);
-                    failed(path, format!("array `{name}`: input {row}, number {column}: {problem}"))
-                })
-            })
-            .collect::<Result<_, _>>()?,
+impl Numbers {
+    fn reals(self) -> Vec<f64> {
+        match self {
+            Self::Bytes(bytes) => bytes.into_iter().map(f64::from).collect(),
+            Self::Reals(reals) => reals,
+        }
+    }
+}
+
+pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
+    let Source { path, limit, .. } = *source;
+    let mut samples = match read_parts(source)? {
+        Some(samples) => samples,
+        None => read_inputs(source)?,
     };
-    let inputs: Vec<Vec<u8>> = bytes
-        .chunks_exact(elements)
-        .map(|input| match order {
-            Layout::ChannelsFirst => input.to_vec(),
-            Layout::ChannelsLast => channels_first(input, shape),
-        })
-        .collect();
-    let labels = match read_array(path, Wanted::Labels(source), limit)? {
+    samples.data.labels = match read_array(path, Wanted::Labels(source), limit)? {
         Some((name, array)) => labels(&array)
             .and_then(|labels| {
-                let (found, wanted) = (labels.len(), inputs.len());
+                let (found, wanted) = (labels.len(), samples.data.inputs.len());
                 let problem = || format!("{found} labels for {wanted} inputs");
                 if found == wanted { Ok(labels) } else { Err(problem()) }
             })
             .map_err(|problem| failed(path, format!("array `{name}`: {problem}")))?,
         None => Vec::new(),
     };
-    Ok(Dataset { inputs, labels })
+    Ok(samples)
+}
+
+/// The inputs of a network that has one.
+fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
+    let Source { path, shape, limit, .. } = *source;
+    let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
+        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
+    let wrong = || DataError::Shape {
+        path: path.to_owned(),
+        actual: array.shape.clone(),
+        expected: shape,
+    };
+    let order = match source.order {
+        Some(order) => listed_order(&array.shape, shape, order),
+        None => order(&array.shape, shape),
+    };
+    let order = order.ok_or_else(wrong)?;
+    let elements = shape.iter().product::<usize>().max(1);
+    let samples = match array.numbers {
+        Numbers::Bytes(bytes) if source.values.keeps_bytes() => {
+            let inputs = inputs(&bytes, &order, shape, elements);
+            Samples { data: Dataset { inputs, labels: Vec::new() }, numbers: Vec::new() }
+        }
+        numbers => encoded(source, &name, inputs(&numbers.reals(), &order, shape, elements))?,
+    };
+    Ok(samples)
+}
+
+/// The inputs of a network that has several, where the archive has an array of each one's name.
+fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
+    let Source { path, parts, limit, .. } = *source;
+    if parts.is_empty() || source.inputs.is_some() {
+        return Ok(None);
+    }
+    let present = names(&open(path)?);
+    let (there, missing): (Vec<_>, Vec<_>) =
+        parts.iter().partition(|part| present.contains(&part.name));
+    if there.is_empty() {
+        return Ok(None);
+    }
+    if let Some(part) = missing.first() {
+        let problem = format!("it has no array `{}`, but {}", part.name, listed(&present));
+        return Err(failed(path, problem));
+    }
+    let mut numbers: Vec<Vec<f64>> = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let (name, array) = read_array(path, Wanted::Part(&part.name), limit)?
+            .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
+        let rows = array.shape.first().copied().unwrap_or(0) as usize;
+        let values = array.numbers.reals();
+        if index == 0 {
+            numbers.resize(rows, Vec::new());
+        }
+        if rows != numbers.len() || values.len() != rows.saturating_mul(part.elements) {
+            return Err(failed(
+                path,
+                format!(
+                    "array `{name}` has shape {:?}; {} inputs of {} numbers are wanted",
+                    array.shape,
+                    numbers.len(),
+                    part.elements
+                ),
+            ));
+        }
+        for (input, more) in numbers.iter_mut().zip(values.chunks_exact(part.elements.max(1))) {
+            input.extend_from_slice(more);
+        }
+    }
+    let names = parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("`, `");
+    encoded(source, &names, numbers).map(Some)
+}
+
+/// The inputs of an array, each `[channels, height, width]`.
+fn inputs<T: Copy + Default>(
+    array: &[T],
+    order: &Layout,
+    shape: Shape,
+    elements: usize,
+) -> Vec<Vec<T>> {
+    let inputs = array.chunks_exact(elements);
+    match order {
+        Layout::Listed(places) => inputs
+            .map(|input| {
+                let mut stored = vec![T::default(); input.len()];
+                for (place, element) in places.iter().zip(input) {
+                    stored[*place as usize] = *element;
+                }
+                stored
+            })
+            .collect(),
+        Layout::ChannelsFirst => inputs.map(<[T]>::to_vec).collect(),
+        Layout::ChannelsLast => inputs.map(|input| channels_first(input, shape)).collect(),
+    }
+}
+
+/// The numbers of array `name`, and their bytes.
+fn encoded(
+    source: &Source<'_>,
+    name: &str,
+    numbers: Vec<Vec<f64>>,
+) -> Result<Samples, DataError> {
+    let encode = |(row, numbers): (usize, &Vec<f64>)| {
+        if row < source.skip {
+            return Ok(Vec::new());
+        }
+        source.values.encode(numbers, source.clamp).map_err(|(index, problem)| {
+            failed(source.path, format!("array `{name}`: input {row}, number {index}: {problem}"))
+        })
+    };
+    let inputs = numbers.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
+    Ok(Samples { data: Dataset { inputs, labels: Vec::new() }, numbers })
 }
 
 fn labels(array: &Array) -> Result<Vec<usize>, String> {
@@ -85,23 +181,27 @@ fn labels(array: &Array) -> Result<Vec<usize>, String> {
     }
 }
 
-pub(super) fn value_range(path: &Path) -> Result<Option<(f64, f64)>, DataError> {
-    let (_, array) = read_array(path, Wanted::AnyInputs, usize::MAX)?
-        .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    Ok(match array.numbers {
-        Numbers::Bytes(_) => None,
-        Numbers::Reals(reals) => {
-            Some(reals.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-                (low.min(*x), high.max(*x))
-            }))
-        }
-    })
-}
-
-#[derive(Clone, Copy)]
 enum Layout {
     ChannelsFirst,
     ChannelsLast,
+    /// Number `i` of the array's inputs is number `places[i]`.
+    Listed(Vec<u32>),
+}
+
+/// How an array holds inputs of a network whose file has another order: in that order, unless its shape
+/// says that it is `[channels, height, width]`.
+fn listed_order(array: &[u64], shape: Shape, order: &InputOrder) -> Option<Layout> {
+    let [channels, height, width] = shape.map(|size| size as u64);
+    let given = array.get(1..)?;
+    let squeeze =
+        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
+    let last = squeeze(&[height, width, channels]);
+    if given == [channels, height, width] && squeeze(given) != last {
+        return Some(Layout::ChannelsFirst);
+    }
+    (given.iter().try_fold(1u64, |count, size| count.checked_mul(*size))
+        == Some(channels * height * width))
+        .then(|| Layout::Listed(order.places(shape)))
 }
 
 /// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.
@@ -122,8 +222,7 @@ fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
 #[derive(Clone, Copy)]
 enum Wanted<'a> {
     Inputs(&'a Source<'a>),
-    /// As without a name in [`Source::inputs`].
-    AnyInputs,
+    Part(&'a str),
     Labels(&'a Source<'a>),
 }
 
@@ -140,10 +239,11 @@ impl Wanted<'_> {
         };
         match self {
             Self::Inputs(Source { inputs: Some(name), .. }) => named(name),
+            Self::Part(name) => named(name),
             Self::Labels(Source { labels: Labels::Named(name), .. }) => named(name),
             Self::Labels(Source { labels: Labels::Find, .. }) => Ok(usual(&LABEL_NAMES)),
             Self::Labels(_) => Ok(None),
-            Self::AnyInputs | Self::Inputs(_) => {
+            Self::Inputs(_) => {
                 let labels = match self {
                     Self::Inputs(Source { labels: Labels::Named(name), .. }) => Some(*name),
                     _ => None,
@@ -166,22 +266,30 @@ fn listed(arrays: &[String]) -> String {
     if names.is_empty() { "no arrays".to_owned() } else { names.join(", ") }
 }
 
+type Archive = ZipArchive<BufReader<File>>;
+
+fn open(path: &Path) -> Result<Archive, DataError> {
+    let file =
+        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))
+}
+
+/// Names of the arrays, sorted.
+fn names(archive: &Archive) -> Vec<String> {
+    let arrays = archive.file_names().filter_map(|entry| entry.strip_suffix(".npy"));
+    let mut names = arrays.map(str::to_owned).collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
 /// The array that is wanted, with its name, its first `limit` rows.
 fn read_array(
     path: &Path,
     wanted: Wanted<'_>,
     limit: usize,
 ) -> Result<Option<(String, Array)>, DataError> {
-    let file =
-        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let mut archive =
-        ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))?;
-    let mut present = archive
-        .file_names()
-        .filter_map(|entry| entry.strip_suffix(".npy"))
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
-    present.sort();
+    let mut archive = open(path)?;
+    let present = names(&archive);
     let Some(name) = wanted.choose(&present).map_err(|problem| failed(path, problem))? else {
         return Ok(None);
     };
@@ -221,6 +329,8 @@ fn numbers(mut reader: impl Read, limit: usize) -> Result<Array, String> {
         "i8" => reals(&bytes, |b| i64::from_le_bytes(b) as f64),
         "f4" => reals(&bytes, |b| f64::from(f32::from_le_bytes(b))),
         "f8" => reals(&bytes, f64::from_le_bytes),
+        "u8" => reals(&bytes, |b| u64::from_le_bytes(b) as f64),
+        "b1" => reals(&bytes, |[b]: [u8; 1]| f64::from(u8::from(b != 0))),
         _ => {
             return Err(format!(
                 "numbers of type `{}` are not supported; save integers or floats, little-endian",

@@ -7,17 +7,17 @@ use std::{
     path::Path,
 };
 
-use super::{DataError, Dataset, Labels, Source, label_from};
+use super::{DataError, Labels, Samples, Source, label_from};
 
 const LABEL_NAMES: [&str; 5] = ["label", "labels", "y", "class", "target"];
 const DELIMITERS: [char; 3] = [',', ';', '\t'];
 
 /// Reads a table with one input in each row, its numbers in the order of the columns, and perhaps a
 /// column of labels.
-pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
+pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let path = source.path;
     let elements: usize = source.shape.iter().product();
-    let mut dataset = Dataset::default();
+    let mut samples = Samples::default();
     let mut columns: Option<Columns> = None;
     each_row(path, |row, fields| {
         let columns = match &columns {
@@ -45,33 +45,45 @@ pub(super) fn read(source: &Source<'_>) -> Result<Dataset, DataError> {
                 columns
             }
         };
-        if dataset.inputs.len() == source.limit {
+        if samples.numbers.len() == source.limit {
             return Ok(false);
         }
         if fields.len() != columns.count {
             let problem = format!("{} columns, the first row has {}", fields.len(), columns.count);
             return Err(DataError::Row { path: path.to_owned(), row, problem });
         }
-        let mut input = Vec::with_capacity(elements);
+        let wrong = |index: usize, problem: String| DataError::Cell {
+            path: path.to_owned(),
+            row,
+            column: index + 1,
+            problem,
+        };
+        let mut numbers = Vec::with_capacity(elements);
         for (index, field) in fields.iter().enumerate() {
-            let wrong = |problem: String| DataError::Cell {
-                path: path.to_owned(),
-                row,
-                column: index + 1,
-                problem,
-            };
             let number: f64 =
-                field.parse().map_err(|_| wrong(format!("{field:?} is not a number")))?;
+                field.parse().map_err(|_| wrong(index, format!("{field:?} is not a number")))?;
             if columns.label == Some(index) {
-                dataset.labels.push(label_from(number).map_err(wrong)?);
+                let label = label_from(number).map_err(|problem| wrong(index, problem))?;
+                samples.data.labels.push(label);
             } else {
-                input.push(source.values.byte(number).map_err(wrong)?);
+                numbers.push(number);
             }
         }
-        dataset.inputs.push(input);
+        if let Some(order) = source.order {
+            numbers = order.stored(source.shape, &numbers);
+        }
+        let encode = || source.values.encode(&numbers, source.clamp);
+        let is_wanted = samples.numbers.len() >= source.skip;
+        let bytes = if is_wanted { encode() } else { Ok(Vec::new()) };
+        let bytes = bytes.map_err(|(index, problem)| {
+            let after_label = columns.label.is_some_and(|label| label <= index);
+            wrong(index + usize::from(after_label), problem)
+        })?;
+        samples.data.inputs.push(bytes);
+        samples.numbers.push(numbers);
         Ok(true)
     })?;
-    Ok(dataset)
+    Ok(samples)
 }
 
 struct Columns {

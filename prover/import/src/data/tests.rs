@@ -1,6 +1,7 @@
 use std::{fs, io::Write, path::PathBuf};
 
 use super::*;
+use assay_graph::{ChannelEncoding, InputPart, ValueEncoding};
 
 /// A folder of its own for each test, removed at the end.
 struct Folder(PathBuf);
@@ -79,7 +80,6 @@ fn archives_of_real_numbers_are_encoded() {
     let path = folder.file("data.npz");
     let values: Vec<u8> = [-1f32, 0.0, 2.5, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
     archive(&path, &[("X.npy", npy("<f4", "(2, 2)", &values))]);
-    assert_eq!(value_range(&path).expect("a range"), Some((-1.0, 2.5)));
     let encoding = InputEncoding { scale: 0.5, offset: -1.0 };
     let data = open(&path, [2, 1, 1], &encoding, 10).expect("encoded");
     assert_eq!(data.inputs, [[0, 2], [7, 4]]);
@@ -87,6 +87,65 @@ fn archives_of_real_numbers_are_encoded() {
     archive(&path, &[("X.npy", npy("<f4", "(1, 2)", &nan))]);
     let error = open(&path, [2, 1, 1], &encoding, 10).expect_err("nan").to_string();
     assert!(error.contains("not a finite number"), "{error}");
+}
+
+#[test]
+fn numbers_outside_the_encoding_are_refused_or_clamped() {
+    let folder = Folder::new("outside");
+    let path = folder.file("data.npz");
+    let numbers = [0f32, 0.5, 1.0, 3.0];
+    let numbers: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+    archive(&path, &[("X.npy", npy("<f4", "(2, 2)", &numbers))]);
+    let unit = Source::of(&path, [2, 1, 1], Values::Reals(UNIT));
+    let error = read(&unit).expect_err("3 is no byte").to_string();
+    assert!(error.contains("input 1, number 1: 3 is outside 0 to 1"), "{error}");
+    assert_eq!(read(&Source { clamp: true, ..unit }).expect("clamped").inputs[1], [255, 255]);
+    // What is left out may hold anything.
+    let first = Source { limit: 1, ..unit };
+    assert_eq!(read(&first).expect("the first").inputs, [[0, 128]]);
+
+    let channel = |scale, most| ChannelEncoding { scale, offset: 0.0, most };
+    let channels = vec![channel(0.5, 65_535), channel(0.01, 65_535)];
+    let encoding = ValueEncoding { bytes: 2, channels, clamp: false };
+    let wide = Source::of(&path, [2, 1, 1], Values::Channels(&encoding));
+    let samples = samples(&wide).expect("two bytes a number");
+    assert_eq!(samples.data.inputs, [[0, 0, 0, 50], [0, 2, 1, 44]]);
+    assert_eq!(samples.numbers, [[0.0, 0.5], [1.0, 3.0]]);
+
+    let table = folder.file("data.csv");
+    fs::write(&table, "a,label,b\n1,0,2\n-4,1,2\n").expect("written");
+    let source = Source::of(&table, [2, 1, 1], Values::Channels(&encoding));
+    let error = read(&source).expect_err("-4 is below").to_string();
+    assert!(error.contains("row 3, column 1: -4 is outside"), "{error}");
+    let second = Source { skip: 1, clamp: true, ..source };
+    assert_eq!(read(&second).expect("clamped").inputs, [[0, 0, 0, 200]]);
+    // Bytes are numbers like all others there.
+    archive(&path, &[("X.npy", npy("|u1", "(1, 2)", &[7, 1]))]);
+    assert_eq!(read(&wide).expect("numbers").inputs, [[0, 14, 0, 100]]);
+}
+
+#[test]
+fn several_inputs_are_read_by_name() {
+    let folder = Folder::new("parts");
+    let path = folder.file("data.npz");
+    let ids: Vec<u8> = [3i64, 5].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let pairs = npy("|u1", "(2, 2)", &[1, 2, 4, 8]);
+    archive(&path, &[("user.npy", npy("<i8", "(2,)", &ids)), ("pair.npy", pairs.clone())]);
+    let part = |name: &str, elements| InputPart { name: name.into(), elements };
+    let parts = [part("pair", 2), part("user", 1)];
+    let raw = Values::Reals(InputEncoding::RAW);
+    let source = Source { parts: &parts, ..Source::of(&path, [3, 1, 1], raw) };
+    assert_eq!(read(&source).expect("by name").inputs, [[1, 2, 3], [4, 8, 5]]);
+    let refused = |entries: &[(&str, Vec<u8>)], part: &str| {
+        archive(&path, entries);
+        let error = read(&source).expect_err(part).to_string();
+        assert!(error.contains(part), "{error}: {part}");
+    };
+    refused(&[("pair.npy", pairs.clone())], "no array `user`, but `pair`");
+    refused(&[("pair.npy", pairs.clone()), ("user.npy", pairs)], "array `user` has shape [2, 2]");
+    // One array with all numbers.
+    archive(&path, &[("X.npy", npy("|u1", "(1, 3)", &[7, 8, 9]))]);
+    assert_eq!(read(&source).expect("one array").inputs, [[7, 8, 9]]);
 }
 
 #[test]
@@ -126,6 +185,9 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
     Source {
         path,
         shape,
+        clamp: false,
+        order: None,
+        parts: &[],
         values: Values::Bytes,
         inputs: None,
         labels: Labels::Find,
@@ -179,14 +241,16 @@ fn arrays_are_chosen_by_name() {
     refused(Source { labels: Labels::Named("one"), ..usual }, "array `one`: 1 labels for 2");
     refused(Source { inputs: Some("wide"), ..usual }, "array `wide`: input 1, number 0: 256");
     let reals = Source { inputs: Some("wide"), values: Values::Reals(InputEncoding::RAW), ..usual };
-    assert_eq!(read(reals).expect("encoded").inputs[1], [255, 8]);
+    refused(reals, "array `wide`: input 1, number 0: 256 is outside 0 to 255");
+    let clamped = Source { clamp: true, ..reals };
+    assert_eq!(read(clamped).expect("encoded").inputs[1], [255, 8]);
 }
 
 #[test]
 fn tables() {
     let folder = Folder::new("tables");
     let path = folder.file("data.csv");
-    let read = |text: &str, labels: Labels<'_>, values: Values| {
+    let read = |text: &str, labels: Labels<'_>, values: Values<'_>| {
         fs::write(&path, text).expect("written");
         read(&Source { labels, values, ..source(&path, [3, 1, 1]) })
     };

@@ -1,73 +1,15 @@
-//! The two ends of a network: the input that it takes, and which of the file's outputs are its logits.
-
-use std::rc::Rc;
+//! The two ends of a network: the shapes that it takes, and which of the file's outputs are its logits.
 
 use tract_onnx::pb::{TypeProto, tensor_shape_proto::dimension::Value as Dim, type_proto};
 
 use super::{
-    FinalOperator, FloatInput, FloatTensorId, ImportError, ImportOptions, Shape,
-    importer::{Importer, Value, channels_last_order, ordered},
-    operators::arrange,
+    FinalOperator, FloatTensorId, ImportError, ImportOptions, Shape,
+    importer::{Importer, Value},
     protobuf::Node,
-    shapes::element_count,
 };
 
-/// Adds the network's only input.
-pub(super) fn add_input(
-    importer: &mut Importer<'_>,
-    options: &ImportOptions,
-) -> Result<FloatInput, ImportError> {
-    let graph = importer.source.graph()?;
-    let mut inputs =
-        graph.input.iter().filter(|input| !importer.constants.contains_key(&input.name));
-    let (Some(input), None) = (inputs.next(), inputs.next()) else {
-        return Err(ImportError::Graph("exactly one input is supported".into()));
-    };
-    let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
-    let (mut shape, kind) =
-        declared_shape(&input.name, input.r#type.as_ref(), options).map_err(problem)?;
-    element_count(&shape).map_err(problem)?;
-    let sequence = shape.len() == 3 && is_sequence(importer, &input.name);
-    let batch_axis = usize::from(sequence);
-    if shape.len() > 1 && shape[batch_axis] != 1 {
-        importer.batch = shape[batch_axis];
-        shape[batch_axis] = 1;
-        importer.notes.push(format!(
-            "the file takes {} inputs at once; it is read as a network for one of them",
-            importer.batch
-        ));
-    }
-    let rank = shape.len();
-    let last = importer.outlook.channel_axis(&input.name, rank) == rank.checked_sub(1);
-    let channels_last = rank > 2 && last;
-    let internal = match *shape.as_slice() {
-        [features] => [features, 1, 1],
-        [_, features] => [features, 1, 1],
-        [steps, _, features] if sequence => [steps, 1, features],
-        [_, length, channels] if channels_last => [channels, 1, length],
-        [_, channels, length] => [channels, 1, length],
-        [_, height, width, channels] if channels_last => [channels, height, width],
-        [_, channels, height, width] => [channels, height, width],
-        _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
-    };
-    let order = channels_last.then(|| ordered(channels_last_order(internal))).flatten();
-    let order = order.map(|order| order.to_vec());
-    let tensor = importer.new_tensor(&input.name, internal).map_err(problem)?;
-    importer.input = tensor;
-    importer.kinds.insert(input.name.clone(), kind);
-    let value = Value {
-        tensor,
-        shape: shape.clone(),
-        order: order.clone().map(Rc::new),
-        pads: [0; 4],
-        dropped: None,
-    };
-    importer.values.insert(input.name.clone(), value);
-    Ok(FloatInput { tensor, name: input.name.clone(), onnx_shape: shape, order })
-}
-
 /// The input's shape, free sizes as the options give them, and its ONNX data type.
-fn declared_shape(
+pub(super) fn declared_shape(
     name: &str,
     kind: Option<&TypeProto>,
     options: &ImportOptions,
@@ -126,7 +68,7 @@ fn first_reader<'a>(importer: &Importer<'a>, input: &str) -> Option<Node<'a>> {
 }
 
 /// The input is `[steps, batch, features]`: a recurrent layer reads it as such.
-fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
+pub(super) fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
     first_reader(importer, input).is_some_and(|node| {
         matches!(node.operator(), "LSTM" | "GRU" | "RNN") && node.int("layout", 0) == 0
     })
@@ -134,11 +76,10 @@ fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
 
 /// The logits, and what the file has after them.
 pub(super) fn output(
-    importer: &mut Importer<'_>,
+    importer: &Importer<'_>,
     options: &ImportOptions,
 ) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
     let name = output_name(importer, options)?;
-    store_output(importer, name)?;
     let problem = |problem: String| ImportError::Tensor { tensor: name.into(), problem };
     let value = importer
         .values
@@ -156,20 +97,6 @@ pub(super) fn output(
     }
     let dropped = value.dropped.as_ref().map(|dropped| dropped.operators.clone());
     Ok((value.tensor, dropped.unwrap_or_default()))
-}
-
-/// Brings the output, if it is one vector, into channels.
-fn store_output(importer: &mut Importer<'_>, name: &str) -> Result<(), ImportError> {
-    let Some(value) = importer.values.get(name).cloned() else { return Ok(()) };
-    let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
-    let nodes = &importer.source.graph()?.node;
-    let maker = nodes.iter().find(|node| node.output.iter().any(|output| output == name));
-    if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
-        let count: usize = importer.shape(&value).iter().product();
-        let stored = arrange::store(importer, &Node::new(node), &value, [count, 1, 1], None)?;
-        importer.values.insert(name.into(), stored);
-    }
-    Ok(())
 }
 
 /// The output asked for; without one the only output, or that of which the others are the class.

@@ -83,7 +83,10 @@ pub(super) fn fuse(
                 producers.insert(layer.output, index);
                 continue;
             }
-            if let Some(source) = absorb_affine(&mut layer.step, &fused[index].step) {
+            let before = &fused[index].step;
+            let absorbed = absorb_affine(&mut layer.step, before)
+                .or_else(|| absorb_decoding(&mut layer.step, before));
+            if let Some(source) = absorbed {
                 // The affine layer has no reader left; it is dropped below.
                 let affine = fused[index].output;
                 readers[affine] = 0;
@@ -240,6 +243,46 @@ fn absorb_affine(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
         bias[j] = constant as f32;
     }
     *input = *source;
+    Some(*source)
+}
+
+/// Folds the layer that makes numbers of bytes, several to each, into the convolution that reads it;
+/// returns what the convolution reads now. With padding as [`absorb_affine`].
+fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
+    let Step::Layer(FloatOp::Conv { input, window, groups, weights, bias, .. }) = step else {
+        return None;
+    };
+    let Step::Layer(FloatOp::Conv {
+        input: source,
+        window: place,
+        groups: channels,
+        weights: scale,
+        bias: offset,
+        function: Function::Identity,
+    }) = before
+    else {
+        return None;
+    };
+    let padded = window.pads != [0; 4] && offset.iter().any(|x| *x != 0.0);
+    if *place != Window::dense([1, 1]) || *channels != offset.len() || padded {
+        return None;
+    }
+    let (in_group, out_group) = (channels / *groups, bias.len() / *groups);
+    let taps = window.kernel[0] * window.kernel[1];
+    let scales = scale.chunks(scale.len() / channels).collect::<Vec<_>>();
+    let mut folded = Vec::with_capacity(weights.len() * scales[0].len());
+    for (j, row) in weights.chunks(in_group * taps).enumerate() {
+        let mut constant = f64::from(bias[j]);
+        for (k, kernel) in row.chunks(taps).enumerate() {
+            let channel = j / out_group * in_group + k;
+            constant += kernel.iter().map(|w| f64::from(*w) * f64::from(offset[channel])).sum::<f64>();
+            for scale in scales[channel] {
+                folded.extend(kernel.iter().map(|w| (f64::from(*w) * f64::from(*scale)) as f32));
+            }
+        }
+        bias[j] = constant as f32;
+    }
+    (*weights, *input) = (folded, *source);
     Some(*source)
 }
 

@@ -9,6 +9,7 @@ use super::{
     constant::Constant,
     ends,
     fusion::{RawLayer, Step, fuse},
+    operators::arrange,
     outlook::Outlook,
     protobuf::{Node, Source, masked},
     shapes::element_count,
@@ -82,7 +83,7 @@ struct Arranged {
 
 impl<'a> Importer<'a> {
     /// A network without nodes yet.
-    pub(super) fn new(source: &'a Source) -> Result<Self, ImportError> {
+    pub(super) fn new(source: &'a Source, options: &ImportOptions) -> Result<Self, ImportError> {
         let graph = source.graph()?;
         let constants = source
             .initializers()?
@@ -104,7 +105,7 @@ impl<'a> Importer<'a> {
             batch: 1,
             notes: Vec::new(),
             input_is_read: false,
-            outlook: Outlook::new(source),
+            outlook: Outlook::new(source, options.keep_final),
             arranged: HashMap::new(),
             one: None,
         })
@@ -117,10 +118,13 @@ impl<'a> Importer<'a> {
         name: &str,
         options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
-        let (output, dropped) = ends::output(&mut self, options)?;
+        self.store_output(options)?;
+        let (output, dropped) = ends::output(&self, options)?;
         // Operators may have chosen how the input is stored.
-        if let Some(value) = self.values.get(&input.name) {
-            input.order = value.order.as_ref().map(|order| order.to_vec());
+        if let [part] = input.parts.as_mut_slice()
+            && let Some(value) = self.values.get(&part.name)
+        {
+            part.order = value.order.as_ref().map(|order| order.to_vec());
         }
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
@@ -130,6 +134,25 @@ impl<'a> Importer<'a> {
         let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
         graph.separate_input();
         Ok(graph)
+    }
+
+    /// Brings the output, if it is one vector, into channels.
+    fn store_output(&mut self, options: &ImportOptions) -> Result<(), ImportError> {
+        let graph = self.source.graph()?;
+        let name = match (&options.outputs, graph.output.as_slice()) {
+            (Some(name), _) => name,
+            (None, [output]) => &output.name,
+            _ => return Ok(()),
+        };
+        let Some(value) = self.values.get(name).cloned() else { return Ok(()) };
+        let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+        let maker = graph.node.iter().find(|node| node.output.contains(name));
+        if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
+            let count: usize = self.shape(&value).iter().product();
+            let stored = arrange::store(self, &Node::new(node), &value, [count, 1, 1], None)?;
+            self.values.insert(name.clone(), stored);
+        }
+        Ok(())
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {
@@ -152,6 +175,21 @@ impl<'a> Importer<'a> {
             return Err(format!("the network has more than {MAX_TOTAL_ELEMENTS} elements in all"));
         }
         Ok(())
+    }
+
+    /// Appends a layer that no node stands for.
+    pub(super) fn push_step(
+        &mut self,
+        name: &str,
+        operator: &str,
+        shape: Shape,
+        step: Step,
+    ) -> Result<FloatTensorId, String> {
+        let output = self.new_tensor(name, shape)?;
+        self.producers[output] = Some(self.layers.len());
+        let (name, operator) = (name.into(), operator.into());
+        self.layers.push(RawLayer { name, operator, output, step });
+        Ok(output)
     }
 
     /// Appends a layer that writes a new tensor of `shape`.
@@ -257,6 +295,11 @@ impl<'a> Importer<'a> {
                 known.push(Arranged { shape, moves, tensor: to });
             }
         }
+    }
+
+    /// The network's input.
+    pub(super) fn input(&self) -> FloatTensorId {
+        self.input
     }
 
     pub(super) fn shape(&self, value: &Value) -> Shape {

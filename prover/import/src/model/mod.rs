@@ -9,6 +9,7 @@ mod ends;
 mod function;
 mod fusion;
 mod importer;
+mod inputs;
 mod nodes;
 mod operators;
 mod outlook;
@@ -30,11 +31,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use inputs::Encoded;
+pub use inputs::{FloatInput, FloatInputPart};
 pub use function::{Binary, Function, Unary};
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
 
-use assay_graph::{Shape, Window};
+use assay_graph::{Shape, ValueEncoding, Window};
 
 /// Larger files are refused unread.
 const MAX_FILE_BYTES: u64 = 1 << 31;
@@ -114,6 +117,8 @@ pub struct FloatGraph {
 pub struct ImportOptions {
     /// Name of the output that holds the logits; needed for files with several different outputs.
     pub outputs: Option<String>,
+    /// Keep a final Softmax or Sigmoid, where its numbers are wanted, instead of leaving it out.
+    pub keep_final: bool,
     /// Shapes of inputs by name, batch included: for files that leave sizes free.
     pub input_shapes: Vec<(String, Vec<usize>)>,
 }
@@ -144,20 +149,6 @@ impl fmt::Display for FinalOperator {
             Self::Normalizer => "Normalizer",
         })
     }
-}
-
-/// The network's input, in the graph and in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FloatInput {
-    /// Tensor of the graph that holds it; no layer writes it.
-    pub tensor: FloatTensorId,
-    /// Its name in the file.
-    pub name: String,
-    /// Its shape in the file, batch included; a free batch size is 1.
-    pub onnx_shape: Vec<usize>,
-    /// For files that take channels last: element `i` of the file's input is element `order[i]` of
-    /// the graph's `[channels, height, width]` input.
-    pub order: Option<Vec<u32>>,
 }
 
 /// Values of the input or of a layer's output.
@@ -340,9 +331,15 @@ impl FloatOp {
 }
 
 impl FloatGraph {
-    /// Shape of the input, `[channels, height, width]`.
+    /// Shape of the input, `[channels, height, width]`, in bytes.
     pub fn input_shape(&self) -> Shape {
         self.tensors[self.input.tensor].shape
+    }
+
+    /// Shape of the numbers that the file's network takes, `[channels, height, width]`.
+    pub fn value_shape(&self) -> Shape {
+        let shape = self.input_shape();
+        self.input.values.as_ref().map_or(shape, |values| values.value_shape(shape))
     }
 
     /// Number of values of the output.
@@ -422,6 +419,7 @@ pub struct Model {
     /// The network as it was imported.
     pub graph: FloatGraph,
     source: protobuf::Source,
+    options: ImportOptions,
 }
 
 impl Model {
@@ -471,8 +469,22 @@ impl Model {
         options: &ImportOptions,
     ) -> Result<Self, ImportError> {
         let source = protobuf::Source::parse(content, folder)?;
-        let graph = nodes::import_with(&source, name, options)?;
-        Ok(Self { graph, source })
+        let graph = nodes::import_with(&source, name, options, None)?;
+        Ok(Self { graph, source, options: options.clone() })
+    }
+
+    /// The same network over bytes that stand for numbers as `values` says: the graph's first layers
+    /// decode them, folded into what reads them where that is possible.
+    ///
+    /// # Errors
+    /// [`ImportError::Tensor`] when it has another number of channels than the input.
+    pub fn with_values(self, values: ValueEncoding) -> Result<Self, ImportError> {
+        // The plain import has found how the input is stored.
+        let (shape, order) = (self.graph.value_shape(), self.graph.input.parts[0].order.clone());
+        let encoded = Some(Encoded { values, shape, order });
+        let Self { source, options, graph } = self;
+        let graph = nodes::import_with(&source, &graph.name, &options, encoded)?;
+        Ok(Self { graph, source, options })
     }
 
     /// The original network, run by tract: independent of this crate's own import.
@@ -480,6 +492,6 @@ impl Model {
     /// # Errors
     /// [`ImportError::Reference`] when tract cannot prepare the network.
     pub fn reference(&self) -> Result<Reference, ImportError> {
-        Reference::new(&self.source, &self.graph.input)
+        Reference::with_output(&self.source, &self.graph.input, self.options.outputs.as_deref())
     }
 }

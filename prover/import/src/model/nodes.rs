@@ -1,8 +1,9 @@
 //! The import of a network: node by node.
 
 use super::{
-    FloatGraph, ImportError, ImportOptions, ends,
+    FloatGraph, ImportError, ImportOptions,
     importer::Importer,
+    inputs::{self, Encoded},
     protobuf::{Node, Source},
     supported,
 };
@@ -12,13 +13,15 @@ const MAX_NODES: usize = 1 << 16;
 
 #[cfg(test)]
 pub(super) fn import(source: &Source, name: &str) -> Result<FloatGraph, ImportError> {
-    import_with(source, name, &ImportOptions::default())
+    import_with(source, name, &ImportOptions::default(), None)
 }
 
+/// `encoded` is how numbers become the bytes of the graph's input, if not one for one.
 pub(super) fn import_with(
     source: &Source,
     name: &str,
     options: &ImportOptions,
+    encoded: Option<Encoded>,
 ) -> Result<FloatGraph, ImportError> {
     let nodes = &source.graph()?.node;
     if nodes.len() > MAX_NODES {
@@ -27,8 +30,8 @@ pub(super) fn import_with(
             nodes.len()
         )));
     }
-    let mut importer = Importer::new(source)?;
-    let input = ends::add_input(&mut importer, options)?;
+    let mut importer = Importer::new(source, options)?;
+    let input = inputs::add(&mut importer, options, encoded)?;
     for node in nodes {
         supported::add(&mut importer, &Node::new(node))?;
     }

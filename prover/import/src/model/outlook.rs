@@ -2,41 +2,39 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    operators::after_the_end,
-    protobuf::{Node, Source},
-};
+use super::protobuf::{Node, Source};
 
 /// Nodes looked at in a row.
 const MAX_STEPS: usize = 32;
 
-/// The nodes that read each value, in the order of the file.
+/// The nodes that read each value.
 pub(super) struct Outlook<'a> {
     readers: HashMap<&'a str, Vec<Node<'a>>>,
-    outputs: HashSet<&'a str>,
+    made: HashSet<&'a str>,
+    outputs: Vec<&'a str>,
+    keep_final: bool,
 }
 
 impl<'a> Outlook<'a> {
-    pub(super) fn new(source: &'a Source) -> Self {
+    pub(super) fn new(source: &'a Source, keep_final: bool) -> Self {
         let graph = source.proto.graph.as_ref();
         let mut readers: HashMap<&str, Vec<Node<'a>>> = HashMap::new();
+        let mut made = HashSet::new();
         for node in graph.iter().flat_map(|graph| &graph.node) {
             for name in node.input.iter().filter(|name| !name.is_empty()) {
                 readers.entry(name).or_default().push(Node::new(node));
             }
+            made.extend(node.output.iter().map(String::as_str));
         }
         let outputs = graph.iter().flat_map(|graph| &graph.output);
-        Self { readers, outputs: outputs.map(|output| output.name.as_str()).collect() }
-    }
-
-    fn first_reader(&self, name: &str) -> Option<&Node<'a>> {
-        self.readers.get(name)?.first()
+        let outputs = outputs.map(|output| output.name.as_str()).collect();
+        Self { readers, made, outputs, keep_final }
     }
 
     /// A part of a node stands for the node.
     fn whole<'n>(&self, name: &'n str) -> &'n str {
         match name.rsplit_once('/') {
-            Some((node, _)) if !self.is_read(name) && !self.is_output(name) => node,
+            Some((node, _)) if !self.is_known(name) => node,
             _ => name,
         }
     }
@@ -46,35 +44,61 @@ impl<'a> Outlook<'a> {
     }
 
     pub(super) fn is_output(&self, name: &str) -> bool {
-        self.outputs.contains(name)
+        self.outputs.contains(&name)
     }
 
-    /// The value reaches the network's outputs only, with nothing on its way but what may follow an
-    /// operator that is left out.
+    /// A node of the file makes the value; others are made by what nodes are taken apart into.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        self.made.contains(name)
+    }
+
+    /// The value reaches the network's outputs with nothing but changes of shape, and operators of
+    /// which an import may leave out the last, on its way.
     pub(super) fn is_final(&self, name: &str) -> bool {
-        let mut left = vec![self.whole(name)];
+        let mut left = vec![name];
         for _ in 0..MAX_STEPS {
             let Some(name) = left.pop() else { return true };
             let readers = self.readers.get(name).map_or(&[][..], Vec::as_slice);
-            if readers.is_empty() && !self.is_output(name) || readers.len() > MAX_STEPS {
+            if readers.is_empty() && !self.is_output(name) {
                 return false;
             }
-            for node in readers {
-                let is_last = matches!(node.operator(), "Softmax" | "LogSoftmax");
-                if !is_last && !after_the_end(node.operator()) {
-                    return false;
+            for next in readers {
+                let passes = matches!(
+                    next.operator(),
+                    "Identity"
+                        | "Cast"
+                        | "Reshape"
+                        | "Flatten"
+                        | "Squeeze"
+                        | "ArgMax"
+                        | "Softmax"
+                        | "LogSoftmax"
+                        | "ZipMap"
+                        | "Normalizer"
+                        | "ArrayFeatureExtractor"
+                        | "LabelEncoder"
+                );
+                match next.outputs().first() {
+                    Some(output) if passes => left.push(output),
+                    _ => return false,
                 }
-                left.extend(node.outputs().first().map(String::as_str));
             }
         }
-        false
+        left.is_empty()
+    }
+
+    /// The same, of an operator that an import leaves out unless its numbers are wanted.
+    pub(super) fn may_leave_out(&self, name: &str) -> bool {
+        !self.keep_final && self.is_final(name)
     }
 
     /// The value goes into a Softmax, after arithmetic at most.
     pub(super) fn leads_to_softmax(&self, name: &str) -> bool {
         let mut name = self.whole(name);
         for _ in 0..MAX_STEPS {
-            let Some(node) = self.first_reader(name) else { return false };
+            let Some(node) = self.readers.get(name).and_then(|nodes| nodes.first()) else {
+                return false;
+            };
             match node.operator() {
                 "Softmax" => return true,
                 "Add" | "Sub" | "Mul" | "Div" | "Where" | "Identity" | "Cast" | "Clip" | "Max"
@@ -92,7 +116,7 @@ impl<'a> Outlook<'a> {
         let mut name = name;
         let mut axes: Vec<usize> = (0..rank).collect();
         for _ in 0..MAX_STEPS {
-            let node = self.first_reader(name)?;
+            let node = self.readers.get(name)?.first()?;
             match node.operator() {
                 "MatMul" if node.input(0) == Some(name) => return axes.last().copied(),
                 "LayerNormalization" | "RMSNormalization" | "SimplifiedLayerNormalization"

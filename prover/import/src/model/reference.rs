@@ -2,38 +2,55 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tract_onnx::prelude::*;
+use tract_onnx::{pb::tensor_proto::DataType, prelude::*};
 
-use super::{FloatInput, ImportError, protobuf::Source};
+use super::{FloatInput, FloatInputPart, ImportError, protobuf::Source};
 
 /// The original network, ready to run.
 pub struct Reference {
     plan: Arc<TypedRunnableModel>,
-    input: FloatInput,
+    parts: Vec<FloatInputPart>,
     elements: usize,
 }
 
 impl std::fmt::Debug for Reference {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Reference").field("input", &self.input.name).finish_non_exhaustive()
+        formatter.debug_struct("Reference").field("inputs", &self.parts).finish_non_exhaustive()
     }
 }
 
 impl Reference {
+    #[cfg(test)]
     pub(super) fn new(source: &Source, input: &FloatInput) -> Result<Self, ImportError> {
-        let folder = source.folder.as_ref().and_then(|folder| folder.to_str());
-        let prepare = || -> TractResult<Arc<TypedRunnableModel>> {
-            let model = tract_onnx::onnx().parse(&source.proto, folder)?.model;
-            let fact = f32::fact(input.onnx_shape.as_slice());
-            // Not tract's optimizer: version 0.23 moves strides across convolutions wrongly.
-            model.with_input_fact(0, fact.into())?.into_typed()?.into_runnable()
-        };
-        let plan = guarded(prepare)?;
-        let elements = input.onnx_shape.iter().product();
-        Ok(Self { plan, input: input.clone(), elements })
+        Self::with_output(source, input, None)
     }
 
-    /// Runs on `[channels, height, width]` values, row-major, and returns the network's output.
+    /// Of the file's first output, or the one of that name.
+    pub(super) fn with_output(
+        source: &Source,
+        input: &FloatInput,
+        output: Option<&str>,
+    ) -> Result<Self, ImportError> {
+        let folder = source.folder.as_ref().and_then(|folder| folder.to_str());
+        let prepare = || -> TractResult<Arc<TypedRunnableModel>> {
+            let mut model = tract_onnx::onnx().parse(&source.proto, folder)?.model;
+            for (index, part) in input.parts.iter().enumerate() {
+                let fact = data_type(part).fact(part.onnx_shape.as_slice());
+                model = model.with_input_fact(index, fact.into())?;
+            }
+            if let Some(output) = output {
+                model = model.with_outputs_by_name([output])?;
+            }
+            // Not tract's optimizer: version 0.23 moves strides across convolutions wrongly.
+            model.into_typed()?.into_runnable()
+        };
+        let plan = guarded(prepare)?;
+        let elements = input.parts.iter().map(FloatInputPart::elements).sum();
+        Ok(Self { plan, parts: input.parts.clone(), elements })
+    }
+
+    /// Runs on the numbers of all inputs, of a single one as `[channels, height, width]`, row-major, and
+    /// returns the network's output.
     ///
     /// # Errors
     /// [`ImportError::Reference`] for an input of the wrong length, or when the run fails.
@@ -45,19 +62,43 @@ impl Reference {
                 self.elements
             )));
         }
-        let ordered: Vec<f32> = match &self.input.order {
-            Some(order) => order.iter().map(|index| input[*index as usize]).collect(),
-            None => input.to_vec(),
-        };
         guarded(|| {
-            let tensor = Tensor::from_shape(&self.input.onnx_shape, &ordered)?;
-            let outputs = self.plan.run(tvec!(tensor.into_tvalue()))?;
+            let mut tensors = tvec!();
+            for part in &self.parts {
+                let numbers = &input[part.first..][..part.elements()];
+                let ordered: Vec<f32> = match &part.order {
+                    Some(order) => order.iter().map(|index| numbers[*index as usize]).collect(),
+                    None => numbers.to_vec(),
+                };
+                let tensor = Tensor::from_shape(&part.onnx_shape, &ordered)?;
+                tensors.push(tensor.cast_to_dt(data_type(part))?.into_owned().into_tvalue());
+            }
+            let outputs = self.plan.run(tensors)?;
             let Some(output) = outputs.into_iter().next() else {
                 return Err(TractError::msg("the network has no output"));
             };
             let output = output.cast_to::<f32>()?.into_owned();
             Ok(output.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
         })
+    }
+}
+
+/// What tract calls the type of an input.
+fn data_type(part: &FloatInputPart) -> tract_onnx::prelude::DatumType {
+    use tract_onnx::prelude::DatumType as T;
+    match DataType::try_from(part.elem_type) {
+        Ok(DataType::Bool) => T::Bool,
+        Ok(DataType::Int8) => T::I8,
+        Ok(DataType::Int16) => T::I16,
+        Ok(DataType::Int32) => T::I32,
+        Ok(DataType::Int64) => T::I64,
+        Ok(DataType::Uint8) => T::U8,
+        Ok(DataType::Uint16) => T::U16,
+        Ok(DataType::Uint32) => T::U32,
+        Ok(DataType::Uint64) => T::U64,
+        Ok(DataType::Double) => T::F64,
+        Ok(DataType::Float16) => T::F16,
+        _ => T::F32,
     }
 }
 

@@ -4,8 +4,9 @@ use super::{
     ImportError,
     importer::Importer,
     operators::{
-        activation, arithmetic, contract, cut, elementwise, fold, gather, join, kinds, layout, linear,
-        logic, ml, normalize, pad, pooling, quantized, reduce, repeat, resize, softmax,
+        activation, arithmetic, contract, cut, elementwise, fold, gather, integers, join, kinds,
+        layout, linear, logic, ml, normalize, pad, pooling, quantized, recurrent, reduce, repeat,
+        resize, softmax, transposed,
     },
     protobuf::Node,
 };
@@ -25,18 +26,23 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Abs", add: elementwise::add, note: "" },
     Operator { name: "Add", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "And", add: logic::connect, note: "of truth values" },
-    Operator { name: "ArgMax", add: softmax::dropped, note: "only at the end" },
+    Operator { name: "ArgMax", add: arg_max, note: "only at the end" },
     Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
     Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
     Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
+    Operator { name: "CastLike", add: kinds::cast, note: "as Cast" },
     Operator { name: "Ceil", add: elementwise::add, note: "" },
     Operator { name: "Celu", add: elementwise::add, note: "" },
     Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
     Operator { name: "Concat", add: join::concat, note: "along any axis, also with constants" },
     Operator { name: "Conv", add: linear::conv, note: "one or two spatial axes, groups, dilation, any padding below the window; constant weights" },
+    Operator { name: "ConvInteger", add: integers::product, note: "constant weights and zero points" },
+    Operator { name: "ConvTranspose", add: transposed::conv_transpose, note: "one or two spatial axes; constant weights" },
+    Operator { name: "DepthToSpace", add: transposed::depth_to_space, note: "" },
     Operator { name: "DequantizeLinear", add: quantized::activation, note: "of activations and of constant weights" },
     Operator { name: "Div", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "Dropout", add: same, note: "does nothing at inference" },
+    Operator { name: "DynamicQuantizeLinear", add: integers::dynamic, note: "left out: the number itself, with scale 1 and zero point 0; off by half a 255th of the tensor's range from the file's own rounding" },
     Operator { name: "Einsum", add: contract::einsum, note: "two operands with letters, without diagonals" },
     Operator { name: "Elu", add: elementwise::add, note: "" },
     Operator { name: "Equal", add: logic::compare, note: "0 or 1; exact for whole numbers, within half a step of the table elsewhere" },
@@ -45,6 +51,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Expand", add: repeat::expand, note: "constant target" },
     Operator { name: "Flatten", add: layout::relabel, note: "constant target" },
     Operator { name: "Floor", add: elementwise::add, note: "" },
+    Operator { name: "GRU", add: recurrent::recurrent, note: "as LSTM" },
     Operator { name: "Gather", add: gather::gather, note: "constant indices in any order, or a constant table of up to 32,768 rows by integers of the input" },
     Operator { name: "GatherElements", add: gather::elements, note: "constant indices" },
     Operator { name: "GatherND", add: gather::nd, note: "constant indices" },
@@ -61,6 +68,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "InstanceNormalization", add: normalize::instance, note: "constant scale and bias" },
     Operator { name: "IsInf", add: logic::never, note: "never: activations are finite" },
     Operator { name: "IsNaN", add: logic::never, note: "never: activations are finite" },
+    Operator { name: "LSTM", add: recurrent::recurrent, note: "unrolled; constant weights; all directions, activations and layouts; sequences of full length" },
     Operator { name: "LayerNormalization", add: normalize::layer, note: "constant scale and bias; the first output only" },
     Operator { name: "LeakyRelu", add: elementwise::add, note: "" },
     Operator { name: "Less", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
@@ -69,6 +77,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "LogSoftmax", add: softmax::softmax, note: "any axis; left out at the very end" },
     Operator { name: "LpNormalization", add: normalize::lp, note: "p of 1 or 2" },
     Operator { name: "MatMul", add: contract::matmul, note: "of an activation and a constant, or of two activations, with any batch axes" },
+    Operator { name: "MatMulInteger", add: integers::product, note: "as ConvInteger" },
     Operator { name: "Max", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
     Operator { name: "Mean", add: logic::fold, note: "two operands or more" },
@@ -82,8 +91,11 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "PRelu", add: arithmetic::prelu, note: "a constant slope for all or for each channel" },
     Operator { name: "Pad", add: pad::pad, note: "constant amounts; zeros, or a value that a layer can carry" },
     Operator { name: "Pow", add: arithmetic::binary, note: "one operand is constant" },
+    Operator { name: "QLinearConv", add: integers::conv, note: "constant scales and zero points; the file's rounding is kept" },
+    Operator { name: "QLinearMatMul", add: integers::matmul, note: "as QLinearConv" },
     Operator { name: "QuantizeLinear", add: quantized::activation, note: "with DequantizeLinear, scales of the file are kept" },
     Operator { name: "RMSNormalization", add: normalize::layer, note: "constant scale" },
+    Operator { name: "RNN", add: recurrent::recurrent, note: "as LSTM" },
     Operator { name: "Reciprocal", add: elementwise::add, note: "" },
     Operator { name: "ReduceL1", add: reduce::reduce, note: "over any axes" },
     Operator { name: "ReduceL2", add: reduce::reduce, note: "over any axes" },
@@ -97,7 +109,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "ReduceSumSquare", add: reduce::reduce, note: "over any axes" },
     Operator { name: "Relu", add: elementwise::add, note: "" },
     Operator { name: "Reshape", add: layout::relabel, note: "constant target" },
-    Operator { name: "Resize", add: resize::resize, note: "nearest neighbour, whole factors" },
+    Operator { name: "Resize", add: resize::resize, note: "nearest neighbour with whole factors; other modes and sizes as a matrix over all places, up to 2^22 weights" },
     Operator { name: "Round", add: elementwise::add, note: "" },
     Operator { name: "Selu", add: elementwise::add, note: "" },
     Operator { name: "Shape", add: layout::shape, note: "a constant here: shapes are fixed" },
@@ -109,6 +121,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Softmax", add: softmax::softmax, note: "any axis; left out at the very end, where it does not change the order of the logits" },
     Operator { name: "Softplus", add: elementwise::add, note: "" },
     Operator { name: "Softsign", add: elementwise::add, note: "" },
+    Operator { name: "SpaceToDepth", add: transposed::space_to_depth, note: "" },
     Operator { name: "Split", add: cut::split, note: "constant sizes" },
     Operator { name: "Sqrt", add: elementwise::add, note: "" },
     Operator { name: "Squeeze", add: layout::relabel, note: "constant target" },
@@ -120,7 +133,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Tile", add: repeat::tile, note: "constant repeats" },
     Operator { name: "Transpose", add: layout::transpose, note: "" },
     Operator { name: "Unsqueeze", add: layout::relabel, note: "constant target" },
-    Operator { name: "Upsample", add: resize::resize, note: "nearest neighbour, whole factors" },
+    Operator { name: "Upsample", add: resize::resize, note: "as Resize" },
     Operator { name: "Where", add: logic::choose, note: "a condition, constant or not; both choices may be constant" },
     Operator { name: "Xor", add: logic::connect, note: "of truth values" },
 ];
@@ -145,11 +158,27 @@ const MODELS: &[Operator] = &[
     Operator { name: "ZipMap", add: ended, note: "only at the end; does nothing" },
 ];
 
+/// The same of the domain `com.microsoft`.
+#[rustfmt::skip]
+const QUANTIZED: &[Operator] = &[
+    Operator { name: "DequantizeLinear", add: quantized::activation, note: "as that of `ai.onnx`" },
+    Operator { name: "QGemm", add: integers::gemm, note: "as QLinearConv" },
+    Operator { name: "QLinearAdd", add: integers::binary, note: "as QLinearConv" },
+    Operator { name: "QLinearAveragePool", add: integers::single, note: "channels first" },
+    Operator { name: "QLinearConcat", add: integers::concat, note: "as Concat" },
+    Operator { name: "QLinearGlobalAveragePool", add: integers::single, note: "channels first" },
+    Operator { name: "QLinearLeakyRelu", add: integers::single, note: "" },
+    Operator { name: "QLinearMul", add: integers::binary, note: "as QLinearConv" },
+    Operator { name: "QLinearSigmoid", add: integers::single, note: "" },
+    Operator { name: "QuantizeLinear", add: quantized::activation, note: "as that of `ai.onnx`" },
+];
+
 /// Adds one node.
 pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let table = match node.domain() {
         "" | "ai.onnx" => OPERATORS,
         "ai.onnx.ml" => MODELS,
+        "com.microsoft" => QUANTIZED,
         other => {
             return Err(node.error(format!(
                 "operators of the domain `{other}` are not supported; export with standard operators only"
@@ -192,6 +221,18 @@ fn ended(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError
     importer.bind(node, value)
 }
 
+/// The number of the largest logit, which is left out at the end.
+fn arg_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    let output = node.outputs().first().map_or("", String::as_str);
+    if !importer.outlook.is_final(output) && importer.outlook.is_known(output) {
+        return Err(node.error(
+            "inside the network, where a place is no number to compute with; it is supported at the \
+             very end: export the network up to it",
+        ));
+    }
+    softmax::dropped(importer, node)
+}
+
 /// The page docs/operators.md.
 #[cfg(test)]
 fn page() -> String {
@@ -212,6 +253,11 @@ fn page() -> String {
          | operator | conditions |\n|---|---|\n",
     );
     page.push_str(&rows(MODELS));
+    page.push_str(
+        "\nOf the domain `com.microsoft`, as onnxruntime writes quantized networks:\n\n\
+         | operator | conditions |\n|---|---|\n",
+    );
+    page.push_str(&rows(QUANTIZED));
     page
 }
 
@@ -223,7 +269,7 @@ mod tests {
 
     #[test]
     fn operators_are_sorted_and_unique() {
-        for table in [OPERATORS, MODELS] {
+        for table in [OPERATORS, MODELS, QUANTIZED] {
             assert!(table.is_sorted_by(|a, b| a.name < b.name));
         }
     }

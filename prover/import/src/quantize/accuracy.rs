@@ -4,10 +4,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{InputEncoding, QuantizeError};
+use crate::data::Samples;
 use crate::model::{FloatExecutor, FloatGraph};
-use assay_graph::{Executor, QuantizedGraph};
+use assay_graph::{Execution, Executor, QuantizedGraph};
 
-/// How often the two networks are right, and how often they agree.
+/// How often the two networks are right, and how often they agree. The float network runs on the
+/// numbers of the file, before any rounding, where there are numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct AccuracyReport {
     /// Inputs compared; without labels the counts of right answers stay 0.
@@ -22,13 +24,39 @@ pub struct AccuracyReport {
     pub quantized_top5: usize,
     /// Inputs to which both give the same class.
     pub agree: usize,
+    /// Inputs to which the float network gives the same class when their numbers are rounded to bytes:
+    /// what the encoding of inputs alone loses. All of them where the file holds bytes.
+    pub encoding_agree: usize,
     /// Inputs that the quantized network refuses, for a value outside its calibrated range.
     pub refused: usize,
     /// Largest difference of a logit, in real units.
     pub max_logit_error: f64,
-    /// Largest float logit, to compare with.
+    /// Largest difference that the encoding of inputs alone makes to a logit of the float network.
+    pub max_encoding_error: f64,
+    /// Largest float logit in magnitude, to compare with.
     pub max_logit: f64,
+    /// Least and largest float logit; 0 and 0 without inputs.
+    pub logit_range: [f64; 2],
 }
+
+/// What of a network is lost, and by what most of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// By rounding inputs to bytes.
+    Encoding,
+    /// By rounding weights and activations.
+    Quantization,
+    /// By values outside their calibrated ranges.
+    Ranges,
+}
+
+/// A network whose class is the same as the float network's on less than this part of the inputs, in
+/// percent, loses too much.
+pub const LEAST_AGREEMENT: f64 = 98.0;
+/// A network of one output loses too much where it is off by more than this part of the range of the
+/// float network's, in percent.
+pub const MOST_ERROR: f64 = 5.0;
 
 impl AccuracyReport {
     fn join(self, other: Self) -> Self {
@@ -39,10 +67,38 @@ impl AccuracyReport {
             quantized_top1: self.quantized_top1 + other.quantized_top1,
             quantized_top5: self.quantized_top5 + other.quantized_top5,
             agree: self.agree + other.agree,
+            encoding_agree: self.encoding_agree + other.encoding_agree,
             refused: self.refused + other.refused,
             max_logit_error: self.max_logit_error.max(other.max_logit_error),
+            max_encoding_error: self.max_encoding_error.max(other.max_encoding_error),
             max_logit: self.max_logit.max(other.max_logit),
+            logit_range: match (self.inputs, other.inputs) {
+                (0, _) => other.logit_range,
+                (_, 0) => self.logit_range,
+                _ => [
+                    self.logit_range[0].min(other.logit_range[0]),
+                    self.logit_range[1].max(other.logit_range[1]),
+                ],
+            },
         }
+    }
+
+    /// What loses too much, if anything does: for a choice of classes, less than [`LEAST_AGREEMENT`]
+    /// percent of them agree; for one output, it is off by more than [`MOST_ERROR`] percent.
+    pub fn loss(&self, classes: usize) -> Option<Loss> {
+        let (agree, encoding_agree) = (self.percent(self.agree), self.percent(self.encoding_agree));
+        let width = (self.logit_range[1] - self.logit_range[0]).max(f64::MIN_POSITIVE);
+        let off = |error: f64| 100.0 * error / width;
+        if 100.0 - self.percent(self.refused) < LEAST_AGREEMENT {
+            return Some(Loss::Ranges);
+        }
+        let (lost, by_encoding) = if classes > 1 {
+            (agree < LEAST_AGREEMENT, 100.0 - encoding_agree >= (100.0 - agree) / 2.0)
+        } else {
+            let (all, encoding) = (off(self.max_logit_error), off(self.max_encoding_error));
+            (all > MOST_ERROR, encoding >= all / 2.0)
+        };
+        lost.then_some(if by_encoding { Loss::Encoding } else { Loss::Quantization })
     }
 
     /// `count` as a percentage of the inputs.
@@ -51,17 +107,16 @@ impl AccuracyReport {
     }
 }
 
-/// Runs both networks on `inputs`; `labels` may be shorter, or empty. `progress` is called after
-/// each input, from several threads.
+/// Runs both networks on the samples, of which labels and numbers may be absent. `progress` is called
+/// after each input, from several threads.
 ///
 /// # Errors
 /// [`QuantizeError::Graph`] for a broken quantized graph, [`QuantizeError::OtherNetwork`] when the
 /// two differ in shape, [`QuantizeError::InputLength`].
-pub fn compare<T: AsRef<[u8]> + Sync>(
+pub fn compare(
     graph: &FloatGraph,
     quantized: &QuantizedGraph,
-    inputs: &[T],
-    labels: &[usize],
+    samples: &Samples,
     progress: &(dyn Fn() + Sync),
 ) -> Result<AccuracyReport, QuantizeError> {
     let executor = Executor::new(quantized)?;
@@ -73,51 +128,80 @@ pub fn compare<T: AsRef<[u8]> + Sync>(
     }
     let encoding =
         InputEncoding { scale: quantized.input.byte_scale, offset: quantized.input.byte_offset };
-    inputs
+    samples
+        .data
+        .inputs
         .par_iter()
         .enumerate()
         .map(|(index, input)| {
-            let input = input.as_ref();
-            let real: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
-            let expected = float.run(&real).ok_or_else(|| QuantizeError::InputLength {
+            let wrong = |actual: usize| QuantizeError::InputLength {
                 index,
                 expected: shape.iter().product(),
-                actual: input.len(),
+                actual,
                 shape,
-            })?;
-            let label = labels.get(index).copied();
-            let logits = expected.logits();
-            let rank = |label: Option<usize>| {
-                label.and_then(|label| {
-                    let value = logits.get(label)?;
-                    Some(logits.iter().filter(|x| *x > value).count())
-                })
             };
-            let mut report = AccuracyReport {
-                inputs: 1,
-                float_top1: usize::from(label.is_some_and(|label| argmax(logits) == label)),
-                float_top5: usize::from(rank(label).is_some_and(|rank| rank < 5)),
-                max_logit: logits.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most)),
-                ..AccuracyReport::default()
+            let logits = |real: &[f32]| {
+                let run = float.run(real).ok_or_else(|| wrong(real.len()))?;
+                Ok::<_, QuantizeError>(run.logits().to_vec())
             };
-            let Ok(run) = executor.run(input) else {
-                report.refused = 1;
-                return Ok(report);
+            let rounded: Vec<f32> =
+                input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
+            let rounded = logits(&rounded)?;
+            let exact = match samples.numbers.get(index) {
+                Some(numbers) => logits(&graph.input.unrounded(numbers))?,
+                None => rounded.clone(),
             };
-            let values = run.logits();
-            let above = |label: usize| {
-                values.get(label).map(|value| values.iter().filter(|x| *x > value).count())
-            };
-            report.quantized_top1 = usize::from(label == Some(run.class()));
-            report.quantized_top5 = usize::from(label.and_then(above).is_some_and(|rank| rank < 5));
-            report.agree = usize::from(argmax(logits) == run.class());
-            report.max_logit_error = logits.iter().zip(values).fold(0.0, |most, (x, q)| {
-                (f64::from(*x) - f64::from(*q) / output.scale).abs().max(most)
-            });
+            let label = samples.data.labels.get(index).copied();
+            let mut report = float_report(&exact, &rounded, label);
+            match executor.run(input) {
+                Ok(run) => report.add_run(&run, &exact, output.scale, label),
+                Err(_) => report.refused = 1,
+            }
             Ok(report)
         })
         .inspect(|_| progress())
         .try_reduce(AccuracyReport::default, |a, b| Ok(a.join(b)))
+}
+
+/// Of one input: the float network's logits on its numbers, and on its bytes.
+fn float_report(exact: &[f32], rounded: &[f32], label: Option<usize>) -> AccuracyReport {
+    let rank = label.and_then(|label| {
+        let value = exact.get(label)?;
+        Some(exact.iter().filter(|x| *x > value).count())
+    });
+    let ends = exact.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| {
+        (low.min(*x), high.max(*x))
+    });
+    AccuracyReport {
+        inputs: 1,
+        float_top1: usize::from(label == Some(argmax(exact))),
+        float_top5: usize::from(rank.is_some_and(|rank| rank < 5)),
+        encoding_agree: usize::from(argmax(exact) == argmax(rounded)),
+        max_encoding_error: largest_difference(exact, rounded.iter().map(|x| f64::from(*x))),
+        max_logit: exact.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most)),
+        logit_range: [f64::from(ends.0), f64::from(ends.1)],
+        ..AccuracyReport::default()
+    }
+}
+
+impl AccuracyReport {
+    /// Adds the quantized network's run on the same input.
+    fn add_run(&mut self, run: &Execution, exact: &[f32], scale: f64, label: Option<usize>) {
+        let values = run.logits();
+        let above = |label: usize| {
+            values.get(label).map(|value| values.iter().filter(|x| *x > value).count())
+        };
+        self.quantized_top1 = usize::from(label == Some(run.class()));
+        self.quantized_top5 = usize::from(label.and_then(above).is_some_and(|rank| rank < 5));
+        self.agree = usize::from(argmax(exact) == run.class());
+        self.max_logit_error =
+            largest_difference(exact, values.iter().map(|value| f64::from(*value) / scale));
+    }
+}
+
+fn largest_difference(exact: &[f32], others: impl Iterator<Item = f64>) -> f64 {
+    let differences = exact.iter().zip(others).map(|(x, other)| (f64::from(*x) - other).abs());
+    differences.fold(0.0, f64::max)
 }
 
 fn argmax(values: &[f32]) -> usize {

@@ -91,6 +91,9 @@ pub(crate) fn quantize_with_scales(
             map,
             byte_scale: encoding.scale,
             byte_offset: encoding.offset,
+            values: graph.input.values.clone(),
+            parts: graph.input.published_parts(),
+            order: graph.published_order(),
         },
         tensors,
         functions,
@@ -396,6 +399,8 @@ impl Lowering<'_> {
         let seen = (seen.0.clamp(domain.0, domain.1), seen.1.clamp(domain.0, domain.1));
         let known = self.tables.iter().position(|table| {
             let same = table.scales == scales || (scale_free && table.scales.0 == table.scales.1);
+            // The bounds of an indicator refuse ids beyond its own table of rows.
+            let same = same && (!function.is_indicator() || table.domain == domain);
             table.function == *function && table.limit == limit && same
         });
         if let Some(known) = known {

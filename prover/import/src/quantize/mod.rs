@@ -8,6 +8,7 @@
 
 mod accuracy;
 mod calibrate;
+mod encoding;
 mod lower;
 mod options;
 pub mod report;
@@ -21,15 +22,16 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use accuracy::{AccuracyReport, compare};
+pub use accuracy::{AccuracyReport, LEAST_AGREEMENT, Loss, MOST_ERROR, compare};
 pub use calibrate::{Calibration, Range, calibrate};
+pub use encoding::{EncodingOptions, InputChoice, choose_encoding};
 pub use lower::quantize;
 #[cfg(test)]
 pub(crate) use lower::quantize_with_scales;
 pub use options::{CalibrationMethod, QuantizeOptions};
 
 use crate::model::FloatGraph;
-use assay_graph::{ExecuteError, Executor, GraphError, QuantizedGraph};
+use assay_graph::{ExecuteError, Executor, GraphError, OutsideEncoding, QuantizedGraph};
 
 /// How a byte of the input stands for a real number: `byte * scale + offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +71,23 @@ impl InputEncoding {
     /// Nearest byte of a real value; values out of range take the nearest end.
     pub fn encode(&self, value: f64) -> u8 {
         ((value - self.offset) / self.scale).round().clamp(0.0, 255.0) as u8
+    }
+
+    /// Nearest byte of a real value. One that is more than half a step beyond the bytes takes the
+    /// nearest end with `clamp`, and is an error without, which says what can be said.
+    pub(crate) fn checked(&self, value: f64, clamp: bool) -> Result<u8, String> {
+        let steps = ((value - self.offset) / self.scale).round();
+        if clamp || (0.0..=255.0).contains(&steps) {
+            return Ok(self.encode(value));
+        }
+        let outside = OutsideEncoding {
+            channel: 0,
+            place: 0,
+            value,
+            low: self.decode(0),
+            high: self.decode(255),
+        };
+        Err(outside.to_string())
     }
 }
 

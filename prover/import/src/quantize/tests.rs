@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::model::Model;
+use crate::{data::Samples, model::Model};
 use assay_graph::Dataset;
 use assay_graph::Op;
 use assay_testing::shared::shared;
@@ -30,7 +30,9 @@ fn loss(
 ) -> (f64, AccuracyReport) {
     let (rest, calibration) = data.inputs.split_at(data.inputs.len() - calibrate);
     let graph = quantized(model, calibration, encoding);
-    let report = compare(&model.graph, &graph, &rest[..count], &data.labels, &|| {})
+    let data = Dataset { inputs: rest[..count].to_vec(), labels: data.labels[..count].to_vec() };
+    let samples = Samples { data, numbers: Vec::new() };
+    let report = compare(&model.graph, &graph, &samples, &|| {})
         .unwrap_or_else(|error| panic!("{error}"));
     println!("{}: {report:?}, {} table rows", graph.name, graph.table_rows());
     (report.percent(report.float_top1) - report.percent(report.quantized_top1), report)
@@ -163,7 +165,7 @@ fn bad_arguments_are_refused() {
 
 /// A small network of its own: convolution, ReLU6, head.
 fn two_layers() -> FloatGraph {
-    use crate::model::{FloatInput, FloatLayer, FloatOp, FloatTensor, Function};
+    use crate::model::{FloatInput, FloatInputPart, FloatLayer, FloatOp, FloatTensor, Function};
     use assay_graph::Window;
     let tensor = |name: &str, shape| FloatTensor { name: name.into(), shape };
     let conv = |name: &str, input, output, window, outputs: usize, depth: usize, function| {
@@ -187,9 +189,14 @@ fn two_layers() -> FloatGraph {
         name: "two".into(),
         input: FloatInput {
             tensor: 0,
-            name: "x".into(),
-            onnx_shape: vec![1, 2, 6, 6],
-            order: None,
+            parts: vec![FloatInputPart {
+                name: "x".into(),
+                onnx_shape: vec![1, 2, 6, 6],
+                order: None,
+                elem_type: 1,
+                first: 0,
+            }],
+            values: None,
         },
         tensors: vec![tensor("x", [2, 6, 6]), tensor("hidden", [4, 4, 4]), tensor("y", [3, 1, 1])],
         layers: vec![

@@ -49,6 +49,8 @@ fn layouts() -> Vec<Layout> {
         layers::repeated(),
         matrices::transposed(1),
         matrices::multiplied(),
+        matrices::copied(),
+        matrices::batch(0).0,
         gates::batch_scenes().0,
     ] {
         layouts.push(scene.layout);

@@ -26,8 +26,9 @@ pub(in crate::model) fn note(importer: &mut Importer<'_>, node: &Node<'_>) {
         | "Not" | "IsNaN" | "IsInf" => BOOL,
         "ArgMax" | "ArgMin" | "Shape" | "Size" => INT64,
         "QuantizeLinear" => node.input(2).map_or(2, |name| kind(importer, name)),
-        "DequantizeLinear" => FLOAT,
+        "DequantizeLinear" | "DynamicQuantizeLinear" => FLOAT,
         "Where" => of(1),
+        "QLinearConv" | "QLinearMatMul" => of(7),
         _ if !matches!(node.domain(), "" | "ai.onnx") => FLOAT,
         _ => of(0),
     };

@@ -8,6 +8,8 @@ pub(super) mod cut;
 pub(super) mod elementwise;
 pub(super) mod fold;
 pub(super) mod gather;
+pub(super) mod integers;
+pub(super) mod interpolate;
 pub(super) mod join;
 pub(super) mod kinds;
 pub(super) mod layout;
@@ -20,10 +22,12 @@ pub(super) mod pad;
 pub(super) mod parts;
 pub(super) mod pooling;
 pub(super) mod quantized;
+pub(super) mod recurrent;
 pub(super) mod reduce;
 pub(super) mod repeat;
 pub(super) mod resize;
 pub(super) mod softmax;
+pub(super) mod transposed;
 
 use std::rc::Rc;
 
@@ -62,7 +66,7 @@ pub(super) fn activation(
 
 /// What may follow operators that were left out: it changes neither the order nor the number of
 /// the logits, or it names the largest of them.
-pub(super) fn after_the_end(operator: &str) -> bool {
+fn after_the_end(operator: &str) -> bool {
     matches!(
         operator,
         "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"

@@ -1,7 +1,9 @@
-//! Nearest-neighbour upsampling by whole factors.
+//! Resizing: nearest-neighbour upsampling by whole factors repeats elements, the rest is a matrix.
 
 use super::{
-    FloatOp, ImportError, Importer, Node, Step, Value, integers, optional_constant, unpadded,
+    FloatOp, ImportError, Importer, Node, Step, Value, integers,
+    interpolate::{self, Rule, Scale},
+    optional_constant, unpadded,
 };
 use crate::model::importer::{channels_last_order, ordered};
 
@@ -11,17 +13,19 @@ pub(in crate::model) fn resize(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
-    let mode = node.text("mode").unwrap_or("nearest");
-    if mode != "nearest" {
-        return Err(
-            node.error(format!("mode `{mode}` is not supported; export with mode `nearest`"))
-        );
+    // Upsample and Resize-10 have one mode of coordinates.
+    let oldest = node.operator() == "Upsample" || node.inputs().len() == 2;
+    let rule = Rule::of(node, oldest)?;
+    if node.text("keep_aspect_ratio_policy").unwrap_or("stretch") != "stretch" {
+        return Err(node.error("keep_aspect_ratio_policy is not supported; export with `stretch`"));
     }
-    let sizes = sizes(importer, node, &value)?;
-    let [channels, height, width] = importer.shape(&value);
-    let channels_last = super::is_channels_last(&value, [channels, height, width]);
+    let (sizes, factors) = sizes(importer, node, &value)?;
+    let stored = importer.shape(&value);
     // A tensor of one channel is both.
-    let channels_last = channels_last && value.shape[1..] != [channels, height, width];
+    let channels_last =
+        super::is_channels_last(&value, stored) && value.shape.get(1..) != Some(&stored[..]);
+    let [channels, height, width] =
+        if channels_last { stored } else { importer.spatial(node, &value)? };
     let (lead, spatial): (&[usize], &[usize]) = match *value.shape.as_slice() {
         [_, _, _] if value.order.is_none() => (&[0, 1], &[2]),
         [_, _, _, _] if channels_last => (&[0, 3], &[1, 2]),
@@ -39,33 +43,33 @@ pub(in crate::model) fn resize(
             value.shape
         )));
     }
-    let mut factor = [1, 1];
+    let mut scales = [height, width].map(|size| Scale { from: size, to: size, factor: 1.0 });
     for (place, axis) in spatial.iter().enumerate() {
         let (from, to) = (value.shape[*axis], sizes[*axis]);
-        if from == 0 || to == 0 || !to.is_multiple_of(from) {
-            return Err(node.error(format!(
-                "axis {axis} from {from} to {to}; only whole factors are supported"
-            )));
-        }
-        factor[place + 2 - spatial.len()] = to / from;
-        check_coordinates(node, from, to)?;
+        scales[place + 2 - spatial.len()] = Scale { from, to, factor: factors[*axis] };
     }
-    if factor == [1, 1] {
+    if scales.iter().all(|scale| scale.from == scale.to && scale.factor == 1.0) {
         return importer.bind(node, value);
     }
-    let shape = [channels, height.saturating_mul(factor[0]), width.saturating_mul(factor[1])];
-    let op = FloatOp::Resize { input: value.tensor, factor, zeros: false };
-    let tensor = importer.push(node, shape, Step::Layer(op))?;
+    let repeated = scales.iter().all(|scale| repeats(node, oldest, *scale));
+    let tensor = if repeated {
+        let factor = scales.map(|scale| scale.to / scale.from);
+        let op = FloatOp::Resize { input: value.tensor, factor, zeros: false };
+        importer.push(node, [channels, scales[0].to, scales[1].to], Step::Layer(op))?
+    } else {
+        interpolate::resized(importer, node, &value, &rule, scales)?
+    };
+    let shape = importer.tensors[tensor].shape;
     let order = if channels_last { ordered(channels_last_order(shape)) } else { None };
     importer.bind(node, Value { tensor, shape: sizes, order, ..value })
 }
 
-/// Shape of the output.
+/// Shape of the output, and the factor of each axis.
 fn sizes(
     importer: &Importer<'_>,
     node: &Node<'_>,
     value: &Value,
-) -> Result<Vec<usize>, ImportError> {
+) -> Result<(Vec<usize>, Vec<f64>), ImportError> {
     let rank = value.shape.len();
     // Resize-10 and Upsample: (x, scales); Resize-11 on: (x, roi, scales, sizes).
     let old = node.operator() == "Upsample" || node.inputs().len() == 2;
@@ -80,6 +84,7 @@ fn sizes(
     let axes = node.ints("axes").map(<[i64]>::to_vec);
     let axes = axes.unwrap_or_else(|| (0..rank as i64).collect());
     let mut result = value.shape.clone();
+    let mut factors = vec![1.0; rank];
     let count = match (&scales, &explicit) {
         (Some(scales), _) => scales.len(),
         (None, Some(sizes)) => sizes.len(),
@@ -98,16 +103,21 @@ fn sizes(
         if !(1.0..=f64::from(1 << 24)).contains(&size) {
             return Err(node.error(format!("axis {axis} would have {size} elements")));
         }
+        factors[axis] = match &scales {
+            Some(scales) => scales[index],
+            None => size / result[axis] as f64,
+        };
         result[axis] = size as usize;
     }
-    Ok(result)
+    Ok((result, factors))
 }
 
-/// Whatever the coordinate mode: element `x` of the output must be element `x / factor` of the
-/// input.
-fn check_coordinates(node: &Node<'_>, from: usize, to: usize) -> Result<(), ImportError> {
-    // Upsample and Resize-10 have one mode.
-    let oldest = node.operator() == "Upsample" || node.inputs().len() == 2;
+/// Nearest neighbours of which each element is as often there as the others: element `x` of the
+/// output is element `x / factor` of the input, whatever the coordinate mode.
+fn repeats(node: &Node<'_>, oldest: bool, Scale { from, to, .. }: Scale) -> bool {
+    if node.text("mode").unwrap_or("nearest") != "nearest" || !to.is_multiple_of(from) {
+        return false;
+    }
     let default =
         if oldest { ("asymmetric", "floor") } else { ("half_pixel", "round_prefer_floor") };
     let mode = node.text("coordinate_transformation_mode").unwrap_or(default.0);
@@ -131,15 +141,8 @@ fn check_coordinates(node: &Node<'_>, from: usize, to: usize) -> Result<(), Impo
         _ => None,
     };
     let last = from as f64 - 1.0;
-    let repeats = (0..to).all(|x| {
+    (0..to).all(|x| {
         let place = source(x as f64).and_then(round).map(|place| place.clamp(0.0, last) as usize);
         place == Some(x * from / to)
-    });
-    if repeats {
-        return Ok(());
-    }
-    Err(node.error(format!(
-        "coordinate_transformation_mode `{mode}` with nearest_mode `{nearest}` does not repeat each \
-         element equally from {from} to {to}; export with `asymmetric` and `floor`"
-    )))
+    })
 }

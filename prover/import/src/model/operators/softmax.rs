@@ -13,7 +13,7 @@ pub(in crate::model) fn softmax(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let output = node.outputs().first().map_or("", String::as_str);
-    if importer.outlook.is_final(output) {
+    if importer.outlook.may_leave_out(output) {
         return dropped(importer, node);
     }
     let value = activation(importer, node, 0)?;

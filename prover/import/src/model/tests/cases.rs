@@ -2,18 +2,31 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::model::{FinalOperator, FloatExecutor, FloatGraph, ImportOptions, Model};
+use crate::model::{
+    FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model,
+};
 use assay_testing::shared::shared;
 
 /// Imports a case, and checks the largest difference from the expected outputs relative to them.
 fn check(case: &str, options: &ImportOptions, tolerance: f32) -> Option<FloatGraph> {
     let folder = shared(&format!("cases/{case}"))?;
-    let model = Model::import_with(&folder.join("model.onnx"), options)
-        .unwrap_or_else(|error| panic!("{case}: {error}"));
-    let expected = expected(&folder);
-    let inputs = inputs(&folder);
+    let (graph, off, largest) =
+        compare(&folder, options).unwrap_or_else(|error| panic!("{case}: {error}"));
+    println!("{case}: off by {off} of {largest}");
+    assert!(off <= tolerance * largest, "{case}: off by {off} of {largest}");
+    Some(graph)
+}
+
+/// The graph, the largest difference, and the largest number expected.
+fn compare(
+    folder: &Path,
+    options: &ImportOptions,
+) -> Result<(FloatGraph, f32, f32), ImportError> {
+    let model = Model::import_with(&folder.join("model.onnx"), options)?;
+    let expected = expected(folder);
+    let inputs = inputs(folder);
     let elements: usize = model.graph.input_shape().iter().product();
-    assert!(model.graph.input.order.is_none());
+    assert!(model.graph.input.parts[0].order.is_none());
     let (mut largest, mut off) = (0f32, 0f32);
     for (input, expected) in inputs.chunks(elements).zip(&expected) {
         let run = FloatExecutor::new(&model.graph).run(input).expect("the right length");
@@ -22,9 +35,31 @@ fn check(case: &str, options: &ImportOptions, tolerance: f32) -> Option<FloatGra
             off = off.max((found - expected).abs());
         }
     }
-    println!("{case}: off by {off} of {largest}");
-    assert!(off <= tolerance * largest, "{case}: off by {off} of {largest}");
-    Some(model.graph)
+    Ok((model.graph, off, largest))
+}
+
+/// All cases below `$ASSAY_CASES`, for whoever has made some.
+#[test]
+fn cases_of_ones_own() {
+    let Some(root) = std::env::var_os("ASSAY_CASES") else { return };
+    let mut folders: Vec<_> = std::fs::read_dir(root)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.join("expected.json").exists())
+        .collect();
+    folders.sort();
+    let mut wrong = 0;
+    for folder in folders {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match compare(&folder, &ImportOptions::default()) {
+            Ok((_, off, largest)) if off <= 1e-4 * largest => println!("{name}: {off} of {largest}"),
+            Ok((_, off, largest)) => println!("{name}: WRONG by {off} of {largest}"),
+            Err(error) => println!("{name}: REFUSED: {error}"),
+        }
+        wrong += usize::from(!compare(&folder, &ImportOptions::default())
+            .is_ok_and(|(_, off, largest)| off <= 1e-4 * largest));
+    }
+    assert_eq!(wrong, 0);
 }
 
 /// The operators that the import left out.
@@ -100,7 +135,7 @@ fn models_of_scikit_learn() {
 #[test]
 fn sizes_that_are_fixed_or_free() {
     if let Some(graph) = check("25-batch16", &ImportOptions::default(), 1e-5) {
-        assert_eq!(graph.input.onnx_shape, [1, 1, 8, 8]);
+        assert_eq!(graph.input.parts[0].onnx_shape, [1, 1, 8, 8]);
         assert!(graph.notes[0].contains("16 inputs at once"), "{:?}", graph.notes);
     }
     let shape = |shape: &[usize]| ImportOptions {
@@ -136,4 +171,23 @@ fn several_outputs() {
     assert_eq!(classes, [3, 1]);
     let error = choose("nothing").expect_err("no such output").to_string();
     assert!(error.contains("no output `nothing`") && error.contains(&names[1]), "{error}");
+}
+
+#[test]
+fn quantized_exports() {
+    let defaults = ImportOptions::default();
+    // The file rounds its activations to 255 steps of their range: it is off by that itself.
+    check("01-int8-dynamic", &defaults, 0.02);
+    check("03-int8-qoperator", &defaults, 1e-5);
+}
+
+#[test]
+fn recurrent_layers() {
+    check("04-lstm", &ImportOptions::default(), 1e-5);
+}
+
+#[test]
+fn decoders() {
+    check("06-convtranspose", &ImportOptions::default(), 1e-5);
+    check("07-resize-bilinear", &ImportOptions::default(), 1e-5);
 }

@@ -30,7 +30,7 @@ fn check(case: &str, encoding: InputEncoding, tolerance: f64) {
     let Some(file) = shared(&format!("cases/{case}/model.onnx")) else { return };
     let model = Model::import(&file).unwrap_or_else(|error| panic!("{case}: {error}"));
     let folder = file.parent().expect("a folder");
-    let order = model.graph.input.order.clone();
+    let order = model.graph.input.parts[0].order.clone();
     let encode = |values: &Vec<f32>| -> Vec<u8> {
         let mut bytes = vec![0; values.len()];
         for (index, value) in values.iter().enumerate() {

@@ -47,15 +47,9 @@ impl Hand {
     }
 
     fn finish(self) -> FloatGraph {
-        let [channels, height, width] = self.tensors[0].shape;
         FloatGraph {
             name: "hand".into(),
-            input: FloatInput {
-                tensor: 0,
-                name: "x".into(),
-                onnx_shape: vec![1, channels, height, width],
-                order: None,
-            },
+            input: FloatInput { tensor: 0, parts: Vec::new(), values: None },
             output: self.tensors.len() - 1,
             tensors: self.tensors,
             layers: self.layers,

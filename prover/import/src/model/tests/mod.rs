@@ -3,8 +3,10 @@
 
 mod bound;
 mod cases;
+mod decoders;
 mod fuzz;
 mod given;
+mod integers;
 mod layouts;
 mod logic;
 mod matrices;
@@ -14,6 +16,7 @@ mod operators;
 mod products;
 mod quantized;
 mod random;
+mod recurrent;
 mod refused;
 mod transformers;
 

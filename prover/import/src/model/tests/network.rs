@@ -111,6 +111,17 @@ impl Network {
         });
     }
 
+    /// A constant of small integers of an ONNX data type.
+    pub(super) fn bytes(&mut self, name: &str, kind: DataType, shape: &[i64], values: &[i32]) {
+        self.graph.initializer.push(TensorProto {
+            name: name.into(),
+            dims: shape.to_vec(),
+            data_type: kind as i32,
+            int32_data: values.to_vec(),
+            ..TensorProto::default()
+        });
+    }
+
     /// A dense layer with random weights.
     pub(super) fn dense(mut self, name: &str, inputs: i64, outputs: i64) -> Self {
         let (weights, bias) = (format!("{name}.w"), format!("{name}.b"));

@@ -1,0 +1,59 @@
+//! How an ONNX file is read, where that is not plain from it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use assay_prover::import::model::{ImportOptions, Model};
+use clap::Args;
+
+/// Options of every command that reads an ONNX file.
+#[derive(Args)]
+pub(super) struct NetworkArgs {
+    /// Shape of an input whose sizes the file leaves free, batch included; may be repeated
+    #[arg(long, value_name = "NAME=1,3,224,224", value_parser = parse_shape, help_heading = "Network")]
+    input_shape: Vec<(String, Vec<usize>)>,
+    /// Which of the file's outputs the network is for, where they differ
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    output_name: Option<String>,
+    /// Keep a final Softmax, which gives probabilities, also where only classes are shown. With `--outputs
+    /// logits` it is kept anyhow: the outputs are the file's
+    #[arg(long, help_heading = "Network", conflicts_with = "drop_final")]
+    keep_final: bool,
+    /// Leave a final Softmax out, also with `--outputs logits`: the outputs are the numbers before it
+    #[arg(long, help_heading = "Network")]
+    drop_final: bool,
+}
+
+fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let parts = text.rsplit_once('=').and_then(|(name, sizes)| {
+        let sizes = sizes.split(',').map(|size| size.trim().parse().ok());
+        Some((name.to_owned(), sizes.collect::<Option<Vec<usize>>>()?))
+    });
+    parts.ok_or_else(|| "expected NAME=SIZES, for instance `input=1,3,224,224`".to_owned())
+}
+
+impl NetworkArgs {
+    /// Imports the file; `numbers` says that a proof shall show the outputs' numbers.
+    pub(super) fn import(&self, path: &Path, numbers: bool) -> Result<Model> {
+        let options = ImportOptions {
+            outputs: self.output_name.clone(),
+            input_shapes: self.input_shape.clone(),
+            keep_final: !self.drop_final && (self.keep_final || numbers),
+        };
+        Ok(Model::import_with(path, &options)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_shape;
+
+    #[test]
+    fn shapes_have_a_name_and_sizes() {
+        assert_eq!(parse_shape("x=1, 3,8"), Ok(("x".to_owned(), vec![1, 3, 8])));
+        assert_eq!(parse_shape("a=b=1"), Ok(("a=b".to_owned(), vec![1])));
+        for bad in ["", "x", "x=", "x=1,a", "=", "1,2"] {
+            assert!(parse_shape(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The inputs that a network takes: one tensor of the graph for all of them.
+
+use assay_graph::{ChannelEncoding, InputOrder, InputPart, Shape, ValueEncoding, Window};
+use tract_onnx::pb::{ValueInfoProto, tensor_proto::DataType};
+
+use super::{
+    FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions, ends,
+    fusion::Step,
+    importer::{Importer, Value, channels_last_order, ordered},
+    shapes::element_count,
+};
+
+/// The network's inputs, in the graph and in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatInput {
+    /// Tensor of the graph that holds all of them; no layer writes it.
+    pub tensor: FloatTensorId,
+    /// At least one. Several lie one after the other, each a channel a number.
+    pub parts: Vec<FloatInputPart>,
+    /// How the file's numbers become the bytes that the graph takes, where each channel has a scale of
+    /// its own. The graph then takes bytes, more significant ones first, and decodes them in its first
+    /// layers.
+    pub values: Option<ValueEncoding>,
+}
+
+/// An input of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatInputPart {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape in the file, batch included; a free batch size is 1.
+    pub onnx_shape: Vec<usize>,
+    /// Element `i` of the file's input is element `order[i]` of this part; in their order without it,
+    /// as it is for files that take channels first.
+    pub order: Option<Vec<u32>>,
+    /// Its ONNX data type.
+    pub elem_type: i32,
+    /// Its first number among those of all parts.
+    pub first: usize,
+}
+
+/// How numbers become the bytes of a graph's input.
+pub(super) struct Encoded {
+    pub values: ValueEncoding,
+    /// Shape of the numbers, and the order of a single part's: a first import has found them.
+    pub shape: Shape,
+    pub order: Option<Vec<u32>>,
+}
+
+impl FloatInputPart {
+    /// Number of its numbers.
+    pub fn elements(&self) -> usize {
+        self.onnx_shape.iter().product()
+    }
+
+    /// The file takes integers there, such as ids.
+    pub fn is_integral(&self) -> bool {
+        matches!(
+            DataType::try_from(self.elem_type),
+            Ok(DataType::Bool
+                | DataType::Int8
+                | DataType::Int16
+                | DataType::Int32
+                | DataType::Int64
+                | DataType::Uint8
+                | DataType::Uint16
+                | DataType::Uint32
+                | DataType::Uint64)
+        )
+    }
+}
+
+impl FloatInput {
+    /// What the graph takes for the numbers that the file's network takes, both `[channels, height,
+    /// width]`: nothing is rounded, so that the network's results on the numbers themselves can be
+    /// compared.
+    pub fn unrounded(&self, numbers: &[f64]) -> Vec<f32> {
+        let Some(values) = &self.values else {
+            return numbers.iter().map(|number| *number as f32).collect();
+        };
+        let places = (numbers.len() / values.channels.len().max(1)).max(1);
+        let mut bytes = Vec::with_capacity(numbers.len() * values.bytes);
+        for (encoding, numbers) in values.channels.iter().zip(numbers.chunks(places)) {
+            // The least significant byte is a factor of 1, whatever its value.
+            bytes.resize(bytes.len() + (values.bytes - 1) * numbers.len(), 0.0);
+            bytes.extend(numbers.iter().map(|x| ((x - encoding.offset) / encoding.scale) as f32));
+        }
+        bytes
+    }
+
+    /// The parts as a quantized network publishes them: none for a single one.
+    pub fn published_parts(&self) -> Vec<InputPart> {
+        let part = |part: &FloatInputPart| InputPart {
+            name: part.name.clone(),
+            elements: part.elements(),
+        };
+        if self.parts.len() > 1 { self.parts.iter().map(part).collect() } else { Vec::new() }
+    }
+}
+
+impl FloatGraph {
+    /// How the file's numbers lie in the input, where inputs are given in the file's order: for
+    /// sequences, and wherever a file's shape does not tell.
+    pub fn published_order(&self) -> Option<InputOrder> {
+        let [FloatInputPart { order: Some(order), onnx_shape, .. }] = self.input.parts.as_slice()
+        else {
+            return None;
+        };
+        let shape = self.value_shape();
+        let last = InputOrder::ChannelsLast;
+        let is_last = last.places(shape) == *order;
+        let is_image = onnx_shape.len() == 4 && (shape[0] != shape[1] || shape[1] != shape[2]);
+        match (is_last, is_image) {
+            (true, true) => None,
+            (true, false) => Some(last),
+            (false, _) => Some(InputOrder::Listed(order.clone())),
+        }
+    }
+
+    /// Which channels of the file's numbers are integers.
+    pub fn integral_channels(&self) -> Vec<bool> {
+        match self.input.parts.as_slice() {
+            [part] => vec![part.is_integral(); self.value_shape()[0]],
+            parts => {
+                parts.iter().flat_map(|part| vec![part.is_integral(); part.elements()]).collect()
+            }
+        }
+    }
+}
+
+/// Adds the network's inputs; `encoded` says how their numbers become bytes, if not one for one.
+pub(super) fn add(
+    importer: &mut Importer<'_>,
+    options: &ImportOptions,
+    encoded: Option<Encoded>,
+) -> Result<FloatInput, ImportError> {
+    let graph = importer.source.graph()?;
+    let is_input = |input: &&ValueInfoProto| !importer.constants.contains_key(&input.name);
+    let inputs = graph.input.iter().filter(is_input).collect::<Vec<_>>();
+    let mut parts = Vec::with_capacity(inputs.len());
+    let mut first = 0;
+    for input in &inputs {
+        let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
+        let (onnx_shape, elem_type) =
+            ends::declared_shape(&input.name, input.r#type.as_ref(), options).map_err(problem)?;
+        let elements = element_count(&onnx_shape).map_err(problem)?;
+        let (name, order) = (input.name.clone(), None);
+        parts.push(FloatInputPart { name, onnx_shape, order, elem_type, first });
+        first = element_count(&[first.saturating_add(elements)]).map_err(problem)?;
+    }
+    match parts.as_mut_slice() {
+        [] => return Err(ImportError::Graph("it has no input".into())),
+        [part] => return add_one(importer, part.clone(), encoded),
+        _ => {}
+    }
+    let values = encoded.map(|encoded| encoded.values);
+    let names = parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ");
+    let problem = |problem: String| ImportError::Tensor { tensor: names.clone(), problem };
+    let (tensor, decoded) =
+        add_tensor(importer, &names, [first, 1, 1], values.as_ref()).map_err(problem)?;
+    for part in &mut parts {
+        let elements = part.elements();
+        set_batch(importer, &mut part.onnx_shape, 0);
+        if part.elements() != elements {
+            return Err(problem(format!(
+                "several inputs and a batch of {}; export with batch 1",
+                importer.batch
+            )));
+        }
+        let step = Step::Layer(FloatOp::Slice { input: decoded, start: part.first });
+        let slice = importer.push_step(&part.name, "Input", [elements, 1, 1], step).map_err(problem)?;
+        add_value(importer, part, slice);
+    }
+    Ok(FloatInput { tensor, parts, values })
+}
+
+/// Reads a batch as one input.
+fn set_batch(importer: &mut Importer<'_>, shape: &mut [usize], axis: usize) {
+    if shape.len() > 1 && shape[axis] != 1 {
+        importer.batch = shape[axis];
+        shape[axis] = 1;
+        importer.notes.push(format!(
+            "the file takes {} inputs at once; it is read as a network for one of them",
+            importer.batch
+        ));
+    }
+}
+
+fn add_one(
+    importer: &mut Importer<'_>,
+    mut part: FloatInputPart,
+    encoded: Option<Encoded>,
+) -> Result<FloatInput, ImportError> {
+    let name = part.name.clone();
+    let problem = |problem: String| ImportError::Tensor { tensor: name.clone(), problem };
+    let sequence = part.onnx_shape.len() == 3 && ends::is_sequence(importer, &name);
+    set_batch(importer, &mut part.onnx_shape, usize::from(sequence));
+    let rank = part.onnx_shape.len();
+    let last = importer.outlook.channel_axis(&name, rank) == rank.checked_sub(1);
+    let channels_last = rank > 2 && last && !sequence;
+    let internal = match *part.onnx_shape.as_slice() {
+        [features] => [features, 1, 1],
+        [_, features] => [features, 1, 1],
+        [steps, _, features] if sequence => [steps, 1, features],
+        [_, length, channels] if channels_last => [channels, 1, length],
+        [_, channels, length] => [channels, 1, length],
+        [_, height, width, channels] if channels_last => [channels, height, width],
+        [_, channels, height, width] => [channels, height, width],
+        _ => {
+            let shape = &part.onnx_shape;
+            return Err(problem(format!("an input of shape {shape:?} is not supported")));
+        }
+    };
+    let (values, internal, order) = match encoded {
+        Some(Encoded { values, shape, order }) => (Some(values), shape, order),
+        None => {
+            let order = channels_last.then(|| ordered(channels_last_order(internal))).flatten();
+            (None, internal, order.map(|order| order.to_vec()))
+        }
+    };
+    part.order = order;
+    let (tensor, decoded) =
+        add_tensor(importer, &name, internal, values.as_ref()).map_err(problem)?;
+    add_value(importer, &part, decoded);
+    Ok(FloatInput { tensor, parts: vec![part], values })
+}
+
+fn add_value(importer: &mut Importer<'_>, part: &FloatInputPart, tensor: FloatTensorId) {
+    importer.kinds.insert(part.name.clone(), part.elem_type);
+    let value = Value {
+        tensor,
+        shape: part.onnx_shape.clone(),
+        order: part.order.clone().map(std::rc::Rc::new),
+        pads: [0; 4],
+        dropped: None,
+    };
+    importer.values.insert(part.name.clone(), value);
+}
+
+/// The tensor that the graph takes, and the one with its numbers, of `shape`.
+fn add_tensor(
+    importer: &mut Importer<'_>,
+    name: &str,
+    shape: Shape,
+    values: Option<&ValueEncoding>,
+) -> Result<(FloatTensorId, FloatTensorId), String> {
+    let bytes = values.map_or(1, |values| values.bytes);
+    if values.is_some_and(|values| values.channels.len() != shape[0]) {
+        return Err(format!(
+            "an encoding of another number of channels than the input's {}",
+            shape[0]
+        ));
+    }
+    let stored = [shape[0].saturating_mul(bytes), shape[1], shape[2]];
+    let tensor = importer.new_tensor(name, stored)?;
+    importer.input = tensor;
+    match values {
+        Some(values) => Ok((tensor, decode(importer, name, tensor, values)?)),
+        None => Ok((tensor, tensor)),
+    }
+}
+
+/// The layer that makes numbers of the input's bytes.
+fn decode(
+    importer: &mut Importer<'_>,
+    name: &str,
+    input: FloatTensorId,
+    values: &ValueEncoding,
+) -> Result<FloatTensorId, String> {
+    let [_, height, width] = importer.tensors[input].shape;
+    let channels = &values.channels;
+    let plain = |encoding: &ChannelEncoding| encoding.scale == 1.0 && encoding.offset == 0.0;
+    if values.bytes == 1 && channels.iter().all(plain) {
+        return Ok(input);
+    }
+    let bias = channels.iter().map(|encoding| encoding.offset);
+    let step = if values.bytes == 1 {
+        let scale = channels.iter().map(|encoding| encoding.scale).collect();
+        Step::Affine { input, scale, bias: bias.collect() }
+    } else {
+        Step::Layer(FloatOp::Conv {
+            input,
+            window: Window::dense([1, 1]),
+            groups: channels.len(),
+            weights: channels
+                .iter()
+                .flat_map(|encoding| [256.0, 1.0].map(|byte| (byte * encoding.scale) as f32))
+                .collect(),
+            bias: bias.map(|offset| offset as f32).collect(),
+            function: Function::Identity,
+        })
+    };
+    importer.push_step(name, "Input", [channels.len(), height, width], step)
+}

@@ -1,0 +1,318 @@
+//! The choice of an input's encoding from sample inputs.
+
+use super::{InputEncoding, QuantizeError};
+use assay_graph::{ChannelEncoding, Shape, ValueEncoding};
+
+/// Inputs of up to this many numbers take two bytes a number where one would lose something.
+const MOST_WIDE: usize = 1 << 13;
+
+/// How the numbers of an input become bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputChoice {
+    /// One scale for all, a byte a number.
+    Bytes(InputEncoding),
+    /// Each channel, or feature, has its own.
+    Channels(ValueEncoding),
+}
+
+/// What is asked of an encoding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodingOptions {
+    /// Bits of a number, 8 to 16. By default 8 where they lose nothing or the input is large, else 16.
+    pub bits: Option<u32>,
+    /// Room on each side of the range seen, as a part of its width.
+    pub margin: f64,
+    /// Of each feature, the part of the numbers that is covered, in percent: the ends beyond it are cut.
+    pub percentile: f64,
+    /// The range of all features, instead of what is seen.
+    pub range: Option<[f64; 2]>,
+    /// Which channels take integers: one step of theirs is 1. Channels that are not named take reals.
+    pub integral: Vec<bool>,
+}
+
+impl Default for EncodingOptions {
+    fn default() -> Self {
+        Self { bits: None, margin: 0.5, percentile: 100.0, range: None, integral: Vec::new() }
+    }
+}
+
+impl EncodingOptions {
+    fn check(&self) -> Result<(), QuantizeError> {
+        let option = |option, value: String, allowed| {
+            Err(QuantizeError::Option { option, value, allowed })
+        };
+        if let Some(bits) = self.bits.filter(|bits| !(8..=16).contains(bits)) {
+            return option("value_bits", bits.to_string(), "8 to 16");
+        }
+        if !(0.0..=100.0).contains(&self.margin) {
+            return option("value_margin", self.margin.to_string(), "0 to 100");
+        }
+        if !(self.percentile > 50.0 && self.percentile <= 100.0) {
+            return option("value_percentile", self.percentile.to_string(), "above 50, to 100");
+        }
+        match self.range {
+            Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
+                option("value_range", format!("{low}:{high}"), "LOW:HIGH, the first below the second")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The encoding for inputs of `shape`, `[channels, height, width]`, such as `samples`: bytes with one
+/// scale where they lose nothing of the samples, else a scale for each channel.
+///
+/// # Errors
+/// [`QuantizeError::Option`], [`QuantizeError::NoInputs`], and [`QuantizeError::Encoding`] for numbers
+/// that are not finite, or integers too far apart.
+pub fn choose_encoding(
+    samples: &[Vec<f64>],
+    shape: Shape,
+    options: &EncodingOptions,
+) -> Result<InputChoice, QuantizeError> {
+    options.check()?;
+    if samples.is_empty() {
+        return Err(QuantizeError::NoInputs);
+    }
+    if let Some(value) = samples.iter().flatten().find(|value| !value.is_finite()) {
+        return Err(QuantizeError::Encoding(format!("a sample holds {value}")));
+    }
+    let integral = options.integral.contains(&true);
+    let asked = options.bits.is_some() || options.range.is_some() || integral;
+    if !asked && options.percentile == 100.0 {
+        let known = [InputEncoding::UNIT, InputEncoding::RAW, InputEncoding::SYMMETRIC];
+        if let Some(exact) = known.into_iter().find(|encoding| is_exact(encoding, samples)) {
+            return Ok(InputChoice::Bytes(exact));
+        }
+    }
+    let channels = (0..shape[0]).map(|channel| Channel::of(samples, shape, channel, options));
+    let channels = channels.collect::<Vec<_>>();
+    let wide = shape.iter().product::<usize>() <= MOST_WIDE;
+    let bits = match options.bits {
+        Some(bits) => bits,
+        None if channels.iter().all(|channel| channel.lattice(8).is_some()) => 8,
+        None => if wide { 16 } else { 8 },
+    };
+    let channels = channels.iter().enumerate().map(|(index, channel)| {
+        channel.encoding(bits, options).ok_or_else(|| {
+            QuantizeError::Encoding(format!(
+                "the integers of feature {index} reach from {} to {}, more than {bits} bits hold",
+                channel.low, channel.high
+            ))
+        })
+    });
+    let channels = channels.collect::<Result<_, _>>()?;
+    let bytes = if bits > 8 { 2 } else { 1 };
+    Ok(InputChoice::Channels(ValueEncoding { bytes, channels, clamp: false }))
+}
+
+/// Whether every number is that of a byte.
+fn is_exact(encoding: &InputEncoding, samples: &[Vec<f64>]) -> bool {
+    samples.iter().flatten().all(|value| {
+        let byte = encoding.checked(*value, false);
+        byte.is_ok_and(|byte| (encoding.decode(byte) - value).abs() < 1e-4 * encoding.scale)
+    })
+}
+
+/// What the samples of a channel show.
+struct Channel {
+    low: f64,
+    high: f64,
+    /// The step of which all numbers are multiples, from `low` on, if there is one.
+    step: Option<f64>,
+    integral: bool,
+}
+
+impl Channel {
+    fn of(samples: &[Vec<f64>], shape: Shape, channel: usize, options: &EncodingOptions) -> Self {
+        let plane = shape[1] * shape[2];
+        let part = |sample: &Vec<f64>| {
+            let end = sample.len().min((channel + 1) * plane);
+            sample[(channel * plane).min(end)..end].to_vec()
+        };
+        let mut values = samples.iter().flat_map(part).collect::<Vec<_>>();
+        values.sort_by(f64::total_cmp);
+        let cut = ((1.0 - options.percentile / 100.0) * values.len() as f64) as usize;
+        let kept = &values[cut.min(values.len() / 2)..values.len() - cut.min(values.len() / 2)];
+        let ends = (kept.first().copied().unwrap_or(0.0), kept.last().copied().unwrap_or(0.0));
+        let (low, high) = options.range.map_or(ends, |[low, high]| (low, high));
+        let integral = options.integral.get(channel).copied().unwrap_or(false);
+        let step = if integral { Some(1.0) } else { common_step(kept, low) };
+        Self { low, high, step, integral }
+    }
+
+    /// The step, where all numbers fit `bits` bits in steps of it.
+    fn lattice(&self, bits: u32) -> Option<f64> {
+        self.step.filter(|step| (self.high - self.low) / step <= most(bits))
+    }
+
+    /// `None` for integers that do not fit.
+    fn encoding(&self, bits: u32, options: &EncodingOptions) -> Option<ChannelEncoding> {
+        let (most, width) = (most(bits), self.high - self.low);
+        let margin = if options.range.is_some() { 0.0 } else { options.margin };
+        if self.integral {
+            // What counts or names things starts at 0.
+            let low = if self.low >= 0.0 { 0.0 } else { self.low - (margin * width).ceil() };
+            let needed = self.high - low;
+            let wanted = (needed + (margin * width).ceil()).min(most);
+            return (needed <= most).then(|| ChannelEncoding {
+                scale: 1.0,
+                offset: low,
+                most: wanted as u32,
+            });
+        }
+        if width <= 0.0 {
+            // A feature that never changed: as far again on both sides.
+            let scale = (2.0 * self.low.abs().max(1.0) / most).log2().ceil().exp2();
+            let below = (most / 2.0).floor();
+            return Some(ChannelEncoding {
+                scale,
+                offset: self.low - below * scale,
+                most: most as u32,
+            });
+        }
+        let Some(step) = self.lattice(bits) else {
+            let scale = width * (1.0 + 2.0 * margin) / most;
+            let below = (margin * width / scale).floor();
+            return Some(ChannelEncoding {
+                scale,
+                offset: self.low - below * scale,
+                most: most as u32,
+            });
+        };
+        // The numbers seen stay exact, and the room on both sides is what there is.
+        let spare = (most / (width * (1.0 + 2.0 * margin) / step)).log2().floor().max(0.0);
+        let scale = step / spare.exp2();
+        let below = ((most - width / scale) / 2.0).floor().min((margin * width / scale).ceil());
+        let above = below.min((most - width / scale).floor() - below);
+        Some(ChannelEncoding {
+            scale,
+            offset: self.low - below * scale,
+            most: (width / scale + below + above).round().min(most) as u32,
+        })
+    }
+}
+
+fn most(bits: u32) -> f64 {
+    f64::from(bits).exp2() - 1.0
+}
+
+/// The largest step of which sorted numbers are multiples, above `low`, if it is not too small.
+fn common_step(sorted: &[f64], low: f64) -> Option<f64> {
+    let largest = sorted.iter().fold(0f64, |most, value| most.max(value.abs()));
+    // Closer than that are rounding errors of float32.
+    let same = 1e-6 * largest;
+    let spread = sorted.last()? - sorted.first()?;
+    let mut step = 0f64;
+    for difference in sorted.windows(2).map(|pair| pair[1] - pair[0]) {
+        step = common_divisor(step, difference, same);
+        if step > 0.0 && spread / step > most(16) {
+            return None;
+        }
+    }
+    if step <= 0.0 {
+        return None;
+    }
+    // As exact as the range allows.
+    let step = spread / (spread / step).round();
+    let on_step = |value: &f64| {
+        let steps = (value - low) / step;
+        (steps - steps.round()).abs() * step <= same.max(1e-3 * step)
+    };
+    sorted.iter().all(on_step).then_some(step)
+}
+
+/// Euclid's algorithm on reals, where what is below `same` is 0.
+fn common_divisor(mut a: f64, mut b: f64, same: f64) -> f64 {
+    while b > same {
+        (a, b) = (b, (a - b * (a / b).round()).abs());
+    }
+    a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FEATURES: Shape = [2, 1, 1];
+
+    fn channels(samples: &[[f64; 2]], options: &EncodingOptions) -> ValueEncoding {
+        let samples = samples.iter().map(|sample| sample.to_vec()).collect::<Vec<_>>();
+        match choose_encoding(&samples, FEATURES, options).expect("an encoding") {
+            InputChoice::Channels(encoding) => encoding,
+            InputChoice::Bytes(encoding) => panic!("{encoding:?}"),
+        }
+    }
+
+    #[test]
+    fn bytes_stay_bytes() {
+        for encoding in [InputEncoding::UNIT, InputEncoding::RAW, InputEncoding::SYMMETRIC] {
+            let sample = |byte| vec![f64::from(encoding.decode(byte) as f32), encoding.decode(255)];
+            let samples = [0, 3, 77, 250].map(sample);
+            let chosen = choose_encoding(&samples, FEATURES, &EncodingOptions::default());
+            assert_eq!(chosen.expect("bytes"), InputChoice::Bytes(encoding));
+        }
+    }
+
+    #[test]
+    fn features_of_different_ranges_have_scales_of_their_own() {
+        // Quarters, and numbers with nothing in common.
+        let samples = [[18.0, 200_000.5], [89.5, 0.31], [45.25, 60_000.7]];
+        let encoding = channels(&samples, &EncodingOptions::default());
+        assert_eq!(encoding.bytes, 2);
+        for sample in &samples {
+            let bytes = encoding.encode(sample, false).expect("inside");
+            let again = encoding.decode(&bytes);
+            assert!((again[0] - sample[0]).abs() < 1e-9, "a lattice stays exact: {again:?}");
+            assert!((again[1] - sample[1]).abs() < 4.0, "{again:?}");
+        }
+        // Half of the range on each side.
+        let range = encoding.channels[1].range();
+        assert!((range[0] + 100_000.0).abs() < 10.0 && (range[1] - 300_000.0).abs() < 10.0);
+        assert!(encoding.encode(&[300.0, 0.0], false).is_err());
+    }
+
+    #[test]
+    fn integers_are_exact_from_zero_on() {
+        let options = EncodingOptions { integral: vec![true; 2], ..EncodingOptions::default() };
+        let encoding = channels(&[[3.0, 4.0], [7.0, 30_000.0]], &options);
+        assert_eq!((encoding.channels[0].scale, encoding.channels[0].offset), (1.0, 0.0));
+        assert_eq!(encoding.decode(&encoding.encode(&[5.0, 29_999.0], false).expect("inside")), [
+            5.0, 29_999.0
+        ]);
+        let far = [vec![0.0, 0.0], vec![70_000.0, 0.0]];
+        assert!(choose_encoding(&far, FEATURES, &options).is_err());
+    }
+
+    #[test]
+    fn a_feature_that_never_changed_has_room() {
+        let encoding = channels(&[[0.5, 7.0], [0.77, 7.0]], &EncodingOptions::default());
+        let [low, high] = encoding.channels[1].range();
+        assert!(low < 0.5 && high > 13.0, "{low} to {high}");
+        let exact = encoding.encode(&[0.5, 7.0], false).expect("inside");
+        assert!((encoding.decode(&exact)[1] - 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn options_are_obeyed_or_refused() {
+        let samples = [[-1.0, 0.3], [0.1, 0.77], [12.0, 0.5]];
+        let narrow = EncodingOptions { bits: Some(8), ..EncodingOptions::default() };
+        assert_eq!(channels(&samples, &narrow).bytes, 1);
+        let given = EncodingOptions { range: Some([-20.0, 20.0]), ..EncodingOptions::default() };
+        let range = channels(&samples, &given).channels[0].range();
+        assert!((range[0] + 20.0).abs() < 0.01 && (range[1] - 20.0).abs() < 0.01, "{range:?}");
+        let samples = samples.map(|sample| sample.to_vec());
+        let bad: [fn(&mut EncodingOptions); 5] = [
+            |options| options.bits = Some(17),
+            |options| options.margin = -0.1,
+            |options| options.margin = f64::NAN,
+            |options| options.percentile = 50.0,
+            |options| options.range = Some([1.0, 1.0]),
+        ];
+        for change in bad {
+            let mut options = EncodingOptions::default();
+            change(&mut options);
+            assert!(choose_encoding(&samples, FEATURES, &options).is_err(), "{options:?}");
+        }
+    }
+}

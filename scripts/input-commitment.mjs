@@ -1,0 +1,36 @@
+// Computes the commitment to an input from its numbers, the encoding of a model's features and a salt alone.
+//
+//   node scripts/input-commitment.mjs ENCODING.json NUMBERS.json SALT
+//
+// ENCODING.json is the field `input_values` of `assay model inspect --json`, NUMBERS.json an array of the numbers
+// that the network takes, SALT 64 hexadecimal digits. Prints the commitment. See docs/inputs.md.
+import { readFileSync } from "node:fs";
+
+import { chain, packed, word } from "./lib/poseidon.mjs";
+
+function fail(problem) {
+  console.error(`input-commitment: ${problem}`);
+  process.exit(1);
+}
+
+const [encodingFile, numbersFile, salt] = process.argv.slice(2);
+if (salt === undefined) fail("name the encoding, the numbers and the salt");
+const encoding = JSON.parse(readFileSync(encodingFile, "utf8"));
+const numbers = JSON.parse(readFileSync(numbersFile, "utf8")).flat(Infinity);
+const channels = encoding.channels.length;
+if (numbers.length % channels !== 0) fail(`${numbers.length} numbers for ${channels} features`);
+const places = numbers.length / channels;
+
+const bytes = [];
+encoding.channels.forEach(({ scale, offset, most }, channel) => {
+  const integers = numbers.slice(channel * places, (channel + 1) * places).map((number) => {
+    const steps = Math.round((number - offset) / scale);
+    if (!(steps >= 0 && steps <= most) && !encoding.clamp) fail(`feature ${channel}: ${number} is outside`);
+    return Math.min(Math.max(steps, 0), most);
+  });
+  // The more significant bytes of all places come first.
+  for (let byte = encoding.bytes - 1; byte >= 0; byte--) {
+    for (const integer of integers) bytes.push((integer >> (8 * byte)) & 255);
+  }
+});
+console.log(word(chain("assay.input.v1", bytes.length, [BigInt(salt), ...packed(Buffer.from(bytes))])));
