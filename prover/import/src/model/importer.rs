@@ -11,7 +11,7 @@ use super::{
     fusion::{RawLayer, Step, fuse},
     operators::arrange,
     outlook::Outlook,
-    protobuf::{Node, Source},
+    protobuf::{Node, Source, masked},
     shapes::element_count,
 };
 
@@ -328,6 +328,7 @@ impl<'a> Importer<'a> {
         node: &Node<'_>,
         value: Constant,
     ) -> Result<(), ImportError> {
+        let value = value.map(masked);
         if value.values.iter().any(|x| !x.is_finite()) {
             return Err(node.error("its constant result is not finite"));
         }

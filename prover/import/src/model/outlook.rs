@@ -31,6 +31,14 @@ impl<'a> Outlook<'a> {
         Self { readers, made, outputs, keep_final }
     }
 
+    /// A part of a node stands for the node.
+    fn whole<'n>(&self, name: &'n str) -> &'n str {
+        match name.rsplit_once('/') {
+            Some((node, _)) if !self.is_known(name) => node,
+            _ => name,
+        }
+    }
+
     pub(super) fn is_read(&self, name: &str) -> bool {
         self.readers.contains_key(name)
     }
@@ -86,7 +94,7 @@ impl<'a> Outlook<'a> {
 
     /// The value goes into a Softmax, after arithmetic at most.
     pub(super) fn leads_to_softmax(&self, name: &str) -> bool {
-        let mut name = name;
+        let mut name = self.whole(name);
         for _ in 0..MAX_STEPS {
             let Some(node) = self.readers.get(name).and_then(|nodes| nodes.first()) else {
                 return false;

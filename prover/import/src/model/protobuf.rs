@@ -89,8 +89,9 @@ impl Source {
         } else {
             tensor.raw_data.as_slice()
         };
-        let values =
+        let mut values =
             if raw.is_empty() { typed_values(tensor, kind)? } else { raw_values(raw, kind)? };
+        values.iter_mut().for_each(|value| *value = masked(*value));
         if values.len() != count {
             return Err(format!("{} values for shape {shape:?}", values.len()));
         }
@@ -138,6 +139,11 @@ impl Source {
         file.take(length).read_to_end(&mut bytes).map_err(missing)?;
         Ok(bytes)
     }
+}
+
+/// Masks say minus infinity for scores that do not count: the least number does the same.
+pub(super) fn masked(value: f64) -> f64 {
+    if value == f64::NEG_INFINITY { f64::from(f32::MIN) } else { value }
 }
 
 fn raw_values(raw: &[u8], kind: DataType) -> Result<Vec<f64>, String> {

@@ -143,6 +143,7 @@ impl Lowering<'_> {
         }
         Ok(match &layer.op {
             FloatOp::Conv { input, window, groups, weights, bias, function } => {
+                let shift = self.shift_that_fits(index, *input, weights, bias);
                 let unit = scale * f64::from(shift).exp2();
                 let ratio = unit / self.scales.tensors[*input];
                 if function.is_indicator() && ratio != ratio.round() {
@@ -233,6 +234,23 @@ impl Lowering<'_> {
             }
             FloatOp::Resize { input, factor, .. } => Op::Resize { input: *input, factor: *factor },
         })
+    }
+
+    /// The shift of a convolution: less than the others' where its weights would be too large, as where
+    /// large values cancel out.
+    fn shift_that_fits(
+        &self,
+        index: usize,
+        input: TensorId,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> u32 {
+        let largest = |values: &[f32]| values.iter().fold(0f32, |most, x| most.max(x.abs()));
+        let ratio = 1.0 / self.scales.tensors[input];
+        let weight = (f64::from(largest(weights)) * ratio).max(f64::from(largest(bias)));
+        let unit = weight * self.scales.layers[index];
+        let fits = |shift: &u32| unit * f64::from(*shift).exp2() < WEIGHT_OFFSET as f64 - 1.0;
+        (0..=self.choices.shift).rev().find(fits).unwrap_or(self.choices.shift)
     }
 
     /// A layer of which only the side of a threshold counts: exact in the accumulator, whatever is

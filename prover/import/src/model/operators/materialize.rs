@@ -87,7 +87,7 @@ fn one(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<FloatTensorId, Im
     if let Some(known) = importer.one {
         return Ok(known);
     }
-    let input = importer.input();
+    let input = importer.input;
     let [_, height, width] = importer.tensors[input].shape;
     let input = cut::pick_channels(importer, node, input, &[0])?;
     let op = FloatOp::Conv {

@@ -178,6 +178,7 @@ fn damaged_structure() {
     }
     seeds.extend((0..40).map(|seed| super::random::random_network(seed).source()));
     seeds.push(varied().source());
+    seeds.extend((0..40).map(|seed| super::random::random_sequence(seed).source()));
     let until = Instant::now() + seconds() / 2;
     let mut case = 0;
     while Instant::now() < until || case < 100 {
@@ -231,7 +232,7 @@ fn varied() -> Network {
 fn mutate(graph: &mut GraphProto, random: &mut Random) {
     const NUMBERS: [i64; 14] =
         [0, 1, -1, 2, 3, 7, 255, 65_536, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, i64::MAX, i64::MIN];
-    const OPERATORS: [&str; 24] = [
+    const OPERATORS: [&str; 40] = [
         "Conv",
         "Gemm",
         "MatMul",
@@ -256,6 +257,22 @@ fn mutate(graph: &mut GraphProto, random: &mut Random) {
         "MaxPool",
         "DequantizeLinear",
         "Gather",
+        "Einsum",
+        "Expand",
+        "GatherElements",
+        "GatherND",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "LogSoftmax",
+        "LpNormalization",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSumSquare",
+        "Tile",
     ];
     let number = NUMBERS[random.size(0, NUMBERS.len() - 1)];
     let mut names: Vec<String> = graph.initializer.iter().map(|t| t.name.clone()).collect();

@@ -308,3 +308,168 @@ fn values_are_repeated() {
     network.integers("repeats", &[1, 2, 1, 3]);
     check(network.node("Tile", "x", &["conv", "repeats"], &[]).then("Relu", "r", &[]).head(288));
 }
+
+/// Scores that a mask leaves out, added or chosen, as exporters write them.
+#[test]
+fn scores_are_masked() {
+    let (tokens, width) = (4i64, 6);
+    for (form, masked) in [("Add", -1e9f32), ("Add", f32::MIN), ("Add", f32::NEG_INFINITY), ("Where", -1e9)] {
+        let mut network = dense(Network::new(&[1, tokens, width]), "q", "input", width, width);
+        network = transpose(network, "qt", "q", &[0, 2, 1]);
+        let count = (tokens * tokens) as usize;
+        let allowed = |at: usize| at % tokens as usize <= at / tokens as usize;
+        let mask = (0..count).map(|at| if allowed(at) { 0.0 } else { masked }).collect();
+        network.constant("mask", &[1, tokens, tokens], mask);
+        network.truths("allowed", &[1, tokens, tokens], &(0..count).map(|at| allowed(at).into()).collect::<Vec<u8>>());
+        network.constant("low", &[], vec![masked]);
+        let network = network.node("MatMul", "scores", &["q", "qt"], &[]);
+        let network = match form {
+            "Add" => network.node("Add", "masked", &["scores", "mask"], &[]),
+            _ => network.node("Where", "masked", &["allowed", "scores", "low"], &[]),
+        };
+        let network = network
+            .node("Softmax", "part", &["masked"], &[int("axis", -1)])
+            .node("MatMul", "context", &["part", "q"], &[]);
+        check_to(network.head(tokens * width), 0.03);
+    }
+}
+
+/// Ids of the input choose rows of tables: the classes of integers are those of the reference.
+fn check_ids(network: Network, ids: usize) {
+    use crate::model::{FloatExecutor, nodes, reference::Reference};
+    use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
+    let source = network.source();
+    let graph = nodes::import(&source, "test").unwrap_or_else(|error| panic!("{error}"));
+    let reference = Reference::new(&source, &graph.input).unwrap_or_else(|e| panic!("{e}"));
+    let elements: usize = graph.input_shape().iter().product();
+    let input = |seed: usize| -> Vec<u8> {
+        (0..elements).map(|at| ((at * 7 + seed * 5 + seed * at) % ids) as u8).collect()
+    };
+    let samples: Vec<Vec<u8>> = (0..40).map(input).collect();
+    let options = QuantizeOptions::default();
+    let quantized = calibrate_and_quantize(&graph, &InputEncoding::RAW, &samples, &options)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let executor = assay_graph::Executor::new(&quantized).unwrap_or_else(|e| panic!("{e}"));
+    let scale = quantized.tensors[quantized.output].scale;
+    let (mut largest, mut error) = (0f64, 0f64);
+    for sample in (40..48).map(input) {
+        let real: Vec<f32> = sample.iter().map(|id| f32::from(*id)).collect();
+        let expected = reference.run(&real).unwrap_or_else(|error| panic!("{error}"));
+        let run = FloatExecutor::new(&graph).run(&real).expect("the right length");
+        let integers = executor.run(&sample).unwrap_or_else(|error| panic!("{error}"));
+        for ((float, expected), integer) in
+            run.logits().iter().zip(&expected).zip(integers.logits())
+        {
+            assert!((float - expected).abs() <= 2e-4 * (1.0 + expected.abs()));
+            largest = largest.max(f64::from(expected.abs()));
+            error = error.max((f64::from(*integer) / scale - f64::from(*expected)).abs());
+        }
+    }
+    assert!(error <= 0.02 * largest, "integers are off by {error}, outputs reach {largest}");
+}
+
+#[test]
+fn ids_choose_rows_of_tables() {
+    let cast = [int("to", 7)];
+    let mut pair = Network::new(&[1, 2]).then("Cast", "ids", &cast);
+    pair.random("users", &[9, 4], 1.0);
+    pair.random("items", &[11, 3], 1.0);
+    let mut pair = pair.node("Split", "user", &["ids"], &[int("axis", 1)]);
+    if let Some(node) = pair.graph.node.last_mut() {
+        node.output.push("item".into());
+    }
+    let pair = pair
+        .node("Gather", "u", &["users", "user"], &[])
+        .node("Gather", "i", &["items", "item"], &[])
+        .node("Concat", "both", &["u", "i"], &[int("axis", 2)]);
+    check_ids(pair.head(7), 9);
+    let (tokens, width) = (5, 6);
+    let mut words = Network::new(&[1, tokens]).then("Cast", "ids", &cast);
+    words.random("words", &[20, width], 1.0);
+    words.random("positions", &[1, tokens, width], 0.5);
+    let words = words
+        .node("Gather", "w", &["words", "ids"], &[])
+        .node("Add", "x", &["w", "positions"], &[]);
+    let words = attention(norm(words, "n", width), "a", tokens, width, 2).opset(17);
+    let words = words.node("Add", "sum", &["n", "a"], &[]);
+    let words = norm(words, "n2", width).then("ReduceMean", "mean", &[ints("axes", &[1])]);
+    check_ids(words.head(width), 20);
+}
+
+/// Both networks compute the same.
+fn same(left: Network, right: Network) {
+    use crate::model::{FloatExecutor, nodes};
+    let run = |network: Network| {
+        let graph = nodes::import(&network.source(), "test").unwrap_or_else(|e| panic!("{e}"));
+        let elements: usize = graph.input_shape().iter().product();
+        let input: Vec<f32> = (0..elements).map(|at| (at * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        FloatExecutor::new(&graph).run(&input).expect("the right length").logits().to_vec()
+    };
+    let (left, right) = (run(left), run(right));
+    assert_eq!(left.len(), right.len());
+    assert!(left.iter().zip(&right).all(|(a, b)| (a - b).abs() < 1e-4), "{left:?} {right:?}");
+    assert!(left.iter().any(|x| x.abs() > 1e-2));
+}
+
+/// Operators that few programs run, against the same made of others.
+#[test]
+fn normalizations_by_their_definitions() {
+    let start = || {
+        let mut network = Network::new(&[1, 4, 3, 2]).conv("conv", &[4, 4, 1, 1], &[]);
+        network.constant("epsilon", &[], vec![1e-5]);
+        network.random("each", &[4], 1.0);
+        network.random("other", &[4], 1.0);
+        network.random("each4", &[4, 1, 1], 1.0);
+        network.random("other4", &[4, 1, 1], 1.0);
+        for (from, to) in [("each", "each4"), ("other", "other4")] {
+            let data = network.graph.initializer.iter().find(|t| t.name == from).cloned();
+            let into = network.graph.initializer.iter_mut().find(|t| t.name == to);
+            if let (Some(data), Some(into)) = (data, into) {
+                into.raw_data = data.raw_data;
+            }
+        }
+        network
+    };
+    let group = start().node(
+        "GroupNormalization",
+        "g",
+        &["conv", "each", "other"],
+        &[int("num_groups", 2)],
+    );
+    let by_hand = reshape(start(), "grouped", "conv", &[1, 2, 12]).opset(17).node(
+        "LayerNormalization",
+        "normal",
+        &["grouped", "one"],
+        &[int("axis", 2)],
+    );
+    let mut by_hand = reshape(by_hand, "image", "normal", &[1, 4, 3, 2]);
+    by_hand.constant("one", &[12], vec![1.0; 12]);
+    let by_hand = by_hand
+        .node("Mul", "m", &["image", "each4"], &[])
+        .node("Add", "g", &["m", "other4"], &[]);
+    same(group.opset(21).head(24), by_hand.head(24));
+    let squares = |axis: i64| {
+        start()
+            .node("Mul", "square", &["conv", "conv"], &[])
+            .node("ReduceSum", "sum", &["square"], &[ints("axes", &[axis])])
+            .opset(11)
+    };
+    let unit = start().then("LpNormalization", "n", &[int("axis", 1)]);
+    let by_hand = squares(1)
+        .node("Sqrt", "root", &["sum"], &[])
+        .node("Div", "n", &["conv", "root"], &[]);
+    same(unit.head(24), by_hand.head(24));
+    let mut root = start();
+    root.constant("s", &[2], vec![0.7, 1.3]);
+    let root = root.node("RMSNormalization", "n", &["conv", "s"], &[]).opset(23);
+    let mut by_hand = squares(3);
+    by_hand.constant("half", &[], vec![0.5]);
+    by_hand.constant("s", &[2], vec![0.7, 1.3]);
+    let by_hand = by_hand
+        .node("Mul", "mean", &["sum", "half"], &[])
+        .node("Add", "more", &["mean", "epsilon"], &[])
+        .node("Sqrt", "root", &["more"], &[])
+        .node("Div", "normal", &["conv", "root"], &[])
+        .node("Mul", "n", &["normal", "s"], &[]);
+    same(root.head(24), by_hand.head(24));
+}
