@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use super::{
-    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
+    FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
     ImportOptions, Shape,
     constant::Constant,
     ends,
@@ -39,7 +39,7 @@ pub(super) struct Dropped {
     /// Node of the last one, for messages.
     pub node: String,
     /// In the file's order.
-    pub operators: Vec<FinalOperator>,
+    pub operators: Vec<super::FinalOperator>,
 }
 
 pub(super) struct Importer<'a> {
@@ -92,12 +92,12 @@ impl<'a> Importer<'a> {
 
     /// The finished network, once all nodes are in.
     pub(super) fn finish(
-        self,
+        mut self,
         mut input: FloatInput,
         name: &str,
         options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
-        let (output, dropped) = ends::output(&self, options)?;
+        let (output, dropped) = ends::output(&mut self, options)?;
         let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
         input.tensor = renumbered(input.tensor);
         let output = renumbered(output);
