@@ -4,7 +4,7 @@
 //! difference to a threshold would be rounded away. The bytes of a feature's integer are compared
 //! instead, each exactly: first the more significant one, then the other where that is equal.
 
-use super::{Binary, FloatGraph, FloatLayer, FloatOp, FloatTensor, Function};
+use super::{Binary, FloatGraph, FloatLayer, FloatOp, FloatTensor, Function, Unary};
 use assay_graph::{ValueEncoding, Window};
 
 /// Parts of an integer's step within which a threshold is taken to lie on the integer: float32 is no
@@ -19,8 +19,8 @@ struct StepFunction {
 
 /// One feature against one threshold.
 struct Comparison {
-    /// Channel of its most significant byte.
-    channel: usize,
+    /// Channel of its most significant byte; none where there is no feature, and 0 is compared.
+    channel: Option<usize>,
     /// The integers up to here are not above the threshold; those below this one are below it.
     last: i64,
     /// `last` itself is at the threshold, rather than below it.
@@ -58,7 +58,9 @@ impl FloatGraph {
         let mut bias = Vec::with_capacity(rows.len() * count);
         for (index, row) in rows.iter().enumerate() {
             for byte in 0..count {
-                weights[(index * count + byte) * inputs + row.channel + byte] = 1.0;
+                if let Some(channel) = row.channel {
+                    weights[(index * count + byte) * inputs + channel + byte] = 1.0;
+                }
                 let part = match (count, byte) {
                     (1, _) => row.last,
                     (_, 0) => row.last.div_euclid(256),
@@ -80,7 +82,7 @@ impl FloatGraph {
                 groups: 1,
                 weights,
                 bias,
-                function: Function::sign(),
+                function: of_integers(&Function::sign()),
             },
         });
         // Of two bytes the first decides: 4 and 2; a threshold between two integers is 1 above the lower.
@@ -130,7 +132,10 @@ fn comparison(
     threshold: f64,
     values: &ValueEncoding,
 ) -> Option<Comparison> {
-    let used = row.iter().position(|weight| *weight != 0.0)?;
+    let Some(used) = row.iter().position(|weight| *weight != 0.0) else {
+        let last = if threshold < 0.0 { -1 } else { 0 };
+        return Some(Comparison { channel: None, last, at: threshold == 0.0, falls: false });
+    };
     let channel = (first + used) / values.bytes * values.bytes;
     let bytes = row.get(channel.checked_sub(first)?..)?.get(..values.bytes)?;
     let others = row.iter().filter(|weight| **weight != 0.0).count();
@@ -152,7 +157,7 @@ fn comparison(
     let last = if is_at { nearest } else { at.floor() };
     // Beyond all integers that there are, it does not matter how far.
     let last = last.clamp(-1.0, 65_536.0) as i64;
-    Some(Comparison { channel, last, at: is_at, falls: slope < 0.0 })
+    Some(Comparison { channel: Some(channel), last, at: is_at, falls: slope < 0.0 })
 }
 
 impl StepFunction {
@@ -170,8 +175,13 @@ impl StepFunction {
     fn of_signs(&self) -> Function {
         let [below, at, above] = self.values.map(Function::Constant);
         let less = |bound| Function::binary(Binary::Less, Function::Identity, Function::Constant(bound));
-        Function::select(less(-0.5), below, Function::select(less(0.5), at, above))
+        of_integers(&Function::select(less(-0.5), below, Function::select(less(0.5), at, above)))
     }
+}
+
+/// The function, of what is known to be whole.
+fn of_integers(function: &Function) -> Function {
+    function.after(Function::unary(Unary::Whole, Function::Identity))
 }
 
 /// The number that an expression compares its variable with, first.
