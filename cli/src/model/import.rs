@@ -217,7 +217,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &bytes, &samples.data.inputs, &options)?;
     steps.step("comparing with the float network");
-    let calibration = compare(graph, &quantized, &samples, &|| {})?;
+    let calibration = compare(model.original(), &quantized, &samples, &|| {})?;
     steps.step("planning the circuit");
     let request = PlanRequest {
         statement: StatementKind::Prediction {

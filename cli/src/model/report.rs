@@ -135,7 +135,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
     let done = || bar.step("inputs: comparing classes");
     let accuracy =
-        compare(graph, quantized, &samples, &done).with_context(other)?;
+        compare(model.original(), quantized, &samples, &done).with_context(other)?;
     drop(bar);
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
     let done = || bar.step("inputs: comparing layers");

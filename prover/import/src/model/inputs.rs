@@ -71,32 +71,6 @@ impl FloatInputPart {
 }
 
 impl FloatInput {
-    /// What the graph takes for the numbers that the file's network takes, both `[channels, height,
-    /// width]`: but for the least significant byte, which keeps its fraction, all is as the bytes are, so that the
-    /// network's results on the numbers themselves can be compared.
-    pub fn unrounded(&self, numbers: &[f64]) -> Vec<f32> {
-        let Some(values) = &self.values else {
-            return numbers.iter().map(|number| *number as f32).collect();
-        };
-        let places = (numbers.len() / values.channels.len().max(1)).max(1);
-        let mut bytes = Vec::with_capacity(numbers.len() * values.bytes);
-        for (encoding, numbers) in values.channels.iter().zip(numbers.chunks(places)) {
-            let steps = |number: &f64| {
-                let steps = (number - encoding.offset) / encoding.scale;
-                // A number that an integer stands for is that integer, but for float32's own error.
-                let whole = steps.round();
-                if (steps - whole).abs() < 1e-3 { whole } else { steps }
-            };
-            if values.bytes == 2 {
-                bytes.extend(numbers.iter().map(|x| (steps(x) / 256.0).floor() as f32));
-                bytes.extend(numbers.iter().map(|x| steps(x).rem_euclid(256.0) as f32));
-            } else {
-                bytes.extend(numbers.iter().map(|x| steps(x) as f32));
-            }
-        }
-        bytes
-    }
-
     /// The parts as a quantized network publishes them: none for a single one.
     pub fn published_parts(&self) -> Vec<InputPart> {
         let part = |part: &FloatInputPart| InputPart {
