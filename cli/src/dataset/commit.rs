@@ -183,6 +183,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         clamp: args.values.clamp,
         parts: &parts,
         order: order.as_ref(),
+        input: None,
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,

@@ -98,7 +98,8 @@ impl EncodingArgs {
         let clamp = self.clamp;
         let order = model.graph.published_order();
         let order = order.as_ref();
-        let source = Source { limit, clamp, parts, order, ..Source::of(path, shape, values) };
+        let input = model.graph.input.parts.first().map(|part| part.name.as_str());
+        let source = Source { limit, clamp, parts, order, input, ..Source::of(path, shape, values) };
         let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }
@@ -125,7 +126,9 @@ impl EncodingArgs {
         let shape = model.graph.value_shape();
         let parts = &model.graph.input.published_parts();
         let order = model.graph.published_order();
-        let source = Source { parts, order: order.as_ref(), ..Source::of(path, shape, Values::Unencoded) };
+        let input = model.graph.input.parts.first().map(|part| part.name.as_str());
+        let order = order.as_ref();
+        let source = Source { parts, order, input, ..Source::of(path, shape, Values::Unencoded) };
         let numbers = data::samples(&source)?.numbers;
         if numbers.is_empty() {
             return Ok(InputChoice::Bytes(InputEncoding::UNIT));

@@ -12,6 +12,10 @@ pub(super) struct NetworkArgs {
     /// Shape of an input whose sizes the file leaves free, batch included; may be repeated
     #[arg(long, value_name = "NAME=1,3,224,224", value_parser = parse_shape, help_heading = "Network")]
     input_shape: Vec<(String, Vec<usize>)>,
+    /// An input that is one number everywhere, and no input of the network then: `attention_mask=1` for texts
+    /// of one length; may be repeated
+    #[arg(long, value_name = "NAME=NUMBER", value_parser = parse_fixed, help_heading = "Network")]
+    fixed_input: Vec<(String, f64)>,
     /// Which of the file's outputs the network is for, where they differ
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     output_name: Option<String>,
@@ -32,12 +36,20 @@ fn parse_shape(text: &str) -> Result<(String, Vec<usize>), String> {
     parts.ok_or_else(|| "expected NAME=SIZES, for instance `input=1,3,224,224`".to_owned())
 }
 
+fn parse_fixed(text: &str) -> Result<(String, f64), String> {
+    let parts = text.rsplit_once('=').and_then(|(name, number)| {
+        Some((name.to_owned(), number.trim().parse::<f64>().ok().filter(|x| x.is_finite())?))
+    });
+    parts.ok_or_else(|| "expected NAME=NUMBER, for instance `attention_mask=1`".to_owned())
+}
+
 impl NetworkArgs {
     /// Imports the file; `numbers` says that a proof shall show the outputs' numbers.
     pub(super) fn import(&self, path: &Path, numbers: bool) -> Result<Model> {
         let options = ImportOptions {
             outputs: self.output_name.clone(),
             input_shapes: self.input_shape.clone(),
+            fixed_inputs: self.fixed_input.clone(),
             keep_final: !self.drop_final && (self.keep_final || numbers),
         };
         Ok(Model::import_with(path, &options)?)
@@ -46,7 +58,15 @@ impl NetworkArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_shape;
+    use super::{parse_fixed, parse_shape};
+
+    #[test]
+    fn fixed_inputs_have_a_name_and_a_number() {
+        assert_eq!(parse_fixed("mask=1"), Ok(("mask".to_owned(), 1.0)));
+        for bad in ["", "mask", "mask=", "mask=x", "mask=inf"] {
+            assert!(parse_fixed(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn shapes_have_a_name_and_sizes() {

@@ -133,6 +133,8 @@ pub struct Source<'a> {
     /// The network's inputs where it has several: an archive may have an array of each one's name,
     /// instead of one array with the numbers of all.
     pub parts: &'a [InputPart],
+    /// Name of the network's input: an archive's array of that name holds the inputs, if there is one.
+    pub input: Option<&'a str>,
     /// Name of the array of inputs in an archive; by default it is found as [`open`] says.
     pub inputs: Option<&'a str>,
     /// Where labels are, if anywhere.
@@ -305,15 +307,16 @@ impl<'a> Source<'a> {
     /// All inputs of a file for a quantized network, as [`Source::of`].
     pub fn for_network(path: &'a Path, graph: &'a QuantizedGraph) -> Self {
         let source = Self::of(path, graph.value_shape(), Values::of(&graph.input));
-        Self { parts: &graph.input.parts, order: graph.input.order.as_ref(), ..source }
+        let input = graph.tensors.get(graph.input.tensor).map(|tensor| tensor.name.as_str());
+        Self { parts: &graph.input.parts, order: graph.input.order.as_ref(), input, ..source }
     }
 
     /// All inputs of a file, labels found by the usual names, nothing clamped.
     pub fn of(path: &'a Path, shape: Shape, values: Values<'a>) -> Self {
         let labels = Labels::Find;
         let limit = usize::MAX;
-        let (clamp, order, parts, inputs, skip) = (false, None, &[][..], None, 0);
-        Self { path, shape, values, clamp, order, parts, inputs, labels, skip, limit }
+        let (clamp, order, parts, input, inputs, skip) = (false, None, &[][..], None, None, 0);
+        Self { path, shape, values, clamp, order, parts, input, inputs, labels, skip, limit }
     }
 }
 

@@ -250,7 +250,13 @@ impl Wanted<'_> {
                 };
                 let is_label = |array: &str| labels == Some(array) || LABEL_NAMES.contains(&array);
                 let others = || present.iter().filter(|array| !is_label(array));
-                match (usual(&INPUT_NAMES), others().next(), others().nth(1)) {
+                let own = match self {
+                    Self::Inputs(Source { input: Some(name), .. }) => {
+                        present.iter().find(|array| array == name).cloned()
+                    }
+                    _ => None,
+                };
+                match (own.or_else(|| usual(&INPUT_NAMES)), others().next(), others().nth(1)) {
                     (Some(array), ..) => Ok(Some(array)),
                     (None, Some(only), None) => Ok(Some(only.clone())),
                     (None, None, _) => Ok(None),

@@ -188,6 +188,7 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
         clamp: false,
         order: None,
         parts: &[],
+        input: None,
         values: Values::Bytes,
         inputs: None,
         labels: Labels::Find,
@@ -215,6 +216,8 @@ fn arrays_are_chosen_by_name() {
     let usual = source(&path, [2, 1, 1]);
     let read = |source: Source<'_>| read(&source);
     assert_eq!(read(usual).expect("the usual name").inputs, [[1, 2], [3, 4]]);
+    let own = Source { input: Some("test"), ..usual };
+    assert_eq!(read(own).expect("the network's name").inputs[0], [5, 6]);
     let named = Source { inputs: Some("test"), labels: Labels::Named("classes"), ..usual };
     let data = read(named).expect("by name");
     assert_eq!((data.inputs, data.labels), (vec![vec![5, 6], vec![7, 255]], vec![1, 300]));

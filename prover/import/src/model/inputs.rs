@@ -4,7 +4,9 @@ use assay_graph::{ChannelEncoding, InputOrder, InputPart, Shape, ValueEncoding, 
 use tract_onnx::pb::{ValueInfoProto, tensor_proto::DataType};
 
 use super::{
-    FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions, ends,
+    FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions,
+    constant::Constant,
+    ends,
     fusion::Step,
     importer::{Importer, Value, channels_last_order, ordered},
     shapes::element_count,
@@ -118,6 +120,7 @@ pub(super) fn add(
     encoded: Option<Encoded>,
 ) -> Result<FloatInput, ImportError> {
     let graph = importer.source.graph()?;
+    fix(importer, options)?;
     let is_input = |input: &&ValueInfoProto| !importer.constants.contains_key(&input.name);
     let inputs = graph.input.iter().filter(is_input).collect::<Vec<_>>();
     let mut parts = Vec::with_capacity(inputs.len());
@@ -155,6 +158,25 @@ pub(super) fn add(
         add_value(importer, part, slice);
     }
     Ok(FloatInput { tensor, parts, values })
+}
+
+/// Makes constants of the inputs that are one number everywhere.
+fn fix(importer: &mut Importer<'_>, options: &ImportOptions) -> Result<(), ImportError> {
+    let graph = importer.source.graph()?;
+    for (name, value) in &options.fixed_inputs {
+        let problem = |problem: String| ImportError::Tensor { tensor: name.clone(), problem };
+        let input = graph.input.iter().find(|input| input.name == *name);
+        let input = input.ok_or_else(|| problem("there is no input of this name".into()))?;
+        let (shape, elem_type) =
+            ends::declared_shape(name, input.r#type.as_ref(), options).map_err(problem)?;
+        let count = element_count(&shape).map_err(problem)?;
+        importer.reserve(count).map_err(problem)?;
+        importer.kinds.insert(name.clone(), elem_type);
+        importer.notes.push(format!("the input `{name}` is {value} everywhere"));
+        let values = vec![*value; count];
+        importer.constants.insert(name.clone(), std::rc::Rc::new(Constant { shape, values }));
+    }
+    Ok(())
 }
 
 /// Reads a batch as one input.

@@ -114,7 +114,7 @@ pub struct FloatGraph {
 }
 
 /// How a file is read, where that is not plain from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
     /// Name of the output that holds the logits; needed for files with several different outputs.
     pub outputs: Option<String>,
@@ -122,6 +122,9 @@ pub struct ImportOptions {
     pub keep_final: bool,
     /// Shapes of inputs by name, batch included: for files that leave sizes free.
     pub input_shapes: Vec<(String, Vec<usize>)>,
+    /// Inputs by name that are one number everywhere, whatever the others are: no inputs of the network
+    /// then. A mask over texts of one length, for instance, is 1.
+    pub fixed_inputs: Vec<(String, f64)>,
 }
 
 /// An operator at the very end of a file that an import leaves out: the largest logit, and the order of all,
@@ -500,6 +503,6 @@ impl Model {
     /// # Errors
     /// [`ImportError::Reference`] when tract cannot prepare the network.
     pub fn reference(&self) -> Result<Reference, ImportError> {
-        Reference::with_output(&self.source, &self.graph.input, self.options.outputs.as_deref())
+        Reference::with_options(&self.source, &self.graph.input, &self.options)
     }
 }

@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_onnx::{pb::tensor_proto::DataType, prelude::*};
 
-use super::{FloatInput, FloatInputPart, ImportError, protobuf::Source};
+use super::{FloatInput, FloatInputPart, ImportError, ImportOptions, ends, protobuf::Source};
 
 /// The original network, ready to run.
 pub struct Reference {
     plan: Arc<TypedRunnableModel>,
-    parts: Vec<FloatInputPart>,
+    /// The file's inputs, and the number that one is everywhere.
+    parts: Vec<(FloatInputPart, Option<f32>)>,
     elements: usize,
 }
 
@@ -22,23 +23,42 @@ impl std::fmt::Debug for Reference {
 impl Reference {
     #[cfg(test)]
     pub(super) fn new(source: &Source, input: &FloatInput) -> Result<Self, ImportError> {
-        Self::with_output(source, input, None)
+        Self::with_options(source, input, &ImportOptions::default())
     }
 
-    /// Of the file's first output, or the one of that name.
-    pub(super) fn with_output(
+    /// Of the file's first output, or the one that the options name; with what they fix.
+    pub(super) fn with_options(
         source: &Source,
         input: &FloatInput,
-        output: Option<&str>,
+        options: &ImportOptions,
     ) -> Result<Self, ImportError> {
         let folder = source.folder.as_ref().and_then(|folder| folder.to_str());
+        let constants = source.initializers()?;
+        let names = source.graph()?.input.iter().map(|input| &input.name);
+        let names = names.filter(|name| !constants.contains_key(*name)).collect::<Vec<_>>();
+        let mut parts = input.parts.iter();
+        let mut fed = Vec::with_capacity(names.len());
+        for name in names {
+            match options.fixed_inputs.iter().find(|(fixed, _)| fixed == name) {
+                Some((_, value)) => {
+                    let kind = source.graph()?.input.iter().find(|input| input.name == *name);
+                    let kind = kind.and_then(|input| input.r#type.as_ref());
+                    let (onnx_shape, elem_type) = ends::declared_shape(name, kind, options)
+                        .map_err(ImportError::Reference)?;
+                    let (name, order, first) = (name.clone(), None, 0);
+                    let part = FloatInputPart { name, onnx_shape, order, elem_type, first };
+                    fed.push((part, Some(*value as f32)));
+                }
+                None => fed.extend(parts.next().map(|part| (part.clone(), None))),
+            }
+        }
         let prepare = || -> TractResult<Arc<TypedRunnableModel>> {
             let mut model = tract_onnx::onnx().parse(&source.proto, folder)?.model;
-            for (index, part) in input.parts.iter().enumerate() {
+            for (index, (part, _)) in fed.iter().enumerate() {
                 let fact = data_type(part).fact(part.onnx_shape.as_slice());
                 model = model.with_input_fact(index, fact.into())?;
             }
-            if let Some(output) = output {
+            if let Some(output) = &options.outputs {
                 model = model.with_outputs_by_name([output])?;
             }
             // Not tract's optimizer: version 0.23 moves strides across convolutions wrongly.
@@ -46,7 +66,7 @@ impl Reference {
         };
         let plan = guarded(prepare)?;
         let elements = input.parts.iter().map(FloatInputPart::elements).sum();
-        Ok(Self { plan, parts: input.parts.clone(), elements })
+        Ok(Self { plan, parts: fed, elements })
     }
 
     /// Runs on the numbers of all inputs, of a single one as `[channels, height, width]`, row-major, and
@@ -64,11 +84,16 @@ impl Reference {
         }
         guarded(|| {
             let mut tensors = tvec!();
-            for part in &self.parts {
-                let numbers = &input[part.first..][..part.elements()];
-                let ordered: Vec<f32> = match &part.order {
-                    Some(order) => order.iter().map(|index| numbers[*index as usize]).collect(),
-                    None => numbers.to_vec(),
+            for (part, fixed) in &self.parts {
+                let ordered: Vec<f32> = match (fixed, &part.order) {
+                    (Some(value), _) => vec![*value; part.elements()],
+                    (None, order) => {
+                        let numbers = &input[part.first..][..part.elements()];
+                        let moved = |order: &Vec<u32>| {
+                            order.iter().map(|index| numbers[*index as usize]).collect()
+                        };
+                        order.as_ref().map_or_else(|| numbers.to_vec(), moved)
+                    }
                 };
                 let tensor = Tensor::from_shape(&part.onnx_shape, &ordered)?;
                 tensors.push(tensor.cast_to_dt(data_type(part))?.into_owned().into_tvalue());
