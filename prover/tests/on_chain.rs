@@ -172,7 +172,8 @@ fn attention_verifies_natively_and_on_chain() {
     let model = Model::of(attention(true));
     let proof = model.prove(&model.bundle, 1).proof;
     let hash = model.model_hash(&model.bundle);
-    assert_eq!(model.key.verifier().verify(&proof.public_inputs, &proof.proof), Ok(hash));
+    let verified = model.key.verifier().verify(&proof.public_inputs, &proof.proof);
+    assert_eq!(verified.unwrap(), hash);
     let Some(mut deployed) = deploy(model.key.info()) else { return };
     let outcome = deployed.verify(&proof.proof, &words(&proof.public_inputs));
     assert_eq!(outcome.result, Ok(hash.to_vec()));
