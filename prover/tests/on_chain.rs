@@ -14,7 +14,7 @@ use assay_circuit::{
     StatementKind, TreePlace,
 };
 use assay_collection::{Collection, SaltSeed};
-use assay_graph::{Dataset, Executor, Op};
+use assay_graph::{Dataset, Executor, Op, QuantizedGraph};
 use assay_proof::{ProverKey, Srs, Unwatched, VerifyError, create_proof_self_blinded};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
@@ -24,7 +24,7 @@ use assay_prover::run_proof;
 use assay_testing::{
     corpus::Corpus,
     deployed::{Deployed, deploy, words},
-    networks::mixed_network,
+    networks::{attention, mixed_network},
 };
 
 struct Model {
@@ -40,7 +40,10 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
-        let (graph, input) = mixed_network();
+        Self::of(mixed_network())
+    }
+
+    fn of((graph, input): (QuantizedGraph, Vec<u8>)) -> Self {
         let bundle = Bundle::new(graph, PlanRequest::default()).unwrap();
         let layout = bundle.layout().unwrap();
         let srs = Srs::dev(layout.k, [5; 32]).unwrap();
@@ -161,6 +164,22 @@ fn predictions_verify_natively_and_on_chain() {
         inputs[index] += Fr::one();
         assert_refused(&model, &mut deployed, "another public input", &one.proof.proof, &inputs);
     }
+}
+
+/// Products of matrices and transpositions need nothing of prover, verifier and contract.
+#[test]
+fn attention_verifies_natively_and_on_chain() {
+    let model = Model::of(attention(true));
+    let proof = model.prove(&model.bundle, 1).proof;
+    let hash = model.model_hash(&model.bundle);
+    assert_eq!(model.key.verifier().verify(&proof.public_inputs, &proof.proof), Ok(hash));
+    let Some(mut deployed) = deploy(model.key.info()) else { return };
+    let outcome = deployed.verify(&proof.proof, &words(&proof.public_inputs));
+    assert_eq!(outcome.result, Ok(hash.to_vec()));
+    println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    let (forged, public) =
+        model.forge(|layout, first| first.lanes[0].out.add(tile_row(layout), Fr::one()), vec![]);
+    assert_refused(&model, &mut deployed, "an activation", &forged, &public);
 }
 
 #[test]

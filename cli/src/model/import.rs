@@ -52,15 +52,15 @@ pub(crate) struct ImportArgs {
 
 #[derive(Args)]
 struct QuantizeArgs {
-    /// Largest function table, as a power of two [default: 12 to 14, by the network's size]
+    /// Largest function table, as a power of two [default: 12 to 14, by the network's size and input]
     #[arg(long, value_name = "BITS", help_heading = "Quantization")]
     table_bits: Option<u32>,
     /// The same for the layer that makes the logits [default: table bits - 1]
     #[arg(long, value_name = "BITS", help_heading = "Quantization")]
     output_bits: Option<u32>,
-    /// Bits of an activation
-    #[arg(long, value_name = "BITS", help_heading = "Quantization", default_value_t = QuantizeOptions::default().activation_bits)]
-    activation_bits: u32,
+    /// Bits of an activation [default: 12, or 14 where features have scales of their own]
+    #[arg(long, value_name = "BITS", help_heading = "Quantization")]
+    activation_bits: Option<u32>,
     /// The same for one tensor, by its name in `assay model inspect`; may be repeated
     #[arg(long, value_name = "NAME=BITS", help_heading = "Quantization", value_parser = parse_tensor_bits)]
     tensor_bits: Vec<(String, u32)>,
@@ -82,9 +82,10 @@ struct QuantizeArgs {
     /// `min-error`
     #[arg(long, value_name = "METHOD", help_heading = "Quantization", default_value = "max", value_parser = parse_method)]
     calibration: CalibrationMethod,
-    /// Room on each side of a calibrated range, as a part of its width
-    #[arg(long, value_name = "PART", help_heading = "Quantization", default_value_t = QuantizeOptions::default().margin)]
-    margin: f64,
+    /// Room on each side of a calibrated range, as a part of its width [default: 0.25, or 0.5 where features
+    /// have scales of their own]
+    #[arg(long, value_name = "PART", help_heading = "Quantization")]
+    margin: Option<f64>,
 }
 
 /// What a circuit shall take little of.
@@ -216,7 +217,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &bytes, &samples.data.inputs, &options)?;
     steps.step("comparing with the float network");
-    let calibration = compare(graph, &quantized, &samples, &|| {})?;
+    let calibration = compare(model.original(), &quantized, &samples, &|| {})?;
     steps.step("planning the circuit");
     let request = PlanRequest {
         statement: StatementKind::Prediction {
@@ -269,7 +270,7 @@ fn text(report: &Report) -> String {
         ),
         ("input", report.encoding.text()),
         ("outputs", report.outputs.step_text()),
-        ("quantized", accuracy_text(&report.calibration)),
+        ("quantized", accuracy_text(&report.calibration, report.classes)),
         (
             "circuit",
             format!(
@@ -286,16 +287,23 @@ fn text(report: &Report) -> String {
 }
 
 /// What the quantized network makes of the samples, and what of the difference is the encoding's.
-fn accuracy_text(report: &AccuracyReport) -> String {
+fn accuracy_text(report: &AccuracyReport, classes: usize) -> String {
     let AccuracyReport { inputs, agree, max_logit_error, max_logit, .. } = report;
-    let encoding = if report.max_encoding_error > 0.0 {
-        format!(
+    let encoding = match (report.max_encoding_error > 0.0, classes) {
+        (false, _) => String::new(),
+        (true, 1) => format!("; rounding the inputs alone: by at most {:.4}", report.max_encoding_error),
+        (true, _) => format!(
             "; rounding the inputs alone: {} of {inputs}, off by at most {:.4}",
             report.encoding_agree, report.max_encoding_error
-        )
-    } else {
-        String::new()
+        ),
     };
+    if classes == 1 {
+        let [low, high] = report.logit_range;
+        return format!(
+            "off from the float network by at most {max_logit_error:.4} on {inputs} sample inputs, where it gives \
+             {low:.4} to {high:.4}{encoding}"
+        );
+    }
     format!(
         "same class as the float network on {agree} of {inputs} sample inputs, outputs off by at most \
          {max_logit_error:.4} (largest {max_logit:.2}){encoding}"

@@ -135,7 +135,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
     let done = || bar.step("inputs: comparing classes");
     let accuracy =
-        compare(graph, quantized, &samples, &done).with_context(other)?;
+        compare(model.original(), quantized, &samples, &done).with_context(other)?;
     drop(bar);
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
     let done = || bar.step("inputs: comparing layers");
@@ -188,7 +188,17 @@ fn text(report: &Report) -> String {
             ),
         ));
     }
-    rows.push(("same class", format!("{} of {}", accuracy.agree, accuracy.inputs)));
+    if report.classes > 1 {
+        rows.push(("same class", format!("{} of {}", accuracy.agree, accuracy.inputs)));
+    }
+    let [low, high] = accuracy.logit_range;
+    rows.push((
+        "outputs",
+        format!(
+            "off by at most {:.4}, where the float network gives {low:.4} to {high:.4}",
+            accuracy.max_logit_error
+        ),
+    ));
     if accuracy.max_encoding_error > 0.0 {
         rows.push((
             "inputs rounded",

@@ -219,7 +219,7 @@ fn values_beyond_the_encoding_are_refused() {
 #[test]
 fn figures_tell_what_rounding_the_inputs_loses() {
     let case = Case::new("53-wine-raw", &ImportOptions::default());
-    let honest = compare(&case.model.graph, &case.graph, &case.calibration, &|| {}).expect("compared");
+    let honest = compare(case.model.original(), &case.graph, &case.calibration, &|| {}).expect("compared");
     assert_eq!((honest.agree, honest.encoding_agree), (honest.inputs, honest.inputs));
     assert_eq!(honest.quantized_top1, honest.float_top1);
     assert_eq!(honest.loss(3), None);

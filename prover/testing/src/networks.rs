@@ -34,6 +34,71 @@ pub fn mixed_network() -> (QuantizedGraph, Vec<u8>) {
     (builder.finish(logits), input)
 }
 
+const HEADS: usize = 2;
+/// Channels of a head.
+const DEPTH: usize = 2;
+const TOKENS: usize = 5;
+
+fn table(name: &str, domain: std::ops::Range<i32>, value: impl Fn(f64) -> f64) -> FunctionTable {
+    let values = domain.clone().map(|x| value(f64::from(x)).round() as i32).collect();
+    FunctionTable { name: name.into(), min: domain.start, values }
+}
+
+/// One sum for each head, or one value for all of its channels.
+fn over_heads(input: usize, from: usize, to: usize, rescale: Rescale) -> Op {
+    Op::Conv {
+        input,
+        window: Window::dense([1, 1]),
+        groups: HEADS,
+        weights: vec![1; HEADS * from * to],
+        bias: vec![0; HEADS * to],
+        rescale,
+    }
+}
+
+/// Attention of two heads over five tokens: scores, a softmax, the context, a residual sum. Queries,
+/// keys and values are layers of their own or, if `joint`, slices of one.
+pub fn attention(joint: bool) -> (QuantizedGraph, Vec<u8>) {
+    const EXP: usize = 2;
+    const INVERSE: usize = 3;
+    const WIDE: usize = 4;
+    let rescale = |shift, function| Rescale { shift, function };
+    let mut builder = Builder::new([4, 1, TOKENS]);
+    builder.graph.functions.extend([
+        table("exp", -300..300, |x| (64.0 * (x / 40.0).exp()).min(800.0)),
+        table("inverse", 0..200, |x| (2000.0 / x.max(1.0)).min(900.0)),
+        table("wide", -900..901, |x| x),
+    ]);
+    let width = HEADS * DEPTH;
+    let [query, key, value] = if joint {
+        let all = builder.conv(0, [1, 1], [1, 1], [0; 4], 3 * width, 1, false);
+        [0, 1, 2].map(|part| {
+            builder.push([width, 1, TOKENS], Op::Slice { input: all, start: part * width })
+        })
+    } else {
+        [(); 3].map(|()| builder.conv(0, [1, 1], [1, 1], [0; 4], width, 1, false))
+    };
+    let scores = Op::MatMul { inputs: [key, query], groups: HEADS, rescale: rescale(3, EXP) };
+    let scores = builder.push([HEADS * TOKENS, 1, TOKENS], scores);
+    let sums = over_heads(scores, TOKENS, 1, rescale(5, INVERSE));
+    let sums = builder.push([HEADS, 1, TOKENS], sums);
+    let inverse = over_heads(sums, 1, TOKENS, rescale(0, WIDE));
+    let inverse = builder.push([HEADS * TOKENS, 1, TOKENS], inverse);
+    let part = Op::Multiply { inputs: [scores, inverse], rescale: rescale(8, WIDE) };
+    let part = builder.push([HEADS * TOKENS, 1, TOKENS], part);
+    let moved = Op::Transpose { input: value, groups: HEADS, rescale: rescale(0, 1) };
+    let moved = builder.push([HEADS * TOKENS, 1, DEPTH], moved);
+    let context = Op::MatMul { inputs: [moved, part], groups: HEADS, rescale: rescale(5, WIDE) };
+    let context = builder.push([width, 1, TOKENS], context);
+    let sum = builder.push([width, 1, TOKENS], Op::Add { inputs: vec![value, context] });
+    let logits = builder.conv(sum, [1, TOKENS], [1, 1], [0; 4], 3, 1, false);
+    let last = builder.graph.layers.last_mut().expect("a layer");
+    let Op::Conv { rescale: of_logits, .. } = &mut last.op else { panic!("a convolution") };
+    of_logits.function = WIDE;
+    let input = (0..20u32).map(|i| (i * 71 % 256) as u8).collect();
+    (builder.finish(logits), input)
+}
+
 /// Builds small networks layer by layer, with reproducible weights.
 pub struct Builder {
     /// The network so far; its output is set by [`Builder::finish`].

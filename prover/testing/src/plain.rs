@@ -136,14 +136,19 @@ fn accumulator(op: &Op, output: Shape, [c, h, w]: Shape, view: &View<'_>) -> i64
             let channel = group * (channels / groups) + h * output[2] + w;
             at(*input, channel, position / width, position % width)
         }
-        Op::MatMul { inputs: [first, second], groups, .. } => {
-            let [channels, _, rows] = view(*first).0;
-            let depth = channels / groups;
-            let (group, row) = (c / rows, c % rows);
-            let product = |e: usize| {
-                at(*first, group * depth + e, 0, row) * at(*second, group * depth + e, 0, w)
-            };
-            (0..depth).map(product).sum()
-        }
+        Op::MatMul { inputs, groups, .. } => matrix_product(*inputs, *groups, [c, w], view),
     }
+}
+
+fn matrix_product(
+    inputs: [TensorId; 2],
+    groups: usize,
+    [c, w]: [usize; 2],
+    view: &View<'_>,
+) -> i64 {
+    let [(shape, a), (other, b)] = inputs.map(view);
+    let ([channels, _, rows], [_, _, columns]) = (shape, other);
+    let (group, row) = (c / rows, c % rows);
+    let channels = group * (channels / groups)..(group + 1) * (channels / groups);
+    channels.map(|e| i64::from(a[e * rows + row]) * i64::from(b[e * columns + w])).sum()
 }

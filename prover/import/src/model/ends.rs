@@ -3,8 +3,10 @@
 use tract_onnx::pb::{TypeProto, tensor_shape_proto::dimension::Value as Dim, type_proto};
 
 use super::{
-    FinalOperator, FloatTensorId, ImportError, ImportOptions, Shape,
+    FinalOperator, FloatOp, FloatTensorId, Function, ImportError, ImportOptions, Shape, Unary,
+    fusion::{RawLayer, Step},
     importer::{Importer, Value},
+    operators::after_the_end,
     protobuf::Node,
 };
 
@@ -74,9 +76,28 @@ pub(super) fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
     })
 }
 
+/// Where a node goes on after a sigmoid that was left out of its inputs, the sigmoid is put back.
+pub(super) fn take_up(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
+    if after_the_end(node.operator()) {
+        return Ok(());
+    }
+    for name in node.inputs() {
+        let Some(value) = importer.values.get(name).cloned() else { continue };
+        let operators = value.dropped.as_ref().map(|dropped| dropped.operators.as_slice());
+        if operators != Some(&[FinalOperator::Sigmoid]) {
+            continue;
+        }
+        let function = Function::unary(Unary::Sigmoid, Function::Identity);
+        let step = Step::Apply { input: value.tensor, function };
+        let tensor = importer.push(node, importer.shape(&value), step)?;
+        importer.values.insert(name.clone(), Value { tensor, dropped: None, ..value });
+    }
+    Ok(())
+}
+
 /// The logits, and what the file has after them.
 pub(super) fn output(
-    importer: &Importer<'_>,
+    importer: &mut Importer<'_>,
     options: &ImportOptions,
 ) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {
     let name = output_name(importer, options)?;
@@ -84,8 +105,15 @@ pub(super) fn output(
     let value = importer
         .values
         .get(name)
+        .cloned()
         .ok_or_else(|| problem("the output does not depend on the input".into()))?;
-    let shape: Shape = importer.shape(value);
+    let mut value = value;
+    let shape: Shape = importer.shape(&value);
+    let row = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+    if row && shape[1..] != [1, 1] && value.order.is_none() && value.pads == [0; 4] {
+        value.tensor = flattened(importer, name, value.tensor).map_err(problem)?;
+    }
+    let shape: Shape = importer.shape(&value);
     if shape[1] != 1 || shape[2] != 1 || value.order.is_some() || value.pads != [0; 4] {
         return Err(problem(format!(
             "the output has shape {:?}; a vector of logits for one input is needed",
@@ -99,9 +127,27 @@ pub(super) fn output(
     Ok((value.tensor, dropped.unwrap_or_default()))
 }
 
+/// An image that the file reads as one row, in the shape of a row.
+fn flattened(
+    importer: &mut Importer<'_>,
+    name: &str,
+    input: FloatTensorId,
+) -> Result<FloatTensorId, String> {
+    let shape = importer.tensors[input].shape;
+    let output = importer.new_tensor(name, [shape.iter().product(), 1, 1])?;
+    let op = FloatOp::Transpose { input, groups: shape[0], function: Function::Identity };
+    importer.layers.push(RawLayer {
+        name: name.into(),
+        operator: "Flatten".into(),
+        output,
+        step: Step::Layer(op),
+    });
+    Ok(output)
+}
+
 /// The output asked for; without one the only output, or that of which the others are the class.
 fn output_name<'a>(
-    importer: &Importer<'a>,
+    importer: &mut Importer<'a>,
     options: &ImportOptions,
 ) -> Result<&'a str, ImportError> {
     let outputs = &importer.source.graph()?.output;
@@ -131,9 +177,29 @@ fn output_name<'a>(
     {
         return Ok(&outputs[best].name);
     }
+    // A classifier's label, where its scores are other numbers.
+    let mut labels = (0..values.len()).filter(|index| steps(values[*index]).0);
+    if let (Some(label), None) = (labels.next(), labels.next())
+        && has_classifier(importer)
+    {
+        let name = outputs[label].name.as_str();
+        importer.notes.push(format!(
+            "of the outputs {} the label `{name}` is taken: it is the number of the largest logit",
+            names()
+        ));
+        return Ok(name);
+    }
     Err(ImportError::Graph(format!(
         "{} outputs ({}); choose one of them, or export the network with the logits as its only output",
         outputs.len(),
         names()
     )))
+}
+
+/// A node of the file classifies, as those of scikit-learn do.
+fn has_classifier(importer: &Importer<'_>) -> bool {
+    let nodes = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
+    nodes.into_iter().any(|node| {
+        node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier")
+    })
 }

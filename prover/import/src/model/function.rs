@@ -49,6 +49,8 @@ pub enum Unary {
     Sqrt,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x`, which is a whole number and exact: a layer whose function starts so has a scale of 1.
+    Whole,
 }
 
 /// Operators of two arguments, left and right, computed in `f64`.
@@ -299,6 +301,17 @@ impl Function {
         .filter(|step| step.is_normal())
     }
 
+    /// Its argument is a whole number.
+    pub fn takes_integers(&self) -> bool {
+        match self {
+            Self::Identity => false,
+            Self::Constant(_) | Self::Unary(Unary::Whole, _) => true,
+            Self::Unary(_, argument) => argument.takes_integers(),
+            Self::Binary(_, left, right) => left.takes_integers() && right.takes_integers(),
+            Self::Select(parts) => parts.iter().all(Self::takes_integers),
+        }
+    }
+
     /// Tells apart integers: its argument has to be exact, at a scale of 1.
     pub fn is_indicator(&self) -> bool {
         matches!(self, Self::Unary(Unary::IsZero, argument) if **argument == Self::Identity)
@@ -379,6 +392,7 @@ impl Unary {
             Self::Softplus => "softplus",
             Self::Sqrt => "sqrt",
             Self::Tanh => "tanh",
+            Self::Whole => "whole",
         }
     }
 
@@ -396,6 +410,7 @@ impl Unary {
             Self::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
             Self::Sqrt => x.sqrt(),
             Self::Tanh => libm::tanh(x),
+            Self::Whole => x.round(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, rc::Rc};
 
 use super::{
-    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
+    FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
     ImportOptions, Shape,
     constant::Constant,
     ends,
@@ -41,7 +41,7 @@ pub(super) struct Dropped {
     /// Node of the last one, for messages.
     pub node: String,
     /// In the file's order.
-    pub operators: Vec<FinalOperator>,
+    pub operators: Vec<super::FinalOperator>,
 }
 
 pub(super) struct Importer<'a> {
@@ -119,7 +119,7 @@ impl<'a> Importer<'a> {
         options: &ImportOptions,
     ) -> Result<FloatGraph, ImportError> {
         self.store_output(options)?;
-        let (output, dropped) = ends::output(&self, options)?;
+        let (output, dropped) = ends::output(&mut self, options)?;
         // Operators may have chosen how the input is stored.
         if let [part] = input.parts.as_mut_slice()
             && let Some(value) = self.values.get(&part.name)
@@ -132,6 +132,7 @@ impl<'a> Importer<'a> {
         let notes = self.notes;
         let name = name.into();
         let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
+        graph.compare_exactly();
         graph.separate_input();
         Ok(graph)
     }
@@ -295,11 +296,6 @@ impl<'a> Importer<'a> {
                 known.push(Arranged { shape, moves, tensor: to });
             }
         }
-    }
-
-    /// The network's input.
-    pub(super) fn input(&self) -> FloatTensorId {
-        self.input
     }
 
     pub(super) fn shape(&self, value: &Value) -> Shape {

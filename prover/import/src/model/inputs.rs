@@ -71,23 +71,6 @@ impl FloatInputPart {
 }
 
 impl FloatInput {
-    /// What the graph takes for the numbers that the file's network takes, both `[channels, height,
-    /// width]`: nothing is rounded, so that the network's results on the numbers themselves can be
-    /// compared.
-    pub fn unrounded(&self, numbers: &[f64]) -> Vec<f32> {
-        let Some(values) = &self.values else {
-            return numbers.iter().map(|number| *number as f32).collect();
-        };
-        let places = (numbers.len() / values.channels.len().max(1)).max(1);
-        let mut bytes = Vec::with_capacity(numbers.len() * values.bytes);
-        for (encoding, numbers) in values.channels.iter().zip(numbers.chunks(places)) {
-            // The least significant byte is a factor of 1, whatever its value.
-            bytes.resize(bytes.len() + (values.bytes - 1) * numbers.len(), 0.0);
-            bytes.extend(numbers.iter().map(|x| ((x - encoding.offset) / encoding.scale) as f32));
-        }
-        bytes
-    }
-
     /// The parts as a quantized network publishes them: none for a single one.
     pub fn published_parts(&self) -> Vec<InputPart> {
         let part = |part: &FloatInputPart| InputPart {

@@ -4,6 +4,7 @@
 //! layer keeps the name and operator of the ONNX node it comes from; batch normalization, constant
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
+mod comparisons;
 mod constant;
 mod ends;
 mod function;
@@ -418,6 +419,8 @@ impl FloatGraph {
 pub struct Model {
     /// The network as it was imported.
     pub graph: FloatGraph,
+    /// The same over the file's own numbers, where `graph` takes bytes that stand for them.
+    plain: Option<FloatGraph>,
     source: protobuf::Source,
     options: ImportOptions,
 }
@@ -470,7 +473,7 @@ impl Model {
     ) -> Result<Self, ImportError> {
         let source = protobuf::Source::parse(content, folder)?;
         let graph = nodes::import_with(&source, name, options, None)?;
-        Ok(Self { graph, source, options: options.clone() })
+        Ok(Self { graph, plain: None, source, options: options.clone() })
     }
 
     /// The same network over bytes that stand for numbers as `values` says: the graph's first layers
@@ -482,9 +485,14 @@ impl Model {
         // The plain import has found how the input is stored.
         let (shape, order) = (self.graph.value_shape(), self.graph.input.parts[0].order.clone());
         let encoded = Some(Encoded { values, shape, order });
-        let Self { source, options, graph } = self;
-        let graph = nodes::import_with(&source, &graph.name, &options, encoded)?;
-        Ok(Self { graph, source, options })
+        let Self { source, options, graph, plain } = self;
+        let encoded = nodes::import_with(&source, &graph.name, &options, encoded)?;
+        Ok(Self { graph: encoded, plain: plain.or(Some(graph)), source, options })
+    }
+
+    /// The network over the file's own numbers, before any encoding: what figures are compared with.
+    pub fn original(&self) -> &FloatGraph {
+        self.plain.as_ref().unwrap_or(&self.graph)
     }
 
     /// The original network, run by tract: independent of this crate's own import.

@@ -1,7 +1,7 @@
 //! The table of supported operators: what is not in it is refused, and docs/operators.md is made from it.
 
 use super::{
-    ImportError,
+    ImportError, ends,
     importer::Importer,
     operators::{
         activation, arithmetic, contract, cut, elementwise, fold, gather, integers, join, kinds,
@@ -150,7 +150,7 @@ const MODELS: &[Operator] = &[
     Operator { name: "LinearRegressor", add: ml::linear::regressor, note: "" },
     Operator { name: "Normalizer", add: ml::normalizer, note: "left out after what is left out" },
     Operator { name: "OneHotEncoder", add: ml::one_hot, note: "of whole numbers" },
-    Operator { name: "SVMClassifier", add: ml::svm::classifier, note: "all kernels; with support vectors the logits are votes of pairs of classes" },
+    Operator { name: "SVMClassifier", add: ml::svm::classifier, note: "all kernels; with support vectors the label's logits are the votes of pairs of classes; no probabilities" },
     Operator { name: "SVMRegressor", add: ml::svm::regressor, note: "all kernels" },
     Operator { name: "Scaler", add: ml::scaler, note: "" },
     Operator { name: "TreeEnsembleClassifier", add: ml::trees::classifier, note: "all conditions; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
@@ -186,6 +186,7 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
         }
     };
     kinds::keeps_inputs_apart(importer, node)?;
+    ends::take_up(importer, node)?;
     if fold::try_fold(importer, node)? {
         kinds::note(importer, node);
         return Ok(());

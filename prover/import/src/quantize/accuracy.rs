@@ -107,8 +107,8 @@ impl AccuracyReport {
     }
 }
 
-/// Runs both networks on the samples, of which labels and numbers may be absent. `progress` is called
-/// after each input, from several threads.
+/// Runs both networks on the samples, of which labels and numbers may be absent. `graph` takes numbers,
+/// as [`crate::model::Model::original`] does. `progress` is called after each input, from several threads.
 ///
 /// # Errors
 /// [`QuantizeError::Graph`] for a broken quantized graph, [`QuantizeError::OtherNetwork`] when the
@@ -121,7 +121,7 @@ pub fn compare(
 ) -> Result<AccuracyReport, QuantizeError> {
     let executor = Executor::new(quantized)?;
     let float = FloatExecutor::new(graph);
-    let shape = quantized.tensors[quantized.input.tensor].shape;
+    let shape = quantized.value_shape();
     let output = &quantized.tensors[quantized.output];
     if shape != graph.input_shape() || output.shape[0] != graph.classes() {
         return Err(QuantizeError::OtherNetwork);
@@ -144,11 +144,14 @@ pub fn compare(
                 let run = float.run(real).ok_or_else(|| wrong(real.len()))?;
                 Ok::<_, QuantizeError>(run.logits().to_vec())
             };
-            let rounded: Vec<f32> =
-                input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
+            let floats = |numbers: &[f64]| numbers.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+            let rounded = match &quantized.input.values {
+                Some(values) => floats(&values.decode(input)),
+                None => input.iter().map(|byte| encoding.decode(*byte) as f32).collect(),
+            };
             let rounded = logits(&rounded)?;
             let exact = match samples.numbers.get(index) {
-                Some(numbers) => logits(&graph.input.unrounded(numbers))?,
+                Some(numbers) => logits(&floats(numbers))?,
                 None => rounded.clone(),
             };
             let label = samples.data.labels.get(index).copied();

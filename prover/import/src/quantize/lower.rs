@@ -222,11 +222,7 @@ impl Lowering<'_> {
                 Op::MatMul { inputs: *inputs, groups: *groups, rescale }
             }
             FloatOp::Transpose { input, groups, function } => {
-                let rescale = if function.keeps_scale() {
-                    Rescale { shift: 0, function: self.table(index, function) }
-                } else {
-                    self.following(index, &[*input], function)
-                };
+                let rescale = self.moving(index, *input, function);
                 Op::Transpose { input: *input, groups: *groups, rescale }
             }
             FloatOp::Resize { input, factor, zeros: true } => {
@@ -308,6 +304,14 @@ impl Lowering<'_> {
             },
             _ => return Ok(None),
         }))
+    }
+
+    /// Shift and table of a layer that moves elements: nothing is shifted out where the scale stays.
+    fn moving(&mut self, index: usize, input: TensorId, function: &Function) -> Rescale {
+        if function.keeps_scale() {
+            return Rescale { shift: 0, function: self.table(index, function) };
+        }
+        self.following(index, &[input], function)
     }
 
     /// Shift and table of a layer whose accumulators have the product of its inputs' scales.

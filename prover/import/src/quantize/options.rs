@@ -28,7 +28,8 @@ pub enum CalibrationMethod {
 pub struct QuantizeOptions {
     /// Largest size of one function table, as a power of two: the finest scale is taken at which
     /// each layer's calibrated range, with its margin, has at most this many integers. Default: 12
-    /// for networks with up to 2^17 activations, 13 up to 2^18, 14 above.
+    /// for networks with up to 2^17 activations, 13 up to 2^18 and for inputs whose features have scales
+    /// of their own, 14 above.
     pub table_bits: Option<u32>,
     /// Same, for the layer that makes the logits. Default: one bit less than `table_bits`.
     pub output_bits: Option<u32>,
@@ -40,8 +41,9 @@ pub struct QuantizeOptions {
     /// of two: values far outside the calibrated range are then taken too. Default: no extension
     /// for networks with up to 2^19 activations, one bit more than `table_bits` above.
     pub headroom_bits: Option<u32>,
-    /// Values of a tensor stay below `2^(activation_bits - 1)`. Default: 12.
-    pub activation_bits: u32,
+    /// Values of a tensor stay below `2^(activation_bits - 1)`. Default: 12, and 14 where features have
+    /// scales of their own.
+    pub activation_bits: Option<u32>,
     /// The same for single tensors, by name.
     pub tensor_bits: BTreeMap<String, u32>,
     /// Bits that a layer shifts out, and the fraction bits of its weights at equal scales. Default:
@@ -50,8 +52,9 @@ pub struct QuantizeOptions {
     /// Instead of `shift`: bits, sign included, that the largest weight of every layer has at
     /// least. One shift is taken for all layers.
     pub weight_bits: Option<u32>,
-    /// Room on each side of a calibrated range, as a part of its width. Default: 0.25.
-    pub margin: f64,
+    /// Room on each side of a calibrated range, as a part of its width. Default: 0.25, and 0.5 where
+    /// features have scales of their own: tables of numbers have longer tails than images.
+    pub margin: Option<f64>,
     /// Which part of the values seen a tensor's integers represent. Default: all.
     pub method: CalibrationMethod,
 }
@@ -63,11 +66,11 @@ impl Default for QuantizeOptions {
             output_bits: None,
             tables_per_function: None,
             headroom_bits: None,
-            activation_bits: 12,
+            activation_bits: None,
             tensor_bits: BTreeMap::new(),
             shift: None,
             weight_bits: None,
-            margin: 0.25,
+            margin: None,
             method: CalibrationMethod::Max,
         }
     }
@@ -95,7 +98,9 @@ impl Choices {
     ) -> Result<Self, QuantizeError> {
         let activations: usize =
             graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
+        let of_features = graph.input.values.is_some();
         let (default_bits, default_tables) = match activations {
+            0..=0x4_0000 if of_features => (13, 1),
             0..=0x2_0000 => (12, 1),
             0x2_0001..=0x4_0000 => (13, 1),
             _ => (14, 2),
@@ -112,7 +117,9 @@ impl Choices {
         check("table_bits", table_bits, 4, 16, "4 to 16")?;
         check("output_bits", output_bits, 3, 16, "3 to 16")?;
         check("tables_per_function", tables, 1, 16, "1 to 16")?;
-        check("activation_bits", options.activation_bits, 3, 16, "3 to 16")?;
+        let bits = options.activation_bits.unwrap_or(if of_features { 14 } else { 12 });
+        check("activation_bits", bits, 3, 16, "3 to 16")?;
+        let margin = options.margin.unwrap_or(if of_features { 0.5 } else { 0.25 });
         check("shift", shift, 0, MAX_SHIFT, "0 to 16")?;
         if let Some(bits) = options.weight_bits {
             check("weight_bits", bits, 2, 24, "2 to 24")?;
@@ -120,8 +127,8 @@ impl Choices {
                 return Err(invalid("weight_bits", bits, "either `shift` or `weight_bits`"));
             }
         }
-        if !(0.0..=4.0).contains(&options.margin) {
-            return Err(invalid("margin", options.margin, "0 to 4"));
+        if !(0.0..=4.0).contains(&margin) {
+            return Err(invalid("margin", margin, "0 to 4"));
         }
         if let CalibrationMethod::Percentile(part) = options.method
             && !(part > 50.0 && part <= 100.0)
@@ -133,10 +140,10 @@ impl Choices {
             output_bits,
             tables_per_function: tables as usize,
             headroom_bits,
-            activation_bits: activation_bits(graph, options)?,
+            activation_bits: activation_bits(graph, options, bits)?,
             shift,
             weight_bits: options.weight_bits,
-            margin: options.margin,
+            margin,
             method: options.method,
         })
     }
@@ -145,6 +152,7 @@ impl Choices {
 fn activation_bits(
     graph: &FloatGraph,
     options: &QuantizeOptions,
+    default: u32,
 ) -> Result<Vec<u32>, QuantizeError> {
     for (name, bits) in &options.tensor_bits {
         check("tensor_bits", *bits, 3, 16, "3 to 16")?;
@@ -156,7 +164,7 @@ fn activation_bits(
     Ok(graph
         .tensors
         .iter()
-        .map(|tensor| bits(&tensor.name).unwrap_or(options.activation_bits))
+        .map(|tensor| bits(&tensor.name).unwrap_or(default))
         .collect())
 }
 

@@ -122,7 +122,7 @@ pub(super) fn choose(
             });
         }
         before[index] = choices.most_before(calibration, graph, index, &group);
-        if function.is_indicator() {
+        if function.is_indicator() || function.takes_integers() {
             before[index] = 1.0;
         }
         if function.keeps_scale() {

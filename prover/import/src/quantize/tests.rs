@@ -143,10 +143,10 @@ fn bad_arguments_are_refused() {
     for options in [
         QuantizeOptions { table_bits: Some(17), ..defaults.clone() },
         QuantizeOptions { output_bits: Some(1), ..defaults.clone() },
-        QuantizeOptions { activation_bits: 0, ..defaults.clone() },
+        QuantizeOptions { activation_bits: Some(0), ..defaults.clone() },
         QuantizeOptions { shift: Some(17), ..defaults.clone() },
-        QuantizeOptions { margin: -0.1, ..defaults.clone() },
-        QuantizeOptions { margin: f64::NAN, ..defaults.clone() },
+        QuantizeOptions { margin: Some(-0.1), ..defaults.clone() },
+        QuantizeOptions { margin: Some(f64::NAN), ..defaults.clone() },
         QuantizeOptions { weight_bits: Some(1), ..defaults.clone() },
         QuantizeOptions { weight_bits: Some(8), shift: Some(8), ..defaults.clone() },
         QuantizeOptions { tables_per_function: Some(0), ..defaults.clone() },
@@ -253,7 +253,7 @@ fn calibration_methods_saturate_what_they_leave_out() {
     let inputs = noise(20);
     let encoding = InputEncoding::SYMMETRIC;
     let with = |method| {
-        let options = QuantizeOptions { method, activation_bits: 6, ..QuantizeOptions::default() };
+        let options = QuantizeOptions { method, activation_bits: Some(6), ..QuantizeOptions::default() };
         calibrate_and_quantize(&graph, &encoding, &inputs, &options)
             .unwrap_or_else(|error| panic!("{error}"))
     };
@@ -280,7 +280,7 @@ fn errors_by_layer() {
     let inputs = noise(20);
     let encoding = InputEncoding::SYMMETRIC;
     let report = |bits| {
-        let options = QuantizeOptions { activation_bits: bits, ..QuantizeOptions::default() };
+        let options = QuantizeOptions { activation_bits: Some(bits), ..QuantizeOptions::default() };
         let quantized = calibrate_and_quantize(&graph, &encoding, &inputs, &options)
             .unwrap_or_else(|error| panic!("{error}"));
         let done = AtomicUsize::new(0);
@@ -332,7 +332,7 @@ fn an_input_beyond_the_calibration_is_an_error_that_names_the_layer() {
     let Some(path) = shared("data/models/lenet5_mnist.onnx") else { return };
     let model = Model::import(&path).unwrap_or_else(|error| panic!("{error}"));
     let dark = vec![0u8; 784];
-    let options = QuantizeOptions { margin: 0.0, ..QuantizeOptions::default() };
+    let options = QuantizeOptions { margin: Some(0.0), ..QuantizeOptions::default() };
     let graph = calibrate_and_quantize(&model.graph, &InputEncoding::UNIT, &[dark], &options)
         .unwrap_or_else(|error| panic!("{error}"));
     let executor = Executor::new(&graph).unwrap_or_else(|error| panic!("{error}"));

@@ -66,7 +66,7 @@ pub(super) fn activation(
 
 /// What may follow operators that were left out: it changes neither the order nor the number of
 /// the logits, or it names the largest of them.
-fn after_the_end(operator: &str) -> bool {
+pub(super) fn after_the_end(operator: &str) -> bool {
     matches!(
         operator,
         "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"

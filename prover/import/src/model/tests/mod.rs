@@ -77,7 +77,7 @@ fn check_graph(graph: &FloatGraph, tolerance: f64, reference: &dyn Fn(&[f32]) ->
     let options = QuantizeOptions {
         table_bits: Some(15),
         output_bits: Some(15),
-        activation_bits: 15,
+        activation_bits: Some(15),
         shift: Some(14),
         ..QuantizeOptions::default()
     };

@@ -150,9 +150,8 @@ fn broken_graphs_are_refused() {
     expect(mixed, &["`mean`", "batch of 3"]);
     expect(Network::new(&[1, 1 << 20, 1 << 20]).head(9), &["elements"]);
     let mut inputs = image().head(72);
-    inputs.graph.input.push(inputs.graph.input[0].clone());
-    inputs.graph.input[1].name = "second".into();
-    expect(inputs, &["one input"]);
+    inputs.graph.input.clear();
+    expect(inputs, &["no input"]);
 }
 
 /// A few bytes that ask for much memory.

@@ -100,7 +100,7 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        ImportError, Importer, Node, Parts, bind_scores, dense, expect, kernel, labels,
+        super::super::parts::int, ImportError, Importer, Node, Parts, dense, expect, kernel, labels,
         numbers,
     };
 
@@ -155,13 +155,44 @@ mod votes {
         }
         let mut parts = Parts::new(importer, node);
         let values = kernel(&mut parts, node, (input, features), vectors, total)?;
+        if classes == 2 {
+            // The label is the first class where the decision is positive; the scores say the
+            // opposite, as onnxruntime's do.
+            let negative = |values: &[f64]| values.iter().map(|x| -x).collect::<Vec<f64>>();
+            let label = [decide.clone(), negative(&decide)].concat();
+            let scores = [negative(&decide), decide].concat();
+            let bias = [rho[0], -rho[0]];
+            let label = dense(&mut parts, (&values, total), label, bias.to_vec())?;
+            let scores = dense(&mut parts, (&values, total), scores, negative(&bias))?;
+            return bind_both(&mut parts, node, &label, &scores);
+        }
         let decisions = dense(&mut parts, (&values, total), decide, rho)?;
         let zero = parts.constant(&[], vec![0.0])?;
         let won = parts.op("Greater", &[&decisions, &zero], &[])?;
         let votes = dense(&mut parts, (&won, pairs), gain, lost)?;
         parts.importer.notes.push(
-            "the logits are the votes of the pairs of classes: the first class wins a tie".into(),
+            "the label is the class with most votes of pairs of classes, the first of several".into(),
         );
-        bind_scores(&mut parts, node, &votes, Vec::new())
+        bind_both(&mut parts, node, &votes, &decisions)
+    }
+
+    /// The label is the largest of other numbers than the scores.
+    fn bind_both(
+        parts: &mut Parts<'_, '_, '_>,
+        node: &Node<'_>,
+        label: &str,
+        scores: &str,
+    ) -> Result<(), ImportError> {
+        if !super::left_out(node)?.is_empty() || !node.floats("prob_a").is_empty() {
+            return Err(node.error(
+                "probabilities of a support vector machine are not supported; export its decisions",
+            ));
+        }
+        if let (_, Some(names)) = labels(node) {
+            parts.importer.notes.push(format!("the classes are, in order: {names}"));
+        }
+        parts.bind(1, scores)?;
+        let label = parts.op("ArgMax", &[label], &[int("axis", 1)])?;
+        parts.bind(0, &label)
     }
 }
