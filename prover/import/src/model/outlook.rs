@@ -124,8 +124,14 @@ impl<'a> Outlook<'a> {
                 {
                     return axes.last().copied();
                 }
-                "Conv" | "BatchNormalization" | "MaxPool" | "AveragePool" | "GlobalAveragePool"
-                | "GlobalMaxPool" | "InstanceNormalization" | "GroupNormalization" => {
+                "Conv"
+                | "BatchNormalization"
+                | "MaxPool"
+                | "AveragePool"
+                | "GlobalAveragePool"
+                | "GlobalMaxPool"
+                | "InstanceNormalization"
+                | "GroupNormalization" => {
                     return axes.get(1).copied();
                 }
                 "Transpose" => {

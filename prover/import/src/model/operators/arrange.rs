@@ -74,9 +74,10 @@ pub(in crate::model) fn split(
         places: outer.iter().map(|at| (element(value, *at) % plane) as u32).collect(),
     };
     let fits = |(a, channel): (&usize, &u32)| {
-        outer.iter().zip(&split.places).all(|(b, place)| {
-            element(value, a + b) == *channel as usize * plane + *place as usize
-        })
+        outer
+            .iter()
+            .zip(&split.places)
+            .all(|(b, place)| element(value, a + b) == *channel as usize * plane + *place as usize)
     };
     inner.iter().zip(&split.channels).all(fits).then_some(split)
 }
@@ -327,7 +328,10 @@ mod tests {
             })
             .collect();
         let found = transposition([6, 1, 2], [4, 1, 3], &moves).expect("a transposition");
-        assert_eq!((found.groups, in_order_of(&found.before), in_order_of(&found.after)), (2, true, true));
+        assert_eq!(
+            (found.groups, in_order_of(&found.before), in_order_of(&found.after)),
+            (2, true, true)
+        );
         let mut swapped = moves.clone();
         swapped.swap(0, 1);
         assert!(transposition([6, 1, 2], [4, 1, 3], &swapped).is_none());

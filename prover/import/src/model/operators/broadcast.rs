@@ -51,7 +51,8 @@ pub(in crate::model) fn pair(
     }
     let left_is_full = elements(&left) == count
         && (elements(&right) != count || !prefers(importer, node, &left, &right));
-    let (full, other) = if left_is_full { (&mut left, &mut right) } else { (&mut right, &mut left) };
+    let (full, other) =
+        if left_is_full { (&mut left, &mut right) } else { (&mut right, &mut left) };
     if spread(importer, full, other, &shape).is_none() {
         *other = fit(importer, node, full, other, &shape)?;
     }

@@ -106,10 +106,8 @@ pub(in crate::model) fn gemm(
     let labels = |transposed: bool, labels: [Label; 2]| {
         if transposed { vec![labels[1], labels[0]] } else { labels.to_vec() }
     };
-    let labels = [
-        labels(node.int("transA", 0) != 0, [0, 1]),
-        labels(node.int("transB", 0) != 0, [1, 2]),
-    ];
+    let labels =
+        [labels(node.int("transA", 0) != 0, [0, 1]), labels(node.int("transB", 0) != 0, [1, 2])];
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
     let (mut scaled, operands) = (false, [left, right]);
     let operands = operands.map(|operand| match operand {
@@ -122,8 +120,7 @@ pub(in crate::model) fn gemm(
     let mut value = contract(importer, node, operands, labels, &[0, 2])?;
     if !scaled && alpha != 1.0 {
         let alpha = Constant { shape: Vec::new(), values: vec![alpha] };
-        value =
-            arithmetic::combine_constant(importer, node, Binary::Mul, &value, &alpha, false)?;
+        value = arithmetic::combine_constant(importer, node, Binary::Mul, &value, &alpha, false)?;
     }
     let Some(bias) = node.input(2) else { return importer.bind(node, value) };
     let value = if importer.constants.contains_key(bias) {
@@ -301,8 +298,11 @@ fn activations(
     let op = FloatOp::MatMul { inputs: tensors, groups, function: Function::Identity };
     let channels = shapes::element_count(&[groups, rows]).map_err(|text| node.error(text))?;
     let tensor = importer.push(node, [channels, 1, columns], Step::Layer(op))?;
-    let stored: Vec<Label> =
-        [&roles.batch, &roles.own[first], &roles.own[1 - first]].into_iter().flatten().copied().collect();
+    let stored: Vec<Label> = [&roles.batch, &roles.own[first], &roles.own[1 - first]]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
     let shape = roles.sizes(output);
     let strides = shapes::strides(&roles.sizes(&stored));
     let steps: Vec<usize> = axes(&stored, &[output]).into_iter().map(|at| strides[at]).collect();

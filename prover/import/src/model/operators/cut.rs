@@ -140,8 +140,7 @@ pub(in crate::model) fn take(
     if taken.len() > stored {
         return repeat::copies(importer, node, value, shape, taken);
     }
-    let elements: Vec<usize> =
-        taken.iter().map(|index| arrange::element(value, *index)).collect();
+    let elements: Vec<usize> = taken.iter().map(|index| arrange::element(value, *index)).collect();
     if let Some(grid) = Grid::of(importer.shape(value), &elements) {
         let tensor = pick_channels(importer, node, value.tensor, &grid.axes[0])?;
         let tensor = pick_places(importer, node, tensor, &grid.axes[1], &grid.axes[2])?;
@@ -178,9 +177,8 @@ impl Grid {
         let axes = axes.map(|used| {
             used.iter().enumerate().filter(|(_, used)| **used).map(|(at, _)| at).collect::<Vec<_>>()
         });
-        let even = |kept: &Vec<usize>| {
-            kept.windows(2).all(|pair| pair[1] - pair[0] == kept[1] - kept[0])
-        };
+        let even =
+            |kept: &Vec<usize>| kept.windows(2).all(|pair| pair[1] - pair[0] == kept[1] - kept[0]);
         let size = axes.each_ref().map(Vec::len);
         if size.iter().product::<usize>() != elements.len() || !axes[1..].iter().all(even) {
             return None;

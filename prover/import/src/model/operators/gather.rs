@@ -40,11 +40,7 @@ pub(in crate::model) fn gather(
     importer.bind(node, result)
 }
 
-fn positions(
-    node: &Node<'_>,
-    indices: &Constant,
-    size: usize,
-) -> Result<Vec<usize>, ImportError> {
+fn positions(node: &Node<'_>, indices: &Constant, size: usize) -> Result<Vec<usize>, ImportError> {
     indices.integers().into_iter().map(|index| windows::axis(node, index, size)).collect()
 }
 
@@ -107,8 +103,7 @@ fn embedding(
     let mut shape = table.shape.clone();
     shape.splice(axis..=axis, ids.shape.iter().copied());
     let own: Vec<usize> = (0..axis).chain(axis + ids.shape.len()..shape.len()).collect();
-    let split =
-        arrange::Split { channels: (0..width as u32).collect(), places: split.places };
+    let split = arrange::Split { channels: (0..width as u32).collect(), places: split.places };
     let order = arrange::order_of(importer, node, &shape, &own, &split)?;
     Ok(Value { tensor, shape, order, pads: [0; 4], dropped: None })
 }

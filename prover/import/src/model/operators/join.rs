@@ -52,9 +52,9 @@ fn join(
         [height, width]
     };
     let size = plane(importer, first);
-    let fits = values.iter().all(|value| {
-        plane(importer, value) == size && changes_channels(importer, value, axis)
-    });
+    let fits = values
+        .iter()
+        .all(|value| plane(importer, value) == size && changes_channels(importer, value, axis));
     let mut arranged = values.to_vec();
     if !fits {
         // The joined axis as channels; the places as the first has them, if it is stored so.

@@ -64,10 +64,8 @@ pub(in crate::model) fn tensor(
 ) -> Result<FloatTensorId, ImportError> {
     let input = one(importer, node)?;
     let (more_h, more_w) = (height - 1, width - 1);
-    let window = Window {
-        pads: [more_h, more_w, more_h, more_w],
-        ..Window::dense([height, width])
-    };
+    let window =
+        Window { pads: [more_h, more_w, more_h, more_w], ..Window::dense([height, width]) };
     let plane = height * width;
     let weights =
         values.chunks(plane).flat_map(|plane| plane.iter().rev().map(|x| *x as f32)).collect();

@@ -3,7 +3,8 @@
 use super::{
     Binary, Constant, Function, ImportError, Importer, Node, Unary, Value, arithmetic, arrange,
     elementwise::function_of,
-    optional_constant, reduce::{self, Fold},
+    optional_constant,
+    reduce::{self, Fold},
     required_constant, unpadded, windows,
 };
 

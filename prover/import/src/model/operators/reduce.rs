@@ -1,8 +1,8 @@
 //! Means, sums, extremes and norms over axes.
 
 use super::{
-    Binary, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, arithmetic, arrange,
-    cut, elementwise::function_of, integers, softmax, unpadded, windows,
+    Binary, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, arithmetic,
+    arrange, cut, elementwise::function_of, integers, softmax, unpadded, windows,
 };
 use crate::model::{FloatTensorId, importer::ordered};
 use assay_graph::{Shape, Window};
@@ -241,7 +241,10 @@ impl Reduction {
         };
         let size = if planes { gone.len() / plane } else { gone.len() };
         let result_plane = if planes { 1 } else { plane };
-        if size == 0 || !channels.is_multiple_of(size) || size * if planes { plane } else { 1 } != gone.len() {
+        if size == 0
+            || !channels.is_multiple_of(size)
+            || size * if planes { plane } else { 1 } != gone.len()
+        {
             return None;
         }
         let mut sets = vec![usize::MAX; channels];
@@ -271,8 +274,11 @@ impl Reduction {
             places.push((set * result_plane + if planes { 0 } else { place }) as u32);
         }
         let result = if planes { [found, 1, 1] } else { [found, height, width] };
-        (found * size == channels && found * result_plane == kept.len())
-            .then_some(Self { kind: Kind::Channels { sets, planes }, result, places })
+        (found * size == channels && found * result_plane == kept.len()).then_some(Self {
+            kind: Kind::Channels { sets, planes },
+            result,
+            places,
+        })
     }
 }
 

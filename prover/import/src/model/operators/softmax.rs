@@ -1,8 +1,8 @@
 //! Softmax and LogSoftmax inside a network.
 
 use super::{
-    FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, activation, arrange,
-    pad, windows,
+    FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, activation, arrange, pad,
+    windows,
 };
 use crate::model::{FinalOperator, FloatTensorId, importer::Dropped};
 use assay_graph::Window;
@@ -136,7 +136,6 @@ fn add(
     shape: [usize; 3],
     inputs: &[(FloatTensorId, f64)],
 ) -> Result<FloatTensorId, ImportError> {
-    let op =
-        FloatOp::Sum { inputs: inputs.to_vec(), constant: 0.0, function: Function::Identity };
+    let op = FloatOp::Sum { inputs: inputs.to_vec(), constant: 0.0, function: Function::Identity };
     importer.push(node, shape, Step::Layer(op))
 }

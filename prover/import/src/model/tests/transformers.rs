@@ -102,7 +102,8 @@ fn blocks_of_transformers() {
 #[test]
 fn a_class_token_and_positions() {
     let (tokens, width) = (9, 4);
-    let mut network = Network::new(&[1, 2, 6, 6]).conv("patch", &[4, 2, 2, 2], &[ints("strides", &[2, 2])]);
+    let mut network =
+        Network::new(&[1, 2, 6, 6]).conv("patch", &[4, 2, 2, 2], &[ints("strides", &[2, 2])]);
     network.random("class", &[1, 1, width], 0.5);
     network.random("positions", &[1, tokens + 1, width], 0.5);
     let network = reshape(network, "lines", "patch", &[1, width, tokens]);
@@ -151,8 +152,7 @@ fn products_of_activations_in_all_forms() {
     for (equation, outputs) in
         [("bid,bjd->bij", 16), ("bid,bie->bde", 36), ("bid,bjd->bji", 16), ("bid,bid->bi", 4)]
     {
-        let network =
-            parts().node("Einsum", "m", &["a", "b"], &[text("equation", equation)]);
+        let network = parts().node("Einsum", "m", &["a", "b"], &[text("equation", equation)]);
         check(network.head(outputs));
     }
     let mut weights = Network::new(&[1, 4, 6]);
@@ -167,9 +167,13 @@ fn products_of_activations_in_all_forms() {
 
 #[test]
 fn softmax_over_any_axis() {
-    for (operator, axis, opset) in
-        [("Softmax", 1, 13), ("Softmax", 2, 13), ("Softmax", -1, 13), ("LogSoftmax", 1, 13), ("Softmax", 2, 11)]
-    {
+    for (operator, axis, opset) in [
+        ("Softmax", 1, 13),
+        ("Softmax", 2, 13),
+        ("Softmax", -1, 13),
+        ("LogSoftmax", 1, 13),
+        ("Softmax", 2, 11),
+    ] {
         let network = Network::new(&[1, 2, 4, 3])
             .conv("conv", &[3, 2, 1, 1], &[])
             .opset(opset)
@@ -237,9 +241,15 @@ fn reductions_over_any_axes() {
         let network = network.then(operator, "r", &[ints("axes", axes)]).opset(11);
         check_to(network.head(outputs), 0.03)
     };
-    for operator in
-        ["ReduceMax", "ReduceMin", "ReduceMean", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare"]
-    {
+    for operator in [
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceMean",
+        "ReduceSum",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceSumSquare",
+    ] {
         for (axes, outputs) in
             [(&[1][..], 20), (&[1, 2], 4), (&[1, 3], 5), (&[1, 2, 3], 1), (&[2, 3], 3), (&[-1], 15)]
         {
@@ -313,23 +323,32 @@ fn values_are_repeated() {
 #[test]
 fn scores_are_masked() {
     let (tokens, width) = (4i64, 6);
-    for (form, masked) in [("Add", -1e9f32), ("Add", f32::MIN), ("Add", f32::NEG_INFINITY), ("Where", -1e9)] {
+    for (form, masked) in
+        [("Add", -1e9f32), ("Add", f32::MIN), ("Add", f32::NEG_INFINITY), ("Where", -1e9)]
+    {
         let mut network = dense(Network::new(&[1, tokens, width]), "q", "input", width, width);
         network = transpose(network, "qt", "q", &[0, 2, 1]);
         let count = (tokens * tokens) as usize;
         let allowed = |at: usize| at % tokens as usize <= at / tokens as usize;
         let mask = (0..count).map(|at| if allowed(at) { 0.0 } else { masked }).collect();
         network.constant("mask", &[1, tokens, tokens], mask);
-        network.truths("allowed", &[1, tokens, tokens], &(0..count).map(|at| allowed(at).into()).collect::<Vec<u8>>());
+        network.truths(
+            "allowed",
+            &[1, tokens, tokens],
+            &(0..count).map(|at| allowed(at).into()).collect::<Vec<u8>>(),
+        );
         network.constant("low", &[], vec![masked]);
         let network = network.node("MatMul", "scores", &["q", "qt"], &[]);
         let network = match form {
             "Add" => network.node("Add", "masked", &["scores", "mask"], &[]),
             _ => network.node("Where", "masked", &["allowed", "scores", "low"], &[]),
         };
-        let network = network
-            .node("Softmax", "part", &["masked"], &[int("axis", -1)])
-            .node("MatMul", "context", &["part", "q"], &[]);
+        let network = network.node("Softmax", "part", &["masked"], &[int("axis", -1)]).node(
+            "MatMul",
+            "context",
+            &["part", "q"],
+            &[],
+        );
         check_to(network.head(tokens * width), 0.03);
     }
 }
@@ -387,9 +406,12 @@ fn ids_choose_rows_of_tables() {
     let mut words = Network::new(&[1, tokens]).then("Cast", "ids", &cast);
     words.random("words", &[20, width], 1.0);
     words.random("positions", &[1, tokens, width], 0.5);
-    let words = words
-        .node("Gather", "w", &["words", "ids"], &[])
-        .node("Add", "x", &["w", "positions"], &[]);
+    let words = words.node("Gather", "w", &["words", "ids"], &[]).node(
+        "Add",
+        "x",
+        &["w", "positions"],
+        &[],
+    );
     let words = attention(norm(words, "n", width), "a", tokens, width, 2).opset(17);
     let words = words.node("Add", "sum", &["n", "a"], &[]);
     let words = norm(words, "n2", width).then("ReduceMean", "mean", &[ints("axes", &[1])]);
@@ -444,9 +466,8 @@ fn normalizations_by_their_definitions() {
     );
     let mut by_hand = reshape(by_hand, "image", "normal", &[1, 4, 3, 2]);
     by_hand.constant("one", &[12], vec![1.0; 12]);
-    let by_hand = by_hand
-        .node("Mul", "m", &["image", "each4"], &[])
-        .node("Add", "g", &["m", "other4"], &[]);
+    let by_hand =
+        by_hand.node("Mul", "m", &["image", "each4"], &[]).node("Add", "g", &["m", "other4"], &[]);
     same(group.opset(21).head(24), by_hand.head(24));
     let squares = |axis: i64| {
         start()
@@ -455,9 +476,8 @@ fn normalizations_by_their_definitions() {
             .opset(11)
     };
     let unit = start().then("LpNormalization", "n", &[int("axis", 1)]);
-    let by_hand = squares(1)
-        .node("Sqrt", "root", &["sum"], &[])
-        .node("Div", "n", &["conv", "root"], &[]);
+    let by_hand =
+        squares(1).node("Sqrt", "root", &["sum"], &[]).node("Div", "n", &["conv", "root"], &[]);
     same(unit.head(24), by_hand.head(24));
     let mut root = start();
     root.constant("s", &[2], vec![0.7, 1.3]);
@@ -472,4 +492,55 @@ fn normalizations_by_their_definitions() {
         .node("Div", "normal", &["conv", "root"], &[])
         .node("Mul", "n", &["normal", "s"], &[]);
     same(root.head(24), by_hand.head(24));
+}
+
+/// Three blocks with the options that the program takes by default: the errors of single layers do
+/// not add up to much.
+#[test]
+fn several_blocks_with_default_options() {
+    use crate::model::{FloatExecutor, nodes};
+    use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
+    let (tokens, width) = (12, 24);
+    let mut network = Network::new(&[1, tokens, width]);
+    network.random("positions", &[tokens, width], 0.5);
+    let mut network = network.node("Add", "x0", &["input", "positions"], &[]);
+    for block in 0..3 {
+        let of = |part: &str| format!("{part}{block}");
+        network = norm(network, &of("n"), width);
+        network = attention(network, &of("a"), tokens, width, 4);
+        network = network.node("Add", &of("s"), &[&of("x"), &of("a")], &[]);
+        network = norm(network, &of("m"), width);
+        network = dense(network, &of("up"), &of("m"), width, 2 * width).then("Gelu", &of("g"), &[]);
+        network = dense(network, &of("down"), &of("g"), 2 * width, width);
+        let sum = format!("x{}", block + 1);
+        network = network.node("Add", &sum, &[&of("s"), &of("down")], &[]);
+    }
+    let network = norm(network, "last", width).then("ReduceMean", "mean", &[ints("axes", &[1])]);
+    let graph = nodes::import(&network.head(width).source(), "test").expect("imported");
+    let mut random = assay_testing::arbitrary::Random::new(5);
+    let elements = (tokens * width) as usize;
+    let inputs: Vec<Vec<u8>> =
+        (0..40).map(|_| (0..elements).map(|_| random.word() as u8).collect()).collect();
+    let encoding = InputEncoding::SYMMETRIC;
+    let options = QuantizeOptions::default();
+    let quantized = calibrate_and_quantize(&graph, &encoding, &inputs[..32], &options)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let executor = assay_graph::Executor::new(&quantized).unwrap_or_else(|e| panic!("{e}"));
+    let scale = quantized.tensors[quantized.output].scale;
+    let (mut low, mut high, mut error) = (f64::MAX, f64::MIN, 0f64);
+    for input in &inputs[32..] {
+        let real: Vec<f32> = input.iter().map(|byte| encoding.decode(*byte) as f32).collect();
+        let run = FloatExecutor::new(&graph).run(&real).expect("the right length");
+        let integers = executor.run(input).unwrap_or_else(|error| panic!("{error}"));
+        for (float, integer) in run.logits().iter().zip(integers.logits()) {
+            (low, high) = (low.min(f64::from(*float)), high.max(f64::from(*float)));
+            error = error.max((f64::from(*integer) / scale - f64::from(*float)).abs());
+        }
+    }
+    println!(
+        "off by {:.2} % of the range, {} rows",
+        100.0 * error / (high - low),
+        quantized.table_rows()
+    );
+    assert!(error <= 0.05 * (high - low), "integers are off by {error} of {low} to {high}");
 }
