@@ -108,7 +108,10 @@ impl InputArgs {
     }
 
     /// The same, and the numbers that the bytes stand for, unless the file holds bytes.
-    pub(crate) fn read_sample(&self, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
+    pub(crate) fn read_sample(
+        &self,
+        graph: &QuantizedGraph,
+    ) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
         let (path, index) = split_index(&self.input);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             return self.read_json(path, graph);
@@ -126,7 +129,11 @@ impl InputArgs {
         Ok((bytes, samples.numbers.pop()))
     }
 
-    fn read_json(&self, path: &Path, graph: &QuantizedGraph) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
+    fn read_json(
+        &self,
+        path: &Path,
+        graph: &QuantizedGraph,
+    ) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
         let (expected, found, shape, read) = match read_json(path, &graph.input.parts)? {
             Json::Bytes(bytes) => {
                 let shape = graph.tensors[graph.input.tensor].shape;
@@ -139,16 +146,17 @@ impl InputArgs {
                     numbers = order.stored(shape, &numbers);
                 }
                 let wanted = if numbers.len() == count { numbers.as_slice() } else { &[] };
-                let bytes = Values::of(&graph.input)
-                    .encode(wanted, self.clamp)
-                    .map_err(|(index, problem)| {
-                        anyhow!("{}, number {index}: {problem}", path.display())
-                    })?;
+                let bytes = Values::of(&graph.input).encode(wanted, self.clamp).map_err(
+                    |(index, problem)| anyhow!("{}, number {index}: {problem}", path.display()),
+                )?;
                 (count, numbers.len(), shape, (bytes, Some(numbers)))
             }
         };
         if found != expected {
-            bail!("{} holds {found} numbers, the network takes {expected} ({shape:?})", path.display());
+            bail!(
+                "{} holds {found} numbers, the network takes {expected} ({shape:?})",
+                path.display()
+            );
         }
         Ok(read)
     }

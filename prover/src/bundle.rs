@@ -395,7 +395,10 @@ mod tests {
         let again = Bundle::read(&path).expect("read");
         assert_eq!(again.graph, bundle.graph);
         let text = again.architecture().to_json();
-        assert_eq!(architecture_from_json(&path, &text).expect("parses").graph.input, again.graph.input);
+        assert_eq!(
+            architecture_from_json(&path, &text).expect("parses").graph.input,
+            again.graph.input
+        );
     }
 
     #[test]

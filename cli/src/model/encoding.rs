@@ -65,9 +65,9 @@ pub(super) enum EncodingReport {
 }
 
 fn parse_range(text: &str) -> Result<[f64; 2], String> {
-    let ends = text.split_once(':').and_then(|(low, high)| {
-        Some([low.parse::<f64>().ok()?, high.parse::<f64>().ok()?])
-    });
+    let ends = text
+        .split_once(':')
+        .and_then(|(low, high)| Some([low.parse::<f64>().ok()?, high.parse::<f64>().ok()?]));
     ends.filter(|[low, high]| low < high && low.is_finite() && high.is_finite())
         .ok_or_else(|| "expected LOW:HIGH, for instance -1:1".to_owned())
 }
@@ -99,7 +99,8 @@ impl EncodingArgs {
         let order = model.graph.published_order();
         let order = order.as_ref();
         let input = model.graph.input.parts.first().map(|part| part.name.as_str());
-        let source = Source { limit, clamp, parts, order, input, ..Source::of(path, shape, values) };
+        let source =
+            Source { limit, clamp, parts, order, input, ..Source::of(path, shape, values) };
         let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }
@@ -134,13 +135,17 @@ impl EncodingArgs {
             return Ok(InputChoice::Bytes(InputEncoding::UNIT));
         }
         let bits = self.value_bits.or((self.encoding.is_some() || self.clamp).then_some(16));
-        let choice = choose_encoding(&numbers, shape, &EncodingOptions {
-            bits,
-            margin: self.value_margin,
-            percentile: self.value_percentile,
-            range: self.value_range,
-            integral: model.graph.integral_channels(),
-        })?;
+        let choice = choose_encoding(
+            &numbers,
+            shape,
+            &EncodingOptions {
+                bits,
+                margin: self.value_margin,
+                percentile: self.value_percentile,
+                range: self.value_range,
+                integral: model.graph.integral_channels(),
+            },
+        )?;
         Ok(match choice {
             InputChoice::Channels(values) => {
                 InputChoice::Channels(ValueEncoding { clamp: self.clamp, ..values })
@@ -161,8 +166,13 @@ impl EncodingReport {
                 });
                 let shown = ranges.take(6).collect::<Vec<_>>().join(", ");
                 let more = if values.channels.len() > 6 { ", ..." } else { "" };
-                let clamped = if values.clamp { "; what is beyond becomes the nearest end" } else { "" };
-                let bytes = if values.bytes == 1 { "1 byte".to_owned() } else { format!("{} bytes", values.bytes) };
+                let clamped =
+                    if values.clamp { "; what is beyond becomes the nearest end" } else { "" };
+                let bytes = if values.bytes == 1 {
+                    "1 byte".to_owned()
+                } else {
+                    format!("{} bytes", values.bytes)
+                };
                 format!("{bytes} a number; features {shown}{more}{clamped}")
             }
         }

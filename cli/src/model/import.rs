@@ -291,7 +291,9 @@ fn accuracy_text(report: &AccuracyReport, classes: usize) -> String {
     let AccuracyReport { inputs, agree, max_logit_error, max_logit, .. } = report;
     let encoding = match (report.max_encoding_error > 0.0, classes) {
         (false, _) => String::new(),
-        (true, 1) => format!("; rounding the inputs alone: by at most {:.4}", report.max_encoding_error),
+        (true, 1) => {
+            format!("; rounding the inputs alone: by at most {:.4}", report.max_encoding_error)
+        }
         (true, _) => format!(
             "; rounding the inputs alone: {} of {inputs}, off by at most {:.4}",
             report.encoding_agree, report.max_encoding_error
@@ -315,10 +317,16 @@ fn loss_warning(report: &AccuracyReport, classes: usize) -> Option<String> {
     let loss = report.loss(classes)?;
     let (agree, inputs) = (report.agree, report.inputs);
     let what = if classes > 1 {
-        format!("on {} of {inputs} sample inputs its class is not the float network's", inputs - agree)
+        format!(
+            "on {} of {inputs} sample inputs its class is not the float network's",
+            inputs - agree
+        )
     } else {
         let [low, high] = report.logit_range;
-        format!("its output is off by up to {} where it lies in {low} to {high}", report.max_logit_error)
+        format!(
+            "its output is off by up to {} where it lies in {low} to {high}",
+            report.max_logit_error
+        )
     };
     let cause = match loss {
         Loss::Encoding => {

@@ -134,8 +134,7 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
         || format!("cannot compare {} with {}", args.bundle.display(), args.float.display());
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
     let done = || bar.step("inputs: comparing classes");
-    let accuracy =
-        compare(model.original(), quantized, &samples, &done).with_context(other)?;
+    let accuracy = compare(model.original(), quantized, &samples, &done).with_context(other)?;
     drop(bar);
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
     let done = || bar.step("inputs: comparing layers");

@@ -43,7 +43,9 @@ impl InputOrder {
         let plane = height * width;
         match self {
             Self::ChannelsLast => (0..plane)
-                .flat_map(|place| (0..channels).map(move |channel| (channel * plane + place) as u32))
+                .flat_map(|place| {
+                    (0..channels).map(move |channel| (channel * plane + place) as u32)
+                })
                 .collect(),
             Self::Listed(order) => order.clone(),
         }
@@ -189,8 +191,9 @@ impl ValueEncoding {
         let mut numbers = Vec::with_capacity(bytes.len() / self.bytes.max(1));
         for (encoding, bytes) in self.channels.iter().zip(bytes.chunks(block.max(1))) {
             numbers.extend((0..places).map(|place| {
-                let integer = (0..self.bytes)
-                    .fold(0, |integer, byte| integer << 8 | u32::from(bytes[byte * places + place]));
+                let integer = (0..self.bytes).fold(0, |integer, byte| {
+                    integer << 8 | u32::from(bytes[byte * places + place])
+                });
                 f64::from(integer) * encoding.scale + encoding.offset
             }));
         }

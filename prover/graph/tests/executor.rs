@@ -185,7 +185,15 @@ fn one_layer(shape: Shape, output: Shape, map: Vec<i32>, op: Op) -> QuantizedGra
     let layer = |name: &str, output, op| Layer { name: name.into(), output, op };
     QuantizedGraph {
         name: "one".into(),
-        input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None, parts: Vec::new(), order: None },
+        input: Input {
+            tensor: 0,
+            map,
+            byte_scale: 1.0,
+            byte_offset: 0.0,
+            values: None,
+            parts: Vec::new(),
+            order: None,
+        },
         tensors: vec![tensor("x", shape), tensor("y", output), tensor("z", [1, 1, 1])],
         functions: vec![FunctionTable {
             name: "identity".into(),

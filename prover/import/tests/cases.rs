@@ -59,8 +59,7 @@ impl Case {
             Some(values) => Values::Channels(values),
             None => Values::Reals(bytes),
         };
-        let calibration =
-            data::samples(&source(values)).unwrap_or_else(|error| failed(&error));
+        let calibration = data::samples(&source(values)).unwrap_or_else(|error| failed(&error));
         let inputs = &calibration.data.inputs;
         let graph =
             calibrate_and_quantize(&model.graph, &bytes, inputs, &QuantizeOptions::default())
@@ -107,9 +106,11 @@ fn classes_agree(case: &Case, expected: impl Fn(&[f64]) -> usize) {
 
 /// All outputs within [`TOLERANCE`], and the classes as expected.
 fn outputs_agree(case: &Case) {
-    let ends = case.expected.iter().flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |ends, x| {
-        (ends.0.min(*x), ends.1.max(*x))
-    });
+    let ends = case
+        .expected
+        .iter()
+        .flatten()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |ends, x| (ends.0.min(*x), ends.1.max(*x)));
     for (found, wanted) in case.outputs().iter().zip(&case.expected) {
         // A file for a batch gives the same outputs again.
         for (found, wanted) in found.iter().zip(wanted) {
@@ -168,7 +169,10 @@ fn one_of_two_outputs_is_chosen() {
     let refused = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(refused.contains("gemm_3") && refused.contains("gemm_4"), "{refused}");
     let outputs = Some("gemm_3".to_owned());
-    outputs_agree(&Case::new("32-two-heads", &ImportOptions { outputs, ..ImportOptions::default() }));
+    outputs_agree(&Case::new(
+        "32-two-heads",
+        &ImportOptions { outputs, ..ImportOptions::default() },
+    ));
 }
 
 /// The file gives the label first, then the probabilities.
@@ -219,7 +223,8 @@ fn values_beyond_the_encoding_are_refused() {
 #[test]
 fn figures_tell_what_rounding_the_inputs_loses() {
     let case = Case::new("53-wine-raw", &ImportOptions::default());
-    let honest = compare(case.model.original(), &case.graph, &case.calibration, &|| {}).expect("compared");
+    let honest =
+        compare(case.model.original(), &case.graph, &case.calibration, &|| {}).expect("compared");
     assert_eq!((honest.agree, honest.encoding_agree), (honest.inputs, honest.inputs));
     assert_eq!(honest.quantized_top1, honest.float_top1);
     assert_eq!(honest.loss(3), None);

@@ -413,7 +413,15 @@ impl Builder {
             });
         QuantizedGraph {
             name: format!("random_{seed}"),
-            input: Input { tensor: 0, map, byte_scale: 1.0, byte_offset: 0.0, values: None, parts: Vec::new(), order: None },
+            input: Input {
+                tensor: 0,
+                map,
+                byte_scale: 1.0,
+                byte_offset: 0.0,
+                values: None,
+                parts: Vec::new(),
+                order: None,
+            },
             tensors: tensors.collect(),
             functions: self.functions,
             output: self.layers.len(),

@@ -62,11 +62,8 @@ fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
     let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    let wrong = || DataError::Shape {
-        path: path.to_owned(),
-        actual: array.shape.clone(),
-        expected: shape,
-    };
+    let wrong =
+        || DataError::Shape { path: path.to_owned(), actual: array.shape.clone(), expected: shape };
     let order = match source.order {
         Some(order) => listed_order(&array.shape, shape, order),
         None => order(&array.shape, shape),
@@ -151,11 +148,7 @@ fn inputs<T: Copy + Default>(
 }
 
 /// The numbers of array `name`, and their bytes.
-fn encoded(
-    source: &Source<'_>,
-    name: &str,
-    numbers: Vec<Vec<f64>>,
-) -> Result<Samples, DataError> {
+fn encoded(source: &Source<'_>, name: &str, numbers: Vec<Vec<f64>>) -> Result<Samples, DataError> {
     let encode = |(row, numbers): (usize, &Vec<f64>)| {
         if row < source.skip {
             return Ok(Vec::new());
@@ -201,7 +194,7 @@ fn listed_order(array: &[u64], shape: Shape, order: &InputOrder) -> Option<Layou
     }
     (given.iter().try_fold(1u64, |count, size| count.checked_mul(*size))
         == Some(channels * height * width))
-        .then(|| Layout::Listed(order.places(shape)))
+    .then(|| Layout::Listed(order.places(shape)))
 }
 
 /// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.

@@ -36,7 +36,9 @@ impl FloatGraph {
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in std::mem::take(&mut self.layers) {
             match comparisons(&layer, self.input.tensor, &values) {
-                Some((step, rows)) => self.push_comparisons(&mut layers, layer, &step, &rows, &values),
+                Some((step, rows)) => {
+                    self.push_comparisons(&mut layers, layer, &step, &rows, &values)
+                }
                 None => layers.push(layer),
             }
         }
@@ -145,7 +147,9 @@ fn comparison(
     // The weight of a step; of two bytes the first counts for 256.
     let slope = f64::from(*bytes.last()?);
     let fits = match bytes {
-        [high, low] => (f64::from(*high) - 256.0 * f64::from(*low)).abs() <= 1e-4 * f64::from(high.abs()),
+        [high, low] => {
+            (f64::from(*high) - 256.0 * f64::from(*low)).abs() <= 1e-4 * f64::from(high.abs())
+        }
         _ => true,
     };
     let at = threshold / slope;
@@ -174,7 +178,8 @@ impl StepFunction {
     /// The same of a number's sign, where numbers lie a half at least from each other.
     fn of_signs(&self) -> Function {
         let [below, at, above] = self.values.map(Function::Constant);
-        let less = |bound| Function::binary(Binary::Less, Function::Identity, Function::Constant(bound));
+        let less =
+            |bound| Function::binary(Binary::Less, Function::Identity, Function::Constant(bound));
         of_integers(&Function::select(less(-0.5), below, Function::select(less(0.5), at, above)))
     }
 }
@@ -189,15 +194,13 @@ fn threshold(function: &Function) -> Option<f64> {
     match function {
         Function::Identity | Function::Constant(_) => None,
         Function::Unary(_, argument) => threshold(argument),
-        Function::Binary(
-            Binary::Less | Binary::LessOrEqual | Binary::Equal,
-            left,
-            right,
-        ) => match (&**left, &**right) {
-            (Function::Identity, Function::Constant(bound))
-            | (Function::Constant(bound), Function::Identity) => Some(*bound),
-            (left, right) => threshold(left).or_else(|| threshold(right)),
-        },
+        Function::Binary(Binary::Less | Binary::LessOrEqual | Binary::Equal, left, right) => {
+            match (&**left, &**right) {
+                (Function::Identity, Function::Constant(bound))
+                | (Function::Constant(bound), Function::Identity) => Some(*bound),
+                (left, right) => threshold(left).or_else(|| threshold(right)),
+            }
+        }
         Function::Binary(_, left, right) => threshold(left).or_else(|| threshold(right)),
         Function::Select(parts) => parts.iter().find_map(threshold),
     }

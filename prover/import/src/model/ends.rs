@@ -152,7 +152,8 @@ fn output_name<'a>(
 ) -> Result<&'a str, ImportError> {
     let outputs = &importer.source.graph()?.output;
     let names = || {
-        let names: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
+        let names: Vec<String> =
+            outputs.iter().map(|output| format!("`{}`", output.name)).collect();
         names.join(", ")
     };
     if let Some(wanted) = &options.outputs {
@@ -199,7 +200,7 @@ fn output_name<'a>(
 /// A node of the file classifies, as those of scikit-learn do.
 fn has_classifier(importer: &Importer<'_>) -> bool {
     let nodes = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
-    nodes.into_iter().any(|node| {
-        node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier")
-    })
+    nodes
+        .into_iter()
+        .any(|node| node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier"))
 }

@@ -275,7 +275,8 @@ fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
         let mut constant = f64::from(bias[j]);
         for (k, kernel) in row.chunks(taps).enumerate() {
             let channel = j / out_group * in_group + k;
-            constant += kernel.iter().map(|w| f64::from(*w) * f64::from(offset[channel])).sum::<f64>();
+            constant +=
+                kernel.iter().map(|w| f64::from(*w) * f64::from(offset[channel])).sum::<f64>();
             for scale in scales[channel] {
                 folded.extend(kernel.iter().map(|w| (f64::from(*w) * f64::from(*scale)) as f32));
             }

@@ -239,9 +239,8 @@ impl<'a> Importer<'a> {
     /// The tensor is the network's input and no layer reads it yet, nor the node another time: it may
     /// be stored in any way.
     pub(super) fn may_store_input(&self, node: &Node<'_>, tensor: FloatTensorId) -> bool {
-        let holds = |name: &&String| {
-            self.values.get(*name).is_some_and(|value| value.tensor == self.input)
-        };
+        let holds =
+            |name: &&String| self.values.get(*name).is_some_and(|value| value.tensor == self.input);
         tensor == self.input
             && !self.input_is_read
             && node.inputs().iter().filter(holds).count() < 2

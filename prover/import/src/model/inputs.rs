@@ -154,7 +154,8 @@ pub(super) fn add(
             )));
         }
         let step = Step::Layer(FloatOp::Slice { input: decoded, start: part.first });
-        let slice = importer.push_step(&part.name, "Input", [elements, 1, 1], step).map_err(problem)?;
+        let slice =
+            importer.push_step(&part.name, "Input", [elements, 1, 1], step).map_err(problem)?;
         add_value(importer, part, slice);
     }
     Ok(FloatInput { tensor, parts, values })

@@ -32,9 +32,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use function::{Binary, Function, Unary};
 use inputs::Encoded;
 pub use inputs::{FloatInput, FloatInputPart};
-pub use function::{Binary, Function, Unary};
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
 

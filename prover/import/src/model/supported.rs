@@ -246,7 +246,10 @@ fn page() -> String {
          | operator | conditions |\n|---|---|\n",
     );
     let rows = |table: &[Operator]| -> String {
-        table.iter().map(|operator| format!("| {} | {} |\n", operator.name, operator.note)).collect()
+        table
+            .iter()
+            .map(|operator| format!("| {} | {} |\n", operator.name, operator.note))
+            .collect()
     };
     page.push_str(&rows(OPERATORS));
     page.push_str(

@@ -172,9 +172,9 @@ fn float_report(exact: &[f32], rounded: &[f32], label: Option<usize>) -> Accurac
         let value = exact.get(label)?;
         Some(exact.iter().filter(|x| *x > value).count())
     });
-    let ends = exact.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| {
-        (low.min(*x), high.max(*x))
-    });
+    let ends = exact
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
     AccuracyReport {
         inputs: 1,
         float_top1: usize::from(label == Some(argmax(exact))),

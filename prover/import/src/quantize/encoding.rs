@@ -38,9 +38,8 @@ impl Default for EncodingOptions {
 
 impl EncodingOptions {
     fn check(&self) -> Result<(), QuantizeError> {
-        let option = |option, value: String, allowed| {
-            Err(QuantizeError::Option { option, value, allowed })
-        };
+        let option =
+            |option, value: String, allowed| Err(QuantizeError::Option { option, value, allowed });
         if let Some(bits) = self.bits.filter(|bits| !(8..=16).contains(bits)) {
             return option("value_bits", bits.to_string(), "8 to 16");
         }
@@ -51,9 +50,11 @@ impl EncodingOptions {
             return option("value_percentile", self.percentile.to_string(), "above 50, to 100");
         }
         match self.range {
-            Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
-                option("value_range", format!("{low}:{high}"), "LOW:HIGH, the first below the second")
-            }
+            Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => option(
+                "value_range",
+                format!("{low}:{high}"),
+                "LOW:HIGH, the first below the second",
+            ),
             _ => Ok(()),
         }
     }
@@ -91,7 +92,13 @@ pub fn choose_encoding(
     let bits = match options.bits {
         Some(bits) => bits,
         None if channels.iter().all(|channel| channel.lattice(8).is_some()) => 8,
-        None => if wide { 16 } else { 8 },
+        None => {
+            if wide {
+                16
+            } else {
+                8
+            }
+        }
     };
     let channels = channels.iter().enumerate().map(|(index, channel)| {
         channel.encoding(bits, options).ok_or_else(|| {
@@ -277,9 +284,10 @@ mod tests {
         let options = EncodingOptions { integral: vec![true; 2], ..EncodingOptions::default() };
         let encoding = channels(&[[3.0, 4.0], [7.0, 30_000.0]], &options);
         assert_eq!((encoding.channels[0].scale, encoding.channels[0].offset), (1.0, 0.0));
-        assert_eq!(encoding.decode(&encoding.encode(&[5.0, 29_999.0], false).expect("inside")), [
-            5.0, 29_999.0
-        ]);
+        assert_eq!(
+            encoding.decode(&encoding.encode(&[5.0, 29_999.0], false).expect("inside")),
+            [5.0, 29_999.0]
+        );
         let far = [vec![0.0, 0.0], vec![70_000.0, 0.0]];
         assert!(choose_encoding(&far, FEATURES, &options).is_err());
     }

@@ -234,13 +234,7 @@ impl Lowering<'_> {
 
     /// The shift of a convolution: less than the others' where its weights would be too large, as where
     /// large values cancel out.
-    fn shift_that_fits(
-        &self,
-        index: usize,
-        input: TensorId,
-        weights: &[f32],
-        bias: &[f32],
-    ) -> u32 {
+    fn shift_that_fits(&self, index: usize, input: TensorId, weights: &[f32], bias: &[f32]) -> u32 {
         let largest = |values: &[f32]| values.iter().fold(0f32, |most, x| most.max(x.abs()));
         let ratio = 1.0 / self.scales.tensors[input];
         let weight = (f64::from(largest(weights)) * ratio).max(f64::from(largest(bias)));
@@ -275,8 +269,7 @@ impl Lowering<'_> {
         self.scales.layers[index] = scale;
         let scales = (1.0, self.scales.tensors[layer.output]);
         let domain = threshold.domain(range, scale, self.choices.table_bits);
-        let function =
-            self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
+        let function = self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
         let rescale = Rescale { shift, function };
         let of = |input: TensorId, factor: f64| {
             self.integer(layer, factor * unit / self.scales.tensors[input])

@@ -161,11 +161,7 @@ fn activation_bits(
         }
     }
     let bits = |name: &String| options.tensor_bits.get(name).copied();
-    Ok(graph
-        .tensors
-        .iter()
-        .map(|tensor| bits(&tensor.name).unwrap_or(default))
-        .collect())
+    Ok(graph.tensors.iter().map(|tensor| bits(&tensor.name).unwrap_or(default)).collect())
 }
 
 fn check(

@@ -32,8 +32,8 @@ fn loss(
     let graph = quantized(model, calibration, encoding);
     let data = Dataset { inputs: rest[..count].to_vec(), labels: data.labels[..count].to_vec() };
     let samples = Samples { data, numbers: Vec::new() };
-    let report = compare(&model.graph, &graph, &samples, &|| {})
-        .unwrap_or_else(|error| panic!("{error}"));
+    let report =
+        compare(&model.graph, &graph, &samples, &|| {}).unwrap_or_else(|error| panic!("{error}"));
     println!("{}: {report:?}, {} table rows", graph.name, graph.table_rows());
     (report.percent(report.float_top1) - report.percent(report.quantized_top1), report)
 }
@@ -253,7 +253,8 @@ fn calibration_methods_saturate_what_they_leave_out() {
     let inputs = noise(20);
     let encoding = InputEncoding::SYMMETRIC;
     let with = |method| {
-        let options = QuantizeOptions { method, activation_bits: Some(6), ..QuantizeOptions::default() };
+        let options =
+            QuantizeOptions { method, activation_bits: Some(6), ..QuantizeOptions::default() };
         calibrate_and_quantize(&graph, &encoding, &inputs, &options)
             .unwrap_or_else(|error| panic!("{error}"))
     };

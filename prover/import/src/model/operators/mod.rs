@@ -69,8 +69,16 @@ pub(super) fn activation(
 pub(super) fn after_the_end(operator: &str) -> bool {
     matches!(
         operator,
-        "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"
-            | "Normalizer" | "ArrayFeatureExtractor" | "LabelEncoder"
+        "Identity"
+            | "Cast"
+            | "Reshape"
+            | "Flatten"
+            | "Squeeze"
+            | "ArgMax"
+            | "ZipMap"
+            | "Normalizer"
+            | "ArrayFeatureExtractor"
+            | "LabelEncoder"
     )
 }
 

@@ -2,9 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::model::{
-    FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model,
-};
+use crate::model::{FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model};
 use assay_testing::shared::shared;
 
 /// Imports a case, and checks the largest difference from the expected outputs relative to them.
@@ -18,10 +16,7 @@ fn check(case: &str, options: &ImportOptions, tolerance: f32) -> Option<FloatGra
 }
 
 /// The graph, the largest difference, and the largest number expected.
-fn compare(
-    folder: &Path,
-    options: &ImportOptions,
-) -> Result<(FloatGraph, f32, f32), ImportError> {
+fn compare(folder: &Path, options: &ImportOptions) -> Result<(FloatGraph, f32, f32), ImportError> {
     let model = Model::import_with(&folder.join("model.onnx"), options)?;
     let expected = expected(folder);
     let inputs = inputs(folder);

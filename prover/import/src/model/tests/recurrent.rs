@@ -54,7 +54,13 @@ fn all_kinds_and_directions() {
         for (direction, directions) in [("forward", 1), ("reverse", 1), ("bidirectional", 2)] {
             for output in [0, 1] {
                 let attributes = [text("direction", direction)];
-                if std::panic::catch_unwind(|| same_as_tract(layer(operator, directions, &attributes, false, output))).is_err() { println!("TRACT {operator} {direction} {output}"); }
+                if std::panic::catch_unwind(|| {
+                    same_as_tract(layer(operator, directions, &attributes, false, output))
+                })
+                .is_err()
+                {
+                    println!("TRACT {operator} {direction} {output}");
+                }
             }
         }
         same_as_tract(layer(operator, 1, &[], true, 1));
@@ -85,10 +91,7 @@ fn batch_first_and_another_function() {
     let attributes = [
         int("hidden_size", 2),
         int("layout", 1),
-        AttributeProto {
-            f: 0.8,
-            ..super::network::float("clip", 0.0)
-        },
+        AttributeProto { f: 0.8, ..super::network::float("clip", 0.0) },
         super::network::texts("activations", &["LeakyRelu"]),
         super::network::floats("activation_alpha", &[0.5]),
     ];

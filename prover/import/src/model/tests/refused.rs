@@ -69,7 +69,8 @@ fn unsupported_operators_are_named() {
     expect(resized(&cropped, 2.0), &["`resize`", "`tf_crop_and_resize`"]);
     let places = image().then("ArgMax", "place", &[int("axis", 1)]);
     expect(places.then("Relu", "relu", &[]), &["`place`", "(ArgMax)", "very end"]);
-    let unequal = image().conv("a", &[3, 2, 1, 1], &[]).node("MatMul", "both", &["input", "a"], &[]);
+    let unequal =
+        image().conv("a", &[3, 2, 1, 1], &[]).node("MatMul", "both", &["input", "a"], &[]);
     expect(unequal, &["`both`", "(MatMul)", "[1, 2, 6, 6]", "[1, 3, 6, 6]", "fit"]);
 }
 

@@ -130,9 +130,9 @@ fn tree(
             node.error(format!("feature {} of {features}", nodes.features[index]))
         })?;
         let child = |ids: &[i64]| {
-            at.get(&ids[index]).copied().ok_or_else(|| {
-                node.error(format!("node {} of a tree is missing", ids[index]))
-            })
+            at.get(&ids[index])
+                .copied()
+                .ok_or_else(|| node.error(format!("node {} of a tree is missing", ids[index])))
         };
         let (yes, no) = (child(nodes.yes)?, child(nodes.no)?);
         let bound = nodes.bounds[index];

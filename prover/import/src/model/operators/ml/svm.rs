@@ -1,8 +1,7 @@
 //! Support vector machines.
 
 use super::{
-    ImportError, Importer, Node, Parts, bind_scores, expect, features, labels,
-    left_out,
+    ImportError, Importer, Node, Parts, bind_scores, expect, features, labels, left_out,
     linear::{dense, gemm},
     numbers,
 };
@@ -100,8 +99,8 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        super::super::parts::int, ImportError, Importer, Node, Parts, dense, expect, kernel, labels,
-        numbers,
+        super::super::parts::int, ImportError, Importer, Node, Parts, dense, expect, kernel,
+        labels, numbers,
     };
 
     pub(super) fn classifier(
@@ -171,7 +170,8 @@ mod votes {
         let won = parts.op("Greater", &[&decisions, &zero], &[])?;
         let votes = dense(&mut parts, (&won, pairs), gain, lost)?;
         parts.importer.notes.push(
-            "the label is the class with most votes of pairs of classes, the first of several".into(),
+            "the label is the class with most votes of pairs of classes, the first of several"
+                .into(),
         );
         bind_both(&mut parts, node, &votes, &decisions)
     }
