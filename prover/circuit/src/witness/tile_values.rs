@@ -112,6 +112,7 @@ impl<'a> TileValues<'a> {
     }
 
     /// `(pre, rem)` of a cell of the tile.
+    #[cfg(test)]
     pub(crate) fn get(&self, at: Place) -> (i64, u32) {
         let Place { image, channel, line, column } = at;
         let stretch = Stretch { image, channel, line, first: column, step: 1, count: 1 };
