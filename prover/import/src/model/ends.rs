@@ -47,7 +47,7 @@ pub(super) fn add_input(
         [_, channels, length] => [channels, 1, length],
         [_, height, width, channels] if channels_last => [channels, height, width],
         [_, channels, height, width] => [channels, height, width],
-        _ => return Err(problem(format!("an input of shape {shape:?} is not supported"))),
+        _ => return Err(problem(format!("an input of shape {shape:?}; a row, a sequence or an image is supported, with up to two spatial axes"))),
     };
     let order = channels_last.then(|| channels_last_order(internal));
     let tensor = importer.new_tensor(&input.name, internal).map_err(problem)?;

@@ -62,6 +62,8 @@ pub(super) struct Importer<'a> {
     pub batch: usize,
     /// What a user should know of the import.
     pub notes: Vec<String>,
+    /// Branches that the node at hand lies in.
+    pub depth: usize,
 }
 
 impl<'a> Importer<'a> {
@@ -87,6 +89,7 @@ impl<'a> Importer<'a> {
             kinds: HashMap::new(),
             batch: 1,
             notes: Vec::new(),
+            depth: 0,
         })
     }
 

@@ -4,7 +4,7 @@ use super::{
     FinalOperator, ImportError, ends,
     importer::{Dropped, Importer},
     operators::{
-        activation, arithmetic, cut, elementwise, fold, integers, kinds, layout, linear, logic, ml,
+        activation, arithmetic, branch, cut, elementwise, fold, integers, kinds, layout, linear, logic, ml,
         pad, pooling, quantized, recurrent, reduce, resize, transposed,
     },
     protobuf::Node,
@@ -59,6 +59,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
     Operator { name: "HardSwish", add: elementwise::add, note: "" },
     Operator { name: "Identity", add: same, note: "" },
+    Operator { name: "If", add: branch::branch, note: "a condition that is known at import" },
     Operator { name: "IsInf", add: logic::never, note: "never: activations are finite" },
     Operator { name: "IsNaN", add: logic::never, note: "never: activations are finite" },
     Operator { name: "LSTM", add: recurrent::recurrent, note: "unrolled; constant weights; all directions, activations and layouts; sequences of full length" },
@@ -134,6 +135,7 @@ const MODELS: &[Operator] = &[
     Operator { name: "SVMClassifier", add: ml::svm::classifier, note: "all kernels; with support vectors the label's logits are the votes of pairs of classes; no probabilities" },
     Operator { name: "SVMRegressor", add: ml::svm::regressor, note: "all kernels" },
     Operator { name: "Scaler", add: ml::scaler, note: "" },
+    Operator { name: "TreeEnsemble", add: ml::trees::newer, note: "all conditions but MEMBER; SUM or AVERAGE; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
     Operator { name: "TreeEnsembleClassifier", add: ml::trees::classifier, note: "all conditions; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
     Operator { name: "TreeEnsembleRegressor", add: ml::trees::regressor, note: "all conditions; SUM or AVERAGE" },
     Operator { name: "ZipMap", add: ended, note: "only at the end; does nothing" },
@@ -180,11 +182,29 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
             Ok(())
         }
         None => Err(node.error(format!(
-            "the operator {operator} is not supported; docs/operators.md lists those that are: \
-             convolutions, dense layers, pooling, elementwise functions, sums, products, \
-             concatenation, slicing, reshaping, nearest-neighbour resizing and \
-             QuantizeLinear/DequantizeLinear"
+            "the operator {operator} is not supported; {}",
+            instead(operator)
         ))),
+    }
+}
+
+/// What to do about an operator that is not supported.
+fn instead(operator: &str) -> &'static str {
+    match operator {
+        "Loop" | "Scan" => "export the network traced, so that its loops are unrolled",
+        "NonMaxSuppression" | "TopK" | "NonZero" | "Unique" | "Compress" => {
+            "leave it out and do it on the network's outputs: what it gives has no fixed order or size"
+        }
+        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike" | "Bernoulli"
+        | "Multinomial" => "export the network for inference, without random numbers",
+        "StringNormalizer" | "TfIdfVectorizer" | "CategoryMapper" | "DictVectorizer" => {
+            "do it before the network, whose inputs are numbers"
+        }
+        _ => {
+            "docs/operators.md lists those that are: convolutions, dense and recurrent layers, pooling, \
+             elementwise functions, comparisons, sums, products, concatenation, slicing, reshaping, \
+             resizing, quantized operators, and trees and linear models of ai.onnx.ml"
+        }
     }
 }
 

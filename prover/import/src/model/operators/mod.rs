@@ -1,6 +1,7 @@
 //! The operators, each as steps of the float graph, and what they share.
 
 pub(super) mod arithmetic;
+pub(super) mod branch;
 pub(super) mod broadcast;
 pub(super) mod cut;
 pub(super) mod elementwise;

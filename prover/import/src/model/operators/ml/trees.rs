@@ -2,7 +2,7 @@
 //! on its path hold, all of them: their number, a sum of zeros and ones, says that exactly.
 
 use super::{
-    ImportError, Importer, Node, Parts, bind_scores, ensemble,
+    Dropped, FinalOperator, ImportError, Importer, Node, Parts, bind_scores, ensemble,
     ensemble::{Leaf, Tree},
     features, labels, left_out,
     linear::{dense, gemm},
@@ -23,11 +23,7 @@ pub(in crate::model) fn regressor(
     let mut trees = ensemble::read(importer, node, "target", features)?;
     match node.text("aggregate_function").unwrap_or("SUM") {
         "SUM" => {}
-        "AVERAGE" => {
-            let count = trees.len() as f64;
-            let leaves = trees.iter_mut().flat_map(|tree| &mut tree.leaves);
-            leaves.flat_map(|leaf| &mut leaf.values).for_each(|(_, value)| *value /= count);
-        }
+        "AVERAGE" => average(&mut trees),
         other => {
             return Err(node.error(format!(
                 "aggregate_function `{other}` is not supported; SUM and AVERAGE are"
@@ -38,6 +34,42 @@ pub(in crate::model) fn regressor(
     let mut parts = Parts::new(importer, node);
     let result = scores(&mut parts, node, (&input, features), &trees, base)?;
     parts.bind(0, &result)
+}
+
+/// TreeEnsemble, the newer operator.
+pub(in crate::model) fn newer(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
+    let (input, features) = features(importer, node)?;
+    let left_out = match node.int("post_transform", 0) {
+        0 => None,
+        1 => Some(FinalOperator::Softmax),
+        2 => Some(FinalOperator::Sigmoid),
+        other => return Err(node.error(format!("post_transform {other} is not supported"))),
+    };
+    let mut trees = ensemble::read_newer(importer, node, features)?;
+    match node.int("aggregate_function", 1) {
+        0 => average(&mut trees),
+        1 => {}
+        other => return Err(node.error(format!("aggregate_function {other} is not supported"))),
+    }
+    let targets = usize::try_from(node.int("n_targets", 1)).unwrap_or(0);
+    let base = base_values(importer, node, targets)?;
+    let mut parts = Parts::new(importer, node);
+    let result = scores(&mut parts, node, (&input, features), &trees, base)?;
+    if let (Some(operator), Some(value)) = (left_out, parts.importer.values.get_mut(&result)) {
+        let operators = vec![operator];
+        value.dropped = Some(Dropped { node: node.name().into(), operators });
+    }
+    parts.bind(0, &result)
+}
+
+/// Each tree counts as much as it does in their mean.
+fn average(trees: &mut [Tree]) {
+    let count = trees.len() as f64;
+    let leaves = trees.iter_mut().flat_map(|tree| &mut tree.leaves);
+    leaves.flat_map(|leaf| &mut leaf.values).for_each(|(_, value)| *value /= count);
 }
 
 /// TreeEnsembleClassifier.
