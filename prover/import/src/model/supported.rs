@@ -267,6 +267,16 @@ fn page() -> String {
          | operator | conditions |\n|---|---|\n",
     );
     page.push_str(&rows(QUANTIZED));
+    page.push_str(
+        "\n## What is exact\n\n\
+         A layer with two values and one jump, such as a comparison with a bound, is decided by the accumulator \
+         before anything is shifted out. If its inputs have one scale `s` and its weights are whole numbers, as for \
+         a comparison of features and for the nodes of trees, the integers decide as the file does for every \
+         input on the grid of `1 / s`: also where an input is equal to the bound. With other weights each is \
+         rounded by half of `1 / 2^shift` of a step of the result, as in any layer. Whole numbers are equal in the \
+         integers where they are in the file; other numbers are equal within half a step of the table. A function \
+         with several jumps, or with slopes beside one, is a table like any other: off by half of its step.\n",
+    );
     page
 }
 

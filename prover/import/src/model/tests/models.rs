@@ -32,7 +32,8 @@ fn model(
     network.then(operator, operator, attributes).of(ML, outputs)
 }
 
-/// A tree of `depth` levels as the lists of a node.
+/// Trees as the lists of a node.
+#[derive(Clone)]
 struct Lists {
     trees: Vec<i64>,
     ids: Vec<i64>,
@@ -235,8 +236,23 @@ fn binary_trees() {
     // All weights positive: a probability and its complement.
     close(&run(&graph(&lists), &[0.0, 0.5]), &[0.75, 0.25]);
     close(&run(&graph(&lists), &[0.0, 0.6]), &[0.25, 0.75]);
-    let signed = Lists { leaves: vec![(0, 1, 0, -1.5), (0, 2, 0, 2.0)], ..lists };
+    let second = Lists { leaves: vec![(0, 1, 1, 0.25), (0, 2, 1, 0.75)], ..lists.clone() };
+    close(&run(&graph(&second), &[0.0, 0.6]), &[0.0, 0.75]);
+    let signed = Lists { leaves: vec![(0, 1, 0, -1.5), (0, 2, 0, 2.0)], ..lists.clone() };
     close(&run(&graph(&signed), &[0.0, 0.5]), &[1.5, -1.5]);
+    // With a sigmoid the scores are not what decides: without being asked, the label's are taken.
+    let mut attributes = lists.attributes("class");
+    attributes.push(ints("classlabels_int64s", &[0, 1]));
+    attributes.push(text("post_transform", "LOGISTIC"));
+    let names = ["label", "scores"];
+    let network = || model(Network::new(&[1, 2]), "TreeEnsembleClassifier", &attributes, &names);
+    let scores = import(network());
+    close(&run(&scores, &[0.0, 0.5]), &[-0.25, 0.25]);
+    assert_eq!(scores.dropped, [FinalOperator::Sigmoid]);
+    let label = import(network().output("label"));
+    close(&run(&label, &[0.0, 0.5]), &[0.75, 0.25]);
+    assert_eq!(label.dropped, [FinalOperator::ArgMax]);
+    assert!(label.notes.iter().any(|note| note.contains("`label`")), "{:?}", label.notes);
 }
 
 #[test]

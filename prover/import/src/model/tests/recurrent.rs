@@ -130,6 +130,31 @@ fn batch_first_and_another_function() {
     }
 }
 
+/// A file for four inputs at once, with a state for each.
+#[test]
+fn a_batch_of_sequences() {
+    let batch = |count: i64| {
+        let mut network = layer("LSTM", 1, &[], true, 1);
+        let old = network.graph.input.remove(0);
+        network.graph.input = Network::new(&[STEPS, count, FEATURES]).graph.input;
+        assert_eq!(old.name, network.graph.input[0].name);
+        for tensor in &mut network.graph.initializer {
+            if matches!(tensor.name.as_str(), "h" | "c") {
+                tensor.dims = vec![1, count, HIDDEN];
+                tensor.raw_data = tensor.raw_data.repeat(count as usize);
+            }
+            if tensor.name == "flat" {
+                tensor.int64_data = vec![count, -1];
+            }
+        }
+        nodes::import(&network.source(), "test").unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (one, mut four) = (batch(1), batch(4));
+    assert!(four.notes[0].contains("4 inputs at once"), "{:?}", four.notes);
+    four.notes.clear();
+    assert_eq!(one, four);
+}
+
 /// Two layers, and a head over all steps.
 #[test]
 fn layers_on_layers() {
