@@ -47,7 +47,13 @@ pub(super) fn add_input(
         [_, channels, length] => [channels, 1, length],
         [_, height, width, channels] if channels_last => [channels, height, width],
         [_, channels, height, width] => [channels, height, width],
-        _ => return Err(problem(format!("an input of shape {shape:?}; a row, a sequence or an image is supported, with up to two spatial axes"))),
+        // The depth is folded into the channels.
+        [_, channels, depth, height, width] => [channels * depth, height, width],
+        _ => {
+            return Err(problem(format!(
+                "an input of shape {shape:?}; a row, a sequence or an image is supported, with up to three spatial axes"
+            )));
+        }
     };
     let order = channels_last.then(|| channels_last_order(internal));
     let tensor = importer.new_tensor(&input.name, internal).map_err(problem)?;
@@ -213,7 +219,8 @@ fn output_name<'a>(
 ) -> Result<&'a str, ImportError> {
     let outputs = &importer.source.graph()?.output;
     let names = || {
-        let names: Vec<String> = outputs.iter().map(|output| format!("`{}`", output.name)).collect();
+        let names: Vec<String> =
+            outputs.iter().map(|output| format!("`{}`", output.name)).collect();
         names.join(", ")
     };
     if let Some(wanted) = &options.outputs {
@@ -260,7 +267,7 @@ fn output_name<'a>(
 /// A node of the file classifies, as those of scikit-learn do.
 fn has_classifier(importer: &Importer<'_>) -> bool {
     let nodes = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
-    nodes.into_iter().any(|node| {
-        node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier")
-    })
+    nodes
+        .into_iter()
+        .any(|node| node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier"))
 }

@@ -247,11 +247,9 @@ impl Function {
                         || (constant(left) && right.is_homogeneous())
                 }
                 Binary::Div => left.is_homogeneous() && matches!(**right, Self::Constant(_)),
-                Binary::Pow
-                | Binary::Mod
-                | Binary::Less
-                | Binary::LessOrEqual
-                | Binary::Equal => false,
+                Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal => {
+                    false
+                }
             },
             Self::Select(parts) => {
                 let [condition, yes, no] = &**parts;

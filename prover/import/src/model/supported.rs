@@ -4,8 +4,8 @@ use super::{
     FinalOperator, ImportError, ends,
     importer::{Dropped, Importer},
     operators::{
-        activation, arithmetic, branch, cut, elementwise, fold, integers, kinds, layout, linear, logic, ml,
-        pad, pooling, quantized, recurrent, reduce, resize, transposed,
+        activation, arithmetic, branch, cut, elementwise, fold, integers, kinds, layout, linear,
+        logic, ml, pad, quantized, recurrent, reduce, resize, transposed, volumes,
     },
     protobuf::Node,
 };
@@ -26,15 +26,15 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Add", add: arithmetic::binary, note: "two operands, of which one may be constant" },
     Operator { name: "And", add: logic::connect, note: "of truth values" },
     Operator { name: "ArgMax", add: dropped, note: "only at the end" },
-    Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
-    Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
+    Operator { name: "AveragePool", add: volumes::average_pool, note: "one to three spatial axes, with and without the padding counted (of three: counted)" },
+    Operator { name: "BatchNormalization", add: volumes::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
     Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
     Operator { name: "CastLike", add: kinds::cast, note: "as Cast" },
     Operator { name: "Ceil", add: elementwise::add, note: "" },
     Operator { name: "Celu", add: elementwise::add, note: "" },
     Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
     Operator { name: "Concat", add: cut::concat, note: "along channels, or along positions that need no new order" },
-    Operator { name: "Conv", add: linear::conv, note: "one or two spatial axes, groups, dilation, any padding below the window; constant weights" },
+    Operator { name: "Conv", add: volumes::conv, note: "one to three spatial axes, groups, dilation, any padding below the window; constant weights; a third axis is folded into the channels" },
     Operator { name: "ConvInteger", add: integers::product, note: "constant weights and zero points" },
     Operator { name: "ConvTranspose", add: transposed::conv_transpose, note: "one or two spatial axes; constant weights" },
     Operator { name: "DepthToSpace", add: transposed::depth_to_space, note: "" },
@@ -52,8 +52,8 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Gather", add: cut::gather, note: "constant indices" },
     Operator { name: "Gelu", add: elementwise::add, note: "" },
     Operator { name: "Gemm", add: linear::gemm, note: "a dense layer; constant weights" },
-    Operator { name: "GlobalAveragePool", add: pooling::global_average, note: "" },
-    Operator { name: "GlobalMaxPool", add: pooling::global_max, note: "" },
+    Operator { name: "GlobalAveragePool", add: volumes::global_average, note: "" },
+    Operator { name: "GlobalMaxPool", add: volumes::global_max, note: "" },
     Operator { name: "Greater", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "GreaterOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
@@ -71,7 +71,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "MatMul", add: linear::matmul, note: "of an activation and a constant matrix" },
     Operator { name: "MatMulInteger", add: integers::product, note: "as ConvInteger" },
     Operator { name: "Max", add: logic::fold, note: "two operands or more, of which one may be constant" },
-    Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
+    Operator { name: "MaxPool", add: volumes::max_pool, note: "one to three spatial axes, with ceil_mode (of up to two), without dilation within an image" },
     Operator { name: "Mean", add: logic::fold, note: "two operands or more" },
     Operator { name: "Min", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "Mish", add: elementwise::add, note: "" },
@@ -181,10 +181,10 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
             kinds::note(importer, node);
             Ok(())
         }
-        None => Err(node.error(format!(
-            "the operator {operator} is not supported; {}",
-            instead(operator)
-        ))),
+        None => {
+            Err(node
+                .error(format!("the operator {operator} is not supported; {}", instead(operator))))
+        }
     }
 }
 
@@ -195,8 +195,8 @@ fn instead(operator: &str) -> &'static str {
         "NonMaxSuppression" | "TopK" | "NonZero" | "Unique" | "Compress" => {
             "leave it out and do it on the network's outputs: what it gives has no fixed order or size"
         }
-        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike" | "Bernoulli"
-        | "Multinomial" => "export the network for inference, without random numbers",
+        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike"
+        | "Bernoulli" | "Multinomial" => "export the network for inference, without random numbers",
         "StringNormalizer" | "TfIdfVectorizer" | "CategoryMapper" | "DictVectorizer" => {
             "do it before the network, whose inputs are numbers"
         }
@@ -254,7 +254,10 @@ fn page() -> String {
          | operator | conditions |\n|---|---|\n",
     );
     let rows = |table: &[Operator]| -> String {
-        table.iter().map(|operator| format!("| {} | {} |\n", operator.name, operator.note)).collect()
+        table
+            .iter()
+            .map(|operator| format!("| {} | {} |\n", operator.name, operator.note))
+            .collect()
     };
     page.push_str(&rows(OPERATORS));
     page.push_str(

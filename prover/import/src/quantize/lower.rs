@@ -250,20 +250,16 @@ impl Lowering<'_> {
             FloatOp::Sum { constant, .. } => constant.abs(),
             _ => 0.0,
         };
-        let Some(shift) = threshold.shift(
-            range,
-            unit,
-            constants,
-            (self.choices.shift, self.choices.table_bits),
-        ) else {
+        let Some(shift) =
+            threshold.shift(range, unit, constants, (self.choices.shift, self.choices.table_bits))
+        else {
             return Ok(None);
         };
         let scale = unit / f64::from(shift).exp2();
         self.scales.layers[index] = scale;
         let scales = (1.0, self.scales.tensors[layer.output]);
         let domain = threshold.domain(range, scale);
-        let function =
-            self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
+        let function = self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
         let rescale = Rescale { shift, function };
         let of = |input: TensorId, factor: f64| {
             self.integer(layer, factor * unit / self.scales.tensors[input])

@@ -97,8 +97,7 @@ mod tests {
     use super::*;
 
     fn comparison(operator: Binary, bound: f64) -> Threshold {
-        let function =
-            Function::binary(operator, Function::Identity, Function::Constant(bound));
+        let function = Function::binary(operator, Function::Identity, Function::Constant(bound));
         Threshold::of(&function).expect("a threshold")
     }
 
@@ -106,7 +105,9 @@ mod tests {
     #[test]
     fn integers_decide_as_reals_do() {
         for operator in [Binary::Less, Binary::LessOrEqual] {
-            for (scale, bound) in [(10.0, 0.3f32), (128.0, 0.25), (7.0, -1.1), (255.0, 51.0 / 255.0)] {
+            for (scale, bound) in
+                [(10.0, 0.3f32), (128.0, 0.25), (7.0, -1.1), (255.0, 51.0 / 255.0)]
+            {
                 let threshold = comparison(operator, f64::from(bound));
                 for shift in [0, 1, 5, 16] {
                     let unit = Threshold::unit(scale * 900.0, &[scale], &[1.0]);
@@ -123,7 +124,11 @@ mod tests {
                         let pre = (acc + half) >> shift;
                         let table = threshold.function();
                         // Below the bound the comparison holds.
-                        assert_eq!(table.evaluate(pre as f64) == 1.0, expected, "{integer} {scale} {bound}");
+                        assert_eq!(
+                            table.evaluate(pre as f64) == 1.0,
+                            expected,
+                            "{integer} {scale} {bound}"
+                        );
                     }
                 }
             }

@@ -135,7 +135,10 @@ mod tests {
     #[test]
     fn values() {
         for (x, sign, whole) in [(-1.5, -1.0, -1.0), (0.0, 0.0, 0.0), (2.7, 1.0, 2.0)] {
-            assert_eq!((Function::sign().evaluate(x), Function::truncation().evaluate(x)), (sign, whole));
+            assert_eq!(
+                (Function::sign().evaluate(x), Function::truncation().evaluate(x)),
+                (sign, whole)
+            );
             assert_eq!(Function::truth().evaluate(x), f64::from(u8::from(x != 0.0)));
         }
         let remainder = Function::binary(Binary::Mod, Function::Identity, Function::Constant(3.0));

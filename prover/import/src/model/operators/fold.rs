@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    Binary, Constant, ImportError, Importer, Node, constant, cut, elementwise, integers, kinds, layout, logic, quantized,
-    required_constant, shapes, windows,
+    Binary, Constant, ImportError, Importer, Node, constant, cut, elementwise, integers, kinds,
+    layout, logic, quantized, required_constant, shapes, windows,
 };
 
 /// Evaluates the node if it depends on constants only; `false` if it does not.
@@ -162,7 +162,8 @@ fn expanded(
         let size = result.shape[axis];
         shapes::element_count(&[times]).map_err(|problem| node.error(problem))?;
         let more = result.values.len().checked_mul(times);
-        shapes::element_count(&[more.unwrap_or(usize::MAX)]).map_err(|problem| node.error(problem))?;
+        shapes::element_count(&[more.unwrap_or(usize::MAX)])
+            .map_err(|problem| node.error(problem))?;
         let positions: Vec<usize> = (0..times).flat_map(|_| 0..size).collect();
         result = result.select(axis, &positions);
     }

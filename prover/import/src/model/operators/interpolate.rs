@@ -150,9 +150,8 @@ pub(super) fn resized(
         return Err(node.error("a weight of the interpolation is not finite"));
     }
     let place_first: Shape = [places, 1, channels];
-    let turn = |input| {
-        Step::Layer(FloatOp::Transpose { input, groups: 1, function: Function::Identity })
-    };
+    let turn =
+        |input| Step::Layer(FloatOp::Transpose { input, groups: 1, function: Function::Identity });
     let turned = importer.push(node, place_first, turn(value.tensor))?;
     let op = FloatOp::Conv {
         input: turned,

@@ -10,9 +10,7 @@ pub(in crate::model) fn compare(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
-    let constant = |index| {
-        node.input(index).and_then(|name| importer.constants.get(name)).cloned()
-    };
+    let constant = |index| node.input(index).and_then(|name| importer.constants.get(name)).cloned();
     let (left, right) = (constant(0), constant(1));
     match (&left, &right) {
         (None, Some(bound)) if bound.scalar().is_some() => with_number(importer, node, 0, bound),
@@ -67,9 +65,8 @@ fn same_root(
     left: usize,
     right: usize,
 ) -> Result<Option<(Value, Function, Function)>, ImportError> {
-    let is_constant = |index| {
-        node.input(index).is_some_and(|name| importer.constants.contains_key(name))
-    };
+    let is_constant =
+        |index| node.input(index).is_some_and(|name| importer.constants.contains_key(name));
     let numbers = [left, right].map(|index| {
         let name = node.input(index)?;
         importer.constants.get(name)?.scalar()
@@ -141,9 +138,8 @@ pub(in crate::model) fn choose(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
-    let name = |index| {
-        node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")))
-    };
+    let name =
+        |index| node.input(index).ok_or_else(|| node.error(format!("input {index} is missing")));
     let [condition, yes, no] = [name(0)?, name(1)?, name(2)?];
     if let Some(mask) = importer.constants.get(condition).cloned() {
         return with_mask(importer, node, &mask, yes, no);
@@ -226,8 +222,7 @@ pub(in crate::model) fn modulo(
     let Some(divisor) = divisor.scalar().filter(|divisor| *divisor != 0.0) else {
         return Err(node.error("a divisor that is not one number; only one constant is supported"));
     };
-    let function =
-        Function::binary(Binary::Mod, Function::Identity, Function::Constant(divisor));
+    let function = Function::binary(Binary::Mod, Function::Identity, Function::Constant(divisor));
     let function = match node.int("fmod", 0) {
         0 => function,
         // With the sign of x: of both, when x is negative.
@@ -235,11 +230,7 @@ pub(in crate::model) fn modulo(
             let size = Function::Constant(divisor.abs());
             let part = |x| Function::binary(Binary::Mod, x, size.clone());
             let negative = Function::affine(-1.0, 0.0);
-            let below = Function::binary(
-                Binary::Less,
-                Function::Identity,
-                Function::Constant(0.0),
-            );
+            let below = Function::binary(Binary::Less, Function::Identity, Function::Constant(0.0));
             let mirrored = negative.after(part(negative.clone()));
             Function::select(below, mirrored, part(Function::Identity))
         }
@@ -277,9 +268,8 @@ pub(in crate::model) fn constant(
     inputs: &[&Constant],
 ) -> Option<Result<Constant, ImportError>> {
     let both = |operator: Binary, left: &Constant, right: &Constant| {
-        left.binary(operator, right).ok_or_else(|| {
-            node.error(format!("shapes {:?} and {:?}", left.shape, right.shape))
-        })
+        left.binary(operator, right)
+            .ok_or_else(|| node.error(format!("shapes {:?} and {:?}", left.shape, right.shape)))
     };
     let not = |constant: Constant| constant.map(|x| f64::from(u8::from(x == 0.0)));
     Some(match (node.operator(), inputs) {
@@ -296,7 +286,8 @@ pub(in crate::model) fn constant(
         ("Where", [condition, yes, no]) => {
             let truth = condition.map(|x| f64::from(u8::from(x != 0.0)));
             both(Binary::Mul, &truth, yes).and_then(|chosen| {
-                both(Binary::Mul, &not(truth), no).and_then(|other| both(Binary::Add, &chosen, &other))
+                both(Binary::Mul, &not(truth), no)
+                    .and_then(|other| both(Binary::Add, &chosen, &other))
             })
         }
         _ => return None,

@@ -21,6 +21,7 @@ pub(super) mod recurrent;
 pub(super) mod reduce;
 pub(super) mod resize;
 pub(super) mod transposed;
+pub(super) mod volumes;
 
 use std::rc::Rc;
 
@@ -62,8 +63,16 @@ pub(super) fn activation(
 pub(super) fn after_the_end(operator: &str) -> bool {
     matches!(
         operator,
-        "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "ArgMax" | "ZipMap"
-            | "Normalizer" | "ArrayFeatureExtractor" | "LabelEncoder"
+        "Identity"
+            | "Cast"
+            | "Reshape"
+            | "Flatten"
+            | "Squeeze"
+            | "ArgMax"
+            | "ZipMap"
+            | "Normalizer"
+            | "ArrayFeatureExtractor"
+            | "LabelEncoder"
     )
 }
 

@@ -34,7 +34,8 @@ impl Axis {
     fn padding(&self) -> Option<[(usize, usize); 2]> {
         let before = self.extent() - 1 - self.start;
         // Outputs without padding at the end: size * stride + before - (extent - 1).
-        let after = self.output as i64 - (self.size * self.stride) as i64 - before + self.extent() - 1;
+        let after =
+            self.output as i64 - (self.size * self.stride) as i64 - before + self.extent() - 1;
         let most = self.extent() - 1;
         let side = |amount: i64| {
             (amount <= most).then(|| (amount.max(0) as usize, (-amount).max(0) as usize))
@@ -98,9 +99,9 @@ fn axis(
             return Ok(default);
         };
         let value = values.get(at).copied().filter(|_| values.len() == count);
-        value.filter(|value| (least..=MOST).contains(value)).ok_or_else(|| {
-            node.error(format!("`{name}` is {values:?} for {rank} spatial axes"))
-        })
+        value
+            .filter(|value| (least..=MOST).contains(value))
+            .ok_or_else(|| node.error(format!("`{name}` is {values:?} for {rank} spatial axes")))
     };
     let kernel = Some(kernel as i64).filter(|kernel| (1..=MOST).contains(kernel));
     let kernel = kernel.ok_or_else(|| node.error("a window without elements, or too large"))?;

@@ -2,9 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::model::{
-    FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model,
-};
+use crate::model::{FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model};
 use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
 use assay_graph::Executor;
 use assay_testing::shared::shared;
@@ -20,10 +18,7 @@ fn check(case: &str, options: &ImportOptions, tolerance: f32) -> Option<FloatGra
 }
 
 /// The graph, the largest difference, and the largest number expected.
-fn compare(
-    folder: &Path,
-    options: &ImportOptions,
-) -> Result<(FloatGraph, f32, f32), ImportError> {
+fn compare(folder: &Path, options: &ImportOptions) -> Result<(FloatGraph, f32, f32), ImportError> {
     let model = Model::import_with(&folder.join("model.onnx"), options)?;
     let expected = expected(folder);
     let inputs = inputs(folder, "test.npz");
@@ -215,9 +210,8 @@ fn check_integers(case: &str, options: &ImportOptions, tolerance: f64) {
         all.chunks(elements).map(encode).collect()
     };
     let options = QuantizeOptions::default();
-    let quantized =
-        calibrate_and_quantize(&graph, &encoding, &bytes("calib.npz"), &options)
-            .unwrap_or_else(|error| panic!("{case}: {error}"));
+    let quantized = calibrate_and_quantize(&graph, &encoding, &bytes("calib.npz"), &options)
+        .unwrap_or_else(|error| panic!("{case}: {error}"));
     let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{case}: {error}"));
     let scale = quantized.tensors[quantized.output].scale;
     let (mut largest, mut off, mut same, mut all) = (0f64, 0f64, 0, 0);

@@ -44,7 +44,8 @@ fn transposed_convolutions() {
     ];
     for (shape, groups, attributes, outputs) in cases {
         let network = Network::new(&[1, 2, 5, 4]);
-        let network = transposed(network, "up", shape, groups, attributes).then("Relu", "relu", &[]);
+        let network =
+            transposed(network, "up", shape, groups, attributes).then("Relu", "relu", &[]);
         check_to(network.head(outputs), 0.02);
     }
     let line = Network::new(&[1, 2, 5]);
@@ -133,8 +134,7 @@ fn linear_interpolation() {
 fn interpolation_in_integers() {
     let mut network = Network::new(&[1, 2, 4, 4]).conv("conv", &[3, 2, 1, 1], &[]);
     network.constant("scales", &[4], vec![1.0, 1.0, 2.0, 2.0]);
-    let attributes =
-        [text("mode", "linear"), text("coordinate_transformation_mode", "asymmetric")];
+    let attributes = [text("mode", "linear"), text("coordinate_transformation_mode", "asymmetric")];
     let network = network.node("Resize", "up", &["conv", "", "scales"], &attributes);
     check(network.conv("after", &[2, 3, 3, 3], &[]).then("Relu", "relu", &[]).head(72));
 }

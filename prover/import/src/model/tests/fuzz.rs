@@ -182,6 +182,9 @@ fn damaged_structure() {
     seeds.push(super::models::machine().source());
     seeds.push(super::integers::quantized().source());
     seeds.push(super::decoders::decoder().source());
+    let volume = Network::new(&[1, 2, 3, 4, 4]).conv("conv", &[3, 2, 2, 2, 2], &[]);
+    let attributes = [super::network::ints("kernel_shape", &[2, 2, 2])];
+    seeds.push(volume.then("MaxPool", "pool", &attributes).head(3 * 4).source());
     for (operator, directions) in [("LSTM", 2), ("GRU", 1), ("RNN", 1)] {
         let direction = if directions == 2 { "bidirectional" } else { "reverse" };
         let attributes = [super::network::text("direction", direction)];

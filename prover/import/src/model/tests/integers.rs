@@ -140,10 +140,7 @@ fn operators_of_onnxruntime() {
     };
     let attributes = [int("transB", 1)];
     let names = ["q", "xs", "xz", "w", "ws", "wz", "b", "ys", "yz"];
-    assert_eq!(
-        own("QGemm", &names, &attributes),
-        plain("Gemm", &["x", "m", "bias"], &attributes)
-    );
+    assert_eq!(own("QGemm", &names, &attributes), plain("Gemm", &["x", "m", "bias"], &attributes));
     let twice = ["q", "xs", "xz", "q", "xs", "xz", "ys", "yz"];
     assert_eq!(own("QLinearAdd", &twice, &[]), plain("Add", &["x", "x"], &[]));
     assert_eq!(own("QLinearMul", &twice, &[]), plain("Mul", &["x", "x"], &[]));

@@ -23,9 +23,12 @@ fn comparisons_with_numbers_channels_and_tensors() {
             let network = network.node(operator, "truth", &["bound", "input"], &[]);
             same_as_tract(cast(network, "number", 1).head(5));
         }
-        let network = Network::new(&[1, 2, 3, 3])
-            .conv("a", &[2, 2, 1, 1], &[])
-            .node(operator, "truth", &["a", "input"], &[]);
+        let network = Network::new(&[1, 2, 3, 3]).conv("a", &[2, 2, 1, 1], &[]).node(
+            operator,
+            "truth",
+            &["a", "input"],
+            &[],
+        );
         same_as_tract(cast(network, "number", 1).head(18));
     }
 }
@@ -86,9 +89,12 @@ fn choices() {
     let mut between = Network::new(&[1, 4]).dense("a", 4, 4);
     between.constant("bound", &[4], vec![0.1, -0.2, 0.3, 0.0]);
     between.constant("other", &[], vec![0.75]);
-    let between = between
-        .node("Less", "negative", &["input", "bound"], &[])
-        .node("Where", "chosen", &["negative", "a", "other"], &[]);
+    let between = between.node("Less", "negative", &["input", "bound"], &[]).node(
+        "Where",
+        "chosen",
+        &["negative", "a", "other"],
+        &[],
+    );
     same_as_tract(between.head(4));
 
     let mut masked = Network::new(&[1, 4]);
@@ -201,8 +207,10 @@ fn known_branches() {
 fn bounds_that_are_far_away() {
     let mut network = Network::new(&[1, 4]);
     network.constant("bound", &[], vec![1e6]);
-    let network = network
-        .node("Less", "below", &["input", "bound"], &[])
-        .then("Cast", "number", &[int("to", 1)]);
+    let network = network.node("Less", "below", &["input", "bound"], &[]).then(
+        "Cast",
+        "number",
+        &[int("to", 1)],
+    );
     check_to(network.head(4), 0.02);
 }

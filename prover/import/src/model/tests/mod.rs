@@ -17,6 +17,7 @@ mod quantized;
 mod random;
 mod recurrent;
 mod refused;
+mod volumes;
 
 use network::Network;
 
@@ -40,8 +41,7 @@ fn same_as_tract(network: Network) -> FloatGraph {
     let elements: usize = graph.input_shape().iter().product();
     let mut random = Random::new(elements as u64);
     for _ in 0..8 {
-        let input: Vec<f32> =
-            (0..elements).map(|_| random.between(-16, 16) as f32 / 8.0).collect();
+        let input: Vec<f32> = (0..elements).map(|_| random.between(-16, 16) as f32 / 8.0).collect();
         let expected = reference.run(&input).unwrap_or_else(|error| panic!("{error}"));
         let run = FloatExecutor::new(&graph).run(&input).expect("the input has the right length");
         assert_eq!(run.logits().len(), expected.len());

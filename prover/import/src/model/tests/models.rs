@@ -155,8 +155,7 @@ fn random_trees() {
     let mut random = Random::new(7);
     let mut grown = 0;
     for case in 0..60 {
-        let (trees, features, outputs) =
-            (random.size(1, 5), random.size(1, 6), random.size(1, 4));
+        let (trees, features, outputs) = (random.size(1, 5), random.size(1, 6), random.size(1, 4));
         let lists = Lists::random(&mut random, trees, features, outputs);
         if !lists.modes.iter().any(|mode| *mode != "LEAF") {
             continue;
@@ -303,7 +302,10 @@ fn normalizers_and_small_operators() {
     }
     let attributes = [
         floats("imputed_value_floats", &[9.0, 8.0, 7.0, 6.0]),
-        tract_onnx::pb::AttributeProto { f: -2.0, ..super::network::float("replaced_value_float", 0.0) },
+        tract_onnx::pb::AttributeProto {
+            f: -2.0,
+            ..super::network::float("replaced_value_float", 0.0)
+        },
     ];
     let network = model(Network::new(&[1, 4]), "Imputer", &attributes, &["filled"]);
     close(&run(&import(network), &x), &[0.5, 8.0, 1.0, 0.25]);

@@ -106,9 +106,7 @@ fn activation(mut network: Network, name: &str, shape: [usize; 3], random: &mut 
         14 => {
             let other = format!("{name}.other");
             network.constant(&constant, &[], vec![-0.2]);
-            network
-                .then("Tanh", &other, &[])
-                .node("Max", name, &[&last, &other, &constant], &[])
+            network.then("Tanh", &other, &[]).node("Max", name, &[&last, &other, &constant], &[])
         }
         operator => {
             network.random(&constant, &channels, 1.5);
@@ -132,15 +130,9 @@ fn resampling(
             let stride = [random.size(1, 3), random.size(1, 2)];
             let (weights, pad) = (format!("{name}.w"), random.size(0, 1));
             network.random(&weights, &[channels as i64, outputs as i64, 3, 2], 0.5);
-            *shape = [
-                outputs,
-                (height - 1) * stride[0] + 3 - pad,
-                (width - 1) * stride[1] + 2,
-            ];
-            let attributes = [
-                ints("strides", &stride.map(|x| x as i64)),
-                ints("pads", &[pad as i64, 0, 0, 0]),
-            ];
+            *shape = [outputs, (height - 1) * stride[0] + 3 - pad, (width - 1) * stride[1] + 2];
+            let attributes =
+                [ints("strides", &stride.map(|x| x as i64)), ints("pads", &[pad as i64, 0, 0, 0])];
             network.node("ConvTranspose", name, &[&last, &weights], &attributes)
         }
         0 | 1 if height > 2 && width > 2 => {

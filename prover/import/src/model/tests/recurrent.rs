@@ -102,10 +102,7 @@ fn batch_first_and_another_function() {
     let attributes = [
         int("hidden_size", 2),
         int("layout", 1),
-        AttributeProto {
-            f: 0.8,
-            ..super::network::float("clip", 0.0)
-        },
+        AttributeProto { f: 0.8, ..super::network::float("clip", 0.0) },
         super::network::texts("activations", &["LeakyRelu"]),
         super::network::floats("activation_alpha", &[0.5]),
     ];

@@ -155,7 +155,8 @@ pub(super) fn read_newer(
         modes: names,
         bounds: bounds.into_iter().chain(weights.iter().map(|_| 0.0)).collect(),
     };
-    let at: HashMap<i64, usize> = nodes.ids.iter().zip(0..).map(|(id, index)| (*id, index)).collect();
+    let at: HashMap<i64, usize> =
+        nodes.ids.iter().zip(0..).map(|(id, index)| (*id, index)).collect();
     let mut values = Values::new();
     for (index, weight) in weights.iter().enumerate() {
         let output = usize::try_from(targets[index]).unwrap_or(usize::MAX);
@@ -204,9 +205,9 @@ fn tree(
             node.error(format!("feature {} of {features}", nodes.features[index]))
         })?;
         let child = |ids: &[i64]| {
-            at.get(&ids[index]).copied().ok_or_else(|| {
-                node.error(format!("node {} of a tree is missing", ids[index]))
-            })
+            at.get(&ids[index])
+                .copied()
+                .ok_or_else(|| node.error(format!("node {} of a tree is missing", ids[index])))
         };
         let (yes, no) = (child(&nodes.yes)?, child(&nodes.no)?);
         let bound = nodes.bounds[index];

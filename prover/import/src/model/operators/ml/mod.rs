@@ -30,11 +30,7 @@ fn expect(node: &Node<'_>, name: &str, found: usize, wanted: usize) -> Result<()
 }
 
 /// Numbers of an attribute, or of its form as a tensor.
-fn numbers(
-    importer: &Importer<'_>,
-    node: &Node<'_>,
-    name: &str,
-) -> Result<Vec<f64>, ImportError> {
+fn numbers(importer: &Importer<'_>, node: &Node<'_>, name: &str) -> Result<Vec<f64>, ImportError> {
     let values = match node.attribute(&format!("{name}_as_tensor")).and_then(|a| a.t.as_ref()) {
         Some(tensor) => importer.source.constant(tensor)?.values,
         None => node.floats(name),
@@ -172,7 +168,9 @@ fn largest(
     features: usize,
 ) -> Result<String, ImportError> {
     if features > 64 {
-        return Err(node.error(format!("the largest of {features} features; up to 64 are supported")));
+        return Err(
+            node.error(format!("the largest of {features} features; up to 64 are supported"))
+        );
     }
     let axis = [int("axis", -1)];
     let single = parts.several("Split", &[name], &axis, features)?;
@@ -218,9 +216,8 @@ pub(in crate::model) fn extract(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
-    let is_constant = |index| {
-        node.input(index).is_some_and(|name| importer.constants.contains_key(name))
-    };
+    let is_constant =
+        |index| node.input(index).is_some_and(|name| importer.constants.contains_key(name));
     if is_constant(0) && !is_constant(1) {
         let value = activation(importer, node, 1)?;
         if value.dropped.is_none() {

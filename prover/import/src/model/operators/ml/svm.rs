@@ -1,8 +1,7 @@
 //! Support vector machines.
 
 use super::{
-    ImportError, Importer, Node, Parts, bind_both, bind_scores, expect, features, labels,
-    left_out,
+    ImportError, Importer, Node, Parts, bind_both, bind_scores, expect, features, labels, left_out,
     linear::{dense, gemm},
     numbers,
 };
@@ -100,8 +99,7 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel, labels,
-        numbers,
+        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel, labels, numbers,
     };
 
     pub(super) fn classifier(
@@ -176,7 +174,8 @@ mod votes {
         let won = parts.op("Greater", &[&decisions, &zero], &[])?;
         let votes = dense(&mut parts, (&won, pairs), gain, lost)?;
         parts.importer.notes.push(
-            "the label is the class with most votes of pairs of classes, the first of several".into(),
+            "the label is the class with most votes of pairs of classes, the first of several"
+                .into(),
         );
         bind_both(&mut parts, node, [&votes, &decisions], Vec::new())
     }

@@ -1,6 +1,7 @@
 //! Tree ensembles: each condition is a step of one feature, a leaf is reached where the conditions
 //! on its path hold, all of them: their number, a sum of zeros and ones, says that exactly.
 
+use super::super::parts::int;
 use super::{
     Dropped, FinalOperator, ImportError, Importer, Node, Parts, bind_both, bind_scores, ensemble,
     ensemble::{Leaf, Tree},
@@ -8,7 +9,6 @@ use super::{
     linear::{dense, gemm},
     numbers,
 };
-use super::super::parts::int;
 
 /// TreeEnsembleRegressor.
 pub(in crate::model) fn regressor(

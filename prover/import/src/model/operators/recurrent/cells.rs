@@ -222,8 +222,15 @@ impl Cell {
         let (update, reset) = (&both[0], &both[1]);
         let sum = if linear_before_reset {
             let [weights, own] = self.rows(2..3);
-            let inner = self.product(parts, input, self.features, &weights, &self.bias[0][2 * self.hidden..])?;
-            let state = self.state(parts, &before.hidden, &own, &self.bias[1][2 * self.hidden..])?;
+            let inner = self.product(
+                parts,
+                input,
+                self.features,
+                &weights,
+                &self.bias[0][2 * self.hidden..],
+            )?;
+            let state =
+                self.state(parts, &before.hidden, &own, &self.bias[1][2 * self.hidden..])?;
             let state = parts.op("Mul", &[reset, &state], &[])?;
             let sum = parts.op("Add", &[&inner, &state], &[])?;
             self.clipped(parts, sum)?
@@ -265,8 +272,7 @@ impl Cell {
     ) -> Result<String, ImportError> {
         let range = gates.start * self.hidden..gates.end * self.hidden;
         let [weights, own] = self.rows(gates);
-        let bias: Vec<f64> =
-            range.map(|row| self.bias[0][row] + self.bias[1][row]).collect();
+        let bias: Vec<f64> = range.map(|row| self.bias[0][row] + self.bias[1][row]).collect();
         let zeros = vec![0.0; bias.len()];
         let mut sum = self.product(parts, input, self.features, &weights, &bias)?;
         if !hidden.is_empty() {

@@ -124,8 +124,7 @@ fn bind(
     for (index, output) in [1, 2].into_iter().enumerate() {
         if asked(output) {
             let states: Vec<&str> = last.iter().map(|states| states[index].as_str()).collect();
-            let sizes =
-                if batch_first { [1, directions, hidden] } else { [directions, 1, hidden] };
+            let sizes = if batch_first { [1, directions, hidden] } else { [directions, 1, hidden] };
             joined(parts, &states, &sizes, output)?;
         }
     }
