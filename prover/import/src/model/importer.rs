@@ -64,6 +64,8 @@ pub(super) struct Importer<'a> {
     pub batch: usize,
     /// What a user should know of the import.
     pub notes: Vec<String>,
+    /// Branches that the node at hand lies in.
+    pub depth: usize,
     /// A layer reads the input: from then on its storage is fixed.
     input_is_read: bool,
     /// What the file does with its values.
@@ -108,6 +110,7 @@ impl<'a> Importer<'a> {
             outlook: Outlook::new(source, options.keep_final),
             arranged: HashMap::new(),
             one: None,
+            depth: 0,
         })
     }
 

@@ -212,9 +212,13 @@ fn add_one(
         [_, channels, length] => [channels, 1, length],
         [_, height, width, channels] if channels_last => [channels, height, width],
         [_, channels, height, width] => [channels, height, width],
+        // The depth is folded into the channels.
+        [_, channels, depth, height, width] => [channels * depth, height, width],
         _ => {
-            let shape = &part.onnx_shape;
-            return Err(problem(format!("an input of shape {shape:?} is not supported")));
+            return Err(problem(format!(
+                "an input of shape {:?}; a row, a sequence or an image is supported, with up to three spatial axes",
+                part.onnx_shape
+            )));
         }
     };
     let (values, internal, order) = match encoded {

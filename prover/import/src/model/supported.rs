@@ -4,9 +4,9 @@ use super::{
     ImportError, ends,
     importer::Importer,
     operators::{
-        activation, arithmetic, contract, cut, elementwise, fold, gather, integers, join, kinds,
-        layout, linear, logic, ml, normalize, pad, pooling, quantized, recurrent, reduce, repeat,
-        resize, softmax, transposed,
+        activation, arithmetic, branch, contract, cut, elementwise, fold, gather, integers, join,
+        kinds, layout, logic, ml, normalize, pad, quantized, recurrent, reduce,
+        repeat, resize, softmax, transposed, volumes,
     },
     protobuf::Node,
 };
@@ -27,15 +27,15 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Add", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "And", add: logic::connect, note: "of truth values" },
     Operator { name: "ArgMax", add: arg_max, note: "only at the end" },
-    Operator { name: "AveragePool", add: pooling::average_pool, note: "with and without the padding counted" },
-    Operator { name: "BatchNormalization", add: linear::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
+    Operator { name: "AveragePool", add: volumes::average_pool, note: "one to three spatial axes, with and without the padding counted (of three: counted)" },
+    Operator { name: "BatchNormalization", add: volumes::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
     Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
     Operator { name: "CastLike", add: kinds::cast, note: "as Cast" },
     Operator { name: "Ceil", add: elementwise::add, note: "" },
     Operator { name: "Celu", add: elementwise::add, note: "" },
     Operator { name: "Clip", add: elementwise::add, note: "constant bounds" },
     Operator { name: "Concat", add: join::concat, note: "along any axis, also with constants" },
-    Operator { name: "Conv", add: linear::conv, note: "one or two spatial axes, groups, dilation, any padding below the window; constant weights" },
+    Operator { name: "Conv", add: volumes::conv, note: "one to three spatial axes, groups, dilation, any padding below the window; constant weights; a third axis is folded into the channels" },
     Operator { name: "ConvInteger", add: integers::product, note: "constant weights and zero points" },
     Operator { name: "ConvTranspose", add: transposed::conv_transpose, note: "one or two spatial axes; constant weights" },
     Operator { name: "DepthToSpace", add: transposed::depth_to_space, note: "" },
@@ -57,14 +57,15 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "GatherND", add: gather::nd, note: "constant indices" },
     Operator { name: "Gelu", add: elementwise::add, note: "" },
     Operator { name: "Gemm", add: contract::gemm, note: "of an activation and a constant matrix, or of two activations" },
-    Operator { name: "GlobalAveragePool", add: pooling::global_average, note: "" },
-    Operator { name: "GlobalMaxPool", add: pooling::global_max, note: "" },
+    Operator { name: "GlobalAveragePool", add: volumes::global_average, note: "" },
+    Operator { name: "GlobalMaxPool", add: volumes::global_max, note: "" },
     Operator { name: "Greater", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "GreaterOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "GroupNormalization", add: normalize::group, note: "constant scale and bias" },
     Operator { name: "HardSigmoid", add: elementwise::add, note: "" },
     Operator { name: "HardSwish", add: elementwise::add, note: "" },
     Operator { name: "Identity", add: same, note: "" },
+    Operator { name: "If", add: branch::branch, note: "a condition that is known at import" },
     Operator { name: "InstanceNormalization", add: normalize::instance, note: "constant scale and bias" },
     Operator { name: "IsInf", add: logic::never, note: "never: activations are finite" },
     Operator { name: "IsNaN", add: logic::never, note: "never: activations are finite" },
@@ -79,7 +80,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "MatMul", add: contract::matmul, note: "of an activation and a constant, or of two activations, with any batch axes" },
     Operator { name: "MatMulInteger", add: integers::product, note: "as ConvInteger" },
     Operator { name: "Max", add: logic::fold, note: "two operands or more, of which one may be constant" },
-    Operator { name: "MaxPool", add: pooling::max_pool, note: "one or two spatial axes, with ceil_mode, without dilation" },
+    Operator { name: "MaxPool", add: volumes::max_pool, note: "one to three spatial axes, with ceil_mode (of up to two), without dilation within an image" },
     Operator { name: "Mean", add: logic::fold, note: "two operands or more" },
     Operator { name: "Min", add: logic::fold, note: "two operands or more, of which one may be constant" },
     Operator { name: "Mish", add: elementwise::add, note: "" },
@@ -153,6 +154,7 @@ const MODELS: &[Operator] = &[
     Operator { name: "SVMClassifier", add: ml::svm::classifier, note: "all kernels; with support vectors the label's logits are the votes of pairs of classes; no probabilities" },
     Operator { name: "SVMRegressor", add: ml::svm::regressor, note: "all kernels" },
     Operator { name: "Scaler", add: ml::scaler, note: "" },
+    Operator { name: "TreeEnsemble", add: ml::trees::newer, note: "all conditions but MEMBER; SUM or AVERAGE; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
     Operator { name: "TreeEnsembleClassifier", add: ml::trees::classifier, note: "all conditions; post_transform NONE, SOFTMAX or LOGISTIC, which is left out" },
     Operator { name: "TreeEnsembleRegressor", add: ml::trees::regressor, note: "all conditions; SUM or AVERAGE" },
     Operator { name: "ZipMap", add: ended, note: "only at the end; does nothing" },
@@ -198,12 +200,31 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
             kinds::note(importer, node);
             Ok(())
         }
-        None => Err(node.error(format!(
-            "the operator {operator} is not supported; docs/operators.md lists those that are: \
-             convolutions, matrix products, pooling, elementwise functions, sums, products, \
-             reductions, normalizations, Softmax, concatenation, slicing, gathering, reshaping, \
-             nearest-neighbour resizing and QuantizeLinear/DequantizeLinear"
-        ))),
+        None => {
+            Err(node
+                .error(format!("the operator {operator} is not supported; {}", instead(operator))))
+        }
+    }
+}
+
+/// What to do about an operator that is not supported.
+fn instead(operator: &str) -> &'static str {
+    match operator {
+        "Loop" | "Scan" => "export the network traced, so that its loops are unrolled",
+        "NonMaxSuppression" | "TopK" | "NonZero" | "Unique" | "Compress" => {
+            "leave it out and do it on the network's outputs: what it gives has no fixed order or size"
+        }
+        "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike"
+        | "Bernoulli" | "Multinomial" => "export the network for inference, without random numbers",
+        "StringNormalizer" | "TfIdfVectorizer" | "CategoryMapper" | "DictVectorizer" => {
+            "do it before the network, whose inputs are numbers"
+        }
+        _ => {
+            "docs/operators.md lists those that are: convolutions, matrix products, attention and recurrent \
+             layers, normalizations, pooling, elementwise functions, comparisons, sums, products, reductions, \
+             concatenation, slicing, gathering, reshaping, resizing, quantized operators, and trees and linear \
+             models of ai.onnx.ml"
+        }
     }
 }
 
@@ -262,6 +283,16 @@ fn page() -> String {
          | operator | conditions |\n|---|---|\n",
     );
     page.push_str(&rows(QUANTIZED));
+    page.push_str(
+        "\n## What is exact\n\n\
+         A layer with two values and one jump, such as a comparison with a bound, is decided by the accumulator \
+         before anything is shifted out. If its inputs have one scale `s` and its weights are whole numbers, as for \
+         a comparison of features and for the nodes of trees, the integers decide as the file does for every \
+         input on the grid of `1 / s`: also where an input is equal to the bound. With other weights each is \
+         rounded by half of `1 / 2^shift` of a step of the result, as in any layer. Whole numbers are equal in the \
+         integers where they are in the file; other numbers are equal within half a step of the table. A function \
+         with several jumps, or with slopes beside one, is a table like any other: off by half of its step.\n",
+    );
     page
 }
 

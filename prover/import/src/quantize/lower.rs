@@ -262,13 +262,22 @@ impl Lowering<'_> {
         let wanted = self.scales.layers[index] * f64::from(self.choices.shift).exp2();
         let unit = Threshold::unit(wanted, &scales, &factors);
         let range = self.calibration.layers[index].widened(self.choices.margin);
-        let most = f64::from(self.choices.table_bits).exp2();
-        let fits = |shift: &u32| (range.max - range.min) * unit / f64::from(*shift).exp2() <= most;
-        let shift = (self.choices.shift..MAX_SHIFT).find(fits).unwrap_or(MAX_SHIFT);
+        let constants = match &layer.op {
+            FloatOp::Conv { bias, .. } => {
+                bias.iter().fold(0.0, |most: f64, x| most.max(f64::from(x.abs())))
+            }
+            FloatOp::Sum { constant, .. } => constant.abs(),
+            _ => 0.0,
+        };
+        let Some(shift) =
+            threshold.shift(range, unit, constants, (self.choices.shift, self.choices.table_bits))
+        else {
+            return Ok(None);
+        };
         let scale = unit / f64::from(shift).exp2();
         self.scales.layers[index] = scale;
         let scales = (1.0, self.scales.tensors[layer.output]);
-        let domain = threshold.domain(range, scale, self.choices.table_bits);
+        let domain = threshold.domain(range, scale);
         let function = self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
         let rescale = Rescale { shift, function };
         let of = |input: TensorId, factor: f64| {

@@ -4,11 +4,16 @@
 //! `acc >= 0` says what the real numbers say, less the half that the shift adds. With whole factors
 //! and one scale that is exact for every integer of the inputs.
 
+use assay_graph::MAX_SHIFT;
+
 use super::{calibrate::Range, scales::integer_range};
 use crate::model::{Binary, Function};
 
 /// Thresholds this close to an integer, relative to their size, are on it: float32 has no more digits.
 const DIGITS: f64 = 1.2e-7;
+
+/// Largest integer of a table, to either side.
+const FARTHEST: i64 = 1 << 14;
 
 /// A function that is constant below a place and from it on.
 pub(super) struct Threshold {
@@ -61,12 +66,28 @@ impl Threshold {
         (if self.closed { exact.floor() } else { exact.ceil() - 1.0 }) - half
     }
 
+    /// The shift at which all values seen, and the constants, fit; `None` where they are too far from
+    /// the threshold.
+    pub(super) fn shift(
+        &self,
+        range: Range,
+        unit: f64,
+        constants: f64,
+        (least, bits): (u32, u32),
+    ) -> Option<u32> {
+        if (constants + self.at.abs()) * unit >= f64::from(1 << 30) {
+            return None;
+        }
+        let far = (range.min - self.at).abs().max((range.max - self.at).abs());
+        let most = f64::from(bits).exp2().min(FARTHEST as f64) / 2.0;
+        (least..=MAX_SHIFT).find(|shift| far * unit / f64::from(*shift).exp2() <= most)
+    }
+
     /// Integers that the table takes: twice as far as calibration went, it costs little.
-    pub(super) fn domain(&self, range: Range, scale: f64, bits: u32) -> (i64, i64) {
+    pub(super) fn domain(&self, range: Range, scale: f64) -> (i64, i64) {
         let range = Range { min: range.min - self.at, max: range.max - self.at };
         let (low, high) = integer_range(range, scale);
-        let half = 1i64 << (bits - 1);
-        let far = low.abs().max(high.abs()).saturating_mul(2).min(half);
+        let far = low.abs().max(high.abs()).saturating_mul(2).min(FARTHEST);
         (low.min(-far), high.max(far))
     }
 }
@@ -112,6 +133,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_too_far_away_has_no_shift() {
+        let range = Range { min: -1.0, max: 1.0 };
+        let near = comparison(Binary::Less, 0.25);
+        assert_eq!(near.shift(range, 1e6, 0.0, (4, 12)), Some(10));
+        assert_eq!(near.shift(range, 128.0, 0.0, (10, 12)), Some(10));
+        assert_eq!(near.shift(range, 1e6, 2e3, (4, 12)), None);
+        assert_eq!(comparison(Binary::Less, 1e9).shift(range, 128.0, 0.0, (4, 12)), None);
+        let (low, high) = near.domain(range, 1000.0);
+        assert!(low <= -2500 && high >= 2500, "{low} {high}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(in crate::model) fn try_fold(
         importer.bind_constant(node, value)?;
         return Ok(true);
     }
+    if node.operator() == "If" {
+        return Ok(false);
+    }
     let mut names = node.inputs().iter().filter(|name| !name.is_empty()).peekable();
     if names.peek().is_none() || !names.all(|name| importer.constants.contains_key(name)) {
         return Ok(false);
@@ -157,6 +160,7 @@ fn expanded(
     let mut result = data.clone();
     for (axis, times) in sizes.into_iter().enumerate() {
         let size = result.shape[axis];
+        shapes::element_count(&[times]).map_err(|problem| node.error(problem))?;
         let more = result.values.len().checked_mul(times);
         shapes::element_count(&[more.unwrap_or(usize::MAX)])
             .map_err(|problem| node.error(problem))?;

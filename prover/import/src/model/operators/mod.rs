@@ -2,6 +2,7 @@
 
 pub(super) mod arithmetic;
 pub(super) mod arrange;
+pub(super) mod branch;
 pub(super) mod broadcast;
 pub(super) mod contract;
 pub(super) mod cut;
@@ -28,6 +29,7 @@ pub(super) mod repeat;
 pub(super) mod resize;
 pub(super) mod softmax;
 pub(super) mod transposed;
+pub(super) mod volumes;
 
 use std::rc::Rc;
 

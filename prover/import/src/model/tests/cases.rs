@@ -3,6 +3,8 @@
 use std::{fs::File, io::Read, path::Path};
 
 use crate::model::{FinalOperator, FloatExecutor, FloatGraph, ImportError, ImportOptions, Model};
+use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
+use assay_graph::Executor;
 use assay_testing::shared::shared;
 
 /// Imports a case, and checks the largest difference from the expected outputs relative to them.
@@ -19,7 +21,7 @@ fn check(case: &str, options: &ImportOptions, tolerance: f32) -> Option<FloatGra
 fn compare(folder: &Path, options: &ImportOptions) -> Result<(FloatGraph, f32, f32), ImportError> {
     let model = Model::import_with(&folder.join("model.onnx"), options)?;
     let expected = expected(folder);
-    let inputs = inputs(folder);
+    let inputs = inputs(folder, "test.npz");
     let elements: usize = model.graph.input_shape().iter().product();
     assert!(model.graph.input.parts[0].order.is_none());
     let (mut largest, mut off) = (0f32, 0f32);
@@ -97,8 +99,8 @@ fn expected(folder: &Path) -> Vec<Vec<f32>> {
 }
 
 /// All numbers of the only array, which holds float32.
-fn inputs(folder: &Path) -> Vec<f32> {
-    let file = File::open(folder.join("test.npz")).expect("test.npz");
+fn inputs(folder: &Path, file: &str) -> Vec<f32> {
+    let file = File::open(folder.join(file)).expect("an archive");
     let mut bytes = Vec::new();
     let mut archive = zip::ZipArchive::new(file).expect("an archive");
     archive.by_index(0).expect("an array").read_to_end(&mut bytes).expect("readable");
@@ -126,7 +128,7 @@ fn models_of_scikit_learn() {
     let graph = Model::import(&folder.join("model.onnx")).expect("a linear model").graph;
     // What onnxruntime gives is the label.
     assert_eq!(graph.dropped, [FinalOperator::Softmax, FinalOperator::Normalizer]);
-    for (input, expected) in inputs(&folder).chunks(4).zip(expected(&folder)) {
+    for (input, expected) in inputs(&folder, "test.npz").chunks(4).zip(expected(&folder)) {
         let run = FloatExecutor::new(&graph).run(input).expect("four features");
         let best = (0..3).max_by(|a, b| run.logits()[*a].total_cmp(&run.logits()[*b]));
         assert_eq!(best, Some(expected[0] as usize));
@@ -191,4 +193,59 @@ fn recurrent_layers() {
 fn decoders() {
     check("06-convtranspose", &ImportOptions::default(), 1e-5);
     check("07-resize-bilinear", &ImportOptions::default(), 1e-5);
+}
+
+/// The integers of cases whose inputs are 0 to 1 in steps of 1/255: within `tolerance` of the largest
+/// number expected, and of the same class wherever two are not as close as that.
+fn check_integers(case: &str, options: &ImportOptions, tolerance: f64) {
+    let Some(folder) = shared(&format!("cases/{case}")) else { return };
+    let graph = Model::import_with(&folder.join("model.onnx"), options)
+        .unwrap_or_else(|error| panic!("{case}: {error}"))
+        .graph;
+    let elements: usize = graph.input_shape().iter().product();
+    let encoding = InputEncoding::UNIT;
+    let bytes = |file: &str| -> Vec<Vec<u8>> {
+        let all = inputs(&folder, file);
+        let encode = |row: &[f32]| row.iter().map(|x| encoding.encode(f64::from(*x))).collect();
+        all.chunks(elements).map(encode).collect()
+    };
+    let options = QuantizeOptions::default();
+    let quantized = calibrate_and_quantize(&graph, &encoding, &bytes("calib.npz"), &options)
+        .unwrap_or_else(|error| panic!("{case}: {error}"));
+    let executor = Executor::new(&quantized).unwrap_or_else(|error| panic!("{case}: {error}"));
+    let scale = quantized.tensors[quantized.output].scale;
+    let (mut largest, mut off, mut same, mut all) = (0f64, 0f64, 0, 0);
+    for (input, expected) in bytes("test.npz").iter().zip(expected(&folder)) {
+        let run = executor.run(input).unwrap_or_else(|error| panic!("{case}: {error}"));
+        let expected = &expected[..graph.classes()];
+        for (found, expected) in run.logits().iter().zip(expected) {
+            largest = largest.max(f64::from(expected.abs()));
+            off = off.max((f64::from(*found) / scale - f64::from(*expected)).abs());
+        }
+        let best = (0..expected.len()).max_by(|a, b| expected[*a].total_cmp(&expected[*b]));
+        same += usize::from(best == Some(run.class()));
+        all += 1;
+    }
+    println!("{case}: integers off by {off} of {largest}, {same} of {all} classes");
+    assert!(off <= tolerance * largest, "{case}: off by {off} of {largest}");
+    assert!(same + 1 >= all, "{case}: {same} of {all}");
+}
+
+#[test]
+fn cases_in_integers() {
+    let defaults = ImportOptions::default();
+    for (case, tolerance) in [
+        ("01-int8-dynamic", 0.03),
+        ("03-int8-qoperator", 0.05),
+        ("04-lstm", 0.03),
+        ("06-convtranspose", 0.02),
+        ("07-resize-bilinear", 0.02),
+        ("12-where-mask", 0.02),
+        ("23-tree-gemm", 0.005),
+        ("25-batch16", 0.02),
+    ] {
+        check_integers(case, &defaults, tolerance);
+    }
+    let input_shapes = vec![("x".to_owned(), vec![1, 1, 8, 8])];
+    check_integers("26-dynamic-size", &ImportOptions { input_shapes, ..defaults }, 0.02);
 }

@@ -138,3 +138,14 @@ fn interpolation_in_integers() {
     let network = network.node("Resize", "up", &["conv", "", "scales"], &attributes);
     check(network.conv("after", &[2, 3, 3, 3], &[]).then("Relu", "relu", &[]).head(72));
 }
+
+/// A decoder, to be damaged.
+pub(super) fn decoder() -> Network {
+    let mut network = Network::new(&[1, 2, 5, 4]);
+    network.constant("scales", &[4], vec![1.0, 1.0, 1.5, 2.0]);
+    let attributes = [ints("strides", &[2, 2]), ints("pads", &[1; 4])];
+    transposed(network, "up", &[2, 4, 3, 3], 1, &attributes)
+        .then("DepthToSpace", "space", &[int("blocksize", 2)])
+        .node("Resize", "more", &["space", "", "scales"], &[text("mode", "cubic")])
+        .head(27 * 28)
+}

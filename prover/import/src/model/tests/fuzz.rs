@@ -179,6 +179,18 @@ fn damaged_structure() {
     seeds.extend((0..40).map(|seed| super::random::random_network(seed).source()));
     seeds.push(varied().source());
     seeds.extend((0..40).map(|seed| super::random::random_sequence(seed).source()));
+    seeds.push(super::models::ensemble().source());
+    seeds.push(super::models::machine().source());
+    seeds.push(super::integers::quantized().source());
+    seeds.push(super::decoders::decoder().source());
+    let volume = Network::new(&[1, 2, 3, 4, 4]).conv("conv", &[3, 2, 2, 2, 2], &[]);
+    let attributes = [super::network::ints("kernel_shape", &[2, 2, 2])];
+    seeds.push(volume.then("MaxPool", "pool", &attributes).head(3 * 4).source());
+    for (operator, directions) in [("LSTM", 2), ("GRU", 1), ("RNN", 1)] {
+        let direction = if directions == 2 { "bidirectional" } else { "reverse" };
+        let attributes = [super::network::text("direction", direction)];
+        seeds.push(super::recurrent::layer(operator, directions, &attributes, true, 0).source());
+    }
     let until = Instant::now() + seconds() / 2;
     let mut case = 0;
     while Instant::now() < until || case < 100 {
@@ -232,7 +244,7 @@ fn varied() -> Network {
 fn mutate(graph: &mut GraphProto, random: &mut Random) {
     const NUMBERS: [i64; 14] =
         [0, 1, -1, 2, 3, 7, 255, 65_536, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, i64::MAX, i64::MIN];
-    const OPERATORS: [&str; 40] = [
+    const OPERATORS: [&str; 52] = [
         "Conv",
         "Gemm",
         "MatMul",
@@ -273,6 +285,18 @@ fn mutate(graph: &mut GraphProto, random: &mut Random) {
         "ReduceProd",
         "ReduceSumSquare",
         "Tile",
+        "Less",
+        "Equal",
+        "Where",
+        "And",
+        "Mod",
+        "ConvTranspose",
+        "DepthToSpace",
+        "LSTM",
+        "GRU",
+        "QLinearConv",
+        "MatMulInteger",
+        "If",
     ];
     let number = NUMBERS[random.size(0, NUMBERS.len() - 1)];
     let mut names: Vec<String> = graph.initializer.iter().map(|t| t.name.clone()).collect();

@@ -164,3 +164,16 @@ fn integers_stay_what_they_are() {
         .node("Cast", "real", &["sums"], &[int("to", 1)]);
     same_as_tract(network.head(3 * 5 * 3));
 }
+
+/// A quantized network, to be damaged.
+pub(super) fn quantized() -> Network {
+    let mut network = Network::new(&[1, 2, 5, 5]);
+    scales(&mut network);
+    weights(&mut network, "w", &[3, 2, 3, 3]);
+    let names = ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz"];
+    network
+        .node("QuantizeLinear", "q", &["input", "xs", "xz"], &[])
+        .node("QLinearConv", "conv", &names, &[ints("pads", &[1; 4]), ints("strides", &[2, 2])])
+        .node("DequantizeLinear", "real", &["conv", "ys", "yz"], &[])
+        .head(27)
+}

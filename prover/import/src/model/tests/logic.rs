@@ -172,3 +172,45 @@ fn shapes_that_follow_from_the_input() {
         .node("Reshape", "vector", &["a", "target"], &[]);
     same_as_tract(network.then("Relu", "relu", &[]).head(18));
 }
+
+/// A branch that is known at import becomes part of the graph.
+#[test]
+fn known_branches() {
+    use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, ValueInfoProto};
+    let branch = |name: &str, operator: &str| {
+        let node = NodeProto {
+            op_type: operator.into(),
+            input: vec!["input".into()],
+            output: vec![format!("{name}.y")],
+            ..NodeProto::default()
+        };
+        let output = ValueInfoProto { name: format!("{name}.y"), ..ValueInfoProto::default() };
+        let graph = GraphProto { node: vec![node], output: vec![output], ..GraphProto::default() };
+        AttributeProto { g: Some(graph), ..int(name, 0) }
+    };
+    let branches = [branch("then_branch", "Neg"), branch("else_branch", "Abs")];
+    for (condition, expected) in [(1, -2.0), (0, 2.0)] {
+        let mut network = Network::new(&[1, 1]);
+        network.truths("condition", &[], &[condition]);
+        let network = network.node("If", "if", &["condition"], &branches);
+        let graph = crate::model::nodes::import(&network.source(), "test").expect("a branch");
+        let run = crate::model::FloatExecutor::new(&graph).run(&[2.0]).expect("one number");
+        assert_eq!(run.logits(), [expected]);
+    }
+    let open = Network::new(&[1, 1]).node("If", "if", &["input"], &branches);
+    let error = crate::model::nodes::import(&open.source(), "test").expect_err("an open branch");
+    assert!(error.to_string().contains("depends on the network's input"), "{error}");
+}
+
+/// A bound that no value comes near.
+#[test]
+fn bounds_that_are_far_away() {
+    let mut network = Network::new(&[1, 4]);
+    network.constant("bound", &[], vec![1e6]);
+    let network = network.node("Less", "below", &["input", "bound"], &[]).then(
+        "Cast",
+        "number",
+        &[int("to", 1)],
+    );
+    check_to(network.head(4), 0.02);
+}

@@ -19,6 +19,7 @@ mod random;
 mod recurrent;
 mod refused;
 mod transformers;
+mod volumes;
 
 use network::Network;
 

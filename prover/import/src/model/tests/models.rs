@@ -32,7 +32,8 @@ fn model(
     network.then(operator, operator, attributes).of(ML, outputs)
 }
 
-/// A tree of `depth` levels as the lists of a node.
+/// Trees as the lists of a node.
+#[derive(Clone)]
 struct Lists {
     trees: Vec<i64>,
     ids: Vec<i64>,
@@ -234,8 +235,23 @@ fn binary_trees() {
     // All weights positive: a probability and its complement.
     close(&run(&graph(&lists), &[0.0, 0.5]), &[0.75, 0.25]);
     close(&run(&graph(&lists), &[0.0, 0.6]), &[0.25, 0.75]);
-    let signed = Lists { leaves: vec![(0, 1, 0, -1.5), (0, 2, 0, 2.0)], ..lists };
+    let second = Lists { leaves: vec![(0, 1, 1, 0.25), (0, 2, 1, 0.75)], ..lists.clone() };
+    close(&run(&graph(&second), &[0.0, 0.6]), &[0.0, 0.75]);
+    let signed = Lists { leaves: vec![(0, 1, 0, -1.5), (0, 2, 0, 2.0)], ..lists.clone() };
     close(&run(&graph(&signed), &[0.0, 0.5]), &[1.5, -1.5]);
+    // With a sigmoid the scores are not what decides: without being asked, the label's are taken.
+    let mut attributes = lists.attributes("class");
+    attributes.push(ints("classlabels_int64s", &[0, 1]));
+    attributes.push(text("post_transform", "LOGISTIC"));
+    let names = ["label", "scores"];
+    let network = || model(Network::new(&[1, 2]), "TreeEnsembleClassifier", &attributes, &names);
+    let scores = import(network());
+    close(&run(&scores, &[0.0, 0.5]), &[-0.25, 0.25]);
+    assert_eq!(scores.dropped, [FinalOperator::Sigmoid]);
+    let label = import(network().output("label"));
+    close(&run(&label, &[0.0, 0.5]), &[0.75, 0.25]);
+    assert_eq!(label.dropped, [FinalOperator::ArgMax]);
+    assert!(label.notes.iter().any(|note| note.contains("`label`")), "{:?}", label.notes);
 }
 
 #[test]
@@ -334,5 +350,94 @@ fn support_vectors() {
         let network = model(Network::new(&[1, 2]), "SVMRegressor", &attributes, &["y"]);
         let expected = 1.5 * values[0] - 0.5 * values[1] + 0.25 * values[2] + 0.125;
         close(&run(&import(network), &x), &[expected]);
+    }
+}
+
+/// A small ensemble, to be damaged.
+pub(super) fn ensemble() -> Network {
+    let lists = Lists::random(&mut Random::new(11), 3, 4, 3);
+    let mut attributes = lists.attributes("class");
+    attributes.push(ints("classlabels_int64s", &[0, 1, 2]));
+    model(Network::new(&[1, 4]), "TreeEnsembleClassifier", &attributes, &["label", "scores"])
+}
+
+/// Support vectors of three classes, to be damaged.
+pub(super) fn machine() -> Network {
+    let attributes = [
+        ints("classlabels_ints", &[0, 1, 2]),
+        ints("vectors_per_class", &[1, 1, 2]),
+        text("kernel_type", "RBF"),
+        floats("kernel_params", &[0.5, 0.0, 3.0]),
+        floats("support_vectors", &[0.5, -1.0, 1.0, 0.25, -0.75, 0.5, 0.1, 0.2]),
+        floats("coefficients", &[1.5, -0.5, 0.25, 1.0, 0.5, -1.0, 0.75, -0.25]),
+        floats("rho", &[0.125, -0.25, 0.5]),
+    ];
+    model(Network::new(&[1, 2]), "SVMClassifier", &attributes, &["scores", "label"])
+}
+
+/// The label of a support vector machine is the class with most votes.
+#[test]
+fn votes() {
+    let mut network = machine();
+    if let Some(node) = network.graph.node.last_mut() {
+        node.output = ["label", "scores"].map(str::to_owned).to_vec();
+    }
+    network.last = "label".into();
+    let graph = import(network);
+    assert_eq!(graph.dropped, [FinalOperator::ArgMax]);
+    let x = [0.4f32, -0.9];
+    let vectors = [[0.5f32, -1.0], [1.0, 0.25], [-0.75, 0.5], [0.1, 0.2]];
+    let k = vectors.map(|v| (-0.5 * ((x[0] - v[0]).powi(2) + (x[1] - v[1]).powi(2))).exp());
+    let decisions = [
+        1.5 * k[0] - 0.5 * k[1] + 0.125,
+        0.5 * k[0] + 0.25 * k[2] + k[3] - 0.25,
+        -k[1] + 0.75 * k[2] - 0.25 * k[3] + 0.5,
+    ];
+    // 0 against 1: rows of the coefficients are those of the other class.
+    let pairs = [(0, 1), (0, 2), (1, 2)];
+    let mut votes = [0f32; 3];
+    for ((i, j), decision) in pairs.into_iter().zip(decisions) {
+        votes[if decision > 0.0 { i } else { j }] += 1.0;
+    }
+    let found = run(&graph, &x);
+    assert_eq!(found, votes, "{decisions:?}");
+}
+
+/// The same tree in the newer operator.
+#[test]
+fn newer_trees() {
+    use tract_onnx::pb::{TensorProto, tensor_proto::DataType};
+    let tensor = |name: &str, kind: DataType, floats: &[f32], bytes: &[i32]| {
+        let t = TensorProto {
+            dims: vec![(floats.len() + bytes.len()) as i64],
+            data_type: kind as i32,
+            float_data: floats.to_vec(),
+            int32_data: bytes.to_vec(),
+            ..TensorProto::default()
+        };
+        tract_onnx::pb::AttributeProto { t: Some(t), ..int(name, 0) }
+    };
+    // x1 <= 0.5 ? (x0 > 0 ? 1 : 2) : 3, for target 1; and a second tree that adds 10 below 0.25.
+    let attributes = [
+        ints("tree_roots", &[0, 2]),
+        ints("nodes_featureids", &[1, 0, 0]),
+        ints("nodes_truenodeids", &[1, 0, 3]),
+        ints("nodes_trueleafs", &[0, 1, 1]),
+        ints("nodes_falsenodeids", &[2, 1, 4]),
+        ints("nodes_falseleafs", &[1, 1, 1]),
+        tensor("nodes_splits", DataType::Float, &[0.5, 0.0, 0.25], &[]),
+        tensor("nodes_modes", DataType::Uint8, &[], &[0, 3, 1]),
+        ints("leaf_targetids", &[1, 1, 1, 0, 0]),
+        tensor("leaf_weights", DataType::Float, &[1.0, 2.0, 3.0, 10.0, 0.0], &[]),
+        int("n_targets", 2),
+    ];
+    let graph = import(model(Network::new(&[1, 2]), "TreeEnsemble", &attributes, &["y"]));
+    for (x, y) in [
+        ([1.0f32, 0.5], [0.0f32, 1.0]),
+        ([0.0, 0.5], [10.0, 2.0]),
+        ([0.25, 0.75], [0.0, 3.0]),
+        ([-1.0, 2.0], [10.0, 3.0]),
+    ] {
+        close(&run(&graph, &x), &y);
     }
 }

@@ -55,7 +55,7 @@ fn activation(mut network: Network, name: &str, shape: [usize; 3], random: &mut 
     let channels = [shape[0] as i64, 1, 1];
     let constant = format!("{name}.c");
     let last = network.last.clone();
-    match random.size(0, 12) {
+    match random.size(0, 14) {
         0 => network.then("Relu", name, &[]),
         1 => network.then("LeakyRelu", name, &[float("alpha", 0.2)]),
         2 => network.then("Sigmoid", name, &[]),
@@ -93,6 +93,21 @@ fn activation(mut network: Network, name: &str, shape: [usize; 3], random: &mut 
                 &[],
             )
         }
+        13 => {
+            let [negative, small, slope] =
+                ["negative", "small", "slope"].map(|part| format!("{name}.{part}"));
+            network.constant(&constant, &[], vec![0.0]);
+            network.constant(&slope, &[], vec![0.3]);
+            network
+                .node("LessOrEqual", &negative, &[&last, &constant], &[])
+                .node("Mul", &small, &[&last, &slope], &[])
+                .node("Where", name, &[&negative, &small, &last], &[])
+        }
+        14 => {
+            let other = format!("{name}.other");
+            network.constant(&constant, &[], vec![-0.2]);
+            network.then("Tanh", &other, &[]).node("Max", name, &[&last, &other, &constant], &[])
+        }
         operator => {
             network.random(&constant, &channels, 1.5);
             let operator = if operator == 11 { "Mul" } else { "Add" };
@@ -109,7 +124,17 @@ fn resampling(
 ) -> Network {
     let [channels, height, width] = *shape;
     let last = network.last.clone();
-    match random.size(0, 5) {
+    match random.size(0, 6) {
+        6 if height * width <= 60 => {
+            let outputs = random.size(1, 3);
+            let stride = [random.size(1, 3), random.size(1, 2)];
+            let (weights, pad) = (format!("{name}.w"), random.size(0, 1));
+            network.random(&weights, &[channels as i64, outputs as i64, 3, 2], 0.5);
+            *shape = [outputs, (height - 1) * stride[0] + 3 - pad, (width - 1) * stride[1] + 2];
+            let attributes =
+                [ints("strides", &stride.map(|x| x as i64)), ints("pads", &[pad as i64, 0, 0, 0])];
+            network.node("ConvTranspose", name, &[&last, &weights], &attributes)
+        }
         0 | 1 if height > 2 && width > 2 => {
             *shape = [channels, (height - 2) / 2 + 1, (width - 2) / 2 + 1];
             let pool = ["MaxPool", "AveragePool"][random.size(0, 1)];

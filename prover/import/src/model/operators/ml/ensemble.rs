@@ -34,13 +34,16 @@ pub(super) struct Tree {
     pub leaves: Vec<Leaf>,
 }
 
+/// For each leaf, by the numbers of its tree and node, its values.
+type Values = HashMap<(i64, i64), Vec<(usize, f64)>>;
+
 /// Lists of a node, by their attribute's prefix.
-struct Nodes<'a> {
-    trees: &'a [i64],
-    ids: &'a [i64],
-    features: &'a [i64],
-    yes: &'a [i64],
-    no: &'a [i64],
+struct Nodes {
+    trees: Vec<i64>,
+    ids: Vec<i64>,
+    features: Vec<i64>,
+    yes: Vec<i64>,
+    no: Vec<i64>,
     modes: Vec<String>,
     bounds: Vec<f64>,
 }
@@ -52,7 +55,7 @@ pub(super) fn read(
     prefix: &str,
     features: usize,
 ) -> Result<Vec<Tree>, ImportError> {
-    let list = |name: &str| node.ints(name).unwrap_or_default();
+    let list = |name: &str| node.ints(name).unwrap_or_default().to_vec();
     let nodes = Nodes {
         trees: list("nodes_treeids"),
         ids: list("nodes_nodeids"),
@@ -75,7 +78,7 @@ pub(super) fn read(
     expect(node, &name("treeids"), trees.len(), weights.len())?;
     expect(node, &name("nodeids"), ids.len(), weights.len())?;
     expect(node, &name("ids"), outputs.len(), weights.len())?;
-    let mut values: HashMap<(i64, i64), Vec<(usize, f64)>> = HashMap::new();
+    let mut values = Values::new();
     for (index, weight) in weights.iter().enumerate() {
         let output = usize::try_from(outputs[index]).unwrap_or(usize::MAX);
         values.entry((trees[index], ids[index])).or_default().push((output, *weight));
@@ -88,27 +91,99 @@ pub(super) fn read(
     let mut steps = 0;
     members
         .values()
-        .map(|members| tree(node, &nodes, members, &values, features, &mut steps))
+        .map(|members| {
+            let mut at = HashMap::new();
+            for index in members {
+                let id = nodes.ids[*index];
+                if at.insert(id, *index).is_some() {
+                    return Err(node.error(format!("node {id} of a tree is there twice")));
+                }
+            }
+            tree(node, &nodes, (members[0], &at), &values, features, &mut steps)
+        })
         .collect()
 }
 
-/// One tree, walked from its root: the first of its nodes.
+/// The trees of a TreeEnsemble, the newer operator: its leaves have lists of their own.
+pub(super) fn read_newer(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    features: usize,
+) -> Result<Vec<Tree>, ImportError> {
+    const MODES: [&str; 6] =
+        ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
+    let list = |name: &str| node.ints(name).unwrap_or_default().to_vec();
+    let tensor = |name: &str| match node.attribute(name).and_then(|a| a.t.as_ref()) {
+        Some(tensor) => importer.source.constant(tensor).map(|constant| constant.values),
+        None => Err(node.error(format!("`{name}` is missing"))),
+    };
+    let (bounds, modes) = (tensor("nodes_splits")?, tensor("nodes_modes")?);
+    let (weights, targets) = (tensor("leaf_weights")?, list("leaf_targetids"));
+    let count = bounds.len();
+    expect(node, "nodes_modes", modes.len(), count)?;
+    expect(node, "nodes_featureids", list("nodes_featureids").len(), count)?;
+    expect(node, "leaf_targetids", targets.len(), weights.len())?;
+    // Leaves follow the nodes.
+    let children = |ids: &str, leaves: &str| -> Result<Vec<i64>, ImportError> {
+        let (children, leaf) = (list(ids), list(leaves));
+        expect(node, ids, children.len(), count)?;
+        expect(node, leaves, leaf.len(), count)?;
+        let all = children.iter().zip(&leaf);
+        let number = |(id, leaf): (&i64, &i64)| {
+            if *leaf == 0 { *id } else { id.saturating_add(count as i64) }
+        };
+        Ok(all.map(number).chain(weights.iter().map(|_| 0)).collect())
+    };
+    let mode = |mode: &f64| {
+        let name = MODES.get(*mode as usize);
+        name.map(|name| (*name).to_owned())
+            .ok_or_else(|| node.error(format!("the condition {mode} is not supported")))
+    };
+    let mut names = modes.iter().map(mode).collect::<Result<Vec<String>, ImportError>>()?;
+    names.resize(count + weights.len(), "LEAF".into());
+    let total = count + weights.len();
+    let grown = |mut values: Vec<i64>| {
+        values.resize(total, 0);
+        values
+    };
+    let nodes = Nodes {
+        trees: vec![0; total],
+        ids: (0..total as i64).collect(),
+        features: grown(list("nodes_featureids")),
+        yes: children("nodes_truenodeids", "nodes_trueleafs")?,
+        no: children("nodes_falsenodeids", "nodes_falseleafs")?,
+        modes: names,
+        bounds: bounds.into_iter().chain(weights.iter().map(|_| 0.0)).collect(),
+    };
+    let at: HashMap<i64, usize> =
+        nodes.ids.iter().zip(0..).map(|(id, index)| (*id, index)).collect();
+    let mut values = Values::new();
+    for (index, weight) in weights.iter().enumerate() {
+        let output = usize::try_from(targets[index]).unwrap_or(usize::MAX);
+        values.insert((0, (count + index) as i64), vec![(output, *weight)]);
+    }
+    let mut steps = 0;
+    list("tree_roots")
+        .iter()
+        .map(|root| {
+            let root = usize::try_from(*root).ok().filter(|root| *root < total);
+            let root = root.ok_or_else(|| node.error("a root that is no node"))?;
+            tree(node, &nodes, (root, &at), &values, features, &mut steps)
+        })
+        .collect()
+}
+
+/// One tree, walked from its root.
 fn tree(
     node: &Node<'_>,
-    nodes: &Nodes<'_>,
-    members: &[usize],
-    values: &HashMap<(i64, i64), Vec<(usize, f64)>>,
+    nodes: &Nodes,
+    (root, at): (usize, &HashMap<i64, usize>),
+    values: &Values,
     features: usize,
     steps: &mut usize,
 ) -> Result<Tree, ImportError> {
-    let mut at: HashMap<i64, usize> = HashMap::new();
-    for index in members {
-        if at.insert(nodes.ids[*index], *index).is_some() {
-            return Err(node.error(format!("node {} of a tree is there twice", nodes.ids[*index])));
-        }
-    }
     let mut tree = Tree::default();
-    let mut open: Vec<(usize, Vec<Step>)> = vec![(members[0], Vec::new())];
+    let mut open: Vec<(usize, Vec<Step>)> = vec![(root, Vec::new())];
     while let Some((index, path)) = open.pop() {
         *steps = steps.saturating_add(path.len() + 1);
         // Nodes that lead back make the walk longer than any tree.
@@ -134,7 +209,7 @@ fn tree(
                 .copied()
                 .ok_or_else(|| node.error(format!("node {} of a tree is missing", ids[index])))
         };
-        let (yes, no) = (child(nodes.yes)?, child(nodes.no)?);
+        let (yes, no) = (child(&nodes.yes)?, child(&nodes.no)?);
         let bound = nodes.bounds[index];
         let mut condition = |at_least| {
             tree.conditions.push(Condition { feature, bound, at_least });

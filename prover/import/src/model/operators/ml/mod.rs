@@ -88,6 +88,24 @@ fn bind_scores(
     parts.bind(0, &label)
 }
 
+/// As [`bind_scores`] where the label is the largest of other numbers than the scores.
+fn bind_both(
+    parts: &mut Parts<'_, '_, '_>,
+    node: &Node<'_>,
+    [label, scores]: [&str; 2],
+    left_out: Vec<FinalOperator>,
+) -> Result<(), ImportError> {
+    if let (_, Some(names)) = labels(node) {
+        parts.importer.notes.push(format!("the classes are, in order: {names}"));
+    }
+    if let Some(value) = parts.importer.values.get_mut(scores).filter(|_| !left_out.is_empty()) {
+        value.dropped = Some(Dropped { node: node.name().into(), operators: left_out });
+    }
+    parts.bind(1, scores)?;
+    let label = parts.op("ArgMax", &[label], &[int("axis", 1)])?;
+    parts.bind(0, &label)
+}
+
 /// Scaler: `(x - offset) * scale`.
 pub(in crate::model) fn scaler(
     importer: &mut Importer<'_>,

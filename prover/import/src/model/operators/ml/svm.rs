@@ -1,7 +1,7 @@
 //! Support vector machines.
 
 use super::{
-    ImportError, Importer, Node, Parts, bind_scores, expect, features, labels, left_out,
+    ImportError, Importer, Node, Parts, bind_both, bind_scores, expect, features, labels, left_out,
     linear::{dense, gemm},
     numbers,
 };
@@ -99,7 +99,7 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        super::super::parts::int, ImportError, Importer, Node, Parts, dense, expect, kernel,
+        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel,
         labels, numbers,
     };
 
@@ -108,6 +108,11 @@ mod votes {
         node: &Node<'_>,
         (input, features): (&str, usize),
     ) -> Result<(), ImportError> {
+        if !super::left_out(node)?.is_empty() || !node.floats("prob_a").is_empty() {
+            return Err(node.error(
+                "probabilities of a support vector machine are not supported; export its decisions",
+            ));
+        }
         let (classes, _) = labels(node);
         let counts: Vec<usize> = node
             .ints("vectors_per_class")
@@ -163,7 +168,7 @@ mod votes {
             let bias = [rho[0], -rho[0]];
             let label = dense(&mut parts, (&values, total), label, bias.to_vec())?;
             let scores = dense(&mut parts, (&values, total), scores, negative(&bias))?;
-            return bind_both(&mut parts, node, &label, &scores);
+            return bind_both(&mut parts, node, [&label, &scores], Vec::new());
         }
         let decisions = dense(&mut parts, (&values, total), decide, rho)?;
         let zero = parts.constant(&[], vec![0.0])?;
@@ -173,26 +178,6 @@ mod votes {
             "the label is the class with most votes of pairs of classes, the first of several"
                 .into(),
         );
-        bind_both(&mut parts, node, &votes, &decisions)
-    }
-
-    /// The label is the largest of other numbers than the scores.
-    fn bind_both(
-        parts: &mut Parts<'_, '_, '_>,
-        node: &Node<'_>,
-        label: &str,
-        scores: &str,
-    ) -> Result<(), ImportError> {
-        if !super::left_out(node)?.is_empty() || !node.floats("prob_a").is_empty() {
-            return Err(node.error(
-                "probabilities of a support vector machine are not supported; export its decisions",
-            ));
-        }
-        if let (_, Some(names)) = labels(node) {
-            parts.importer.notes.push(format!("the classes are, in order: {names}"));
-        }
-        parts.bind(1, scores)?;
-        let label = parts.op("ArgMax", &[label], &[int("axis", 1)])?;
-        parts.bind(0, &label)
+        bind_both(&mut parts, node, [&votes, &decisions], Vec::new())
     }
 }

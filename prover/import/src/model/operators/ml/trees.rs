@@ -3,7 +3,7 @@
 
 use super::super::parts::int;
 use super::{
-    ImportError, Importer, Node, Parts, bind_scores, ensemble,
+    Dropped, FinalOperator, ImportError, Importer, Node, Parts, bind_both, bind_scores, ensemble,
     ensemble::{Leaf, Tree},
     features, labels, left_out,
     linear::{dense, gemm},
@@ -23,11 +23,7 @@ pub(in crate::model) fn regressor(
     let mut trees = ensemble::read(importer, node, "target", features)?;
     match node.text("aggregate_function").unwrap_or("SUM") {
         "SUM" => {}
-        "AVERAGE" => {
-            let count = trees.len() as f64;
-            let leaves = trees.iter_mut().flat_map(|tree| &mut tree.leaves);
-            leaves.flat_map(|leaf| &mut leaf.values).for_each(|(_, value)| *value /= count);
-        }
+        "AVERAGE" => average(&mut trees),
         other => {
             return Err(node.error(format!(
                 "aggregate_function `{other}` is not supported; SUM and AVERAGE are"
@@ -38,6 +34,42 @@ pub(in crate::model) fn regressor(
     let mut parts = Parts::new(importer, node);
     let result = scores(&mut parts, node, (&input, features), &trees, base)?;
     parts.bind(0, &result)
+}
+
+/// TreeEnsemble, the newer operator.
+pub(in crate::model) fn newer(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+) -> Result<(), ImportError> {
+    let (input, features) = features(importer, node)?;
+    let left_out = match node.int("post_transform", 0) {
+        0 => None,
+        1 => Some(FinalOperator::Softmax),
+        2 => Some(FinalOperator::Sigmoid),
+        other => return Err(node.error(format!("post_transform {other} is not supported"))),
+    };
+    let mut trees = ensemble::read_newer(importer, node, features)?;
+    match node.int("aggregate_function", 1) {
+        0 => average(&mut trees),
+        1 => {}
+        other => return Err(node.error(format!("aggregate_function {other} is not supported"))),
+    }
+    let targets = usize::try_from(node.int("n_targets", 1)).unwrap_or(0);
+    let base = base_values(importer, node, targets)?;
+    let mut parts = Parts::new(importer, node);
+    let result = scores(&mut parts, node, (&input, features), &trees, base)?;
+    if let (Some(operator), Some(value)) = (left_out, parts.importer.values.get_mut(&result)) {
+        let operators = vec![operator];
+        value.dropped = Some(Dropped { node: node.name().into(), operators });
+    }
+    parts.bind(0, &result)
+}
+
+/// Each tree counts as much as it does in their mean.
+fn average(trees: &mut [Tree]) {
+    let count = trees.len() as f64;
+    let leaves = trees.iter_mut().flat_map(|tree| &mut tree.leaves);
+    leaves.flat_map(|leaf| &mut leaf.values).for_each(|(_, value)| *value /= count);
 }
 
 /// TreeEnsembleClassifier.
@@ -58,22 +90,57 @@ pub(in crate::model) fn classifier(
         let result = scores(&mut parts, node, (&input, features), &trees, base)?;
         return bind_scores(&mut parts, node, &result, left_out);
     }
-    // Two classes with one score s: the other's is 1 - s if all weights are positive, else -s.
     let positive = values().all(|(_, value)| *value >= 0.0);
-    let base = numbers(importer, node, "base_values")?;
-    let base = match *base.as_slice() {
+    let base = match *numbers(importer, node, "base_values")?.as_slice() {
         [] => 0.0,
-        [only] | [_, only] => only,
-        _ => return Err(node.error(format!("{} base values for 2 classes", base.len()))),
+        [only] if first == Some(0) => only,
+        ref all => {
+            return Err(node.error(format!("{} base values for one score of two", all.len())));
+        }
     };
     for leaf in trees.iter_mut().flat_map(|tree| &mut tree.leaves) {
-        let total: f64 = leaf.values.iter().map(|(_, value)| value).sum();
-        leaf.values = vec![(0, -total), (1, total)];
+        let total = leaf.values.iter().map(|(_, value)| value).sum();
+        leaf.values = vec![(1, total)];
     }
-    let base = vec![if positive { 1.0 - base } else { -base }, base];
+    two_classes(importer, node, (&input, features), &trees, (base, positive, first == Some(0)))
+}
+
+/// Two classes with one score s. As onnxruntime does it: the label is the second where s is above 1/2,
+/// or above 0 if not all weights are positive; the first score is 1 - s or -s to match, -s below a
+/// sigmoid, and 0 where the weights are those of the second class.
+fn two_classes(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    input: (&str, usize),
+    trees: &[Tree],
+    (base, positive, of_first): (f64, bool, bool),
+) -> Result<(), ImportError> {
+    let mut left_out = left_out(node)?;
+    let label = (f64::from(u8::from(positive)), -1.0);
+    let first = match left_out.as_slice() {
+        _ if !of_first => (0.0, 0.0),
+        [FinalOperator::Sigmoid] => (0.0, -1.0),
+        _ => label,
+    };
+    if of_first && left_out == [FinalOperator::Softmax] {
+        left_out.clear();
+    }
     let mut parts = Parts::new(importer, node);
-    let result = scores(&mut parts, node, (&input, features), &trees, base)?;
-    bind_scores(&mut parts, node, &result, left_out)
+    let mut both = |(offset, factor): (f64, f64)| {
+        let mut trees = trees.to_vec();
+        for leaf in trees.iter_mut().flat_map(|tree| &mut tree.leaves) {
+            let total = leaf.values.iter().map(|(_, value)| value).sum::<f64>();
+            leaf.values.push((0, factor * total));
+        }
+        let base = vec![offset + factor * base, base];
+        scores(&mut parts, node, input, &trees, base)
+    };
+    let result = both(first)?;
+    if first == label {
+        return bind_scores(&mut parts, node, &result, left_out);
+    }
+    let label = both(label)?;
+    bind_both(&mut parts, node, [&label, &result], left_out)
 }
 
 fn base_values(

@@ -3,7 +3,7 @@
 use super::{
     Constant, ImportError, Importer, Node, Parts, Shape,
     activations::{self, Activation},
-    int, of_direction, optional_constant, required_constant,
+    int, of_direction, of_one_input, optional_constant, required_constant,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,8 @@ impl Cell {
         let mut state = |index: usize| -> Result<String, ImportError> {
             let Some(name) = node.input(index) else { return Ok(String::new()) };
             if let Some(constant) = parts.importer.constants.get(name).cloned() {
+                let batch = parts.importer.batch;
+                let constant = of_one_input(&constant, shape.hidden, shape.directions, batch);
                 let values =
                     of_direction(node, &constant, direction, shape.hidden, shape.directions)?;
                 if values.iter().all(|x| *x == 0.0) {

@@ -147,6 +147,18 @@ fn joined(
     parts.bind(output, &result)
 }
 
+/// A state that is the same for all inputs of a batch, of which one is read.
+fn of_one_input(constant: &Constant, hidden: usize, directions: usize, batch: usize) -> Constant {
+    let all = constant.values.len();
+    let rows = || constant.values.chunks(hidden * batch);
+    let alike = |block: &[f64]| block.chunks(hidden).all(|row| row == &block[..hidden]);
+    if batch < 2 || Some(all) != (hidden * batch).checked_mul(directions) || !rows().all(alike) {
+        return constant.clone();
+    }
+    let values = rows().flat_map(|block| block[..hidden].to_vec()).collect();
+    Constant { shape: vec![directions, 1, hidden], values }
+}
+
 /// Entry `direction` of a constant that has one for each, as numbers.
 fn of_direction(
     node: &Node<'_>,
