@@ -5,8 +5,8 @@ use super::{
     importer::Importer,
     operators::{
         activation, arithmetic, branch, contract, cut, elementwise, fold, gather, integers, join,
-        kinds, layout, logic, ml, normalize, pad, quantized, recurrent, reduce,
-        repeat, resize, softmax, transposed, volumes,
+        kinds, layout, logic, ml, normalize, pad, quantized, recurrent, reduce, repeat, resize,
+        softmax, transposed, volumes,
     },
     protobuf::Node,
 };

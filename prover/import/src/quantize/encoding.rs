@@ -162,7 +162,7 @@ impl Channel {
             let low = if self.low >= 0.0 { 0.0 } else { self.low - (margin * width).ceil() };
             let needed = self.high - low;
             let wanted = (needed + (margin * width).ceil()).min(most);
-            return (needed <= most).then(|| ChannelEncoding {
+            return (needed <= most).then_some(ChannelEncoding {
                 scale: 1.0,
                 offset: low,
                 most: wanted as u32,

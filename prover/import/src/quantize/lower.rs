@@ -105,7 +105,7 @@ pub(crate) fn quantize_with_scales(
 }
 
 /// A table in the making: its domain grows with every layer that uses it.
-struct TableDraft {
+pub(super) struct TableDraft {
     function: Function,
     /// Scales before and after; irrelevant for a homogeneous function at equal scales.
     scales: (f64, f64),
@@ -121,14 +121,14 @@ struct TableDraft {
 /// All tables, and the smallest and largest integer of each tensor.
 type TablesAndRanges = (Vec<FunctionTable>, Vec<(i32, i32)>);
 
-struct Lowering<'a> {
-    graph: &'a FloatGraph,
-    calibration: &'a Calibration,
-    choices: Choices,
-    exact: Vec<bool>,
-    scales: Scales,
-    tables: Vec<TableDraft>,
-    layers: Vec<Op>,
+pub(super) struct Lowering<'a> {
+    pub(super) graph: &'a FloatGraph,
+    pub(super) calibration: &'a Calibration,
+    pub(super) choices: Choices,
+    pub(super) exact: Vec<bool>,
+    pub(super) scales: Scales,
+    pub(super) tables: Vec<TableDraft>,
+    pub(super) layers: Vec<Op>,
 }
 
 impl Lowering<'_> {
@@ -142,33 +142,7 @@ impl Lowering<'_> {
             return Ok(op);
         }
         Ok(match &layer.op {
-            FloatOp::Conv { input, window, groups, weights, bias, function } => {
-                let shift = self.shift_that_fits(index, *input, weights, bias);
-                let unit = scale * f64::from(shift).exp2();
-                let ratio = unit / self.scales.tensors[*input];
-                if function.is_indicator() && ratio != ratio.round() {
-                    return Err(layer_error(
-                        layer,
-                        "its input has to be integers as they are; give the network's input the \
-                         scale 1 and no offset"
-                            .into(),
-                    ));
-                }
-                let round = |values: &[f32], factor: f64| {
-                    values
-                        .iter()
-                        .map(|x| self.integer(layer, f64::from(*x) * factor))
-                        .collect::<Result<Vec<i64>, _>>()
-                };
-                Op::Conv {
-                    input: *input,
-                    window: *window,
-                    groups: *groups,
-                    weights: round(weights, ratio)?,
-                    bias: round(bias, unit)?,
-                    rescale: Rescale { shift, function: self.table(index, function) },
-                }
-            }
+            FloatOp::Conv { .. } => self.convolution(index)?,
             FloatOp::MeanPool { input, window, function } => {
                 let taps = (window.kernel[0] * window.kernel[1]) as f64;
                 let input_scale = self.scales.tensors[*input];
@@ -189,28 +163,7 @@ impl Lowering<'_> {
             }
             FloatOp::MaxPool { input, window } => Op::MaxPool { input: *input, window: *window },
             op @ FloatOp::Sum { .. } if self.exact[index] => Op::Add { inputs: op.inputs() },
-            FloatOp::Sum { inputs, constant, function } => {
-                // Without a change of scale there is nothing to shift out.
-                let plain = *constant == 0.0
-                    && inputs.iter().all(|(tensor, coefficient)| {
-                        let factor = coefficient * scale / self.scales.tensors[*tensor];
-                        factor == factor.round() && factor.abs() < 256.0
-                    });
-                let shift = if plain { 0 } else { shift };
-                let unit = scale * f64::from(shift).exp2();
-                let terms = inputs
-                    .iter()
-                    .map(|(tensor, coefficient)| {
-                        let factor = coefficient * unit / self.scales.tensors[*tensor];
-                        Ok((*tensor, self.integer(layer, factor)?))
-                    })
-                    .collect::<Result<Vec<(TensorId, i64)>, QuantizeError>>()?;
-                Op::Pointwise {
-                    inputs: terms,
-                    constant: self.integer(layer, constant * unit)?,
-                    rescale: Rescale { shift, function: self.table(index, function) },
-                }
-            }
+            FloatOp::Sum { .. } => self.sum(index)?,
             FloatOp::Concat { inputs } => Op::Concat { inputs: inputs.clone() },
             FloatOp::Slice { input, start } => Op::Slice { input: *input, start: *start },
             FloatOp::Product { inputs, function } => {
@@ -230,82 +183,6 @@ impl Lowering<'_> {
             }
             FloatOp::Resize { input, factor, .. } => Op::Resize { input: *input, factor: *factor },
         })
-    }
-
-    /// The shift of a convolution: less than the others' where its weights would be too large, as where
-    /// large values cancel out.
-    fn shift_that_fits(&self, index: usize, input: TensorId, weights: &[f32], bias: &[f32]) -> u32 {
-        let largest = |values: &[f32]| values.iter().fold(0f32, |most, x| most.max(x.abs()));
-        let ratio = 1.0 / self.scales.tensors[input];
-        let weight = (f64::from(largest(weights)) * ratio).max(f64::from(largest(bias)));
-        let unit = weight * self.scales.layers[index];
-        let fits = |shift: &u32| unit * f64::from(*shift).exp2() < WEIGHT_OFFSET as f64 - 1.0;
-        (0..=self.choices.shift).rev().find(fits).unwrap_or(self.choices.shift)
-    }
-
-    /// A layer of which only the side of a threshold counts: exact in the accumulator, whatever is
-    /// shifted out.
-    fn threshold(
-        &mut self,
-        index: usize,
-        threshold: &Threshold,
-    ) -> Result<Option<Op>, QuantizeError> {
-        let layer = &self.graph.layers[index];
-        let (inputs, factors): (Vec<TensorId>, Vec<f64>) = match &layer.op {
-            FloatOp::Conv { input, weights, .. } => {
-                (vec![*input], weights.iter().map(|weight| f64::from(*weight)).collect())
-            }
-            FloatOp::Sum { inputs, .. } => inputs.iter().copied().unzip(),
-            _ => return Ok(None),
-        };
-        let scales: Vec<f64> = inputs.iter().map(|input| self.scales.tensors[*input]).collect();
-        let wanted = self.scales.layers[index] * f64::from(self.choices.shift).exp2();
-        let unit = Threshold::unit(wanted, &scales, &factors);
-        let range = self.calibration.layers[index].widened(self.choices.margin);
-        let constants = match &layer.op {
-            FloatOp::Conv { bias, .. } => {
-                bias.iter().fold(0.0, |most: f64, x| most.max(f64::from(x.abs())))
-            }
-            FloatOp::Sum { constant, .. } => constant.abs(),
-            _ => 0.0,
-        };
-        let Some(shift) =
-            threshold.shift(range, unit, constants, (self.choices.shift, self.choices.table_bits))
-        else {
-            return Ok(None);
-        };
-        let scale = unit / f64::from(shift).exp2();
-        self.scales.layers[index] = scale;
-        let scales = (1.0, self.scales.tensors[layer.output]);
-        let domain = threshold.domain(range, scale);
-        let function = self.share(index, &threshold.function(), scales, domain, ACTIVATION_OFFSET);
-        let rescale = Rescale { shift, function };
-        let of = |input: TensorId, factor: f64| {
-            self.integer(layer, factor * unit / self.scales.tensors[input])
-        };
-        let constant = |real: f64| self.integer(layer, threshold.constant(real, unit, shift));
-        Ok(Some(match &layer.op {
-            FloatOp::Conv { input, window, groups, weights, bias, .. } => Op::Conv {
-                input: *input,
-                window: *window,
-                groups: *groups,
-                weights: weights
-                    .iter()
-                    .map(|weight| of(*input, f64::from(*weight)))
-                    .collect::<Result<_, _>>()?,
-                bias: bias.iter().map(|x| constant(f64::from(*x))).collect::<Result<_, _>>()?,
-                rescale,
-            },
-            FloatOp::Sum { inputs, constant: offset, .. } => Op::Pointwise {
-                inputs: inputs
-                    .iter()
-                    .map(|(input, factor)| Ok((*input, of(*input, *factor)?)))
-                    .collect::<Result<_, QuantizeError>>()?,
-                constant: constant(*offset)?,
-                rescale,
-            },
-            _ => return Ok(None),
-        }))
     }
 
     /// Shift and table of a layer that moves elements: nothing is shifted out where the scale stays.
@@ -353,7 +230,7 @@ impl Lowering<'_> {
         shift
     }
 
-    fn integer(&self, layer: &FloatLayer, value: f64) -> Result<i64, QuantizeError> {
+    pub(super) fn integer(&self, layer: &FloatLayer, value: f64) -> Result<i64, QuantizeError> {
         let value = value.round();
         if value.is_nan() || value.abs() >= WEIGHT_OFFSET as f64 {
             let problem = format!(
@@ -365,7 +242,7 @@ impl Lowering<'_> {
     }
 
     /// The table of a layer's function, grown to the layer's calibrated range.
-    fn table(&mut self, index: usize, function: &Function) -> usize {
+    pub(super) fn table(&mut self, index: usize, function: &Function) -> usize {
         let layer = &self.graph.layers[index];
         let scales = (self.scales.layers[index], self.scales.tensors[layer.output]);
         let range = self.calibration.layers[index].widened(self.choices.margin);
@@ -391,7 +268,7 @@ impl Lowering<'_> {
         self.share(index, function, scales, domain, limit)
     }
 
-    fn share(
+    pub(super) fn share(
         &mut self,
         layer: usize,
         function: &Function,
@@ -551,7 +428,7 @@ fn shift_for(graph: &FloatGraph, scales: &Scales, bits: u32) -> u32 {
     needed.fold(0.0, f64::max).min(f64::from(MAX_SHIFT)) as u32
 }
 
-fn layer_error(layer: &FloatLayer, problem: String) -> QuantizeError {
+pub(super) fn layer_error(layer: &FloatLayer, problem: String) -> QuantizeError {
     QuantizeError::Layer { layer: layer.name.clone(), operator: layer.operator.clone(), problem }
 }
 

@@ -9,6 +9,7 @@
 mod accuracy;
 mod calibrate;
 mod encoding;
+mod linear;
 mod lower;
 mod options;
 pub mod report;

@@ -72,16 +72,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
         "Transpose" => Ok(first.transpose(&layout::permutation(node, first.shape.len())?)),
         "Shape" => Ok(Constant::vector(first.shape.iter().map(|size| *size as f64).collect())),
         "Gather" => gather(importer, node, &first),
-        "Concat" => {
-            let parts = (0..node.inputs().len())
-                .map(|index| required_constant(importer, node, index))
-                .collect::<Result<Vec<Rc<Constant>>, _>>()?;
-            let total = parts.iter().map(|part| part.values.len()).fold(0, usize::saturating_add);
-            shapes::element_count(&[total]).map_err(|problem| node.error(problem))?;
-            let axis = windows::axis(node, node.int("axis", 0), first.shape.len())?;
-            let parts: Vec<&Constant> = parts.iter().map(AsRef::as_ref).collect();
-            Constant::concat(&parts, axis).ok_or_else(|| node.error("shapes that do not fit"))
-        }
+        "Concat" => concat(importer, node, &first),
         "Slice" => {
             let mut result = (*first).clone();
             for (axis, kept) in cut::slice_ranges(importer, node, &first.shape)? {
@@ -89,20 +80,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             }
             Ok(result)
         }
-        "ConstantOfShape" => {
-            let fill = match node.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
-                Some(tensor) => importer.source.constant(tensor)?.scalar().unwrap_or(0.0),
-                None => 0.0,
-            };
-            let sizes = first.integers();
-            let shape = shapes::reshape(&[0], &sizes, true).or_else(|_| {
-                let size = |size: &i64| usize::try_from(*size).ok();
-                sizes.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(String::new)
-            });
-            let shape = shape.map_err(|_| node.error(format!("a shape of {sizes:?}")))?;
-            let count = shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
-            Ok(Constant { shape, values: vec![fill; count] })
-        }
+        "ConstantOfShape" => constant_of_shape(importer, node, &first),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" => {
             let second = required_constant(importer, node, 1)?;
             let operator = match node.operator() {
@@ -133,6 +111,40 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             ))),
         },
     }
+}
+
+fn concat(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    first: &Constant,
+) -> Result<Constant, ImportError> {
+    let parts = (0..node.inputs().len())
+        .map(|index| required_constant(importer, node, index))
+        .collect::<Result<Vec<Rc<Constant>>, _>>()?;
+    let total = parts.iter().map(|part| part.values.len()).fold(0, usize::saturating_add);
+    shapes::element_count(&[total]).map_err(|problem| node.error(problem))?;
+    let axis = windows::axis(node, node.int("axis", 0), first.shape.len())?;
+    let parts: Vec<&Constant> = parts.iter().map(AsRef::as_ref).collect();
+    Constant::concat(&parts, axis).ok_or_else(|| node.error("shapes that do not fit"))
+}
+
+fn constant_of_shape(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    sizes: &Constant,
+) -> Result<Constant, ImportError> {
+    let fill = match node.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
+        Some(tensor) => importer.source.constant(tensor)?.scalar().unwrap_or(0.0),
+        None => 0.0,
+    };
+    let sizes = sizes.integers();
+    let shape = shapes::reshape(&[0], &sizes, true).or_else(|_| {
+        let size = |size: &i64| usize::try_from(*size).ok();
+        sizes.iter().map(size).collect::<Option<Vec<_>>>().ok_or_else(String::new)
+    });
+    let shape = shape.map_err(|_| node.error(format!("a shape of {sizes:?}")))?;
+    let count = shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
+    Ok(Constant { shape, values: vec![fill; count] })
 }
 
 /// Expand: broadcast to a shape; Tile: repeated along each axis.

@@ -99,8 +99,7 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel,
-        labels, numbers,
+        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel, labels, numbers,
     };
 
     pub(super) fn classifier(
