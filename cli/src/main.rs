@@ -1,6 +1,7 @@
 //! The command line of Assay.
 
 mod amount;
+mod answer;
 mod audit;
 mod bench;
 mod binding;

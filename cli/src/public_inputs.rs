@@ -59,7 +59,7 @@ pub(crate) fn named(
 }
 
 /// What one step of the output's integers stands for.
-fn output_step(graph: &QuantizedGraph) -> Option<f64> {
+pub(crate) fn output_step(graph: &QuantizedGraph) -> Option<f64> {
     Some(1.0 / graph.tensors.get(graph.output)?.scale)
 }
 

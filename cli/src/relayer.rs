@@ -24,6 +24,7 @@ use tracing_subscriber::{
 
 use crate::{
     amount::{amount_text, parse_amount, parse_native},
+    answer::number_text,
     chain::{NodeArgs, SenderArgs},
     contract::ContractArgs,
     new_file::NewFile,
@@ -168,7 +169,13 @@ struct SettledReport {
 
 #[derive(Serialize)]
 struct ProofFigures {
-    class: usize,
+    /// Of a model that states a class.
+    class: Option<u64>,
+    /// Of a model that states a number: the integer of its output, and what it stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    real: Option<f64>,
     witness_s: f64,
     prove_wall_s: f64,
     proof_bytes: usize,
@@ -178,8 +185,11 @@ struct ProofFigures {
 
 impl From<&ProofReport> for ProofFigures {
     fn from(report: &ProofReport) -> Self {
+        let number = report.answer.number();
         Self {
-            class: report.class,
+            class: report.answer.class(),
+            number,
+            real: number.and_then(|number| Some(number as f64 * report.step?)),
             witness_s: report.witness_time.as_secs_f64(),
             prove_wall_s: report.prove_time.as_secs_f64(),
             proof_bytes: report.proof_bytes,
@@ -332,7 +342,8 @@ fn settled_text(report: &SettledReport) -> String {
         ("price", amount_text(report.job.terms.price, report.job.terms.token)),
     ];
     if let Some(proof) = &report.proof {
-        rows.push(("class", proof.class.to_string()));
+        rows.extend(proof.class.map(|class| ("class", class.to_string())));
+        rows.extend(proof.number.map(|number| ("number", number_text(number, proof.real))));
         rows.push((
             "proof",
             format!(

@@ -13,7 +13,10 @@ use std::path::PathBuf;
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{ContractClient, ModelRegistry, registry::ModelBinding};
-use assay_prover::circuit::{Layout, StatementKind};
+use assay_prover::{
+    circuit::{Layout, StatementKind},
+    prediction::is_paid_for,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -165,14 +168,15 @@ impl TrustArgs {
     }
 }
 
-/// That a circuit proves one class for a committed input, which is what single predictions are paid for.
+/// That a circuit proves one class or one number for a committed input, which is what single predictions are paid
+/// for.
 pub(crate) fn requires_prediction(layout: &Layout) -> Result<()> {
-    if layout.options.statement == StatementKind::default() {
+    if is_paid_for(layout.statement_code) {
         return Ok(());
     }
     bail!(
         "this model proves {}; predictions are paid for with a circuit that proves one class for a committed \
-         input (`assay model derive --statement prediction`)",
+         input (`assay model derive --statement prediction`), or the number of a network with one output",
         crate::model::describe(layout.options.statement)
     )
 }

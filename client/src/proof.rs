@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ProofArtifact {
     /// As the verifier contract takes it.
     pub proof: Bytes,
-    /// Public input 2: the predicted class.
+    /// Public input 2: the predicted class, or the number + 2^15, as the model's key states.
     pub output: U256,
 }
 

@@ -29,8 +29,9 @@ pub struct ServiceBond {
 pub struct Answer {
     /// Salted Poseidon commitment to the input.
     pub commitment: B256,
-    /// The class that was answered.
-    pub class: u64,
+    /// What was answered: the class, or the number + 2^15, as the model's key states.
+    #[serde(alias = "class")]
+    pub output: u64,
 }
 
 /// The Merkle tree over a batch's answers, in which the index of an item is its place.
@@ -41,7 +42,7 @@ pub struct AnswerTree {
 }
 
 impl AnswerTree {
-    /// Leaf i = keccak256(abi.encode(i, commitment, keccak256(abi.encode(class)))); nodes are
+    /// Leaf i = keccak256(abi.encode(i, commitment, keccak256(abi.encode(output)))); nodes are
     /// keccak256 over 64 bytes; missing leaves are zero. `None` for no answers or more than 65,536.
     pub fn new(answers: &[Answer]) -> Option<Self> {
         if answers.is_empty() || answers.len() > MAX_ANSWERS {
@@ -51,7 +52,7 @@ impl AnswerTree {
             .iter()
             .enumerate()
             .map(|(index, answer)| {
-                let output = keccak256(U256::from(answer.class).abi_encode());
+                let output = keccak256(U256::from(answer.output).abi_encode());
                 keccak256((U256::from(index), answer.commitment, output).abi_encode())
             })
             .collect();
@@ -321,8 +322,17 @@ mod tests {
 
     fn answers(count: u8) -> Vec<Answer> {
         (0..count)
-            .map(|i| Answer { commitment: B256::with_last_byte(i + 1), class: u64::from(i) })
+            .map(|i| Answer { commitment: B256::with_last_byte(i + 1), output: u64::from(i) })
             .collect()
+    }
+
+    /// Files of answers called the word by the one thing that it could be.
+    #[test]
+    fn older_answers_are_read() {
+        let text = |name| format!(r#"{{ "commitment": "{}", "{name}": 7 }}"#, B256::ZERO);
+        let read = |name| serde_json::from_str::<Answer>(&text(name)).unwrap();
+        assert_eq!(read("class"), read("output"));
+        assert_eq!(read("output").output, 7);
     }
 
     /// As `IndexedMerkle.contains` does it.
@@ -351,7 +361,7 @@ mod tests {
         }
         assert!(AnswerTree::new(&[]).is_none());
         let mut other = answers(5);
-        other[4].class += 1;
+        other[4].output += 1;
         let root = |answers: &[Answer]| AnswerTree::new(answers).unwrap().root();
         assert_ne!(root(&other), root(&answers(5)));
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::model_proof::{ModelProofError, ModelProver, check_input};
-use assay_circuit::{Assignment, ProvenInput, StatementKind};
-use assay_graph::Executor;
+use assay_circuit::{Assignment, InputMode, OutputMode, ProvenInput, StatementCode, StatementKind};
+use assay_graph::{Execution, Executor};
 use assay_proof::ProofFile;
 
 /// What a proof speaks of.
@@ -40,6 +40,74 @@ pub struct Prediction {
     pub prove_time: Duration,
     /// Openings of the weights used so far, and allowed.
     pub openings: (usize, usize),
+}
+
+/// What is added to the integer of an output where a proof shows it.
+const NUMBER_OFFSET: i64 = 1 << 15;
+
+/// The one output word of a prediction that contracts pay for. What it means is what the key states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputWord {
+    /// The class.
+    Class(u64),
+    /// The integer of a network's only output; the real number is that times the step in the card.
+    Number(i64),
+}
+
+impl OutputWord {
+    /// Reads a proof's output; `None` where contracts pay for no such statement, or no circuit shows the word.
+    pub fn read(code: StatementCode, word: u64) -> Option<Self> {
+        let StatementKind::Prediction { input: InputMode::Committed, output } = code.kind else {
+            return None;
+        };
+        match (output, code.outputs) {
+            (OutputMode::Class, 1) => Some(Self::Class(word)),
+            (OutputMode::Logits, 1) => {
+                let word = u16::try_from(word).ok()?;
+                Some(Self::Number(i64::from(word) - NUMBER_OFFSET))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a proof of a run of the network will show; `None` as of [`Self::read`].
+    pub fn of(code: StatementCode, execution: &Execution) -> Option<Self> {
+        match Self::read(code, 0)? {
+            Self::Class(_) => u64::try_from(execution.class()).ok().map(Self::Class),
+            Self::Number(_) => execution.logits().first().map(|one| Self::Number((*one).into())),
+        }
+    }
+
+    /// As the proof shows it.
+    pub fn word(self) -> u64 {
+        match self {
+            Self::Class(class) => class,
+            // Outputs are not below -2^15.
+            Self::Number(integer) => (integer + NUMBER_OFFSET).unsigned_abs(),
+        }
+    }
+
+    /// The class, of a model that states one.
+    pub fn class(self) -> Option<u64> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Number(_) => None,
+        }
+    }
+
+    /// The integer, of a model that states a number.
+    pub fn number(self) -> Option<i64> {
+        match self {
+            Self::Class(_) => None,
+            Self::Number(integer) => Some(integer),
+        }
+    }
+}
+
+/// Whether contracts pay for predictions with a key that states this: one output word, the class or the only
+/// logit, of a committed input.
+pub fn is_paid_for(code: StatementCode) -> bool {
+    OutputWord::read(code, 0).is_some()
 }
 
 /// Proves one prediction.
@@ -81,4 +149,48 @@ pub fn prove(
         prove_time: proven.prove_time,
         openings: proven.openings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(input: InputMode, output: OutputMode, outputs: u32) -> StatementCode {
+        StatementCode { kind: StatementKind::Prediction { input, output }, outputs }
+    }
+
+    #[test]
+    fn words_are_what_the_key_states() {
+        let class = code(InputMode::Committed, OutputMode::Class, 1);
+        let number = code(InputMode::Committed, OutputMode::Logits, 1);
+        assert_eq!(OutputWord::read(class, 40_000), Some(OutputWord::Class(40_000)));
+        for (word, integer) in [(0, -32_768), (32_468, -300), (65_535, 32_767)] {
+            let read = OutputWord::read(number, word);
+            assert_eq!(read, Some(OutputWord::Number(integer)));
+            assert_eq!(read.map(OutputWord::word), Some(word));
+        }
+        assert_eq!(OutputWord::read(number, 1 << 16), None, "no circuit shows that");
+    }
+
+    #[test]
+    fn nothing_else_is_paid_for() {
+        use InputMode::{Committed, Public};
+        use OutputMode::{Best, Class, Logits};
+        let paid = [(Committed, Class, 1), (Committed, Logits, 1)];
+        for input in [Committed, Public] {
+            for output in [Class, Best(1), Best(2), Logits] {
+                for outputs in [1, 2] {
+                    let one = (input, output, outputs);
+                    assert_eq!(
+                        is_paid_for(code(input, output, outputs)),
+                        paid.contains(&one),
+                        "{one:?}"
+                    );
+                }
+            }
+        }
+        let run = assay_circuit::Run { log_items: 0, depth: 0 };
+        let audit = StatementKind::Audit { run, top: 1 };
+        assert!(!is_paid_for(StatementCode { kind: audit, outputs: 1 }));
+    }
 }

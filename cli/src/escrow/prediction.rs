@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::job::{JobArgs, JobViewArgs};
 use crate::{
     amount::{Amount, amount_text, parse_amount},
+    answer::{Answer, Reading, StepArgs},
     chain::{SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_word,
@@ -72,7 +73,7 @@ pub(crate) struct ClaimArgs {
     /// Bare proof, in hexadecimal as the verifier contract takes it, in place of a proof file
     #[arg(long, value_name = "FILE", conflicts_with = "proof", requires = "class")]
     raw_proof: Option<PathBuf>,
-    /// Class that the bare proof proves
+    /// Output word that the bare proof proves: the class, or the number + 2^15
     #[arg(long, requires = "raw_proof")]
     class: Option<U256>,
     /// Who is paid [default: the signing account]
@@ -81,6 +82,8 @@ pub(crate) struct ClaimArgs {
     /// Ask the node what would happen; send nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    step: StepArgs,
 }
 
 #[derive(Args)]
@@ -92,6 +95,8 @@ pub(crate) struct ShowArgs {
     /// Wait up to this long until the job is claimed or refunded
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    #[command(flatten)]
+    step: StepArgs,
 }
 
 #[derive(Serialize)]
@@ -153,7 +158,9 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
 struct ClaimReport {
     job: Decimal,
     recipient: Address,
-    class: Decimal,
+    output: Decimal,
+    #[serde(flatten)]
+    answer: Answer,
     /// Absent after a dry run.
     transaction: Option<B256>,
     gas_used: Option<u64>,
@@ -164,9 +171,9 @@ impl ClaimArgs {
         match (&self.proof, &self.raw_proof, self.class) {
             (Some(path), _, _) => {
                 let file = ProofFile::read(path)?;
-                let class =
+                let word =
                     file.public_inputs.last().context("the proof file has no public inputs")?;
-                let output = U256::from_be_bytes(field_to_bytes(class));
+                let output = U256::from_be_bytes(field_to_bytes(word));
                 Ok(ProofArtifact { proof: file.proof.into(), output })
             }
             (None, Some(path), Some(output)) => {
@@ -189,6 +196,14 @@ pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         let account = chain.account()?;
         let recipient = args.recipient.unwrap_or(account);
         let (escrow, _) = args.job.contract.open::<PredictionEscrow>(&session).await?;
+        let answer = match escrow.job(job).await? {
+            Some(job) => {
+                let registry = escrow.registry().await?;
+                args.step.reading(&registry, job.model_id).await?.read(artifact.output)
+            }
+            // The escrow says so below.
+            None => Reading::UNKNOWN.read(artifact.output),
+        };
         let outcome = if args.dry_run {
             chain.code_hash(escrow.address()).await?;
             let request = escrow.claim_request(job, recipient, &artifact).with_from(account);
@@ -202,7 +217,8 @@ pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         Ok(ClaimReport {
             job: Decimal(job),
             recipient,
-            class: Decimal(artifact.output),
+            output: Decimal(artifact.output),
+            answer,
             transaction: outcome.as_ref().map(|outcome| outcome.hash),
             gas_used: outcome.map(|outcome| outcome.gas_used),
         })
@@ -215,7 +231,7 @@ pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         table(&[
             ("job", report.job.to_string()),
             ("claim", result),
-            ("class", report.class.to_string()),
+            report.answer.row(),
             ("recipient", report.recipient.to_string()),
         ])
     })
@@ -246,7 +262,8 @@ pub(super) fn refund(args: &JobArgs, output: &Output) -> Result<()> {
 pub(super) struct JobReport {
     pub(super) job: Decimal,
     pub(super) state: &'static str,
-    pub(super) class: Option<Decimal>,
+    /// Of a claimed job, as a proof shows it.
+    pub(super) output: Option<Decimal>,
     pub(super) model: Id,
     pub(super) buyer: Address,
     pub(super) token: Address,
@@ -257,7 +274,7 @@ pub(super) struct JobReport {
 
 impl From<OnChainJob> for JobReport {
     fn from(job: OnChainJob) -> Self {
-        let (state, class) = match job.state {
+        let (state, output) = match job.state {
             OnChainState::Open => ("open", None),
             OnChainState::Claimed { output } => ("claimed", Some(Decimal(output))),
             OnChainState::Refunded => ("refunded", None),
@@ -265,7 +282,7 @@ impl From<OnChainJob> for JobReport {
         Self {
             job: Decimal(job.job_id),
             state,
-            class,
+            output,
             model: Id(job.model_id),
             buyer: job.buyer,
             token: job.token,
@@ -274,6 +291,14 @@ impl From<OnChainJob> for JobReport {
             input_commitment: B256::from(job.input_commitment.to_be_bytes()),
         }
     }
+}
+
+#[derive(Serialize)]
+struct ShowReport {
+    #[serde(flatten)]
+    job: JobReport,
+    #[serde(flatten)]
+    answer: Option<Answer>,
 }
 
 pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
@@ -294,13 +319,23 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
                     session.spinner.message("waiting for the proof");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
-                _ => return Ok(JobReport::from(job)),
+                _ => {
+                    let answer = match job.state {
+                        OnChainState::Claimed { output } => {
+                            let registry = escrow.registry().await?;
+                            Some(args.step.reading(&registry, job.model_id).await?.read(output))
+                        }
+                        OnChainState::Open | OnChainState::Refunded => None,
+                    };
+                    return Ok(ShowReport { job: job.into(), answer });
+                }
             }
         }
     })?;
     output.finish(&report, || {
-        let state = match report.class {
-            Some(class) => format!("claimed: class {class}"),
+        let (report, answer) = (&report.job, &report.answer);
+        let state = match answer.as_ref().map(Answer::row) {
+            Some((name, text)) => format!("claimed: {name} {text}"),
             None => report.state.to_owned(),
         };
         table(&[

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result};
 use assay_client::{Contract, ContractClient, ModelRegistry, registry::ModelRecord};
-use assay_prover::circuit::{STATEMENT_CODE_BYTES, StatementCode};
 use clap::Args;
 use serde::Serialize;
 
 use super::describe;
 use crate::{
+    answer::code_of,
     chain::{NodeArgs, Session},
     contract::find,
     output::{Id, Output, table},
@@ -107,8 +107,7 @@ impl From<ModelRecord> for Entry {
 
 /// What the first word of a key says.
 fn statement(word: B256) -> String {
-    let code = word.last_chunk::<STATEMENT_CODE_BYTES>();
-    match code.and_then(StatementCode::from_bytes) {
+    match code_of(word) {
         Some(code) => describe(code.kind),
         None => format!("unknown ({word})"),
     }

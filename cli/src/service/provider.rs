@@ -220,7 +220,7 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                 hint: Default::default(),
             };
             let proof = prover.prove(&request).await?;
-            refuse_other_class(index, answer, proof.output)?;
+            refuse_other_output(index, answer, proof.output)?;
             let opening = Opening {
                 position: U256::from(position),
                 inputCommitment: request.input_commitment,
@@ -246,13 +246,13 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     })
 }
 
-/// Only the class that the model gives can be proven.
-fn refuse_other_class(index: usize, answer: &Answer, proven: U256) -> Result<()> {
-    if proven != U256::from(answer.class) {
+/// Only what the model gives can be proven.
+fn refuse_other_output(index: usize, answer: &Answer, proven: U256) -> Result<()> {
+    if proven != U256::from(answer.output) {
         bail!(
-            "item {index} was answered with class {}, the model gives class {proven}: it cannot be proven, \
+            "item {index} was answered with output {}, the model gives {proven}: it cannot be proven, \
              and the batch will be punished",
-            answer.class
+            answer.output
         );
     }
     Ok(())

@@ -14,7 +14,14 @@ use assay_client::{
     ChainError, ContractClient, ServiceBond,
     service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
 };
-use assay_prover::{bundle::Bundle, files::atomic_file::Readers, graph::Executor, openings::Marks};
+use assay_prover::{
+    bundle::Bundle,
+    circuit::StatementCode,
+    files::atomic_file::Readers,
+    graph::Executor,
+    openings::Marks,
+    prediction::{OutputWord, is_paid_for},
+};
 use assay_relayer::proving::{InputOpening, InputStore};
 use clap::Args;
 use rand_core::{OsRng, RngCore};
@@ -22,9 +29,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amount::{Amount, amount_text, parse_amount},
+    answer::number_text,
     chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
+    model::describe,
     new_file::NewFile,
     output::{Decimal, Output, table},
     trust::{TrustArgs, TrustReport, requires_prediction},
@@ -131,16 +140,31 @@ struct Answered {
 
 pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let bundle = Bundle::read(&args.bundle)?;
+    let code = StatementCode::of(bundle.options.statement, &bundle.graph);
+    if !is_paid_for(code) {
+        bail!(
+            "the bundle proves {}; answers are classes, or the numbers of a network with one output, and are proven \
+             for committed inputs",
+            describe(code.kind)
+        );
+    }
+    let step = bundle.output_step();
     let executor = Executor::new(&bundle.graph)?;
     let bar = output.bar(args.openings.len() as u64, "answering");
-    let mut answers = Vec::new();
+    let (mut answers, mut texts) = (Vec::new(), Vec::new());
     for path in &args.openings {
         let opening = InputOpening::read(path)?;
         let execution = executor
             .run(&opening.input)
             .with_context(|| format!("{} is no input of this model", path.display()))?;
-        let class = u64::try_from(execution.class()).context("no class")?;
-        answers.push(Answer { commitment: opening.commitment()?, class });
+        let word = OutputWord::of(code, &execution).context("no output")?;
+        texts.push(match word {
+            OutputWord::Class(class) => class.to_string(),
+            OutputWord::Number(number) => {
+                number_text(number, step.map(|step| number as f64 * step))
+            }
+        });
+        answers.push(Answer { commitment: opening.commitment()?, output: word.word() });
         bar.step("answering");
     }
     drop(bar);
@@ -151,11 +175,9 @@ pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
     let openings_left = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?.left;
     let report = Answered { output: args.output.clone(), root, answers, openings_left };
     output.finish(&report, || {
-        let classes: Vec<String> =
-            report.answers.iter().map(|answer| answer.class.to_string()).collect();
         table(&[
             ("answers", format!("{} in {}", report.answers.len(), report.output.display())),
-            ("classes", classes.join(" ")),
+            ("outputs", texts.join(" ")),
             ("root", report.root.to_string()),
             ("openings", format!("{} left; each contested answer takes one", report.openings_left)),
         ])

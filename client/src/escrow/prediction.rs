@@ -1,4 +1,4 @@
-//! Client of the prediction escrow: one job pays for the proven class of one committed input.
+//! Client of the prediction escrow: one job pays for the proven class, or the number, of one committed input.
 
 use alloy::{
     primitives::{Address, B256, U256},
@@ -53,7 +53,7 @@ pub enum OnChainState {
     Open,
     /// A proof earned the price.
     Claimed {
-        /// The class that was proven.
+        /// The class that was proven, or the number + 2^15, as the model's key states.
         output: U256,
     },
     /// The buyer has the price back.
@@ -105,7 +105,7 @@ pub enum EventKind {
         job_id: U256,
         /// Who was paid.
         recipient: Address,
-        /// The class that was proven.
+        /// The class that was proven, or the number + 2^15, as the model's key states.
         output: U256,
     },
     /// The buyer has the price back.

@@ -11,13 +11,13 @@ use std::{
 use alloy::primitives::{B256, U256};
 use assay_client::{ModelIdentity, ProofArtifact};
 use assay_prover::{
-    arithmetic::field::field_from_bytes,
+    arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::{Bundle, BundleError},
-    circuit::{Layout, StatementKind},
+    circuit::Layout,
     files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},
-    prediction::{self, Statement},
+    prediction::{self, OutputWord, Statement, is_paid_for},
     proof::{KeyError, ProverKey, Srs, SrsError, Unwatched},
 };
 use async_trait::async_trait;
@@ -50,7 +50,8 @@ pub enum LocalProverError {
     Prediction(#[from] ModelProofError),
     /// The bundle is for another statement.
     #[error(
-        "{path} proves another statement; the escrow takes the class of a committed input",
+        "{path} proves another statement; the escrow takes the class of a committed input, or the number of a \
+         network with one output",
         path = .path.display()
     )]
     Statement { path: PathBuf },
@@ -66,12 +67,14 @@ pub enum LocalProverError {
 }
 
 /// What a proof cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProofReport {
     /// Id of the job in the escrow.
     pub job_id: U256,
-    /// The class it proves.
-    pub class: usize,
+    /// The class or the number it proves.
+    pub answer: OutputWord,
+    /// Of a number: what one step of it stands for.
+    pub step: Option<f64>,
     /// Time for computing the witness.
     pub witness_time: Duration,
     /// Time for the proof itself.
@@ -120,7 +123,7 @@ impl LocalProver {
         let path = bundle;
         let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
-        if layout.options.statement != StatementKind::default() {
+        if !is_paid_for(layout.statement_code) {
             return Err(LocalProverError::Statement { path: path.to_owned() });
         }
         let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
@@ -271,9 +274,18 @@ impl LoadedModel {
         if weights != self.identity.model_hash.0 {
             return Err(failed("the proof made here is for another model".into()));
         }
+        let word = prediction
+            .outputs
+            .first()
+            .and_then(|word| u64::try_from(U256::from_be_bytes(field_to_bytes(word))).ok());
+        let answer =
+            word.and_then(|word| OutputWord::read(self.layout.statement_code, word)).ok_or_else(
+                || failed("the proof made here shows another output than it should".into()),
+            )?;
         let report = ProofReport {
             job_id: request.job_id,
-            class: prediction.class,
+            answer,
+            step: answer.number().and_then(|_| self.bundle.output_step()),
             witness_time: prediction.witness_time,
             prove_time: prediction.prove_time,
             proof_bytes: prediction.proof.proof.len(),
@@ -281,7 +293,7 @@ impl LoadedModel {
         };
         let artifact = ProofArtifact {
             proof: prediction.proof.proof.into(),
-            output: U256::from(prediction.class),
+            output: U256::from(answer.word()),
         };
         Ok((artifact, report))
     }
