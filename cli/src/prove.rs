@@ -184,24 +184,21 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         library: library.as_ref(),
     };
     let prediction = prediction::prove(prover, &statement)?;
-    let used = stopwatch.read();
-    let course = watch.course();
+    let (used, course) = (stopwatch.read(), watch.course());
     let proof = &prediction.proof;
     let start = Instant::now();
-    let model_hash =
-        key.verify(&proof.public_inputs, &proof.proof).context("the proof made here is refused")?;
+    let verified = key.verify(&proof.public_inputs, &proof.proof);
+    let model_hash = verified.context("the proof made here is refused")?;
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
     proof_file.write(|path| Ok(proof.write(path)?))?;
     drop(watch);
-    let public_inputs: Vec<B256> =
-        proof.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
-    let mut outputs = named(layout.options.statement, &bundle.graph, &public_inputs);
-    outputs.retain(|input| input.real.is_some());
+    let words = |element| B256::from(field_to_bytes(element));
+    let public_inputs: Vec<B256> = proof.public_inputs.iter().map(words).collect();
     let report = Proven {
         output: args.output.clone(),
         opening: opening_file.map(OpeningBeside::keep),
         class: prediction.class,
-        outputs,
+        outputs: shown_outputs(layout.options.statement, &bundle.graph, &public_inputs),
         context,
         public_inputs,
         model_hash: B256::from(model_hash),
@@ -218,6 +215,17 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         course,
     };
     output.finish(&report, || report.text())
+}
+
+/// The public inputs that are outputs of the network.
+fn shown_outputs(
+    statement: StatementKind,
+    graph: &QuantizedGraph,
+    public_inputs: &[B256],
+) -> Vec<PublicInput> {
+    let mut outputs = named(statement, graph, public_inputs);
+    outputs.retain(|input| input.real.is_some());
+    outputs
 }
 
 impl Proven {
