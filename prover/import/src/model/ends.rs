@@ -1,80 +1,13 @@
-//! The two ends of a network: the shapes that it takes, and which of the file's outputs are its logits.
-
-use tract_onnx::pb::{TypeProto, tensor_shape_proto::dimension::Value as Dim, type_proto};
+//! The end of a network: which of the file's outputs are its logits, and what is left out after them.
 
 use super::{
-    FinalOperator, FloatOp, FloatTensorId, Function, ImportError, ImportOptions, Shape, Unary,
-    fusion::{RawLayer, Step},
+    FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensorId, Function, ImportError,
+    ImportOptions, Shape, Unary,
+    fusion::{RawLayer, Step, fuse},
     importer::{Importer, Value},
-    operators::after_the_end,
+    operators::{after_the_end, arrange},
     protobuf::Node,
 };
-
-/// The input's shape, free sizes as the options give them, and its ONNX data type.
-pub(super) fn declared_shape(
-    name: &str,
-    kind: Option<&TypeProto>,
-    options: &ImportOptions,
-) -> Result<(Vec<usize>, i32), String> {
-    let Some(type_proto::Value::TensorType(kind)) = kind.and_then(|kind| kind.value.as_ref())
-    else {
-        return Err("the input has no tensor type".into());
-    };
-    let dims = kind.shape.as_ref().map_or(&[][..], |shape| shape.dim.as_slice());
-    let given = options.input_shapes.iter().find(|(given, _)| given == name);
-    let given = given.map(|(_, shape)| shape.as_slice());
-    if let Some(given) = given
-        && (given.len() != dims.len() || given.contains(&0))
-    {
-        return Err(format!("the given shape {given:?} is not one of {} sizes", dims.len()));
-    }
-    let mut shape = Vec::with_capacity(dims.len());
-    let mut free = None;
-    for (axis, dim) in dims.iter().enumerate() {
-        let size = match &dim.value {
-            Some(Dim::DimValue(size)) => usize::try_from(*size).ok().filter(|size| *size > 0),
-            _ => None,
-        };
-        let given = given.map(|given| given[axis]);
-        shape.push(match (size, given) {
-            (Some(size), Some(given)) if size != given => {
-                return Err(format!("axis {axis} has {size} elements, not {given}"));
-            }
-            (Some(size), _) | (None, Some(size)) => size,
-            // A free batch size becomes one.
-            (None, None) => {
-                free = free.or((axis > 0).then_some(axis));
-                1
-            }
-        });
-    }
-    if let Some(axis) = free {
-        let example: Vec<String> = shape
-            .iter()
-            .enumerate()
-            .map(|(at, size)| if at >= 2 && *size == 1 { "8".into() } else { size.to_string() })
-            .collect();
-        return Err(format!(
-            "axis {axis} of the input has no fixed size; give the shape of one input, such as \
-             `--input-shape {name}={}`, or export with a fixed input shape",
-            example.join(",")
-        ));
-    }
-    Ok((shape, kind.elem_type))
-}
-
-/// The first node that reads `input`.
-fn first_reader<'a>(importer: &Importer<'a>, input: &str) -> Option<Node<'a>> {
-    let readers = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
-    readers.map(Node::new).find(|node| node.input(0) == Some(input))
-}
-
-/// The input is `[steps, batch, features]`: a recurrent layer reads it as such.
-pub(super) fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
-    first_reader(importer, input).is_some_and(|node| {
-        matches!(node.operator(), "LSTM" | "GRU" | "RNN") && node.int("layout", 0) == 0
-    })
-}
 
 /// Where a node goes on after a sigmoid that was left out of its inputs, the sigmoid is put back.
 pub(super) fn take_up(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
@@ -95,8 +28,54 @@ pub(super) fn take_up(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<()
     Ok(())
 }
 
+/// The finished network, once all nodes are in.
+pub(super) fn finish(
+    mut importer: Importer<'_>,
+    mut input: FloatInput,
+    name: &str,
+    options: &ImportOptions,
+) -> Result<FloatGraph, ImportError> {
+    store_output(&mut importer, options)?;
+    let (output, dropped) = output(&mut importer, options)?;
+    // Operators may have chosen how the input is stored.
+    if let [part] = input.parts.as_mut_slice()
+        && let Some(value) = importer.values.get(&part.name)
+    {
+        part.order = value.order.as_ref().map(|order| order.to_vec());
+    }
+    let (tensors, layers, renumbered) =
+        fuse(importer.tensors, importer.layers, input.tensor, output)?;
+    input.tensor = renumbered(input.tensor);
+    let output = renumbered(output);
+    let notes = importer.notes;
+    let name = name.into();
+    let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
+    graph.compare_exactly();
+    graph.separate_input();
+    Ok(graph)
+}
+
+/// Brings the output, if it is one vector, into channels.
+fn store_output(importer: &mut Importer<'_>, options: &ImportOptions) -> Result<(), ImportError> {
+    let graph = importer.source.graph()?;
+    let name = match (&options.outputs, graph.output.as_slice()) {
+        (Some(name), _) => name,
+        (None, [output]) => &output.name,
+        _ => return Ok(()),
+    };
+    let Some(value) = importer.values.get(name).cloned() else { return Ok(()) };
+    let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+    let maker = graph.node.iter().find(|node| node.output.contains(name));
+    if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
+        let count: usize = importer.shape(&value).iter().product();
+        let stored = arrange::store(importer, &Node::new(node), &value, [count, 1, 1], None)?;
+        importer.values.insert(name.clone(), stored);
+    }
+    Ok(())
+}
+
 /// The logits, and what the file has after them.
-pub(super) fn output(
+fn output(
     importer: &mut Importer<'_>,
     options: &ImportOptions,
 ) -> Result<(FloatTensorId, Vec<FinalOperator>), ImportError> {

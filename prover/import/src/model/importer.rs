@@ -4,12 +4,9 @@
 use std::{collections::HashMap, rc::Rc};
 
 use super::{
-    FloatGraph, FloatInput, FloatOp, FloatTensor, FloatTensorId, Function, ImportError,
-    ImportOptions, Shape,
+    FloatOp, FloatTensor, FloatTensorId, Function, ImportError, ImportOptions, Shape,
     constant::Constant,
-    ends,
-    fusion::{RawLayer, Step, fuse},
-    operators::arrange,
+    fusion::{RawLayer, Step},
     outlook::Outlook,
     protobuf::{Node, Source, masked},
     shapes::element_count,
@@ -44,6 +41,9 @@ pub(super) struct Dropped {
     pub operators: Vec<super::FinalOperator>,
 }
 
+/// Adds a node of the file, or one that stands for a part of one.
+pub(super) type AddNode = fn(&mut Importer<'_>, &Node<'_>) -> Result<(), ImportError>;
+
 pub(super) struct Importer<'a> {
     pub source: &'a Source,
     pub constants: HashMap<String, Rc<Constant>>,
@@ -66,6 +66,8 @@ pub(super) struct Importer<'a> {
     pub notes: Vec<String>,
     /// Branches that the node at hand lies in.
     pub depth: usize,
+    /// Adds a node: operators that are made of others call it.
+    pub add: AddNode,
     /// A layer reads the input: from then on its storage is fixed.
     input_is_read: bool,
     /// What the file does with its values.
@@ -85,7 +87,11 @@ struct Arranged {
 
 impl<'a> Importer<'a> {
     /// A network without nodes yet.
-    pub(super) fn new(source: &'a Source, options: &ImportOptions) -> Result<Self, ImportError> {
+    pub(super) fn new(
+        source: &'a Source,
+        options: &ImportOptions,
+        add: AddNode,
+    ) -> Result<Self, ImportError> {
         let graph = source.graph()?;
         let constants = source
             .initializers()?
@@ -111,52 +117,8 @@ impl<'a> Importer<'a> {
             arranged: HashMap::new(),
             one: None,
             depth: 0,
+            add,
         })
-    }
-
-    /// The finished network, once all nodes are in.
-    pub(super) fn finish(
-        mut self,
-        mut input: FloatInput,
-        name: &str,
-        options: &ImportOptions,
-    ) -> Result<FloatGraph, ImportError> {
-        self.store_output(options)?;
-        let (output, dropped) = ends::output(&mut self, options)?;
-        // Operators may have chosen how the input is stored.
-        if let [part] = input.parts.as_mut_slice()
-            && let Some(value) = self.values.get(&part.name)
-        {
-            part.order = value.order.as_ref().map(|order| order.to_vec());
-        }
-        let (tensors, layers, renumbered) = fuse(self.tensors, self.layers, input.tensor, output)?;
-        input.tensor = renumbered(input.tensor);
-        let output = renumbered(output);
-        let notes = self.notes;
-        let name = name.into();
-        let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
-        graph.compare_exactly();
-        graph.separate_input();
-        Ok(graph)
-    }
-
-    /// Brings the output, if it is one vector, into channels.
-    fn store_output(&mut self, options: &ImportOptions) -> Result<(), ImportError> {
-        let graph = self.source.graph()?;
-        let name = match (&options.outputs, graph.output.as_slice()) {
-            (Some(name), _) => name,
-            (None, [output]) => &output.name,
-            _ => return Ok(()),
-        };
-        let Some(value) = self.values.get(name).cloned() else { return Ok(()) };
-        let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
-        let maker = graph.node.iter().find(|node| node.output.contains(name));
-        if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
-            let count: usize = self.shape(&value).iter().product();
-            let stored = arrange::store(self, &Node::new(node), &value, [count, 1, 1], None)?;
-            self.values.insert(name.clone(), stored);
-        }
-        Ok(())
     }
 
     pub(super) fn new_tensor(&mut self, name: &str, shape: Shape) -> Result<FloatTensorId, String> {

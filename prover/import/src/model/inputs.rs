@@ -6,7 +6,7 @@ use tract_onnx::pb::{ValueInfoProto, tensor_proto::DataType};
 use super::{
     FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions,
     constant::Constant,
-    ends,
+    declared,
     fusion::Step,
     importer::{Importer, Value, channels_last_order, ordered},
     shapes::element_count,
@@ -128,7 +128,8 @@ pub(super) fn add(
     for input in &inputs {
         let problem = |problem: String| ImportError::Tensor { tensor: input.name.clone(), problem };
         let (onnx_shape, elem_type) =
-            ends::declared_shape(&input.name, input.r#type.as_ref(), options).map_err(problem)?;
+            declared::declared_shape(&input.name, input.r#type.as_ref(), options)
+                .map_err(problem)?;
         let elements = element_count(&onnx_shape).map_err(problem)?;
         let (name, order) = (input.name.clone(), None);
         parts.push(FloatInputPart { name, onnx_shape, order, elem_type, first });
@@ -169,7 +170,7 @@ fn fix(importer: &mut Importer<'_>, options: &ImportOptions) -> Result<(), Impor
         let input = graph.input.iter().find(|input| input.name == *name);
         let input = input.ok_or_else(|| problem("there is no input of this name".into()))?;
         let (shape, elem_type) =
-            ends::declared_shape(name, input.r#type.as_ref(), options).map_err(problem)?;
+            declared::declared_shape(name, input.r#type.as_ref(), options).map_err(problem)?;
         let count = element_count(&shape).map_err(problem)?;
         importer.reserve(count).map_err(problem)?;
         importer.kinds.insert(name.clone(), elem_type);
@@ -199,7 +200,7 @@ fn add_one(
 ) -> Result<FloatInput, ImportError> {
     let name = part.name.clone();
     let problem = |problem: String| ImportError::Tensor { tensor: name.clone(), problem };
-    let sequence = part.onnx_shape.len() == 3 && ends::is_sequence(importer, &name);
+    let sequence = part.onnx_shape.len() == 3 && declared::is_sequence(importer, &name);
     set_batch(importer, &mut part.onnx_shape, usize::from(sequence));
     let rank = part.onnx_shape.len();
     let last = importer.outlook.channel_axis(&name, rank) == rank.checked_sub(1);

@@ -6,6 +6,7 @@
 
 mod comparisons;
 mod constant;
+mod declared;
 mod ends;
 mod function;
 mod fusion;
@@ -33,7 +34,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use function::{Binary, Function, Unary};
-use inputs::Encoded;
 pub use inputs::{FloatInput, FloatInputPart};
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
@@ -487,7 +487,7 @@ impl Model {
     pub fn with_values(self, values: ValueEncoding) -> Result<Self, ImportError> {
         // The plain import has found how the input is stored.
         let (shape, order) = (self.graph.value_shape(), self.graph.input.parts[0].order.clone());
-        let encoded = Some(Encoded { values, shape, order });
+        let encoded = Some(inputs::Encoded { values, shape, order });
         let Self { source, options, graph, plain } = self;
         let encoded = nodes::import_with(&source, &graph.name, &options, encoded)?;
         Ok(Self { graph: encoded, plain: plain.or(Some(graph)), source, options })

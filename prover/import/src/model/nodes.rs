@@ -1,7 +1,7 @@
 //! The import of a network: node by node.
 
 use super::{
-    FloatGraph, ImportError, ImportOptions,
+    FloatGraph, ImportError, ImportOptions, ends,
     importer::Importer,
     inputs::{self, Encoded},
     protobuf::{Node, Source},
@@ -30,10 +30,10 @@ pub(super) fn import_with(
             nodes.len()
         )));
     }
-    let mut importer = Importer::new(source, options)?;
+    let mut importer = Importer::new(source, options, supported::add)?;
     let input = inputs::add(&mut importer, options, encoded)?;
     for node in nodes {
         supported::add(&mut importer, &Node::new(node))?;
     }
-    importer.finish(input, name, options)
+    ends::finish(importer, input, name, options)
 }

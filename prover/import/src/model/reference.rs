@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_onnx::{pb::tensor_proto::DataType, prelude::*};
 
-use super::{FloatInput, FloatInputPart, ImportError, ImportOptions, ends, protobuf::Source};
+use super::{FloatInput, FloatInputPart, ImportError, ImportOptions, declared, protobuf::Source};
 
 /// The original network, ready to run.
 pub struct Reference {
@@ -43,7 +43,7 @@ impl Reference {
                 Some((_, value)) => {
                     let kind = source.graph()?.input.iter().find(|input| input.name == *name);
                     let kind = kind.and_then(|input| input.r#type.as_ref());
-                    let (onnx_shape, elem_type) = ends::declared_shape(name, kind, options)
+                    let (onnx_shape, elem_type) = declared::declared_shape(name, kind, options)
                         .map_err(ImportError::Reference)?;
                     let (name, order, first) = (name.clone(), None, 0);
                     let part = FloatInputPart { name, onnx_shape, order, elem_type, first };

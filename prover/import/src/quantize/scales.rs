@@ -79,17 +79,6 @@ pub(super) fn exact_sums(graph: &FloatGraph) -> Vec<bool> {
     graph.layers.iter().map(|layer| is_exact(&layer.op)).collect()
 }
 
-/// Layers without a factor that could take up a ratio of scales: the shift alone decides the scale
-/// before the function.
-pub(super) fn scale_follows(op: &FloatOp) -> bool {
-    match op {
-        FloatOp::Product { .. } | FloatOp::MatMul { .. } => true,
-        // Otherwise the scale stays the input's, and nothing is shifted out.
-        FloatOp::Transpose { function, .. } => !function.keeps_scale(),
-        _ => false,
-    }
-}
-
 /// Chooses all scales. `input_scale` is that of the input map.
 pub(super) fn choose(
     graph: &FloatGraph,
@@ -108,7 +97,7 @@ pub(super) fn choose(
     let mut before = vec![MAX_SCALE; graph.layers.len()];
     for (index, layer) in graph.layers.iter().enumerate() {
         let Some(function) = layer.op.function() else { continue };
-        if exact[index] || scale_follows(&layer.op) {
+        if exact[index] || tables::scale_follows(&layer.op) {
             continue;
         }
         let moved = matches!(layer.op, FloatOp::Transpose { .. });

@@ -4,9 +4,7 @@
 //! scale. One table for all of them would give all the scale of the layer with the widest range:
 //! they are divided into a few classes of similar ranges instead.
 
-use crate::model::{FloatGraph, Function};
-
-use super::scales::scale_follows;
+use crate::model::{FloatGraph, FloatOp, Function};
 
 /// Lowers scales until the layers of each function have at most `count` different ones. `scale` is
 /// that of each group of tensors, `before` that of each layer before its function; groups that are
@@ -107,6 +105,17 @@ fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
         end = from;
     }
     classes
+}
+
+/// Layers without a factor that could take up a ratio of scales: the shift alone decides the scale
+/// before the function.
+pub(super) fn scale_follows(op: &FloatOp) -> bool {
+    match op {
+        FloatOp::Product { .. } | FloatOp::MatMul { .. } => true,
+        // Otherwise the scale stays the input's, and nothing is shifted out.
+        FloatOp::Transpose { function, .. } => !function.keeps_scale(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

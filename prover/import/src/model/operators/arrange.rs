@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::{FloatOp, Function, ImportError, Importer, Node, Step, Value, cut, shapes};
+use super::{FloatOp, Function, ImportError, Importer, Node, Step, Value, channels, shapes};
 use crate::model::{FloatTensorId, importer::ordered};
 use assay_graph::Shape;
 
@@ -210,7 +210,7 @@ fn move_elements(
     let input = value.tensor;
     let stored @ [channels, height, width] = importer.tensors[input].shape;
     if let Some(channels) = channel_moves(stored, target, moves) {
-        return cut::pick_channels(importer, node, input, &channels);
+        return channels::pick_channels(importer, node, input, &channels);
     }
     if let Some(known) = transposition(stored, target, moves) {
         return push_transposition(importer, node, input, target, &known);
@@ -307,10 +307,10 @@ fn push_transposition(
     moves: &Transposition,
 ) -> Result<FloatTensorId, ImportError> {
     let Transposition { before, groups, after } = moves;
-    let input = cut::pick_channels(importer, node, input, before)?;
+    let input = channels::pick_channels(importer, node, input, before)?;
     let op = FloatOp::Transpose { input, groups: *groups, function: Function::Identity };
     let tensor = importer.push(node, target, Step::Layer(op))?;
-    cut::pick_channels(importer, node, tensor, after)
+    channels::pick_channels(importer, node, tensor, after)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::{ImportError, Importer, Node, required_constant};
-use crate::model::supported;
 
 /// Deeper branches within branches are refused.
 const MAX_DEPTH: usize = 8;
@@ -30,7 +29,7 @@ pub(in crate::model) fn branch(
         importer.constants.insert(tensor.name.clone(), Rc::new(constant));
     }
     for inner in &graph.node {
-        supported::add(importer, &Node::new(inner))?;
+        (importer.add)(importer, &Node::new(inner))?;
     }
     importer.depth -= 1;
     for (index, output) in graph.output.iter().enumerate().take(node.outputs().len()) {

@@ -2,7 +2,7 @@
 
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange,
-    constant::broadcast_shape, repeat, shapes,
+    constant::broadcast_shape, copies, shapes,
 };
 use crate::model::importer::ordered;
 use assay_graph::{Shape, Window};
@@ -166,7 +166,7 @@ pub(in crate::model) fn gate(
         return Ok(tensor);
     }
     // Each channel is a copy of the only one.
-    let op = if channels <= repeat::MAX_COPIES {
+    let op = if channels <= copies::MAX_COPIES {
         FloatOp::Concat { inputs: vec![tensor; channels] }
     } else {
         copied(tensor, channels)

@@ -4,14 +4,11 @@
 //! lines and columns are picked by a depthwise convolution.
 
 use super::{
-    FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange, integers, repeat, shapes,
-    unpadded, windows,
+    FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange, channels, copies,
+    integers, shapes, unpadded, windows,
 };
 use crate::model::importer::ordered;
 use assay_graph::{Shape, Window};
-
-/// Channels that are not neighbours are cut run by run and joined; more runs are refused.
-const MAX_RUNS: usize = 4096;
 
 /// Start, end, axis and step of each axis that Slice cuts.
 pub(in crate::model) fn slice_ranges(
@@ -138,11 +135,11 @@ pub(in crate::model) fn take(
     let stored: usize = importer.shape(value).iter().product();
     importer.reserve(stored + 3 * taken.len()).map_err(|problem| node.error(problem))?;
     if taken.len() > stored {
-        return repeat::copies(importer, node, value, shape, taken);
+        return copies::copies(importer, node, value, shape, taken);
     }
     let elements: Vec<usize> = taken.iter().map(|index| arrange::element(value, *index)).collect();
     if let Some(grid) = Grid::of(importer.shape(value), &elements) {
-        let tensor = pick_channels(importer, node, value.tensor, &grid.axes[0])?;
+        let tensor = channels::pick_channels(importer, node, value.tensor, &grid.axes[0])?;
         let tensor = pick_places(importer, node, tensor, &grid.axes[1], &grid.axes[2])?;
         return Ok(Value { tensor, shape, order: ordered(grid.order), ..value.clone() });
     }
@@ -152,7 +149,7 @@ pub(in crate::model) fn take(
     let all = arrange::store(importer, node, &places, vector, None)?;
     let elements: Vec<usize> =
         elements.into_iter().map(|element| arrange::element(&all, element)).collect();
-    let tensor = pick_channels(importer, node, all.tensor, &elements)?;
+    let tensor = channels::pick_channels(importer, node, all.tensor, &elements)?;
     Ok(Value { tensor, shape, order: None, ..value.clone() })
 }
 
@@ -195,42 +192,6 @@ impl Grid {
             order.push(place as u32);
         }
         Some(Self { axes, order })
-    }
-}
-
-/// The given channels, ascending or not.
-pub(in crate::model) fn pick_channels(
-    importer: &mut Importer<'_>,
-    node: &Node<'_>,
-    input: usize,
-    channels: &[usize],
-) -> Result<usize, ImportError> {
-    let [all, height, width] = importer.tensors[input].shape;
-    if channels.iter().copied().eq(0..all) {
-        return Ok(input);
-    }
-    let runs: Vec<&[usize]> = channels.chunk_by(|a, b| *b == a + 1).collect();
-    if runs.len() > MAX_RUNS {
-        return Err(node.error(format!(
-            "it picks channels in {} runs; up to {MAX_RUNS} are supported",
-            runs.len()
-        )));
-    }
-    let mut parts = Vec::with_capacity(runs.len());
-    for run in runs {
-        if run.len() == all {
-            parts.push(input);
-            continue;
-        }
-        let op = FloatOp::Slice { input, start: run[0] };
-        parts.push(importer.push(node, [run.len(), height, width], Step::Layer(op))?);
-    }
-    match *parts.as_slice() {
-        [part] => Ok(part),
-        _ => {
-            let op = FloatOp::Concat { inputs: parts };
-            importer.push(node, [channels.len(), height, width], Step::Layer(op))
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Gathering: elements of activations at constant places, and rows of a table by ids of the input.
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, arrange, cut,
-    linear, required_constant, shapes, unpadded, windows,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, arrange,
+    channels, cut, linear, required_constant, shapes, unpadded, windows,
 };
 use assay_graph::Window;
 
@@ -57,7 +57,7 @@ fn repeated(
     shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
     let (value, split) = arrange::with_channels(importer, node, value, &[axis])?;
     let channels: Vec<usize> = positions.iter().map(|at| split.channels[*at] as usize).collect();
-    let tensor = cut::pick_channels(importer, node, value.tensor, &channels)?;
+    let tensor = channels::pick_channels(importer, node, value.tensor, &channels)?;
     let split = arrange::Split { channels: (0..positions.len() as u32).collect(), ..split };
     let order = arrange::order_of(importer, node, &shape, &[axis], &split)?;
     Ok(Value { tensor, shape, order, ..value })

@@ -1,7 +1,8 @@
 //! Constants as tensors, for where no layer can take them as weights.
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange, cut, shapes,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange, channels,
+    shapes,
 };
 use crate::model::{FloatTensorId, constant::broadcast_shape};
 use assay_graph::{Shape, Window};
@@ -87,7 +88,7 @@ fn one(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<FloatTensorId, Im
     }
     let input = importer.input;
     let [_, height, width] = importer.tensors[input].shape;
-    let input = cut::pick_channels(importer, node, input, &[0])?;
+    let input = channels::pick_channels(importer, node, input, &[0])?;
     let op = FloatOp::Conv {
         input,
         window: Window { stride: [height, width], ..Window::dense([1, 1]) },

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 
 use super::{Constant, ImportError, Importer, Node, Value};
-use crate::model::supported;
 
 /// The parts of one node in the making.
 pub(in crate::model) struct Parts<'i, 's, 'n> {
@@ -69,7 +68,7 @@ impl<'i, 's, 'n> Parts<'i, 's, 'n> {
             attribute: attributes.to_vec(),
             ..NodeProto::default()
         };
-        supported::add(self.importer, &Node::new(&proto))?;
+        (self.importer.add)(self.importer, &Node::new(&proto))?;
         Ok(output)
     }
 

@@ -3,7 +3,7 @@
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, activation,
     broadcast::{self, Spread},
-    cut, for_window, image, pad, unpadded, windows,
+    channels, for_window, image, pad, unpadded, windows,
 };
 use assay_graph::Window;
 
@@ -108,7 +108,7 @@ fn border_factor(
     counted: [usize; 4],
 ) -> Result<usize, ImportError> {
     let [_, height, width] = importer.shape(value);
-    let channel = cut::pick_channels(importer, node, value.tensor, &[0])?;
+    let channel = channels::pick_channels(importer, node, value.tensor, &[0])?;
     let (more_h, more_w) = (counted[0] + counted[2], counted[1] + counted[3]);
     let size = [height + more_h, width + more_w];
     // Ones, as many as count: no weight, bias 1.

@@ -1,7 +1,7 @@
 //! Transposed convolutions, as convolutions over inputs with zeros between their elements.
 
 use super::{
-    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, cut, image,
+    Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value, channels, cut, image,
     optional_constant, required_constant, unpadded,
 };
 use assay_graph::Window;
@@ -228,7 +228,7 @@ pub(in crate::model) fn depth_to_space(
         // Channel (block element, output) to (output, block element).
         let order: Vec<usize> =
             (0..channels).map(|at| at % square * outputs + at / square).collect();
-        tensor = cut::pick_channels(importer, node, tensor, &order)?;
+        tensor = channels::pick_channels(importer, node, tensor, &order)?;
     }
     let axis = |size| Axis {
         size,
@@ -282,7 +282,7 @@ pub(in crate::model) fn space_to_depth(
     let tensor = importer.push(node, [outputs, height, width], Step::Layer(op))?;
     // Channel (input, block element) to (block element, input).
     let order: Vec<usize> = (0..outputs).map(|at| at % channels * square + at / channels).collect();
-    let tensor = cut::pick_channels(importer, node, tensor, &order)?;
+    let tensor = channels::pick_channels(importer, node, tensor, &order)?;
     let shape = vec![1, outputs, height, width];
     importer.bind(node, Value { tensor, shape, order: None, pads: [0; 4], dropped: None })
 }

@@ -1,6 +1,6 @@
 //! The functions that a recurrent layer names.
 
-use super::{ImportError, Node, Parts};
+use super::super::{ImportError, Node, parts::Parts};
 use crate::model::operators::parts::float;
 
 /// A function by name, with its numbers.

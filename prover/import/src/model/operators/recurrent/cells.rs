@@ -1,9 +1,13 @@
 //! One step of each kind of recurrent layer.
 
+use super::super::{
+    Constant, ImportError, Importer, Node, optional_constant,
+    parts::{Parts, int},
+    required_constant,
+};
 use super::{
-    Constant, ImportError, Importer, Node, Parts, Shape,
     activations::{self, Activation},
-    int, of_direction, of_one_input, optional_constant, required_constant,
+    shape::{Shape, of_direction, of_one_input},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,26 +2,18 @@
 
 mod activations;
 mod cells;
+mod shape;
 
 use super::{
-    Constant, ImportError, Importer, Node, optional_constant,
+    ImportError, Importer, Node, optional_constant,
     parts::{Parts, int},
     required_constant, unpadded,
 };
 use cells::Cell;
+use shape::Shape;
 
 /// Longer sequences are refused.
 const MAX_STEPS: usize = 4096;
-
-/// What the node says of its input and its result.
-struct Shape {
-    steps: usize,
-    features: usize,
-    hidden: usize,
-    directions: usize,
-    /// Batch first.
-    batch_first: bool,
-}
 
 /// LSTM, GRU and RNN.
 pub(in crate::model) fn recurrent(
@@ -145,33 +137,4 @@ fn joined(
     let sizes = parts.integers(sizes)?;
     let result = parts.op("Reshape", &[&all, &sizes], &[])?;
     parts.bind(output, &result)
-}
-
-/// A state that is the same for all inputs of a batch, of which one is read.
-fn of_one_input(constant: &Constant, hidden: usize, directions: usize, batch: usize) -> Constant {
-    let all = constant.values.len();
-    let rows = || constant.values.chunks(hidden * batch);
-    let alike = |block: &[f64]| block.chunks(hidden).all(|row| row == &block[..hidden]);
-    if batch < 2 || Some(all) != (hidden * batch).checked_mul(directions) || !rows().all(alike) {
-        return constant.clone();
-    }
-    let values = rows().flat_map(|block| block[..hidden].to_vec()).collect();
-    Constant { shape: vec![directions, 1, hidden], values }
-}
-
-/// Entry `direction` of a constant that has one for each, as numbers.
-fn of_direction(
-    node: &Node<'_>,
-    constant: &Constant,
-    direction: usize,
-    count: usize,
-    directions: usize,
-) -> Result<Vec<f64>, ImportError> {
-    if Some(constant.values.len()) != count.checked_mul(directions) {
-        return Err(node.error(format!(
-            "a constant of shape {:?}; {directions} times {count} values are needed",
-            constant.shape
-        )));
-    }
-    Ok(constant.values[direction * count..][..count].to_vec())
 }
