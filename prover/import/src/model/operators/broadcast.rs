@@ -2,7 +2,7 @@
 
 use super::{
     FloatOp, Function, ImportError, Importer, Node, Step, Value, arrange,
-    constant::broadcast_shape, copies, shapes,
+    constant::broadcast_shape, copies, repeat, shapes,
 };
 use crate::model::importer::ordered;
 use assay_graph::{Shape, Window};
