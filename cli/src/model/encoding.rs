@@ -16,7 +16,7 @@ use serde::Serialize;
 #[derive(Args)]
 pub(super) struct EncodingArgs {
     /// What input bytes stand for. Without it: bytes where the samples are bytes or lose nothing as
-    /// `unit`, `raw` or `symmetric`; else `features`, with two bytes a number where one would lose something
+    /// `unit`, `raw` or `symmetric`; else `features`, with two or three bytes a number where one would lose something
     #[arg(long, value_enum, conflicts_with_all = ["scale", "offset"], help_heading = "Inputs")]
     encoding: Option<Encoding>,
     /// A byte b stands for b * SCALE + OFFSET
@@ -25,7 +25,7 @@ pub(super) struct EncodingArgs {
     /// See --scale
     #[arg(long, requires = "scale", allow_negative_numbers = true, help_heading = "Inputs")]
     offset: Option<f64>,
-    /// Bits of a number with `features`, 8 to 16
+    /// Bits of a number with `features`, 8 to 24 [default: 8, 16 or 24, by what they lose]
     #[arg(long, value_name = "BITS", conflicts_with = "scale", help_heading = "Inputs")]
     value_bits: Option<u32>,
     /// Room on each side of the range that the samples show of a feature, as a part of its width: numbers
@@ -143,6 +143,7 @@ impl EncodingArgs {
                 margin: self.value_margin,
                 percentile: self.value_percentile,
                 range: self.value_range,
+                compares: model.graph.compares_input(),
                 integral: model.graph.integral_channels(),
             },
         )?;

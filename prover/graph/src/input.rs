@@ -84,12 +84,12 @@ pub struct InputPart {
     pub elements: usize,
 }
 
-/// Numbers as integers of one or two bytes, each channel of numbers with its own scale and offset. Of
-/// two bytes the more significant one comes first: channel `c` of the numbers is channels `2c` and
-/// `2c + 1` of the input.
+/// Numbers as integers of one to three bytes, each channel of numbers with its own scale and offset. Of
+/// several bytes the most significant one comes first: of two, channel `c` of the numbers is channels
+/// `2c` and `2c + 1` of the input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValueEncoding {
-    /// Bytes of a number, 1 or 2.
+    /// Bytes of a number, 1 to 3.
     pub bytes: usize,
     /// One for each channel of numbers.
     pub channels: Vec<ChannelEncoding>,
@@ -145,7 +145,7 @@ impl ChannelEncoding {
 
 impl QuantizedGraph {
     /// Shape of the numbers that an input is made of, `[channels, height, width]`: that of its bytes
-    /// but where a number has two.
+    /// but where a number has several.
     pub fn value_shape(&self) -> Shape {
         let shape = self.tensors[self.input.tensor].shape;
         self.input.values.as_ref().map_or(shape, |values| values.value_shape(shape))
@@ -202,8 +202,8 @@ impl ValueEncoding {
 
     /// What is wrong with it for an input of `byte_channels` channels, if anything is.
     pub(crate) fn problem(&self, byte_channels: usize) -> Option<String> {
-        if !matches!(self.bytes, 1 | 2) {
-            return Some(format!("numbers of {} bytes; 1 and 2 are allowed", self.bytes));
+        if !(1..=3).contains(&self.bytes) {
+            return Some(format!("numbers of {} bytes; 1 to 3 are allowed", self.bytes));
         }
         if self.channels.len().checked_mul(self.bytes) != Some(byte_channels) {
             return Some(format!(
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(encoding(2).problem(4), None);
         type Change = fn(&mut ValueEncoding);
         let changes: [Change; 6] = [
-            |e| e.bytes = 3,
+            |e| e.bytes = 4,
             |e| e.bytes = 0,
             |e| e.channels.truncate(1),
             |e| e.channels[0].scale = 0.0,

@@ -46,7 +46,8 @@ impl Case {
             .unwrap_or_else(|error| failed(&error))
             .numbers;
         let integral = model.graph.integral_channels();
-        let encoding = EncodingOptions { integral, ..EncodingOptions::default() };
+        let compares = model.graph.compares_input();
+        let encoding = EncodingOptions { integral, compares, ..EncodingOptions::default() };
         let choice = choose_encoding(&numbers, shape, &encoding);
         let (model, bytes) = match choice.unwrap_or_else(|error| failed(&error)) {
             InputChoice::Bytes(bytes) => (model, bytes),

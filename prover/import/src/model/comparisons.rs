@@ -45,6 +45,14 @@ impl FloatGraph {
         self.layers = layers;
     }
 
+    /// Features of the input are compared with thresholds.
+    pub fn compares_input(&self) -> bool {
+        self.layers.iter().any(|layer| {
+            let step = layer.op.function().and_then(StepFunction::of);
+            step.is_some() && layer.op.inputs().contains(&self.input.tensor)
+        })
+    }
+
     fn push_comparisons(
         &mut self,
         layers: &mut Vec<FloatLayer>,
@@ -59,16 +67,13 @@ impl FloatGraph {
         let mut weights = vec![0.0; rows.len() * count * inputs];
         let mut bias = Vec::with_capacity(rows.len() * count);
         for (index, row) in rows.iter().enumerate() {
+            // The integer's bytes, of which the first takes what is beyond.
             for byte in 0..count {
                 if let Some(channel) = row.channel {
                     weights[(index * count + byte) * inputs + channel + byte] = 1.0;
                 }
-                let part = match (count, byte) {
-                    (1, _) => row.last,
-                    (_, 0) => row.last.div_euclid(256),
-                    _ => row.last.rem_euclid(256),
-                };
-                bias.push(-part as f32);
+                let above = row.last.div_euclid(1 << (8 * (count - 1 - byte)));
+                bias.push(-(if byte == 0 { above } else { above.rem_euclid(256) }) as f32);
             }
         }
         let signs = self.tensors.len();
@@ -87,15 +92,15 @@ impl FloatGraph {
                 function: of_integers(&Function::sign()),
             },
         });
-        // Of two bytes the first decides: 4 and 2; a threshold between two integers is 1 above the lower.
+        // The first byte that differs decides; a threshold between two integers is 1 above the lower.
         let direction = |row: &Comparison| if row.falls { -1.0 } else { 1.0 };
-        let bytes = |row: &Comparison| [4.0, 2.0].map(|byte: f32| byte * direction(row));
+        let bytes = |row: &Comparison| [8.0, 4.0, 2.0].map(|byte: f32| byte * direction(row));
         layers.push(FloatLayer {
             op: FloatOp::Conv {
                 input: signs,
                 window: Window::dense([1, 1]),
                 groups: rows.len(),
-                weights: rows.iter().flat_map(|row| bytes(row)[2 - count..].to_vec()).collect(),
+                weights: rows.iter().flat_map(|row| bytes(row)[3 - count..].to_vec()).collect(),
                 bias: rows.iter().map(|row| if row.at { 0.0 } else { -direction(row) }).collect(),
                 function: step.of_signs(),
             },
@@ -144,14 +149,12 @@ fn comparison(
     if others > bytes.iter().filter(|weight| **weight != 0.0).count() {
         return None;
     }
-    // The weight of a step; of two bytes the first counts for 256.
+    // The weight of a step; each byte counts for 256 of the next one.
     let slope = f64::from(*bytes.last()?);
-    let fits = match bytes {
-        [high, low] => {
-            (f64::from(*high) - 256.0 * f64::from(*low)).abs() <= 1e-4 * f64::from(high.abs())
-        }
-        _ => true,
-    };
+    let fits = bytes.windows(2).all(|pair| {
+        let [high, low] = [pair[0], pair[1]].map(f64::from);
+        (high - 256.0 * low).abs() <= 1e-4 * high.abs()
+    });
     let at = threshold / slope;
     if !fits || !at.is_finite() {
         return None;
@@ -160,7 +163,7 @@ fn comparison(
     let is_at = (at - nearest).abs() <= ON_STEP;
     let last = if is_at { nearest } else { at.floor() };
     // Beyond all integers that there are, it does not matter how far.
-    let last = last.clamp(-1.0, 65_536.0) as i64;
+    let last = last.clamp(-1.0, f64::from(1u32 << (8 * values.bytes))) as i64;
     Some(Comparison { channel: Some(channel), last, at: is_at, falls: slope < 0.0 })
 }
 
@@ -232,13 +235,14 @@ mod tests {
     /// One feature of each kind of encoding against thresholds on, between and beyond its integers.
     #[test]
     fn every_integer_is_on_its_side() {
-        for (bytes, scale, offset) in [(2usize, 0.5f64, -10.0f64), (1, 0.25, 3.0)] {
+        for (bytes, scale, offset) in [(3usize, 0.5f64, -10.0f64), (2, 0.5, -10.0), (1, 0.25, 3.0)]
+        {
             let thresholds = [-10.0, 3.0, 3.1, 50.25, 50.5, 63.9, 1000.0, 1000.2, -99.0, 1e6];
             for falls in [false, true] {
                 let sign = if falls { -1.0 } else { 1.0 };
-                let most = if bytes == 2 { 65_535 } else { 255 };
+                let most = (1u32 << (8 * bytes)) - 1;
                 let channels = vec![ChannelEncoding { scale, offset, most }];
-                let row = [256.0 * scale * sign, scale * sign];
+                let row = [65_536.0, 256.0, 1.0].map(|place| place * scale * sign);
                 let mut graph = FloatGraph {
                     name: "compare".into(),
                     input: FloatInput {
@@ -260,7 +264,7 @@ mod tests {
                             groups: 1,
                             weights: thresholds
                                 .iter()
-                                .flat_map(|_| row[2 - bytes..].iter().map(|weight| *weight as f32))
+                                .flat_map(|_| row[3 - bytes..].iter().map(|weight| *weight as f32))
                                 .collect(),
                             bias: thresholds.iter().map(|t| (sign * (offset - t)) as f32).collect(),
                             function: less(0.0),
@@ -273,9 +277,9 @@ mod tests {
                 graph.compare_exactly();
                 assert_eq!(graph.layers.len(), 2);
                 let executor = FloatExecutor::new(&graph);
-                for integer in (0..=most).step_by(if bytes == 2 { 7 } else { 1 }) {
-                    let input = [(integer >> 8) as f32, (integer & 255) as f32];
-                    let run = executor.run(&input[2 - bytes..]).expect("right length");
+                for integer in (0..=most).step_by([1, 7, 3001][bytes - 1]) {
+                    let input = [16, 8, 0].map(|bits| (integer >> bits & 255) as f32);
+                    let run = executor.run(&input[3 - bytes..]).expect("right length");
                     let x = f64::from(integer) * scale + offset;
                     for (threshold, found) in thresholds.iter().zip(run.logits()) {
                         let below = if falls { x > *threshold } else { x < *threshold };

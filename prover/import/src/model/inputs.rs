@@ -295,7 +295,10 @@ fn decode(
             groups: channels.len(),
             weights: channels
                 .iter()
-                .flat_map(|encoding| [256.0, 1.0].map(|byte| (byte * encoding.scale) as f32))
+                .flat_map(|encoding| {
+                    let places = [65_536.0, 256.0, 1.0].into_iter().skip(3 - values.bytes);
+                    places.map(|place| (place * encoding.scale) as f32)
+                })
                 .collect(),
             bias: bias.map(|offset| offset as f32).collect(),
             function: Function::Identity,

@@ -18,7 +18,8 @@ pub enum InputChoice {
 /// What is asked of an encoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodingOptions {
-    /// Bits of a number, 8 to 16. By default 8 where they lose nothing or the input is large, else 16.
+    /// Bits of a number, 8 to 24. By default 8 where they lose nothing or the input is large; else 16, or
+    /// 24 where the network compares features with thresholds.
     pub bits: Option<u32>,
     /// Room on each side of the range seen, as a part of its width.
     pub margin: f64,
@@ -26,13 +27,22 @@ pub struct EncodingOptions {
     pub percentile: f64,
     /// The range of all features, instead of what is seen.
     pub range: Option<[f64; 2]>,
+    /// The network compares features with thresholds, which may lie close to each other.
+    pub compares: bool,
     /// Which channels take integers: one step of theirs is 1. Channels that are not named take reals.
     pub integral: Vec<bool>,
 }
 
 impl Default for EncodingOptions {
     fn default() -> Self {
-        Self { bits: None, margin: 0.5, percentile: 100.0, range: None, integral: Vec::new() }
+        Self {
+            bits: None,
+            margin: 0.5,
+            percentile: 100.0,
+            range: None,
+            compares: false,
+            integral: Vec::new(),
+        }
     }
 }
 
@@ -40,8 +50,8 @@ impl EncodingOptions {
     fn check(&self) -> Result<(), QuantizeError> {
         let option =
             |option, value: String, allowed| Err(QuantizeError::Option { option, value, allowed });
-        if let Some(bits) = self.bits.filter(|bits| !(8..=16).contains(bits)) {
-            return option("value_bits", bits.to_string(), "8 to 16");
+        if let Some(bits) = self.bits.filter(|bits| !(8..=24).contains(bits)) {
+            return option("value_bits", bits.to_string(), "8 to 24");
         }
         if !(0.0..=100.0).contains(&self.margin) {
             return option("value_margin", self.margin.to_string(), "0 to 100");
@@ -92,11 +102,12 @@ pub fn choose_encoding(
     let bits = match options.bits {
         Some(bits) => bits,
         None if channels.iter().all(|channel| channel.lattice(8).is_some()) => 8,
+        None if !wide => 8,
         None => {
-            if wide {
-                16
+            if options.compares {
+                24
             } else {
-                8
+                16
             }
         }
     };
@@ -109,7 +120,7 @@ pub fn choose_encoding(
         })
     });
     let channels = channels.collect::<Result<_, _>>()?;
-    let bytes = if bits > 8 { 2 } else { 1 };
+    let bytes = bits.div_ceil(8) as usize;
     Ok(InputChoice::Channels(ValueEncoding { bytes, channels, clamp: false }))
 }
 
@@ -213,7 +224,7 @@ fn common_step(sorted: &[f64], low: f64) -> Option<f64> {
     let mut step = 0f64;
     for difference in sorted.windows(2).map(|pair| pair[1] - pair[0]) {
         step = common_divisor(step, difference, same);
-        if step > 0.0 && spread / step > most(16) {
+        if step > 0.0 && spread / step > most(24) {
             return None;
         }
     }
@@ -311,7 +322,7 @@ mod tests {
         assert!((range[0] + 20.0).abs() < 0.01 && (range[1] - 20.0).abs() < 0.01, "{range:?}");
         let samples = samples.map(|sample| sample.to_vec());
         let bad: [fn(&mut EncodingOptions); 5] = [
-            |options| options.bits = Some(17),
+            |options| options.bits = Some(25),
             |options| options.margin = -0.1,
             |options| options.margin = f64::NAN,
             |options| options.percentile = 50.0,
