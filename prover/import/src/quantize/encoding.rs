@@ -190,13 +190,11 @@ impl Channel {
             });
         }
         let Some(step) = self.lattice(bits) else {
-            let scale = width * (1.0 + 2.0 * margin) / most;
-            let below = (margin * width / scale).floor();
-            return Some(ChannelEncoding {
-                scale,
-                offset: self.low - below * scale,
-                most: most as u32,
-            });
+            let scale = width * (1.0 + 2.0 * margin) / (most - 1.0);
+            let offset = self.low - margin * width;
+            // 0, which many numbers are and others are compared with, is on a step.
+            let offset = (offset / scale).floor() * scale;
+            return Some(ChannelEncoding { scale, offset, most: most as u32 });
         };
         // The numbers seen stay exact, and the room on both sides is what there is.
         let spare = (most / (width * (1.0 + 2.0 * margin) / step)).log2().floor().max(0.0);

@@ -210,7 +210,7 @@ fn tree(
                 .ok_or_else(|| node.error(format!("node {} of a tree is missing", ids[index])))
         };
         let (yes, no) = (child(&nodes.yes)?, child(&nodes.no)?);
-        let bound = nodes.bounds[index];
+        let (mode, bound) = beside_zero(mode, nodes.bounds[index]);
         let mut condition = |at_least| {
             tree.conditions.push(Condition { feature, bound, at_least });
             tree.conditions.len() - 1
@@ -239,4 +239,45 @@ fn tree(
         }
     }
     Ok(tree)
+}
+
+/// LightGBM writes "up to 0" and "below 0" as bounds of 1e-35 on either side: the same comparisons with 0,
+/// which an encoding of inputs can tell apart.
+fn beside_zero(mode: &str, bound: f64) -> (&str, f64) {
+    const NOTHING: f64 = 1e-30;
+    if bound == 0.0 || bound.abs() > NOTHING {
+        return (mode, bound);
+    }
+    let mode = match (mode, bound > 0.0) {
+        ("BRANCH_LEQ" | "BRANCH_LT", true) => "BRANCH_LEQ",
+        ("BRANCH_LEQ" | "BRANCH_LT", false) => "BRANCH_LT",
+        ("BRANCH_GTE" | "BRANCH_GT", true) => "BRANCH_GT",
+        ("BRANCH_GTE" | "BRANCH_GT", false) => "BRANCH_GTE",
+        _ => return (mode, bound),
+    };
+    (mode, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside_zero;
+
+    #[test]
+    fn bounds_beside_zero_are_bounds_of_zero() {
+        let holds = |mode: &str, x: f64, bound: f64| match mode {
+            "BRANCH_LEQ" => x <= bound,
+            "BRANCH_LT" => x < bound,
+            "BRANCH_GTE" => x >= bound,
+            _ => x > bound,
+        };
+        for mode in ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"] {
+            for bound in [1e-35, -1e-35, 0.0, 0.5] {
+                let (other, zero) = beside_zero(mode, bound);
+                assert!(zero == 0.0 || zero == bound);
+                for x in [-1.0, -1e-6, 0.0, 1e-6, 0.5, 1.0] {
+                    assert_eq!(holds(other, x, zero), holds(mode, x, bound), "{mode} {x} {bound}");
+                }
+            }
+        }
+    }
 }
