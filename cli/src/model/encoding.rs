@@ -25,7 +25,7 @@ pub(super) struct EncodingArgs {
     /// See --scale
     #[arg(long, requires = "scale", allow_negative_numbers = true, help_heading = "Inputs")]
     offset: Option<f64>,
-    /// Bits of a number with `features`, 8 to 24 [default: 8, 16 or 24, by what they lose]
+    /// Bits of a number with `features`, 8 to 24 [default: 8, 16 or 20, by what they lose]
     #[arg(long, value_name = "BITS", conflicts_with = "scale", help_heading = "Inputs")]
     value_bits: Option<u32>,
     /// Room on each side of the range that the samples show of a feature, as a part of its width: numbers

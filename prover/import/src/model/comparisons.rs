@@ -7,9 +7,10 @@
 use super::{Binary, FloatGraph, FloatLayer, FloatOp, FloatTensor, Function, Unary};
 use assay_graph::{ValueEncoding, Window};
 
-/// Parts of an integer's step within which a threshold is taken to lie on the integer: float32 is no
-/// more exact.
+/// Part of an integer's step within which a threshold is taken to lie on the integer.
 const ON_STEP: f64 = 0.01;
+/// The same as a part of the largest integer: float32 is no more exact.
+const ON_STEP_OF_MOST: f64 = 1.3e-7;
 
 /// A function that tells apart only what is below, at and above a threshold.
 struct StepFunction {
@@ -160,7 +161,8 @@ fn comparison(
         return None;
     }
     let nearest = at.round();
-    let is_at = (at - nearest).abs() <= ON_STEP;
+    let most = values.channels.get(channel / values.bytes)?.most;
+    let is_at = (at - nearest).abs() <= ON_STEP.max(ON_STEP_OF_MOST * f64::from(most));
     let last = if is_at { nearest } else { at.floor() };
     // Beyond all integers that there are, it does not matter how far.
     let last = last.clamp(-1.0, f64::from(1u32 << (8 * values.bytes))) as i64;
@@ -240,7 +242,7 @@ mod tests {
             let thresholds = [-10.0, 3.0, 3.1, 50.25, 50.5, 63.9, 1000.0, 1000.2, -99.0, 1e6];
             for falls in [false, true] {
                 let sign = if falls { -1.0 } else { 1.0 };
-                let most = (1u32 << (8 * bytes)) - 1;
+                let most = [255, 65_535, (1u32 << 20) - 1][bytes - 1];
                 let channels = vec![ChannelEncoding { scale, offset, most }];
                 let row = [65_536.0, 256.0, 1.0].map(|place| place * scale * sign);
                 let mut graph = FloatGraph {
@@ -277,7 +279,7 @@ mod tests {
                 graph.compare_exactly();
                 assert_eq!(graph.layers.len(), 2);
                 let executor = FloatExecutor::new(&graph);
-                for integer in (0..=most).step_by([1, 7, 3001][bytes - 1]) {
+                for integer in (0..=most).step_by([1, 7, 301][bytes - 1]) {
                     let input = [16, 8, 0].map(|bits| (integer >> bits & 255) as f32);
                     let run = executor.run(&input[3 - bytes..]).expect("right length");
                     let x = f64::from(integer) * scale + offset;

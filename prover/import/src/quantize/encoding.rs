@@ -19,7 +19,7 @@ pub enum InputChoice {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodingOptions {
     /// Bits of a number, 8 to 24. By default 8 where they lose nothing or the input is large; else 16, or
-    /// 24 where the network compares features with thresholds.
+    /// 20 where the network compares features with thresholds.
     pub bits: Option<u32>,
     /// Room on each side of the range seen, as a part of its width.
     pub margin: f64,
