@@ -22,9 +22,10 @@ if (numbers.length % channels !== 0) fail(`${numbers.length} numbers for ${chann
 const places = numbers.length / channels;
 
 const bytes = [];
-encoding.channels.forEach(({ scale, offset, most }, channel) => {
+encoding.channels.forEach(({ scale, offset, most, whole }, channel) => {
   const integers = numbers.slice(channel * places, (channel + 1) * places).map((number) => {
     const steps = Math.round((number - offset) / scale);
+    if (whole && steps !== (number - offset) / scale) fail(`feature ${channel}: ${number} is no whole number`);
     if (!(steps >= 0 && steps <= most) && !encoding.clamp) fail(`feature ${channel}: ${number} is outside`);
     return Math.min(Math.max(steps, 0), most);
   });

@@ -386,7 +386,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         let mut graph = mixed_network().0;
-        let channel = ChannelEncoding { scale: 0.25, offset: -3.0, most: 200 };
+        let channel = ChannelEncoding { scale: 0.25, offset: -3.0, most: 200, whole: false };
         let channels = vec![channel; graph.tensors[graph.input.tensor].shape[0]];
         graph.input.values = Some(ValueEncoding { bytes: 1, channels, clamp: true });
         (graph.input.byte_scale, graph.input.byte_offset) = (1.0, 0.0);

@@ -132,7 +132,11 @@ impl EncodingArgs {
         let source = Source { parts, order, input, ..Source::of(path, shape, Values::Unencoded) };
         let numbers = data::samples(&source)?.numbers;
         if numbers.is_empty() {
-            return Ok(InputChoice::Bytes(InputEncoding::UNIT));
+            // Bytes of a picture are usually its 0 to 1; those of a table, or of a file that takes integers,
+            // are numbers.
+            let is_picture = shape[1] > 1 && !model.graph.integral_channels().contains(&true);
+            let encoding = if is_picture { InputEncoding::UNIT } else { InputEncoding::RAW };
+            return Ok(InputChoice::Bytes(encoding));
         }
         let bits = self.value_bits.or((self.encoding.is_some() || self.clamp).then_some(16));
         let choice = choose_encoding(

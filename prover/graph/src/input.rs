@@ -106,14 +106,14 @@ pub struct ChannelEncoding {
     pub offset: f64,
     /// Largest integer that an input may have.
     pub most: u32,
+    /// Only numbers that an integer stands for exactly, such as ids, are taken.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 /// A number that no integer of its channel stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
-#[error(
-    "{value} is outside {low} to {high}, which is what the network's input can say there; import with samples \
-     like this one, or say that such values shall become the nearest end (--clamp)"
-)]
+#[error("{}", self.text())]
 pub struct OutsideEncoding {
     /// Channel, or feature, from 0.
     pub channel: usize,
@@ -125,6 +125,23 @@ pub struct OutsideEncoding {
     pub low: f64,
     /// Largest number of the channel.
     pub high: f64,
+    /// The channel takes whole numbers only.
+    pub whole: bool,
+}
+
+impl OutsideEncoding {
+    fn text(&self) -> String {
+        let Self { value, low, high, whole, .. } = self;
+        if *whole && value.fract() != 0.0 {
+            return format!(
+                "{value} is no whole number, and the network takes whole numbers of {low} to {high} there"
+            );
+        }
+        format!(
+            "{value} is outside {low} to {high}, which is what the network's input can say there; import with \
+             samples like this one, or say that such values shall become the nearest end (--clamp)"
+        )
+    }
 }
 
 impl ChannelEncoding {
@@ -136,7 +153,12 @@ impl ChannelEncoding {
     /// Nearest integer of a number, unless the number is more than half a step outside the range; with
     /// `clamp` it then is the nearest end. `None` for what is no number, too.
     pub fn encode(&self, value: f64, clamp: bool) -> Option<u32> {
-        let steps = ((value - self.offset) / self.scale).round();
+        let exact = (value - self.offset) / self.scale;
+        let steps = exact.round();
+        // What counts or names things has no half: it would be another one.
+        if self.whole && exact != steps {
+            return None;
+        }
         let most = f64::from(self.most);
         let inside = (0.0..=most).contains(&steps);
         (inside || (clamp && !value.is_nan())).then(|| steps.clamp(0.0, most) as u32)
@@ -173,7 +195,9 @@ impl ValueEncoding {
                 .enumerate()
                 .map(|(place, value)| {
                     let [low, high] = encoding.range();
-                    let outside = OutsideEncoding { channel, place, value: *value, low, high };
+                    let whole = encoding.whole;
+                    let outside =
+                        OutsideEncoding { channel, place, value: *value, low, high, whole };
                     encoding.encode(*value, clamp || self.clamp).ok_or(outside)
                 })
                 .collect::<Result<Vec<_>, _>>()?;
@@ -284,7 +308,7 @@ mod tests {
     use super::*;
 
     fn encoding(bytes: usize) -> ValueEncoding {
-        let channel = |scale, offset, most| ChannelEncoding { scale, offset, most };
+        let channel = |scale, offset, most| ChannelEncoding { scale, offset, most, whole: false };
         let channels = vec![channel(0.5, -1.0, 200), channel(1.0, 0.0, 255)];
         ValueEncoding { bytes, channels, clamp: false }
     }
@@ -330,6 +354,16 @@ mod tests {
         let values = Input { values: Some(encoding(2)), parts, order, ..plain };
         let text = serde_json::to_string(&values).expect("text");
         assert_eq!(serde_json::from_str::<Input>(&text).expect("read"), values);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_half() {
+        let id = ChannelEncoding { scale: 1.0, offset: 0.0, most: 9, whole: true };
+        assert_eq!(id.encode(3.0, false), Some(3));
+        assert_eq!((id.encode(1.5, false), id.encode(1.5, true)), (None, None));
+        let outside =
+            OutsideEncoding { channel: 0, place: 0, value: 1.5, low: 0.0, high: 9.0, whole: true };
+        assert!(outside.to_string().contains("no whole number"), "{outside}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{DataError, Labels, Samples, Source, label_from};
+use assay_graph::InputPart;
 
 const LABEL_NAMES: [&str; 5] = ["label", "labels", "y", "class", "target"];
 const DELIMITERS: [char; 3] = [',', ';', '\t'];
@@ -19,6 +20,8 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let elements: usize = source.shape.iter().product();
     let mut samples = Samples::default();
     let mut columns: Option<Columns> = None;
+    // Which of the numbers of a row each input takes, where a header says so.
+    let mut order: Option<Vec<usize>> = None;
     each_row(path, |row, fields| {
         let columns = match &columns {
             Some(columns) => columns,
@@ -39,6 +42,9 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
                     });
                 }
                 let columns = columns.insert(found);
+                if is_header && !source.parts.is_empty() {
+                    order = order_of(source, &fields, columns.label)?;
+                }
                 if is_header {
                     return Ok(true);
                 }
@@ -69,6 +75,9 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
                 numbers.push(number);
             }
         }
+        if let Some(order) = &order {
+            numbers = order.iter().map(|column| numbers[*column]).collect();
+        }
         if let Some(order) = source.order {
             numbers = order.stored(source.shape, &numbers);
         }
@@ -84,6 +93,29 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
         Ok(true)
     })?;
     Ok(samples)
+}
+
+/// The columns of several inputs of one number each, by their names in the header; none where the header
+/// has other names.
+fn order_of(
+    source: &Source<'_>,
+    header: &[String],
+    label: Option<usize>,
+) -> Result<Option<Vec<usize>>, DataError> {
+    let numbers = header.iter().enumerate().filter(|(index, _)| Some(*index) != label);
+    let names = numbers.map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+    let known = source.parts.iter().filter(|part| names.contains(&part.name.as_str())).count();
+    if known == 0 || source.parts.iter().any(|part| part.elements != 1) {
+        return Ok(None);
+    }
+    let place = |part: &InputPart| {
+        names.iter().position(|name| *name == part.name).ok_or_else(|| DataError::Row {
+            path: source.path.to_owned(),
+            row: 1,
+            problem: format!("no column is called `{}`, as an input of the network is", part.name),
+        })
+    };
+    source.parts.iter().map(place).collect::<Result<_, _>>().map(Some)
 }
 
 struct Columns {

@@ -104,7 +104,7 @@ fn numbers_outside_the_encoding_are_refused_or_clamped() {
     let first = Source { limit: 1, ..unit };
     assert_eq!(read(&first).expect("the first").inputs, [[0, 128]]);
 
-    let channel = |scale, most| ChannelEncoding { scale, offset: 0.0, most };
+    let channel = |scale, most| ChannelEncoding { scale, offset: 0.0, most, whole: false };
     let channels = vec![channel(0.5, 65_535), channel(0.01, 65_535)];
     let encoding = ValueEncoding { bytes: 2, channels, clamp: false };
     let wide = Source::of(&path, [2, 1, 1], Values::Channels(&encoding));
@@ -143,6 +143,17 @@ fn several_inputs_are_read_by_name() {
     };
     refused(&[("pair.npy", pairs.clone())], "no array `user`, but `pair`");
     refused(&[("pair.npy", pairs.clone()), ("user.npy", pairs)], "array `user` has shape [2, 2]");
+    // Columns of a table by the names in its header.
+    let table = folder.file("data.csv");
+    let singles = [part("age", 1), part("income", 1), part("ratio", 1)];
+    let named = Source { parts: &singles, ..Source::of(&table, [3, 1, 1], raw) };
+    fs::write(&table, "ratio,label,age,income\n3,0,1,2\n").expect("written");
+    assert_eq!(read(&named).expect("by header").inputs, [[1, 2, 3]]);
+    fs::write(&table, "ratio,label,age,other\n3,0,1,2\n").expect("written");
+    let error = read(&named).expect_err("no income").to_string();
+    assert!(error.contains("no column is called `income`"), "{error}");
+    fs::write(&table, "1,2,3\n").expect("written");
+    assert_eq!(read(&named).expect("in order").inputs, [[1, 2, 3]]);
     // One array with all numbers.
     archive(&path, &[("X.npy", npy("|u1", "(1, 3)", &[7, 8, 9]))]);
     assert_eq!(read(&source).expect("one array").inputs, [[7, 8, 9]]);

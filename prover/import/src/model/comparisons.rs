@@ -9,8 +9,9 @@ use assay_graph::{ValueEncoding, Window};
 
 /// Part of an integer's step within which a threshold is taken to lie on the integer.
 const ON_STEP: f64 = 0.01;
-/// The same as a part of the largest integer: float32 is no more exact.
-const ON_STEP_OF_MOST: f64 = 1.3e-7;
+/// Encodings with as many integers are fine: a threshold within half a step of an integer is taken to
+/// be the numbers that become that integer, as thresholds that are numbers of the data are.
+const FINE: u32 = 65_535;
 
 /// A function that tells apart only what is below, at and above a threshold.
 struct StepFunction {
@@ -162,7 +163,7 @@ fn comparison(
     }
     let nearest = at.round();
     let most = values.channels.get(channel / values.bytes)?.most;
-    let is_at = (at - nearest).abs() <= ON_STEP.max(ON_STEP_OF_MOST * f64::from(most));
+    let is_at = most >= FINE || (at - nearest).abs() <= ON_STEP;
     let last = if is_at { nearest } else { at.floor() };
     // Beyond all integers that there are, it does not matter how far.
     let last = last.clamp(-1.0, f64::from(1u32 << (8 * values.bytes))) as i64;
@@ -239,11 +240,14 @@ mod tests {
     fn every_integer_is_on_its_side() {
         for (bytes, scale, offset) in [(3usize, 0.5f64, -10.0f64), (2, 0.5, -10.0), (1, 0.25, 3.0)]
         {
-            let thresholds = [-10.0, 3.0, 3.1, 50.25, 50.5, 63.9, 1000.0, 1000.2, -99.0, 1e6];
+            let mut thresholds = vec![-10.0, 3.0, 50.5, 1000.0, -99.0, 1e6];
+            if bytes == 1 {
+                thresholds.extend([3.1, 50.3, 63.9]);
+            }
             for falls in [false, true] {
                 let sign = if falls { -1.0 } else { 1.0 };
                 let most = [255, 65_535, (1u32 << 20) - 1][bytes - 1];
-                let channels = vec![ChannelEncoding { scale, offset, most }];
+                let channels = vec![ChannelEncoding { scale, offset, most, whole: false }];
                 let row = [65_536.0, 256.0, 1.0].map(|place| place * scale * sign);
                 let mut graph = FloatGraph {
                     name: "compare".into(),

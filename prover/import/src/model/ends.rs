@@ -3,10 +3,11 @@
 use super::{
     FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensorId, Function, ImportError,
     ImportOptions, Shape, Unary,
-    fusion::{RawLayer, Step, fuse},
+    fusion::fuse,
     importer::{Importer, Value},
     operators::{after_the_end, arrange},
     protobuf::Node,
+    raw_layer::{RawLayer, Step},
 };
 
 /// Where a node goes on after a sigmoid that was left out of its inputs, the sigmoid is put back.

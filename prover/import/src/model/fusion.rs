@@ -2,59 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::{FloatLayer, FloatOp, FloatTensor, FloatTensorId, Function, ImportError};
+use super::{
+    FloatLayer, FloatOp, FloatTensor, FloatTensorId, Function, ImportError, decoding,
+    raw_layer::{RawLayer, Step},
+};
 use assay_graph::Window;
-
-/// A node of the file as the importer understood it.
-#[derive(Clone, Debug)]
-pub(super) struct RawLayer {
-    pub name: String,
-    pub operator: String,
-    pub output: FloatTensorId,
-    pub step: Step,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    Layer(FloatOp),
-    /// `scale[c] * x + bias[c]`.
-    Affine {
-        input: FloatTensorId,
-        scale: Vec<f64>,
-        bias: Vec<f64>,
-    },
-    Apply {
-        input: FloatTensorId,
-        function: Function,
-    },
-}
-
-impl Step {
-    pub(super) fn reads(&self, tensor: FloatTensorId) -> bool {
-        match self {
-            Self::Layer(op) => op.inputs().contains(&tensor),
-            Self::Affine { input, .. } | Self::Apply { input, .. } => *input == tensor,
-        }
-    }
-
-    fn inputs(&self) -> Vec<FloatTensorId> {
-        match self {
-            Self::Layer(op) => op.inputs(),
-            Self::Affine { input, .. } | Self::Apply { input, .. } => vec![*input],
-        }
-    }
-}
 
 type Fused = (Vec<FloatTensor>, Vec<FloatLayer>, Box<dyn Fn(FloatTensorId) -> FloatTensorId>);
 
 /// Removes what the output does not depend on, fuses, and renumbers the tensors that are left; the
 /// returned function maps an old tensor to its new number.
 pub(super) fn fuse(
-    tensors: Vec<FloatTensor>,
+    mut tensors: Vec<FloatTensor>,
     layers: Vec<RawLayer>,
     input: FloatTensorId,
     output: FloatTensorId,
 ) -> Result<Fused, ImportError> {
+    let layers = live_layers(layers, tensors.len(), output);
+    let layers = decoding::spread(&mut tensors, layers, output);
     let layers = live_layers(layers, tensors.len(), output);
     let mut readers = vec![0usize; tensors.len()];
     readers[output] += 1;

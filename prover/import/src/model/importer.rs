@@ -6,9 +6,9 @@ use std::{collections::HashMap, rc::Rc};
 use super::{
     FloatOp, FloatTensor, FloatTensorId, Function, ImportError, ImportOptions, Shape,
     constant::Constant,
-    fusion::{RawLayer, Step},
     outlook::Outlook,
     protobuf::{Node, Source, masked},
+    raw_layer::{RawLayer, Step},
     shapes::element_count,
 };
 

@@ -7,8 +7,9 @@ use super::{
     FloatGraph, FloatOp, FloatTensorId, Function, ImportError, ImportOptions,
     constant::Constant,
     declared,
-    fusion::Step,
+    decoding::INPUT,
     importer::{Importer, Value, channels_last_order, ordered},
+    raw_layer::Step,
     shapes::element_count,
 };
 
@@ -156,7 +157,7 @@ pub(super) fn add(
         }
         let step = Step::Layer(FloatOp::Slice { input: decoded, start: part.first });
         let slice =
-            importer.push_step(&part.name, "Input", [elements, 1, 1], step).map_err(problem)?;
+            importer.push_step(&part.name, "Part", [elements, 1, 1], step).map_err(problem)?;
         add_value(importer, part, slice);
     }
     Ok(FloatInput { tensor, parts, values })
@@ -304,5 +305,5 @@ fn decode(
             function: Function::Identity,
         })
     };
-    importer.push_step(name, "Input", [channels.len(), height, width], step)
+    importer.push_step(name, INPUT, [channels.len(), height, width], step)
 }

@@ -7,6 +7,7 @@
 mod comparisons;
 mod constant;
 mod declared;
+mod decoding;
 mod ends;
 mod function;
 mod fusion;
@@ -16,6 +17,7 @@ mod nodes;
 mod operators;
 mod outlook;
 mod protobuf;
+mod raw_layer;
 mod reference;
 mod run;
 mod shapes;

@@ -177,6 +177,7 @@ impl Channel {
                 scale: 1.0,
                 offset: low,
                 most: wanted as u32,
+                whole: true,
             });
         }
         if width <= 0.0 {
@@ -187,6 +188,7 @@ impl Channel {
                 scale,
                 offset: self.low - below * scale,
                 most: most as u32,
+                whole: false,
             });
         }
         let Some(step) = self.lattice(bits) else {
@@ -194,7 +196,7 @@ impl Channel {
             let offset = self.low - margin * width;
             // 0, which many numbers are and others are compared with, is on a step.
             let offset = (offset / scale).floor() * scale;
-            return Some(ChannelEncoding { scale, offset, most: most as u32 });
+            return Some(ChannelEncoding { scale, offset, most: most as u32, whole: false });
         };
         // The numbers seen stay exact, and the room on both sides is what there is.
         let spare = (most / (width * (1.0 + 2.0 * margin) / step)).log2().floor().max(0.0);
@@ -205,6 +207,7 @@ impl Channel {
             scale,
             offset: self.low - below * scale,
             most: (width / scale + below + above).round().min(most) as u32,
+            whole: false,
         })
     }
 }

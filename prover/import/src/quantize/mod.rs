@@ -87,6 +87,7 @@ impl InputEncoding {
             value,
             low: self.decode(0),
             high: self.decode(255),
+            whole: false,
         };
         Err(outside.to_string())
     }

@@ -38,9 +38,9 @@ use std::rc::Rc;
 use super::{
     Binary, FinalOperator, FloatOp, Function, ImportError, Unary,
     constant::{self, Constant},
-    fusion::Step,
     importer::{Importer, Value},
     protobuf::Node,
+    raw_layer::Step,
     shapes, windows,
 };
 
