@@ -86,8 +86,8 @@ check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "powers of tau by snarkjs" node scripts/powers-of-tau.mjs 10
-# Half a minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
-check "Rust tests" env ASSAY_FUZZ_SECONDS=30 cargo --config scripts/checked.toml test --release --workspace
+# A quarter of a minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
+check "Rust tests" env ASSAY_FUZZ_SECONDS=15 cargo --config scripts/checked.toml test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node --test scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
