@@ -245,7 +245,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
         encoding,
         outputs: Outputs::of(&bundle),
         notes: graph.notes.clone(),
-        warning: loss_warning(&calibration, graph.classes()).filter(|_| !args.accept_loss),
+        warning: loss_warning(&calibration, graph.classes(), numbers).filter(|_| !args.accept_loss),
         calibration,
         k: layout.k,
         lanes: layout.options.lanes,
@@ -313,20 +313,17 @@ fn accuracy_text(report: &AccuracyReport, classes: usize) -> String {
 }
 
 /// What loses too much of the float network, and what to do about it.
-fn loss_warning(report: &AccuracyReport, classes: usize) -> Option<String> {
-    let loss = report.loss(classes)?;
+fn loss_warning(report: &AccuracyReport, classes: usize, numbers: bool) -> Option<String> {
+    // A network of one output has no classes.
+    let loss = report.loss(numbers || classes == 1)?;
     let (agree, inputs) = (report.agree, report.inputs);
-    let what = if classes > 1 {
+    let what = if agree < inputs && classes > 1 && !numbers {
         format!(
             "on {} of {inputs} sample inputs its class is not the float network's",
             inputs - agree
         )
     } else {
-        let [low, high] = report.logit_range;
-        format!(
-            "its output is off by up to {} where it lies in {low} to {high}",
-            report.max_logit_error
-        )
+        format!("an output is off by up to {:.1} % of its range", report.worst_output_error)
     };
     let cause = match loss {
         Loss::Encoding => {

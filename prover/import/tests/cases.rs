@@ -183,10 +183,25 @@ fn logistic_regression_of_scikit_learn() {
     classes_agree(&case, |label| label[0] as usize);
 }
 
-/// Probabilities expected, logits made.
+/// Probabilities expected, logits made, or probabilities where they are wanted.
 #[test]
 fn pipeline_of_scikit_learn() {
     classes_agree(&Case::new("21-sklearn-mlp-pipeline", &ImportOptions::default()), class);
+    let options = ImportOptions { keep_final: true, ..ImportOptions::default() };
+    outputs_agree(&Case::new("21-sklearn-mlp-pipeline", &options));
+}
+
+/// A classifier's own Softmax is kept where its numbers are wanted: they add up to 1.
+#[test]
+fn probabilities_of_a_logistic_regression() {
+    let options = ImportOptions { keep_final: true, ..ImportOptions::default() };
+    let case = Case::new("20-sklearn-logreg", &options);
+    assert!(case.model.graph.dropped.is_empty(), "{:?}", case.model.graph.dropped);
+    for (outputs, label) in case.outputs().iter().zip(&case.expected) {
+        let sum = outputs.iter().sum::<f64>();
+        assert!((sum - 1.0).abs() < 0.02, "{outputs:?}");
+        assert_eq!(class(outputs), label[0] as usize);
+    }
 }
 
 #[test]
@@ -228,7 +243,7 @@ fn figures_tell_what_rounding_the_inputs_loses() {
         compare(case.model.original(), &case.graph, &case.calibration, &|| {}).expect("compared");
     assert_eq!((honest.agree, honest.encoding_agree), (honest.inputs, honest.inputs));
     assert_eq!(honest.quantized_top1, honest.float_top1);
-    assert_eq!(honest.loss(3), None);
+    assert_eq!(honest.loss(true), None);
     // One scale of bytes for all features, as it once was.
     let model = Model::import(&case.folder.join("model.onnx")).expect("imported");
     let bytes = InputEncoding::covering(0.0, 1680.0).expect("a range");
@@ -241,5 +256,5 @@ fn figures_tell_what_rounding_the_inputs_loses() {
         compare(&model.graph, &graph.expect("quantized"), &samples, &|| {}).expect("compared");
     assert_eq!(report.float_top1, honest.float_top1, "the float network is not rounded");
     assert!(report.encoding_agree * 10 < report.inputs * 9, "{report:?}");
-    assert_eq!(report.loss(3), Some(assay_import::quantize::Loss::Encoding));
+    assert_eq!(report.loss(false), Some(assay_import::quantize::Loss::Encoding));
 }

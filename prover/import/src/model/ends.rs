@@ -158,6 +158,13 @@ fn output_name<'a>(
     {
         return Ok(&outputs[best].name);
     }
+    // Where numbers are wanted they are those beside the label.
+    let mut numbers = (0..values.len()).filter(|index| !steps(values[*index]).0);
+    if let (true, Some(only), None) = (options.keep_final, numbers.next(), numbers.next())
+        && has_classifier(importer)
+    {
+        return Ok(&outputs[only].name);
+    }
     // A classifier's label, where its scores are other numbers.
     let mut labels = (0..values.len()).filter(|index| steps(values[*index]).0);
     if let (Some(label), None) = (labels.next(), labels.next())

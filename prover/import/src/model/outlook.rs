@@ -87,6 +87,11 @@ impl<'a> Outlook<'a> {
         left.is_empty()
     }
 
+    /// The numbers of final operators are wanted: none is left out.
+    pub(super) fn keeps_final(&self) -> bool {
+        self.keep_final
+    }
+
     /// The same, of an operator that an import leaves out unless its numbers are wanted.
     pub(super) fn may_leave_out(&self, name: &str) -> bool {
         !self.keep_final && self.is_final(name)

@@ -37,6 +37,9 @@ pub struct AccuracyReport {
     pub max_logit: f64,
     /// Least and largest float logit; 0 and 0 without inputs.
     pub logit_range: [f64; 2],
+    /// Of the outputs one by one, the largest difference as a part of the range of the float network's
+    /// over all inputs, in percent: a small output beside a large one counts as much.
+    pub worst_output_error: f64,
 }
 
 /// What of a network is lost, and by what most of it.
@@ -54,8 +57,8 @@ pub enum Loss {
 /// A network whose class is the same as the float network's on less than this part of the inputs, in
 /// percent, loses too much.
 pub const LEAST_AGREEMENT: f64 = 98.0;
-/// A network of one output loses too much where it is off by more than this part of the range of the
-/// float network's, in percent.
+/// A number that is shown loses too much where it is off by more than this part of the range of the float
+/// network's, in percent.
 pub const MOST_ERROR: f64 = 5.0;
 
 impl AccuracyReport {
@@ -80,25 +83,26 @@ impl AccuracyReport {
                     self.logit_range[1].max(other.logit_range[1]),
                 ],
             },
+            worst_output_error: self.worst_output_error.max(other.worst_output_error),
         }
     }
 
-    /// What loses too much, if anything does: for a choice of classes, less than [`LEAST_AGREEMENT`]
-    /// percent of them agree; for one output, it is off by more than [`MOST_ERROR`] percent.
-    pub fn loss(&self, classes: usize) -> Option<Loss> {
+    /// What loses too much, if anything does: where numbers are shown, one of them is off by more than
+    /// [`MOST_ERROR`] percent of its range; for a choice of classes, less than [`LEAST_AGREEMENT`] percent
+    /// of them agree.
+    pub fn loss(&self, shows_numbers: bool) -> Option<Loss> {
         let (agree, encoding_agree) = (self.percent(self.agree), self.percent(self.encoding_agree));
-        let width = (self.logit_range[1] - self.logit_range[0]).max(f64::MIN_POSITIVE);
-        let off = |error: f64| 100.0 * error / width;
         if 100.0 - self.percent(self.refused) < LEAST_AGREEMENT {
             return Some(Loss::Ranges);
         }
-        let (lost, by_encoding) = if classes > 1 {
-            (agree < LEAST_AGREEMENT, 100.0 - encoding_agree >= (100.0 - agree) / 2.0)
+        let off = shows_numbers && self.worst_output_error > MOST_ERROR;
+        let differ = agree < LEAST_AGREEMENT;
+        let by_encoding = if differ {
+            100.0 - encoding_agree >= (100.0 - agree) / 2.0
         } else {
-            let (all, encoding) = (off(self.max_logit_error), off(self.max_encoding_error));
-            (all > MOST_ERROR, encoding >= all / 2.0)
+            self.max_encoding_error >= self.max_logit_error / 2.0
         };
-        lost.then_some(if by_encoding { Loss::Encoding } else { Loss::Quantization })
+        (off || differ).then_some(if by_encoding { Loss::Encoding } else { Loss::Quantization })
     }
 
     /// `count` as a percentage of the inputs.
@@ -156,14 +160,51 @@ pub fn compare(
             };
             let label = samples.data.labels.get(index).copied();
             let mut report = float_report(&exact, &rounded, label);
+            let mut outputs = Outputs::of(&exact);
             match executor.run(input) {
-                Ok(run) => report.add_run(&run, &exact, output.scale, label),
+                Ok(run) => {
+                    report.add_run(&run, &exact, output.scale, label);
+                    outputs.add_run(&run, &exact, output.scale);
+                }
                 Err(_) => report.refused = 1,
             }
-            Ok(report)
+            Ok((report, outputs))
         })
         .inspect(|_| progress())
-        .try_reduce(AccuracyReport::default, |a, b| Ok(a.join(b)))
+        .try_reduce(Default::default, |a, b| Ok((a.0.join(b.0), a.1.join(b.1))))
+        .map(|(report, outputs)| AccuracyReport { worst_output_error: outputs.worst(), ..report })
+}
+
+/// Each output's range in the float network and its largest difference, over all inputs.
+#[derive(Default)]
+struct Outputs(Vec<[f64; 3]>);
+
+impl Outputs {
+    fn of(exact: &[f32]) -> Self {
+        Self(exact.iter().map(|x| [f64::from(*x), f64::from(*x), 0.0]).collect())
+    }
+
+    fn add_run(&mut self, run: &Execution, exact: &[f32], scale: f64) {
+        for ((output, exact), found) in self.0.iter_mut().zip(exact).zip(run.logits()) {
+            output[2] = (f64::from(*exact) - f64::from(*found) / scale).abs();
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        if self.0.is_empty() {
+            return other;
+        }
+        for (output, more) in self.0.iter_mut().zip(other.0) {
+            *output = [output[0].min(more[0]), output[1].max(more[1]), output[2].max(more[2])];
+        }
+        self
+    }
+
+    /// Of the outputs that change at all, in percent.
+    fn worst(&self) -> f64 {
+        let parts = self.0.iter().filter(|[low, high, _]| high > low);
+        parts.map(|[low, high, off]| 100.0 * off / (high - low)).fold(0.0, f64::max)
+    }
 }
 
 /// Of one input: the float network's logits on its numbers, and on its bytes.

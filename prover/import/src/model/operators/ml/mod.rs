@@ -74,18 +74,7 @@ fn bind_scores(
     scores: &str,
     left_out: Vec<FinalOperator>,
 ) -> Result<(), ImportError> {
-    if let (_, Some(names)) = labels(node) {
-        parts.importer.notes.push(format!("the classes are, in order: {names}"));
-    }
-    let value = parts.importer.values.get_mut(scores);
-    let value = value.ok_or_else(|| node.error("its scores do not depend on the input"))?;
-    if !left_out.is_empty() {
-        let dropped = Dropped { node: node.name().into(), operators: left_out };
-        value.dropped = Some(dropped);
-    }
-    parts.bind(1, scores)?;
-    let label = parts.op("ArgMax", &[scores], &[int("axis", 1)])?;
-    parts.bind(0, &label)
+    bind_both(parts, node, [scores, scores], left_out)
 }
 
 /// As [`bind_scores`] where the label is the largest of other numbers than the scores.
@@ -98,11 +87,29 @@ fn bind_both(
     if let (_, Some(names)) = labels(node) {
         parts.importer.notes.push(format!("the classes are, in order: {names}"));
     }
-    if let Some(value) = parts.importer.values.get_mut(scores).filter(|_| !left_out.is_empty()) {
+    if !parts.importer.values.contains_key(scores) {
+        return Err(node.error("its scores do not depend on the input"));
+    }
+    let label = parts.op("ArgMax", &[label], &[int("axis", 1)])?;
+    let mut scores = scores.to_owned();
+    if parts.importer.outlook.keeps_final() {
+        for operator in &left_out {
+            scores = match operator {
+                FinalOperator::Softmax => parts.op("Softmax", &[&scores], &[int("axis", 1)])?,
+                FinalOperator::Sigmoid => parts.op("Sigmoid", &[&scores], &[])?,
+                other => {
+                    return Err(node.error(format!(
+                        "its final {other} cannot be kept; take the numbers before it (--drop-final)"
+                    )));
+                }
+            };
+        }
+    } else if let Some(value) =
+        parts.importer.values.get_mut(&scores).filter(|_| !left_out.is_empty())
+    {
         value.dropped = Some(Dropped { node: node.name().into(), operators: left_out });
     }
-    parts.bind(1, scores)?;
-    let label = parts.op("ArgMax", &[label], &[int("axis", 1)])?;
+    parts.bind(1, &scores)?;
     parts.bind(0, &label)
 }
 
