@@ -83,7 +83,7 @@ impl ProofWatch {
     /// How the time of the one proof went; `None` if there was none.
     pub(crate) fn course(&self) -> Option<Course> {
         let told = self.gauge.as_ref()?.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let total = told.last()?.after;
+        let (first, total) = (told.first()?, told.last()?.after);
         let mut steps: Vec<(Step, Duration)> = Vec::new();
         let mut before = Duration::ZERO;
         for Told { after, step, .. } in told.iter() {
@@ -96,7 +96,7 @@ impl ProofWatch {
         }
         let error = |told: &Told| {
             let (gone, all) = (told.after.as_secs_f64(), total.as_secs_f64());
-            let left = left(told.after, told.fraction)?.as_secs_f64();
+            let left = left(first, told)?.as_secs_f64();
             (gone > 0.1 * all && gone < 0.9 * all)
                 .then(|| (left - (all - gone)).abs() / (all - gone))
         };
@@ -140,9 +140,10 @@ impl Watch for ProofWatch {
         let Some(gauge) = &self.gauge else { return };
         let after = gauge.begun.elapsed();
         let mut told = gauge.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.push(Told { after, step, fraction });
+        let now = Told { after, step, fraction };
+        told.push(now);
+        let left = told.first().and_then(|first| left(first, &now));
         drop(told);
-        let left = left(after, fraction);
         gauge.spinner.at((fraction * 1000.0) as u64, 1000);
         gauge.spinner.message(match left {
             Some(left) => format!("{step}, {} left", human(left)),
@@ -155,9 +156,11 @@ impl Watch for ProofWatch {
     }
 }
 
-/// Time until the work is done, once enough is done to tell.
-fn left(elapsed: Duration, fraction: f64) -> Option<Duration> {
-    (fraction > 0.05).then(|| elapsed.mul_f64((1.0 - fraction).max(0.0) / fraction))
+/// Time until the work is done, once enough is done to tell. What came before the first report, such as reading
+/// files, says nothing of the pace.
+fn left(first: &Told, now: &Told) -> Option<Duration> {
+    let (time, done) = (now.after.saturating_sub(first.after), now.fraction - first.fraction);
+    (done > 0.05).then(|| time.mul_f64((1.0 - now.fraction).max(0.0) / done))
 }
 
 fn human(time: Duration) -> String {
@@ -174,9 +177,15 @@ mod tests {
 
     #[test]
     fn time_left_follows_the_fraction() {
-        assert_eq!(left(Duration::from_secs(1), 0.01), None);
-        assert_eq!(left(Duration::from_secs(10), 0.25), Some(Duration::from_secs(30)));
-        assert_eq!(left(Duration::from_secs(10), 1.0), Some(Duration::ZERO));
+        let told = |seconds, fraction| Told {
+            after: Duration::from_secs(seconds),
+            step: Step::Columns,
+            fraction,
+        };
+        assert_eq!(left(&told(5, 0.0), &told(6, 0.01)), None);
+        assert_eq!(left(&told(5, 0.0), &told(15, 0.25)), Some(Duration::from_secs(30)));
+        assert_eq!(left(&told(5, 0.5), &told(15, 0.75)), Some(Duration::from_secs(10)));
+        assert_eq!(left(&told(5, 0.0), &told(15, 1.0)), Some(Duration::ZERO));
         assert_eq!(human(Duration::from_millis(61_500)), "1 min 2 s");
         assert_eq!(human(Duration::from_millis(59_000)), "59 s");
     }

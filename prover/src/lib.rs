@@ -33,6 +33,7 @@ pub mod audit_plan;
 pub mod bundle;
 pub mod checked_setup;
 pub mod free_memory;
+mod kept_points;
 pub mod model_card;
 pub mod model_link;
 pub mod model_proof;

@@ -1,15 +1,19 @@
 //! Keys of a model's circuit, the hash that stands for its weights, and its proofs, whatever the
 //! statement; [`crate::prediction`] and [`crate::run_proof`] say what is proven.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use halo2_proofs::{halo2curves::bn256::Fr, plonk::Circuit};
+use halo2_proofs::{
+    halo2curves::bn256::{Fr, G1Affine},
+    plonk::Circuit,
+};
 use rand_core::OsRng;
 
 use crate::{
     bundle::Bundle,
     free_memory::{free_memory, resident_memory},
+    kept_points::KeptPoints,
     openings::{Openings, OpeningsError},
 };
 use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
@@ -58,6 +62,15 @@ pub enum ModelProofError {
         found: u32,
         /// k of the circuit.
         needed: u32,
+    },
+    /// The commitments to the weights that are kept beside the bundle were not its own.
+    #[error(
+        "{path} did not hold the commitments to this bundle's weights, so the proof does not hold; the file is \
+         removed now, prove again (one opening was used)"
+    )]
+    KeptCommitments {
+        /// The file.
+        path: PathBuf,
     },
     /// The weight columns are longer than the parameters, or of different lengths.
     #[error("the weights do not fit the rows of their columns")]
@@ -232,6 +245,7 @@ impl ModelProver<'_> {
         let start = Instant::now();
         let weights = self.bundle.weight_columns(self.layout);
         let polynomials = WeightPolynomials::new(self.layout, &weights, self.srs)?;
+        let kept = KeptPoints::of(self.bundle, self.openings, self.layout, self.srs);
         let first = assignment.first_phase(weights, OsRng)?;
         let witness_time = start.elapsed();
         let mut public_inputs = vec![context];
@@ -242,11 +256,18 @@ impl ModelProver<'_> {
         let used = self.openings.count_proof()?;
         let start = Instant::now();
         let advice = ModelAdvice::new(assignment, first, &public_inputs);
-        let mut witness = ModelWitness::new(advice, self.layout, polynomials);
+        let known = kept.read();
+        let were_known = known.is_some();
+        let mut witness = ModelWitness::new(advice, self.layout, polynomials).with_points(known);
         let proof = match self.library {
             Some(library) => library.prove_fresh(&mut witness, &public_inputs)?,
             None => prover.prove(&mut witness, &public_inputs)?,
         };
+        if !were_known {
+            kept.keep(&proof);
+        } else if self.key.verify(&public_inputs, &proof).is_err() {
+            return Err(ModelProofError::KeptCommitments { path: kept.discard() });
+        }
         Ok(ModelProof {
             proof: ProofFile { vk_hash: self.key.info().hash(), public_inputs, proof },
             witness_time,
@@ -301,6 +322,8 @@ pub struct ModelWitness<'a> {
     advice: Option<ModelAdvice<'a>>,
     layout: &'a Layout,
     polynomials: Option<Vec<Vec<Fr>>>,
+    /// Commitments to the weight columns, where they are known.
+    points: Vec<G1Affine>,
 }
 
 impl<'a> ModelWitness<'a> {
@@ -308,11 +331,21 @@ impl<'a> ModelWitness<'a> {
     pub fn new(advice: ModelAdvice<'a>, layout: &'a Layout, weights: WeightPolynomials) -> Self {
         let WeightPolynomials(polynomials) = weights;
         let advice = if polynomials.is_some() { advice.without_weights() } else { advice };
-        Self { advice: Some(advice), layout, polynomials }
+        Self { advice: Some(advice), layout, polynomials, points: Vec::new() }
+    }
+
+    /// With the commitments to the weight columns, where they are known from an earlier proof.
+    pub(crate) fn with_points(mut self, points: Option<Vec<G1Affine>>) -> Self {
+        self.points = points.unwrap_or_default();
+        self
     }
 }
 
 impl AdviceSource for ModelWitness<'_> {
+    fn commitment(&self, index: usize) -> Option<G1Affine> {
+        self.points.get(index).copied()
+    }
+
     fn columns(&mut self, phase: u8, challenges: &[Fr]) -> Result<Vec<AdviceColumn>, ProveError> {
         let Some(mut advice) = self.advice.take() else {
             return Err(ProveError::Witness("the columns were given out already".into()));

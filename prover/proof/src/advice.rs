@@ -4,7 +4,10 @@ use assay_arithmetic::weight_columns::WeightTails;
 use assay_kernels::Column as Values;
 use halo2_proofs::{
     circuit::{SimpleFloorPlanner, Value},
-    halo2curves::{bn256::Fr, ff::Field},
+    halo2curves::{
+        bn256::{Fr, G1Affine},
+        ff::Field,
+    },
     plonk::{
         Advice, Any, Assigned, Assignment, Challenge, Circuit, Column, ConstraintSystem, Error,
         Fixed, FloorPlanner, Instance, Selector,
@@ -35,6 +38,12 @@ pub trait AdviceSource {
     /// # Errors
     /// [`ProveError::Witness`] when there is no witness.
     fn columns(&mut self, phase: u8, challenges: &[Fr]) -> Result<Vec<AdviceColumn>, ProveError>;
+
+    /// The commitment to the column `index`, if it is the same in each proof and known from another one. A
+    /// wrong one makes an invalid proof.
+    fn commitment(&self, _index: usize) -> Option<G1Affine> {
+        None
+    }
 }
 
 /// The columns that a circuit assigns when it is synthesized: once for each phase, and cell by cell.

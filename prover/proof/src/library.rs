@@ -178,7 +178,7 @@ impl Columns<'_> {
 }
 
 impl Committer for Columns<'_> {
-    fn commit(&mut self, _: usize, column: &AdviceColumn) -> Result<G1, ProveError> {
+    fn commit(&mut self, column: &AdviceColumn, _: Option<G1Affine>) -> Result<G1, ProveError> {
         let polynomial = self.domain.lagrange_from_vec(self.by_rows(column));
         let commitment = self.params.commit_lagrange(&polynomial, Blind::default());
         self.values.push(polynomial.into_values());

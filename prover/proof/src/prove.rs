@@ -20,7 +20,7 @@ use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1, G1Affine},
         ff::Field,
-        group::Curve,
+        group::{Curve, prime::PrimeCurveAffine},
     },
     plonk::Circuit,
     transcript::{Transcript, TranscriptWrite},
@@ -269,7 +269,14 @@ struct Columns<'a, 'w> {
 }
 
 impl Committer for Columns<'_, '_> {
-    fn commit(&mut self, _: usize, column: &AdviceColumn) -> Result<G1, ProveError> {
+    fn computed(&mut self) -> Result<(), ProveError> {
+        self.meter.done(Work::Values)
+    }
+
+    fn commit(&mut self, column: &AdviceColumn, known: Option<G1Affine>) -> Result<G1, ProveError> {
+        if let Some(point) = known {
+            return Ok(point.to_curve());
+        }
         let srs = self.prover.srs;
         let commitment = match column {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
@@ -321,7 +328,7 @@ impl Committer for Columns<'_, '_> {
             }
         };
         self.polynomials.push(coefficients);
-        Ok(())
+        self.meter.done(Work::Polynomial)
     }
 }
 

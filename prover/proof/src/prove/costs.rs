@@ -8,17 +8,23 @@ use crate::profile::Profile;
 /// A piece of a proof's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// The commitment to a column of small values, and its polynomial.
+    /// The values of a phase's columns.
+    Values,
+    /// The commitment to a column of small values.
     SmallColumn,
-    /// The same of a column of any values, the computation of the values included.
+    /// The commitment to a column of any values.
     FullColumn,
+    /// A column's polynomial.
+    Polynomial,
     /// A polynomial of the key.
     KeyColumn,
     /// A product of the permutation argument.
     Product,
     /// A commitment to coefficients.
     Commitment,
-    /// A part of the extended domain.
+    /// The first part of the extended domain, for which the rotated cells are made, too.
+    FirstPart,
+    /// Another part.
     Part,
     /// The evaluations.
     Evaluations,
@@ -26,20 +32,47 @@ pub(super) enum Work {
     Opening,
 }
 
-/// Nanoseconds of a thread while both of a machine's two vCPUs work; only their proportions count.
+/// Nanoseconds while both of a machine's two vCPUs work; only their proportions count.
 struct Times {
-    /// A row of a commitment to any values.
+    /// A row of a commitment to coefficients.
+    dense: f64,
+    /// A row of a commitment to a column of any values, many of which are zero.
     full: f64,
     /// A row of a commitment to small values.
     small: f64,
+    /// The values of a row of a phase.
+    values: f64,
     /// A row of a transform, for each halving of the rows.
     transform: f64,
-    /// A multiplication.
+    /// The same in a part of the extended domain.
+    part_transform: f64,
+    /// A coefficient that is read.
+    read: f64,
+    /// A multiplication of the constraints.
     multiply: f64,
 }
 
-const VECTORS: Times = Times { full: 1600.0, small: 150.0, transform: 7.5, multiply: 8.0 };
-const PORTABLE: Times = Times { full: 4800.0, small: 450.0, transform: 22.0, multiply: 28.0 };
+const VECTORS: Times = Times {
+    dense: 960.0,
+    full: 600.0,
+    small: 80.0,
+    values: 250.0,
+    transform: 3.2,
+    part_transform: 1.8,
+    read: 9.0,
+    multiply: 2.5,
+};
+
+const PORTABLE: Times = Times {
+    dense: 2900.0,
+    full: 1800.0,
+    small: 240.0,
+    values: 350.0,
+    transform: 9.6,
+    part_transform: 5.5,
+    read: 14.0,
+    multiply: 8.0,
+};
 
 /// What each piece of work costs, and how often it is done.
 pub(super) struct Costs {
@@ -63,31 +96,39 @@ impl Costs {
         let Size { profile, parts, k, multiplications, cells } = size;
         let times = if kernels.cell_factor() == Fr::ONE { &PORTABLE } else { &VECTORS };
         let rows = f64::from(*k).exp2();
-        let transform = rows * times.transform * f64::from(*k);
+        let polynomial = rows * times.transform * f64::from(*k);
         let part_rows = parts.rows() as f64;
-        let fold = rows * times.multiply;
-        let part_transform = part_rows * times.transform * part_rows.log2() + fold;
+        // A polynomial of 2^18 rows, 8 MiB, is read from a cache.
+        let read = if *k <= 18 { 0.5 * times.read } else { times.read };
+        let cell = part_rows * times.part_transform * part_rows.log2() + rows * read;
         let program = part_rows * times.multiply * *multiplications as f64;
-        let (full, small) = (rows * times.full, rows * times.small);
+        let part = *cells as f64 * cell + program;
+        let dense = rows * times.dense;
         let polynomials = (profile.advice_columns() + profile.fixed_columns + 12) as f64;
         let costs = vec![
-            (Work::SmallColumn, small + transform),
-            (Work::FullColumn, full + transform + rows * 8.0 * times.multiply),
-            (Work::KeyColumn, transform),
-            (Work::Product, full + 3.0 * transform + rows * 50.0 * times.multiply),
-            (Work::Commitment, full),
-            (Work::Part, *cells as f64 * part_transform + program),
-            (Work::Evaluations, *cells as f64 * rows * times.multiply),
-            (Work::Opening, full + 0.7 * polynomials * rows * times.multiply),
+            (Work::Values, rows * times.values),
+            (Work::SmallColumn, rows * times.small),
+            (Work::FullColumn, rows * times.full),
+            (Work::Polynomial, polynomial),
+            (Work::KeyColumn, polynomial),
+            (Work::Product, 1.1 * dense),
+            (Work::Commitment, dense),
+            (Work::FirstPart, 2.2 * part),
+            (Work::Part, part),
+            (Work::Evaluations, 0.5 * *cells as f64 * rows * read),
+            (Work::Opening, dense + 0.5 * polynomials * rows * read),
         ];
         let first = profile.schedule.columns_through(0);
         let counts = [
+            (Work::Values, 3),
             (Work::SmallColumn, first),
             (Work::FullColumn, profile.advice_columns() - first),
+            (Work::Polynomial, profile.advice_columns()),
             (Work::KeyColumn, profile.fixed_columns),
             (Work::Product, profile.products()),
             (Work::Commitment, 1 + profile.quotient_pieces),
-            (Work::Part, parts.count()),
+            (Work::FirstPart, 1),
+            (Work::Part, parts.count() - 1),
             (Work::Evaluations, 1),
             (Work::Opening, 2),
         ];

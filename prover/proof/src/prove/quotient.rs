@@ -232,7 +232,7 @@ impl Polynomials {
             kernels.run(&constraints.program, &cells.inputs(), &mut output);
             values[part] = output;
             factors[part] = parts.vanishing(part) * kernels.cell_factor();
-            meter.done(Work::Part)?;
+            meter.done(if part == 0 { Work::FirstPart } else { Work::Part })?;
         }
         drop(cells);
         for factor in &mut factors {

@@ -31,11 +31,19 @@ pub(crate) struct Rounds<'a> {
 
 /// What is done with the columns.
 pub(crate) trait Committer {
-    /// The point of a column that is ready.
+    /// A phase's columns have their values.
     ///
     /// # Errors
     /// [`ProveError::Cancelled`].
-    fn commit(&mut self, index: usize, column: &AdviceColumn) -> Result<G1, ProveError>;
+    fn computed(&mut self) -> Result<(), ProveError> {
+        Ok(())
+    }
+
+    /// The point of a column that is ready: `known`, where the source knows it.
+    ///
+    /// # Errors
+    /// [`ProveError::Cancelled`].
+    fn commit(&mut self, column: &AdviceColumn, known: Option<G1Affine>) -> Result<G1, ProveError>;
 
     /// Takes the column when all of its phase are committed to.
     ///
@@ -64,6 +72,7 @@ impl Rounds<'_> {
         let mut challenges = Vec::with_capacity(schedule.challenges.len());
         for phase in 0..schedule.phases() {
             let mut columns = source.columns(phase, &challenges)?;
+            committer.computed()?;
             let (first, expected) = (schedule.first_column(phase), schedule.columns_of(phase));
             if columns.len() != expected {
                 return Err(ProveError::Witness(format!(
@@ -74,7 +83,7 @@ impl Rounds<'_> {
             let mut commitments = Vec::with_capacity(expected);
             for (index, column) in (first..).zip(&mut columns) {
                 self.complete(index, column, rng)?;
-                commitments.push(committer.commit(index, column)?);
+                commitments.push(committer.commit(column, source.commitment(index))?);
             }
             let mut points = vec![G1Affine::identity(); expected];
             G1::batch_normalize(&commitments, &mut points);

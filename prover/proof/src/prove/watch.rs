@@ -54,10 +54,10 @@ impl Watch for Unwatched {
 impl Step {
     fn of(work: Work) -> Self {
         match work {
-            Work::SmallColumn | Work::FullColumn => Self::Columns,
+            Work::Values | Work::SmallColumn | Work::FullColumn | Work::Polynomial => Self::Columns,
             Work::KeyColumn => Self::Key,
             Work::Product => Self::Permutation,
-            Work::Commitment | Work::Part => Self::Quotient,
+            Work::Commitment | Work::FirstPart | Work::Part => Self::Quotient,
             Work::Evaluations | Work::Opening => Self::Opening,
         }
     }
