@@ -89,7 +89,7 @@ check "powers of tau by snarkjs" node scripts/powers-of-tau.mjs 10
 # A quarter of a minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=15 cargo --config scripts/checked.toml test --release --workspace
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
-check "end to end: audits, services, retrievals" node --test scripts/escrows/*.test.mjs
+check "end to end: audits, services, retrievals" node --test --test-concurrency=2 scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
 check "example: an audit without a chain" bash examples/audit/audit.sh
 if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then
