@@ -105,12 +105,11 @@ fn damaged_and_foreign_commitments_are_made_again() {
 #[test]
 fn forged_commitments_make_no_proof_and_go() {
     let model = Model::new();
-    model.prove().unwrap();
+    let first = model.prove().unwrap();
     let (belongs_to, mut body) = envelope::read(&model.file(), COMMITMENTS).unwrap();
-    assert_ne!(body[..64], body[64..128]);
-    // Two columns' points in the other's place.
-    let (first, rest) = body.split_at_mut(64);
-    first.swap_with_slice(&mut rest[..64]);
+    // The commitment to another column, in place of the last weight column's.
+    let (from, to) = (body.len(), body.len() - 64);
+    body[to..].copy_from_slice(&first.proof.proof[from..from + 64]);
     envelope::write(&model.file(), COMMITMENTS, &belongs_to, &body).unwrap();
     let error = model.prove().err().unwrap();
     assert!(matches!(error, ModelProofError::KeptCommitments { .. }), "{error}");
