@@ -12,6 +12,6 @@ folder=${1:?name the folder that sentences.py wrote}
 network=(--input-shape input_ids=1,16 --input-shape attention_mask=1,16 --fixed-input attention_mask=1
   --output-name 461)
 "$assay" model import "$folder/model.onnx" --calibrate "$folder/calibration.npz" --calibration-limit 300 "${network[@]}" \
-  --outputs logits -o "$folder/minilm.bundle"
+  --accept-loss -o "$folder/minilm.bundle"
 "$assay" model report "$folder/minilm.bundle" --float "$folder/model.onnx" --inputs "$folder/test.npz" \
   "${network[@]}" --limit 100 -o "$folder/report.html"
