@@ -198,6 +198,9 @@ fn text(report: &Report) -> String {
             accuracy.max_logit_error
         ),
     ));
+    if let Some(cosine) = accuracy.least_cosine.filter(|_| report.classes > 1) {
+        rows.push(("cosine", format!("at least {cosine:.5} to the float network's outputs")));
+    }
     if accuracy.max_encoding_error > 0.0 {
         rows.push((
             "inputs rounded",

@@ -18,6 +18,7 @@
 //! | 3 lookups | `layout::lookup_table` | | `lookup`, `lookup sum` | `witness::lookups` |
 //! | 4 evaluations | `layout::reading` | `claims::build` (powers of `z`) | `tile evaluations`, `weight sums` | `witness::{evaluations, weight_sums}` |
 //! | 5 claims: layers | `layout::kernels` (weights, rest cells) | `claims::layers` | `scalar program` | `witness::{tile_values, rest}` |
+//! | 5 claims: sums of products | `layout::placement` (`Reading::SUM` over planes) | `claims::layers` (`dot`) | `tile evaluations`, `scalar program` | `witness::tile_values` |
 //! | 5 claims: transposition, products of matrices | `layout::reading` (room between places) | `claims::matrices` | `scalar program` | `witness::tile_values` |
 //! | 5 claims: input | `layout::placement` | `claims::input` | `scalar program` | `witness::tile_values` |
 //! | 5 claims: class, ranks, logits | `layout::placement` | `claims::ranking` | `scalar program` | `witness::tile_values` |

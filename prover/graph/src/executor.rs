@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{
     FunctionTable, GraphError, Layer, Op, QuantizedGraph, Rescale, TensorId, Window,
     convolution::{Geometry, convolve},
-    matrices::{multiply, spread, transposed},
+    matrices::{dot, multiply, spread, transposed},
     validate::elements,
 };
 
@@ -215,6 +215,12 @@ impl<'a> Executor<'a> {
                 let depth = graph.tensors[inputs[0]].shape[0] / groups;
                 let [a, b] = inputs.map(|input| tensors[input].as_slice());
                 let acc = multiply([a, b], [depth, rows, columns]);
+                self.rescale(layer, rescale, |index| acc[index])
+            }
+            Op::Dot { inputs, groups, planes, rescale } => {
+                let [channels, height, width] = graph.tensors[inputs[0]].shape;
+                let pair = inputs.map(|input| tensors[input].as_slice());
+                let acc = dot(pair, [channels / groups, height * width], *planes);
                 self.rescale(layer, rescale, |index| acc[index])
             }
         }

@@ -290,6 +290,20 @@ pub enum Op {
         /// Lines and columns from each element to the next, at least 1.
         factor: [usize; 2],
     },
+    /// Sums of products of two tensors over the channels of each group, exact before the rescale:
+    /// `acc[g, h, w] = sum_k a[g*K + k, h, w] * b[g*K + k, h, w]`, and with `planes` the sum of these
+    /// over all `(h, w)`. A sum of squares, as a variance is one, keeps what single squares would
+    /// lose to rounding.
+    Dot {
+        /// `a` and `b`, both `[groups * K, H, W]`; often one tensor.
+        inputs: [TensorId; 2],
+        /// Divides the inputs' channels.
+        groups: usize,
+        /// Whether positions are summed over too: the output is `[groups, 1, 1]`, else `[groups, H, W]`.
+        planes: bool,
+        /// From the accumulator to the output.
+        rescale: Rescale,
+    },
 }
 
 impl Window {
@@ -340,7 +354,9 @@ impl Op {
             | Op::Spread { input, .. } => vec![*input],
             Op::Pointwise { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Op::Add { inputs } | Op::Concat { inputs } => inputs.clone(),
-            Op::Multiply { inputs, .. } | Op::MatMul { inputs, .. } => inputs.to_vec(),
+            Op::Multiply { inputs, .. } | Op::MatMul { inputs, .. } | Op::Dot { inputs, .. } => {
+                inputs.to_vec()
+            }
         }
     }
 
@@ -352,7 +368,8 @@ impl Op {
             | Op::Pointwise { rescale, .. }
             | Op::Multiply { rescale, .. }
             | Op::Transpose { rescale, .. }
-            | Op::MatMul { rescale, .. } => Some(*rescale),
+            | Op::MatMul { rescale, .. }
+            | Op::Dot { rescale, .. } => Some(*rescale),
             Op::MaxPool { .. }
             | Op::Add { .. }
             | Op::Concat { .. }
@@ -377,6 +394,7 @@ impl Op {
             Op::Transpose { .. } => "Transpose",
             Op::MatMul { .. } => "MatMul",
             Op::Spread { .. } => "Spread",
+            Op::Dot { .. } => "Dot",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Layers that move elements or multiply matrices of them, as the executor runs them.
+//! Layers that move elements, or multiply and sum them, as the executor runs them.
 
 use rayon::prelude::*;
 
@@ -34,5 +34,23 @@ pub(crate) fn multiply([a, b]: [&[i32]; 2], [depth, rows, columns]: [usize; 3]) 
             sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += factor * i64::from(*other));
         }
     });
+    sums
+}
+
+/// For each group of `depth` channels and each of `positions` the sum of `a * b`, row-major; with
+/// `planes` for each group alone. Sums stay below 2^53 in a graph that is valid.
+pub(crate) fn dot([a, b]: [&[i32]; 2], [depth, positions]: [usize; 2], planes: bool) -> Vec<i64> {
+    let size = depth * positions;
+    let product = |(a, b): (&i32, &i32)| i64::from(*a) * i64::from(*b);
+    let groups = a.chunks_exact(size).zip(b.chunks_exact(size));
+    if planes {
+        return groups.map(|(a, b)| a.iter().zip(b).map(product).sum()).collect();
+    }
+    let mut sums = vec![0i64; a.len() / depth];
+    for (sums, (a, b)) in sums.chunks_exact_mut(positions).zip(groups) {
+        for (a, b) in a.chunks_exact(positions).zip(b.chunks_exact(positions)) {
+            sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, pair)| *sum += product(pair));
+        }
+    }
     sums
 }

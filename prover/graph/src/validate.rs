@@ -190,6 +190,9 @@ impl QuantizedGraph {
             Op::MatMul { inputs: [_, second], groups, .. } => {
                 check_mat_mul(source, &self.tensors[*second], output, *groups)
             }
+            Op::Dot { inputs: [_, second], groups, planes, .. } => {
+                check_dot(source, &self.tensors[*second], output, (*groups, *planes))
+            }
         }?;
         match layer.op.rescale() {
             Some(rescale) => self.check_rescale(rescale, output),
@@ -465,6 +468,23 @@ fn check_mat_mul(
     expect_shape(output, [outputs, 1, columns])?;
     let depth = (channels / groups) as i128;
     check_accumulator(depth * magnitude(first) * magnitude(second))
+}
+
+fn check_dot(
+    first: &Tensor,
+    second: &Tensor,
+    output: &Tensor,
+    (groups, planes): (usize, bool),
+) -> Result<(), String> {
+    let [channels, height, width] = first.shape;
+    expect_shape(second, first.shape)?;
+    if groups == 0 || !channels.is_multiple_of(groups) {
+        return Err(format!("{groups} groups do not divide {channels} channels"));
+    }
+    let plane = if planes { [1, 1] } else { [height, width] };
+    expect_shape(output, [groups, plane[0], plane[1]])?;
+    let terms = channels / groups * if planes { height * width } else { 1 };
+    check_accumulator(terms as i128 * magnitude(first) * magnitude(second))
 }
 
 /// Leaves room for the rounding constant, at most 2^(MAX_SHIFT - 1).

@@ -161,7 +161,7 @@ fn random_graphs_are_valid_and_run_as_defined() {
         }
         kinds.extend(graph.layers.iter().map(|layer| layer.op.kind()));
     }
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
     assert_eq!(random_graph(7), random_graph(7));
 }
 
@@ -351,6 +351,46 @@ fn matrices_are_multiplied_in_groups() {
     refused("too many products", [1, 1, 1 << 20], [1 << 20, 1, 1], 1);
     // 2^24 sums of 2^30 each.
     refused("an accumulator", [1 << 24, 1, 1], [1, 1, 1], 1);
+}
+
+#[test]
+fn products_are_summed_over_channels_and_planes() {
+    let map: Vec<i32> = (-128..128).collect();
+    let op = |groups, planes| {
+        let rescale = Rescale { shift: 1, function: 0 };
+        Op::Dot { inputs: [0, 0], groups, planes, rescale }
+    };
+    let bytes: Vec<u8> = [1i32, 2, 3, -4, 5, 6, -7, 8].iter().map(|x| (x + 128) as u8).collect();
+    // Channels (1, 2), (3, -4), (5, 6), (-7, 8); halves are rounded up.
+    for (groups, planes, output, expected) in [
+        (1, false, [1, 1, 2], vec![42, 60]),
+        (2, false, [2, 1, 2], vec![5, 10, 37, 50]),
+        (4, false, [4, 1, 2], vec![1, 2, 5, 8, 13, 18, 25, 32]),
+        (1, true, [1, 1, 1], vec![102]),
+        (2, true, [2, 1, 1], vec![15, 87]),
+    ] {
+        let graph = one_layer([4, 1, 2], output, map.clone(), op(groups, planes));
+        let run = Executor::new(&graph).expect("valid").run(&bytes).expect("valid");
+        assert_eq!(run.tensors[1], expected);
+        assert_eq!(Some(run), plain_run(&graph, &bytes));
+    }
+    let refused = |part: &str, shape, output, op| {
+        let error = one_layer(shape, output, map.clone(), op).validate().expect_err(part);
+        assert!(error.to_string().contains(part), "`{error}` does not say `{part}`");
+    };
+    refused("0 groups", [4, 1, 2], [1, 1, 2], op(0, false));
+    refused("3 groups", [4, 1, 2], [1, 1, 2], op(3, false));
+    refused("expected [2, 1, 2]", [4, 1, 2], [1, 1, 2], op(2, false));
+    refused("expected [2, 1, 1]", [4, 1, 2], [2, 1, 2], op(2, true));
+    // 2^24 sums of 2^30 each, over channels or over positions.
+    refused("an accumulator", [1 << 24, 1, 1], [1, 1, 1], op(1, false));
+    refused("an accumulator", [1, 1, 1 << 24], [1, 1, 1], op(1, true));
+    let rescale = Rescale { shift: 1, function: 0 };
+    let other = Op::Dot { inputs: [0, 1], groups: 1, planes: false, rescale };
+    let mut graph = one_layer([4, 1, 2], [2, 1, 2], map.clone(), op(2, false));
+    graph.layers[1].op = other;
+    let error = graph.validate().expect_err("other shapes").to_string();
+    assert!(error.contains("expected [4, 1, 2]"), "{error}");
 }
 
 /// What was stored before an operation was added is read as it was.

@@ -93,7 +93,7 @@ impl Builder {
             };
             (0..=input).filter(|tensor| fits(builder.tensors[*tensor].0)).collect()
         };
-        match self.random.size(0, 19) {
+        match self.random.size(0, 21) {
             0..=3 => self.add_conv(input, false),
             4 => self.add_conv(input, true),
             5 => self.add_sum_pool(input),
@@ -144,6 +144,7 @@ impl Builder {
             }
             15 | 16 => self.add_transpose(input, false),
             17 | 18 => self.add_matrix_product(input),
+            19 | 20 => self.add_dot(input),
             _ => {
                 let count = self.random.size(1, channels);
                 let start = self.random.size(0, channels - count);
@@ -279,6 +280,19 @@ impl Builder {
         }
     }
 
+    /// The newest tensor times itself or an earlier one, summed over channels and perhaps positions.
+    fn add_dot(&mut self, input: TensorId) {
+        let shape @ [channels, height, width] = self.tensors[input].0;
+        let others: Vec<TensorId> =
+            (0..=input).filter(|tensor| self.tensors[*tensor].0 == shape).collect();
+        let inputs = [input, self.random.pick(&others)];
+        let (groups, planes) = (self.divisor(channels), self.random.size(0, 2) == 0);
+        let plane = if planes { [1, 1] } else { [height, width] };
+        let rescale = Rescale { shift: self.random.size(0, 6) as u32, function: 0 };
+        let op = Op::Dot { inputs, groups, planes, rescale };
+        self.push_rescaled([groups, plane[0], plane[1]], op);
+    }
+
     fn add_output(&mut self) {
         let input = self.tensors.len() - 1;
         let [_, height, width] = self.tensors[input].0;
@@ -308,7 +322,10 @@ impl Builder {
                 break (shift, (low + half) >> shift, (high + half) >> shift);
             }
             // A product has no factor of its own: when no shift fits, there is no such layer.
-            if matches!(op, Op::Multiply { .. } | Op::MatMul { .. } | Op::Transpose { .. }) {
+            if matches!(
+                op,
+                Op::Multiply { .. } | Op::MatMul { .. } | Op::Dot { .. } | Op::Transpose { .. }
+            ) {
                 return;
             }
             shrink(&mut op);
@@ -320,7 +337,8 @@ impl Builder {
             | Op::Pointwise { rescale, .. }
             | Op::Multiply { rescale, .. }
             | Op::Transpose { rescale, .. }
-            | Op::MatMul { rescale, .. } => *rescale = Rescale { shift, function },
+            | Op::MatMul { rescale, .. }
+            | Op::Dot { rescale, .. } => *rescale = Rescale { shift, function },
             _ => unreachable!("only layers with an accumulator are rescaled"),
         }
         self.push(shape, op);

@@ -137,7 +137,35 @@ fn accumulator(op: &Op, output: Shape, [c, h, w]: Shape, view: &View<'_>) -> i64
             at(*input, channel, position / width, position % width)
         }
         Op::MatMul { inputs, groups, .. } => matrix_product(*inputs, *groups, [c, w], view),
+        Op::Dot { inputs, groups, planes, .. } => {
+            sum_of_products(*inputs, *groups, (!planes).then_some([h, w]), c, view)
+        }
     }
+}
+
+/// Over the channels of a group, at one position or at all.
+fn sum_of_products(
+    inputs: [TensorId; 2],
+    groups: usize,
+    place: Option<[usize; 2]>,
+    group: usize,
+    view: &View<'_>,
+) -> i64 {
+    let [(shape, a), (_, b)] = inputs.map(view);
+    let [channels, height, width] = shape;
+    let depth = channels / groups;
+    let mut sum = 0;
+    for channel in group * depth..(group + 1) * depth {
+        for y in 0..height {
+            for x in 0..width {
+                if place.is_none_or(|place| place == [y, x]) {
+                    let index = (channel * height + y) * width + x;
+                    sum += i64::from(a[index]) * i64::from(b[index]);
+                }
+            }
+        }
+    }
+    sum
 }
 
 fn matrix_product(

@@ -24,6 +24,7 @@ impl Claims<'_, '_> {
                 self.pointwise(index, inputs, *constant, rescale);
             }
             Op::Multiply { inputs, rescale } => self.product(index, *inputs, rescale),
+            Op::Dot { inputs, rescale, .. } => self.dot(index, *inputs, rescale),
             Op::Resize { input, .. } | Op::Spread { input, .. } => self.copied(index, 0, *input),
             Op::Transpose { input, groups, rescale } => {
                 self.transposition(index, *input, *groups, rescale);
@@ -198,9 +199,29 @@ impl Claims<'_, '_> {
         self.builder.equal("pointwise", left, right);
     }
 
-    /// The factors' tile holds the inputs, channel by channel (`A^_c + v B^_c`), and its products
-    /// are the layer's accumulators.
+    /// The factors' tile holds the inputs, and its products are the layer's accumulators.
     fn product(&mut self, index: usize, inputs: [TensorId; 2], rescale: &Rescale) {
+        let factors = self.factors(index, inputs);
+        let left = self.combined_tile(factors, |c| c, Self::produced);
+        let reading = self.parts.readings[inputs[0]];
+        let right = self.kept_outputs(index, reading, -Self::half(rescale));
+        self.builder.equal("product accumulators", left, right);
+    }
+
+    /// The factors' tile holds the inputs; the products of a group's channels add up to one accumulator
+    /// a position. Over whole planes the products' evaluation is a plain sum, for the one position there is.
+    fn dot(&mut self, index: usize, inputs: [TensorId; 2], rescale: &Rescale) {
+        let factors = self.factors(index, inputs);
+        let [groups, ..] = self.parts.tiles[self.tile_of(TileSource::Layer(index))].shape;
+        let depth = self.parts.tiles[factors].shape[0] / groups;
+        let left = self.combined_tile(factors, |c| c / depth, Self::produced);
+        let reading = self.parts.readings[inputs[0]];
+        let right = self.kept_outputs(index, reading, -Self::half(rescale));
+        self.builder.equal("sums of products", left, right);
+    }
+
+    /// The tile of a layer's factors, tied to them channel by channel: `A^_c + v B^_c`.
+    fn factors(&mut self, index: usize, inputs: [TensorId; 2]) -> usize {
         let graph = self.parts.graph;
         let [a, b] = inputs;
         let factors = self.tile_of(TileSource::Factors(index));
@@ -218,9 +239,7 @@ impl Claims<'_, '_> {
             let held = self.builder.dot(&terms);
             self.builder.equal("product factors", held, self.consumed(factors, channel));
         }
-        let left = self.combined_tile(factors, |c| c, Self::produced);
-        let right = self.kept_outputs(index, reading, -Self::half(rescale));
-        self.builder.equal("product accumulators", left, right);
+        factors
     }
 
     /// The tile of a copied tensor, a layer's input number `number`, holds its values.

@@ -452,6 +452,7 @@ fn load_row(usable: &Expression<Fr>) -> Expression<Fr> {
 
 fn lane_base(base: LaneBase, z: &Expression<Fr>, u: Option<&Expression<Fr>>) -> Expression<Fr> {
     match base {
+        LaneBase::Challenge(0) => Expression::Constant(Fr::one()),
         LaneBase::Challenge(step) => power(z, step),
         // A profile with such a pattern has the challenge.
         LaneBase::Image => u.cloned().unwrap_or(Expression::Constant(Fr::zero())),

@@ -23,7 +23,7 @@ use crate::layout::hash_rows::{HashRows, hash_rows};
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::lookup_table::Tables;
 use crate::layout::placement::{Functions, TileBuilder, place_tiles};
-use crate::layout::profile::{ColumnProfile, HashGates, KernelRow, TilePattern};
+use crate::layout::profile::{ColumnProfile, HashGates, KernelRow, TileCells, TilePattern};
 use crate::layout::reading::{Reading, assign_readings};
 use crate::layout::scalar_program::{Program, ProgramBuilder};
 use crate::layout::tile::{ChannelView, Tile};
@@ -300,11 +300,12 @@ fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
     options.statement.hashes().then_some(gates)
 }
 
-/// Positions of a tile must not share an exponent.
+/// Positions of a tile must not share an exponent, but for products that are to be summed.
 fn check_exponents(tiles: &[Tile]) -> Result<(), LayoutError> {
     for tile in tiles {
         let size = [tile.shape[1], tile.shape[2]];
-        if !tile.produced.separates(size) || !tile.consumed.separates(size) {
+        let summed = tile.cells == TileCells::Product && tile.produced == Reading::SUM;
+        if !(summed || tile.produced.separates(size)) || !tile.consumed.separates(size) {
             return Err(LayoutError::Exponents { part: tile.name.clone() });
         }
     }

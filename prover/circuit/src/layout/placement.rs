@@ -200,7 +200,15 @@ impl Placement<'_> {
                 let first = inputs.first().ok_or_else(|| LayoutError::Empty(layer.name.clone()))?;
                 self.rescaled(index, self.readings[first.0], *rescale)
             }
-            Op::Multiply { inputs, rescale } => self.product(index, inputs[0], *rescale),
+            Op::Multiply { inputs, rescale } => {
+                let reading = self.readings[inputs[0]];
+                self.product(index, inputs[0], reading, *rescale)
+            }
+            Op::Dot { inputs, planes, rescale, .. } => {
+                let reading = self.readings[inputs[0]];
+                let produced = if *planes { Reading::SUM } else { reading };
+                self.product(index, inputs[0], produced, *rescale)
+            }
             Op::MaxPool { input, window } => self.max_pool(index, *input, window),
             Op::Resize { input, factor } => {
                 let consumed = self.readings[layer.output].strided(*factor);
@@ -282,21 +290,27 @@ impl Placement<'_> {
         Ok(whole_tile(tile, &graph.tensors[graph.layers[index].output]))
     }
 
-    /// Both factors of a product in a tile of their own, read as `input` is.
-    fn product(&mut self, index: usize, input: TensorId, rescale: Rescale) -> Vec<ChannelView> {
+    /// Both factors of products in a tile of their own, of `input`'s shape and read as it is; what they
+    /// make is read as `produced` says.
+    fn product(
+        &mut self,
+        index: usize,
+        input: TensorId,
+        produced: Reading,
+        rescale: Rescale,
+    ) -> Vec<ChannelView> {
         let layer = &self.graph.layers[index];
-        let reading = self.readings[input];
         let factors = Tile {
             name: format!("{} (factors)", layer.name),
             source: TileSource::Factors(index),
-            shape: self.graph.tensors[layer.output].shape,
+            shape: self.graph.tensors[input].shape,
             cells: TileCells::Product,
-            produced: reading,
-            consumed: reading,
+            produced,
+            consumed: self.readings[input],
             ..self.blank()
         };
         self.tiles.push(factors);
-        self.rescaled(index, reading, rescale)
+        self.rescaled(index, self.readings[input], rescale)
     }
 
     /// A tile for each tap; the output is the tensor's least value plus the sum of all steps up.

@@ -16,6 +16,9 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// All positions at exponent 0: an evaluation is the plain sum of a channel.
+    pub const SUM: Self = Self { column: 0, line: 0 };
+
     /// The reading at `(stride_h, stride_w)`.
     pub fn strided(self, stride: [usize; 2]) -> Self {
         Self { column: self.column * stride[1] as u64, line: self.line * stride[0] as u64 }
@@ -65,7 +68,7 @@ pub(crate) fn assign_readings(graph: &QuantizedGraph) -> Result<Vec<Reading>, La
             }
             Op::Slice { input, .. } => groups.join(*input, layer.output),
             // The factors of a product share a tile. A gate has one position: any reading suits it.
-            Op::Multiply { inputs: [a, b], .. }
+            Op::Multiply { inputs: [a, b], .. } | Op::Dot { inputs: [a, b], .. }
                 if graph.tensors[*a].shape == graph.tensors[*b].shape =>
             {
                 groups.join(*a, *b);

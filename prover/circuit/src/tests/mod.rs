@@ -6,6 +6,7 @@ use halo2_proofs::{
 };
 use rand_core::OsRng;
 
+mod dots;
 mod forgeries;
 mod items;
 mod layouts;

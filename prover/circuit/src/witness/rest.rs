@@ -72,6 +72,7 @@ impl Folded {
             | Op::Spread { .. }
             | Op::Transpose { .. }
             | Op::MatMul { .. }
+            | Op::Dot { .. }
             | Op::Add { .. }
             | Op::Concat { .. }
             | Op::Slice { .. } => None,

@@ -95,7 +95,9 @@ impl<'a> TileValues<'a> {
     /// The factors that a product's tile holds.
     pub(crate) fn factors(&self, at: Place) -> [i64; 2] {
         let TileSource::Factors(layer) = self.tile.source else { return [0; 2] };
-        let Op::Multiply { inputs, .. } = &self.assignment.graph.layers[layer].op else {
+        let (Op::Multiply { inputs, .. } | Op::Dot { inputs, .. }) =
+            &self.assignment.graph.layers[layer].op
+        else {
             return [0; 2];
         };
         inputs.map(|tensor| self.tensor(tensor, at))
@@ -275,7 +277,9 @@ fn fits(assignment: &Assignment<'_>, tile: &Tile) -> bool {
             trace.is_some_and(|trace| trace.pre.len() == size && trace.rem.len() == size)
         }),
         TileSource::Factors(layer) => {
-            let Some(Op::Multiply { inputs, .. }) = op(layer) else { return false };
+            let Some(Op::Multiply { inputs, .. } | Op::Dot { inputs, .. }) = op(layer) else {
+                return false;
+            };
             inputs.iter().all(|input| {
                 let [channels, height, width] = graph.tensors[*input].shape;
                 known(*input)

@@ -1,4 +1,6 @@
-//! Folds affine steps and functions into the layers they belong to.
+//! Folds affine steps and functions into the layers they belong to, and products into their sums.
+
+mod dots;
 
 use std::collections::HashMap;
 
@@ -35,7 +37,7 @@ pub(super) fn fuse(
         let before = match &layer.step {
             Step::Affine { input, .. }
             | Step::Apply { input, .. }
-            | Step::Layer(FloatOp::Conv { input, .. })
+            | Step::Layer(FloatOp::Conv { input, .. } | FloatOp::MeanPool { input, .. })
                 if readers[*input] == 1 =>
             {
                 producers.get(input).copied()
@@ -49,6 +51,16 @@ pub(super) fn fuse(
                 continue;
             }
             let before = &fused[index].step;
+            if let Some(again) = dots::absorb(&mut layer.step, before, &tensors) {
+                // The products have no reader left. Squares are read as two factors.
+                let products = fused[index].output;
+                again.into_iter().for_each(|tensor| readers[tensor] += 1);
+                readers[products] = 0;
+                producers.remove(&products);
+                producers.insert(layer.output, fused.len());
+                fused.push(layer);
+                continue;
+            }
             let absorbed = absorb_affine(&mut layer.step, before)
                 .or_else(|| absorb_decoding(&mut layer.step, before));
             if let Some(source) = absorbed {
@@ -104,6 +116,13 @@ fn merge(layer: &mut RawLayer, next: &Step) -> bool {
                 scale[channel] *= s[channel];
                 bias[channel] = bias[channel] * s[channel] + b[channel];
             }
+            true
+        }
+        (
+            Step::Layer(FloatOp::Dot { factor, function: Function::Identity, .. }),
+            Step::Affine { scale, bias, .. },
+        ) if uniform(scale, bias).is_some_and(|(slope, offset)| slope > 0.0 && offset == 0.0) => {
+            *factor *= scale[0];
             true
         }
         (

@@ -269,6 +269,20 @@ pub enum FloatOp {
         /// Applied to each sum.
         function: Function,
     },
+    /// `function(factor * sum_k a[g*K + k, h, w] * b[g*K + k, h, w])` at `[g, h, w]`, for each group `g`;
+    /// with `planes` the sum over all positions too, at `[g, 0, 0]`. A mean of squares is one.
+    Dot {
+        /// `a` and `b`, both `[groups * K, H, W]`.
+        inputs: [FloatTensorId; 2],
+        /// Divides the inputs' channels.
+        groups: usize,
+        /// Whether positions are summed over too.
+        planes: bool,
+        /// Positive; 1 over the number of terms for a mean.
+        factor: f64,
+        /// Applied to each sum.
+        function: Function,
+    },
 }
 
 impl FloatOp {
@@ -283,7 +297,9 @@ impl FloatOp {
             | Self::Transpose { input, .. } => vec![*input],
             Self::Sum { inputs, .. } => inputs.iter().map(|(tensor, _)| *tensor).collect(),
             Self::Concat { inputs } => inputs.clone(),
-            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => inputs.to_vec(),
+            Self::Product { inputs, .. }
+            | Self::MatMul { inputs, .. }
+            | Self::Dot { inputs, .. } => inputs.to_vec(),
         }
     }
 
@@ -298,9 +314,9 @@ impl FloatOp {
             | Self::Transpose { input, .. } => vec![input],
             Self::Sum { inputs, .. } => inputs.iter_mut().map(|(tensor, _)| tensor).collect(),
             Self::Concat { inputs } => inputs.iter_mut().collect(),
-            Self::Product { inputs, .. } | Self::MatMul { inputs, .. } => {
-                inputs.iter_mut().collect()
-            }
+            Self::Product { inputs, .. }
+            | Self::MatMul { inputs, .. }
+            | Self::Dot { inputs, .. } => inputs.iter_mut().collect(),
         }
     }
 
@@ -312,7 +328,8 @@ impl FloatOp {
             | Self::Sum { function, .. }
             | Self::Product { function, .. }
             | Self::Transpose { function, .. }
-            | Self::MatMul { function, .. } => Some(function),
+            | Self::MatMul { function, .. }
+            | Self::Dot { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }
@@ -327,7 +344,8 @@ impl FloatOp {
             | Self::Sum { function, .. }
             | Self::Product { function, .. }
             | Self::Transpose { function, .. }
-            | Self::MatMul { function, .. } => Some(function),
+            | Self::MatMul { function, .. }
+            | Self::Dot { function, .. } => Some(function),
             Self::MaxPool { .. }
             | Self::Concat { .. }
             | Self::Slice { .. }

@@ -124,19 +124,20 @@ impl<'a> FloatExecutor<'a> {
             }
             FloatOp::Transpose { input, groups, function } => {
                 let [channels, height, width] = self.graph.tensors[*input].shape;
-                let (depth, places) = (channels / groups, height * width);
-                let source = |index: usize| {
-                    let (row, channel) = (index / depth, index % depth);
-                    let (group, place) = (row / places, row % places);
-                    tensors[*input][(group * depth + channel) * places + place]
-                };
-                apply((0..shape[0] * plane).map(source).collect(), function)
+                let sizes = [channels / groups, height * width];
+                apply(transposed(&tensors[*input], sizes), function)
             }
             FloatOp::MatMul { inputs, groups, function } => {
                 let [rows, columns] = inputs.map(|input| self.graph.tensors[input].shape[2]);
                 let depth = self.graph.tensors[inputs[0]].shape[0] / groups;
                 let [a, b] = inputs.map(|input| tensors[input].as_slice());
                 apply(multiply([a, b], [depth, rows, columns]), function)
+            }
+            FloatOp::Dot { inputs, groups, planes, factor, function } => {
+                let [channels, height, width] = self.graph.tensors[inputs[0]].shape;
+                let pair = inputs.map(|input| tensors[input].as_slice());
+                let sums = dot(pair, [channels / groups, height * width], *planes);
+                apply(sums.into_iter().map(|sum| (sum * factor) as f32).collect(), function)
             }
         }
     }
@@ -174,6 +175,15 @@ impl<'a> FloatExecutor<'a> {
     }
 }
 
+/// `[groups, channels, positions]` as `[groups, positions, channels]`.
+fn transposed(input: &[f32], [channels, positions]: [usize; 2]) -> Vec<f32> {
+    let group = |values: &[f32]| -> Vec<f32> {
+        let column = |position: usize| values[position..].iter().step_by(positions);
+        (0..positions).flat_map(column).copied().collect()
+    };
+    input.chunks_exact(channels * positions).flat_map(group).collect()
+}
+
 /// For each group `sum_e a[e, i] * b[e, t]`, row-major over `(i, t)`; the sizes are those of `e`, `i`
 /// and `t`.
 fn multiply([a, b]: [&[f32]; 2], [depth, rows, columns]: [usize; 3]) -> Vec<f32> {
@@ -186,6 +196,17 @@ fn multiply([a, b]: [&[f32]; 2], [depth, rows, columns]: [usize; 3]) -> Vec<f32>
             sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += factor * other);
         }
     });
+    sums
+}
+
+/// For each group of `depth` channels and each of `positions` the sum of `a * b`, or for each group alone.
+fn dot([a, b]: [&[f32]; 2], [depth, positions]: [usize; 2], planes: bool) -> Vec<f64> {
+    let size = depth * positions;
+    let places = if planes { 1 } else { positions };
+    let mut sums = vec![0.0; a.len() / size * places];
+    for (index, (a, b)) in a.iter().zip(b).enumerate() {
+        sums[index / size * places + index % places] += f64::from(*a) * f64::from(*b);
+    }
     sums
 }
 

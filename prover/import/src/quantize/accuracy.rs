@@ -40,6 +40,9 @@ pub struct AccuracyReport {
     /// Of the outputs one by one, the largest difference as a part of the range of the float network's
     /// over all inputs, in percent: a small output beside a large one counts as much.
     pub worst_output_error: f64,
+    /// Least cosine between an input's outputs in the two networks, as vectors: what counts for an
+    /// embedding. Absent where no input has outputs other than 0 in both.
+    pub least_cosine: Option<f64>,
 }
 
 /// What of a network is lost, and by what most of it.
@@ -84,6 +87,10 @@ impl AccuracyReport {
                 ],
             },
             worst_output_error: self.worst_output_error.max(other.worst_output_error),
+            least_cosine: [self.least_cosine, other.least_cosine]
+                .into_iter()
+                .flatten()
+                .reduce(f64::min),
         }
     }
 
@@ -240,7 +247,18 @@ impl AccuracyReport {
         self.agree = usize::from(argmax(exact) == run.class());
         self.max_logit_error =
             largest_difference(exact, values.iter().map(|value| f64::from(*value) / scale));
+        self.least_cosine = cosine(exact, values);
     }
+}
+
+/// Of the angle between two vectors; `None` where one of them is 0.
+fn cosine(exact: &[f32], values: &[i32]) -> Option<f64> {
+    let pairs = exact.iter().zip(values).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+    let [product, first, second] = pairs.fold([0.0; 3], |[product, first, second], (x, y)| {
+        [product + x * y, first + x * x, second + y * y]
+    });
+    let sizes = (first * second).sqrt();
+    (sizes > 0.0).then(|| product / sizes)
 }
 
 fn largest_difference(exact: &[f32], others: impl Iterator<Item = f64>) -> f64 {

@@ -167,12 +167,16 @@ impl Lowering<'_> {
             FloatOp::Concat { inputs } => Op::Concat { inputs: inputs.clone() },
             FloatOp::Slice { input, start } => Op::Slice { input: *input, start: *start },
             FloatOp::Product { inputs, function } => {
-                let rescale = self.following(index, inputs, function);
+                let rescale = self.following(index, inputs, 1.0, function);
                 Op::Multiply { inputs: *inputs, rescale }
             }
             FloatOp::MatMul { inputs, groups, function } => {
-                let rescale = self.following(index, inputs, function);
+                let rescale = self.following(index, inputs, 1.0, function);
                 Op::MatMul { inputs: *inputs, groups: *groups, rescale }
+            }
+            FloatOp::Dot { inputs, groups, planes, factor, function } => {
+                let rescale = self.following(index, inputs, *factor, function);
+                Op::Dot { inputs: *inputs, groups: *groups, planes: *planes, rescale }
             }
             FloatOp::Transpose { input, groups, function } => {
                 let rescale = self.moving(index, *input, function);
@@ -190,13 +194,20 @@ impl Lowering<'_> {
         if function.keeps_scale() {
             return Rescale { shift: 0, function: self.table(index, function) };
         }
-        self.following(index, &[input], function)
+        self.following(index, &[input], 1.0, function)
     }
 
-    /// Shift and table of a layer whose accumulators have the product of its inputs' scales.
-    fn following(&mut self, index: usize, inputs: &[TensorId], function: &Function) -> Rescale {
-        let full = inputs.iter().map(|input| self.scales.tensors[*input]).product();
-        let shift = self.following_shift(index, full, function);
+    /// Shift and table of a layer whose accumulators have the product of its inputs' scales, where the
+    /// layer's values are so many times as large as the accumulators stand for.
+    fn following(
+        &mut self,
+        index: usize,
+        inputs: &[TensorId],
+        factor: f64,
+        function: &Function,
+    ) -> Rescale {
+        let full = inputs.iter().map(|input| self.scales.tensors[*input]).product::<f64>();
+        let shift = self.following_shift(index, full / factor, function);
         Rescale { shift, function: self.table(index, function) }
     }
 
@@ -327,7 +338,8 @@ impl Lowering<'_> {
                     | Op::Pointwise { rescale, .. }
                     | Op::Multiply { rescale, .. }
                     | Op::Transpose { rescale, .. }
-                    | Op::MatMul { rescale, .. } => bounds(&functions[rescale.function].values),
+                    | Op::MatMul { rescale, .. }
+                    | Op::Dot { rescale, .. } => bounds(&functions[rescale.function].values),
                     Op::MaxPool { input, .. }
                     | Op::Slice { input, .. }
                     | Op::Resize { input, .. } => ranges[*input],

@@ -5,7 +5,7 @@ use super::{
     options::Choices, tables,
 };
 use crate::model::{FloatGraph, FloatOp, FloatTensorId, Function};
-use assay_graph::ACTIVATION_OFFSET;
+use assay_graph::{ACTIVATION_OFFSET, MAX_SHIFT};
 
 /// Finest scale ever taken: only degenerate ranges come near.
 const MAX_SCALE: f64 = 1_073_741_824.0;
@@ -120,6 +120,7 @@ pub(super) fn choose(
         }
     }
     let fixed = quantized_in_file(graph, &group, &mut scale);
+    leave_room(graph, calibration, choices, &group, &mut scale);
     tables::share(graph, choices.tables_per_function, &group, &fixed, &mut scale, &mut before);
     for (before, layer) in before.iter_mut().zip(&graph.layers) {
         // Whole numbers stay whole, so that they are equal when the file's are.
@@ -144,6 +145,31 @@ pub(super) fn choose(
         .map(|tensor| group.iter().filter(|other| **other == group[tensor]).count() == 1)
         .collect();
     Ok(Scales { tensors, layers, alone })
+}
+
+/// Lowers the scales of what is multiplied and summed until the sums, with all that a shift can take
+/// away, fit their layer's table: a sum of many squares may have more bits than one shift takes.
+fn leave_room(
+    graph: &FloatGraph,
+    calibration: &Calibration,
+    choices: &Choices,
+    group: &[usize],
+    scale: &mut [f64],
+) {
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let FloatOp::Dot { inputs, factor, .. } = &layer.op else { continue };
+        let table = choices.most_before(calibration, graph, index, group);
+        let most = table * f64::from(MAX_SHIFT).exp2() * factor;
+        let [a, b] = inputs.map(|input| group[input]);
+        let excess = scale[a] * scale[b] / most;
+        if excess > 1.0 {
+            let root = excess.sqrt().log2().ceil().exp2();
+            scale[a] /= root;
+            if a != b {
+                scale[b] /= root;
+            }
+        }
+    }
 }
 
 /// For each tensor, a tensor that stands for all that share its scale.

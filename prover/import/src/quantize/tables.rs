@@ -111,7 +111,7 @@ fn divide(mut layers: Vec<(f64, usize)>, count: usize) -> Vec<Vec<usize>> {
 /// before the function.
 pub(super) fn scale_follows(op: &FloatOp) -> bool {
     match op {
-        FloatOp::Product { .. } | FloatOp::MatMul { .. } => true,
+        FloatOp::Product { .. } | FloatOp::MatMul { .. } | FloatOp::Dot { .. } => true,
         // Otherwise the scale stays the input's, and nothing is shifted out.
         FloatOp::Transpose { function, .. } => !function.keeps_scale(),
         _ => false,

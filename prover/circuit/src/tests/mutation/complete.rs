@@ -10,7 +10,7 @@ use super::checker::System;
 use super::equivalent::EQUIVALENT;
 use super::prover::draw;
 use super::weaker::Weakening;
-use super::{Entry, Kind, gates, hashes, layers, matrices, statements, weakened};
+use super::{Entry, Kind, dots, gates, hashes, layers, matrices, statements, weakened};
 use crate::InputMode;
 use crate::Layout;
 use crate::OutputMode;
@@ -22,6 +22,7 @@ fn all() -> Vec<Entry> {
     entries.extend(hashes::entries());
     entries.extend(layers::entries());
     entries.extend(matrices::entries());
+    entries.extend(dots::entries());
     entries.extend(statements::entries());
     entries.extend(weakened::entries());
     entries
@@ -47,6 +48,8 @@ fn layouts() -> Vec<Layout> {
     for scene in [
         layers::product(),
         layers::repeated(),
+        dots::summed(1, false),
+        dots::summed(2, true),
         matrices::transposed(1),
         matrices::multiplied(),
         matrices::copied(),

@@ -13,6 +13,7 @@ use std::{
 
 mod checker;
 mod complete;
+mod dots;
 mod equivalent;
 mod gates;
 mod hashes;
@@ -144,6 +145,11 @@ fn every_claim_about_a_layer_is_noticed() {
 #[test]
 fn every_claim_about_matrices_is_noticed() {
     play(&matrices::entries());
+}
+
+#[test]
+fn every_claim_about_sums_of_products_is_noticed() {
+    play(&dots::entries());
 }
 
 #[test]

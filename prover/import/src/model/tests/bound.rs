@@ -58,6 +58,12 @@ pub(super) fn error_bounds(
                 let depth = (graph.tensors[*a].shape[0] / groups) as f64;
                 depth * (largest(*a) * of(b) + largest(*b) * of(a) + of(a) * of(b)) + shifted
             }
+            (FloatOp::Dot { inputs: [a, b], groups, planes, factor, .. }, _) => {
+                let [channels, height, width] = graph.tensors[*a].shape;
+                let terms = channels / groups * if *planes { height * width } else { 1 };
+                let each = largest(*a) * of(b) + largest(*b) * of(a) + of(a) * of(b);
+                factor * terms as f64 * each + shifted
+            }
             (FloatOp::Transpose { input, .. }, _) => of(input) + shifted,
             (op, _) => op.inputs().iter().map(of).fold(0.0, f64::max),
         };

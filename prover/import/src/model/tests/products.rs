@@ -27,6 +27,7 @@ fn kinds(graph: &crate::model::FloatGraph) -> Vec<&'static str> {
         FloatOp::Resize { .. } => "Resize",
         FloatOp::Transpose { .. } => "Transpose",
         FloatOp::MatMul { .. } => "MatMul",
+        FloatOp::Dot { .. } => "Dot",
     };
     graph.layers.iter().map(|layer| kind(&layer.op)).collect()
 }

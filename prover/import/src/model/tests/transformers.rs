@@ -214,13 +214,30 @@ fn layer_normalization_as_one_node_and_as_several() {
     }
 }
 
+/// Squares are summed before they are rounded: tokens of which one is a twentieth of another keep
+/// their precision.
+#[test]
+fn tokens_of_very_different_size_are_normalized() {
+    let (tokens, width) = (4, 16);
+    let mut network = dense(Network::new(&[1, tokens, width]), "d", "input", width, width);
+    network.constant("sizes", &[tokens, 1], vec![1.0, 0.3, 0.1, 0.05]);
+    let network = network.node("Mul", "x", &["d", "sizes"], &[]);
+    let graph = check_to(norm(network, "n", width).head(tokens * width), 0.02);
+    let count =
+        |wanted: fn(&FloatOp) -> bool| graph.layers.iter().filter(|l| wanted(&l.op)).count();
+    assert_eq!(count(|op| matches!(op, FloatOp::Dot { planes: false, .. })), 1);
+    assert_eq!(count(|op| matches!(op, FloatOp::Product { inputs: [a, b], .. } if a == b)), 0);
+}
+
 #[test]
 fn normalizations_of_images() {
     let conv = || Network::new(&[1, 2, 4, 4]).conv("conv", &[4, 2, 2, 2], &[]);
     let mut instance = conv();
     instance.random("s", &[4], 1.0);
     instance.random("b", &[4], 0.5);
-    check(instance.node("InstanceNormalization", "n", &["conv", "s", "b"], &[]).head(36));
+    let graph =
+        check(instance.node("InstanceNormalization", "n", &["conv", "s", "b"], &[]).head(36));
+    assert!(graph.layers.iter().any(|l| matches!(l.op, FloatOp::Dot { planes: true, .. })));
     let whole = conv();
     let mut whole = whole;
     whole.random("s", &[4, 3, 3], 1.0);
