@@ -64,8 +64,9 @@ pub(crate) struct ShowArgs {
 /// Where an input comes from.
 #[derive(Args, Clone)]
 pub(crate) struct InputArgs {
-    /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX`, or a JSON file: an array of the numbers
-    /// that the float network takes, an array for each of its inputs by name, or {"bytes": [...]}
+    /// An image (png, jpeg, pgm, ppm), `FILE.npz:INDEX` of an archive, an array (npy) or a table (csv) with
+    /// several inputs, or a JSON file: an array of the numbers that the float network takes, an array for
+    /// each of its inputs by name, or {"bytes": [...]}
     #[arg(long, value_name = "FILE")]
     pub input: String,
     /// Take numbers outside the input's encoding as its nearest end. Without it they are refused: the
@@ -116,9 +117,13 @@ impl InputArgs {
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             return self.read_json(path, graph);
         }
-        let clamp = self.clamp;
+        let (clamp, source) = (self.clamp, Source::for_network(path, graph));
+        if index.is_none() {
+            only_one(&source)?;
+        }
+        let index = index.unwrap_or(0);
         // Other inputs of the file do not matter, whatever they hold.
-        let source = Source { skip: index, limit: 1, clamp, ..Source::for_network(path, graph) };
+        let source = Source { skip: index, limit: 1, clamp, ..source };
         let mut samples = match data::samples(&source) {
             Err(DataError::Skipped { inputs, .. }) => {
                 bail!("{} has {inputs} inputs, none with index {index}", path.display())
@@ -134,7 +139,8 @@ impl InputArgs {
         path: &Path,
         graph: &QuantizedGraph,
     ) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
-        let (expected, found, shape, read) = match read_json(path, &graph.input.parts)? {
+        let name = &graph.tensors[graph.input.tensor].name;
+        let (expected, found, shape, read) = match read_json(path, &graph.input.parts, name)? {
             Json::Bytes(bytes) => {
                 let shape = graph.tensors[graph.input.tensor].shape;
                 (shape.iter().product::<usize>(), bytes.len(), shape, (bytes, None))
@@ -146,12 +152,21 @@ impl InputArgs {
                     numbers = order.stored(shape, &numbers);
                 }
                 let wanted = if numbers.len() == count { numbers.as_slice() } else { &[] };
-                let bytes = Values::of(&graph.input).encode(wanted, self.clamp).map_err(
-                    |(index, problem)| anyhow!("{}, number {index}: {problem}", path.display()),
-                )?;
+                let source = Source::for_network(path, graph);
+                let encoded = Values::of(&graph.input).encode(wanted, self.clamp);
+                let bytes = encoded.map_err(|(index, problem)| {
+                    anyhow!("{}, {}: {problem}", path.display(), source.feature(index))
+                })?;
                 (count, numbers.len(), shape, (bytes, Some(numbers)))
             }
         };
+        if found > expected && expected > 0 && found % expected == 0 {
+            bail!(
+                "{} holds {found} numbers, as many as {} inputs of {expected} have; leave one of them",
+                path.display(),
+                found / expected
+            );
+        }
         if found != expected {
             bail!(
                 "{} holds {found} numbers, the network takes {expected} ({shape:?})",
@@ -162,12 +177,28 @@ impl InputArgs {
     }
 }
 
-/// `FILE.npz:12` is input 12 of the archive; without a number it is the first.
-fn split_index(text: &str) -> (&Path, usize) {
+/// `FILE.npz:12` is input 12 of the archive; without a number it is the only one.
+fn split_index(text: &str) -> (&Path, Option<usize>) {
     match text.rsplit_once(':').and_then(|(path, index)| Some((path, index.parse().ok()?))) {
-        Some((path, index)) => (Path::new(path), index),
-        None => (Path::new(text), 0),
+        Some((path, index)) => (Path::new(path), Some(index)),
+        None => (Path::new(text), None),
     }
+}
+
+/// Refuses a file of several inputs, none of which was named.
+fn only_one(source: &Source<'_>) -> Result<()> {
+    let path = source.path;
+    if path.is_dir() {
+        bail!("{} is a folder; name the image that is meant", path.display());
+    }
+    let inputs = if data::holds_numbers(path) { source.count()? } else { 1 };
+    if inputs > 1 {
+        let (path, last) = (path.display(), inputs - 1);
+        bail!(
+            "{path} holds {inputs} inputs; name the one that is meant: {path}:0 to {path}:{last}"
+        );
+    }
+    Ok(())
 }
 
 /// What a JSON file holds.
@@ -176,43 +207,50 @@ enum Json {
     Numbers(Vec<f64>),
 }
 
-/// Numbers by the names of `parts`, where there are several inputs, or in their order.
-fn read_json(path: &Path, parts: &[InputPart]) -> Result<Json> {
+/// Numbers by the names of `parts`, where there are several inputs, or of the only one, or in their order.
+fn read_json(path: &Path, parts: &[InputPart], only: &str) -> Result<Json> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let value: Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    let wrong = || {
-        format!(
-            "{} holds neither an array of numbers nor {{\"bytes\": [0 to 255, ...]}}",
-            path.display()
-        )
-    };
+    let shown = path.display();
+    let wrong =
+        || format!("{shown} holds neither an array of numbers nor {{\"bytes\": [0 to 255, ...]}}");
     let mut numbers = Vec::new();
-    let Some(bytes) = value.get("bytes") else {
-        if value.is_object() && !parts.is_empty() {
-            for part in parts {
-                let before = numbers.len();
-                let field = value.get(&part.name);
-                field.and_then(|field| flatten(field, &mut numbers)).with_context(|| {
-                    format!("{} has no numbers `{}`", path.display(), part.name)
-                })?;
-                if numbers.len() - before != part.elements {
-                    let (name, wanted) = (&part.name, part.elements);
-                    let found = numbers.len() - before;
-                    bail!("{}: `{name}` has {found} numbers, not {wanted}", path.display());
-                }
-            }
-            return Ok(Json::Numbers(numbers));
+    if let Some(bytes) = value.get("bytes") {
+        flatten(bytes, &mut numbers).with_context(wrong)?;
+        if numbers.iter().any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0) {
+            bail!(wrong());
         }
+        return Ok(Json::Bytes(numbers.iter().map(|x| *x as u8).collect()));
+    }
+    let Value::Object(fields) = &value else {
         flatten(&value, &mut numbers).with_context(wrong)?;
         return Ok(Json::Numbers(numbers));
     };
-    flatten(bytes, &mut numbers).with_context(wrong)?;
-    if numbers.iter().any(|x| !(0.0..=255.0).contains(x) || x.fract() != 0.0) {
-        bail!(wrong());
+    let named = |name: &str| {
+        let found = || fields.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let missing = || {
+            format!(
+                "{shown} has no numbers `{name}`, as the network's input is called, but {}",
+                found()
+            )
+        };
+        fields.get(name).with_context(missing)
+    };
+    let not_numbers = |name: &str| format!("{shown}: `{name}` is not an array of numbers");
+    if parts.is_empty() {
+        flatten(named(only)?, &mut numbers).with_context(|| not_numbers(only))?;
     }
-    Ok(Json::Bytes(numbers.iter().map(|x| *x as u8).collect()))
+    for InputPart { name, elements } in parts {
+        let before = numbers.len();
+        flatten(named(name)?, &mut numbers).with_context(|| not_numbers(name))?;
+        let found = numbers.len() - before;
+        if found != *elements {
+            bail!("{shown}: `{name}` has {found} numbers, not {elements}");
+        }
+    }
+    Ok(Json::Numbers(numbers))
 }
 
 /// The numbers of nested arrays, in order.
@@ -311,8 +349,48 @@ mod tests {
 
     #[test]
     fn indices_and_paths_are_told_apart() {
-        assert_eq!(split_index("a.npz:12"), (Path::new("a.npz"), 12));
-        assert_eq!(split_index("a:b.png"), (Path::new("a:b.png"), 0));
+        assert_eq!(split_index("a.npz:12"), (Path::new("a.npz"), Some(12)));
+        assert_eq!(split_index("a:b.png"), (Path::new("a:b.png"), None));
+    }
+
+    /// A table, and JSON, in a folder of their own.
+    #[test]
+    fn one_input_of_a_file_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).expect("written");
+            path
+        };
+        let raw = Values::Reals(assay_prover::import::quantize::InputEncoding::RAW);
+        let refused =
+            |path: &Path| only_one(&Source::of(path, [2, 1, 1], raw)).map_err(|e| e.to_string());
+        assert_eq!(refused(&file("one.csv", "a,b\n1,2\n")), Ok(()));
+        let several = file("two.csv", "a,b\n1,2\n3,400\n");
+        let error = refused(&several).expect_err("two inputs");
+        assert!(error.contains("holds 2 inputs") && error.ends_with("two.csv:1"), "{error}");
+        let error = refused(folder.path()).expect_err("a folder");
+        assert!(error.contains("is a folder"), "{error}");
+
+        let numbers = |name: &str, text: &str, parts: &[InputPart]| match read_json(
+            &file(name, text),
+            parts,
+            "x",
+        ) {
+            Ok(Json::Numbers(numbers)) => Ok(numbers),
+            Ok(Json::Bytes(_)) => Err("bytes".to_owned()),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        assert_eq!(numbers("a.json", r#"{"x": [[1, 2.5]]}"#, &[]), Ok(vec![1.0, 2.5]));
+        assert_eq!(numbers("a.json", "[1, 2.5]", &[]), Ok(vec![1.0, 2.5]));
+        let error = numbers("a.json", r#"{"y": [1, 2.5]}"#, &[]).expect_err("another name");
+        assert!(error.contains("no numbers `x`") && error.contains("but `y`"), "{error}");
+        let part = |name: &str, elements| InputPart { name: name.into(), elements };
+        let parts = [part("user", 1), part("y", 2)];
+        let found = numbers("a.json", r#"{"y": [1, 2.5], "user": 3}"#, &parts);
+        assert_eq!(found, Ok(vec![3.0, 1.0, 2.5]));
+        let error = numbers("a.json", r#"{"y": [1], "user": 3}"#, &parts).expect_err("too few");
+        assert!(error.contains("`y` has 1 numbers, not 2"), "{error}");
     }
 
     #[test]

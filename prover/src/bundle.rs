@@ -225,9 +225,12 @@ impl Bundle {
         };
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Self::require_free(path)?;
+        // All that may fail for want of room is written before there is a counter.
+        let mut writer = envelope::Writer::create(path, BUNDLE, &[0; 32], bytes.len() as u64)?;
+        writer.put(&bytes)?;
         let openings = self.openings(path, marks);
         openings.create(at_once)?;
-        envelope::write_new(path, BUNDLE, &[0; 32], &bytes).inspect_err(|_| openings.forget())?;
+        writer.finish_new().inspect_err(|_| openings.forget())?;
         Ok(openings)
     }
 

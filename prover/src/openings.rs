@@ -114,10 +114,10 @@ impl Openings {
         let state = if at_once { State::Live } else { State::Pending };
         let _mark = self.marks.lock(self.bundle)?;
         let count = Count::new(state);
-        count.write_new(&self.path, self.bundle)?;
-        self.marks.write(self.bundle, &count).inspect_err(|_| {
-            let _ = fs::remove_file(&self.path);
-        })
+        // Nothing stays of a bundle that is not made.
+        let written = count.write_new(&self.path, self.bundle);
+        written.inspect_err(|_| self.marks.forget(self.bundle))?;
+        self.marks.write(self.bundle, &count).inspect_err(|_| self.forget())
     }
 
     /// Takes back what [`Openings::create`] made, for a bundle that could not be written.

@@ -155,7 +155,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     }
     let mut classes = None;
     let input;
-    let (mut parts, mut order) = (Vec::new(), None);
+    let (mut parts, mut order, mut name) = (Vec::new(), None, String::new());
     let (shape, item_shape, model) = match args.shape {
         Some(shape) => (shape, shape, None),
         None => {
@@ -164,6 +164,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
             let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
             parts.clone_from(&graph.input.parts);
             order.clone_from(&graph.input.order);
+            name.clone_from(&graph.tensors[graph.input.tensor].name);
             input = graph.input;
             (shape, bytes, Some(Values::of(&input)))
         }
@@ -183,7 +184,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         clamp: args.values.clamp,
         parts: &parts,
         order: order.as_ref(),
-        input: None,
+        input: Some(name.as_str()).filter(|name| !name.is_empty()),
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,

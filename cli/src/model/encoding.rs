@@ -25,7 +25,8 @@ pub(super) struct EncodingArgs {
     /// See --scale
     #[arg(long, requires = "scale", allow_negative_numbers = true, help_heading = "Inputs")]
     offset: Option<f64>,
-    /// Bits of a number with `features`, 8 to 24 [default: 8, 16 or 20, by what they lose]
+    /// Bits of a number with `features`, 8 to 24 [default: 8, 16 or 24, by what they lose and what integers
+    /// need]
     #[arg(long, value_name = "BITS", conflicts_with = "scale", help_heading = "Inputs")]
     value_bits: Option<u32>,
     /// Room on each side of the range that the samples show of a feature, as a part of its width: numbers
@@ -118,9 +119,7 @@ impl EncodingArgs {
             Some(Encoding::Symmetric) => return Ok(InputChoice::Bytes(InputEncoding::SYMMETRIC)),
             Some(Encoding::Features) | None => {}
         }
-        let has_extension =
-            |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
-        if !has_extension("npz") && !has_extension("csv") {
+        if !data::holds_numbers(path) {
             return Ok(InputChoice::Bytes(InputEncoding::UNIT));
         }
         // All of the file, not only what is calibrated on: the ranges shall hold.
@@ -130,11 +129,19 @@ impl EncodingArgs {
         let input = model.graph.input.parts.first().map(|part| part.name.as_str());
         let order = order.as_ref();
         let source = Source { parts, order, input, ..Source::of(path, shape, Values::Unencoded) };
-        let numbers = data::samples(&source)?.numbers;
+        let samples = data::samples(&source)?;
+        let channels = model.graph.input_channels();
+        let mut numbers = samples.numbers;
+        if channels.iter().any(|channel| channel.rows.is_some()) && numbers.is_empty() {
+            // Bytes that choose rows of a table are numbers with a bound.
+            let inputs = samples.data.inputs.into_iter();
+            numbers = inputs.map(|bytes| bytes.into_iter().map(f64::from).collect()).collect();
+        }
         if numbers.is_empty() {
             // Bytes of a picture are usually its 0 to 1; those of a table, or of a file that takes integers,
             // are numbers.
-            let is_picture = shape[1] > 1 && !model.graph.integral_channels().contains(&true);
+            let integral = channels.iter().any(|channel| channel.integers.is_some());
+            let is_picture = shape[1] > 1 && !integral;
             let encoding = if is_picture { InputEncoding::UNIT } else { InputEncoding::RAW };
             return Ok(InputChoice::Bytes(encoding));
         }
@@ -148,7 +155,7 @@ impl EncodingArgs {
                 percentile: self.value_percentile,
                 range: self.value_range,
                 compares: model.graph.compares_input(),
-                integral: model.graph.integral_channels(),
+                channels,
             },
         )?;
         Ok(match choice {

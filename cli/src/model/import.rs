@@ -28,7 +28,8 @@ use crate::output::{Output, hex, table};
 pub(crate) struct ImportArgs {
     /// ONNX file
     model: PathBuf,
-    /// Sample inputs that fix the ranges of values: an .npz archive or a folder of images
+    /// Sample inputs that fix the ranges of values: an .npz archive, an .npy array, a .csv table or a folder of
+    /// images
     #[arg(long, value_name = "PATH")]
     calibrate: PathBuf,
     /// Most sample inputs that are used
@@ -329,6 +330,10 @@ fn loss_warning(report: &AccuracyReport, classes: usize, numbers: bool) -> Optio
         Loss::Encoding => {
             "mostly because inputs are rounded: leave --encoding to the program, or try --encoding features \
              --value-bits 16"
+        }
+        Loss::Quantization if (numbers || classes == 1) && report.is_beside_larger() => {
+            "because it is small beside others, and all outputs share one step: train on targets of about one \
+             size, or import the network once for each output"
         }
         Loss::Quantization => {
             "mostly because weights and activations are rounded: try more --table-bits, --output-bits and \

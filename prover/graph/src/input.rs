@@ -137,6 +137,12 @@ impl OutsideEncoding {
                 "{value} is no whole number, and the network takes whole numbers of {low} to {high} there"
             );
         }
+        if *whole {
+            return format!(
+                "{value} is outside {low} to {high}: the whole numbers that the network takes there, which are \
+                 the rows of its table or what its samples showed"
+            );
+        }
         format!(
             "{value} is outside {low} to {high}, which is what the network's input can say there; import with \
              samples like this one, or say that such values shall become the nearest end (--clamp)"
@@ -364,6 +370,8 @@ mod tests {
         let outside =
             OutsideEncoding { channel: 0, place: 0, value: 1.5, low: 0.0, high: 9.0, whole: true };
         assert!(outside.to_string().contains("no whole number"), "{outside}");
+        let beyond = OutsideEncoding { value: 12.0, ..outside }.to_string();
+        assert!(beyond.contains("12 is outside 0 to 9") && beyond.contains("rows"), "{beyond}");
     }
 
     #[test]

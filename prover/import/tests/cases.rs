@@ -45,9 +45,9 @@ impl Case {
         let numbers = data::samples(&source(Values::Unencoded))
             .unwrap_or_else(|error| failed(&error))
             .numbers;
-        let integral = model.graph.integral_channels();
+        let channels = model.graph.input_channels();
         let compares = model.graph.compares_input();
-        let encoding = EncodingOptions { integral, compares, ..EncodingOptions::default() };
+        let encoding = EncodingOptions { channels, compares, ..EncodingOptions::default() };
         let choice = choose_encoding(&numbers, shape, &encoding);
         let (model, bytes) = match choice.unwrap_or_else(|error| failed(&error)) {
             InputChoice::Bytes(bytes) => (model, bytes),
@@ -150,6 +150,8 @@ agree! {
     features_of_different_ranges: "34-tabular-scales";
     tokens_through_a_dense_layer: "41-token-dense";
     raw_wine: "53-wine-raw";
+    features_of_different_ranges_behind_a_relu: "54-features-relu";
+    attention_with_a_mask_of_integers: "55-masked-attention";
 }
 
 #[test]
@@ -181,6 +183,21 @@ fn one_of_two_outputs_is_chosen() {
 fn logistic_regression_of_scikit_learn() {
     let case = Case::new("20-sklearn-logreg", &ImportOptions::default());
     classes_agree(&case, |label| label[0] as usize);
+}
+
+/// The label alone, as KMeans, a linear support vector machine on raw features, and a perceptron whose
+/// labels are texts give it.
+#[test]
+fn labels_of_scikit_learn() {
+    for name in ["56-kmeans", "57-linear-svc-raw", "58-text-labels"] {
+        let case = Case::new(name, &ImportOptions::default());
+        classes_agree(&case, |label| label[0] as usize);
+        let notes = case.model.graph.notes.join("; ");
+        assert!(
+            !name.contains("text") || notes.contains("setosa, versicolor, virginica"),
+            "{notes}"
+        );
+    }
 }
 
 /// Probabilities expected, logits made, or probabilities where they are wanted.
@@ -226,13 +243,24 @@ fn ids_beyond_a_table_are_refused() {
     for (user, item) in [(10, 0), (0, 12)] {
         executor.run(&[user, item]).expect_err("no such row");
     }
+    // Already the encoding says so, by name, and how many rows there are.
+    let refused = |id: [f64; 2]| {
+        let source = Source::for_network(&case.folder, &case.graph);
+        let encoded = Values::of(&case.graph.input).encode(&id, false);
+        encoded.map_err(|(index, problem)| format!("{}: {problem}", source.feature(index)))
+    };
+    assert_eq!(refused([9.0, 11.0]), Ok(vec![9, 11]));
+    let error = refused([10.0, 0.0]).expect_err("no such user");
+    assert!(error.starts_with("`user`: 10 is outside 0 to 9"), "{error}");
+    let error = refused([0.0, 12.0]).expect_err("no such item");
+    assert!(error.starts_with("`item`: 12 is outside 0 to 11"), "{error}");
 }
 
 #[test]
 fn values_beyond_the_encoding_are_refused() {
     let case = Case::new("47-clamped-input", &ImportOptions::default());
     let refused = case.test().err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(refused.contains("number 0: 3 is outside"), "{refused}");
+    assert!(refused.contains("[0]`: 3 is outside"), "{refused}");
 }
 
 /// Figures are those of the numbers that were given, not of rounded ones.

@@ -158,6 +158,14 @@ fn without_a_folder_for_marks_nothing_is_counted() {
     let fresh = place.at("fresh");
     assert!(place.bundle.create(&fresh, &Marks::at(file.join("marks"))).is_err());
     assert!(!fresh.exists() && !counter_path(&fresh).exists());
+    // Nor where its file cannot be written, and nothing is left of it here.
+    let marks = Marks::at(place.at("no-marks"));
+    let nowhere = place.at("no-folder").join("fresh.bundle");
+    assert!(place.bundle.create(&nowhere, &marks).is_err());
+    fs::create_dir_all(counter_path(&fresh).join("in the way")).expect("a folder");
+    assert!(place.bundle.openings(&fresh, &marks).create(true).is_err());
+    let left = fs::read_dir(place.at("no-marks")).into_iter().flatten().count();
+    assert_eq!((left, nowhere.exists(), fresh.exists()), (0, false, false));
 }
 
 #[test]

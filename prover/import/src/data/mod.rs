@@ -4,6 +4,7 @@
 //! [`assay_graph::Executor::run`] takes them.
 
 mod images;
+mod npy;
 mod npz;
 mod table;
 
@@ -30,11 +31,23 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// An archive, or one of its arrays, is broken, missing or of a kind that is not read.
-    #[error("`{path}` is not a readable npz archive: {problem}")]
+    #[error("`{path}`: {problem}")]
     Archive {
-        /// The archive.
+        /// The archive, or the file of one array.
         path: PathBuf,
         /// What is wrong, with the array's name where it is about one.
+        problem: String,
+    },
+    /// A number of an array is none that the network's input can say.
+    #[error("`{path}`, input {input}, {feature}: {problem}")]
+    Number {
+        /// The archive, or the file of one array.
+        path: PathBuf,
+        /// Which input, from 0.
+        input: usize,
+        /// Which of its numbers, as [`Source::feature`] calls it.
+        feature: String,
+        /// What is wrong with it.
         problem: String,
     },
     /// An image cannot be decoded, or is larger than is read.
@@ -59,7 +72,7 @@ pub enum DataError {
     },
     /// There are no inputs.
     #[error(
-        "`{path}` holds no inputs; npz archives, csv tables, png, jpeg, pgm and ppm files are read"
+        "`{path}` holds no inputs; npz archives, npy arrays, csv tables, png, jpeg, pgm and ppm files are read"
     )]
     Empty {
         /// The file or folder.
@@ -76,7 +89,7 @@ pub enum DataError {
         problem: String,
     },
     /// A cell of a table or of a file of labels is no number, byte or label.
-    #[error("`{path}`, row {row}, column {column}: {problem}")]
+    #[error("`{path}`, row {row}, column {column}{}: {problem}", in_brackets(name))]
     Cell {
         /// The table or file of labels.
         path: PathBuf,
@@ -84,6 +97,8 @@ pub enum DataError {
         row: usize,
         /// Number of the column, from 1.
         column: usize,
+        /// What the header or the network calls it; empty where neither does.
+        name: String,
         /// What is wrong with it.
         problem: String,
     },
@@ -115,10 +130,14 @@ pub enum DataError {
     },
 }
 
+fn in_brackets(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" (`{name}`)") }
+}
+
 /// Where inputs and labels are, and how they become bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// An `.npz` archive, a `.csv` table, a folder of images, or one image.
+    /// An `.npz` archive, an `.npy` array, a `.csv` table, a folder of images, or one image.
     pub path: &'a Path,
     /// The network's input shape, `[channels, height, width]`: a number for each element.
     pub shape: Shape,
@@ -258,14 +277,12 @@ pub fn samples(source: &Source<'_>) -> Result<Samples, DataError> {
 /// hold.
 fn read_all(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, inputs, .. } = *source;
-    let has_extension =
-        |wanted| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
-    if let (Some(name), false) = (inputs, has_extension("npz")) {
+    if let (Some(name), false) = (inputs, has_extension(path, "npz")) {
         return Err(DataError::NoArrays { path: path.to_owned(), name: name.to_owned() });
     }
-    let mut samples = if has_extension("npz") {
+    let mut samples = if has_extension(path, "npz") || has_extension(path, "npy") {
         npz::read(source)?
-    } else if has_extension("csv") {
+    } else if has_extension(path, "csv") {
         table::read(source)?
     } else {
         images::read(source)?
@@ -282,8 +299,18 @@ fn read_all(source: &Source<'_>) -> Result<Samples, DataError> {
     Ok(samples)
 }
 
-/// Reads up to `limit` inputs of `shape` from an `.npz` archive, a `.csv` table, a folder of
-/// images (in the order of their names), or one image file.
+/// Whether a file's name ends so, in small letters or large ones.
+pub fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
+}
+
+/// Whether a file holds numbers as such: an archive, an array or a table.
+pub fn holds_numbers(path: &Path) -> bool {
+    ["npz", "npy", "csv"].iter().any(|extension| has_extension(path, extension))
+}
+
+/// Reads up to `limit` inputs of `shape` from an `.npz` archive, an `.npy` array, a `.csv` table, a
+/// folder of images (in the order of their names), or one image file.
 ///
 /// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
 /// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
@@ -317,6 +344,51 @@ impl<'a> Source<'a> {
         let limit = usize::MAX;
         let (clamp, order, parts, input, inputs, skip) = (false, None, &[][..], None, None, 0);
         Self { path, shape, values, clamp, order, parts, input, inputs, labels, skip, limit }
+    }
+
+    /// How many inputs there are in the whole file or folder, whatever they hold.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn count(&self) -> Result<usize, DataError> {
+        let all = Self { values: Values::Unencoded, skip: 0, limit: usize::MAX, ..*self };
+        Ok(read_all(&all)?.data.inputs.len())
+    }
+
+    /// What number `index` of an input, `[channels, height, width]`, is called, for messages: the name of
+    /// the network's input, and which of its numbers it is, from 0, where there are several.
+    pub fn feature(&self, index: usize) -> String {
+        self.feature_of("", index)
+    }
+
+    /// The same; where the network's input has no name, that of the array.
+    fn feature_of(&self, array: &str, index: usize) -> String {
+        let number = self.number(index);
+        match self.name_of(array, number) {
+            Some(name) => format!("`{name}`"),
+            None => format!("number {number}"),
+        }
+    }
+
+    /// The name of a number, by its place in the network's file.
+    fn name_of(&self, array: &str, number: usize) -> Option<String> {
+        let mut first = 0;
+        for part in self.parts {
+            match number - first {
+                0 if part.elements == 1 => return Some(part.name.clone()),
+                at if at < part.elements => return Some(format!("{}[{at}]", part.name)),
+                _ => first += part.elements,
+            }
+        }
+        let name = self.input.filter(|name| !name.is_empty()).unwrap_or(array);
+        (!name.is_empty()).then(|| format!("{name}[{number}]"))
+    }
+
+    /// Which of the numbers of the network's file lies at `index` of an input.
+    fn number(&self, index: usize) -> usize {
+        let Some(order) = self.order else { return index };
+        let places = order.places(self.shape);
+        places.iter().position(|place| *place as usize == index).unwrap_or(index)
     }
 }
 

@@ -1,42 +1,17 @@
-//! NumPy archives.
+//! NumPy archives, and single arrays.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{fs::File, io::BufReader, path::Path};
 
 use zip::ZipArchive;
 
-use super::{DataError, Dataset, Labels, Samples, Source, channels_first, label_from};
+use super::{
+    DataError, Dataset, Labels, Samples, Source, channels_first, has_extension, label_from,
+    npy::{self, Array, Numbers},
+};
 use assay_graph::{InputOrder, Shape};
-
-/// Bound on the numbers read from one array.
-const MAX_NUMBERS: u64 = 1 << 30;
-const MAX_HEADER: u32 = 1 << 16;
 
 const INPUT_NAMES: [&str; 4] = ["images", "X", "x", "inputs"];
 const LABEL_NAMES: [&str; 4] = ["labels", "y", "Y", "label"];
-
-/// The numbers of an array, bytes kept as bytes.
-enum Numbers {
-    Bytes(Vec<u8>),
-    Reals(Vec<f64>),
-}
-
-struct Array {
-    shape: Vec<u64>,
-    numbers: Numbers,
-}
-
-impl Numbers {
-    fn reals(self) -> Vec<f64> {
-        match self {
-            Self::Bytes(bytes) => bytes.into_iter().map(f64::from).collect(),
-            Self::Reals(reals) => reals,
-        }
-    }
-}
 
 pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, limit, .. } = *source;
@@ -83,7 +58,7 @@ fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
 /// The inputs of a network that has several, where the archive has an array of each one's name.
 fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
     let Source { path, parts, limit, .. } = *source;
-    if parts.is_empty() || source.inputs.is_some() {
+    if parts.is_empty() || source.inputs.is_some() || is_single(path) {
         return Ok(None);
     }
     let present = names(&open(path)?);
@@ -153,8 +128,11 @@ fn encoded(source: &Source<'_>, name: &str, numbers: Vec<Vec<f64>>) -> Result<Sa
         if row < source.skip {
             return Ok(Vec::new());
         }
-        source.values.encode(numbers, source.clamp).map_err(|(index, problem)| {
-            failed(source.path, format!("array `{name}`: input {row}, number {index}: {problem}"))
+        source.values.encode(numbers, source.clamp).map_err(|(index, problem)| DataError::Number {
+            path: source.path.to_owned(),
+            input: row,
+            feature: source.feature_of(name, index),
+            problem,
         })
     };
     let inputs = numbers.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
@@ -268,9 +246,12 @@ fn listed(arrays: &[String]) -> String {
 type Archive = ZipArchive<BufReader<File>>;
 
 fn open(path: &Path) -> Result<Archive, DataError> {
-    let file =
-        File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, error.to_string()))
+    ZipArchive::new(BufReader::new(open_file(path)?))
+        .map_err(|error| failed(path, format!("not a readable npz archive: {error}")))
+}
+
+fn open_file(path: &Path) -> Result<File, DataError> {
+    File::open(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
 /// Names of the arrays, sorted.
@@ -287,6 +268,9 @@ fn read_array(
     wanted: Wanted<'_>,
     limit: usize,
 ) -> Result<Option<(String, Array)>, DataError> {
+    if is_single(path) {
+        return read_single(path, wanted, limit);
+    }
     let mut archive = open(path)?;
     let present = names(&archive);
     let Some(name) = wanted.choose(&present).map_err(|problem| failed(path, problem))? else {
@@ -294,102 +278,34 @@ fn read_array(
     };
     let entry = format!("{name}.npy");
     let reader = archive.by_name(&entry).map_err(|error| failed(path, error.to_string()))?;
-    match numbers(reader, limit) {
+    match npy::read(reader, limit) {
         Ok(array) => Ok(Some((name, array))),
         Err(problem) => Err(failed(path, format!("array `{name}`: {problem}"))),
     }
 }
 
+/// A file of one array, without a name and without labels.
+fn is_single(path: &Path) -> bool {
+    has_extension(path, "npy")
+}
+
+fn read_single(
+    path: &Path,
+    wanted: Wanted<'_>,
+    limit: usize,
+) -> Result<Option<(String, Array)>, DataError> {
+    let name = match wanted {
+        Wanted::Inputs(_) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        Wanted::Labels(Source { labels: Labels::Named(name), .. }) => {
+            return Err(failed(path, format!("it is one array, and has none called `{name}`")));
+        }
+        Wanted::Labels(_) | Wanted::Part(_) => return Ok(None),
+    };
+    let reader = BufReader::new(open_file(path)?);
+    let array = npy::read(reader, limit).map_err(|problem| failed(path, problem))?;
+    Ok(Some((name, array)))
+}
+
 fn failed(path: &Path, problem: impl Into<String>) -> DataError {
     DataError::Archive { path: path.to_owned(), problem: problem.into() }
-}
-
-fn numbers(mut reader: impl Read, limit: usize) -> Result<Array, String> {
-    let header = Header::read(&mut reader)?;
-    let mut shape = header.shape;
-    let Some(rows) = shape.first_mut() else { return Err("it is a single number".into()) };
-    *rows = (*rows).min(limit as u64);
-    let count = shape.iter().try_fold(1u64, |count, size| count.checked_mul(*size));
-    let Some(count) = count.filter(|count| *count <= MAX_NUMBERS) else {
-        return Err(format!("shape {shape:?} has more than {MAX_NUMBERS} numbers"));
-    };
-    let kind = header.kind.trim_start_matches(['|', '<', '=']);
-    let width: u64 = kind.get(1..).and_then(|width| width.parse().ok()).unwrap_or(0);
-    let mut bytes = Vec::new();
-    let wanted = count.saturating_mul(width);
-    reader.take(wanted).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let numbers = match kind {
-        "u1" => Numbers::Bytes(bytes),
-        "u2" => reals(&bytes, |b| f64::from(u16::from_le_bytes(b))),
-        "u4" => reals(&bytes, |b| f64::from(u32::from_le_bytes(b))),
-        "i1" => reals(&bytes, |b| f64::from(i8::from_le_bytes(b))),
-        "i2" => reals(&bytes, |b| f64::from(i16::from_le_bytes(b))),
-        "i4" => reals(&bytes, |b| f64::from(i32::from_le_bytes(b))),
-        "i8" => reals(&bytes, |b| i64::from_le_bytes(b) as f64),
-        "f4" => reals(&bytes, |b| f64::from(f32::from_le_bytes(b))),
-        "f8" => reals(&bytes, f64::from_le_bytes),
-        "u8" => reals(&bytes, |b| u64::from_le_bytes(b) as f64),
-        "b1" => reals(&bytes, |[b]: [u8; 1]| f64::from(u8::from(b != 0))),
-        _ => {
-            return Err(format!(
-                "numbers of type `{}` are not supported; save integers or floats, little-endian",
-                header.kind
-            ));
-        }
-    };
-    let found = match &numbers {
-        Numbers::Bytes(bytes) => bytes.len(),
-        Numbers::Reals(reals) => reals.len(),
-    };
-    if found as u64 != count {
-        return Err(format!("{found} numbers, but the shape {shape:?} declares {count}"));
-    }
-    Ok(Array { shape, numbers })
-}
-
-fn reals<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f64) -> Numbers {
-    Numbers::Reals(bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect())
-}
-
-/// Header of an array file (NumPy enhancement proposal 1).
-struct Header {
-    /// Type of the numbers, such as `<f4`.
-    kind: String,
-    shape: Vec<u64>,
-}
-
-impl Header {
-    fn read(reader: &mut impl Read) -> Result<Self, String> {
-        let mut start = [0u8; 8];
-        let cut = |error: std::io::Error| format!("its header cannot be read: {error}");
-        reader.read_exact(&mut start).map_err(cut)?;
-        let [0x93, b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
-            return Err("it is not a NumPy array".into());
-        };
-        let mut size = [0u8; 4];
-        let digits = if version == 1 { 2 } else { 4 };
-        reader.read_exact(&mut size[..digits]).map_err(cut)?;
-        let size = u32::from_le_bytes(size);
-        if size > MAX_HEADER {
-            return Err(format!("its header has {size} bytes"));
-        }
-        let mut text = vec![0; size as usize];
-        reader.read_exact(&mut text).map_err(cut)?;
-        let text = String::from_utf8_lossy(&text);
-        let field = |name: &str| {
-            let start = text.find(&format!("'{name}':"))? + name.len() + 3;
-            Some(text[start..].trim_start())
-        };
-        let malformed = || format!("its header `{}` is not understood", text.trim());
-        if !field("fortran_order").ok_or_else(malformed)?.starts_with("False") {
-            return Err("Fortran order is not supported; save it in C order".into());
-        }
-        let kind = field("descr").and_then(|rest| rest.strip_prefix('\'')?.split_once('\''));
-        let (kind, _) = kind.ok_or_else(malformed)?;
-        let shape = field("shape").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
-        let (shape, _) = shape.ok_or_else(malformed)?;
-        let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
-        let shape = sizes.map(|size| size.parse().map_err(|_| malformed()));
-        Ok(Self { kind: kind.into(), shape: shape.collect::<Result<_, _>>()? })
-    }
 }

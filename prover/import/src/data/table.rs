@@ -62,6 +62,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
             path: path.to_owned(),
             row,
             column: index + 1,
+            name: columns.name(source, index),
             problem,
         };
         let mut numbers = Vec::with_capacity(elements);
@@ -85,8 +86,9 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
         let is_wanted = samples.numbers.len() >= source.skip;
         let bytes = if is_wanted { encode() } else { Ok(Vec::new()) };
         let bytes = bytes.map_err(|(index, problem)| {
-            let after_label = columns.label.is_some_and(|label| label <= index);
-            wrong(index + usize::from(after_label), problem)
+            let number = source.number(index);
+            let number = order.as_ref().map_or(number, |order| order[number]);
+            wrong(columns.column(number), problem)
         })?;
         samples.data.inputs.push(bytes);
         samples.numbers.push(numbers);
@@ -121,10 +123,27 @@ fn order_of(
 struct Columns {
     count: usize,
     has_header: bool,
+    /// The fields of the header; empty without one.
+    names: Vec<String>,
     label: Option<usize>,
 }
 
 impl Columns {
+    /// The column of number `index` of a row.
+    fn column(&self, index: usize) -> usize {
+        index + usize::from(self.label.is_some_and(|label| label <= index))
+    }
+
+    /// What a column is called: in the header, else by the network.
+    fn name(&self, source: &Source<'_>, column: usize) -> String {
+        if let Some(name) = self.names.get(column) {
+            return name.clone();
+        }
+        let number = column - usize::from(self.label.is_some_and(|label| label < column));
+        let name = source.name_of("", number).filter(|_| self.label != Some(column));
+        name.unwrap_or_default()
+    }
+
     /// From the first row: a header if one of its fields is no number.
     fn find(source: &Source<'_>, row: usize, fields: &[String]) -> Result<Self, DataError> {
         let has_header = fields.iter().any(|field| field.parse::<f64>().is_err());
@@ -147,7 +166,8 @@ impl Columns {
                 Some(found)
             }
         };
-        Ok(Self { count: fields.len(), has_header, label })
+        let names = if has_header { fields.to_vec() } else { Vec::new() };
+        Ok(Self { count: fields.len(), has_header, names, label })
     }
 }
 
@@ -170,6 +190,7 @@ pub(super) fn read_labels(path: &Path) -> Result<LabelFile, DataError> {
             path: path.to_owned(),
             row,
             column,
+            name: String::new(),
             problem,
         };
         let label = |column: usize, text: &str| {

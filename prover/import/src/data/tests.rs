@@ -25,8 +25,12 @@ impl Drop for Folder {
 }
 
 fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let mut header =
-        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}").into_bytes();
+    ordered_npy("False", kind, shape, data)
+}
+
+fn ordered_npy(fortran: &str, kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
+    let mut header = header.into_bytes();
     while (header.len() + 11) % 64 != 0 {
         header.push(b' ');
     }
@@ -98,7 +102,10 @@ fn numbers_outside_the_encoding_are_refused_or_clamped() {
     archive(&path, &[("X.npy", npy("<f4", "(2, 2)", &numbers))]);
     let unit = Source::of(&path, [2, 1, 1], Values::Reals(UNIT));
     let error = read(&unit).expect_err("3 is no byte").to_string();
-    assert!(error.contains("input 1, number 1: 3 is outside 0 to 1"), "{error}");
+    assert!(error.contains("input 1, `X[1]`: 3 is outside 0 to 1"), "{error}");
+    let named = Source { input: Some("age"), inputs: Some("X"), ..unit };
+    let error = read(&named).expect_err("3 is no byte").to_string();
+    assert!(error.contains("input 1, `age[1]`: 3 is outside 0 to 1"), "{error}");
     assert_eq!(read(&Source { clamp: true, ..unit }).expect("clamped").inputs[1], [255, 255]);
     // What is left out may hold anything.
     let first = Source { limit: 1, ..unit };
@@ -116,12 +123,58 @@ fn numbers_outside_the_encoding_are_refused_or_clamped() {
     fs::write(&table, "a,label,b\n1,0,2\n-4,1,2\n").expect("written");
     let source = Source::of(&table, [2, 1, 1], Values::Channels(&encoding));
     let error = read(&source).expect_err("-4 is below").to_string();
-    assert!(error.contains("row 3, column 1: -4 is outside"), "{error}");
+    assert!(error.contains("row 3, column 1 (`a`): -4 is outside"), "{error}");
+    // The column of the file, whatever the order of the network's numbers.
+    let order = InputOrder::Listed(vec![1, 0]);
+    let error = read(&Source { order: Some(&order), ..source }).expect_err("-4").to_string();
+    assert!(error.contains("row 3, column 1 (`a`): -4 is outside"), "{error}");
+    fs::write(&table, "1,2\n1,-3\n").expect("written");
+    let error = read(&Source { input: Some("x"), ..source }).expect_err("-3").to_string();
+    assert!(error.contains("row 2, column 2 (`x[1]`): -3 is outside"), "{error}");
+    fs::write(&table, "a,label,b\n1,0,2\n-4,1,2\n").expect("written");
     let second = Source { skip: 1, clamp: true, ..source };
     assert_eq!(read(&second).expect("clamped").inputs, [[0, 0, 0, 200]]);
     // Bytes are numbers like all others there.
     archive(&path, &[("X.npy", npy("|u1", "(1, 2)", &[7, 1]))]);
     assert_eq!(read(&wide).expect("numbers").inputs, [[0, 14, 0, 100]]);
+}
+
+/// As NumPy writes `array([[1.5, -2, 0.5], [8, 0.25, -0.125]])` of float16, in both orders, and other
+/// types and orders of bytes.
+#[test]
+fn arrays_of_any_order_and_precision() {
+    let folder = Folder::new("orders");
+    let path = folder.file("data.npz");
+    let halves = |words: [u16; 6]| words.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    let rows = halves([0x3e00, 0xc000, 0x3800, 0x4800, 0x3400, 0xb000]);
+    let columns = halves([0x3e00, 0x4800, 0xc000, 0x3400, 0x3800, 0xb000]);
+    let expected = [[1.5, -2.0, 0.5], [8.0, 0.25, -0.125]];
+    let numbers = |path: &Path, limit| {
+        let source = Source { limit, ..Source::of(path, [3, 1, 1], Values::Unencoded) };
+        samples(&source).unwrap_or_else(|error| panic!("{error}")).numbers
+    };
+    let swapped = columns.chunks(2).flat_map(|word| [word[1], word[0]]).collect::<Vec<_>>();
+    let single = folder.file("data.npy");
+    for (fortran, kind, data) in
+        [("False", "<f2", &rows), ("True", "<f2", &columns), ("True", ">f2", &swapped)]
+    {
+        let array = ordered_npy(fortran, kind, "(2, 3)", data);
+        archive(&path, &[("x.npy", array.clone())]);
+        fs::write(&single, array).expect("written");
+        for path in [&path, &single] {
+            assert_eq!(numbers(path, 9), expected, "{fortran} {kind}");
+            assert_eq!(numbers(path, 1), expected[..1], "{fortran} {kind}");
+        }
+    }
+    // [2, 3, 2], of which element [a, b, c] is 100 a + 10 b + c.
+    let element = |a: usize, b: usize, c: usize| (100 * a + 10 * b + c) as u8;
+    let of = |c: usize| (0..3).flat_map(move |b| (0..2).map(move |a| element(a, b, c)));
+    let bytes = (0..2).flat_map(of).collect::<Vec<u8>>();
+    archive(&path, &[("x.npy", ordered_npy("True", "|u1", "(2, 3, 2)", &bytes))]);
+    let found = open(&path, [3, 1, 2], &UNIT, 9).expect("bytes").inputs;
+    assert_eq!(found, [[0, 1, 10, 11, 20, 21], [100, 101, 110, 111, 120, 121]]);
+    let error = open(&single, [4, 1, 1], &UNIT, 9).expect_err("another shape").to_string();
+    assert!(error.contains("[2, 3]"), "{error}");
 }
 
 #[test]
@@ -171,6 +224,7 @@ fn broken_archives_are_refused() {
     refused(npy("|u1", "(2, 2, 2)", &[0; 7]), "images");
     refused(npy("|u1", "(9223372036854775807, 4, 4294967296)", &[0; 8]), "more than");
     refused(npy("<c8", "(2, 2, 2)", &[0; 64]), "not supported");
+    refused(ordered_npy("True", "|u1", "(2, 2, 2)", &[0; 7]), "declares 8");
     refused(b"nothing".to_vec(), "images");
     refused(npy("|u1", "(0, 2, 2)", &[]), "no inputs");
     let other = || npy("|u1", "(1, 4)", &[0; 4]);
@@ -253,9 +307,9 @@ fn arrays_are_chosen_by_name() {
     refused(Source { inputs: Some("nothing"), ..usual }, "no array `nothing`, but `bad`");
     refused(Source { labels: Labels::Named("bad"), ..usual }, "array `bad`: row 1: -2 is not");
     refused(Source { labels: Labels::Named("one"), ..usual }, "array `one`: 1 labels for 2");
-    refused(Source { inputs: Some("wide"), ..usual }, "array `wide`: input 1, number 0: 256");
+    refused(Source { inputs: Some("wide"), ..usual }, "input 1, `wide[0]`: 256");
     let reals = Source { inputs: Some("wide"), values: Values::Reals(InputEncoding::RAW), ..usual };
-    refused(reals, "array `wide`: input 1, number 0: 256 is outside 0 to 255");
+    refused(reals, "input 1, `wide[0]`: 256 is outside 0 to 255");
     let clamped = Source { clamp: true, ..reals };
     assert_eq!(read(clamped).expect("encoded").inputs[1], [255, 8]);
 }
@@ -290,7 +344,7 @@ fn tables() {
     refused("1,2,3\n1,2,nan\n", Labels::Find, "row 2, column 3: NaN is not a finite number");
     refused("1,2,3\n1,2\n", Labels::Find, "row 2: 2 columns, the first row has 3");
     refused("1,2,3,4\n", Labels::Find, "row 1: 4 columns beside no label");
-    refused("y,a,b,c\n1.5,1,2,3\n", Labels::Find, "row 2, column 1: 1.5 is not a label");
+    refused("y,a,b,c\n1.5,1,2,3\n", Labels::Find, "row 2, column 1 (`y`): 1.5 is not a label");
     refused("1,2,3,4\n", Labels::Named("5"), "no column is called \"5\"");
     refused("1,2,\"3\n", Labels::Find, "row 1: a quotation mark");
     refused("a,b,c\n", Labels::Find, "holds no inputs");

@@ -52,6 +52,7 @@ pub(super) fn finish(
     let name = name.into();
     let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
     graph.compare_exactly();
+    graph.balance_features();
     graph.separate_input();
     Ok(graph)
 }
@@ -184,10 +185,11 @@ fn output_name<'a>(
     )))
 }
 
-/// A node of the file classifies, as those of scikit-learn do.
+/// A node of the file classifies, as those of scikit-learn do, or finds what is nearest.
 fn has_classifier(importer: &Importer<'_>) -> bool {
     let nodes = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
-    nodes
-        .into_iter()
-        .any(|node| node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier"))
+    nodes.into_iter().any(|node| {
+        node.op_type == "ArgMin"
+            || node.domain == "ai.onnx.ml" && node.op_type.ends_with("Classifier")
+    })
 }

@@ -66,6 +66,10 @@ pub(super) struct Importer<'a> {
     pub notes: Vec<String>,
     /// Branches that the node at hand lies in.
     pub depth: usize,
+    /// Loops that the node at hand lies in.
+    pub loops: usize,
+    /// Nodes that loops have been unrolled to.
+    pub unrolled: usize,
     /// Adds a node: operators that are made of others call it.
     pub add: AddNode,
     /// A layer reads the input: from then on its storage is fixed.
@@ -117,6 +121,8 @@ impl<'a> Importer<'a> {
             arranged: HashMap::new(),
             one: None,
             depth: 0,
+            loops: 0,
+            unrolled: 0,
             add,
         })
     }

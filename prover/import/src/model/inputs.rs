@@ -42,6 +42,17 @@ pub struct FloatInputPart {
     pub first: usize,
 }
 
+/// What a file says of a channel of its input's numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputChannel {
+    /// The input's name, and which channel it is, from 0, where there are several.
+    pub name: String,
+    /// Least and largest integer that its type holds, where it takes integers.
+    pub integers: Option<[f64; 2]>,
+    /// First and last row of the table that its numbers choose from, where they do nothing else.
+    pub rows: Option<[f64; 2]>,
+}
+
 /// How numbers become the bytes of a graph's input.
 pub(super) struct Encoded {
     pub values: ValueEncoding,
@@ -56,20 +67,23 @@ impl FloatInputPart {
         self.onnx_shape.iter().product()
     }
 
-    /// The file takes integers there, such as ids.
-    pub fn is_integral(&self) -> bool {
-        matches!(
-            DataType::try_from(self.elem_type),
-            Ok(DataType::Bool
-                | DataType::Int8
-                | DataType::Int16
-                | DataType::Int32
-                | DataType::Int64
-                | DataType::Uint8
-                | DataType::Uint16
-                | DataType::Uint32
-                | DataType::Uint64)
-        )
+    /// Least and largest integer that its type holds, where the file takes integers there, such as ids.
+    pub fn integers(&self) -> Option<[f64; 2]> {
+        let signed =
+            |bits: i32| Some([-f64::from(bits - 1).exp2(), f64::from(bits - 1).exp2() - 1.0]);
+        let unsigned = |bits: i32| Some([0.0, f64::from(bits).exp2() - 1.0]);
+        match DataType::try_from(self.elem_type) {
+            Ok(DataType::Bool) => unsigned(1),
+            Ok(DataType::Uint8) => unsigned(8),
+            Ok(DataType::Uint16) => unsigned(16),
+            Ok(DataType::Uint32) => unsigned(32),
+            Ok(DataType::Uint64) => unsigned(64),
+            Ok(DataType::Int8) => signed(8),
+            Ok(DataType::Int16) => signed(16),
+            Ok(DataType::Int32) => signed(32),
+            Ok(DataType::Int64) => signed(64),
+            _ => None,
+        }
     }
 }
 
@@ -103,14 +117,25 @@ impl FloatGraph {
         }
     }
 
-    /// Which channels of the file's numbers are integers.
-    pub fn integral_channels(&self) -> Vec<bool> {
-        match self.input.parts.as_slice() {
-            [part] => vec![part.is_integral(); self.value_shape()[0]],
-            parts => {
-                parts.iter().flat_map(|part| vec![part.is_integral(); part.elements()]).collect()
-            }
-        }
+    /// What the file says of each channel of its numbers.
+    pub fn input_channels(&self) -> Vec<InputChannel> {
+        let rows = self.rows_of_tables();
+        let name = |part: &FloatInputPart, count: usize, at: usize| {
+            if count == 1 { part.name.clone() } else { format!("{}[{at}]", part.name) }
+        };
+        let parts = self.input.parts.as_slice();
+        let channels = |part| match parts {
+            [_] => self.value_shape()[0],
+            _ => FloatInputPart::elements(part),
+        };
+        let all = parts.iter().flat_map(|part| {
+            let (count, integers) = (channels(part), part.integers());
+            (0..count).map(move |at| (name(part, count, at), integers))
+        });
+        let rows = rows.into_iter().chain(std::iter::repeat(None));
+        all.zip(rows)
+            .map(|((name, integers), rows)| InputChannel { name, integers, rows })
+            .collect()
     }
 }
 

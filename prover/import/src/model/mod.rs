@@ -4,6 +4,7 @@
 //! layer keeps the name and operator of the ONNX node it comes from; batch normalization, constant
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
+mod balance;
 mod comparisons;
 mod constant;
 mod declared;
@@ -19,6 +20,7 @@ mod outlook;
 mod protobuf;
 mod raw_layer;
 mod reference;
+mod rows;
 mod run;
 mod shapes;
 mod supported;
@@ -36,7 +38,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use function::{Binary, Function, Unary};
-pub use inputs::{FloatInput, FloatInputPart};
+pub use inputs::{FloatInput, FloatInputPart, InputChannel};
+pub(crate) use protobuf::half_to_f64;
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
 

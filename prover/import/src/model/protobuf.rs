@@ -89,6 +89,9 @@ impl Source {
         } else {
             tensor.raw_data.as_slice()
         };
+        if kind == DataType::String {
+            return Ok(Constant { shape, values: numbered(tensor, count)? });
+        }
         let mut values =
             if raw.is_empty() { typed_values(tensor, kind)? } else { raw_values(raw, kind)? };
         values.iter_mut().for_each(|value| *value = masked(*value));
@@ -139,6 +142,16 @@ impl Source {
         file.take(length).read_to_end(&mut bytes).map_err(missing)?;
         Ok(bytes)
     }
+}
+
+/// Texts, such as names of classes, as numbers: each that of the first place that has the same.
+fn numbered(tensor: &TensorProto, count: usize) -> Result<Vec<f64>, String> {
+    if tensor.string_data.len() != count {
+        return Err(format!("{} texts for {count} elements", tensor.string_data.len()));
+    }
+    let mut first = HashMap::new();
+    let texts = tensor.string_data.iter().enumerate();
+    Ok(texts.map(|(at, text)| *first.entry(text).or_insert(at) as f64).collect())
 }
 
 /// Masks say minus infinity for scores that do not count: the least number does the same.
@@ -192,7 +205,7 @@ fn unsupported(kind: DataType) -> String {
 }
 
 /// IEEE 754 half precision.
-fn half_to_f64(bits: u16) -> f64 {
+pub(crate) fn half_to_f64(bits: u16) -> f64 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f64::from(bits & 0x3ff) / 1024.0;

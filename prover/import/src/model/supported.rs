@@ -5,8 +5,8 @@ use super::{
     importer::Importer,
     operators::{
         activation, arithmetic, branch, contract, cut, elementwise, fold, gather, integers, join,
-        kinds, layout, logic, ml, normalize, pad, quantized, recurrent, reduce, repeat, resize,
-        softmax, transposed, volumes,
+        kinds, layout, logic, loops, ml, normalize, pad, quantized, ranks, recurrent, reduce,
+        repeat, resize, softmax, transposed, volumes,
     },
     protobuf::Node,
 };
@@ -26,7 +26,8 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Abs", add: elementwise::add, note: "" },
     Operator { name: "Add", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
     Operator { name: "And", add: logic::connect, note: "of truth values" },
-    Operator { name: "ArgMax", add: arg_max, note: "only at the end" },
+    Operator { name: "ArgMax", add: ranks::arg, note: "left out at the very end; inside over up to 64 elements" },
+    Operator { name: "ArgMin", add: ranks::arg, note: "at the very end the class is that of the least number; inside over up to 64 elements" },
     Operator { name: "AveragePool", add: volumes::average_pool, note: "one to three spatial axes, with and without the padding counted (of three: counted)" },
     Operator { name: "BatchNormalization", add: volumes::batch_normalization, note: "folded into the layer before it, or a scale and a shift a channel" },
     Operator { name: "Cast", add: kinds::cast, note: "between number types: to integers towards 0, to truth values whether not 0" },
@@ -76,6 +77,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "LessOrEqual", add: logic::compare, note: "0 or 1; exact for a bound on the operand's grid of integers" },
     Operator { name: "Log", add: elementwise::add, note: "" },
     Operator { name: "LogSoftmax", add: softmax::softmax, note: "any axis; left out at the very end" },
+    Operator { name: "Loop", add: loops::unroll, note: "unrolled: a number of turns that does not depend on the input, up to 1,024" },
     Operator { name: "LpNormalization", add: normalize::lp, note: "p of 1 or 2" },
     Operator { name: "MatMul", add: contract::matmul, note: "of an activation and a constant, or of two activations, with any batch axes" },
     Operator { name: "MatMulInteger", add: integers::product, note: "as ConvInteger" },
@@ -132,6 +134,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Tanh", add: elementwise::add, note: "" },
     Operator { name: "ThresholdedRelu", add: elementwise::add, note: "" },
     Operator { name: "Tile", add: repeat::tile, note: "constant repeats" },
+    Operator { name: "TopK", add: ranks::top, note: "constant K; of up to 64 elements, K times as many at most 512" },
     Operator { name: "Transpose", add: layout::transpose, note: "" },
     Operator { name: "Unsqueeze", add: layout::relabel, note: "constant target" },
     Operator { name: "Upsample", add: resize::resize, note: "as Resize" },
@@ -210,8 +213,15 @@ pub(crate) fn add(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), Im
 /// What to do about an operator that is not supported.
 fn instead(operator: &str) -> &'static str {
     match operator {
-        "Loop" | "Scan" => "export the network traced, so that its loops are unrolled",
-        "NonMaxSuppression" | "TopK" | "NonZero" | "Unique" | "Compress" => {
+        "Scan" => {
+            "export the network traced, so that its loops are unrolled; a model of nearest neighbours compares \
+             the input with all of its samples: train trees, a linear model or a small network on them instead"
+        }
+        "CDist" => {
+            "a model of nearest neighbours compares the input with all of its samples: train trees, a linear \
+             model or a small network on them instead"
+        }
+        "NonMaxSuppression" | "NonZero" | "Unique" | "Compress" => {
             "leave it out and do it on the network's outputs: what it gives has no fixed order or size"
         }
         "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike"
@@ -241,18 +251,6 @@ fn ended(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError
         return Err(node.error("of values that are no label; only at the end of a file"));
     }
     importer.bind(node, value)
-}
-
-/// The number of the largest logit, which is left out at the end.
-fn arg_max(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
-    let output = node.outputs().first().map_or("", String::as_str);
-    if !importer.outlook.is_final(output) && importer.outlook.is_known(output) {
-        return Err(node.error(
-            "inside the network, where a place is no number to compute with; it is supported at the \
-             very end: export the network up to it",
-        ));
-    }
-    softmax::dropped(importer, node)
 }
 
 /// The page docs/operators.md.

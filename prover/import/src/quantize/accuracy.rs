@@ -43,6 +43,8 @@ pub struct AccuracyReport {
     /// Least cosine between an input's outputs in the two networks, as vectors: what counts for an
     /// embedding. Absent where no input has outputs other than 0 in both.
     pub least_cosine: Option<f64>,
+    /// The range of that output in the float network, from its least to its largest.
+    pub worst_output_range: f64,
 }
 
 /// What of a network is lost, and by what most of it.
@@ -63,6 +65,9 @@ pub const LEAST_AGREEMENT: f64 = 98.0;
 /// A number that is shown loses too much where it is off by more than this part of the range of the float
 /// network's, in percent.
 pub const MOST_ERROR: f64 = 5.0;
+
+/// An output with less than this part of the range of all is a small one.
+const SMALL_OUTPUT: f64 = 50.0;
 
 impl AccuracyReport {
     fn join(self, other: Self) -> Self {
@@ -91,6 +96,7 @@ impl AccuracyReport {
                 .into_iter()
                 .flatten()
                 .reduce(f64::min),
+            worst_output_range: self.worst_output_range.max(other.worst_output_range),
         }
     }
 
@@ -110,6 +116,12 @@ impl AccuracyReport {
             self.max_encoding_error >= self.max_logit_error / 2.0
         };
         (off || differ).then_some(if by_encoding { Loss::Encoding } else { Loss::Quantization })
+    }
+
+    /// The output that is off most has a small part of the range of all: their common step takes its digits.
+    pub fn is_beside_larger(&self) -> bool {
+        let [low, high] = self.logit_range;
+        self.worst_output_range * SMALL_OUTPUT < high - low
     }
 
     /// `count` as a percentage of the inputs.
@@ -179,7 +191,10 @@ pub fn compare(
         })
         .inspect(|_| progress())
         .try_reduce(Default::default, |a, b| Ok((a.0.join(b.0), a.1.join(b.1))))
-        .map(|(report, outputs)| AccuracyReport { worst_output_error: outputs.worst(), ..report })
+        .map(|(report, outputs)| {
+            let (worst_output_error, worst_output_range) = outputs.worst();
+            AccuracyReport { worst_output_error, worst_output_range, ..report }
+        })
 }
 
 /// Each output's range in the float network and its largest difference, over all inputs.
@@ -207,10 +222,11 @@ impl Outputs {
         self
     }
 
-    /// Of the outputs that change at all, in percent.
-    fn worst(&self) -> f64 {
+    /// Of the outputs that change at all, the largest error in percent, and that output's range.
+    fn worst(&self) -> (f64, f64) {
         let parts = self.0.iter().filter(|[low, high, _]| high > low);
-        parts.map(|[low, high, off]| 100.0 * off / (high - low)).fold(0.0, f64::max)
+        let parts = parts.map(|[low, high, off]| (100.0 * off / (high - low), high - low));
+        parts.fold((0.0, 0.0), |worst, part| if part.0 > worst.0 { part } else { worst })
     }
 }
 

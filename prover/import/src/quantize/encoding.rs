@@ -1,6 +1,7 @@
 //! The choice of an input's encoding from sample inputs.
 
 use super::{InputEncoding, QuantizeError};
+use crate::model::InputChannel;
 use assay_graph::{ChannelEncoding, Shape, ValueEncoding};
 
 /// Inputs of up to this many numbers take two bytes a number where one would lose something.
@@ -19,7 +20,7 @@ pub enum InputChoice {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodingOptions {
     /// Bits of a number, 8 to 24. By default 8 where they lose nothing or the input is large; else 16, or
-    /// 20 where the network compares features with thresholds.
+    /// 24 where the network compares features with thresholds, and as many as integers need.
     pub bits: Option<u32>,
     /// Room on each side of the range seen, as a part of its width.
     pub margin: f64,
@@ -29,8 +30,9 @@ pub struct EncodingOptions {
     pub range: Option<[f64; 2]>,
     /// The network compares features with thresholds, which may lie close to each other.
     pub compares: bool,
-    /// Which channels take integers: one step of theirs is 1. Channels that are not named take reals.
-    pub integral: Vec<bool>,
+    /// What the network's file says of each channel, for those that take integers: one step of theirs is
+    /// 1. Channels that are not named take reals.
+    pub channels: Vec<InputChannel>,
 }
 
 impl Default for EncodingOptions {
@@ -41,7 +43,7 @@ impl Default for EncodingOptions {
             percentile: 100.0,
             range: None,
             compares: false,
-            integral: Vec::new(),
+            channels: Vec::new(),
         }
     }
 }
@@ -85,10 +87,20 @@ pub fn choose_encoding(
     if samples.is_empty() {
         return Err(QuantizeError::NoInputs);
     }
-    if let Some(value) = samples.iter().flatten().find(|value| !value.is_finite()) {
-        return Err(QuantizeError::Encoding(format!("a sample holds {value}")));
+    let plane = shape[1] * shape[2];
+    let name = |channel: usize| match options.channels.get(channel) {
+        Some(channel) => format!("`{}`", channel.name),
+        None => format!("feature {channel}"),
+    };
+    for (index, sample) in samples.iter().enumerate() {
+        if let Some(at) = sample.iter().position(|value| !value.is_finite()) {
+            let (name, value) = (name(at / plane.max(1)), sample[at]);
+            return Err(QuantizeError::Encoding(format!(
+                "sample {index} holds {value} for {name}"
+            )));
+        }
     }
-    let integral = options.integral.contains(&true);
+    let integral = options.channels.iter().any(|channel| channel.integers.is_some());
     let asked = options.bits.is_some() || options.range.is_some() || integral;
     if !asked && options.percentile == 100.0 {
         let known = [InputEncoding::UNIT, InputEncoding::RAW, InputEncoding::SYMMETRIC];
@@ -98,6 +110,9 @@ pub fn choose_encoding(
     }
     let channels = (0..shape[0]).map(|channel| Channel::of(samples, shape, channel, options));
     let channels = channels.collect::<Vec<_>>();
+    for (index, channel) in channels.iter().enumerate() {
+        channel.check_rows(&name(index))?;
+    }
     let wide = shape.iter().product::<usize>() <= MOST_WIDE;
     let bits = match options.bits {
         Some(bits) => bits,
@@ -111,11 +126,21 @@ pub fn choose_encoding(
             }
         }
     };
+    let fits = |bits: u32| channels.iter().all(|channel| channel.encoding(bits, options).is_some());
+    let enough = options.bits.is_some() || fits(bits);
+    let bits = if enough { bits } else { [16, 24].into_iter().find(|b| fits(*b)).unwrap_or(24) };
     let channels = channels.iter().enumerate().map(|(index, channel)| {
         channel.encoding(bits, options).ok_or_else(|| {
             QuantizeError::Encoding(format!(
-                "the integers of feature {index} reach from {} to {}, more than {bits} bits hold",
-                channel.low, channel.high
+                "the integers of {} reach from {} to {}, more than {bits} bits hold; {}",
+                name(index),
+                channel.low,
+                channel.high,
+                if bits < 24 {
+                    "give them more bits (--value-bits)"
+                } else {
+                    "take their least from them before the network, or count in larger units"
+                }
             ))
         })
     });
@@ -138,7 +163,10 @@ struct Channel {
     high: f64,
     /// The step of which all numbers are multiples, from `low` on, if there is one.
     step: Option<f64>,
-    integral: bool,
+    /// What its type holds, where it takes integers.
+    integers: Option<[f64; 2]>,
+    /// The rows that it chooses from.
+    rows: Option<[f64; 2]>,
 }
 
 impl Channel {
@@ -153,10 +181,25 @@ impl Channel {
         let cut = ((1.0 - options.percentile / 100.0) * values.len() as f64) as usize;
         let kept = &values[cut.min(values.len() / 2)..values.len() - cut.min(values.len() / 2)];
         let ends = (kept.first().copied().unwrap_or(0.0), kept.last().copied().unwrap_or(0.0));
-        let (low, high) = options.range.map_or(ends, |[low, high]| (low, high));
-        let integral = options.integral.get(channel).copied().unwrap_or(false);
-        let step = if integral { Some(1.0) } else { common_step(kept, low) };
-        Self { low, high, step, integral }
+        let known = options.channels.get(channel);
+        let integers = known.and_then(|known| known.integers);
+        let rows = known.and_then(|known| known.rows).filter(|rows| rows[0] <= rows[1]);
+        let rows = rows.filter(|_| integers.is_some());
+        let range = options.range.filter(|_| rows.is_none());
+        let (low, high) = range.map_or(ends, |[low, high]| (low, high));
+        let step = if integers.is_some() { Some(1.0) } else { common_step(kept, low) };
+        Self { low, high, step, integers, rows }
+    }
+
+    /// Refuses samples that choose a row which is not there.
+    fn check_rows(&self, name: &str) -> Result<(), QuantizeError> {
+        let Some([first, last]) = self.rows else { return Ok(()) };
+        let beyond = [self.low, self.high].into_iter().find(|id| !(first..=last).contains(id));
+        beyond.map_or(Ok(()), |id| {
+            Err(QuantizeError::Encoding(format!(
+                "a sample holds {id} for {name}, which chooses a row, {first} to {last}, of a table"
+            )))
+        })
     }
 
     /// The step, where all numbers fit `bits` bits in steps of it.
@@ -168,9 +211,19 @@ impl Channel {
     fn encoding(&self, bits: u32, options: &EncodingOptions) -> Option<ChannelEncoding> {
         let (most, width) = (most(bits), self.high - self.low);
         let margin = if options.range.is_some() { 0.0 } else { options.margin };
-        if self.integral {
+        if let Some([first, last]) = self.rows {
+            let rows = last - first;
+            return (rows <= most).then_some(ChannelEncoding {
+                scale: 1.0,
+                offset: first,
+                most: rows as u32,
+                whole: true,
+            });
+        }
+        if let Some([least, _]) = self.integers {
             // What counts or names things starts at 0.
-            let low = if self.low >= 0.0 { 0.0 } else { self.low - (margin * width).ceil() };
+            let below = self.low - (margin * width).ceil();
+            let low = if self.low >= 0.0 { 0.0 } else { below.max(least) };
             let needed = self.high - low;
             let wanted = (needed + (margin * width).ceil()).min(most);
             return (needed <= most).then_some(ChannelEncoding {
@@ -263,6 +316,12 @@ mod tests {
         }
     }
 
+    /// Options for two channels of integers.
+    fn integers(kind: [f64; 2], rows: Option<[f64; 2]>) -> EncodingOptions {
+        let channel = |at| InputChannel { name: format!("x[{at}]"), integers: Some(kind), rows };
+        EncodingOptions { channels: vec![channel(0), channel(1)], ..EncodingOptions::default() }
+    }
+
     #[test]
     fn bytes_stay_bytes() {
         for encoding in [InputEncoding::UNIT, InputEncoding::RAW, InputEncoding::SYMMETRIC] {
@@ -293,15 +352,50 @@ mod tests {
 
     #[test]
     fn integers_are_exact_from_zero_on() {
-        let options = EncodingOptions { integral: vec![true; 2], ..EncodingOptions::default() };
+        let options = integers([-32_768.0, 32_767.0], None);
         let encoding = channels(&[[3.0, 4.0], [7.0, 30_000.0]], &options);
         assert_eq!((encoding.channels[0].scale, encoding.channels[0].offset), (1.0, 0.0));
         assert_eq!(
             encoding.decode(&encoding.encode(&[5.0, 29_999.0], false).expect("inside")),
             [5.0, 29_999.0]
         );
+        let narrow = EncodingOptions { bits: Some(16), ..options };
         let far = [vec![0.0, 0.0], vec![70_000.0, 0.0]];
-        assert!(choose_encoding(&far, FEATURES, &options).is_err());
+        assert!(choose_encoding(&far, FEATURES, &narrow).is_err());
+    }
+
+    #[test]
+    fn integers_take_the_bytes_that_they_need() {
+        let of = |samples: &[[f64; 2]], kind| {
+            let encoding = channels(samples, &integers(kind, None));
+            for sample in samples {
+                let bytes = encoding.encode(sample, false).expect("inside");
+                assert_eq!(encoding.decode(&bytes), sample);
+            }
+            (encoding.bytes, encoding.channels[0])
+        };
+        // All of an 8-bit type in a byte, whatever the margin.
+        let (bytes, first) = of(&[[-128.0, 3.0], [127.0, 5.0]], [-128.0, 127.0]);
+        assert_eq!((bytes, first.offset, first.most), (1, -128.0, 255));
+        let wide = [-f64::from(i32::MAX), f64::from(i32::MAX)];
+        assert_eq!(of(&[[-100.0, 0.0], [100.0, 0.0]], wide).0, 2);
+        assert_eq!(of(&[[0.0, 0.0], [70_000.0, 3.0]], wide).0, 3);
+        let far = [vec![0.0, 0.0], vec![2e7, 0.0]];
+        let error = choose_encoding(&far, FEATURES, &integers(wide, None)).expect_err("too far");
+        assert!(error.to_string().contains("`x[0]` reach from 0 to 20000000"), "{error}");
+    }
+
+    #[test]
+    fn ids_are_rows_of_their_table() {
+        let options = integers([-1e9, 1e9], Some([0.0, 299.0]));
+        let encoding = channels(&[[3.0, 4.0], [7.0, 9.0]], &options);
+        assert_eq!((encoding.bytes, encoding.channels[0].range()), (2, [0.0, 299.0]));
+        assert!(encoding.encode(&[299.0, 0.0], false).is_ok());
+        let refused = encoding.encode(&[0.0, 300.0], false).expect_err("no row").to_string();
+        assert!(refused.contains("300 is outside 0 to 299"), "{refused}");
+        let beyond = [vec![0.0, 0.0], vec![300.0, 0.0]];
+        let error = choose_encoding(&beyond, FEATURES, &options).expect_err("no row").to_string();
+        assert!(error.contains("300 for `x[0]`") && error.contains("0 to 299"), "{error}");
     }
 
     #[test]

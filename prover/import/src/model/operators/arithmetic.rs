@@ -5,12 +5,17 @@ use super::{
     broadcast::{self, Spread},
     constant::broadcast_shape,
     elementwise::function_of,
-    materialize, required_constant, shapes, unpadded,
+    kinds, materialize, required_constant, shapes, unpadded,
 };
 
 /// What stands for minus infinity in a mask that is added to scores before a Softmax: `e` to this
 /// power is nothing, and a larger number would take the precision of all others.
-const MASKED: f64 = -32.0;
+pub(super) const MASKED: f64 = -32.0;
+
+/// Whether a number stands for minus infinity in such a mask.
+pub(super) fn is_masked(number: f64) -> bool {
+    number < 100.0 * MASKED
+}
 
 fn operator(node: &Node<'_>) -> Binary {
     match node.operator() {
@@ -79,7 +84,7 @@ pub(in crate::model) fn combine_constant(
     }
     let output = node.outputs().first().map_or("", String::as_str);
     let masks = operator == Binary::Add
-        && constant.values.iter().any(|c| *c < 100.0 * MASKED)
+        && constant.values.iter().any(|c| is_masked(*c))
         && importer.outlook.leads_to_softmax(output);
     let masked = masks.then(|| constant.map(|c| c.max(MASKED)));
     let constant = masked.as_ref().unwrap_or(constant);
@@ -88,7 +93,35 @@ pub(in crate::model) fn combine_constant(
         let (left, right) = if reversed { (constant, value) } else { (value, constant) };
         return combine(importer, node, operator, &left, &right);
     };
-    affine_of(importer, node, operator, value, channels, reversed)
+    let masked = operator == Binary::Mul
+        && channels.iter().all(|c| is_masked(*c))
+        && importer.outlook.leads_to_softmax(output)
+        && is_whole(importer, value.tensor);
+    if !masked {
+        return affine_of(importer, node, operator, value, channels, reversed);
+    }
+    // The same as such a constant: of whole numbers, what is not 0 is far below.
+    let channels = vec![MASKED; channels.len()];
+    let result = affine_of(importer, node, operator, value, channels, reversed)?;
+    let tensor = apply(importer, node, result.tensor, Function::clip(Some(MASKED), None))?;
+    Ok(Value { tensor, ..result })
+}
+
+/// All elements are whole numbers, as those of a mask that the network takes.
+fn is_whole(importer: &Importer<'_>, tensor: usize) -> bool {
+    let integral = |root: usize| {
+        let mut names = importer.values.iter().filter(|(_, value)| value.tensor == root);
+        names.any(|(name, _)| {
+            importer
+                .kinds
+                .get(name)
+                .is_some_and(|kind| kinds::is_integer(*kind) || *kind == kinds::BOOL)
+        })
+    };
+    importer.roots(tensor).into_iter().any(|(root, function)| {
+        let whole = |x: f64| function.evaluate(x) == function.evaluate(x).round();
+        function.is_boolean() || (integral(root) && [0.0, 1.0, 2.0].into_iter().all(whole))
+    })
 }
 
 /// `operator` of a value and a number for each channel of its tensor.

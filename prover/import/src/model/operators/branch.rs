@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{ImportError, Importer, Node, required_constant};
+use super::{ImportError, Importer, Node, kinds, required_constant};
 
 /// Deeper branches within branches are refused.
 const MAX_DEPTH: usize = 8;
@@ -40,6 +40,7 @@ pub(in crate::model) fn branch(
             let value = value.ok_or_else(|| super::unknown(node, &output.name))?;
             importer.bind_output(node, index, value)?;
         }
+        kinds::copy(importer, &output.name, node, index);
     }
     Ok(())
 }

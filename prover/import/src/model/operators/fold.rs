@@ -17,7 +17,7 @@ pub(in crate::model) fn try_fold(
         importer.bind_constant(node, value)?;
         return Ok(true);
     }
-    if node.operator() == "If" {
+    if matches!(node.operator(), "If" | "Loop") {
         return Ok(false);
     }
     let mut names = node.inputs().iter().filter(|name| !name.is_empty()).peekable();

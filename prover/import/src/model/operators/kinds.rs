@@ -4,7 +4,7 @@ use super::{Function, ImportError, Importer, Node, activation, elementwise, inte
 
 const FLOAT: i32 = 1;
 const INT64: i32 = 7;
-const BOOL: i32 = 9;
+pub(in crate::model) const BOOL: i32 = 9;
 
 /// An integer type, of any size.
 pub(in crate::model) fn is_integer(kind: i32) -> bool {
@@ -28,6 +28,8 @@ pub(in crate::model) fn note(importer: &mut Importer<'_>, node: &Node<'_>) {
         "QuantizeLinear" => node.input(2).map_or(2, |name| kind(importer, name)),
         "DequantizeLinear" | "DynamicQuantizeLinear" => FLOAT,
         "Where" => of(1),
+        // What is inside has told.
+        "If" | "Loop" => return,
         "QLinearConv" | "QLinearMatMul" => of(7),
         _ if !matches!(node.domain(), "" | "ai.onnx") => FLOAT,
         _ => of(0),
@@ -37,6 +39,19 @@ pub(in crate::model) fn note(importer: &mut Importer<'_>, node: &Node<'_>) {
     }
     for output in node.outputs().iter().filter(|name| !name.is_empty()) {
         importer.kinds.insert(output.clone(), kind);
+    }
+}
+
+/// Gives output `index` of a node the data type of the value `name`.
+pub(in crate::model) fn copy(
+    importer: &mut Importer<'_>,
+    name: &str,
+    node: &Node<'_>,
+    index: usize,
+) {
+    let known = kind(importer, name);
+    if let Some(output) = node.outputs().get(index).filter(|_| known != FLOAT) {
+        importer.kinds.insert(output.clone(), known);
     }
 }
 
@@ -76,9 +91,10 @@ pub(in crate::model) fn keeps_inputs_apart(
     let rank = value.shape.len() as i64;
     let single = |default: i64| Ok::<_, ImportError>(vec![node.int("axis", default)]);
     let axes = match node.operator() {
-        "Concat" | "Gather" | "Split" | "Softmax" | "LogSoftmax" | "ArgMax" => {
-            single(i64::from(!matches!(node.operator(), "Concat" | "Gather" | "Split" | "ArgMax")))?
+        "Concat" | "Gather" | "Split" | "Softmax" | "LogSoftmax" | "ArgMax" | "ArgMin" => {
+            single(i64::from(node.operator().ends_with("Softmax")))?
         }
+        "TopK" => single(-1)?,
         "Slice" => integers(importer, node, "axes", 3)?.unwrap_or_else(|| vec![0]),
         name if name.starts_with("Reduce") => {
             integers(importer, node, "axes", 1)?.unwrap_or_else(|| vec![0])

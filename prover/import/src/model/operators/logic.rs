@@ -149,10 +149,30 @@ pub(in crate::model) fn choose(
     }
     // no + condition * (yes - no)
     let mut parts = Parts::new(importer, node);
-    let difference = parts.op("Sub", &[yes, no], &[])?;
+    let (yes, no) = (masked(&mut parts, node, yes)?, masked(&mut parts, node, no)?);
+    let difference = parts.op("Sub", &[&yes, &no], &[])?;
     let chosen = parts.op("Mul", &[condition, &difference], &[])?;
-    let result = parts.op("Add", &[no, &chosen], &[])?;
+    let result = parts.op("Add", &[&no, &chosen], &[])?;
     parts.bind(0, &result)
+}
+
+/// A constant that stands for minus infinity before a Softmax, as one that leaves the others their digits.
+fn masked(
+    parts: &mut Parts<'_, '_, '_>,
+    node: &Node<'_>,
+    name: &str,
+) -> Result<String, ImportError> {
+    let output = node.outputs().first().map_or("", String::as_str);
+    match parts.importer.constants.get(name).cloned() {
+        Some(constant)
+            if constant.values.iter().any(|c| arithmetic::is_masked(*c))
+                && parts.importer.outlook.leads_to_softmax(output) =>
+        {
+            let constant = constant.map(|c| c.max(arithmetic::MASKED));
+            parts.constant(&constant.shape, constant.values)
+        }
+        _ => Ok(name.to_owned()),
+    }
 }
 
 /// The choice as a function of one tensor, where all three are.

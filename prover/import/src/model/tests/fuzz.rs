@@ -244,7 +244,7 @@ fn varied() -> Network {
 fn mutate(graph: &mut GraphProto, random: &mut Random) {
     const NUMBERS: [i64; 14] =
         [0, 1, -1, 2, 3, 7, 255, 65_536, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, i64::MAX, i64::MIN];
-    const OPERATORS: [&str; 52] = [
+    const OPERATORS: [&str; 56] = [
         "Conv",
         "Gemm",
         "MatMul",
@@ -297,6 +297,10 @@ fn mutate(graph: &mut GraphProto, random: &mut Random) {
         "QLinearConv",
         "MatMulInteger",
         "If",
+        "Loop",
+        "ArgMax",
+        "ArgMin",
+        "TopK",
     ];
     let number = NUMBERS[random.size(0, NUMBERS.len() - 1)];
     let mut names: Vec<String> = graph.initializer.iter().map(|t| t.name.clone()).collect();

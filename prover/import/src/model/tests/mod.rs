@@ -16,6 +16,7 @@ mod operators;
 mod products;
 mod quantized;
 mod random;
+mod ranks;
 mod recurrent;
 mod refused;
 mod transformers;

@@ -403,6 +403,37 @@ fn votes() {
     assert_eq!(found, votes, "{decisions:?}");
 }
 
+/// With a linear kernel a decision is one vector: products with single support vectors, each of them large,
+/// would cancel out after rounding.
+#[test]
+fn linear_kernels_are_linear() {
+    use crate::quantize::{InputEncoding, QuantizeOptions, calibrate_and_quantize};
+    let attributes = [
+        ints("classlabels_ints", &[0, 1]),
+        ints("vectors_per_class", &[1, 2]),
+        text("kernel_type", "LINEAR"),
+        floats("support_vectors", &[1000.0, -900.0, 1001.0, -900.5, 500.0, 100.0]),
+        floats("coefficients", &[2.0, -2.0, 0.001]),
+        floats("rho", &[-0.25]),
+    ];
+    let network = model(Network::new(&[1, 2]), "SVMClassifier", &attributes, &["label", "scores"]);
+    let graph = import(network.output("label"));
+    assert_eq!(graph.layers.len(), 1);
+    let decision = |x: [f32; 2]| (-2.0 + 0.5) * x[0] + (1.0 + 0.1) * x[1] - 0.25;
+    let inputs: Vec<Vec<u8>> = (0..=255).map(|x| vec![x, 255 - x / 2]).collect();
+    let raw = InputEncoding::RAW;
+    let quantized = calibrate_and_quantize(&graph, &raw, &inputs, &QuantizeOptions::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let executor = assay_graph::Executor::new(&quantized).unwrap_or_else(|error| panic!("{error}"));
+    for input in &inputs {
+        let x = [f32::from(input[0]), f32::from(input[1])];
+        close(&run(&graph, &x), &[decision(x), -decision(x)]);
+        let class = executor.run(input).unwrap_or_else(|error| panic!("{error}")).class();
+        // But for what the integers cannot tell from 0.
+        assert!(decision(x).abs() < 0.5 || class == usize::from(decision(x) < 0.0), "{x:?}");
+    }
+}
+
 /// The same tree in the newer operator.
 #[test]
 fn newer_trees() {
@@ -440,4 +471,24 @@ fn newer_trees() {
     ] {
         close(&run(&graph, &x), &y);
     }
+}
+
+/// The label as a name: the class is its number, and the names are said.
+#[test]
+fn labels_of_text() {
+    use tract_onnx::pb::{TensorProto, tensor_proto::DataType};
+    let mut network = Network::new(&[1, 3]).dense("scores", 3, 3);
+    network.graph.initializer.push(TensorProto {
+        name: "names".into(),
+        dims: vec![3],
+        data_type: DataType::String as i32,
+        string_data: ["oak", "ash", "elm"].map(|name| name.as_bytes().to_vec()).to_vec(),
+        ..TensorProto::default()
+    });
+    let network = network.then("ArgMax", "place", &[int("axis", 1)]);
+    let network = network.node("ArrayFeatureExtractor", "label", &["names", "place"], &[]);
+    let graph = import(network.of(ML, &["label"]));
+    assert_eq!(graph.dropped, [FinalOperator::ArgMax]);
+    assert_eq!((graph.layers.len(), graph.classes()), (1, 3));
+    assert_eq!(graph.notes, ["the classes are, in order: oak, ash, elm"]);
 }

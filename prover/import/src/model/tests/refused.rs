@@ -67,8 +67,10 @@ fn unsupported_operators_are_named() {
     expect(resized(&[], 1e9), &["`resize`", "elements"]);
     let cropped = [text("coordinate_transformation_mode", "tf_crop_and_resize")];
     expect(resized(&cropped, 2.0), &["`resize`", "`tf_crop_and_resize`"]);
-    let places = image().then("ArgMax", "place", &[int("axis", 1)]);
-    expect(places.then("Relu", "relu", &[]), &["`place`", "(ArgMax)", "very end"]);
+    let places = Network::new(&[1, 65]).then("ArgMax", "place", &[int("axis", 1)]);
+    expect(places.then("Relu", "relu", &[]), &["`place`", "(ArgMax)", "65 elements", "up to 64"]);
+    let samples = image().then("Scan", "scan", &[]);
+    expect(samples, &["`scan`", "(Scan)", "traced", "nearest neighbours"]);
     let unequal =
         image().conv("a", &[3, 2, 1, 1], &[]).node("MatMul", "both", &["input", "a"], &[]);
     expect(unequal, &["`both`", "(MatMul)", "[1, 2, 6, 6]", "[1, 3, 6, 6]", "fit"]);

@@ -230,6 +230,7 @@ pub(in crate::model) fn extract(
         if value.dropped.is_none() {
             return Err(node.error("positions that depend on the input"));
         }
+        note_names(importer, node);
         return importer.bind(node, value);
     }
     let indices = required_constant(importer, node, 1)?;
@@ -239,6 +240,22 @@ pub(in crate::model) fn extract(
     let columns = parts.constant(&columns.shape, columns.values.clone())?;
     let result = parts.op("Gather", &[input, &columns], &[int("axis", -1)])?;
     parts.bind(0, &result)
+}
+
+/// Says which classes a table of labels names, unless they are 0, 1, 2, ...
+fn note_names(importer: &mut Importer<'_>, node: &Node<'_>) {
+    let Some(name) = node.input(0) else { return };
+    let tensors = importer.source.proto.graph.iter().flat_map(|graph| &graph.initializer);
+    let texts = tensors.filter(|tensor| tensor.name == name).flat_map(|tensor| &tensor.string_data);
+    let texts = texts.map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>();
+    let numbers = importer.constants.get(name).map(|labels| labels.values.clone());
+    let numbers = numbers.unwrap_or_default();
+    let names = match texts.is_empty() {
+        false => texts,
+        true if numbers.iter().enumerate().all(|(index, label)| *label == index as f64) => return,
+        true => numbers.iter().map(ToString::to_string).collect(),
+    };
+    importer.notes.push(format!("the classes are, in order: {}", names.join(", ")));
 }
 
 /// FeatureVectorizer: all inputs side by side.

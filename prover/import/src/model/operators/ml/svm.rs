@@ -29,8 +29,8 @@ pub(in crate::model) fn regressor(
     } else {
         expect(node, "support_vectors", vectors.len(), count.saturating_mul(features))?;
         expect(node, "coefficients", coefficients.len(), count)?;
-        let values = kernel(&mut parts, node, (&input, features), vectors, count)?;
-        dense(&mut parts, (&values, count), coefficients, rho)?
+        let vectors = Vectors { vectors, count };
+        vectors.weighted(&mut parts, node, (&input, features), &[(coefficients, rho)])?.remove(0)
     };
     parts.bind(0, &result)
 }
@@ -55,6 +55,46 @@ pub(in crate::model) fn classifier(
     let rho = parts.constant(&[1], rho)?;
     let scores = parts.op("Add", &[&values, &rho], &[])?;
     bind_scores(&mut parts, node, &scores, left_out)
+}
+
+/// Support vectors, one after the other.
+struct Vectors {
+    vectors: Vec<f64>,
+    count: usize,
+}
+
+impl Vectors {
+    /// For each of `sums`, coefficients of all vectors for each entry of a bias: the kernels of the input
+    /// with all vectors, weighted. Of a linear kernel that is one vector for each entry: the products with
+    /// the single ones, which may be large, cancel out before any number is rounded.
+    fn weighted(
+        self,
+        parts: &mut Parts<'_, '_, '_>,
+        node: &Node<'_>,
+        (input, features): (&str, usize),
+        sums: &[(Vec<f64>, Vec<f64>)],
+    ) -> Result<Vec<String>, ImportError> {
+        let Self { vectors, count } = self;
+        if node.text("kernel_type").unwrap_or("LINEAR") == "LINEAR" {
+            let joined = |row: &[f64]| {
+                let mut sum = vec![0.0; features];
+                for (coefficient, vector) in row.iter().zip(vectors.chunks(features)) {
+                    sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += coefficient * x);
+                }
+                sum
+            };
+            let mut dense = |(coefficients, bias): &(Vec<f64>, Vec<f64>)| {
+                let rows = coefficients.chunks(count).flat_map(joined).collect();
+                dense(parts, (input, features), rows, bias.clone())
+            };
+            return sums.iter().map(&mut dense).collect();
+        }
+        let values = kernel(parts, node, (input, features), vectors, count)?;
+        let mut dense = |(coefficients, bias): &(Vec<f64>, Vec<f64>)| {
+            dense(parts, (&values, count), coefficients.clone(), bias.clone())
+        };
+        sums.iter().map(&mut dense).collect()
+    }
 }
 
 /// The kernel of the input with each of `count` vectors, as one row.
@@ -99,7 +139,7 @@ mod votes {
     //! One decision for each pair of classes; the class with most of them.
 
     use super::{
-        ImportError, Importer, Node, Parts, bind_both, dense, expect, kernel, labels, numbers,
+        ImportError, Importer, Node, Parts, Vectors, bind_both, dense, expect, labels, numbers,
     };
 
     pub(super) fn classifier(
@@ -157,19 +197,21 @@ mod votes {
             }
         }
         let mut parts = Parts::new(importer, node);
-        let values = kernel(&mut parts, node, (input, features), vectors, total)?;
+        let vectors = Vectors { vectors, count: total };
         if classes == 2 {
             // The label is the first class where the decision is positive; the scores say the
             // opposite, as onnxruntime's do.
             let negative = |values: &[f64]| values.iter().map(|x| -x).collect::<Vec<f64>>();
             let label = [decide.clone(), negative(&decide)].concat();
             let scores = [negative(&decide), decide].concat();
-            let bias = [rho[0], -rho[0]];
-            let label = dense(&mut parts, (&values, total), label, bias.to_vec())?;
-            let scores = dense(&mut parts, (&values, total), scores, negative(&bias))?;
-            return bind_both(&mut parts, node, [&label, &scores], Vec::new());
+            let bias = vec![rho[0], -rho[0]];
+            let scores = (scores, negative(&bias));
+            let sums = [(label, bias), scores];
+            let found = vectors.weighted(&mut parts, node, (input, features), &sums)?;
+            return bind_both(&mut parts, node, [&found[0], &found[1]], Vec::new());
         }
-        let decisions = dense(&mut parts, (&values, total), decide, rho)?;
+        let sums = [(decide, rho)];
+        let decisions = vectors.weighted(&mut parts, node, (input, features), &sums)?.remove(0);
         let zero = parts.constant(&[], vec![0.0])?;
         let won = parts.op("Greater", &[&decisions, &zero], &[])?;
         let votes = dense(&mut parts, (&won, pairs), gain, lost)?;

@@ -1,0 +1,143 @@
+//! Features of different ranges that more than a convolution reads.
+//!
+//! A tensor has one scale. A convolution takes up the scales of an encoding's features, each in its own
+//! weights; behind a Relu, in a product or a pool they are numbers of one tensor, and a feature of small
+//! range has few integers there. Functions that keep proportions let each feature be smaller or larger by
+//! a power of two, which is exact, until a convolution takes it back.
+
+use super::{FloatGraph, FloatLayer, FloatOp, Function};
+use assay_graph::Window;
+
+/// Ranges that differ by less are left as they are.
+const LEAST_RATIO: f32 = 8.0;
+/// Most layers that are tried one by one.
+const MAX_TRIED: usize = 64;
+
+/// For each tensor how often larger its channels are than what it holds; `None` for once.
+type Factors = Vec<Option<Vec<f32>>>;
+
+impl FloatGraph {
+    /// Gives the features that layers make of an encoded input about the same range, where everything
+    /// behind them up to the next convolutions allows it.
+    pub(super) fn balance_features(&mut self) {
+        if self.input.values.is_none() {
+            return;
+        }
+        let holds = self.holds_input();
+        let made = self.layers.iter().enumerate();
+        let made = made.filter_map(|(index, layer)| Some((index, factors(layer, &holds)?)));
+        let mut starts: Vec<(usize, Vec<f32>)> = Vec::new();
+        let mut balanced = None;
+        for start in made.take(MAX_TRIED) {
+            starts.push(start);
+            match self.spread_factors(&starts) {
+                Some(factors) => balanced = Some(factors),
+                None => drop(starts.pop()),
+            }
+        }
+        if let Some(factors) = balanced {
+            let starts = starts.iter().map(|(index, _)| *index).collect::<Vec<_>>();
+            for (index, layer) in self.layers.iter_mut().enumerate() {
+                take_up(layer, &factors, starts.contains(&index));
+            }
+        }
+    }
+
+    /// The factors of all tensors, if those of the layers `starts` can be kept apart until convolutions
+    /// take them up.
+    fn spread_factors(&self, starts: &[(usize, Vec<f32>)]) -> Option<Factors> {
+        let mut factors: Factors = vec![None; self.tensors.len()];
+        for (index, layer) in self.layers.iter().enumerate() {
+            let output = layer.output;
+            if let Some((_, start)) = starts.iter().find(|(at, _)| *at == index) {
+                factors[output] = Some(start.clone());
+                continue;
+            }
+            if layer.op.inputs().iter().all(|input| factors[*input].is_none()) {
+                continue;
+            }
+            let of = |tensor: usize| {
+                let [channels, ..] = self.tensors[tensor].shape;
+                factors[tensor].clone().unwrap_or_else(|| vec![1.0; channels])
+            };
+            let keeps = layer.op.function().is_none_or(Function::is_homogeneous);
+            factors[output] = match &layer.op {
+                FloatOp::Conv { input, .. } if is_depthwise(layer) && keeps => Some(of(*input)),
+                FloatOp::Conv { .. } => None,
+                FloatOp::MeanPool { input, .. } if keeps => Some(of(*input)),
+                FloatOp::MaxPool { input, .. } | FloatOp::Resize { input, .. } => Some(of(*input)),
+                FloatOp::Slice { input, start } => {
+                    let [channels, ..] = self.tensors[output].shape;
+                    Some(of(*input).get(*start..)?.get(..channels)?.to_vec())
+                }
+                FloatOp::Concat { inputs } => Some(inputs.iter().flat_map(|i| of(*i)).collect()),
+                FloatOp::Sum { inputs, constant, .. } if keeps && *constant == 0.0 => {
+                    let first = of(inputs.first()?.0);
+                    inputs.iter().all(|(input, _)| of(*input) == first).then_some(Some(first))?
+                }
+                FloatOp::Product { inputs: [first, second], .. } if keeps => {
+                    let both = of(*first).into_iter().zip(of(*second));
+                    Some(both.map(|(a, b)| a * b).collect())
+                }
+                _ => return None,
+            };
+        }
+        factors[self.output].is_none().then_some(factors)
+    }
+}
+
+/// The factors that a layer's channels should have, if it makes features of an encoded input and their
+/// ranges differ much.
+fn factors(layer: &FloatLayer, holds: &[bool]) -> Option<Vec<f32>> {
+    let FloatOp::Conv { input, window, groups, weights, bias, function } = &layer.op else {
+        return None;
+    };
+    let makes = holds[*input] && *groups == bias.len() && *window == Window::dense([1, 1]);
+    if !makes || !function.is_homogeneous() {
+        return None;
+    }
+    let size = |(weights, bias): (&[f32], &f32)| {
+        let reach = |sign: f32| weights.iter().map(|w| 255.0 * (sign * w).max(0.0)).sum::<f32>();
+        (bias + reach(1.0)).abs().max((bias - reach(-1.0)).abs())
+    };
+    let sizes = weights.chunks(weights.len() / groups).zip(bias).map(size).collect::<Vec<_>>();
+    let used = sizes.iter().copied().filter(|size| *size > 0.0);
+    let (least, most) = used.fold((f32::INFINITY, 0f32), |(l, m), size| (l.min(size), m.max(size)));
+    if !(least * LEAST_RATIO <= most && most.is_finite()) {
+        return None;
+    }
+    let factor = |size: &f32| if *size > 0.0 { (size / most).log2().floor().exp2() } else { 1.0 };
+    let factors = sizes.iter().map(factor).collect::<Vec<_>>();
+    factors.iter().all(|factor| factor.is_normal()).then_some(factors)
+}
+
+/// One output channel for each input channel.
+fn is_depthwise(layer: &FloatLayer) -> bool {
+    let FloatOp::Conv { window, groups, weights, bias, .. } = &layer.op else { return false };
+    let taps = window.kernel[0] * window.kernel[1];
+    *groups == bias.len() && weights.len() == groups * taps
+}
+
+/// Brings a layer to the factors of the tensors that it reads and writes.
+fn take_up(layer: &mut FloatLayer, factors: &Factors, starts: bool) {
+    let written = factors[layer.output].clone();
+    let FloatOp::Conv { input, window, groups, weights, bias, .. } = &mut layer.op else { return };
+    if let Some(written) = &written {
+        bias.iter_mut().zip(written).for_each(|(bias, factor)| *bias /= factor);
+        if starts {
+            let row = weights.len() / bias.len();
+            let rows = weights.chunks_mut(row).zip(written);
+            rows.for_each(|(row, factor)| row.iter_mut().for_each(|weight| *weight /= factor));
+        }
+        return;
+    }
+    let Some(read) = factors[*input].as_ref() else { return };
+    let taps = window.kernel[0] * window.kernel[1];
+    let (in_group, out_group) = (read.len() / *groups, bias.len() / *groups);
+    for (output, row) in weights.chunks_mut(in_group * taps).enumerate() {
+        for (channel, kernel) in row.chunks_mut(taps).enumerate() {
+            let factor = read[output / out_group * in_group + channel];
+            kernel.iter_mut().for_each(|weight| *weight *= factor);
+        }
+    }
+}
