@@ -1,32 +1,100 @@
-//! Charts of horizontal bars as inline SVG, coloured by the page's style sheet.
+//! Charts of horizontal bars in HTML, coloured by the page's style sheet: one colour for one meaning, on the
+//! whole page.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
-/// Text for HTML and SVG, in elements and in quoted attributes. Names come from a stranger's file.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // Also what turns the direction of the text around it.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
-            control if control.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
+use super::html::{escape, number};
+
+/// What a colour means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    Float,
+    Quantized,
+    Room,
+    Bad,
+    Agreement,
+    Tiles,
+    Weights,
+    Rest,
+    Program,
+    Rows,
+    Linear,
+    Lookup,
+    Remainders,
+}
+
+impl Colour {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 13] = [
+        Self::Float,
+        Self::Quantized,
+        Self::Room,
+        Self::Bad,
+        Self::Agreement,
+        Self::Tiles,
+        Self::Weights,
+        Self::Rest,
+        Self::Program,
+        Self::Rows,
+        Self::Linear,
+        Self::Lookup,
+        Self::Remainders,
+    ];
+
+    /// Class of the style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Quantized => "quantized",
+            Self::Room => "room",
+            Self::Bad => "bad",
+            Self::Agreement => "agreement",
+            Self::Tiles => "tiles",
+            Self::Weights => "weights",
+            Self::Rest => "rest",
+            Self::Program => "program",
+            Self::Rows => "rows",
+            Self::Linear => "linear",
+            Self::Lookup => "lookup",
+            Self::Remainders => "remainders",
         }
     }
-    escaped
+
+    /// What it means, in a legend.
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Float => "float network",
+            Self::Quantized => "quantized network",
+            Self::Room => "what its integers can hold",
+            Self::Bad => "saturated, refused or wrong",
+            Self::Agreement => "both the same",
+            Self::Tiles => "tiles",
+            Self::Weights => "weights",
+            Self::Rest => "rest grids",
+            Self::Program => "scalars, hashes",
+            Self::Rows => "several of these",
+            Self::Linear => "linear",
+            Self::Lookup => "functions: lookups, comparisons",
+            Self::Remainders => "ranges of remainders",
+        }
+    }
+}
+
+/// What the colours of a chart mean.
+pub(super) fn legend(page: &mut String, colours: &[Colour]) {
+    page.push_str("<div class=\"legend\">");
+    for colour in colours {
+        let (class, meaning) = (colour.class(), escape(colour.meaning()));
+        let _ = write!(page, "<span><i class=\"{class}\"></i>{meaning}</span>");
+    }
+    page.push_str("</div>\n");
 }
 
 /// A part of a row's line.
 pub(super) struct Mark {
     pub from: f64,
     pub to: f64,
-    /// Class of the style sheet.
-    pub class: &'static str,
+    pub colour: Colour,
 }
 
 /// One line of a chart.
@@ -48,15 +116,18 @@ pub(super) struct Chart {
     pub min: f64,
     pub max: f64,
     pub rows: Vec<Row>,
+    /// Rows that stand for runs of [`Chart::rows`], which unfold from them; all rows are shown where there
+    /// are none.
+    pub blocks: Vec<(Row, Range<usize>)>,
 }
 
 /// Lengths one after another, from 0 on.
-pub(super) fn stack(parts: &[(f64, &'static str)]) -> Vec<Mark> {
+pub(super) fn stack(parts: &[(f64, Colour)]) -> Vec<Mark> {
     let mut from = 0.0;
     parts
         .iter()
-        .map(|&(length, class)| {
-            let mark = Mark { from, to: from + length, class };
+        .map(|&(length, colour)| {
+            let mark = Mark { from, to: from + length, colour };
             from = mark.to;
             mark
         })
@@ -64,84 +135,85 @@ pub(super) fn stack(parts: &[(f64, &'static str)]) -> Vec<Mark> {
         .collect()
 }
 
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 262.0;
-const RIGHT: f64 = 770.0;
-const TOP: f64 = 26.0;
-const LINE: f64 = 20.0;
-const BAR: f64 = 13.0;
-/// Characters of a label that fit left of the axis.
-const LABEL: usize = 34;
-
 impl Chart {
     /// An axis from 0 to the longest row's end, or to 1.
     pub(super) fn from_zero(title: &'static str, unit: &'static str, rows: Vec<Row>) -> Self {
-        let ends = rows.iter().flat_map(|row| row.marks.iter().map(|mark| mark.to));
-        let max = ends.filter(|end| end.is_finite()).fold(0.0, f64::max);
-        Self { title, unit, min: 0.0, max: if max > 0.0 { max } else { 1.0 }, rows }
+        Self { title, unit, min: 0.0, max: 1.0, rows, blocks: Vec::new() }.fitted()
     }
 
-    pub(super) fn render(&self) -> String {
-        let bottom = TOP + LINE * self.rows.len() as f64;
-        let height = bottom + 8.0;
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n",
+    /// With blocks of rows; from 0 to the longest line's end.
+    pub(super) fn in_blocks(self, blocks: Vec<(Row, Range<usize>)>) -> Self {
+        Self { blocks, ..self }
+    }
+
+    /// The axis ends where the longest line does.
+    pub(super) fn fitted(self) -> Self {
+        let lines = self.rows.iter().chain(self.blocks.iter().map(|(row, _)| row));
+        let ends = lines.flat_map(|row| row.marks.iter().map(|mark| mark.to));
+        let max = ends.filter(|end| end.is_finite()).fold(0.0, f64::max);
+        Self { max: if max > 0.0 { max } else { 1.0 }, ..self }
+    }
+
+    pub(super) fn render(&self, page: &mut String) {
+        let _ = writeln!(
+            page,
+            "<div class=\"chart\" role=\"group\" aria-label=\"{}\">\n<div class=\"axis\">",
             escape(self.title)
         );
         for tick in ticks(self.min, self.max) {
-            let x = self.x(tick);
-            let _ = writeln!(
-                svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\
-                 <text class=\"tick\" x=\"{x:.1}\" y=\"{}\">{}{}</text>",
-                TOP - 8.0,
+            let _ = write!(
+                page,
+                "<span style=\"left:{:.2}%\">{}{}</span>",
+                self.place(tick),
                 number(tick),
                 escape(self.unit)
             );
         }
-        for (index, row) in self.rows.iter().enumerate() {
-            self.row(&mut svg, row, TOP + LINE * index as f64);
+        page.push_str("</div>\n");
+        if self.blocks.is_empty() {
+            self.rows.iter().for_each(|row| self.row(page, row));
         }
-        svg.push_str("</svg>\n");
-        svg
+        for (summary, range) in &self.blocks {
+            let rows = self.rows.get(range.clone()).unwrap_or_default();
+            if let [row] = rows {
+                self.row(page, row);
+                continue;
+            }
+            page.push_str("<details><summary>");
+            self.row(page, summary);
+            page.push_str("</summary>\n");
+            rows.iter().for_each(|row| self.row(page, row));
+            page.push_str("</details>\n");
+        }
+        page.push_str("</div>\n");
     }
 
-    fn row(&self, svg: &mut String, row: &Row, top: f64) {
-        let base = top + LINE / 2.0 + 4.0;
+    fn row(&self, page: &mut String, row: &Row) {
         let _ = write!(
-            svg,
-            "<g><title>{}</title><rect class=\"hit\" x=\"0\" y=\"{top}\" width=\"{WIDTH}\" height=\"{LINE}\"/>\
-             <text class=\"label\" x=\"{}\" y=\"{base}\">{}</text>",
+            page,
+            "<div class=\"row\" title=\"{}\"><span class=\"label\">{}</span><span class=\"bar\">",
             escape(&row.hint),
-            LEFT - 10.0,
-            escape(&shortened(&row.label))
+            escape(&row.label)
         );
         for mark in &row.marks {
-            let (from, to) = (self.x(mark.from), self.x(mark.to));
+            let (from, to) = (self.place(mark.from), self.place(mark.to));
             // A value that is there is seen.
-            let width = (to - from).max(1.0);
+            let width = (to - from).max(0.3);
             let _ = write!(
-                svg,
-                "<rect class=\"{}\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{BAR}\"/>",
-                escape(mark.class),
-                top + (LINE - BAR) / 2.0
+                page,
+                "<i class=\"{}\" style=\"left:{from:.2}%;width:{width:.2}%\"></i>",
+                mark.colour.class()
             );
         }
-        let _ = writeln!(
-            svg,
-            "<text class=\"value\" x=\"{}\" y=\"{base}\">{}</text></g>",
-            RIGHT + 10.0,
-            escape(&row.value)
-        );
+        let _ = writeln!(page, "</span><span class=\"value\">{}</span></div>", escape(&row.value));
     }
 
-    /// What lies outside the axis stands at its end.
-    fn x(&self, value: f64) -> f64 {
+    /// In percent of the axis. What lies outside it stands at its end.
+    fn place(&self, value: f64) -> f64 {
         let span = self.max - self.min;
         let part = if span > 0.0 { (value - self.min) / span } else { 0.0 };
         // What is no number stands at the start.
-        let part = if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) };
-        LEFT + (RIGHT - LEFT) * part
+        100.0 * if part.is_nan() { 0.0 } else { part.clamp(0.0, 1.0) }
     }
 }
 
@@ -161,37 +233,6 @@ fn ticks(min: f64, max: f64) -> Vec<f64> {
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
-/// Without digits that say nothing; thousands as `k`, millions as `M`.
-pub(super) fn number(value: f64) -> String {
-    let (scaled, suffix) = match value.abs() {
-        size if size >= 1e6 => (value / 1e6, "M"),
-        size if size >= 1e4 => (value / 1e3, "k"),
-        _ => (value, ""),
-    };
-    let digits = match scaled.abs() {
-        size if size >= 100.0 => 0,
-        size if size >= 10.0 => 1,
-        _ => 2,
-    };
-    let text = format!("{scaled:.digits$}");
-    let text =
-        if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };
-    // A rounded `-0` has no sign.
-    let text = if text == "-0" { "0" } else { text };
-    format!("{text}{suffix}")
-}
-
-/// The end of a name tells more than its middle.
-fn shortened(label: &str) -> String {
-    let count = label.chars().count();
-    if count <= LABEL {
-        return label.to_owned();
-    }
-    let start: String = label.chars().take(LABEL / 3).collect();
-    let end: String = label.chars().skip(count - (LABEL - LABEL / 3 - 1)).collect();
-    format!("{start}…{end}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,27 +241,66 @@ mod tests {
         Row { label: label.into(), hint: label.into(), value: label.into(), marks }
     }
 
+    fn rendered(chart: &Chart) -> String {
+        let mut page = String::new();
+        chart.render(&mut page);
+        page
+    }
+
     #[test]
     fn names_cannot_break_out() {
-        assert_eq!(escape("<b a='1'>&\""), "&lt;b a=&#39;1&#39;&gt;&amp;&quot;");
-        assert_eq!(escape("a\u{0}b\u{202e}c\nü"), "a\u{fffd}b\u{fffd}c\u{fffd}ü");
-        let chart = Chart::from_zero("t", "", vec![row("<b>&", stack(&[(1.0, "one")]))]);
-        let svg = chart.render();
-        assert!(!svg.contains("<b>") && svg.matches("&lt;b&gt;&amp;").count() == 3, "{svg}");
+        let rows = vec![row("<b>&\"", stack(&[(1.0, Colour::Tiles)]))];
+        let html = rendered(&Chart::from_zero("t", "", rows));
+        assert!(
+            !html.contains("<b>") && html.matches("&lt;b&gt;&amp;&quot;").count() == 3,
+            "{html}"
+        );
     }
 
     #[test]
     fn bars_are_as_long_as_their_values() {
         let rows = vec![
-            row("a", stack(&[(1.0, "one"), (0.0, "two"), (3.0, "three")])),
-            row("b", vec![Mark { from: f64::NAN, to: f64::INFINITY, class: "one" }]),
+            row("a", stack(&[(1.0, Colour::Tiles), (0.0, Colour::Rest), (3.0, Colour::Weights)])),
+            row("b", vec![Mark { from: f64::NAN, to: f64::INFINITY, colour: Colour::Tiles }]),
         ];
-        let svg = Chart::from_zero("t", "", rows).render();
-        // 4 takes the 508 units of the axis.
-        assert!(svg.contains("class=\"one\" x=\"262.0\" y=\"29.5\" width=\"127.0\""), "{svg}");
-        assert!(svg.contains("class=\"three\" x=\"389.0\" y=\"29.5\" width=\"381.0\""), "{svg}");
-        assert!(!svg.contains("class=\"two\""));
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        let html = rendered(&Chart::from_zero("t", "", rows));
+        assert!(html.contains("class=\"tiles\" style=\"left:0.00%;width:25.00%\""), "{html}");
+        assert!(html.contains("class=\"weights\" style=\"left:25.00%;width:75.00%\""), "{html}");
+        assert!(!html.contains("class=\"rest\""));
+        assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
+    }
+
+    #[test]
+    fn blocks_unfold() {
+        let one = |label: &str| row(label, stack(&[(1.0, Colour::Tiles)]));
+        let chart = Chart::from_zero("t", "", vec![one("a"), one("b"), one("c")])
+            .in_blocks(vec![(one("first"), 0..1), (one("others"), 1..3)]);
+        let html = rendered(&chart);
+        // A block of one row is that row.
+        assert!(!html.contains("first") && html.matches("<details>").count() == 1, "{html}");
+        let at = |text: &str| html.find(&format!(">{text}<")).expect("shown");
+        assert!(at("a") < at("others") && at("others") < at("b") && at("b") < at("c"));
+    }
+
+    #[test]
+    fn every_colour_is_one_of_the_style_sheet() {
+        let sheet = include_str!("style.css");
+        let hue = |colour: &Colour| {
+            let name = format!(" --{}: ", colour.class());
+            let hues: Vec<&str> = sheet
+                .match_indices(&name)
+                .map(|(at, _)| &sheet[at + name.len()..at + name.len() + 7])
+                .collect();
+            assert_eq!(hues.len(), 2, "light and dark {name}");
+            assert!(sheet.contains(&format!(".{} {{", colour.class())), "{name}");
+            [hues[0], hues[1]]
+        };
+        let hues: Vec<_> = Colour::ALL.iter().map(hue).collect();
+        for (index, hue) in hues.iter().enumerate() {
+            assert!(hues[..index].iter().all(|other| other[0] != hue[0] && other[1] != hue[1]));
+        }
+        let meanings: std::collections::BTreeSet<_> = Colour::ALL.map(Colour::meaning).into();
+        assert_eq!(meanings.len(), Colour::ALL.len());
     }
 
     #[test]
@@ -232,20 +312,5 @@ mod tests {
             assert!((4..=11).contains(&count), "{max}: {count}");
         }
         assert_eq!(ticks(3.0, 3.0), [3.0]);
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        let texts = [0.0, -0.001, 0.25, 12.34, 1234.5, 20_000.0, 3_450_000.0].map(number);
-        assert_eq!(texts, ["0", "0", "0.25", "12.3", "1234", "20k", "3.45M"]);
-    }
-
-    #[test]
-    fn long_names_keep_their_end() {
-        let name = "MobilenetV2/expanded_conv_16/project/BatchNorm/FusedBatchNormV3";
-        let short = shortened(name);
-        assert_eq!(short.chars().count(), LABEL);
-        assert!(short.ends_with("BatchNormV3") && short.starts_with("MobilenetV2…"));
-        assert_eq!(shortened("é".repeat(LABEL).as_str()), "é".repeat(LABEL));
     }
 }
