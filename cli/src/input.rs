@@ -11,10 +11,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     arithmetic::field::field_to_bytes,
     graph::{InputPart, QuantizedGraph},
-    import::data::{self, DataError, Source, Values},
+    import::data::{self, DataError, Resize, Source, Values},
 };
 use assay_relayer::proving::{InputOpening, InputStore};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use rand_core::OsRng;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,6 +73,35 @@ pub(crate) struct InputArgs {
     /// network would answer another input than was meant
     #[arg(long)]
     pub clamp: bool,
+    #[command(flatten)]
+    pub resize: ResizeArgs,
+}
+
+/// What becomes of a picture of another size than the network's input.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct ResizeArgs {
+    /// Scale pictures of another size than the network's input. Without it they are refused: the network
+    /// would answer another picture than was meant
+    #[arg(long, value_enum, value_name = "HOW")]
+    resize: Option<ResizeHow>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ResizeHow {
+    /// In its proportions until it covers the input, and its middle cut out
+    Crop,
+    /// Width and height each by itself
+    Stretch,
+}
+
+impl ResizeArgs {
+    pub(crate) fn choice(self) -> Resize {
+        match self.resize {
+            None => Resize::Refuse,
+            Some(ResizeHow::Crop) => Resize::Crop,
+            Some(ResizeHow::Stretch) => Resize::Stretch,
+        }
+    }
 }
 
 /// A salt as it is given.
@@ -123,7 +152,8 @@ impl InputArgs {
         }
         let index = index.unwrap_or(0);
         // Other inputs of the file do not matter, whatever they hold.
-        let source = Source { skip: index, limit: 1, clamp, ..source };
+        let resize = self.resize.choice();
+        let source = Source { skip: index, limit: 1, clamp, resize, ..source };
         let mut samples = match data::samples(&source) {
             Err(DataError::Skipped { inputs, .. }) => {
                 bail!("{} has {inputs} inputs, none with index {index}", path.display())

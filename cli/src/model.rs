@@ -1,5 +1,6 @@
 //! `assay model`.
 
+mod blocks;
 mod card;
 mod check;
 mod derive;

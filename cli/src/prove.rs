@@ -25,7 +25,7 @@ use crate::{
     chain::{NodeArgs, OptionalNodeArgs, block_on},
     contract::find,
     hex_words::{parse_hash, parse_word},
-    input::{InputArgs, Salt},
+    input::{InputArgs, ResizeArgs, Salt},
     key_folder::KeyFolder,
     model::describe,
     new_file::NewFile,
@@ -63,6 +63,8 @@ pub(crate) struct ProveArgs {
     /// would be about another input than was meant
     #[arg(long, requires = "input")]
     clamp: bool,
+    #[command(flatten)]
+    resize: ResizeArgs,
     /// Salt of the input's commitment: 64 hexadecimal digits, or `random`
     #[arg(long, default_value = "random", value_name = "HEX", conflicts_with = "opening")]
     salt: Salt,
@@ -281,7 +283,8 @@ impl ProveArgs {
         match (&self.opening, &self.input) {
             (Some(path), _) => Ok(InputOpening::read(path)?),
             (None, Some(input)) => Ok(InputOpening {
-                input: InputArgs { input: input.clone(), clamp: self.clamp }.read(graph)?,
+                input: InputArgs { input: input.clone(), clamp: self.clamp, resize: self.resize }
+                    .read(graph)?,
                 salt: self.salt.value(),
             }),
             (None, None) => bail!("give --input or --opening"),

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{items_text, root, write_openings};
 use crate::{
+    input::ResizeArgs,
     new_file::NewFile,
     output::{Output, table},
     published::ModelSource,
@@ -45,6 +46,8 @@ pub(crate) struct CommitArgs {
     shape: Option<Shape>,
     #[command(flatten)]
     values: ValueArgs,
+    #[command(flatten)]
+    resize: ResizeArgs,
     #[command(flatten)]
     labels: LabelArgs,
     /// Array of an archive that holds the inputs [default: `images`, `X`, `x`, `inputs` or the only
@@ -182,6 +185,7 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         shape,
         values: args.values.choose(model)?,
         clamp: args.values.clamp,
+        resize: args.resize.choice(),
         parts: &parts,
         order: order.as_ref(),
         input: Some(name.as_str()).filter(|name| !name.is_empty()),

@@ -12,6 +12,8 @@ use assay_prover::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::input::ResizeArgs;
+
 /// How the bytes of an input stand for the numbers that the float network takes.
 #[derive(Args)]
 pub(super) struct EncodingArgs {
@@ -43,6 +45,8 @@ pub(super) struct EncodingArgs {
     /// is made; the architecture and the card say so
     #[arg(long, help_heading = "Inputs")]
     clamp: bool,
+    #[command(flatten)]
+    resize: ResizeArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -100,8 +104,9 @@ impl EncodingArgs {
         let order = model.graph.published_order();
         let order = order.as_ref();
         let input = model.graph.input.parts.first().map(|part| part.name.as_str());
+        let resize = self.resize.choice();
         let source =
-            Source { limit, clamp, parts, order, input, ..Source::of(path, shape, values) };
+            Source { limit, clamp, resize, parts, order, input, ..Source::of(path, shape, values) };
         let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }

@@ -1,6 +1,7 @@
 //! `assay model inspect`.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -15,7 +16,10 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
-use super::outputs::Outputs;
+use super::{
+    blocks::{Block, blocks},
+    outputs::Outputs,
+};
 use crate::{
     output::{Output, hex, table, visible},
     predicted::Predicted,
@@ -29,6 +33,10 @@ use crate::{
 pub(crate) struct InspectArgs {
     /// Model bundle, card or architecture
     model: PathBuf,
+    /// Show each layer of a deep network, too; without it layers are shown by blocks: by what their names have in
+    /// common
+    #[arg(long)]
+    layers: bool,
 }
 
 #[derive(Serialize)]
@@ -40,6 +48,8 @@ struct Report {
     input_scale: f64,
     input_offset: f64,
     layers: Vec<LayerReport>,
+    /// Runs of layers whose names begin alike, of a deep network.
+    blocks: Vec<Block>,
     tables: Vec<TableReport>,
     parameters: usize,
     table_rows: usize,
@@ -187,6 +197,7 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         input_scale: graph.input.byte_scale,
         input_offset: graph.input.byte_offset,
         parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        blocks: blocks(layers.iter().map(|layer| layer.name.as_str())),
         layers,
         tables: graph.functions.iter().map(TableReport::from).collect(),
         table_rows: graph.table_rows(),
@@ -202,7 +213,7 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         outputs,
     };
     drop(spinner);
-    output.finish(&report, || text(&report, &layout))
+    output.finish(&report, || text(&report, &layout, args.layers))
 }
 
 /// Weights and biases of a layer; an architecture has the shapes only.
@@ -294,8 +305,42 @@ fn layers_text(report: &Report) -> String {
     text
 }
 
-fn text(report: &Report, layout: &Layout) -> String {
-    let mut text = layers_text(report);
+/// A line for each block.
+fn blocks_text(report: &Report) -> String {
+    let mut text = String::new();
+    let widths = report.blocks.iter().map(|block| block.name.chars().count());
+    let width = widths.max().unwrap_or(0).clamp(5, 48);
+    let _ = writeln!(
+        text,
+        "{:width$}  {:>6}  {:>14}  {:>10}  operators",
+        "block", "layers", "output", "parameters"
+    );
+    for block in &report.blocks {
+        let layers = report.layers.get(block.range()).unwrap_or_default();
+        let [channels, height, width_out] =
+            layers.last().map(|layer| layer.output_shape).unwrap_or_default();
+        let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
+        for layer in layers {
+            *operators.entry(layer.operator).or_default() += 1;
+        }
+        let operators = operators.iter().map(|(name, count)| format!("{count} {name}"));
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>6}  {:>14}  {:>10}  {}",
+            visible(&block.name),
+            block.layers,
+            format!("{channels} x {height} x {width_out}"),
+            layers.iter().map(|layer| layer.parameters).sum::<usize>(),
+            operators.collect::<Vec<_>>().join(", ")
+        );
+    }
+    text.push_str("(each layer: --layers)\n");
+    text
+}
+
+fn text(report: &Report, layout: &Layout, all_layers: bool) -> String {
+    let in_blocks = !all_layers && !report.blocks.is_empty();
+    let mut text = if in_blocks { blocks_text(report) } else { layers_text(report) };
     let rows = &report.rows;
     let statement = describe(report.options.statement);
     text.push('\n');

@@ -1,28 +1,37 @@
 //! `assay model report`: what quantization and the circuit do to a network, as one HTML page.
 
+mod advice;
+mod chart;
+mod facts;
+mod html;
+mod origin;
 mod page;
-mod svg;
+mod verdicts;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Cost, RowUse},
+    circuit::{Layout, OutputMode, StatementKind},
     files::atomic_file::{self, Readers},
     import::data::{self, Source},
-    import::quantize::{
-        AccuracyReport, compare,
-        report::{ErrorReport, error_by_layer},
-    },
+    import::model::Model,
+    import::quantize::{compare_each, report::error_by_layer},
 };
 use clap::Args;
-use serde::Serialize;
 
-use super::{inspect::describe, network::NetworkArgs};
+use self::{
+    advice::Findings,
+    facts::{Key, Report},
+    origin::{Files, Origin},
+    verdicts::{Confusion, Misjudged},
+};
+use super::{blocks::blocks, inspect::describe, network::NetworkArgs};
 use crate::{
+    input::ResizeArgs,
     key_folder::KeyFolder,
-    output::{Output, hex, table},
+    output::{Output, hex},
     predicted::Predicted,
     setup_trust::SetupTrust,
 };
@@ -50,6 +59,11 @@ pub(crate) struct ReportArgs {
     /// Take numbers outside the input's encoding as its nearest end, rather than refusing them
     #[arg(long)]
     clamp: bool,
+    #[command(flatten)]
+    resize: ResizeArgs,
+    /// Parameters of the setup, to name the model's hash too: the weights are committed to
+    #[arg(long, value_name = "FILE")]
+    setup: Option<PathBuf>,
     /// Folder of keys, to report the verifying key too
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
@@ -58,40 +72,11 @@ pub(crate) struct ReportArgs {
     output: PathBuf,
 }
 
-/// All that the page shows.
-#[derive(Serialize)]
-struct Report {
-    output: PathBuf,
-    model: String,
-    input_shape: [usize; 3],
-    classes: usize,
-    parameters: usize,
-    multiply_accumulates: u64,
-    statement: String,
-    /// Inputs that have a label.
-    labelled: usize,
-    accuracy: AccuracyReport,
-    errors: ErrorReport,
-    cost: Cost,
-    rows: RowUse,
-    lanes: usize,
-    weight_columns: usize,
-    predicted: Predicted,
-    key: Option<Key>,
-}
-
-#[derive(Serialize)]
-struct Key {
-    vk_hash: String,
-    proof_bytes: usize,
-    setup: SetupTrust,
-}
-
 pub(super) fn run(args: &ReportArgs, output: &Output) -> Result<()> {
     let report = measure(args, output)?;
     atomic_file::write(&args.output, Readers::Everyone, page::render(&report).as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
-    output.finish(&report, || text(&report))
+    output.finish(&report, || report.text())
 }
 
 fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
@@ -99,57 +84,69 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
     let quantized = &bundle.graph;
-    let key = args
-        .keys
-        .as_deref()
-        .map(|folder| KeyFolder(folder).verifying_key(&layout))
-        .transpose()?
-        .map(|key| Key {
-            vk_hash: hex(key.hash()),
-            proof_bytes: key.info().profile().proof_bytes(),
-            setup: SetupTrust::of(key.info().setup_id()),
-        });
+    let key = args.key(&layout)?;
     steps.message("reading the float network");
-    // As it was imported, where that is to be seen.
-    let model = args.network.import(&args.float, bundle.dropped.is_empty())?;
-    if model.graph.value_shape() != quantized.value_shape() {
-        bail!("{} takes inputs of another shape than the bundle", args.float.display());
-    }
-    let model = match &quantized.input.values {
-        Some(values) => model.with_values(values.clone())?,
-        None => model,
-    };
+    let model = args.float_network(&bundle)?;
     let graph = &model.graph;
     steps.message("reading the inputs");
-    let input_shape = quantized.value_shape();
     let samples = data::samples(&Source {
         skip: args.skip,
         limit: args.limit,
         clamp: args.clamp,
+        resize: args.resize.choice(),
         ..Source::for_network(&args.inputs, quantized)
     })?;
     let data = &samples.data;
     drop(steps);
+    let files = Files {
+        float: &args.float,
+        inputs: &args.inputs,
+        skipped: args.skip,
+        setup: args.setup.as_deref(),
+    };
+    let origin = Origin::of(&files, &bundle, &layout, output)?;
     let other =
         || format!("cannot compare {} with {}", args.bundle.display(), args.float.display());
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing classes");
     let done = || bar.step("inputs: comparing classes");
-    let accuracy = compare(model.original(), quantized, &samples, &done).with_context(other)?;
+    let comparison =
+        compare_each(model.original(), quantized, &samples, &done).with_context(other)?;
     drop(bar);
     let bar = output.bar(data.inputs.len() as u64, "inputs: comparing layers");
     let done = || bar.step("inputs: comparing layers");
     let errors = error_by_layer(graph, quantized, &data.inputs, &done).with_context(other)?;
     bar.message("adding up the circuit");
+    let classes = quantized.tensors[quantized.output].shape[0];
+    let findings = Findings {
+        float: &args.float,
+        graph: quantized,
+        comparison: &comparison,
+        layers: &errors.layers,
+        shows_numbers: classes == 1
+            || matches!(
+                layout.options.statement,
+                StatementKind::Prediction { output: OutputMode::Logits, .. }
+            ),
+    };
+    let (misjudged, misjudged_inputs) =
+        Misjudged::among(&comparison.outcomes, &samples, quantized, args.skip);
     Ok(Report {
         output: args.output.clone(),
         model: quantized.name.clone(),
-        input_shape,
-        classes: quantized.tensors[quantized.output].shape[0],
+        origin,
+        input_shape: quantized.value_shape(),
+        classes,
         parameters: quantized.parameters(),
         multiply_accumulates: graph.multiply_accumulates(),
         statement: describe(layout.options.statement),
         labelled: data.labels.len().min(data.inputs.len()),
-        accuracy,
+        advice: findings.advice(),
+        confusion: Confusion::of(&comparison.outcomes, classes),
+        misjudged,
+        misjudged_inputs,
+        accuracy: comparison.accuracy,
+        outputs: comparison.outputs,
+        blocks: blocks(quantized.layers.iter().map(|layer| layer.name.as_str())),
         errors,
         cost: layout.cost(quantized),
         rows: layout.rows,
@@ -160,83 +157,50 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
     })
 }
 
-impl Report {
-    /// The layer with the least signal to noise, in dB.
-    fn noisiest(&self) -> Option<(&str, f64)> {
-        let layers = self.errors.layers.iter();
-        layers
-            .filter_map(|layer| Some((layer.layer.as_str(), layer.signal_to_noise_db?)))
-            .min_by(|a, b| a.1.total_cmp(&b.1))
+impl ReportArgs {
+    fn key(&self, layout: &Layout) -> Result<Option<Key>> {
+        let Some(folder) = &self.keys else { return Ok(None) };
+        let key = KeyFolder(folder).verifying_key(layout)?;
+        Ok(Some(Key {
+            vk_hash: hex(key.hash()),
+            proof_bytes: key.info().profile().proof_bytes(),
+            setup: SetupTrust::of(key.info().setup_id()),
+        }))
     }
-}
 
-fn text(report: &Report) -> String {
-    let accuracy = &report.accuracy;
-    let percent = |count: usize| format!("{:.2} %", accuracy.percent(count));
-    let mut rows = vec![("report", report.output.display().to_string())];
-    if report.labelled > 0 {
-        rows.push((
-            "accuracy",
-            format!(
-                "float {} / {}, quantized {} / {} (top-1 / top-5, {} inputs)",
-                percent(accuracy.float_top1),
-                percent(accuracy.float_top5),
-                percent(accuracy.quantized_top1),
-                percent(accuracy.quantized_top5),
-                accuracy.inputs
-            ),
-        ));
+    /// The network that the bundle was made from, with the bundle's inputs.
+    fn float_network(&self, bundle: &Bundle) -> Result<Model> {
+        let quantized = &bundle.graph;
+        // As it was imported, where that is to be seen.
+        let model = self.network.import(&self.float, bundle.dropped.is_empty())?;
+        if model.graph.value_shape() != quantized.value_shape() {
+            bail!("{} takes inputs of another shape than the bundle", self.float.display());
+        }
+        Ok(match &quantized.input.values {
+            Some(values) => model.with_values(values.clone())?,
+            None => model,
+        })
     }
-    if report.classes > 1 {
-        rows.push(("same class", format!("{} of {}", accuracy.agree, accuracy.inputs)));
-    }
-    let [low, high] = accuracy.logit_range;
-    rows.push((
-        "outputs",
-        format!(
-            "off by at most {:.4}, where the float network gives {low:.4} to {high:.4}",
-            accuracy.max_logit_error
-        ),
-    ));
-    if let Some(cosine) = accuracy.least_cosine.filter(|_| report.classes > 1) {
-        rows.push(("cosine", format!("at least {cosine:.5} to the float network's outputs")));
-    }
-    if accuracy.max_encoding_error > 0.0 {
-        rows.push((
-            "inputs rounded",
-            format!(
-                "alone: same class on {} of {}, outputs off by at most {:.4}",
-                accuracy.encoding_agree, accuracy.inputs, accuracy.max_encoding_error
-            ),
-        ));
-    }
-    if accuracy.refused > 0 {
-        rows.push(("refused", format!("{} inputs out of range", accuracy.refused)));
-    }
-    if let Some((layer, noise)) = report.noisiest() {
-        rows.push(("most noise", format!("{layer}, {noise:.1} dB")));
-    }
-    rows.push(("predicted", report.predicted.text()));
-    rows.push((
-        "shares",
-        format!(
-            "{:.0} % of the time to prove is linear, {:.0} % non-linear",
-            100.0 * report.cost.linear_share,
-            100.0 * report.cost.nonlinear_share
-        ),
-    ));
-    table(&rows)
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use assay_prover::openings::Marks;
+    use assay_prover::{
+        import::{
+            data::{Dataset, Samples},
+            quantize::{Outcome, report::ErrorReport},
+        },
+        openings::Marks,
+    };
     use clap::Parser;
     use tempfile::{TempDir, tempdir};
 
-    use super::*;
+    use super::{
+        advice::{Advice, Cause},
+        *,
+    };
     use crate::output::OutputArgs;
 
     #[derive(Parser)]
@@ -306,9 +270,9 @@ mod tests {
         assert!((found.cost.linear_share + found.cost.nonlinear_share - 1.0).abs() < 1e-9);
         let html = page::render(&found);
         for layer in &found.errors.layers {
-            assert!(html.contains(&svg::escape(&layer.layer)), "{}", layer.layer);
+            assert!(html.contains(&html::escape(&layer.layer)), "{}", layer.layer);
         }
-        assert!(text(&found).contains("6 of 6"));
+        assert!(found.text().contains("6 of 6"));
         // Another network, and none, are refused by name.
         let fault = report(&bundle, &file(&folder, "missing.onnx"), &page);
         let fault = fault.err().map(|fault| fault.to_string()).unwrap_or_default();
@@ -321,10 +285,19 @@ mod tests {
         let float = example("lenet.onnx");
         let bundle = lenet(&folder);
         let mut report = report(&bundle, &float, "unused").expect("report");
+        let advice = |text: &str| Advice {
+            cause: Cause::NoisyLayer,
+            text: text.to_owned(),
+            command: text.to_owned(),
+        };
+        report.advice = vec![advice("text")];
         let clean = page::render(&report);
         let hostile = "</title><b onload=\"x\">'&<script>";
         report.model = hostile.to_owned();
         report.statement = hostile.to_owned();
+        report.advice = vec![advice(hostile)];
+        report.origin.command = hostile.to_owned();
+        report.origin.inputs = hostile.into();
         for layer in &mut report.errors.layers {
             layer.layer = hostile.to_owned();
             layer.operator = hostile.to_owned();
@@ -347,14 +320,27 @@ mod tests {
     fn the_page_stands_alone() {
         let folder = tempdir().expect("folder");
         let float = example("lenet.onnx");
-        let mut report = report(&lenet(&folder), &float, "unused").expect("report");
+        let bundle = lenet(&folder);
+        let mut report = report(&bundle, &float, "unused").expect("report");
         // No input was taken, and nothing has labels.
         report.errors = ErrorReport { refused: 6, ..ErrorReport::default() };
         report.labelled = 0;
+        // A picture is a part of the page.
+        let outcome = Outcome { label: Some(1), float: 1, quantized: Some(2) };
+        let samples = Samples {
+            data: Dataset { inputs: vec![vec![7; 784]], labels: vec![1] },
+            numbers: vec![],
+        };
+        let graph = Bundle::read(Path::new(&bundle)).expect("bundle").graph;
+        (report.misjudged, report.misjudged_inputs) =
+            Misjudged::among(&[outcome], &samples, &graph, 5);
+        assert_eq!(report.misjudged[0].input, 5);
         let html = page::render(&report);
-        for outside in ["<script", "<link", "<img", "@import", "url(", "http:", "https:"] {
+        for outside in ["<script", "<link", "@import", "url(", "http:", "https:"] {
             assert!(!html.contains(outside), "{outside}");
         }
+        let pictures = html.matches("<img").count();
+        assert!(pictures > 0 && html.matches("src=\"data:image/png;base64,").count() == pictures);
         assert!(!html.contains("NaN") && html.contains("every input"), "{html}");
         assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     }

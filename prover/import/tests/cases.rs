@@ -1,4 +1,4 @@
-//! Small networks of the kinds that people bring, made with `cases/*/make.py`: what is proven of each is
+//! Small networks of the kinds that people bring, made with `cases/*/make.py` and `examples/exports`: what is proven of each is
 //! compared with what onnxruntime makes of the unrounded inputs.
 
 use std::path::{Path, PathBuf};
@@ -152,6 +152,44 @@ agree! {
     raw_wine: "53-wine-raw";
     features_of_different_ranges_behind_a_relu: "54-features-relu";
     attention_with_a_mask_of_integers: "55-masked-attention";
+}
+
+/// As [`outputs_agree`], for networks of random weights, whose best two classes may be closer than any
+/// rounding: there the second best of onnxruntime will do.
+fn exports_agree(name: &str, tolerance: f64) {
+    let case = Case::new(name, &ImportOptions::default());
+    let all = case.expected.iter().flatten();
+    let ends =
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
+    let most = tolerance * (ends.1 - ends.0);
+    for (found, wanted) in case.outputs().iter().zip(&case.expected) {
+        assert_eq!(found.len(), wanted.len());
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!((found - wanted).abs() <= most, "{found} for {wanted}, {most} at most");
+        }
+        let short = wanted[class(wanted)] - wanted[class(found)];
+        assert!(short <= 2.0 * most, "class {} is {short} short of the best", class(found));
+    }
+}
+
+macro_rules! exports {
+    ($($name:ident: $case:literal, $tolerance:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            exports_agree($case, $tolerance);
+        })*
+    };
+}
+
+// Made with examples/exports/export.py.
+exports! {
+    squeeze_and_excitation: "export-squeeze_excite-dynamo18", 0.02;
+    mobilevit_block: "export-mobilevit_block-script14", 0.02;
+    swin_blocks: "export-swin_block-script16", 0.04;
+    convnext_blocks: "export-convnext_block-dynamo18", 0.04;
+    mlp_mixer: "export-mixer-script15", 0.03;
+    u_net: "export-unet-script13", 0.03;
+    gru_classifier: "export-gru_classifier-script14", 0.02;
 }
 
 #[test]

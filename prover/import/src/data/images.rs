@@ -1,11 +1,14 @@
 //! Image files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 
-use image::{DynamicImage, ImageReader, imageops::FilterType};
+use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, RgbImage, imageops::FilterType};
 
 use super::{
-    DataError, Dataset, Labels, Samples, Source, channels_first,
+    DataError, Dataset, Labels, Resize, Samples, Source, channels_first,
     table::{LabelFile, read_labels},
 };
 use assay_graph::Shape;
@@ -19,7 +22,7 @@ const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"];
 const LABELS: &str = "labels.csv";
 
 pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
-    let Source { path, shape, limit, .. } = *source;
+    let Source { path, shape, limit, resize, .. } = *source;
     let failed = |source| DataError::Read { path: path.to_owned(), source };
     let mut files: Vec<PathBuf> = Vec::new();
     if std::fs::metadata(path).map_err(failed)?.is_dir() {
@@ -49,7 +52,8 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
         }
     };
     files.truncate(limit);
-    let inputs = files.iter().map(|file| read_one(file, shape)).collect::<Result<Vec<_>, _>>()?;
+    let inputs = files.iter().map(|file| read_one(file, shape, resize));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     let data = Dataset { inputs, labels: labels.into_iter().take(limit).collect() };
     if source.values.keeps_bytes() {
         return Ok(Samples { data, numbers: Vec::new() });
@@ -93,7 +97,7 @@ fn label(file: &Path) -> Option<usize> {
     file.file_stem()?.to_str()?.rsplit_once('_')?.1.parse().ok()
 }
 
-pub(super) fn read_one(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
+pub(super) fn read_one(path: &Path, shape: Shape, resize: Resize) -> Result<Vec<u8>, DataError> {
     let failed = |problem: String| DataError::Image { path: path.to_owned(), problem };
     let mut reader = ImageReader::open(path)
         .and_then(|reader| reader.with_guessed_format())
@@ -105,19 +109,27 @@ pub(super) fn read_one(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> 
     let image = reader.decode().map_err(|error| failed(error.to_string()))?;
     let [channels, height, width] = shape;
     let size = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    let (wanted_width, wanted_height) = (size(width), size(height));
-    let fits = (image.width(), image.height()) == (wanted_width, wanted_height);
-    if wanted_width > MAX_SIDE || wanted_height > MAX_SIDE || !matches!(channels, 1 | 3) {
+    let wanted = [size(width), size(height)];
+    let found = [image.width(), image.height()];
+    if wanted.iter().any(|side| *side > MAX_SIDE) || !matches!(channels, 1 | 3) {
         return Err(DataError::Shape {
             path: path.to_owned(),
             actual: vec![3, u64::from(image.height()), u64::from(image.width())],
             expected: shape,
         });
     }
-    let image = if fits {
-        image
-    } else {
-        image.resize_exact(wanted_width, wanted_height, FilterType::Triangle)
+    let [width, height] = wanted;
+    let image = match resize {
+        _ if found == wanted => image,
+        Resize::Refuse => {
+            return Err(DataError::PictureSize {
+                path: path.to_owned(),
+                actual: found,
+                expected: wanted,
+            });
+        }
+        Resize::Crop => image.resize_to_fill(width, height, FilterType::Triangle),
+        Resize::Stretch => image.resize_exact(width, height, FilterType::Triangle),
     };
     Ok(bytes(&image, shape))
 }
@@ -128,4 +140,25 @@ fn bytes(image: &DynamicImage, shape: Shape) -> Vec<u8> {
     } else {
         channels_first(image.to_rgb8().as_raw(), shape)
     }
+}
+
+pub(super) fn thumbnail(pixels: &[u8], shape: Shape, side: u32) -> Option<Vec<u8>> {
+    let [channels, height, width] = shape;
+    let [rows, columns] = [u32::try_from(height).ok()?, u32::try_from(width).ok()?];
+    let image = match channels {
+        1 => DynamicImage::from(GrayImage::from_raw(columns, rows, pixels.to_vec())?),
+        3 => {
+            // Channels last.
+            let plane = height.checked_mul(width)?;
+            let pixel = |at: usize| (0..3).map(move |channel| pixels.get(channel * plane + at));
+            let last = (0..plane).flat_map(pixel).map(|value| value.copied());
+            DynamicImage::from(RgbImage::from_raw(columns, rows, last.collect::<Option<_>>()?)?)
+        }
+        _ => return None,
+    };
+    let large = rows.max(columns) > side;
+    let image = if large { image.resize(side, side, FilterType::Triangle) } else { image };
+    let mut file = Cursor::new(Vec::new());
+    image.write_to(&mut file, ImageFormat::Png).ok()?;
+    Some(file.into_inner())
 }

@@ -58,6 +58,20 @@ pub enum DataError {
         /// What the decoder reported.
         problem: String,
     },
+    /// A picture has another size than the network's input, and nothing says how to bring it there.
+    #[error(
+        "`{path}` has {} x {} pixels, the network takes {} x {} (width, height): scale it as the training did, or say \
+         `--resize crop` (keeps proportions, cuts off the longer side) or `--resize stretch`",
+        actual[0], actual[1], expected[0], expected[1]
+    )]
+    PictureSize {
+        /// The picture's file.
+        path: PathBuf,
+        /// Width and height found.
+        actual: [u32; 2],
+        /// Width and height of the network's input.
+        expected: [u32; 2],
+    },
     /// Inputs cannot be brought to the network's input shape.
     #[error(
         "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
@@ -147,6 +161,8 @@ pub struct Source<'a> {
     /// Whether a number that no byte stands for becomes the nearest one that there is, rather than an
     /// error.
     pub clamp: bool,
+    /// What becomes of pictures of another size than the input.
+    pub resize: Resize,
     /// How the numbers of a file lie in the input, where they come in the order of the network's file.
     pub order: Option<&'a InputOrder>,
     /// The network's inputs where it has several: an archive may have an array of each one's name,
@@ -162,6 +178,18 @@ pub struct Source<'a> {
     pub skip: usize,
     /// Inputs to read at most, after those.
     pub limit: usize,
+}
+
+/// What becomes of a picture of another size than the network's input. The scaling is bilinear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resize {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is scaled, in its proportions, until it covers the input, and its middle is cut out.
+    Crop,
+    /// Width and height are scaled each by itself.
+    Stretch,
 }
 
 /// How numbers become bytes.
@@ -247,8 +275,7 @@ fn byte(number: f64) -> Result<u8, String> {
     Ok(number as u8)
 }
 
-/// Reads what a [`Source`] describes. Images are in the order of their names, and resized to the
-/// network's height and width (bilinear) when they differ.
+/// Reads what a [`Source`] describes. Images are in the order of their names.
 ///
 /// # Errors
 /// [`DataError`], naming the file, and the row and the column where there are any.
@@ -315,9 +342,8 @@ pub fn holds_numbers(path: &Path) -> bool {
 /// An archive holds the inputs as `images`, `X`, `x` or its only array of more than one axis,
 /// channels first or last, and labels, if any, as `labels`, `y` or `Y`. Arrays of bytes are
 /// taken as they are; other numbers, also those of a table, are converted with `encoding`.
-/// Images are resized to the network's height and width (bilinear) when they differ. Their
-/// labels are in `labels.csv`, or a file name that ends in `_<number>` before its extension
-/// gives the label.
+/// Images of another size than the input are refused. Their labels are in `labels.csv`, or a file
+/// name that ends in `_<number>` before its extension gives the label.
 ///
 /// # Errors
 /// [`DataError`], naming the file.
@@ -343,7 +369,21 @@ impl<'a> Source<'a> {
         let labels = Labels::Find;
         let limit = usize::MAX;
         let (clamp, order, parts, input, inputs, skip) = (false, None, &[][..], None, None, 0);
-        Self { path, shape, values, clamp, order, parts, input, inputs, labels, skip, limit }
+        let resize = Resize::Refuse;
+        Self {
+            path,
+            shape,
+            values,
+            clamp,
+            resize,
+            order,
+            parts,
+            input,
+            inputs,
+            labels,
+            skip,
+            limit,
+        }
     }
 
     /// How many inputs there are in the whole file or folder, whatever they hold.
@@ -393,12 +433,18 @@ impl<'a> Source<'a> {
 }
 
 /// Reads one image file as bytes `[channels, height, width]`, grey for one channel and RGB for
-/// three, resized (bilinear) when its size differs.
+/// three.
 ///
 /// # Errors
-/// [`DataError::Read`], [`DataError::Image`] and [`DataError::Shape`].
-pub fn read_image(path: &Path, shape: Shape) -> Result<Vec<u8>, DataError> {
-    images::read_one(path, shape)
+/// [`DataError::Read`], [`DataError::Image`], [`DataError::PictureSize`] and [`DataError::Shape`].
+pub fn read_image(path: &Path, shape: Shape, resize: Resize) -> Result<Vec<u8>, DataError> {
+    images::read_one(path, shape, resize)
+}
+
+/// A small picture, as a PNG file, of pixels `[channels, height, width]`, the longer side at most `side`
+/// pixels: grey for one channel, RGB for three, none for other inputs.
+pub fn thumbnail(pixels: &[u8], shape: Shape, side: u32) -> Option<Vec<u8>> {
+    images::thumbnail(pixels, shape, side)
 }
 
 /// A label, which is a class's index.

@@ -251,6 +251,7 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
         path,
         shape,
         clamp: false,
+        resize: Resize::Refuse,
         order: None,
         parts: &[],
         input: None,
@@ -384,6 +385,20 @@ fn labels_of_images_in_a_file() {
 }
 
 #[test]
+fn thumbnails_are_the_pictures() {
+    let read = |png: &[u8]| image::load_from_memory(png).expect("a picture");
+    let grey = thumbnail(&[1, 2, 3, 4, 5, 6], [1, 2, 3], 8).expect("grey");
+    assert_eq!(read(&grey).to_luma8().as_raw(), &[1, 2, 3, 4, 5, 6]);
+    let colours = thumbnail(&[1, 2, 3, 4, 5, 6], [3, 1, 2], 8).expect("colours");
+    assert_eq!(read(&colours).to_rgb8().as_raw(), &[1, 3, 5, 2, 4, 6]);
+    let small = read(&thumbnail(&[7; 200], [1, 10, 20], 8).expect("small"));
+    assert_eq!((small.width(), small.height()), (8, 4));
+    for (pixels, shape) in [(&[0; 4][..], [2, 1, 2]), (&[0; 3], [1, 2, 2]), (&[0; 5], [3, 1, 2])] {
+        assert_eq!(thumbnail(pixels, shape, 8), None);
+    }
+}
+
+#[test]
 fn folders_of_images() {
     let folder = Folder::new("images");
     let mut picture = image::RgbImage::new(2, 1);
@@ -395,9 +410,16 @@ fn folders_of_images() {
     let data = open(&folder.0, [3, 1, 2], &UNIT, 10).expect("two images");
     assert_eq!(data.labels, [3, 7]);
     assert_eq!(data.inputs, [[9, 10, 9, 10, 9, 10], [1, 4, 2, 5, 3, 6]]);
-    assert_eq!(read_image(&folder.file("a_3.pgm"), [1, 1, 2]).expect("grey"), [9, 10]);
-    assert_eq!(read_image(&folder.file("a_3.pgm"), [1, 2, 4]).expect("resized").len(), 8);
-    let error = read_image(&folder.file("a_3.pgm"), [2, 1, 2]).expect_err("two channels");
+    let grey = |shape, resize| read_image(&folder.file("a_3.pgm"), shape, resize);
+    assert_eq!(grey([1, 1, 2], Resize::Refuse).expect("grey"), [9, 10]);
+    let error = grey([1, 2, 4], Resize::Refuse).expect_err("half the size").to_string();
+    assert!(error.contains("2 x 1 pixels, the network takes 4 x 2"), "{error}");
+    assert_eq!(grey([1, 2, 4], Resize::Stretch).expect("stretched"), [9, 9, 10, 10, 9, 9, 10, 10]);
+    // As high as 1, so its middle is cut out; stretched, both pixels are in the one.
+    fs::write(folder.file("a_3.pgm"), b"P5 4 1 255\n\x00\x64\x64\xff").expect("written");
+    assert_eq!(grey([1, 1, 2], Resize::Crop).expect("cut"), [100, 100]);
+    assert_ne!(grey([1, 1, 2], Resize::Stretch).expect("stretched"), [100, 100]);
+    let error = grey([2, 1, 2], Resize::Refuse).expect_err("two channels");
     assert!(matches!(error, DataError::Shape { .. }), "{error}");
     fs::write(folder.file("c_1.png"), b"\x89PNG broken").expect("written");
     let error = open(&folder.0, [3, 1, 2], &UNIT, 10).expect_err("broken").to_string();

@@ -57,7 +57,7 @@ pub(super) fn finish(
     Ok(graph)
 }
 
-/// Brings the output, if it is one vector, into channels.
+/// Brings the output into channels, in the file's order.
 fn store_output(importer: &mut Importer<'_>, options: &ImportOptions) -> Result<(), ImportError> {
     let graph = importer.source.graph()?;
     let name = match (&options.outputs, graph.output.as_slice()) {
@@ -66,9 +66,15 @@ fn store_output(importer: &mut Importer<'_>, options: &ImportOptions) -> Result<
         _ => return Ok(()),
     };
     let Some(value) = importer.values.get(name).cloned() else { return Ok(()) };
-    let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+    if value.shape.iter().filter(|size| **size > 1).count() > 1 {
+        importer.notes.push(format!(
+            "the output has shape {:?}; its numbers, in the file's order, are the outputs: `--outputs logits` proves \
+             all of them, a class would be the place of the largest",
+            value.shape
+        ));
+    }
     let maker = graph.node.iter().find(|node| node.output.contains(name));
-    if let (true, Some(node), true) = (is_vector, maker, value.pads == [0; 4]) {
+    if let (Some(node), true) = (maker, value.pads == [0; 4]) {
         let count: usize = importer.shape(&value).iter().product();
         let stored = arrange::store(importer, &Node::new(node), &value, [count, 1, 1], None)?;
         importer.values.insert(name.clone(), stored);

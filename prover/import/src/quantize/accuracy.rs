@@ -47,6 +47,39 @@ pub struct AccuracyReport {
     pub worst_output_range: f64,
 }
 
+/// What both networks make of one input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The input's label, where it has one.
+    pub label: Option<usize>,
+    /// Class of the float network.
+    pub float: usize,
+    /// Class of the quantized network; none where it refuses the input.
+    pub quantized: Option<usize>,
+}
+
+/// One output over all inputs, in real units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OutputError {
+    /// The float network's least value.
+    pub low: f64,
+    /// The float network's largest value.
+    pub high: f64,
+    /// Largest difference of the quantized network's value.
+    pub off: f64,
+}
+
+/// An [`AccuracyReport`], and what it adds up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// All inputs together.
+    pub accuracy: AccuracyReport,
+    /// Of each input, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// Of each output.
+    pub outputs: Vec<OutputError>,
+}
+
 /// What of a network is lost, and by what most of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +175,19 @@ pub fn compare(
     samples: &Samples,
     progress: &(dyn Fn() + Sync),
 ) -> Result<AccuracyReport, QuantizeError> {
+    Ok(compare_each(graph, quantized, samples, progress)?.accuracy)
+}
+
+/// As [`compare`], with what becomes of each input and of each output.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_each(
+    graph: &FloatGraph,
+    quantized: &QuantizedGraph,
+    samples: &Samples,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Comparison, QuantizeError> {
     let executor = Executor::new(quantized)?;
     let float = FloatExecutor::new(graph);
     let shape = quantized.value_shape();
@@ -178,55 +224,72 @@ pub fn compare(
                 None => rounded.clone(),
             };
             let label = samples.data.labels.get(index).copied();
-            let mut report = float_report(&exact, &rounded, label);
-            let mut outputs = Outputs::of(&exact);
+            let mut accuracy = float_report(&exact, &rounded, label);
+            let mut outputs: Vec<_> =
+                exact.iter().map(|x| OutputError::of(f64::from(*x))).collect();
+            let mut outcome = Outcome { label, float: argmax(&exact), quantized: None };
             match executor.run(input) {
                 Ok(run) => {
-                    report.add_run(&run, &exact, output.scale, label);
-                    outputs.add_run(&run, &exact, output.scale);
+                    accuracy.add_run(&run, &exact, output.scale, label);
+                    for (output_error, found) in outputs.iter_mut().zip(run.logits()) {
+                        output_error.off =
+                            (output_error.low - f64::from(*found) / output.scale).abs();
+                    }
+                    outcome.quantized = Some(run.class());
                 }
-                Err(_) => report.refused = 1,
+                Err(_) => accuracy.refused = 1,
             }
-            Ok((report, outputs))
+            Ok(Comparison { accuracy, outcomes: vec![outcome], outputs })
         })
         .inspect(|_| progress())
-        .try_reduce(Default::default, |a, b| Ok((a.0.join(b.0), a.1.join(b.1))))
-        .map(|(report, outputs)| {
-            let (worst_output_error, worst_output_range) = outputs.worst();
-            AccuracyReport { worst_output_error, worst_output_range, ..report }
-        })
+        .try_reduce(Comparison::default, |a, b| Ok(a.join(b)))
+        .map(Comparison::finished)
 }
 
-/// Each output's range in the float network and its largest difference, over all inputs.
-#[derive(Default)]
-struct Outputs(Vec<[f64; 3]>);
-
-impl Outputs {
-    fn of(exact: &[f32]) -> Self {
-        Self(exact.iter().map(|x| [f64::from(*x), f64::from(*x), 0.0]).collect())
-    }
-
-    fn add_run(&mut self, run: &Execution, exact: &[f32], scale: f64) {
-        for ((output, exact), found) in self.0.iter_mut().zip(exact).zip(run.logits()) {
-            output[2] = (f64::from(*exact) - f64::from(*found) / scale).abs();
-        }
-    }
-
+impl Comparison {
     fn join(mut self, other: Self) -> Self {
-        if self.0.is_empty() {
-            return other;
-        }
-        for (output, more) in self.0.iter_mut().zip(other.0) {
-            *output = [output[0].min(more[0]), output[1].max(more[1]), output[2].max(more[2])];
+        self.accuracy = self.accuracy.join(other.accuracy);
+        self.outcomes.extend(other.outcomes);
+        if self.outputs.is_empty() {
+            self.outputs = other.outputs;
+        } else {
+            for (output, more) in self.outputs.iter_mut().zip(other.outputs) {
+                *output = output.join(more);
+            }
         }
         self
     }
 
-    /// Of the outputs that change at all, the largest error in percent, and that output's range.
-    fn worst(&self) -> (f64, f64) {
-        let parts = self.0.iter().filter(|[low, high, _]| high > low);
-        let parts = parts.map(|[low, high, off]| (100.0 * off / (high - low), high - low));
-        parts.fold((0.0, 0.0), |worst, part| if part.0 > worst.0 { part } else { worst })
+    fn finished(mut self) -> Self {
+        for output in &self.outputs {
+            let part = output.part().unwrap_or(0.0);
+            if part > self.accuracy.worst_output_error {
+                self.accuracy.worst_output_error = part;
+                self.accuracy.worst_output_range = output.high - output.low;
+            }
+        }
+        self
+    }
+}
+
+impl OutputError {
+    fn of(value: f64) -> Self {
+        Self { low: value, high: value, off: 0.0 }
+    }
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+            off: self.off.max(other.off),
+        }
+    }
+
+    /// The difference as a part of the float network's range, in percent; none for an output that never
+    /// changes.
+    pub fn part(&self) -> Option<f64> {
+        let range = self.high - self.low;
+        (range > 0.0).then(|| 100.0 * self.off / range)
     }
 }
 

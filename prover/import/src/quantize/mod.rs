@@ -23,7 +23,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use accuracy::{AccuracyReport, LEAST_AGREEMENT, Loss, MOST_ERROR, compare};
+pub use accuracy::{
+    AccuracyReport, Comparison, LEAST_AGREEMENT, Loss, MOST_ERROR, Outcome, OutputError, compare,
+    compare_each,
+};
 pub use calibrate::{Calibration, Range, calibrate};
 pub use encoding::{EncodingOptions, InputChoice, choose_encoding};
 pub use lower::quantize;

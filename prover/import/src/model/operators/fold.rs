@@ -96,6 +96,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
                 node.error(format!("shapes {:?} and {:?}", first.shape, second.shape))
             })
         }
+        "ScatterND" => scattered(importer, node, &first),
         "QuantizeLinear" | "DequantizeLinear" => quantized::constant(importer, node, &first),
         "Expand" | "Tile" => expanded(importer, node, &first),
         "ReduceProd" | "ReduceSum" | "ReduceMax" | "ReduceMin" | "ReduceMean" => {
@@ -222,6 +223,41 @@ fn reduced(
         data.shape.iter().zip(&gone).filter(|(_, gone)| !**gone).map(|(size, _)| *size).collect()
     };
     Ok(Constant { shape, values })
+}
+
+/// ScatterND: values, or whole slices of them, put at indices.
+fn scattered(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &Constant,
+) -> Result<Constant, ImportError> {
+    if !matches!(node.text("reduction").unwrap_or("none"), "none" | "") {
+        return Err(node.error("a reduction; only replacing is supported"));
+    }
+    let indices = required_constant(importer, node, 1)?;
+    let updates = required_constant(importer, node, 2)?;
+    let problem = || {
+        let shapes = [&data.shape, &indices.shape, &updates.shape];
+        node.error(format!("data, indices and updates of shapes {shapes:?}"))
+    };
+    let depth =
+        indices.shape.last().copied().filter(|depth| (1..=data.shape.len()).contains(depth));
+    let depth = depth.ok_or_else(problem)?;
+    let strides = shapes::strides(&data.shape);
+    let run: usize = data.shape[depth..].iter().product();
+    if updates.values.len() != (indices.values.len() / depth).saturating_mul(run) {
+        return Err(problem());
+    }
+    let mut values = data.values.clone();
+    for (index, place) in indices.integers().chunks(depth).enumerate() {
+        let mut start = 0;
+        for (axis, position) in place.iter().enumerate() {
+            start += windows::axis(node, *position, data.shape[axis])? * strides[axis];
+        }
+        let update = updates.values.get(index * run..(index + 1) * run).ok_or_else(problem)?;
+        values.get_mut(start..start + run).ok_or_else(problem)?.copy_from_slice(update);
+    }
+    Ok(Constant { shape: data.shape.clone(), values })
 }
 
 /// Range: from a start below a limit by a step.

@@ -7,16 +7,18 @@ use super::{
 use crate::model::{FinalOperator, FloatTensorId, importer::Dropped};
 use assay_graph::Window;
 
-/// Softmax and LogSoftmax: at the very end they are left out, as they keep the order of the logits.
+/// Softmax and LogSoftmax: at the very end they are left out, as they keep the order of the logits; over
+/// several vectors, as in a map of classes, they do not.
 pub(in crate::model) fn softmax(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let output = node.outputs().first().map_or("", String::as_str);
-    if importer.outlook.may_leave_out(output) {
+    let value = activation(importer, node, 0)?;
+    let is_vector = value.shape.iter().filter(|size| **size > 1).count() <= 1;
+    if is_vector && importer.outlook.may_leave_out(output) {
         return dropped(importer, node);
     }
-    let value = activation(importer, node, 0)?;
     let value = pad::applied(importer, node, value)?;
     let axes = axes(importer, node, value.shape.len())?;
     let value = inside(importer, node, &value, &axes)?;
