@@ -13,11 +13,15 @@ const CHECKS = [1, 4, 16];
 /** Answers in a drawn batch, and batches drawn for each cell. */
 const ITEMS = 64;
 const BATCHES = SHORT ? 4000 : 100000;
+/** Checks in one contest, at most. */
+const MOST = CHECKS.at(-1);
 const story = new Story("random-answers", "Attack 2: a provider answers at random, with probability p");
 
 // A random class is right one time in ten, and nobody can tell it then from an answer that was computed.
 const wrongShare = (p) => p * (1 - 1 / CLASSES);
 const formula = (p, checks) => 1 - (1 - wrongShare(p)) ** checks;
+
+const random = seeded(2026);
 
 /** One batch and one contest, as the contract judges it: a single contested answer that is wrong is enough. */
 function caught(random, p, checks) {
@@ -26,8 +30,18 @@ function caught(random, p, checks) {
   return draw(random, checks, ITEMS).some((index) => given[index] !== honest[index]);
 }
 
+/** In which batch a provider is found that goes on until then: the mean of many, and that of the formula. */
+function firstFound(p) {
+  const tries = BATCHES / 20;
+  let batches = 0;
+  for (let one = 0; one < tries; one++) do batches++; while (!caught(random, p, MOST));
+  const [measured, expected] = [batches / tries, 1 / formula(p, MOST)];
+  const deviation = (expected * Math.sqrt(1 - formula(p, MOST))) / Math.sqrt(tries);
+  story.demand(Math.abs(measured - expected) < 5 * deviation + 1e-9, `${measured} batches are about ${expected}`);
+  return { measured, expected };
+}
+
 story.scene(`${BATCHES} batches of ${ITEMS} answers for each cell, k different ones of each batch checked`);
-const random = seeded(2026);
 const rows = SHARES.map((p) => {
   const cells = CHECKS.map((checks) => {
     let found = 0;
@@ -37,20 +51,25 @@ const rows = SHARES.map((p) => {
     story.demand(Math.abs(measured - expected) < 5 * deviation, `${measured} is about ${expected}`);
     return { checks, measured, expected };
   });
-  const batches = Math.ceil(Math.log(0.05) / Math.log(1 - formula(p, 16)));
-  return { p, cells, batches };
+  const batches = Math.ceil(Math.log(0.05) / Math.log(1 - formula(p, MOST)));
+  return { p, cells, batches, first: firstFound(p) };
 });
 story.figure("batches_drawn", BATCHES);
 story.figure("items", ITEMS);
 story.figure("rows", rows);
 story.table(
-  ["p", ...CHECKS.map((k) => `k = ${k}: found`), ...CHECKS.map((k) => `k = ${k}: formula`), "batches until 95 %"],
-  ...rows.map(({ p, cells, batches }) => [
+  ["p", ...CHECKS.map((k) => `k = ${k}: found`), ...CHECKS.map((k) => `k = ${k}: formula`)],
+  ...rows.map(({ p, cells }) => [
     percent(p, 0), ...cells.map(({ measured }) => percent(measured, 2)),
-    ...cells.map(({ expected }) => percent(expected, 2)), batches,
+    ...cells.map(({ expected }) => percent(expected, 2)),
   ]),
 );
-story.line("Formula: 1 - (1 - 0.9 p)^k. Last column: batches, each with 16 checks, until one is found with 95 %.");
+story.line("Formula: 1 - (1 - 0.9 p)^k.");
+
+story.scene(`Batch after batch, with ${MOST} checks each, until one is found`);
+story.table(["p", "batches, mean", "formula", "with 95 % until"], ...rows.map(({ p, batches, first }) => [
+  percent(p, 0), first.measured.toFixed(2), first.expected.toFixed(2), batches,
+]));
 
 const [PRICE, PENALTY, COST] = ["0.3", "2", "0.01"].map(ether);
 story.scene(`What it is worth: a batch pays ${eth(PRICE)}, a batch that is found costs that and ${eth(PENALTY)}`);
@@ -75,8 +94,8 @@ const openings = images.map((image) => assay([
 ]).opening);
 
 /** Signs, posts and contests a batch of answers; `change` makes them what the provider gives. */
-function sell(change, checks) {
-  const answers = stage.file(`answers-${checks}.json`);
+function sell(name, change, checks) {
+  const answers = stage.file(`${name}-answers.json`);
   const { answers: list } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", answers]);
   const wrong = list.filter((one) => {
     const honest = one.output;
@@ -84,7 +103,7 @@ function sell(change, checks) {
     return one.output !== honest;
   }).length;
   fs.writeFileSync(answers, JSON.stringify(list));
-  const receipt = stage.file(`receipt-${checks}.json`);
+  const receipt = stage.file(`${name}-receipt.json`);
   provider.send("service", "sign", answers, "--service", service, "--buyer", buyer.address, "--price", wei(PRICE), "-o", receipt);
   const { batch } = buyer.send("service", "post", receipt, "--answers", answers, "--inputs", inputs, ...model.checked);
   const items = draw(random, checks, list.length);
@@ -95,7 +114,7 @@ function sell(change, checks) {
 }
 
 const checks = SHORT ? 2 : 8;
-const honest = sell((answer) => answer, checks);
+const honest = sell("honest", (answer) => answer, checks);
 const from = Date.now();
 const { proven } = honest.prove();
 story.demand(proven.length === checks, "an honest provider proves what is asked");
@@ -105,7 +124,7 @@ deployer.send("service", "settle", honest.batch);
 const paid = provider.withdraw("service");
 story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for each proof.`);
 
-const lazy = sell((answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(8, images.length));
+const lazy = sell("lazy", (answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(8, images.length));
 story.line(`A batch at random with p = 50 %: ${lazy.wrong} of ${images.length} answers are wrong, ${lazy.items.length} are contested.`);
 story.refused("the provider tries to prove them", "it cannot be proven", lazy.prove);
 await stage.pass(3601);

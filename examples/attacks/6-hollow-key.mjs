@@ -92,7 +92,9 @@ story.refused("a buyer with nothing to compare", "--trust-registry", () => order
 
 if (!SHORT) {
   story.scene("Forged proofs under such a key, sold as predictions, audits and retrievals: the replay in the tests");
-  const run = execFileSync("cargo", ["test", "--release", "--workspace", "--test", "commands", "--", "attacks::"], {
+  // What scripts/test.sh has built, it has built with these checks.
+  const checks = process.env.ASSAY_BUILT ? ["--config", "scripts/checked.toml"] : [];
+  const run = execFileSync("cargo", [...checks, "test", "--release", "--workspace", "--test", "commands", "--", "attacks::"], {
     encoding: "utf8", env: { ...process.env, ASSAY_REQUIRE_ANVIL: "1" }, stdio: ["ignore", "pipe", "inherit"],
   });
   const [, passed] = run.match(/test result: ok\. (\d+) passed/) ?? [];
