@@ -139,6 +139,15 @@ for (const page of pages) {
   });
 }
 
+// The page that is made from measurements is what they give.
+if (known.has("scripts/evidence/evidence.mjs")) {
+  try {
+    execFileSync(process.execPath, ["scripts/evidence/evidence.mjs", "--check"], { stdio: "pipe" });
+  } catch (error) {
+    faults.push(String(error.stderr).trim());
+  }
+}
+
 for (const fault of faults) console.error(fault);
 console.log(
   `${pages.length} pages, ${links} relative links, ${names} names of tests, ${paths} names of files: ${faults.length} faults`,

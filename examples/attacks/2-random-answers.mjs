@@ -1,0 +1,150 @@
+// A provider saves work: with probability p it answers at random instead of running the network.
+// How often do spot checks find it? Drawn many times, compared with the formula, then played with real proofs.
+
+import fs from "node:fs";
+
+import { assay, ether, wei } from "../../scripts/lib/assay.mjs";
+import { Stage } from "../../scripts/lib/stage.mjs";
+import { SHORT, Story, digits, draw, eth, percent, seeded, takeOut } from "./story.mjs";
+
+const CLASSES = 10;
+const SHARES = [0.01, 0.05, 0.2];
+const CHECKS = [1, 4, 16];
+/** Answers in a drawn batch, and batches drawn for each cell. */
+const ITEMS = 64;
+const BATCHES = SHORT ? 4000 : 100000;
+/** Checks in one contest, at most. */
+const MOST = CHECKS.at(-1);
+const story = new Story("random-answers", "Attack 2: a provider answers at random, with probability p");
+
+// A random class is right one time in ten, and nobody can tell it then from an answer that was computed.
+const wrongShare = (p) => p * (1 - 1 / CLASSES);
+const formula = (p, checks) => 1 - (1 - wrongShare(p)) ** checks;
+
+const random = seeded(2026);
+
+/** One batch and one contest, as the contract judges it: a single contested answer that is wrong is enough. */
+function caught(random, p, checks) {
+  const honest = Array.from({ length: ITEMS }, () => Math.floor(random() * CLASSES));
+  const given = honest.map((answer) => (random() < p ? Math.floor(random() * CLASSES) : answer));
+  return draw(random, checks, ITEMS).some((index) => given[index] !== honest[index]);
+}
+
+/** In which batch a provider is found that goes on until then: the mean of many, and that of the formula. */
+function firstFound(p) {
+  const tries = BATCHES / 20;
+  let batches = 0;
+  for (let one = 0; one < tries; one++) do batches++; while (!caught(random, p, MOST));
+  const [measured, expected] = [batches / tries, 1 / formula(p, MOST)];
+  const deviation = (expected * Math.sqrt(1 - formula(p, MOST))) / Math.sqrt(tries);
+  story.demand(Math.abs(measured - expected) < 5 * deviation + 1e-9, `${measured} batches are about ${expected}`);
+  return { measured, expected };
+}
+
+story.scene(`${BATCHES} batches of ${ITEMS} answers for each cell, k different ones of each batch checked`);
+const rows = SHARES.map((p) => {
+  const cells = CHECKS.map((checks) => {
+    let found = 0;
+    for (let batch = 0; batch < BATCHES; batch++) found += caught(random, p, checks);
+    const [measured, expected] = [found / BATCHES, formula(p, checks)];
+    const deviation = Math.sqrt((expected * (1 - expected)) / BATCHES);
+    story.demand(Math.abs(measured - expected) < 5 * deviation, `${measured} is about ${expected}`);
+    return { checks, measured, expected };
+  });
+  const batches = Math.ceil(Math.log(0.05) / Math.log(1 - formula(p, MOST)));
+  return { p, cells, batches, first: firstFound(p) };
+});
+story.figure("batches_drawn", BATCHES);
+story.figure("items", ITEMS);
+story.figure("rows", rows);
+story.table(
+  ["p", ...CHECKS.map((k) => `k = ${k}: found`), ...CHECKS.map((k) => `k = ${k}: formula`)],
+  ...rows.map(({ p, cells }) => [
+    percent(p, 0), ...cells.map(({ measured }) => percent(measured, 2)),
+    ...cells.map(({ expected }) => percent(expected, 2)),
+  ]),
+);
+story.line("Formula: 1 - (1 - 0.9 p)^k.");
+
+story.scene(`Batch after batch, with ${MOST} checks each, until one is found`);
+story.table(["p", "batches, mean", "formula", "with 95 % until"], ...rows.map(({ p, batches, first }) => [
+  percent(p, 0), first.measured.toFixed(2), first.expected.toFixed(2), batches,
+]));
+
+const [PRICE, PENALTY, COST] = ["0.3", "2", "0.01"].map(ether);
+story.scene(`What it is worth: a batch pays ${eth(PRICE)}, a batch that is found costs that and ${eth(PENALTY)}`);
+story.table(["p", "gained by not computing, at most", "lost on average, 16 checks"], ...rows.map(({ p }) => [
+  percent(p, 0),
+  `${(p * 0.3).toFixed(4)} ETH`,
+  `${(formula(p, 16) * 2.3).toFixed(4)} ETH`,
+]));
+
+story.scene("The same on a chain, with real proofs");
+const stage = await Stage.open(["deployer", "buyer", "provider"]);
+const { deployer, buyer, provider } = stage.actors;
+const model = stage.register(provider, "prediction");
+const { service } = provider.send(
+  "service", "open", "--model", model.id, ...model.checked, "--bond", wei(3n * PENALTY), "--penalty", wei(PENALTY),
+  "--proof-cost", wei(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
+);
+const { images } = digits(SHORT ? 8 : 30);
+const inputs = stage.file("inputs");
+const openings = images.map((image) => assay([
+  "input", "commit", "--architecture", model.architecture, "--input", image, "-o", inputs,
+]).opening);
+
+/** Signs, posts and contests a batch of answers; `change` makes them what the provider gives. */
+function sell(name, change, checks) {
+  const answers = stage.file(`${name}-answers.json`);
+  const { answers: list } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", answers]);
+  const wrong = list.filter((one) => {
+    const honest = one.output;
+    one.output = change(honest);
+    return one.output !== honest;
+  }).length;
+  fs.writeFileSync(answers, JSON.stringify(list));
+  const receipt = stage.file(`${name}-receipt.json`);
+  provider.send("service", "sign", answers, "--service", service, "--buyer", buyer.address, "--price", wei(PRICE), "-o", receipt);
+  const { batch } = buyer.send("service", "post", receipt, "--answers", answers, "--inputs", inputs, ...model.checked);
+  const items = draw(random, checks, list.length);
+  buyer.send("service", "contest", batch, "--items", items.join(","));
+  const prove = () => provider.send("service", "prove", batch, "--answers", answers, "--inputs", inputs,
+    "--bundle", model.bundle, "--setup", stage.found.setup, "--keys", model.keys);
+  return { batch, wrong, items, prove };
+}
+
+const checks = SHORT ? 2 : 8;
+const honest = sell("honest", (answer) => answer, checks);
+const from = Date.now();
+const { proven } = honest.prove();
+story.demand(proven.length === checks, "an honest provider proves what is asked");
+story.line(`An honest batch of ${images.length}: ${checks} contested, ${proven.length} proven in ${((Date.now() - from) / 1000).toFixed(1)} s with the transactions.`);
+await stage.pass(3601);
+deployer.send("service", "settle", honest.batch);
+const paid = provider.withdraw("service");
+story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for each proof.`);
+
+const lazy = sell("lazy", (answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(8, images.length));
+story.line(`A batch at random with p = 50 %: ${lazy.wrong} of ${images.length} answers are wrong, ${lazy.items.length} are contested.`);
+story.refused("the provider tries to prove them", "it cannot be proven", lazy.prove);
+await stage.pass(3601);
+deployer.send("service", "punish", lazy.batch);
+const [back, kept] = [buyer, provider].map((actor) => takeOut(actor, "service"));
+story.line(`It had proven ${kept / COST} right ones before the first wrong one, and keeps ${eth(kept)} for these proofs.`);
+story.line(`The buyer gets ${eth(back)} back: price, penalty, and what it advanced for the others.`);
+story.demand(back + kept === PRICE + PENALTY + COST * BigInt(lazy.items.length), "the buyer has all the rest");
+story.figure("paid_honest_wei", String(paid));
+story.figure("buyer_back_wei", String(back));
+stage.close();
+
+story.end({
+  stopped: [
+    "A contested answer has to be proven, and a wrong one has no proof. The buyer chooses which, after the",
+    "provider has signed all of them, so the provider cannot answer just those well.",
+  ],
+  left: [
+    "Sixteen checks find p = 1 % in one batch of seven or eight. So check in many batches, and ask for a penalty",
+    "larger than what cheating saves until then: `assay audit plan --cheat 0.01` says how many checks.",
+    "What you know to be wrong, contest by name (`assay service contest --items`): that is found for certain.",
+  ],
+});

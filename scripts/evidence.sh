@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes docs/evidence.md and its plots from docs/measurements.json and scripts/evidence/page.md.in.
+#
+#   scripts/evidence.sh                  writes them
+#   scripts/evidence.sh --check          says whether they are what would be written; takes a second
+#   scripts/evidence.sh add ABOUT FILE... [--name NAME] [--machine M] [--command TEXT] [--date DAY] [--code COMMIT]
+#                                        adds measurements: a JSON object in the last line of each FILE, as
+#                                        `scripts/bench.sh NAME --json` prints it; one of the same ABOUT and name
+#                                        is replaced
+#
+# A measurement has a topic (ABOUT) and a name, the object's `model` or `attack` unless --name says another. Needs
+# Node.js 20.
+set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+exec node "$(dirname "$0")/evidence/evidence.mjs" "$@"

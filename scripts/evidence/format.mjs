@@ -1,0 +1,26 @@
+// How figures are written.
+
+const grouped = (number, digits = 0) =>
+  number.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+const FORMATS = {
+  count: (value) => grouped(value),
+  percent: (value) => `${grouped(100 * value)} %`,
+  percent1: (value) => `${grouped(100 * value, 1)} %`,
+  percent2: (value) => `${grouped(100 * value, 2)} %`,
+  eth: (value) => `${Number(BigInt(value)) / 1e18} ETH`,
+  mib: (value) => `${grouped(value)} MiB`,
+  // Three figures that count, about.
+  seconds: (value) => grouped(value, value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0),
+  times: (value) => `${grouped(value, value < 10 ? 1 : 0)} x`,
+  text: (value) => String(value),
+};
+for (const digits of [1, 2, 3]) FORMATS[`fixed${digits}`] = (value) => grouped(value, digits);
+
+/** A figure as text; without a format numbers are grouped, and with a fraction given as they are. */
+export function format(value, how) {
+  if (value === null) return "-";
+  if (how === undefined) how = typeof value === "number" && Number.isInteger(value) ? "count" : "text";
+  if (!Object.hasOwn(FORMATS, how)) throw new Error(`figures are not written as ${how}`);
+  return FORMATS[how](value);
+}

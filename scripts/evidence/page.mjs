@@ -1,0 +1,61 @@
+// The page: a text with directives, each in two braces.
+//
+//   {{ABOUT NAME FIGURE}}          a figure of a measurement; FIGURE may be a path, `steps_s.1`
+//   {{ABOUT NAME FIGURE FORMAT}}   written as count, fixed1, percent1, mib, gas and so on, see format.mjs
+//   {{table NAME}}                 a table of tables.mjs, with the commands behind its rows
+//   {{derived NAME}}               a sentence's number that tables.mjs works out
+//   {{plot NAME}}                  a plot of plots.mjs
+//   {{machines}}                   the machines, as a table
+
+import { format } from "./format.mjs";
+import { figure } from "./measurements.mjs";
+import { plots } from "./plots.mjs";
+import { derived, tables } from "./tables.mjs";
+
+/** Characters of a line. */
+const WIDTH = 118;
+
+/** The text of the page and the plots by their files' names. */
+export function page(measurements, template) {
+  const files = {};
+  const text = template.replace(/\{\{([^}]*)\}\}/g, (_, words) => {
+    const [kind, ...rest] = words.trim().split(/\s+/);
+    if (kind === "table") return known(tables, rest[0], "table")(measurements);
+    if (kind === "derived") return known(derived, rest[0], "derived figure")(measurements);
+    if (kind === "machines") return machines(measurements);
+    if (kind === "plot") {
+      const { title, svg } = known(plots, rest[0], "plot")(measurements);
+      files[`docs/plots/${rest[0]}.svg`] = svg;
+      return `![${title}](plots/${rest[0]}.svg)`;
+    }
+    const [name, path, how] = rest;
+    return format(figure(measurements.row(kind, name), path), how);
+  });
+  return { text: text.split("\n\n").map(wrapped).join("\n\n"), plots: files };
+}
+
+/** A paragraph in lines of an even length; tables, headings and code stay as they are. */
+function wrapped(block) {
+  if (/^\s*([|#!`-]|```)/.test(block) || block.includes("\n|")) return block;
+  const end = block.endsWith("\n") ? "\n" : "";
+  let line = "";
+  const lines = [];
+  // Code is not broken.
+  for (const word of block.match(/`[^`]*`\S*|\S+/g) ?? []) {
+    if (line && line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line += `${line && " "}${word}`;
+  }
+  return [...lines, line].join("\n") + end;
+}
+
+function known(all, name, what) {
+  if (!Object.hasOwn(all, name)) throw new Error(`the page asks for the ${what} ${name}, which nobody makes`);
+  return all[name];
+}
+
+function machines({ machines }) {
+  const rows = Object.entries(machines).map(([name, what]) => `| ${name} | ${what} |`);
+  return ["| machine | what it is |", "|---|---|", ...rows].join("\n");
+}
