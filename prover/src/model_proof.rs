@@ -11,6 +11,7 @@ use crate::{
     bundle::Bundle,
     free_memory::{free_memory, resident_memory},
     openings::{Openings, OpeningsError},
+    output_opening::OutputOpeningError,
 };
 use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
 use assay_files::FileError;
@@ -73,6 +74,9 @@ pub enum ModelProofError {
         /// Kind, or kinds, that the call proves.
         wanted: &'static str,
     },
+    /// An output that no commitment holds.
+    #[error(transparent)]
+    Outputs(#[from] OutputOpeningError),
     /// An input is not as long as the network's.
     #[error("the circuit takes {expected} bytes for each input, not {found}")]
     InputLength {
