@@ -54,7 +54,6 @@ fn cases() -> Vec<Case> {
         (prediction(Committed, OutputMode::Best(3)), 3, 256),
         (prediction(Committed, OutputMode::Best(2)), 8, 64),
         (prediction(Committed, OutputMode::Logits), 5, 256),
-        (prediction(Committed, OutputMode::Commitment), 3, 256),
         (prediction(Public, OutputMode::Commitment), 2, 256),
         (prediction(Public, OutputMode::Class), 2, 256),
         (prediction(Public, OutputMode::Logits), 6, 256),
@@ -70,7 +69,6 @@ fn cases() -> Vec<Case> {
         (retrieval(3, 8), 12, 256),
         (retrieval(4, 4), 20, 256),
         (classification(1, 3), 4, 256),
-        (classification(4, 5), 16, 256),
     ]
 }
 
