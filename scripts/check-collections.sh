@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that JavaScript gives a collection the root and an input of real numbers the commitment that
-# `assay` gives them, and refuses a changed item. Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
+# Checks that JavaScript gives a collection the root, and an input of real numbers and hidden outputs the commitment,
+# that `assay` gives them, and refuses a changed item. Needs the release build (or ASSAY_BIN, another program) and the packages of package-lock.json.
 #
 #   scripts/check-collections.sh
 set -euo pipefail
@@ -66,3 +66,17 @@ commitment=$("$assay" input commit --bundle "$bundle" --input "$work/numbers.jso
 found=$(node scripts/input-commitment.mjs "$work/encoding.json" "$work/numbers.json" "$salt")
 [ "$commitment" = "$found" ] || fail "assay commits to an input as $commitment, JavaScript as $found"
 echo "the same commitment in JavaScript: $commitment"
+
+# Seventeen hidden outputs: two elements.
+outputs='-32768,32767,0,-1,1,255,256,-256,12345,-12345,7,8,9,10,11,12,13'
+echo "{\"outputs\":[$outputs],\"output_salt\":\"$salt\"}" >"$work/outputs.json"
+"$assay" dataset key -o "$work/buyer.key" --json >"$work/key.json"
+sealed=$("$assay" output seal "$work/outputs.json" --to "$(field recipient <"$work/key.json")" -o "$work/outputs.age" --json |
+  field commitment)
+found=$(node scripts/output-commitment.mjs "$work/outputs.json")
+[ "$sealed" = "$found" ] || fail "assay commits to outputs as $sealed, JavaScript as $found"
+"$assay" output unseal "$work/outputs.age" --key "$work/buyer.key" --commitment "$found" -o "$work/unsealed.json" >/dev/null
+cmp "$work/outputs.json" "$work/unsealed.json" || fail "other outputs were unsealed"
+sed -i 's/12345/12346/' "$work/outputs.json"
+[ "$(node scripts/output-commitment.mjs "$work/outputs.json")" != "$found" ] || fail "JavaScript takes other outputs"
+echo "the same commitment to hidden outputs in JavaScript: $found"

@@ -84,6 +84,7 @@ check "Rust documentation" finished pages
 check "licences and sources of dependencies" finished dependencies
 check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
+check "fixtures of classifications and hidden outputs" bash scripts/statement-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "powers of tau by snarkjs" node scripts/powers-of-tau.mjs 10
 # A quarter of a minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.

@@ -7,11 +7,13 @@ mod bench;
 mod binding;
 mod chain;
 mod circuit;
+mod classify;
 mod contract;
 mod dataset;
 mod deploy;
 mod escrow;
 mod hex_words;
+mod hidden_outputs;
 mod input;
 mod key_folder;
 mod keygen;
@@ -34,6 +36,7 @@ mod setup;
 mod setup_trust;
 mod trust;
 mod verifier;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -85,10 +88,16 @@ enum Command {
     /// Prove and check which items of a collection a model selects
     #[command(subcommand)]
     Retrieve(retrieve::RetrieveCommand),
+    /// Prove and check what a model makes of each item of a collection
+    #[command(subcommand)]
+    Classify(classify::ClassifyCommand),
     /// Prove one prediction
     Prove(prove::ProveArgs),
     /// Check a proof
-    Verify(prove::VerifyArgs),
+    Verify(verify::VerifyArgs),
+    /// Hand the outputs that a proof hides to who may read them
+    #[command(subcommand)]
+    Output(hidden_outputs::OutputCommand),
     /// Generate, deploy and call the verifier contract
     #[command(subcommand)]
     Verifier(verifier::VerifierCommand),
@@ -148,8 +157,10 @@ fn run(command: Command, output: &Output) -> Result<()> {
         Command::Dataset(command) => dataset::run(command, output),
         Command::Audit(command) => audit::run(command, output),
         Command::Retrieve(command) => retrieve::run(command, output),
-        Command::Prove(args) => prove::prove(&args, output),
-        Command::Verify(args) => prove::verify(&args, output),
+        Command::Classify(command) => classify::run(command, output),
+        Command::Prove(args) => prove::run(&args, output),
+        Command::Verify(args) => verify::run(&args, output),
+        Command::Output(command) => hidden_outputs::run(command, output),
         Command::Verifier(command) => verifier::run(command, output),
         Command::Deploy(args) => deploy::run(&args, output),
         Command::Escrow(command) => escrow::run(command, output),

@@ -1,6 +1,6 @@
-//! `assay prove` and `assay verify`.
+//! `assay prove`.
 
-use std::{ops::Range, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
@@ -8,13 +8,12 @@ use assay_client::{Contract, ContractClient, ModelIdentity, PredictionEscrow};
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::Bundle,
-    circuit::{InputMode, OutputMode, StatementKind},
+    circuit::{InputMode, StatementKind},
     graph::QuantizedGraph,
-    model_card::CardOutput,
     model_proof::{ModelProver, model_hash},
     openings::Marks,
-    prediction::{self, Statement},
-    proof::{ProofFile, VerifyError, library::LibraryProver},
+    prediction::{self, Prediction, Statement},
+    proof::{ProofFile, ProverKey, library::LibraryProver},
 };
 use assay_relayer::proving::InputOpening;
 use clap::{ArgGroup, Args};
@@ -24,18 +23,18 @@ use crate::{
     binding::require_model,
     chain::{NodeArgs, OptionalNodeArgs, block_on},
     contract::find,
-    hex_words::{parse_hash, parse_word},
+    hex_words::parse_word,
     input::{InputArgs, ResizeArgs, Salt},
     key_folder::KeyFolder,
     model::describe,
     new_file::NewFile,
-    output::{Decimal, Output, hex, table},
+    output::{Output, table},
     predicted::Predicted,
     proof_watch::{Course, HeldSignals, ProofWatch},
     public_inputs::{PublicInput, named},
     resources::Stopwatch,
     setup_trust::{SetupTrust, guard_setup},
-    trust::{ProofKey, ProofKeyArgs, TrustReport, read_setup},
+    trust::read_setup,
 };
 
 #[derive(Args)]
@@ -75,6 +74,10 @@ pub(crate) struct ProveArgs {
     /// proven. Secret [default: OUTPUT.opening.json]
     #[arg(long, value_name = "FILE", conflicts_with = "opening")]
     opening_output: Option<PathBuf>,
+    /// Where the opening of hidden outputs goes, of a model whose proofs show a commitment to them: who has
+    /// it knows the answer. Secret [default: OUTPUT.outputs.json]
+    #[arg(long, value_name = "FILE")]
+    outputs_opening: Option<PathBuf>,
     /// Public input 0, which binds the proof to its use: 64 hexadecimal digits [default: 0]
     #[arg(long, default_value_t = B256::ZERO, hide_default_value = true, value_name = "HEX", value_parser = parse_word, conflicts_with_all = ["escrow", "job", "recipient"])]
     context: B256,
@@ -111,6 +114,9 @@ struct Proven {
     output: PathBuf,
     /// File with the input and the salt of its commitment, where this command wrote one.
     opening: Option<PathBuf>,
+    /// File with the outputs and the salt of their commitment, where the proof hides them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outputs_opening: Option<PathBuf>,
     class: usize,
     /// The network's outputs, where the proof shows them.
     outputs: Vec<PublicInput>,
@@ -136,7 +142,7 @@ struct Proven {
     course: Option<Course>,
 }
 
-pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
+pub(crate) fn run(args: &ProveArgs, output: &Output) -> Result<()> {
     let proof_file = NewFile::new(&args.output, None, "a proof costs an opening of the weights");
     proof_file.require_free()?;
     let spinner = output.spinner("reading the model");
@@ -144,6 +150,7 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let layout = bundle.layout()?;
     let openings = bundle.openings(&args.bundle, &Marks::of_user()?);
     openings.usage()?;
+    let outputs_file = args.outputs_file(layout.options.statement)?;
     let opening = args.opening(&bundle.graph)?;
     let _signals = HeldSignals::hold();
     let opening_file = args.write_opening(&opening, layout.options.statement)?;
@@ -188,22 +195,20 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let prediction = prediction::prove(prover, &statement)?;
     let (used, course) = (stopwatch.read(), watch.course());
     let proof = &prediction.proof;
-    let start = Instant::now();
-    let verified = key.verify(&proof.public_inputs, &proof.proof);
-    let model_hash = verified.context("the proof made here is refused")?;
-    let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    proof_file.write(|path| Ok(proof.write(path)?))?;
+    let (model_hash, verify_ms) = checked(&key, proof)?;
+    write(&proof_file, outputs_file.as_ref(), &prediction)?;
     drop(watch);
     let words = |element| B256::from(field_to_bytes(element));
     let public_inputs: Vec<B256> = proof.public_inputs.iter().map(words).collect();
     let report = Proven {
         output: args.output.clone(),
         opening: opening_file.map(OpeningBeside::keep),
+        outputs_opening: outputs_file.map(|file| file.path().to_owned()),
         class: prediction.class,
         outputs: shown_outputs(layout.options.statement, &bundle.graph, &public_inputs),
         context,
         public_inputs,
-        model_hash: B256::from(model_hash),
+        model_hash,
         vk_hash: B256::from(proof.vk_hash),
         proof_bytes: proof.proof.len(),
         proof: proof.proof.clone().into(),
@@ -217,6 +222,22 @@ pub(crate) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
         course,
     };
     output.finish(&report, || report.text())
+}
+
+/// The model that a proof made here is of, and how many milliseconds the check took.
+fn checked(key: &ProverKey, proof: &ProofFile) -> Result<(B256, f64)> {
+    let start = Instant::now();
+    let verified = key.verify(&proof.public_inputs, &proof.proof);
+    let model_hash = verified.context("the proof made here is refused")?;
+    Ok((B256::from(model_hash), start.elapsed().as_secs_f64() * 1e3))
+}
+
+/// Writes the proof, and before it what opens its outputs: without that it would say nothing about any.
+fn write(proof: &NewFile, outputs: Option<&NewFile>, prediction: &Prediction) -> Result<()> {
+    if let (Some(file), Some(opening)) = (outputs, &prediction.output_opening) {
+        opening.write_new(file.path())?;
+    }
+    proof.write(|path| Ok(prediction.proof.write(path)?))
 }
 
 /// The public inputs that are outputs of the network.
@@ -236,6 +257,9 @@ impl Proven {
             vec![("proof", format!("{} ({} bytes)", self.output.display(), self.proof_bytes))];
         rows.extend(self.opening.as_ref().map(|path| {
             ("opening", format!("{} (secret: shows the input that was proven)", path.display()))
+        }));
+        rows.extend(self.outputs_opening.as_ref().map(|path| {
+            ("outputs", format!("{} (secret: shows the hidden outputs)", path.display()))
         }));
         rows.push(("class", self.class.to_string()));
         rows.extend(self.outputs.iter().map(|output| (output.name.as_str(), output.text())));
@@ -307,13 +331,35 @@ impl ProveArgs {
         if is_public || self.input.is_none() {
             return Ok(None);
         }
-        let path = self.opening_output.clone().unwrap_or_else(|| {
-            let mut name = self.output.clone().into_os_string();
-            name.push(".opening.json");
-            PathBuf::from(name)
-        });
+        let path = self.opening_output.clone().unwrap_or_else(|| self.beside("opening.json"));
         let was_there = opening.write_new(&path)?;
         Ok(Some(OpeningBeside { path, remove: !was_there }))
+    }
+
+    /// Where the opening of hidden outputs goes, of a circuit that hides them.
+    fn outputs_file(&self, statement: StatementKind) -> Result<Option<NewFile>> {
+        if !statement.hashes_outputs() {
+            if self.outputs_opening.is_some() {
+                bail!(
+                    "--outputs-opening: proofs of this model show {}; `assay model derive --outputs commitment` makes \
+                     a bundle whose proofs hide the outputs",
+                    describe(statement)
+                );
+            }
+            return Ok(None);
+        }
+        let path = self.outputs_opening.clone().unwrap_or_else(|| self.beside("outputs.json"));
+        let file = NewFile::new(path, None, "it may open the outputs of another proof");
+        file.require_free()?;
+        Ok(Some(file))
+    }
+
+    /// A file beside the proof.
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.output.clone().into_os_string();
+        name.push(".");
+        name.push(ending);
+        PathBuf::from(name)
     }
 
     /// The context of a job, after a look at whether the proof can be for it: a proof costs an opening of
@@ -345,224 +391,5 @@ impl ProveArgs {
             require_model(&escrow.registry().await?, found.model_id, model).await?;
             Ok(B256::from(escrow.contract().proof_context(job, recipient).to_be_bytes()))
         })
-    }
-}
-
-#[derive(Args)]
-#[command(after_help = "Example:
-  assay verify digit.proof --card lenet.card.json --setup ceremony.srs --opening digit.proof.opening.json
-  assay verify digit.proof --architecture lenet.json --setup ceremony.srs --model-hash 0x...
-
-The verifying key is made again from the architecture and your setup, which costs as much as making keys the
-first time; it is kept then.")]
-pub(crate) struct VerifyArgs {
-    /// Proof file
-    proof: PathBuf,
-    #[command(flatten)]
-    model: ProofKeyArgs,
-    /// The model that the proof must be for: the hash of its weight commitments [default: the card's]
-    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
-    model_hash: Option<B256>,
-    /// The context that the proof must have
-    #[arg(long, value_name = "HEX", value_parser = parse_word)]
-    context: Option<B256>,
-    /// The input commitment that the proof must have
-    #[arg(long, value_name = "HEX", value_parser = parse_word)]
-    commitment: Option<B256>,
-    /// Opening of the input that the proof must be about, as `assay prove` or `assay input commit` wrote it
-    #[arg(long, value_name = "FILE", conflicts_with = "commitment")]
-    opening: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Verified {
-    valid: bool,
-    statement: String,
-    /// The class of a prediction that shows just that.
-    class: Option<Decimal>,
-    /// Its name, by the card.
-    class_name: Option<String>,
-    /// What the float network does after the logits and the proven one does not, by the card.
-    left_out: Option<String>,
-    context: B256,
-    public_inputs: Vec<B256>,
-    /// The same by name.
-    named_inputs: Vec<PublicInput>,
-    /// The input that an opening says the proof is about.
-    input: Option<PathBuf>,
-    model_hash: B256,
-    /// What was compared with something of the user's own.
-    compared: Compared,
-    vk_hash: B256,
-    setup: SetupTrust,
-    trust: TrustReport,
-    verify_ms: f64,
-}
-
-/// Whether a proof is about what the user means, which the proof alone does not say.
-#[derive(Clone, Copy, Serialize)]
-struct Compared {
-    model: bool,
-    input: bool,
-    context: bool,
-}
-
-/// A value, with a remark where it was not compared.
-fn compared(value: String, is_compared: bool, how: &str) -> String {
-    if is_compared { value } else { format!("{value} (not compared: {how})") }
-}
-
-pub(crate) fn verify(args: &VerifyArgs, output: &Output) -> Result<()> {
-    let file = ProofFile::read(&args.proof)?;
-    let ProofKey { architecture, layout, key, model_hash, output: shown_as, report: trust } =
-        args.model.open(output)?;
-    let statement = layout.options.statement;
-    let commitment = args.commitment(statement)?;
-    let spinner = output.spinner("checking the proof");
-    if file.vk_hash != key.hash() {
-        bail!(
-            "{} belongs to verifying key {}, this model has {}",
-            args.proof.display(),
-            hex(file.vk_hash),
-            hex(key.hash())
-        );
-    }
-    let check =
-        || -> Result<[u8; 32], VerifyError> { key.verify(&file.public_inputs, &file.proof) };
-    // The first check also fills caches of the library.
-    let shown =
-        B256::from(check().with_context(|| format!("{} is refused", args.proof.display()))?);
-    let start = Instant::now();
-    check()?;
-    let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    drop(spinner);
-    let public_inputs: Vec<B256> =
-        file.public_inputs.iter().map(|x| B256::from(field_to_bytes(x))).collect();
-    let Some(context) = public_inputs.first().copied() else {
-        bail!("{} has no public inputs", args.proof.display());
-    };
-    let shows_class =
-        matches!(statement, StatementKind::Prediction { output: OutputMode::Class, .. });
-    let class = public_inputs.last().filter(|_| shows_class);
-    args.require(shown, model_hash, commitment, &public_inputs)?;
-    let report = Verified {
-        valid: true,
-        statement: describe(statement),
-        class: class.map(|class| Decimal(U256::from_be_bytes(class.0))),
-        class_name: class.and_then(|class| name_of(*class, shown_as.as_ref()?)),
-        left_out: shown_as.and_then(|shown| shown.left_out),
-        context,
-        named_inputs: named(statement, &architecture.graph, &public_inputs),
-        input: args.opening.clone(),
-        model_hash: shown,
-        compared: Compared {
-            model: model_hash.or(args.model_hash).is_some(),
-            input: commitment.is_some(),
-            context: args.context.is_some(),
-        },
-        vk_hash: B256::from(file.vk_hash),
-        setup: SetupTrust::of(key.info().setup_id()),
-        trust,
-        verify_ms,
-        public_inputs,
-    };
-    // A public input has too many elements for a table.
-    let packed = match statement {
-        StatementKind::Prediction { input: InputMode::Public, .. } => {
-            1..statement.first_output(&architecture.graph)
-        }
-        _ => 0..0,
-    };
-    output.finish(&report, || report.text(&packed))
-}
-
-fn name_of(class: B256, output: &CardOutput) -> Option<String> {
-    output.names.get(usize::try_from(U256::from_be_bytes(class.0)).ok()?).cloned()
-}
-
-impl VerifyArgs {
-    /// The commitment to the input that the proof must be about, if one is asked for.
-    fn commitment(&self, statement: StatementKind) -> Result<Option<B256>> {
-        let wanted = match &self.opening {
-            Some(path) => Some(InputOpening::read(path)?.commitment()?),
-            None => self.commitment,
-        };
-        let is_committed =
-            matches!(statement, StatementKind::Prediction { input: InputMode::Committed, .. });
-        if wanted.is_some() && !is_committed {
-            bail!("--commitment and --opening: a proof of this model has no input commitment");
-        }
-        Ok(wanted)
-    }
-
-    /// Refuses a proof that is about something else than what was asked for, or than the card's model.
-    fn require(
-        &self,
-        model_hash: B256,
-        card: Option<B256>,
-        commitment: Option<B256>,
-        public_inputs: &[B256],
-    ) -> Result<()> {
-        let demands = [
-            ("model", card, Some(model_hash)),
-            ("model", self.model_hash, Some(model_hash)),
-            ("context", self.context, public_inputs.first().copied()),
-            ("input commitment", commitment, public_inputs.get(1).copied()),
-        ];
-        for (what, wanted, found) in demands {
-            if let (Some(wanted), Some(found)) = (wanted, found)
-                && wanted != found
-            {
-                bail!("the proof holds, but for {what} {found}, not {wanted}");
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Verified {
-    fn remarked(&self, input: &PublicInput) -> String {
-        match input.name.as_str() {
-            "input commitment" => {
-                compared(input.value.clone(), self.compared.input, "--opening or --commitment")
-            }
-            "context" => compared(input.value.clone(), self.compared.context, "--context"),
-            _ => input.text(),
-        }
-    }
-
-    /// With the public inputs one by one, except for the `packed` ones.
-    fn text(&self, packed: &Range<usize>) -> String {
-        let mut rows = vec![
-            (
-                "valid",
-                format!("yes{}; checked in {:.1} ms", self.trust.condition(), self.verify_ms),
-            ),
-            ("statement", self.statement.clone()),
-            (
-                "model",
-                compared(
-                    self.model_hash.to_string(),
-                    self.compared.model,
-                    "--card or --model-hash",
-                ),
-            ),
-        ];
-        if !packed.is_empty() {
-            rows.push(("input", format!("{} packed elements, see --json", packed.len())));
-        }
-        let named = self.named_inputs.iter().enumerate();
-        rows.extend(
-            named
-                .filter(|(index, _)| !packed.contains(index))
-                .map(|(_, input)| (input.name.as_str(), self.remarked(input))),
-        );
-        rows.extend(self.class_name.clone().map(|name| ("name of the class", name)));
-        rows.extend(self.left_out.clone().map(|text| ("left out", text)));
-        if let Some(opening) = &self.input {
-            rows.push(("input", format!("the one in {}", opening.display())));
-        }
-        rows.extend(self.trust.rows());
-        table(&rows)
     }
 }

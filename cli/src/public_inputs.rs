@@ -2,7 +2,8 @@
 
 use alloy::primitives::{B256, U256};
 use assay_prover::{
-    circuit::{InputMode, OutputMode, StatementKind},
+    arithmetic::packed_outputs::OUTPUTS_PER_ELEMENT,
+    circuit::{AnswerMode, InputMode, OutputMode, StatementKind},
     graph::QuantizedGraph,
 };
 use serde::Serialize;
@@ -67,18 +68,35 @@ fn names(statement: StatementKind, graph: &QuantizedGraph) -> Vec<(String, Form)
     let fixed = |names: &[(&str, Form)]| -> Vec<(String, Form)> {
         names.iter().map(|(name, form)| ((*name).to_owned(), *form)).collect()
     };
-    let run = |result: &str, form| {
+    let of_run = || {
         fixed(&[
             ("context", Form::Word),
             ("root", Form::Word),
             ("first item", Form::Number),
             ("items", Form::Number),
-            (result, form),
         ])
+    };
+    let run = |result: &str, form| {
+        let mut names = of_run();
+        names.push((result.to_owned(), form));
+        names
     };
     match statement {
         StatementKind::Audit { .. } => run("correct", Form::Number),
         StatementKind::Retrieval { .. } => run("bitmap of the selected", Form::Word),
+        StatementKind::Classification { answers, .. } => {
+            let what = match answers {
+                AnswerMode::Classes => "classes",
+                AnswerMode::Numbers => "numbers",
+            };
+            let packed = |word: usize| {
+                let first = word * OUTPUTS_PER_ELEMENT;
+                (format!("{what} from item {first} of the run on, packed"), Form::Word)
+            };
+            let mut names = of_run();
+            names.extend((0..statement.outputs(graph)).map(packed));
+            names
+        }
         StatementKind::Prediction { input, output } => {
             let mut names = fixed(&[("context", Form::Word)]);
             match input {
@@ -90,13 +108,13 @@ fn names(statement: StatementKind, graph: &QuantizedGraph) -> Vec<(String, Form)
             }
             match output {
                 OutputMode::Class => names.push(("class".to_owned(), Form::Number)),
+                OutputMode::Commitment => names.push(("output commitment".to_owned(), Form::Word)),
                 OutputMode::Best(count) => {
                     let ranks = 1..=count;
                     names.extend(ranks.map(|rank| (format!("best class {rank}"), Form::Number)));
                 }
                 OutputMode::Logits => {
-                    let logits = statement.public_inputs(graph) - statement.first_output(graph);
-                    let classes = 0..logits;
+                    let classes = 0..statement.outputs(graph);
                     names.extend(classes.map(|class| (format!("logit {class}"), Form::Logit)));
                 }
             }
@@ -135,8 +153,13 @@ mod tests {
         let run = Run { log_items: 2, depth: 3 };
         let mut statements =
             vec![StatementKind::Audit { run, top: 1 }, StatementKind::Retrieval { run, class: 3 }];
+        for log_items in [2, 6] {
+            let (run, answers) = (Run { log_items, depth: 6 }, AnswerMode::Classes);
+            statements.push(StatementKind::Classification { run, answers });
+        }
         for input in [InputMode::Committed, InputMode::Public] {
-            for output in [OutputMode::Class, OutputMode::Best(3), OutputMode::Logits] {
+            use OutputMode::{Best, Class, Commitment, Logits};
+            for output in [Class, Best(3), Logits, Commitment] {
                 statements.push(StatementKind::Prediction { input, output });
             }
         }

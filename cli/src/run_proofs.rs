@@ -1,6 +1,7 @@
-//! Proofs about the items of a committed collection, run by run: `assay audit prove|verify` and
-//! `assay retrieve prove|verify`.
+//! Proofs about the items of a committed collection, run by run: `assay audit prove|verify`,
+//! `assay retrieve prove|verify` and `assay classify prove|verify`.
 
+mod item_answers;
 mod prove;
 mod reference;
 mod verify;
@@ -13,6 +14,7 @@ use assay_prover::{
     arithmetic::field::field_to_bytes,
     circuit::{Run, StatementKind},
     proof::{ProofFile, VerifierKey},
+    run_proof::RunResult,
 };
 
 use crate::output::hex;
@@ -59,6 +61,7 @@ fn runs_of(statement: StatementKind, wanted: &str, what: &Path) -> Result<Run> {
 /// What the proofs of a collection's runs have in common.
 struct Common {
     key: VerifierKey,
+    statement: StatementKind,
     context: B256,
     root: B256,
     /// The model's hash, where it is known.
@@ -67,7 +70,7 @@ struct Common {
 
 impl Common {
     /// The model and the result that the proof in a file shows, when it is of this run.
-    fn check(&self, path: &Path, place: Place) -> Result<(B256, u128)> {
+    fn check(&self, path: &Path, place: Place) -> Result<(B256, RunResult)> {
         let file = ProofFile::read(path)?;
         if file.vk_hash != self.key.hash() {
             bail!("{} belongs to verifying key {}", path.display(), hex(file.vk_hash));
@@ -90,20 +93,20 @@ impl Common {
                 bail!("{}: its {name} is {found}, not {expected}", path.display());
             }
         }
-        let result = words.get(4).context("a proof about a run has five public inputs")?;
-        let result = u128::from_be_bytes(result.0[16..].try_into().unwrap_or([0; 16]));
+        let results = file.public_inputs.get(expected.len()..).unwrap_or_default();
+        let result = RunResult::read(self.statement, place.items, results);
+        let result = result.with_context(|| {
+            format!("{}: its result is none that the circuit shows", path.display())
+        })?;
         Ok((weights, result))
     }
 }
 
-fn counted(statement: StatementKind, result: u128) -> u64 {
-    match statement {
-        StatementKind::Retrieval { .. } => u64::from(result.count_ones()),
-        _ => result as u64,
+/// What is counted, for people; a classification has an answer for each item and counts nothing.
+fn counted_name(wanted: &str) -> Option<&'static str> {
+    match wanted {
+        "audit" => Some("correct"),
+        "retrieval" => Some("selected"),
+        _ => None,
     }
-}
-
-/// What is counted, for people.
-fn counted_name(wanted: &str) -> &'static str {
-    if wanted == "audit" { "correct" } else { "selected" }
 }

@@ -1,6 +1,7 @@
 //! Statements about neural networks, proven: bundles, what they have left, and their keys ([`bundle`],
-//! [`openings`], [`model_proof`]), one input's prediction ([`prediction`]), runs of a committed collection's items ([`run_proof`]), and how many
-//! items an audit needs ([`audit_plan`]).
+//! [`openings`], [`model_proof`]), one input's prediction ([`prediction`]) and the outputs that it may hide
+//! ([`output_opening`]), runs of a committed collection's items ([`run_proof`]), and how many items an audit
+//! needs ([`audit_plan`]).
 //!
 //! The parts below are crates of their own, re-exported here so that a program needs one dependency:
 //!
@@ -38,6 +39,7 @@ pub mod model_card;
 pub mod model_link;
 pub mod model_proof;
 pub mod openings;
+pub mod output_opening;
 pub mod prediction;
 pub mod recomputed_key;
 pub mod run_proof;

@@ -9,7 +9,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use assay_circuit::{
-    Architecture, ArchitectureError, InputMode, Layout, OutputMode, StatementKind,
+    AnswerMode, Architecture, ArchitectureError, InputMode, Layout, OutputMode, StatementKind,
 };
 use assay_files::atomic_file::{self, Readers};
 use assay_graph::{Shape, ValueEncoding};
@@ -356,8 +356,15 @@ fn output_of(architecture: &Architecture) -> CardOutput {
             format!("best:{count}")
         }
         StatementKind::Prediction { output: OutputMode::Logits, .. } => "logits".to_owned(),
+        StatementKind::Prediction { output: OutputMode::Commitment, .. } => "commitment".to_owned(),
         StatementKind::Audit { top, .. } => format!("number correct, top-{top}"),
         StatementKind::Retrieval { class, .. } => format!("bitmap of class {class}"),
+        StatementKind::Classification { answers: AnswerMode::Classes, .. } => {
+            "class of each item".to_owned()
+        }
+        StatementKind::Classification { answers: AnswerMode::Numbers, .. } => {
+            "number of each item".to_owned()
+        }
     };
     let tensor = &graph.tensors[graph.output];
     CardOutput {

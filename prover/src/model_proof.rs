@@ -15,6 +15,7 @@ use crate::{
     free_memory::{free_memory, resident_memory},
     kept_points::KeptPoints,
     openings::{Openings, OpeningsError},
+    output_opening::OutputOpeningError,
 };
 use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
 use assay_files::FileError;
@@ -86,6 +87,9 @@ pub enum ModelProofError {
         /// Kind, or kinds, that the call proves.
         wanted: &'static str,
     },
+    /// An output that no commitment holds.
+    #[error(transparent)]
+    Outputs(#[from] OutputOpeningError),
     /// An input is not as long as the network's.
     #[error("the circuit takes {expected} bytes for each input, not {found}")]
     InputLength {

@@ -1,15 +1,19 @@
 //! The statement "this committed model maps this input to this output".
 //!
 //! Public inputs: `[context, input commitment, outputs ...]`, or with a public input
-//! `[context, packed bytes ..., outputs ...]`; each below the field's modulus. See
-//! [`StatementKind::Prediction`].
+//! `[context, packed bytes ..., outputs ...]`; each below the field's modulus. Of hidden outputs there is the
+//! commitment instead. See [`StatementKind::Prediction`].
 
 use std::time::{Duration, Instant};
 
-use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use rand_core::OsRng;
 
 use crate::model_proof::{ModelProofError, ModelProver, check_input};
-use assay_circuit::{Assignment, InputMode, OutputMode, ProvenInput, StatementCode, StatementKind};
+use crate::output_opening::OutputOpening;
+use assay_circuit::{
+    Assignment, InputMode, OutputMode, ProvenInput, StatementCode, StatementKind, random_salt,
+};
 use assay_graph::{Execution, Executor};
 use assay_proof::ProofFile;
 
@@ -30,8 +34,10 @@ pub struct Prediction {
     pub proof: ProofFile,
     /// Index of the largest logit.
     pub class: usize,
-    /// The public outputs: the class, the best classes, or all logits + 2^15.
+    /// The public outputs: the class, the best classes, all logits + 2^15, or the commitment to them.
     pub outputs: Vec<Fr>,
+    /// What opens the commitment to hidden outputs. It is nowhere else.
+    pub output_opening: Option<OutputOpening>,
     /// Logits, integers at the output tensor's scale.
     pub logits: Vec<i32>,
     /// Reference run and first phase.
@@ -126,12 +132,18 @@ pub fn prove(
     check_input(&prover.bundle.graph, statement.input)?;
     let execution = Executor::new(graph)?.run(statement.input)?;
     let executed = start.elapsed();
+    let output_salt = if kind.hashes_outputs() { random_salt(OsRng) } else { Fr::ZERO };
+    let output_opening = kind
+        .hashes_outputs()
+        .then(|| OutputOpening::new(execution.logits().to_vec(), output_salt))
+        .transpose()?;
     let assignment = Assignment {
         graph,
         layout: prover.layout,
         inputs: vec![ProvenInput {
             bytes: statement.input,
             salt: statement.salt,
+            output_salt,
             label: 0,
             class: 0,
             execution: &execution,
@@ -143,6 +155,7 @@ pub fn prove(
     Ok(Prediction {
         class: assignment.best(0),
         outputs: outputs.collect(),
+        output_opening,
         logits: execution.tensors[graph.output].clone(),
         proof: proven.proof,
         witness_time: executed + proven.witness_time,
@@ -175,10 +188,10 @@ mod tests {
     #[test]
     fn nothing_else_is_paid_for() {
         use InputMode::{Committed, Public};
-        use OutputMode::{Best, Class, Logits};
+        use OutputMode::{Best, Class, Commitment, Logits};
         let paid = [(Committed, Class, 1), (Committed, Logits, 1)];
         for input in [Committed, Public] {
-            for output in [Class, Best(1), Best(2), Logits] {
+            for output in [Class, Best(1), Best(2), Logits, Commitment] {
                 for outputs in [1, 2] {
                     let one = (input, output, outputs);
                     assert_eq!(

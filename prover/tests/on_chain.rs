@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_core::OsRng;
 
+use assay_arithmetic::packed_outputs::{pack_outputs, unpack_outputs};
 use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_circuit::{
-    Assignment, CellChange, FirstPhase, Layout, ModelCircuit, PlanRequest, ProvenInput, Run,
-    StatementKind, TreePlace,
+    AnswerMode, Assignment, CellChange, FirstPhase, InputMode, Layout, ModelCircuit, OutputMode,
+    PlanRequest, ProvenInput, Run, StatementKind, TreePlace,
 };
 use assay_collection::{Collection, SaltSeed};
 use assay_graph::{Dataset, Executor, Op, QuantizedGraph};
@@ -19,12 +20,13 @@ use assay_proof::{ProverKey, Srs, Unwatched, VerifyError, create_proof_self_blin
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
 use assay_prover::openings::{BundleId, Marks, Openings};
+use assay_prover::output_opening::OutputOpening;
 use assay_prover::prediction::{self, Statement};
-use assay_prover::run_proof;
+use assay_prover::run_proof::{self, RunResult};
 use assay_testing::{
     corpus::Corpus,
     deployed::{Deployed, deploy, words},
-    networks::{attention, mixed_network},
+    networks::{Builder, attention, mixed_network},
 };
 
 struct Model {
@@ -97,6 +99,7 @@ impl Model {
             inputs: vec![ProvenInput {
                 bytes: &self.input,
                 salt: Fr::from(3),
+                output_salt: Fr::from(5),
                 label: 0,
                 class: 0,
                 execution: &execution,
@@ -280,8 +283,9 @@ fn audits_verify_natively_and_on_chain() {
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let public = proven.proof.public_inputs.clone();
     let number = |value: usize| Fr::from(value as u64);
-    let correct = run_proof::reference(prover.bundle, prover.layout, &opening).unwrap();
-    let correct = correct.into_iter().filter(|correct| *correct).count();
+    let reference = run_proof::reference(prover.bundle, prover.layout, &opening).unwrap();
+    assert_eq!(proven.result, reference);
+    let correct = reference.counted() as usize;
     assert_eq!(public, [Fr::from(6), set.root(), number(0), number(3), number(correct)]);
     let hash = key.verifier().verify(&public, &proven.proof.proof).unwrap();
     assert_eq!(hash, model.model_hash(&model.bundle), "one model in both circuits");
@@ -293,6 +297,138 @@ fn audits_verify_natively_and_on_chain() {
         other[index] += Fr::one();
         assert!(key.verifier().verify(&other, &proven.proof.proof).is_err());
         assert!(deployed.verify(&proven.proof.proof, &words(&other)).result.is_err());
+    }
+}
+
+/// The classes of a run of sixteen items, of which fifteen count: two words, the second of them empty.
+#[test]
+fn classifications_verify_natively_and_on_chain() {
+    let mut builder = Builder::new([1, 3, 4]);
+    let hidden = builder.conv(0, [2, 2], [1, 1], [0; 4], 3, 1, true);
+    let logits = builder.conv(hidden, [2, 3], [1, 1], [0; 4], 5, 1, false);
+    let inputs = (0..31u32).map(|item| (0..12).map(|i| (i * 53 + item * 91) as u8).collect());
+    let inputs = inputs.collect::<Vec<Vec<u8>>>();
+    let mut graph = builder.finish(logits);
+    // Without biases the classes follow the inputs.
+    if let Some(Op::Conv { bias, .. }) = graph.layers.last_mut().map(|last| &mut last.op) {
+        bias.fill(0);
+    }
+    let model = Model::of((graph, inputs[0].clone()));
+    let run = Run { log_items: 4, depth: 5 };
+    let request = PlanRequest {
+        statement: StatementKind::Classification { run, answers: AnswerMode::Classes },
+        lanes: Some(4),
+        ..PlanRequest::default()
+    };
+    let (bundle, openings) = model.derive(request);
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let data = Dataset { inputs, labels: Vec::new() };
+    let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
+    let set = Collection::commit(&data, shape, SaltSeed([4; 32]), Some(run.depth), &|| {}).unwrap();
+    let prover = ModelProver {
+        bundle: &bundle,
+        openings: &openings,
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+        watch: &Unwatched,
+        despite_memory: false,
+        library: None,
+    };
+    let opening = set.open_run(16, run.log_items).unwrap();
+    let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
+    let executor = Executor::new(&bundle.graph).unwrap();
+    let class = |item: usize| executor.run(&data.inputs[item]).unwrap().class() as u16;
+    let classes = (16..31).map(class).collect::<Vec<_>>();
+    assert_eq!(proven.result, RunResult::Classes(classes.clone()));
+    let public = proven.proof.public_inputs.clone();
+    let number = |value: usize| Fr::from(value as u64);
+    let mut expected = vec![Fr::from(6), set.root(), number(16), number(15)];
+    expected.extend([pack_outputs(&classes)[0], Fr::zero()]);
+    assert_eq!(public, expected);
+    let hash = key.verifier().verify(&public, &proven.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle), "one model in both circuits");
+
+    let mut deployed = deploy(key.info());
+    if let Some(deployed) = &mut deployed {
+        let outcome = deployed.verify(&proven.proof.proof, &words(&public));
+        assert_eq!(outcome.result, Ok(hash.to_vec()));
+        println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    }
+    let mut refused = |other: &[Fr]| {
+        assert!(key.verifier().verify(other, &proven.proof.proof).is_err());
+        if let Some(deployed) = &mut deployed {
+            assert!(deployed.verify(&proven.proof.proof, &words(other)).result.is_err());
+        }
+    };
+    for index in 0..public.len() {
+        let mut other = public.clone();
+        other[index] += Fr::one();
+        refused(&other);
+    }
+    // Two classes swapped; a class moved to the place that holds no item.
+    let other = classes.iter().position(|class| *class != classes[0]).expect("another class");
+    let mut swapped = classes.clone();
+    swapped.swap(0, other);
+    let mut moved = classes.clone();
+    let last = std::mem::take(&mut moved[14]);
+    for (answers, past) in [(&swapped, 0), (&moved, 1 + u64::from(last))] {
+        let words = [pack_outputs(answers)[0], Fr::from(past)];
+        assert_eq!(unpack_outputs(&words, 15).is_none(), past > 0);
+        refused(&[&public[..4], words.as_slice()].concat());
+    }
+}
+
+/// A prediction that shows a commitment to all outputs, and what opens it.
+#[test]
+fn hidden_outputs_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let output = OutputMode::Commitment;
+    let statement = StatementKind::Prediction { input: InputMode::Committed, output };
+    let (bundle, openings) = model.derive(PlanRequest { statement, ..PlanRequest::default() });
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let prover = ModelProver {
+        bundle: &bundle,
+        openings: &openings,
+        layout: &layout,
+        srs: &srs,
+        key: &key,
+        watch: &Unwatched,
+        despite_memory: false,
+        library: None,
+    };
+    let statement = Statement { context: Fr::from(6), input: &model.input, salt: Fr::from(3) };
+    let one = prediction::prove(prover, &statement).unwrap();
+    let two = prediction::prove(prover, &statement).unwrap();
+    let opening = one.output_opening.unwrap();
+    let execution = Executor::new(&bundle.graph).unwrap().run(&model.input).unwrap();
+    assert_eq!(opening.outputs(), execution.logits());
+    let public = one.proof.public_inputs;
+    assert_eq!(public[2..], [opening.commitment()]);
+    // The salt is another one each time: equal answers do not show.
+    assert_eq!(public[..2], two.proof.public_inputs[..2]);
+    assert_ne!(public[2], two.proof.public_inputs[2]);
+    let hash = key.verifier().verify(&public, &one.proof.proof).unwrap();
+    assert_eq!(hash, model.model_hash(&model.bundle), "one model in both circuits");
+    let mut deployed = deploy(key.info());
+    if let Some(deployed) = &mut deployed {
+        let outcome = deployed.verify(&one.proof.proof, &words(&public));
+        assert_eq!(outcome.result, Ok(hash.to_vec()));
+        println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    }
+    let mut outputs = opening.outputs().to_vec();
+    outputs[0] += 1;
+    let other = OutputOpening::new(outputs, Fr::from(9)).unwrap();
+    for shown in [other.commitment(), two.proof.public_inputs[2], Fr::zero()] {
+        let lie = [public[0], public[1], shown];
+        assert!(key.verifier().verify(&lie, &one.proof.proof).is_err());
+        if let Some(deployed) = &mut deployed {
+            assert!(deployed.verify(&one.proof.proof, &words(&lie)).result.is_err());
+        }
     }
 }
 
@@ -333,8 +469,8 @@ fn proofs_about_other_hidden_images_share_only_the_models_points() {
             .iter()
             .zip(&executions)
             .map(|(bytes, execution)| {
-                let (salt, label) = (Fr::from(4), class as u64);
-                ProvenInput { bytes, salt, label, class, execution }
+                let (salt, output_salt, label) = (Fr::from(4), Fr::zero(), class as u64);
+                ProvenInput { bytes, salt, output_salt, label, class, execution }
             })
             .collect();
         let place = Some(TreePlace::new(0, 1, vec![Fr::zero()], Vec::new()));

@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use assay_circuit::{
-    Assignment, InputMode, Layout, ModelAdvice, OutputMode, PlanRequest, ProvenInput, Run,
-    StatementKind, TreePlace,
+    AnswerMode, Assignment, InputMode, Layout, ModelAdvice, OutputMode, PlanRequest, ProvenInput,
+    Run, StatementKind, TreePlace,
 };
 use assay_graph::{Execution, Executor};
 use assay_kernels::all_kernels;
@@ -40,6 +40,11 @@ fn retrieval(log_items: u32, depth: u32) -> StatementKind {
     StatementKind::Retrieval { run: Run { log_items, depth }, class: 1 }
 }
 
+fn classification(log_items: u32, depth: u32) -> StatementKind {
+    let run = Run { log_items, depth };
+    StatementKind::Classification { run, answers: AnswerMode::Classes }
+}
+
 fn cases() -> Vec<Case> {
     use InputMode::{Committed, Public};
     vec![
@@ -51,6 +56,7 @@ fn cases() -> Vec<Case> {
         (prediction(Committed, OutputMode::Best(3)), 3, 256),
         (prediction(Committed, OutputMode::Best(2)), 8, 64),
         (prediction(Committed, OutputMode::Logits), 5, 256),
+        (prediction(Public, OutputMode::Commitment), 2, 256),
         (prediction(Public, OutputMode::Class), 2, 256),
         (prediction(Public, OutputMode::Logits), 6, 256),
         (prediction(Committed, OutputMode::Class), 5, 10_000),
@@ -64,6 +70,7 @@ fn cases() -> Vec<Case> {
         (retrieval(2, 3), 8, 256),
         (retrieval(3, 8), 12, 256),
         (retrieval(4, 4), 20, 256),
+        (classification(1, 3), 4, 256),
     ]
 }
 
@@ -85,10 +92,11 @@ fn assignment<'a>(
         let class = match statement {
             StatementKind::Retrieval { class, .. } => class,
             StatementKind::Audit { .. } => item % logits(index).len(),
-            StatementKind::Prediction { .. } => best,
+            StatementKind::Prediction { .. } | StatementKind::Classification { .. } => best,
         };
-        let (salt, label) = (Fr::from(4 + item as u64), class as u64);
-        ProvenInput { bytes: &images[index], salt, label, class, execution: &executions[index] }
+        let (salt, output_salt) = (Fr::from(4 + item as u64), Fr::from(5));
+        let (label, execution) = (class as u64, &executions[index]);
+        ProvenInput { bytes: &images[index], salt, output_salt, label, class, execution }
     });
     let inputs = inputs.collect();
     let place = run.map(|run| {

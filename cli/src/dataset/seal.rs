@@ -154,6 +154,6 @@ pub(crate) fn unseal(args: &UnsealArgs, output: &Output) -> Result<()> {
     })
 }
 
-fn parse_recipient(text: &str) -> Result<Recipient, String> {
+pub(crate) fn parse_recipient(text: &str) -> Result<Recipient, String> {
     text.parse().map_err(|error: sealed::SealError| error.to_string())
 }

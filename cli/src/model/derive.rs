@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Estimate, InputMode, OutputMode, PlanRequest, Run, StatementKind},
+    circuit::{AnswerMode, Estimate, InputMode, OutputMode, PlanRequest, Run, StatementKind},
     openings::Marks,
 };
 use clap::{Args, ValueEnum};
@@ -26,10 +26,10 @@ pub(crate) struct DeriveArgs {
     /// What the new bundle's circuit proves
     #[arg(long, value_enum)]
     statement: Statement,
-    /// Items in one proof, a power of two (audit and retrieval)
+    /// Items in one proof, a power of two (audit, retrieval: at most 128, classification: at most 256)
     #[arg(long, default_value_t = 64)]
     items: usize,
-    /// Depth of the collection's tree, as `assay dataset show` says (audit and retrieval)
+    /// Depth of the collection's tree, as `assay dataset show` says (audit, retrieval and classification)
     #[arg(long)]
     depth: Option<u32>,
     /// An audited item is correct when its label is among so many best classes
@@ -38,7 +38,7 @@ pub(crate) struct DeriveArgs {
     /// Class that a retrieval looks for
     #[arg(long)]
     class: Option<usize>,
-    /// What a prediction shows: `class`, `best:K` or `logits`
+    /// What a prediction shows: `class`, `best:K`, `logits`, or a `commitment` to all outputs
     #[arg(long, default_value = "class", value_name = "WHAT", value_parser = parse_output)]
     outputs: OutputMode,
     /// Make a prediction's input public instead of its commitment
@@ -67,6 +67,9 @@ enum Statement {
     Audit,
     /// These items of a committed collection are the ones of a class
     Retrieval,
+    /// This is the class of each of these items of a committed collection, or of a network with one output
+    /// its number
+    Classification,
 }
 
 #[derive(Serialize)]
@@ -113,6 +116,10 @@ impl DeriveArgs {
             Statement::Retrieval => {
                 let Some(class) = self.class else { bail!("a retrieval needs --class") };
                 StatementKind::Retrieval { run: run()?, class }
+            }
+            Statement::Classification => {
+                let answers = if classes == 1 { AnswerMode::Numbers } else { AnswerMode::Classes };
+                StatementKind::Classification { run: run()?, answers }
             }
         })
     }

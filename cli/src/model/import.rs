@@ -129,7 +129,8 @@ struct PlanArgs {
     /// Make the input public instead of its commitment
     #[arg(long, help_heading = "Circuit")]
     public_input: bool,
-    /// What a prediction shows: `class`, `best:K` (the K best classes, the best first) or `logits`
+    /// What a prediction shows: `class`, `best:K` (the K best classes, the best first), `logits`, or a
+    /// `commitment` to all outputs, for answers that only the buyer shall read
     #[arg(long, help_heading = "Circuit", default_value = "class", value_name = "WHAT", value_parser = parse_output)]
     outputs: OutputMode,
 }
@@ -171,8 +172,9 @@ pub(super) fn parse_output(text: &str) -> Result<OutputMode, String> {
     match (text, text.strip_prefix("best:").map(str::parse)) {
         ("class", _) => Ok(OutputMode::Class),
         ("logits", _) => Ok(OutputMode::Logits),
+        ("commitment", _) => Ok(OutputMode::Commitment),
         (_, Some(Ok(count))) => Ok(OutputMode::Best(count)),
-        _ => Err("expected `class`, `best:K` or `logits`".into()),
+        _ => Err("expected `class`, `best:K`, `logits` or `commitment`".into()),
     }
 }
 
@@ -208,7 +210,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
 pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Result<()> {
     Bundle::require_free(&args.output)?;
     let steps = output.bar(5, "reading the network");
-    let numbers = matches!(args.plan.outputs, OutputMode::Logits);
+    let numbers = matches!(args.plan.outputs, OutputMode::Logits | OutputMode::Commitment);
     let model = args.network.import(&args.model, numbers)?;
     steps.step("reading the sample inputs");
     let (model, samples, bytes, encoding) =

@@ -9,7 +9,9 @@ use std::{
 use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
-    circuit::{Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind},
+    circuit::{
+        AnswerMode, Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind,
+    },
     graph::{FunctionTable, Layer, Op, QuantizedGraph, ValueEncoding, Window},
     openings::{Marks, Share},
 };
@@ -413,6 +415,7 @@ pub(crate) fn describe(statement: StatementKind) -> String {
                 OutputMode::Class => "its class".to_owned(),
                 OutputMode::Best(count) => format!("its {count} best classes"),
                 OutputMode::Logits => "all logits".to_owned(),
+                OutputMode::Commitment => "hidden outputs, committed to (Poseidon)".to_owned(),
             };
             format!("prediction: {input} has {output}")
         }
@@ -422,6 +425,17 @@ pub(crate) fn describe(statement: StatementKind) -> String {
         StatementKind::Retrieval { run, class } => {
             format!(
                 "retrieval: class {class}, {} items a proof, tree of depth {}",
+                run.items(),
+                run.depth
+            )
+        }
+        StatementKind::Classification { run, answers } => {
+            let answer = match answers {
+                AnswerMode::Classes => "the class",
+                AnswerMode::Numbers => "the number",
+            };
+            format!(
+                "classification: {answer} of each item, {} items a proof, tree of depth {}",
                 run.items(),
                 run.depth
             )

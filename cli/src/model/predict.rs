@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use assay_prover::{
     bundle::Bundle,
-    graph::{Executor, QuantizedGraph},
+    circuit::{AnswerMode, OutputMode, StatementKind},
+    graph::{Execution, Executor, QuantizedGraph},
 };
 use clap::Args;
 use serde::Serialize;
@@ -31,9 +32,14 @@ pub(crate) struct PredictArgs {
     network: NetworkArgs,
 }
 
+/// Outputs that a line shows.
+const SHOWN: usize = 10;
+
 #[derive(Serialize)]
 struct Report {
     class: usize,
+    /// What a proof with the bundle would show of the outputs.
+    shows: String,
     /// How far a number of the input is from what its bytes stand for, at most.
     input_error: Option<f64>,
     logits: Vec<f64>,
@@ -69,25 +75,64 @@ pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     });
     let report = Report {
         class: execution.class(),
+        shows: shown(bundle.options.statement, &execution),
         input_error,
         logits,
         float_class: float_logits.as_deref().map(largest),
         float_logits,
     };
     output.finish(&report, || {
-        let mut rows = vec![("class", format!("{} (quantized network)", report.class))];
+        let mut rows = vec![
+            ("class", format!("{} (quantized network)", report.class)),
+            ("a proof shows", report.shows.clone()),
+        ];
         if let Some(class) = report.float_class {
             rows.push(("float class", format!("{class} (original network)")));
         }
         let logits: Vec<String> =
-            report.logits.iter().take(10).map(|logit| format!("{logit:.3}")).collect();
-        let more = if report.logits.len() > 10 { " ..." } else { "" };
+            report.logits.iter().take(SHOWN).map(|logit| format!("{logit:.3}")).collect();
+        let more = if report.logits.len() > SHOWN { " ..." } else { "" };
         rows.push(("logits", format!("{}{more}", logits.join(" "))));
         if let Some(error) = report.input_error {
             rows.push(("input", format!("numbers rounded by at most {error:.3e}")));
         }
         table(&rows)
     })
+}
+
+/// What a proof of the statement shows of an input's outputs.
+fn shown(statement: StatementKind, execution: &Execution) -> String {
+    let logits = execution.logits();
+    let mut ranking = (0..logits.len()).collect::<Vec<_>>();
+    ranking.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
+    let integers = |count: usize| {
+        let shown = logits.iter().take(count).map(|logit| logit.to_string()).collect::<Vec<_>>();
+        let more = if logits.len() > count { " ..." } else { "" };
+        format!("the integers {}{more}", shown.join(" "))
+    };
+    match statement {
+        StatementKind::Prediction { output: OutputMode::Class, .. }
+        | StatementKind::Classification { answers: AnswerMode::Classes, .. } => {
+            format!("class {}", execution.class())
+        }
+        StatementKind::Prediction { output: OutputMode::Best(count), .. } => {
+            let best = ranking.iter().take(count).map(usize::to_string).collect::<Vec<_>>();
+            format!("the best classes {}", best.join(" "))
+        }
+        StatementKind::Prediction { output: OutputMode::Logits, .. } => integers(SHOWN),
+        StatementKind::Prediction { output: OutputMode::Commitment, .. } => {
+            format!("a commitment to {} outputs, which its opening shows", logits.len())
+        }
+        StatementKind::Classification { answers: AnswerMode::Numbers, .. } => integers(1),
+        StatementKind::Audit { top, .. } => format!(
+            "whether the label is among the best {top}, counted with the run's others: {}",
+            ranking.iter().take(top).map(usize::to_string).collect::<Vec<_>>().join(" ")
+        ),
+        StatementKind::Retrieval { class, .. } => {
+            let selected = if execution.class() == class { "selected" } else { "not selected" };
+            format!("that it is {selected} for class {class}")
+        }
+    }
 }
 
 /// The numbers that an input's bytes stand for.
@@ -114,11 +159,41 @@ fn largest(values: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::largest;
+    use assay_prover::{
+        circuit::{AnswerMode, InputMode, OutputMode, Run, StatementKind},
+        graph::Execution,
+    };
+
+    use super::{largest, shown};
 
     #[test]
     fn the_first_of_equals_is_taken() {
         assert_eq!(largest(&[0.5, 2.0, 2.0, -1.0]), 1);
         assert_eq!(largest(&[]), 0);
+    }
+
+    #[test]
+    fn what_a_proof_would_show_is_said() {
+        let logits = vec![4, -7, 9, 9];
+        let execution = Execution { tensors: vec![logits], layers: Vec::new(), output: 0 };
+        let run = Run { log_items: 2, depth: 3 };
+        let prediction = |output| StatementKind::Prediction { input: InputMode::Committed, output };
+        for (statement, expected) in [
+            (prediction(OutputMode::Class), "class 2"),
+            (prediction(OutputMode::Best(3)), "the best classes 2 3 0"),
+            (prediction(OutputMode::Logits), "the integers 4 -7 9 9"),
+            (
+                prediction(OutputMode::Commitment),
+                "a commitment to 4 outputs, which its opening shows",
+            ),
+            (StatementKind::Classification { run, answers: AnswerMode::Classes }, "class 2"),
+            (
+                StatementKind::Classification { run, answers: AnswerMode::Numbers },
+                "the integers 4 ...",
+            ),
+            (StatementKind::Retrieval { run, class: 3 }, "that it is not selected for class 3"),
+        ] {
+            assert_eq!(shown(statement, &execution), expected, "{statement:?}");
+        }
     }
 }

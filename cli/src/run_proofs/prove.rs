@@ -1,4 +1,4 @@
-//! `assay audit prove` and `assay retrieve prove`.
+//! `assay audit prove`, `assay retrieve prove` and `assay classify prove`.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use assay_prover::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Place, Reference, counted, counted_name, places, proof_path, runs_of};
+use super::{Common, Place, Reference, counted_name, places, proof_path, runs_of};
 use crate::{
     hex_words::parse_word,
     key_folder::KeyFolder,
@@ -91,7 +91,7 @@ struct Proven {
     proofs: usize,
     made: usize,
     present: usize,
-    /// Items that count, by the proofs that are there.
+    /// Items that are correct, selected, or answered, by the proofs that are there.
     counted: u64,
     covered: usize,
     /// Of the proofs made now.
@@ -109,7 +109,6 @@ struct Proven {
 impl Proven {
     /// Checks the proofs that are there, of all runs, and counts what they say.
     fn count_present(&mut self, work: &Work<'_>, all: &[Place], output: &Output) -> Result<()> {
-        let statement = work.prover.layout.options.statement;
         let bar = output.bar(all.len() as u64, "checking proofs");
         for place in all {
             bar.step("checking proofs");
@@ -119,22 +118,25 @@ impl Proven {
             }
             let (_, result) = work.common.check(&path, *place)?;
             self.present += 1;
-            self.counted += counted(statement, result);
+            self.counted += result.counted();
             self.covered += place.items;
         }
         Ok(())
     }
 
     fn text(&self, wanted: &str) -> String {
-        table(&[
+        let mut rows = vec![
             ("proofs", format!("{} of {} in {}", self.present, self.proofs, self.output.display())),
             ("made now", format!("{} in {:.1} s", self.made, self.prove_wall_s)),
             ("covered", format!("{} of {} items", self.covered, self.items)),
-            (counted_name(wanted), self.counted.to_string()),
+        ];
+        rows.extend(counted_name(wanted).map(|name| (name, self.counted.to_string())));
+        rows.extend([
             ("root", self.root.to_string()),
             ("model", self.model_hash.to_string()),
             ("openings", format!("{} of {} used", self.openings_used, self.openings)),
-        ])
+        ]);
+        table(&rows)
     }
 }
 
@@ -227,7 +229,13 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
             library: None,
         },
         set: &set,
-        common: Common { key: key.verifier(), context: args.context, root, model: Some(model) },
+        common: Common {
+            key: key.verifier(),
+            statement,
+            context: args.context,
+            root,
+            model: Some(model),
+        },
         context: field_from_bytes(&args.context.0).context("the context is not a field element")?,
         folder: &args.output,
     };

@@ -64,7 +64,7 @@ impl<'a> Reference<'a> {
         Ok(())
     }
 
-    /// Items that count: those classified correctly, or selected.
+    /// Items that count: those classified correctly, selected, or answered.
     ///
     /// # Errors
     /// If a run cannot be proven.
@@ -82,12 +82,12 @@ impl<'a> Reference<'a> {
         runs.iter()
             .map(|place| {
                 let opening = self.set.open_run(place.first, self.run.log_items)?;
-                let counts = run_proof::reference(self.bundle, self.layout, &opening)
+                let result = run_proof::reference(self.bundle, self.layout, &opening)
                     .with_context(|| {
                         format!("run {} (items from {}) cannot be proven", place.index, place.first)
                     })?;
                 bar.step(MESSAGE);
-                Ok(counts.into_iter().filter(|counts| *counts).count() as u64)
+                Ok(result.counted())
             })
             .collect()
     }

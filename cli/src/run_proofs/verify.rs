@@ -1,14 +1,21 @@
-//! `assay audit verify` and `assay retrieve verify`.
+//! `assay audit verify`, `assay retrieve verify` and `assay classify verify`.
 
 use std::{path::PathBuf, time::Instant};
 
 use alloy::primitives::B256;
 use anyhow::{Result, bail};
-use assay_prover::circuit::{Layout, StatementKind};
+use assay_prover::{
+    circuit::{Layout, StatementKind},
+    run_proof::RunResult,
+};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, counted, counted_name, places, proof_path, runs_of};
+use super::{
+    Common, counted_name,
+    item_answers::{ItemAnswer, line},
+    places, proof_path, runs_of,
+};
 use crate::{
     hex_words::{parse_hash, parse_word},
     model::describe,
@@ -57,10 +64,13 @@ struct Verified {
     items: usize,
     covered: usize,
     proofs: usize,
-    /// Correct, or selected.
+    /// Correct, selected, or answered.
     counted: u64,
     /// Of a retrieval: the selected items.
     selected: Vec<usize>,
+    /// Of a classification: what the model makes of each item.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<ItemAnswer>,
     model_hash: B256,
     setup: SetupTrust,
     trust: TrustReport,
@@ -89,7 +99,8 @@ impl VerifyRunsArgs {
 }
 
 pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Result<()> {
-    let ProofKey { layout, key, model_hash, report: trust, .. } = args.model.open(output)?;
+    let ProofKey { architecture, layout, key, model_hash, output: card, report: trust } =
+        args.model.open(output)?;
     let statement = layout.options.statement;
     let run = runs_of(statement, wanted, &args.model.source())?;
     args.require_statement(&layout)?;
@@ -110,12 +121,14 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         proofs: 0,
         counted: 0,
         selected: Vec::new(),
+        answers: Vec::new(),
         model_hash: B256::ZERO,
         setup: SetupTrust::of(key.info().setup_id()),
         trust,
         verify_ms: 0.0,
     };
-    let mut common = Common { key, context: args.context, root: args.root, model: wanted_model };
+    let mut common =
+        Common { key, statement, context: args.context, root: args.root, model: wanted_model };
     let mut missing = Vec::new();
     for place in &all {
         bar.step("checking proofs");
@@ -130,11 +143,13 @@ pub(crate) fn verify(args: &VerifyRunsArgs, wanted: &str, output: &Output) -> Re
         report.model_hash = weights;
         report.proofs += 1;
         report.covered += place.items;
-        report.counted += counted(statement, result);
-        if let StatementKind::Retrieval { .. } = statement {
-            let selected = (0..place.items).filter(|item| result >> item & 1 == 1);
+        report.counted += result.counted();
+        if let RunResult::Selected(bitmap) = result {
+            let selected = (0..place.items).filter(|item| bitmap >> item & 1 == 1);
             report.selected.extend(selected.map(|item| place.first + item));
         }
+        let graph = &architecture.graph;
+        report.answers.extend(ItemAnswer::of_run(&result, place.first, graph, card.as_ref()));
     }
     drop(bar);
     report.verify_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -163,8 +178,11 @@ impl Verified {
             ("valid", format!("yes{condition}; {proofs} proofs in {:.0} ms", self.verify_ms)),
             ("statement", self.proves.clone()),
             ("covered", format!("{} of {} items", self.covered, self.items)),
-            (counted_name(wanted), self.counted.to_string()),
         ];
+        rows.extend(counted_name(wanted).map(|name| (name, self.counted.to_string())));
+        if !self.answers.is_empty() {
+            rows.push(("answers", line(&self.answers)));
+        }
         if !self.selected.is_empty() {
             let items = self.selected.iter().map(usize::to_string);
             rows.push(("items", items.collect::<Vec<_>>().join(" ")));

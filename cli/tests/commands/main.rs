@@ -1,5 +1,6 @@
 //! The program as its users run it, on the repository's own network.
 
+mod answers;
 mod attacks;
 mod audit;
 mod circuit;

@@ -1,5 +1,6 @@
 //! Arithmetic that prover, verifier and contracts share: field elements as bytes, Poseidon with circom's
-//! parameters, Keccak-256, and the columns that commit to a model's weights. Builds for wasm32.
+//! parameters, Keccak-256, outputs packed into elements, and the columns that commit to a model's weights.
+//! Builds for wasm32.
 //!
 //! ```
 //! use assay_arithmetic::{field::{Fr, field_from_bytes, field_to_bytes}, poseidon::commit_input};
@@ -12,6 +13,7 @@
 
 pub mod field;
 pub mod keccak;
+pub mod packed_outputs;
 pub mod poseidon;
 pub mod weight_columns;
 

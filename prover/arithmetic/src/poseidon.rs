@@ -1,6 +1,6 @@
 //! Poseidon over BN254 with circom's parameters for five inputs (state width 6, 8 full and 60
-//! partial rounds), the salted commitment to an input, and the leaves and nodes of a committed
-//! collection's tree.
+//! partial rounds), the salted commitments to an input and to a network's outputs, and the leaves and
+//! nodes of a committed collection's tree.
 //!
 //! Long inputs are chained as circomlib's `PoseidonEx(5, 1)` allows: the state's first element
 //! starts with the previous output, so `h' = PoseidonEx(initialState = h)(block of 5)`.
@@ -12,6 +12,8 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
+
+use crate::packed_outputs::pack_outputs;
 
 /// State width.
 pub const WIDTH: usize = 6;
@@ -25,6 +27,7 @@ pub const PARTIAL_ROUNDS: usize = 60;
 pub const BYTES_PER_ELEMENT: usize = 31;
 
 const INPUT_DOMAIN: &[u8] = b"assay.input.v1";
+const OUTPUT_DOMAIN: &[u8] = b"assay.output.v1";
 const LEAF_DOMAIN: &[u8] = b"assay.leaf.v1";
 const NODE_DOMAIN: &[u8] = b"assay.node.v1";
 
@@ -131,6 +134,11 @@ pub fn input_domain(length: usize) -> Fr {
     domain(INPUT_DOMAIN, length)
 }
 
+/// First chaining value for so many outputs, as [`input_domain`].
+pub fn output_domain(outputs: usize) -> Fr {
+    domain(OUTPUT_DOMAIN, outputs)
+}
+
 /// First chaining value for a leaf over an input of `length` bytes, as [`input_domain`].
 pub fn leaf_domain(length: usize) -> Fr {
     domain(LEAF_DOMAIN, length)
@@ -146,6 +154,14 @@ pub fn commit_input(salt: Fr, bytes: &[u8]) -> Fr {
     let mut elements = vec![salt];
     elements.extend(pack_bytes(bytes));
     hash_chain(input_domain(bytes.len()), &elements)
+}
+
+/// Commitment to a network's outputs, each an integer + 2^15: the chain over `salt` and the packed
+/// outputs.
+pub fn commit_outputs(salt: Fr, outputs: &[u16]) -> Fr {
+    let mut elements = vec![salt];
+    elements.extend(pack_outputs(outputs));
+    hash_chain(output_domain(outputs.len()), &elements)
 }
 
 /// Leaf of a collection's tree: the chain over `salt`, `label` (0 in a collection without labels)
@@ -219,6 +235,17 @@ mod tests {
         // The packed bytes of the input are the leaf's label.
         assert_ne!(hash_leaf(Fr::from(7), 3, &[]), commit_input(Fr::from(7), &[3]));
         assert_ne!(hash_node(Fr::ONE, Fr::ZERO), hash_node(Fr::ZERO, Fr::ONE));
+    }
+
+    #[test]
+    fn output_commitments_bind_salt_outputs_and_their_number() {
+        let base = commit_outputs(Fr::from(7), &[1, 2, 3]);
+        assert_ne!(base, commit_outputs(Fr::from(8), &[1, 2, 3]));
+        assert_ne!(base, commit_outputs(Fr::from(7), &[1, 2, 4]));
+        assert_ne!(base, commit_outputs(Fr::from(7), &[2, 1, 3]));
+        assert_ne!(base, commit_outputs(Fr::from(7), &[1, 2, 3, 0]));
+        // The same bytes as an input of the same length.
+        assert_ne!(commit_outputs(Fr::from(7), &[]), commit_input(Fr::from(7), &[]));
     }
 
     #[test]

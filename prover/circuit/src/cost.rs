@@ -304,6 +304,7 @@ fn is_nonlinear(source: TileSource) -> bool {
         | TileSource::Verdict => true,
         TileSource::Input
         | TileSource::PackedInput
+        | TileSource::Number
         | TileSource::Layer(_)
         | TileSource::Copied { .. } => false,
     }

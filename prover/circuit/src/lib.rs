@@ -22,7 +22,7 @@
 //! | 5 claims: transposition, products of matrices | `layout::reading` (room between places) | `claims::matrices` | `scalar program` | `witness::tile_values` |
 //! | 5 claims: input | `layout::placement` | `claims::input` | `scalar program` | `witness::tile_values` |
 //! | 5 claims: class, ranks, logits | `layout::placement` | `claims::ranking` | `scalar program` | `witness::tile_values` |
-//! | 6 collections | `statement` | `claims::collection` | `scalar program` | `witness` |
+//! | 6 collections | `statement` | `claims::{collection, ranking}` | `scalar program` | `witness` |
 //! | 7 hash of the input | `layout::hash_rows` | `claims::input`, `claims::collection` | `hash` | `witness::hash` |
 //! | 8 the model's commitment | `layout::planner` (one place for the weights) | | | `Layout::weight_columns` |
 //!
@@ -56,7 +56,7 @@ pub use layout::{
     scalar_program::field,
     tile::{ChannelView, Tile, TileSource},
 };
-pub use statement::{InputMode, OutputMode, Run, StatementKind};
+pub use statement::{AnswerMode, InputMode, OutputMode, Run, StatementKind};
 pub use statement_code::{STATEMENT_CODE_BYTES, StatementCode};
 #[cfg(feature = "witness")]
 pub use witness::cell_change::CellChange;

@@ -2,18 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use assay_arithmetic::packed_outputs::{OUTPUT_BITS, OUTPUTS_PER_ELEMENT};
 use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
 use assay_graph::QuantizedGraph;
 
-/// One of the three statements. Public inputs, in this order:
+/// One of the four statements. Public inputs, in this order:
 ///
-/// | prediction | audit | retrieval |
-/// |---|---|---|
-/// | context | context | context |
-/// | input commitment, or packed input | test-set root | collection root |
-/// | outputs | first index | first index |
-/// | | number of items | number of items |
-/// | | number classified correctly | bitmap of the selected items |
+/// | prediction | audit | retrieval | classification |
+/// |---|---|---|---|
+/// | context | context | context | context |
+/// | input commitment, or packed input | test-set root | collection root | collection root |
+/// | outputs | first index | first index | first index |
+/// | | number of items | number of items | number of items |
+/// | | number classified correctly | bitmap of the selected items | answers, 15 to a word |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatementKind {
@@ -38,6 +39,14 @@ pub enum StatementKind {
         /// The class that items are selected for.
         class: usize,
     },
+    /// This is what the model makes of each of these items of a committed collection. The answers are
+    /// packed as [`assay_arithmetic::packed_outputs`] says, with zeros after the last item.
+    Classification {
+        /// Size and tree of the run.
+        run: Run,
+        /// What is shown of each item.
+        answers: AnswerMode,
+    },
 }
 
 /// How the input of a prediction enters the statement.
@@ -60,6 +69,18 @@ pub enum OutputMode {
     Best(usize),
     /// All logits, each as integer + 2^15.
     Logits,
+    /// The salted Poseidon commitment to all outputs, which are hidden.
+    Commitment,
+}
+
+/// What a classification shows of each item, in 16 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerMode {
+    /// The class with the largest logit; among equals the first.
+    Classes,
+    /// The output of a network that has one, as integer + 2^15.
+    Numbers,
 }
 
 /// A run of neighbouring leaves of a tree.
@@ -75,6 +96,10 @@ pub struct Run {
 pub(crate) const MAX_LOG_ITEMS: u32 = 12;
 /// A bitmap of a run must fit one public input.
 pub(crate) const MAX_LOG_RETRIEVED: u32 = 7;
+/// Largest number of items whose answers one proof shows.
+pub(crate) const MAX_LOG_CLASSIFIED: u32 = 8;
+/// Classes that an answer has room for.
+const MAX_ANSWERED_CLASSES: usize = 1 << OUTPUT_BITS;
 /// Deepest tree.
 pub(crate) const MAX_DEPTH: u32 = 32;
 
@@ -90,6 +115,11 @@ impl Run {
         1 << self.log_items
     }
 
+    /// Words that hold an answer for each place.
+    pub fn answer_words(&self) -> usize {
+        self.items().div_ceil(OUTPUTS_PER_ELEMENT)
+    }
+
     /// Levels between the run's own root and the tree's.
     pub fn path(&self) -> usize {
         (self.depth - self.log_items) as usize
@@ -101,7 +131,9 @@ impl StatementKind {
     pub fn run(&self) -> Option<Run> {
         match self {
             Self::Prediction { .. } => None,
-            Self::Audit { run, .. } | Self::Retrieval { run, .. } => Some(*run),
+            Self::Audit { run, .. }
+            | Self::Retrieval { run, .. }
+            | Self::Classification { run, .. } => Some(*run),
         }
     }
 
@@ -118,43 +150,53 @@ impl StatementKind {
         }
     }
 
-    /// Whether inputs are bound by a hash.
-    pub fn hashes(&self) -> bool {
+    /// Whether outputs are hidden, bound by a hash.
+    pub fn hashes_outputs(&self) -> bool {
+        matches!(self, Self::Prediction { output: OutputMode::Commitment, .. })
+    }
+
+    /// Whether inputs are hidden, bound by a hash.
+    pub fn hashes_inputs(&self) -> bool {
         !matches!(self, Self::Prediction { input: InputMode::Public, .. })
     }
 
-    /// Short name: `prediction`, `audit`, `retrieval`.
+    /// Short name: `prediction`, `audit`, `retrieval`, `classification`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Prediction { .. } => "prediction",
             Self::Audit { .. } => "audit",
             Self::Retrieval { .. } => "retrieval",
+            Self::Classification { .. } => "classification",
         }
     }
 
     /// Number of public inputs.
     pub fn public_inputs(&self, graph: &QuantizedGraph) -> usize {
+        self.first_output(graph) + self.outputs(graph)
+    }
+
+    /// Number of output words: what is shown of the result, in public inputs.
+    pub fn outputs(&self, graph: &QuantizedGraph) -> usize {
         match self {
-            Self::Prediction { output, .. } => {
-                let outputs = match output {
-                    OutputMode::Class => 1,
-                    OutputMode::Best(count) => *count,
-                    OutputMode::Logits => graph.tensors[graph.output].shape[0],
-                };
-                self.first_output(graph) + outputs
-            }
-            Self::Audit { .. } | Self::Retrieval { .. } => 5,
+            Self::Prediction { output, .. } => match output {
+                OutputMode::Class | OutputMode::Commitment => 1,
+                OutputMode::Best(count) => *count,
+                OutputMode::Logits => graph.tensors[graph.output].shape[0],
+            },
+            Self::Audit { .. } | Self::Retrieval { .. } => 1,
+            Self::Classification { run, .. } => run.answer_words(),
         }
     }
 
-    /// Index of a prediction's first output among the public inputs.
+    /// Index of the first output word among the public inputs.
     pub fn first_output(&self, graph: &QuantizedGraph) -> usize {
         match self {
             Self::Prediction { input: InputMode::Public, .. } => {
                 let bytes = graph.tensors[graph.input.tensor].shape.iter().product::<usize>();
                 1 + bytes.div_ceil(BYTES_PER_ELEMENT)
             }
-            _ => 2,
+            Self::Prediction { .. } => 2,
+            Self::Audit { .. } | Self::Retrieval { .. } | Self::Classification { .. } => 4,
         }
     }
 
@@ -185,6 +227,18 @@ impl StatementKind {
                 "a bitmap of 2^{} items (at most 2^{MAX_LOG_RETRIEVED})",
                 run.log_items
             )),
+            Self::Classification { run, .. } if run.log_items > MAX_LOG_CLASSIFIED => {
+                Some(format!(
+                    "the answers to 2^{} items (at most 2^{MAX_LOG_CLASSIFIED})",
+                    run.log_items
+                ))
+            }
+            Self::Classification { answers: AnswerMode::Numbers, .. } if classes != 1 => {
+                Some(format!("one number an item of a network with {classes} outputs"))
+            }
+            Self::Classification { .. } if classes > MAX_ANSWERED_CLASSES => {
+                Some(format!("one of {classes} classes an item (at most {MAX_ANSWERED_CLASSES})"))
+            }
             _ => None,
         }
     }

@@ -3,9 +3,9 @@
 //!
 //! | byte of the key | content |
 //! |---|---|
-//! | 2 | 1 prediction, 2 audit, 3 retrieval |
+//! | 2 | 1 prediction, 2 audit, 3 retrieval, 4 classification |
 //! | 3 | input of a prediction: 0 committed, 1 public; else 0 |
-//! | 4 | what is shown: 1 class, 2 best classes, 3 logits, 4 number correct, 5 bitmap |
+//! | 4 | what is shown: 1 class, 2 best classes, 3 logits, 4 number correct, 5 bitmap, 6 classes of the items, 7 their numbers, 8 commitment to all outputs |
 //! | 5 to 8 | number of output words |
 //! | 9 | logarithm, to base 2, of the items of a run; 0 for a prediction |
 //! | 10 | depth of the collection's tree; 0 for a prediction |
@@ -16,7 +16,7 @@
 
 use assay_graph::QuantizedGraph;
 
-use crate::statement::{InputMode, OutputMode, Run, StatementKind};
+use crate::statement::{AnswerMode, InputMode, MAX_LOG_CLASSIFIED, OutputMode, Run, StatementKind};
 
 /// Bytes of a [`StatementCode`].
 pub const STATEMENT_CODE_BYTES: usize = 30;
@@ -26,20 +26,15 @@ pub const STATEMENT_CODE_BYTES: usize = 30;
 pub struct StatementCode {
     /// What is stated. The class of a retrieval and the rank of an audit are below 2^32.
     pub kind: StatementKind,
-    /// Number of output words: of a prediction its classes or logits, else 1.
+    /// Number of output words: of a prediction its classes or logits, of a classification its packed answers,
+    /// else 1.
     pub outputs: u32,
 }
 
 impl StatementCode {
     /// The code of a statement about a network.
     pub fn of(kind: StatementKind, graph: &QuantizedGraph) -> Self {
-        let outputs = match kind {
-            StatementKind::Prediction { .. } => {
-                kind.public_inputs(graph).saturating_sub(kind.first_output(graph))
-            }
-            StatementKind::Audit { .. } | StatementKind::Retrieval { .. } => 1,
-        };
-        Self { kind, outputs: saturated(outputs) }
+        Self { kind, outputs: saturated(kind.outputs(graph)) }
     }
 
     /// See the module's table.
@@ -55,11 +50,19 @@ impl StatementCode {
                     OutputMode::Class => 1,
                     OutputMode::Best(_) => 2,
                     OutputMode::Logits => 3,
+                    OutputMode::Commitment => 8,
                 };
                 (1, input, shown, none, 0)
             }
             StatementKind::Audit { run, top } => (2, 0, 4, run, top),
             StatementKind::Retrieval { run, class } => (3, 0, 5, run, class),
+            StatementKind::Classification { run, answers } => {
+                let shown = match answers {
+                    AnswerMode::Classes => 6,
+                    AnswerMode::Numbers => 7,
+                };
+                (4, 0, shown, run, 0)
+            }
         };
         let mut bytes = [0; STATEMENT_CODE_BYTES];
         let [outputs_at, parameter_at] = [3, 9];
@@ -87,11 +90,19 @@ impl StatementCode {
                     1 => OutputMode::Class,
                     2 => OutputMode::Best(outputs as usize),
                     3 => OutputMode::Logits,
+                    8 if outputs == 1 => OutputMode::Commitment,
                     _ => return None,
                 },
             },
             (2, 4) => StatementKind::Audit { run, top: parameter },
             (3, 5) => StatementKind::Retrieval { run, class: parameter },
+            (4, 6 | 7) if run.log_items <= MAX_LOG_CLASSIFIED => {
+                let answers = if shown == 6 { AnswerMode::Classes } else { AnswerMode::Numbers };
+                if outputs as usize != run.answer_words() {
+                    return None;
+                }
+                StatementKind::Classification { run, answers }
+            }
             _ => return None,
         };
         let code = Self { kind, outputs };
@@ -119,9 +130,19 @@ mod tests {
             prediction(InputMode::Public, OutputMode::Class, 1),
             prediction(InputMode::Committed, OutputMode::Best(5), 5),
             prediction(InputMode::Committed, OutputMode::Logits, 1000),
+            prediction(InputMode::Committed, OutputMode::Commitment, 1),
+            prediction(InputMode::Public, OutputMode::Commitment, 1),
             StatementCode { kind: StatementKind::Audit { run, top: 5 }, outputs: 1 },
             StatementCode { kind: StatementKind::Retrieval { run, class: 70_000 }, outputs: 1 },
+            classification(AnswerMode::Classes),
+            classification(AnswerMode::Numbers),
         ]
+    }
+
+    /// The answers of 64 items.
+    fn classification(answers: AnswerMode) -> StatementCode {
+        let run = Run { log_items: 6, depth: 10 };
+        StatementCode { kind: StatementKind::Classification { run, answers }, outputs: 5 }
     }
 
     #[test]
@@ -142,6 +163,23 @@ mod tests {
         let expected = [3, 0, 5, 0, 0, 0, 1, 6, 10, 0, 0, 1, 2];
         assert_eq!(bytes[..13], expected);
         assert_eq!(bytes[13..], [0; 17]);
+        let bytes = classification(AnswerMode::Classes).to_bytes();
+        assert_eq!(bytes[..9], [4, 0, 6, 0, 0, 0, 5, 6, 10]);
+        assert_eq!(bytes[9..], [0; 21]);
+        assert_eq!(classification(AnswerMode::Numbers).to_bytes()[2], 7);
+    }
+
+    #[test]
+    fn a_classification_has_as_many_words_as_its_items_take() {
+        for (log_items, words) in [(0, 1), (3, 1), (4, 2), (8, 18)] {
+            let run = Run { log_items, depth: 20 };
+            let kind = StatementKind::Classification { run, answers: AnswerMode::Classes };
+            for outputs in 1..20 {
+                let code = StatementCode { kind, outputs };
+                let read = StatementCode::from_bytes(&code.to_bytes());
+                assert_eq!(read.is_some(), outputs == words, "2^{log_items} items: {outputs}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a browser, a phone or a contract's front end needs: verifying a proof, committing to an input, and
-//! computing a collection's root. Builds for wasm32 without an importer, threads or a file system.
+//! What a browser, a phone or a contract's front end needs: verifying a proof, committing to an input or to outputs,
+//! reading a classification's answers, and computing a collection's root. Builds for wasm32 without an importer, threads or a file system.
 //!
 //! ```
 //! use assay_verifier::{Fr, input_commitment};
@@ -68,6 +68,18 @@ pub fn verify(
 /// The salted Poseidon commitment to an input's bytes (docs/circuit.md, section 7).
 pub fn input_commitment(salt: Fr, input: &[u8]) -> Fr {
     assay_arithmetic::poseidon::commit_input(salt, input)
+}
+
+/// The salted Poseidon commitment to a network's outputs, each an integer + 2^15 (docs/inputs.md): what a proof
+/// shows that hides them.
+pub fn output_commitment(salt: Fr, outputs: &[u16]) -> Fr {
+    assay_arithmetic::poseidon::commit_outputs(salt, outputs)
+}
+
+/// The answers in the output words of a classification about so many items: classes, or numbers + 2^15; [`None`]
+/// for words that no proof shows.
+pub fn classification_answers(words: &[Fr], items: usize) -> Option<Vec<u16>> {
+    assay_arithmetic::packed_outputs::unpack_outputs(words, items)
 }
 
 /// The root of a collection of inputs, `[channels, height, width]` bytes each, with a label each or none

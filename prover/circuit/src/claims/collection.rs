@@ -1,18 +1,20 @@
 //! Statements about the items of a committed collection: leaves and tree, which items count, and
 //! what is counted.
 
+use assay_arithmetic::packed_outputs::{OUTPUT_BITS, OUTPUTS_PER_ELEMENT};
 use assay_arithmetic::poseidon;
 
 use super::Claims;
 use crate::layout::hash_rows::HashRows;
 use crate::layout::scalar_program::{Cell, FreeValue};
 use crate::layout::tile::TileSource;
-use crate::statement::Run;
+use crate::statement::{AnswerMode, Run};
 
 /// Places of the public inputs.
 const ROOT: usize = 1;
 const FIRST: usize = 2;
 const ITEMS: usize = 3;
+/// The first of a classification's words.
 const RESULT: usize = 4;
 
 impl Claims<'_, '_> {
@@ -44,6 +46,27 @@ impl Claims<'_, '_> {
         let bitmap = self.builder.dot(&terms);
         let instance = self.builder.instance(RESULT);
         self.builder.equal("public bitmap", bitmap, instance);
+    }
+
+    /// What the model makes of each item. The answer of item `i` stands in word `i / 15` from bit
+    /// `16 (i mod 15)` on; places without an item hold 0.
+    pub(super) fn classification(&mut self, run: Run, answers: AnswerMode) {
+        let answers = match answers {
+            AnswerMode::Classes => self.largest(),
+            AnswerMode::Numbers => self.numbers(),
+        };
+        let active = self.collection(run, None);
+        let items = active.into_iter().zip(answers).collect::<Vec<_>>();
+        for (word, items) in items.chunks(OUTPUTS_PER_ELEMENT).enumerate() {
+            let mut terms = Vec::with_capacity(items.len());
+            for (place, (active, answer)) in items.iter().enumerate() {
+                let shown = self.builder.multiply(*active, *answer);
+                terms.push((shown, self.builder.power_of_two(OUTPUT_BITS * place as u32)));
+            }
+            let packed = self.builder.dot(&terms);
+            let instance = self.builder.instance(RESULT + word);
+            self.builder.equal("public answers", packed, instance);
+        }
     }
 
     /// 1 for each item that fewer than `top` classes beat.
@@ -125,7 +148,7 @@ impl Claims<'_, '_> {
                 let mut elements = vec![labels.map(|labels| ("hashed label", labels[item]))];
                 let exports = self.packed_exports(item).into_iter();
                 elements.extend(exports.map(|cell| Some(("hashed bytes", cell))));
-                self.chain(hash, item, domain, &elements)
+                self.chain(hash, hash.chain_blocks(item), domain, &elements)
             })
             .collect()
     }

@@ -1,5 +1,7 @@
 //! The input tile, its packing, and the commitment that a prediction names.
 
+use std::ops::Range;
+
 use assay_arithmetic::poseidon::{self, BYTES_PER_ELEMENT, RATE, WIDTH};
 
 use super::Claims;
@@ -33,13 +35,13 @@ impl Claims<'_, '_> {
         self.builder.equal("packed bytes", whole, again);
 
         let StatementKind::Prediction { .. } = self.parts.statement else { return };
-        match self.parts.hash {
+        match self.parts.hash.filter(|_| self.parts.statement.hashes_inputs()) {
             Some(hash) => {
                 let bytes = channels * height * width;
                 let exports = self.packed_exports(0).into_iter();
                 let exports = exports.map(|cell| Some(("hashed bytes", cell))).collect::<Vec<_>>();
                 let domain = self.builder.constant(poseidon::input_domain(bytes));
-                let commitment = self.chain(hash, 0, domain, &exports);
+                let commitment = self.chain(hash, hash.chain_blocks(0), domain, &exports);
                 let instance = self.builder.instance(1);
                 self.builder.equal("public commitment", commitment, instance);
             }
@@ -87,21 +89,20 @@ impl Claims<'_, '_> {
         }
     }
 
-    /// The chain over an image: the salt, which nothing else names, then `elements`, of which those
-    /// that nothing else names are [`None`], then zeros.
+    /// The chain in `blocks`: the salt, which nothing else names, then `elements`, of which those that
+    /// nothing else names are [`None`], then zeros.
     pub(super) fn chain(
         &mut self,
         hash: &HashRows,
-        image: usize,
+        blocks: Range<usize>,
         domain: Cell,
         elements: &[Option<(&'static str, Cell)>],
     ) -> Cell {
         let zero = self.builder.integer(0);
         // An element too many would be left out without a word.
-        assert!(elements.len() < hash.chain * RATE, "the chain takes the salt and all elements");
+        assert!(elements.len() < blocks.len() * RATE, "the chain takes the salt and all elements");
         let mut previous = ("domain of a chain", domain);
-        for index in 0..hash.chain {
-            let block = hash.chain_block(image, index);
+        for (index, block) in blocks.enumerate() {
             let inputs: [Option<(&'static str, Cell)>; RATE] = std::array::from_fn(|position| {
                 let element = (index * RATE + position).checked_sub(1)?;
                 elements.get(element).copied().unwrap_or(Some(("padding of a chain", zero)))

@@ -7,6 +7,7 @@ mod collection;
 mod input;
 mod layers;
 mod matrices;
+mod output_commitment;
 mod ranking;
 
 use assay_graph::{QuantizedGraph, TensorId};
@@ -104,6 +105,7 @@ pub(super) fn build(parts: &Parts<'_>, builder: &mut ProgramBuilder) -> Vec<Tile
         StatementKind::Prediction { output, .. } => claims.outputs(output),
         StatementKind::Audit { run, top } => claims.audit(run, top),
         StatementKind::Retrieval { run, class } => claims.retrieval(run, class),
+        StatementKind::Classification { run, answers } => claims.classification(run, answers),
     }
     factors
 }

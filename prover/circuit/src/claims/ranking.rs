@@ -1,5 +1,5 @@
 //! What a statement says of the logits: the largest, the best few, all, or how many classes beat a
-//! given one.
+//! given one; of a network with one output, the number itself.
 //!
 //! With `key_j = 2^s * logit_j + (n - 1 - j)`, `2^s >= n`, all keys differ, and a larger one means a
 //! larger logit or, among equals, a lower class.
@@ -17,9 +17,10 @@ impl Claims<'_, '_> {
         let first = self.parts.statement.first_output(self.parts.graph);
         match mode {
             OutputMode::Class => {
-                let class = self.largest();
                 let instance = self.builder.instance(first);
-                self.builder.equal("public class", class, instance);
+                for class in self.largest() {
+                    self.builder.equal("public class", class, instance);
+                }
             }
             OutputMode::Best(_) => {
                 let classes = self.ranked_classes();
@@ -30,6 +31,7 @@ impl Claims<'_, '_> {
                     self.builder.equal("public best class", classes[rank], instance);
                 }
             }
+            OutputMode::Commitment => self.output_commitment(first),
             OutputMode::Logits => {
                 let graph = self.parts.graph;
                 let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET));
@@ -43,21 +45,56 @@ impl Claims<'_, '_> {
         }
     }
 
-    /// The class of the largest key: all keys are at most the largest, one equals it, and its low
-    /// part names the class.
-    fn largest(&mut self) -> Cell {
+    /// The class of each image's largest key: all its keys are at most the largest, one equals it, and
+    /// its low part names the class.
+    pub(super) fn largest(&mut self) -> Vec<Cell> {
         let graph = self.parts.graph;
         let classes = graph.tensors[graph.output].shape[0];
         let tile = self.tile_of(TileSource::Ranking);
-        let below = (0..classes).map(|j| self.produced(tile, 1 + j)).collect::<Vec<_>>();
-        let top = self.key(tile, 0);
-        let one = self.builder.one();
-        let minus = self.builder.integer(-1);
-        let negated = self.weighted(&below);
-        let negated = self.builder.multiply(negated, minus);
-        self.assert_differences("distances to the largest key", negated, one, top);
-        self.assert_some_zero("largest of the keys", &below);
-        self.class_of(tile, 0)
+        let tops = (0..self.parts.statement.images()).map(|image| image * (classes + 1));
+        let tops = tops.collect::<Vec<_>>();
+        let below = |claims: &Self, top: usize| {
+            (top + 1..=top + classes).map(|j| claims.produced(tile, j)).collect::<Vec<_>>()
+        };
+        let (mut keys, mut negated) = (Vec::new(), Vec::new());
+        for top in &tops {
+            keys.push(self.key(tile, *top));
+            let minus = self.builder.integer(-1);
+            let distances = self.weighted(&below(self, *top));
+            negated.push(self.builder.multiply(distances, minus));
+        }
+        let (negated, key) = (self.folded(&negated), self.folded(&keys));
+        let images = self.images();
+        self.assert_differences("distances to the largest key", negated, images, key);
+        let class = |top: usize| {
+            self.assert_some_zero("largest of the keys", &below(self, top));
+            self.class_of(tile, top)
+        };
+        tops.into_iter().map(class).collect()
+    }
+
+    /// The one output of the network for each image, as integer + 2^15.
+    pub(super) fn numbers(&mut self) -> Vec<Cell> {
+        let graph = self.parts.graph;
+        let tile = self.tile_of(TileSource::Number);
+        let images = 0..self.parts.statement.images();
+        let numbers = images.map(|image| self.produced(tile, image)).collect::<Vec<_>>();
+        let folded = self.folded(&numbers);
+        let output = self.evaluation(graph.output, 0);
+        self.builder.equal("numbers of the items", folded, output);
+        let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET));
+        numbers.into_iter().map(|number| self.builder.sum(&[number, offset])).collect()
+    }
+
+    /// `sum_b u^b cell_b`; of one image its cell.
+    fn folded(&mut self, cells: &[Cell]) -> Cell {
+        if let [cell] = cells {
+            return *cell;
+        }
+        let powers = cells.iter().enumerate();
+        let terms = powers.map(|(image, cell)| (*cell, self.image_power(image)));
+        let terms = terms.collect::<Vec<_>>();
+        self.builder.dot(&terms)
     }
 
     /// The classes of the ranked keys.

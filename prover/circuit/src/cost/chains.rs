@@ -161,6 +161,7 @@ pub(super) fn tile_part(source: TileSource, layers: usize) -> usize {
         | TileSource::Copied { layer, .. }
         | TileSource::PoolTap { layer, .. } => 1 + layer,
         TileSource::Ranking
+        | TileSource::Number
         | TileSource::RankedClass
         | TileSource::Comparisons
         | TileSource::Verdict => layers + 1,

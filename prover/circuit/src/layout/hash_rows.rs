@@ -1,6 +1,10 @@
 //! Rows of the statement's hashes.
 
-use assay_arithmetic::poseidon::{RATE, WIDTH};
+use std::ops::Range;
+
+use assay_arithmetic::packed_outputs::OUTPUTS_PER_ELEMENT;
+use assay_arithmetic::poseidon::{BYTES_PER_ELEMENT, RATE, WIDTH};
+use assay_graph::QuantizedGraph;
 
 use crate::layout::profile::HashGates;
 use crate::statement::StatementKind;
@@ -12,8 +16,10 @@ pub struct HashRows {
     pub first_row: usize,
     /// Permutations.
     pub blocks: usize,
-    /// Permutations of one input's chain; the chains come first.
+    /// Permutations of one input's chain, none where inputs are public; the chains come first.
     pub chain: usize,
+    /// Permutations of the chain over the outputs, where they are hidden; it comes last.
+    pub output_chain: usize,
     /// The form of the gates, which says how many rows a permutation takes.
     pub gates: HashGates,
 }
@@ -30,6 +36,16 @@ impl HashRows {
         image * self.chain + index
     }
 
+    /// The blocks of the chain over image `image`.
+    pub fn chain_blocks(&self, image: usize) -> Range<usize> {
+        self.chain_block(image, 0)..self.chain_block(image + 1, 0)
+    }
+
+    /// The blocks of the chain over the outputs.
+    pub fn output_blocks(&self) -> Range<usize> {
+        self.blocks - self.output_chain..self.blocks
+    }
+
     /// One past the last row: the export row and the row that its shift writes to.
     pub fn end(&self) -> usize {
         self.block_row(self.blocks) + 2
@@ -37,7 +53,7 @@ impl HashRows {
 
     /// Rows whose `s0` and `s1` the hash uses. With two lanes the S-box needs them too; else only the
     /// absorption does.
-    pub(crate) fn blocked_rows(&self, lanes: usize) -> Vec<std::ops::Range<usize>> {
+    pub(crate) fn blocked_rows(&self, lanes: usize) -> Vec<Range<usize>> {
         if lanes < 3 {
             return std::iter::once(self.first_row..self.end()).collect();
         }
@@ -49,18 +65,24 @@ impl HashRows {
 
 /// The rows of a statement's hashes: a chain for each input, of which the salt is an element and
 /// for items of a collection the label another; then the tree over a run, level by level, and the
-/// way to the root.
+/// way to the root. Of a prediction that hides its outputs, a chain over their salt and the outputs.
 pub(crate) fn hash_rows(
+    graph: &QuantizedGraph,
     statement: StatementKind,
     gates: HashGates,
-    packed: usize,
     first_row: usize,
 ) -> HashRows {
+    // Field elements that hold one input, and all outputs.
+    let bytes = graph.tensors[graph.input.tensor].shape.iter().product::<usize>();
+    let input = bytes.div_ceil(BYTES_PER_ELEMENT);
+    let outputs = graph.tensors[graph.output].shape[0].div_ceil(OUTPUTS_PER_ELEMENT);
     let Some(run) = statement.run() else {
-        let chain = (packed + 1).div_ceil(RATE);
-        return HashRows { first_row, blocks: chain, chain, gates };
+        let salted = |elements: usize| (elements + 1).div_ceil(RATE);
+        let chain = if statement.hashes_inputs() { salted(input) } else { 0 };
+        let output_chain = if statement.hashes_outputs() { salted(outputs) } else { 0 };
+        return HashRows { first_row, blocks: chain + output_chain, chain, output_chain, gates };
     };
-    let chain = (packed + 2).div_ceil(RATE);
+    let chain = (input + 2).div_ceil(RATE);
     let blocks = run.items() * chain + run.items() - 1 + run.path();
-    HashRows { first_row, blocks, chain, gates }
+    HashRows { first_row, blocks, chain, output_chain: 0, gates }
 }

@@ -13,7 +13,6 @@ pub(crate) mod tile;
 
 use std::collections::BTreeSet;
 
-use assay_arithmetic::poseidon::BYTES_PER_ELEMENT;
 use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
@@ -155,8 +154,6 @@ impl Layout {
         options.check()?;
         let readings = assign_readings(graph)?;
         let mut functions = Functions { tables: graph.functions.clone() };
-        let input = &graph.tensors[graph.input.tensor];
-        let packed = input.shape.iter().product::<usize>().div_ceil(BYTES_PER_ELEMENT);
         let public_inputs = statement.public_inputs(graph);
         let load_rows = public_inputs + LOAD_ROWS;
 
@@ -180,7 +177,7 @@ impl Layout {
         let weight_rows = kernels.last().map_or(weights_row, Kernel::end);
 
         let hash =
-            hash_gates(&options).map(|gates| hash_rows(statement, gates, packed, tiles_end + 1));
+            hash_gates(&options).map(|gates| hash_rows(graph, statement, gates, tiles_end + 1));
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| hash.blocked_rows(options.lanes));
 
@@ -297,7 +294,8 @@ fn profile(
 fn hash_gates(options: &LayoutOptions) -> Option<HashGates> {
     let wide = options.statement.run().is_some() && options.lanes >= HashGates::WIDE_LANES;
     let gates = if wide { HashGates::Wide } else { HashGates::Narrow };
-    options.statement.hashes().then_some(gates)
+    let hashes = options.statement.hashes_inputs() || options.statement.hashes_outputs();
+    hashes.then_some(gates)
 }
 
 /// Positions of a tile must not share an exponent, but for products that are to be summed.

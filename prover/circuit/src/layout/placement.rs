@@ -9,7 +9,7 @@ use crate::LayoutError;
 use crate::layout::profile::TileCells;
 use crate::layout::reading::{Reading, with_room};
 use crate::layout::tile::{ChannelView, Tile, TileSource};
-use crate::statement::{OutputMode, StatementKind};
+use crate::statement::{AnswerMode, OutputMode, StatementKind};
 
 /// Function tables of the circuit: the graph's and a few of its own.
 pub(super) struct Functions {
@@ -398,12 +398,28 @@ fn place_ranking(
     let spread = logits.max - logits.min;
     let shift = classes.next_power_of_two().ilog2();
     let ranks = match statement {
-        StatementKind::Prediction { output: OutputMode::Logits, .. } => return,
-        StatementKind::Prediction { output: OutputMode::Class, .. } => {
+        StatementKind::Prediction {
+            output: OutputMode::Logits | OutputMode::Commitment, ..
+        } => {
+            return;
+        }
+        StatementKind::Classification { run, answers: AnswerMode::Numbers } => {
+            let own = [logits.min, logits.max];
+            tiles.push(Tile {
+                name: "numbers".into(),
+                source: TileSource::Number,
+                shape: [run.items(), 1, 1],
+                function: functions.identity_over(own, own),
+                ..blank
+            });
+            return;
+        }
+        StatementKind::Prediction { output: OutputMode::Class, .. }
+        | StatementKind::Classification { answers: AnswerMode::Classes, .. } => {
             tiles.push(Tile {
                 name: "ranking".into(),
                 source: TileSource::Ranking,
-                shape: [classes + 1, 1, 1],
+                shape: [statement.images() * (classes + 1), 1, 1],
                 function: functions.identity(0, spread),
                 shift,
                 ..blank

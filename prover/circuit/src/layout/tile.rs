@@ -33,8 +33,11 @@ pub enum TileSource {
         /// Index of the tap, row-major in the window.
         tap: usize,
     },
-    /// Channel 0: the largest logit and the class; channel `1 + j`: how far class `j` is below.
+    /// For each image, one after the other, channel 0: the largest logit and the class; channel `1 + j`:
+    /// how far class `j` is below.
     Ranking,
+    /// One channel an image: the one output of the network.
+    Number,
     /// One channel for each rank that is proven: the logit of its class, and which class it is.
     RankedClass,
     /// Channels `rank * classes + j`: how far class `j` is above the ranked class; `out` is 1 where

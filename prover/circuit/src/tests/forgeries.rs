@@ -1,4 +1,4 @@
-//! What a seller might try in an audit or a retrieval. Each forgery is carried through: everything
+//! What a seller might try in an audit, a retrieval or a classification. Each forgery is carried through: everything
 //! that follows from it is computed from it, so that only the rule under test stands in its way.
 
 use super::items::{Items, audit, first_of_largest};
@@ -6,6 +6,7 @@ use super::tampering::look_up_again;
 use super::*;
 use crate::layout::{scalar_program::FreeValue, tile::TileSource};
 use crate::witness::hash as hashing;
+use assay_arithmetic::packed_outputs::pack_outputs;
 use assay_arithmetic::poseidon::{self, WIDTH};
 
 type Change<'a> = &'a dyn Fn(&mut Assignment<'_>, &mut Vec<Fr>);
@@ -28,8 +29,8 @@ fn place<'a>(assignment: &'a mut Assignment<'_>) -> &'a mut TreePlace {
 
 /// Puts item `from` in the place of item `to`.
 fn repeat(assignment: &mut Assignment<'_>, from: usize, to: usize) {
-    let ProvenInput { bytes, salt, label, class, execution } = assignment.inputs[from];
-    assignment.inputs[to] = ProvenInput { bytes, salt, label, class, execution };
+    let ProvenInput { bytes, salt, output_salt, label, class, execution } = assignment.inputs[from];
+    assignment.inputs[to] = ProvenInput { bytes, salt, output_salt, label, class, execution };
 }
 
 #[test]
@@ -250,6 +251,35 @@ fn tampered_retrievals_are_refused() {
         public[4] -= Fr::from(1 << skipped);
     });
     assert!(!failures.is_empty(), "an item left out: accepted");
+}
+
+/// Words follow each forgery, so that the tree alone stands in its way.
+#[test]
+fn tampered_classifications_are_refused() {
+    let (graph, input) = mixed_network();
+    let run = Run { log_items: 2, depth: 3 };
+    let items = Items::new(graph, &[input], run, 3);
+    let statement = StatementKind::Classification { run, answers: AnswerMode::Classes };
+    let refused = |name: &str, change: Change<'_>| {
+        let failures = items.failures(options(4, 1, statement), |assignment, public| {
+            change(assignment, public);
+            public[4] = pack_outputs(&assignment.answers())[0];
+        });
+        assert!(!failures.is_empty(), "{name}: accepted");
+    };
+    refused("an item of another place", &|assignment, _| assignment.inputs.swap(0, 2));
+    refused("an item twice", &|assignment, _| repeat(assignment, 0, 1));
+    refused("another salt", &|assignment, _| assignment.inputs[2].salt += Fr::one());
+    refused("another place", &|assignment, public| {
+        place(assignment).first = 0;
+        public[2] = Fr::zero();
+    });
+    refused("a masked item with an answer", &|assignment, public| {
+        place(assignment).count = 4;
+        place(assignment).masked_leaves.clear();
+        public[3] = Fr::from(4);
+    });
+    refused("the last item left out", &|assignment, _| place(assignment).count = 2);
 }
 
 /// Each power of S-boxes of both kinds and each cell of the state, wrong and carried on to another root.

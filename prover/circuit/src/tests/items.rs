@@ -71,6 +71,7 @@ impl Items {
             .map(|item| ProvenInput {
                 bytes: &self.bytes[item],
                 salt: Fr::from(500 + item as u64),
+                output_salt: Fr::zero(),
                 label: if labelled { self.labels[item] as u64 } else { 0 },
                 class: class(item),
                 execution: &self.executions[item],
@@ -113,6 +114,10 @@ impl Items {
         let mut first = assignment.first_phase(weights, OsRng).expect("witness");
         forge(&assignment, &mut first, &mut public);
         check(&assignment, &first, &public, Vec::new())
+    }
+
+    pub(super) fn logits(&self, item: usize) -> &[i32] {
+        &self.executions[item].tensors[self.graph.output]
     }
 
     pub(super) fn correct(&self, top: usize) -> usize {

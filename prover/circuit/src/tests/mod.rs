@@ -107,5 +107,6 @@ fn prediction(input: InputMode) -> StatementKind {
 }
 
 fn proven<'a>(bytes: &'a [u8], execution: &'a Execution) -> ProvenInput<'a> {
-    ProvenInput { bytes, salt: Fr::from(77), label: 0, class: 0, execution }
+    let (salt, output_salt) = (Fr::from(77), Fr::from(78));
+    ProvenInput { bytes, salt, output_salt, label: 0, class: 0, execution }
 }

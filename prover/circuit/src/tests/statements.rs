@@ -4,6 +4,7 @@ use rand_core::SeedableRng;
 
 use super::items::{Items, audit, first_of_largest};
 use super::*;
+use assay_arithmetic::{packed_outputs::pack_outputs, poseidon};
 
 #[test]
 fn best_classes_and_logits_are_public() {
@@ -16,6 +17,31 @@ fn best_classes_and_logits_are_public() {
         for index in 1..statement.public_inputs(&graph) {
             let refused = failures(&graph, &input, options, Attack::PublicInput(index));
             assert!(!refused.is_empty(), "{output:?}: public input {index} is not bound");
+        }
+    }
+}
+
+#[test]
+fn hidden_outputs_are_committed_to() {
+    let (graph, input) = mixed_network();
+    let execution = Executor::new(&graph).expect("valid").run(&input).expect("in range");
+    for (lanes, mode) in
+        [(2, InputMode::Committed), (3, InputMode::Public), (4, InputMode::Committed)]
+    {
+        let statement = StatementKind::Prediction { input: mode, output: OutputMode::Commitment };
+        let options = options(lanes, 2, statement);
+        let layout = Layout::new(&graph, options).expect("layout");
+        let inputs = vec![proven(&input, &execution)];
+        let assignment = Assignment { graph: &graph, layout: &layout, inputs, place: None };
+        let stored = execution.logits().iter().map(|logit| (logit + (1 << 15)) as u16);
+        let stored = stored.collect::<Vec<_>>();
+        let expected = poseidon::commit_outputs(Fr::from(78), &stored);
+        assert_eq!(assignment.public_values().last(), Some(&expected), "{mode:?}");
+        let honest = failures(&graph, &input, options, Attack::None);
+        assert!(honest.is_empty(), "{mode:?}: {:#?}", honest.first());
+        for index in 1..statement.public_inputs(&graph) {
+            let refused = failures(&graph, &input, options, Attack::PublicInput(index));
+            assert!(!refused.is_empty(), "{mode:?}: public input {index} is not bound");
         }
     }
 }
@@ -34,6 +60,10 @@ fn statements_that_no_circuit_proves_are_refused() {
         audit(3, 4, 6),
         StatementKind::Retrieval { run: Run { log_items: 1, depth: 1 }, class: 5 },
         StatementKind::Retrieval { run: Run { log_items: 8, depth: 9 }, class: 0 },
+        classification(9, 9, AnswerMode::Classes),
+        classification(2, 1, AnswerMode::Classes),
+        // The network has five classes.
+        classification(2, 3, AnswerMode::Numbers),
     ] {
         let layout = Layout::new(&graph, options(2, 1, statement));
         assert!(matches!(layout, Err(LayoutError::Statement(_))), "{statement:?}");
@@ -94,6 +124,60 @@ fn retrieval_shows_the_selected_items() {
         let refused = items.failures(options, |assignment, _| assignment.inputs[0].label += 1);
         assert!(!refused.is_empty(), "a label that is not the leaf's");
     }
+}
+
+fn classification(log_items: u32, depth: u32, answers: AnswerMode) -> StatementKind {
+    StatementKind::Classification { run: Run { log_items, depth }, answers }
+}
+
+/// With one output word and two, all places filled, one empty, one item alone.
+#[test]
+fn classification_shows_the_class_of_each_item() {
+    let (graph, input) = mixed_network();
+    for (lanes, log_items, depth, count) in
+        [(2, 0, 2, 1), (3, 2, 3, 3), (8, 4, 4, 16), (10, 4, 5, 14)]
+    {
+        let statement = classification(log_items, depth, AnswerMode::Classes);
+        let run = statement.run().expect("a run");
+        let items = Items::new(graph.clone(), std::slice::from_ref(&input), run, count);
+        let class = |item: usize| first_of_largest(items.logits(item)) as u16;
+        shows(&items, options(lanes, 1, statement), &(0..count).map(class).collect::<Vec<_>>());
+    }
+}
+
+/// Of a network with one output, which may be negative.
+#[test]
+fn classification_shows_the_number_of_each_item() {
+    let mut builder = Builder::new([1, 3, 4]);
+    let hidden = builder.conv(0, [2, 2], [1, 1], [0; 4], 3, 1, true);
+    let output = builder.conv(hidden, [2, 3], [1, 1], [0; 4], 1, 1, false);
+    let graph = builder.finish(output);
+    let inputs = (0..5u32).map(|item| (0..12).map(|i| (i * 53 + item * 91) as u8).collect());
+    let inputs = inputs.collect::<Vec<Vec<u8>>>();
+    for (lanes, log_items, depth, count) in [(3, 2, 3, 3), (8, 4, 4, 16)] {
+        let statement = classification(log_items, depth, AnswerMode::Numbers);
+        let run = statement.run().expect("a run");
+        let items = Items::new(graph.clone(), &inputs, run, count);
+        let number = |item: usize| (items.logits(item)[0] + (1 << 15)) as u16;
+        let numbers = (0..count).map(number).collect::<Vec<_>>();
+        assert!(numbers.iter().any(|number| *number != numbers[0]));
+        shows(&items, options(lanes, 1, statement), &numbers);
+    }
+}
+
+/// That the run shows these answers and no others, whatever label a leaf holds.
+fn shows(items: &Items, options: LayoutOptions, answers: &[u16]) {
+    let words = options.statement.run().expect("a run").answer_words();
+    let mut expected = pack_outputs(answers);
+    expected.resize(words, Fr::zero());
+    let honest = items.failures(options, |_, public| assert_eq!(public[4..], expected));
+    assert!(honest.is_empty(), "{:?}: {:#?}", options.statement, honest.first());
+    for word in 0..words {
+        let refused = items.failures(options, |_, public| public[4 + word] += Fr::one());
+        assert!(!refused.is_empty(), "{:?}: word {word} is not bound", options.statement);
+    }
+    let refused = items.failures(options, |assignment, _| assignment.inputs[0].label += 1);
+    assert!(!refused.is_empty(), "a label that is not the leaf's");
 }
 
 /// The weights of a model lie in one place in all its circuits; between their rows in a larger circuit

@@ -208,15 +208,18 @@ proptest! {
         lanes in 2usize..=10,
         columns in 1usize..=3,
         beside in any::<bool>(),
-        retrieval in any::<bool>(),
+        kind in 0u8..3,
     ) {
         let (graph, inputs) = random_graph(seed);
         let layout = Layout::new(&graph, options(lanes, columns, StatementKind::default()));
         prop_assume!(!matches!(layout, Err(LayoutError::ConflictingPools { .. })));
         let audit = audit(log_items, (log_items + path).max(1), 1);
         let run = audit.run().expect("a run");
-        let statement =
-            if retrieval { StatementKind::Retrieval { run, class: 0 } } else { audit };
+        let statement = match kind {
+            0 => audit,
+            1 => StatementKind::Retrieval { run, class: 0 },
+            _ => StatementKind::Classification { run, answers: AnswerMode::Classes },
+        };
         let count = 1 + filling.index(run.items());
         let items = Items::untouched(graph, &inputs, run, count);
         let options = options(lanes, columns, statement);
@@ -225,7 +228,7 @@ proptest! {
         compare(&Assignment {
             graph: &items.graph,
             layout: &layout,
-            inputs: items.inputs(|item| if retrieval { 0 } else { items.labels[item] }, !retrieval),
+            inputs: items.inputs(|item| if kind == 0 { items.labels[item] } else { 0 }, kind == 0),
             place: Some(items.place.clone()),
         });
     }

@@ -30,6 +30,8 @@ pub struct ProvenInput<'a> {
     pub bytes: &'a [u8],
     /// Salt of the input's commitment or of the item's leaf.
     pub salt: Fr,
+    /// Salt of the commitment to the outputs; unused where they are shown.
+    pub output_salt: Fr,
     /// The label that the item's leaf holds, 0 for none.
     pub label: u64,
     /// The class that the statement speaks of: an audited item's label, the class that a retrieval

@@ -3,6 +3,7 @@
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
+use assay_arithmetic::packed_outputs::pack_outputs;
 use assay_arithmetic::poseidon::{self, RATE, WIDTH};
 
 use crate::layout::hash_rows::HashRows;
@@ -197,8 +198,11 @@ impl Permutation {
 fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation> {
     let collection = assignment.place.is_some();
     let chains = assignment.inputs.par_iter();
-    let mut chains = chains.map(|input| chain(input, collection, hash)).collect::<Vec<_>>();
+    let mut chains = chains.map(|input| input_chain(input, collection, hash)).collect::<Vec<_>>();
     if !collection {
+        let hides = hash.output_chain > 0;
+        let hidden = assignment.inputs.first().filter(|_| hides);
+        chains.extend(hidden.map(|input| output_chain(assignment, input.output_salt, hash)));
         return chains.into_iter().flatten().collect();
     }
     let leaf = |(item, chain): (usize, &Vec<Permutation>)| {
@@ -220,19 +224,37 @@ fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation
 }
 
 /// The permutations over one input, or over an item of a collection.
-fn chain(input: &ProvenInput<'_>, collection: bool, hash: &HashRows) -> Vec<Permutation> {
+fn input_chain(input: &ProvenInput<'_>, collection: bool, hash: &HashRows) -> Vec<Permutation> {
     let length = input.bytes.len();
-    let (mut state, mut elements) = if collection {
+    let (domain, mut elements) = if collection {
         (poseidon::leaf_domain(length), vec![input.salt, Fr::from(input.label)])
     } else {
         (poseidon::input_domain(length), vec![input.salt])
     };
     elements.extend(poseidon::pack_bytes(input.bytes));
-    elements.resize(hash.chain * RATE, Fr::ZERO);
+    chain(domain, elements, hash.chain, hash.gates)
+}
+
+/// The permutations over the outputs of a prediction that hides them.
+fn output_chain(assignment: &Assignment<'_>, salt: Fr, hash: &HashRows) -> Vec<Permutation> {
+    let outputs = assignment.stored_outputs();
+    let mut elements = vec![salt];
+    elements.extend(pack_outputs(&outputs));
+    chain(poseidon::output_domain(outputs.len()), elements, hash.output_chain, hash.gates)
+}
+
+/// So many permutations, one after another, over elements and zeros after them.
+fn chain(
+    mut state: Fr,
+    mut elements: Vec<Fr>,
+    blocks: usize,
+    gates: HashGates,
+) -> Vec<Permutation> {
+    elements.resize(blocks * RATE, Fr::ZERO);
     let permutation = |inputs: &[Fr]| {
         let mut absorbed = [state; WIDTH];
         absorbed[1..].copy_from_slice(inputs);
-        let permutation = Permutation::new(absorbed, hash.gates);
+        let permutation = Permutation::new(absorbed, gates);
         state = permutation.result[0];
         permutation
     };

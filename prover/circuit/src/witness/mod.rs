@@ -22,6 +22,7 @@ use halo2_proofs::halo2curves::{
 use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
+use assay_arithmetic::packed_outputs::pack_outputs;
 use assay_arithmetic::poseidon;
 use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_graph::{ACTIVATION_OFFSET, Op, QuantizedGraph, WEIGHT_OFFSET};
@@ -29,7 +30,7 @@ use assay_graph::{ACTIVATION_OFFSET, Op, QuantizedGraph, WEIGHT_OFFSET};
 use crate::WitnessError;
 use crate::layout::scalar_program::FreeValue;
 use crate::layout::{BLINDING_ROWS, Layout, RESERVED_ROWS};
-use crate::statement::{InputMode, OutputMode, StatementKind};
+use crate::statement::{AnswerMode, InputMode, OutputMode, StatementKind};
 pub use crate::witness::assignment::{Assignment, FirstPhase, LaneColumns, ProvenInput, TreePlace};
 pub use crate::witness::model_advice::ModelAdvice;
 pub use crate::witness::small_column::{SmallColumn, SmallNumber};
@@ -103,12 +104,16 @@ impl Assignment<'_> {
             return values;
         };
         let number = |value: usize| Fr::from(value as u64);
-        vec![
-            self.root(),
-            number(place.first),
-            number(place.count),
-            Fr::from_u128(self.small_result()),
-        ]
+        let mut values = vec![self.root(), number(place.first), number(place.count)];
+        match self.layout.options.statement {
+            StatementKind::Classification { run, .. } => {
+                let mut words = pack_outputs(&self.answers());
+                words.resize(run.answer_words(), Fr::ZERO);
+                values.extend(words);
+            }
+            _ => values.push(Fr::from_u128(self.small_result())),
+        }
+        values
     }
 
     /// The outputs of a prediction.
@@ -122,11 +127,23 @@ impl Assignment<'_> {
                 (0..count).map(|rank| Fr::from(self.best(rank) as u64)).collect()
             }
             OutputMode::Logits => self
-                .logits(0)
-                .iter()
-                .map(|logit| Fr::from((i64::from(*logit) + i64::from(ACTIVATION_OFFSET)) as u64))
+                .stored_outputs()
+                .into_iter()
+                .map(|output| Fr::from(u64::from(output)))
                 .collect(),
+            OutputMode::Commitment => {
+                let salt = self.inputs.first().map(|input| input.output_salt);
+                salt.map(|salt| poseidon::commit_outputs(salt, &self.stored_outputs()))
+                    .into_iter()
+                    .collect()
+            }
         }
+    }
+
+    /// All outputs of a prediction, each as integer + 2^15.
+    pub fn stored_outputs(&self) -> Vec<u16> {
+        let stored = |logit: &i32| (i64::from(*logit) + i64::from(ACTIVATION_OFFSET)) as u16;
+        self.logits(0).iter().map(stored).collect()
     }
 
     /// Whether an item of a run is correct or selected, and counts.
@@ -138,7 +155,24 @@ impl Assignment<'_> {
         })
     }
 
-    /// What a statement about a collection counts or collects: a number below 2^128.
+    /// What a classification shows of the items that count: classes, or numbers + 2^15.
+    pub fn answers(&self) -> Vec<u16> {
+        let StatementKind::Classification { answers, .. } = self.layout.options.statement else {
+            return Vec::new();
+        };
+        let count = self.place.as_ref().map_or(0, |place| place.count);
+        let answer = |image: usize| match answers {
+            AnswerMode::Classes => self.class(image) as i64,
+            AnswerMode::Numbers => {
+                let number = self.logits(image).first().copied().unwrap_or(0);
+                i64::from(number) + i64::from(ACTIVATION_OFFSET)
+            }
+        };
+        // Both are below 2^16 in all circuits of this statement.
+        (0..count.min(self.inputs.len())).map(|image| answer(image) as u16).collect()
+    }
+
+    /// What an audit counts or a retrieval collects: a number below 2^128.
     pub fn small_result(&self) -> u128 {
         let counted = (0..self.inputs.len()).filter(|item| self.counts(*item));
         match self.layout.options.statement {
@@ -230,6 +264,11 @@ impl Assignment<'_> {
     /// The class of rank `rank`, the best first.
     pub fn best(&self, rank: usize) -> usize {
         self.ranking(0).get(rank).copied().unwrap_or(0)
+    }
+
+    /// The class with the largest logit, the first of equals.
+    fn class(&self, image: usize) -> usize {
+        self.ranking(image).first().copied().unwrap_or(0)
     }
 
     /// The classes, the best first.

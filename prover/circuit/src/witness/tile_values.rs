@@ -36,6 +36,8 @@ pub(crate) struct TileValues<'a> {
     tile: &'a Tile,
     /// The classes, the best first, where one input is ranked.
     ranking: Vec<usize>,
+    /// Each image's class, where all are ranked.
+    best: Vec<usize>,
 }
 
 impl<'a> TileValues<'a> {
@@ -48,12 +50,15 @@ impl<'a> TileValues<'a> {
         if !fits(assignment, tile) {
             return Err(WitnessError::Mismatch);
         }
-        let ranks = matches!(
-            tile.source,
-            TileSource::Ranking | TileSource::RankedClass | TileSource::Comparisons
-        );
-        let ranking = if ranks { assignment.ranking(0) } else { Vec::new() };
-        Ok(Self { assignment, tile, ranking })
+        let (mut ranking, mut best) = (Vec::new(), Vec::new());
+        match tile.source {
+            TileSource::Ranking => {
+                best.extend((0..assignment.inputs.len()).map(|image| assignment.class(image)));
+            }
+            TileSource::RankedClass | TileSource::Comparisons => ranking = assignment.ranking(0),
+            _ => {}
+        }
+        Ok(Self { assignment, tile, ranking, best })
     }
 
     /// Visits the values of a stretch: position, `pre`, `rem`.
@@ -146,11 +151,17 @@ impl<'a> TileValues<'a> {
             TileSource::Factors(_) => (0, 0),
             TileSource::PoolTap { layer, tap } => (self.pool_tap(layer, tap, at), 0),
             TileSource::Ranking => {
-                let top = self.key(0, self.best(0));
-                self.split(match at.channel.checked_sub(1) {
+                let channels = 1 + self.classes();
+                let image = at.channel / channels;
+                let top = self.key(image, self.best[image]);
+                self.split(match (at.channel % channels).checked_sub(1) {
                     None => top - self.least_key(),
-                    Some(class) => top - self.key(0, class),
+                    Some(class) => top - self.key(image, class),
                 })
+            }
+            TileSource::Number => {
+                let output = self.assignment.graph.output;
+                (i64::from(self.input(at.channel).execution.tensors[output][0]), 0)
             }
             TileSource::RankedClass => {
                 let (image, class) = self.ranked(at.channel);
@@ -215,12 +226,8 @@ impl<'a> TileValues<'a> {
         if self.assignment.layout.options.statement.run().is_some() {
             (rank, self.input(rank).class)
         } else {
-            (0, self.best(rank))
+            (0, self.ranking.get(rank).copied().unwrap_or(0))
         }
-    }
-
-    fn best(&self, rank: usize) -> usize {
-        self.ranking.get(rank).copied().unwrap_or(0)
     }
 
     fn classes(&self) -> usize {
@@ -303,7 +310,12 @@ fn fits(assignment: &Assignment<'_>, tile: &Tile) -> bool {
             known(*input) && graph.tensors[*input].shape[0] == tile.shape[0]
         }
         TileSource::Ranking => {
-            known(graph.output) && graph.tensors[graph.output].shape[0] + 1 == tile.shape[0]
+            let channels = 1 + graph.tensors[graph.output].shape[0];
+            known(graph.output) && inputs.len() * channels == tile.shape[0]
+        }
+        TileSource::Number => {
+            let classes = graph.tensors[graph.output].shape[0];
+            known(graph.output) && classes == 1 && inputs.len() == tile.shape[0]
         }
         TileSource::RankedClass | TileSource::Verdict => known(graph.output),
         TileSource::Comparisons => {

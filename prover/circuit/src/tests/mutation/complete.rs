@@ -10,7 +10,10 @@ use super::checker::System;
 use super::equivalent::EQUIVALENT;
 use super::prover::draw;
 use super::weaker::Weakening;
-use super::{Entry, Kind, dots, gates, hashes, layers, matrices, statements, weakened};
+use super::{
+    Entry, Kind, answers, dots, gates, hashes, layers, matrices, outputs, statements, weakened,
+};
+use crate::AnswerMode;
 use crate::InputMode;
 use crate::Layout;
 use crate::OutputMode;
@@ -25,6 +28,8 @@ fn all() -> Vec<Entry> {
     entries.extend(dots::entries());
     entries.extend(statements::entries());
     entries.extend(weakened::entries());
+    entries.extend(answers::entries());
+    entries.extend(outputs::entries());
     entries
 }
 
@@ -33,6 +38,9 @@ fn layouts() -> Vec<Layout> {
     let (graph, _) = mixed_network();
     let predict = |output| StatementKind::Prediction { input: InputMode::Committed, output };
     let retrieval = StatementKind::Retrieval { run: Run { log_items: 1, depth: 3 }, class: 1 };
+    let answers = AnswerMode::Classes;
+    let run = Run { log_items: 2, depth: 3 };
+    let classification = StatementKind::Classification { run, answers };
     let mut layouts = [
         (2, prediction(InputMode::Committed)),
         (3, prediction(InputMode::Public)),
@@ -42,6 +50,8 @@ fn layouts() -> Vec<Layout> {
         (8, audit(4, 5, 1)),
         (2, retrieval),
         (8, retrieval),
+        (3, classification),
+        (8, classification),
     ]
     .map(|(lanes, statement)| Layout::new(&graph, options(lanes, 2, statement)).expect("layout"))
     .to_vec();
@@ -55,6 +65,10 @@ fn layouts() -> Vec<Layout> {
         matrices::copied(),
         matrices::batch(0).0,
         gates::batch_scenes().0,
+        answers::numbered(),
+        outputs::hidden(),
+        outputs::hidden_of_public(),
+        outputs::many_hidden(),
     ] {
         layouts.push(scene.layout);
     }
@@ -153,8 +167,10 @@ fn name(failure: &VerifyFailure) -> String {
 /// The prover's third phase, cell by cell, is the circuit's.
 #[test]
 fn the_honest_third_phase_is_the_same() {
-    for play in all().iter().step_by(17).map(|entry| (entry.make)()) {
-        let proof = play.honest;
+    // Not what is weaker: of some of these the honest proof has cells of its own.
+    let dropped = all().into_iter().filter(|entry| entry.kind == Kind::Dropped);
+    for entry in dropped.step_by(17) {
+        let proof = (entry.make)().honest;
         let system = System::new(proof.layout());
         let drawn = draw(4);
         let columns = proof.columns(&system, &Weakening::none(), drawn);
@@ -167,9 +183,9 @@ fn the_honest_third_phase_is_the_same() {
             let rows = 0..system.rows - crate::layout::RESERVED_ROWS;
             rows.clone().all(|row| columns.advice[column][row] == values[row])
         };
-        assert!(same(config.lookup_sum.index(), &third.lookup_sum));
-        assert!(same(config.produced.index(), &third.produced));
-        assert!(same(config.consumed.index(), &third.consumed));
+        assert!(same(config.lookup_sum.index(), &third.lookup_sum), "{}", entry.rule);
+        assert!(same(config.produced.index(), &third.produced), "{}", entry.rule);
+        assert!(same(config.consumed.index(), &third.consumed), "{}", entry.rule);
         assert!(same(config.product.index(), &third.scalars.product));
         assert!(same(config.s0.index(), &third.scalars.s0));
         assert!(same(config.s1.index(), &third.scalars.s1));

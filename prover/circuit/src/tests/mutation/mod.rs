@@ -11,6 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+mod answers;
 mod checker;
 mod complete;
 mod dots;
@@ -20,6 +21,7 @@ mod hashes;
 mod late;
 mod layers;
 mod matrices;
+mod outputs;
 mod places;
 mod prover;
 mod scene;
@@ -155,6 +157,16 @@ fn every_claim_about_sums_of_products_is_noticed() {
 #[test]
 fn every_claim_of_a_statement_is_noticed() {
     play(&statements::entries());
+}
+
+#[test]
+fn every_claim_about_the_answers_is_noticed() {
+    play(&answers::entries());
+}
+
+#[test]
+fn every_claim_about_hidden_outputs_is_noticed() {
+    play(&outputs::entries());
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl Scene {
         let inputs = self.inputs.iter().map(|item| ProvenInput {
             bytes: &item.bytes,
             salt: item.salt,
+            output_salt: Fr::from(78),
             label: item.label,
             class: item.class,
             execution: &item.execution,

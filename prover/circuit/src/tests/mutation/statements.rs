@@ -151,14 +151,21 @@ pub(super) fn three_of_four() -> Scene {
     Scene::run(&graph, &items, 3, audit(2, 4, 1), 3, &[1])
 }
 
-fn turned() -> (assay_graph::QuantizedGraph, Vec<Vec<u8>>) {
-    let (graph, bytes) = line(4, CLASSES);
+/// Four inputs made of one.
+pub(super) fn turns(bytes: &[u8]) -> Vec<Vec<u8>> {
     let items = (0..4).map(|item| {
         let mut bytes = bytes.iter().map(|byte| byte.wrapping_mul(2 + item)).collect::<Vec<_>>();
         bytes.rotate_left(usize::from(item));
         bytes
     });
-    (graph, items.collect())
+    items.collect()
+}
+
+/// Four items of a network with three classes.
+pub(super) fn turned() -> (assay_graph::QuantizedGraph, Vec<Vec<u8>>) {
+    let (graph, bytes) = line(4, CLASSES);
+    let items = turns(&bytes);
+    (graph, items)
 }
 
 pub(super) fn retrieved() -> Scene {
@@ -168,11 +175,11 @@ pub(super) fn retrieved() -> Scene {
     Scene::run(&graph, &items, 3, statement, 3, &[])
 }
 
-fn place(scene: &mut Scene) -> &mut TreePlace {
+pub(super) fn place(scene: &mut Scene) -> &mut TreePlace {
     scene.place.as_mut().expect("a place")
 }
 
-fn leaf(scene: &Scene, item: usize) -> Fr {
+pub(super) fn leaf(scene: &Scene, item: usize) -> Fr {
     let item = &scene.inputs[item];
     poseidon::hash_leaf(item.salt, item.label, &item.bytes)
 }
