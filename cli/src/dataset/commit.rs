@@ -148,14 +148,25 @@ impl CommitArgs {
     }
 }
 
+impl CommitArgs {
+    /// The openings of two sets do not go into one folder.
+    fn require_empty_folder(&self) -> Result<()> {
+        match self.openings.as_deref() {
+            Some(folder) if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) => {
+                bail!(
+                    "{} is not empty; openings of two sets do not go into one folder",
+                    folder.display()
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     let file = NewFile::new(&args.output, None, "without it its items cannot be opened");
     file.require_free()?;
-    if let Some(folder) = args.openings.as_deref()
-        && folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
-    {
-        bail!("{} is not empty; openings of two sets do not go into one folder", folder.display());
-    }
+    args.require_empty_folder()?;
     let mut classes = None;
     let input;
     let (mut parts, mut order, mut name) = (Vec::new(), None, String::new());

@@ -50,7 +50,7 @@ pub(super) fn blocks<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Block> {
     let few =
         |blocks: &Vec<Block>| (2..=MOST).contains(&blocks.len()) && 2 * blocks.len() <= names.len();
     let at = |depth: usize| runs(&names, &paths, depth, separator);
-    (1..=deepest).map(at).filter(few).next_back().unwrap_or_default()
+    (1..=deepest).map(at).rfind(few).unwrap_or_default()
 }
 
 /// Runs of layers whose first `depth` parts are the same; a layer without parts stands alone.

@@ -419,6 +419,7 @@ fn folders_of_images() {
     fs::write(folder.file("a_3.pgm"), b"P5 4 1 255\n\x00\x64\x64\xff").expect("written");
     assert_eq!(grey([1, 1, 2], Resize::Crop).expect("cut"), [100, 100]);
     assert_ne!(grey([1, 1, 2], Resize::Stretch).expect("stretched"), [100, 100]);
+    fs::write(folder.file("a_3.pgm"), b"P5 2 1 255\n\x09\x0a").expect("written");
     let error = grey([2, 1, 2], Resize::Refuse).expect_err("two channels");
     assert!(matches!(error, DataError::Shape { .. }), "{error}");
     fs::write(folder.file("c_1.png"), b"\x89PNG broken").expect("written");
