@@ -93,6 +93,7 @@ check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node --test --test-concurrency=2 scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
 check "example: an audit without a chain" bash examples/audit/audit.sh
+check "example: seven attacks" bash examples/attacks/attacks.sh --short
 if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then
   check "benchmark: an audit" bash scripts/bench.sh audit lenet 4 --batch 2
   check "benchmark: a table of batches" bash scripts/bench.sh audit-table lenet --batches 1,2
