@@ -22,8 +22,8 @@ use assay_files::FileError;
 use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
     AdviceColumn, AdviceSource, KeyError, KeyInfo, KeyShape, ProofFile, ProveError, Prover,
-    ProverKey, Srs, VerifierKey, Watch, commit_columns, library::LibraryProver, weight_polynomials,
-    weights_hash,
+    ProverKey, Srs, Unwatched, VerifierKey, Watch, commit_columns, library::LibraryProver,
+    weight_polynomials, weights_hash,
 };
 
 /// Why there is no proof.
@@ -233,7 +233,19 @@ pub fn model_hash(
     Ok(weights_hash(&points))
 }
 
-impl ModelProver<'_> {
+impl<'a> ModelProver<'a> {
+    /// Our own prover, which nobody watches and which begins only where the memory is expected to suffice.
+    pub fn new(
+        bundle: &'a Bundle,
+        openings: &'a Openings,
+        layout: &'a Layout,
+        srs: &'a Srs,
+        key: &'a ProverKey,
+    ) -> Self {
+        let (watch, library) = (&Unwatched, None);
+        Self { bundle, openings, layout, srs, key, watch, despite_memory: false, library }
+    }
+
     /// Proves what `assignment` holds, bound to `context`.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use assay_prover::{
     model_proof::{ModelProver, generate_key},
     openings::Marks,
     prediction::{self, Statement},
-    proof::{Srs, Unwatched},
+    proof::Srs,
 };
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -53,16 +53,7 @@ fn a_thousand_proofs_take_no_more_memory_than_a_hundred() {
     let start = Instant::now();
     let mut early = None;
     for proof in 0..proofs {
-        let prover = ModelProver {
-            bundle: &bundle,
-            openings: &openings,
-            layout: &layout,
-            srs: &srs,
-            key: &key,
-            watch: &Unwatched,
-            despite_memory: false,
-            library: None,
-        };
+        let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
         let input = &data.inputs[proof % data.inputs.len()];
         let statement = Statement { context: Fr::from(proof as u64), input, salt: Fr::from(3) };
         let proven = prediction::prove(prover, &statement).unwrap().proof;

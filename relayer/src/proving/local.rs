@@ -18,7 +18,7 @@ use assay_prover::{
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},
     prediction::{self, OutputWord, Statement, is_paid_for},
-    proof::{KeyError, ProverKey, Srs, SrsError, Unwatched},
+    proof::{KeyError, ProverKey, Srs, SrsError},
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -229,8 +229,10 @@ fn prove_error(error: &ModelProofError) -> ProveError {
         ModelProofError::Openings(openings) if !openings.is_spent() => {
             ProveError::NotReady(error.to_string())
         }
-        // Others may give theirs back.
-        ModelProofError::Memory { .. } => ProveError::NotReady(error.to_string()),
+        // Others may give theirs back; the file with other commitments is gone.
+        ModelProofError::Memory { .. } | ModelProofError::KeptCommitments { .. } => {
+            ProveError::NotReady(error.to_string())
+        }
         _ => ProveError::Failed(error.to_string()),
     }
 }
@@ -253,17 +255,9 @@ impl LoadedModel {
         let context = field_from_bytes(&request.context.to_be_bytes())
             .ok_or_else(|| failed("the context is not a field element".into()))?;
         let statement = Statement { context, input: &opening.input, salt };
-        let prover = ModelProver {
-            bundle: &self.bundle,
-            openings: &self.openings,
-            layout: &self.layout,
-            srs: &self.srs,
-            key: &self.key,
-            // What was begun runs to its end: see `prove` above.
-            watch: &Unwatched,
-            despite_memory: false,
-            library: None,
-        };
+        // What was begun runs to its end: see `prove` above.
+        let prover =
+            ModelProver::new(&self.bundle, &self.openings, &self.layout, &self.srs, &self.key);
         let prediction =
             prediction::prove(prover, &statement).map_err(|error| prove_error(&error))?;
         // A proof that does not hold would cost gas and an opening of the weights.
@@ -343,6 +337,9 @@ mod tests {
         // Somebody may bring it.
         let missing = OpeningsError::Missing { path: counter() };
         assert!(matches!(prove_error(&missing.into()), ProveError::NotReady(_)));
+        let path = "model.bundle.commitments".into();
+        let others = ModelProofError::KeptCommitments { path };
+        assert!(matches!(prove_error(&others), ProveError::NotReady(_)));
         for spent in [OpeningsError::BudgetSpent { budget: 3 }, OpeningsError::Ended] {
             assert!(matches!(prove_error(&spent.into()), ProveError::Failed(_)));
         }

@@ -1,131 +1,38 @@
 //! Proofs of a network's predictions: native and on chain, honest and from tampered witnesses.
 
-// Helpers of tests may end the test.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::HashSet;
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use rand_core::OsRng;
 
 use assay_arithmetic::packed_outputs::{pack_outputs, unpack_outputs};
 use assay_arithmetic::weight_columns::BlindingSeed;
 use assay_circuit::{
-    AnswerMode, Assignment, CellChange, FirstPhase, InputMode, Layout, ModelCircuit, OutputMode,
-    PlanRequest, ProvenInput, Run, StatementKind, TreePlace,
+    AnswerMode, Assignment, CellChange, FirstPhase, InputMode, Layout, OutputMode, PlanRequest,
+    ProvenInput, Run, StatementKind, TreePlace,
 };
 use assay_collection::{Collection, SaltSeed};
-use assay_graph::{Dataset, Executor, Op, QuantizedGraph};
-use assay_proof::{ProverKey, Srs, Unwatched, VerifyError, create_proof_self_blinded};
+use assay_graph::{Dataset, Executor, Op};
+use assay_proof::{Srs, VerifyError};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
-use assay_prover::openings::{BundleId, Marks, Openings};
+use assay_prover::openings::BundleId;
 use assay_prover::output_opening::OutputOpening;
 use assay_prover::prediction::{self, Statement};
 use assay_prover::run_proof::{self, RunResult};
 use assay_testing::{
     corpus::Corpus,
     deployed::{Deployed, deploy, words},
-    networks::{Builder, attention, mixed_network},
+    networks::{Builder, attention},
 };
 
-struct Model {
-    bundle: Bundle,
-    layout: Layout,
-    srs: Srs,
-    key: ProverKey,
-    input: Vec<u8>,
-    openings: Openings,
-    marks: Marks,
-    folder: tempfile::TempDir,
-}
-
-impl Model {
-    fn new() -> Self {
-        Self::of(mixed_network())
-    }
-
-    fn of((graph, input): (QuantizedGraph, Vec<u8>)) -> Self {
-        let bundle = Bundle::new(graph, PlanRequest::default()).unwrap();
-        let layout = bundle.layout().unwrap();
-        let srs = Srs::dev(layout.k, [5; 32]).unwrap();
-        let key = model_proof::generate_key(&srs, &layout).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let marks = Marks::at(folder.path().join("marks"));
-        let openings = bundle.create(&folder.path().join("bundle"), &marks).unwrap();
-        Self { bundle, layout, srs, key, input, openings, marks, folder }
-    }
-
-    /// The model in the circuit of another statement, with 8 openings.
-    fn derive(&self, request: PlanRequest) -> (Bundle, Openings) {
-        let at = |name: &str| self.folder.path().join(name);
-        let (source, output) = (at("bundle"), at("audit"));
-        let (bundle, _) = self.bundle.derive(&source, &output, request, 8, &self.marks).unwrap();
-        let openings = bundle.openings(&output, &self.marks);
-        (bundle, openings)
-    }
-
-    fn prove(&self, bundle: &Bundle, context: u64) -> prediction::Prediction {
-        let statement =
-            Statement { context: Fr::from(context), input: &self.input, salt: Fr::from(3) };
-        let prover = ModelProver {
-            bundle,
-            openings: &self.openings,
-            layout: &self.layout,
-            srs: &self.srs,
-            key: &self.key,
-            watch: &Unwatched,
-            despite_memory: false,
-            library: None,
-        };
-        prediction::prove(prover, &statement).unwrap()
-    }
-
-    fn model_hash(&self, bundle: &Bundle) -> [u8; 32] {
-        model_proof::model_hash(bundle, &self.layout, &self.srs).unwrap()
-    }
-
-    /// A proof after changes of the witness, and its public inputs.
-    fn forge(
-        &self,
-        change: impl Fn(&Layout, &mut FirstPhase),
-        tampering: Vec<CellChange>,
-    ) -> (Vec<u8>, Vec<Fr>) {
-        let graph = &self.bundle.graph;
-        let execution = Executor::new(graph).unwrap().run(&self.input).unwrap();
-        let assignment = Assignment {
-            graph,
-            layout: &self.layout,
-            inputs: vec![ProvenInput {
-                bytes: &self.input,
-                salt: Fr::from(3),
-                output_salt: Fr::from(5),
-                label: 0,
-                class: 0,
-                execution: &execution,
-            }],
-            place: None,
-        };
-        let weights = self.bundle.weight_columns(&self.layout);
-        let mut first = assignment.first_phase(weights, OsRng).unwrap();
-        change(&self.layout, &mut first);
-        let mut public = vec![Fr::from(1)];
-        public.extend(assignment.public_values());
-        let circuit = ModelCircuit::new(&assignment, &first, &public).with_changes(tampering);
-        let lanes = self.layout.options.lanes;
-        let tails = first.weight_tails();
-        let proof =
-            create_proof_self_blinded(&self.srs, &self.key, circuit, &public, &tails, lanes)
-                .unwrap();
-        (proof, public)
-    }
-}
+use crate::model::Model;
 
 #[test]
 fn predictions_verify_natively_and_on_chain() {
     let model = Model::new();
     let verifier = model.key.verifier();
-    let (one, two) = (model.prove(&model.bundle, 1), model.prove(&model.bundle, 2));
+    let (one, two) =
+        (model.prove(&model.bundle, 1).unwrap(), model.prove(&model.bundle, 2).unwrap());
     assert_eq!(two.openings.0, 2);
     let points = 64 * model.layout.options.weight_columns;
     assert_eq!(one.proof.proof[..points], two.proof.proof[..points], "one model, one commitment");
@@ -173,7 +80,7 @@ fn predictions_verify_natively_and_on_chain() {
 #[test]
 fn attention_verifies_natively_and_on_chain() {
     let model = Model::of(attention(true));
-    let proof = model.prove(&model.bundle, 1).proof;
+    let proof = model.prove(&model.bundle, 1).unwrap().proof;
     let hash = model.model_hash(&model.bundle);
     let verified = model.key.verifier().verify(&proof.public_inputs, &proof.proof);
     assert_eq!(verified.unwrap(), hash);
@@ -237,7 +144,7 @@ fn proofs_from_tampered_witnesses_are_refused() {
 fn native_and_contract_agree_on_a_models_malformed_proofs() {
     let model = Model::new();
     let Some(deployed) = deploy(model.key.info()) else { return };
-    let proof = model.prove(&model.bundle, 1).proof;
+    let proof = model.prove(&model.bundle, 1).unwrap().proof;
     let inputs = words(&proof.public_inputs);
     let key = model.key.verifier();
     Corpus { key, deployed, proof: proof.proof, inputs, cases: 0 }.refuse_all();
@@ -269,16 +176,7 @@ fn audits_verify_natively_and_on_chain() {
     let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
     let seed = SaltSeed([4; 32]);
     let set = Collection::commit(&data, shape, seed, Some(run.depth), &|| {}).unwrap();
-    let prover = ModelProver {
-        bundle: &bundle,
-        openings: &openings,
-        layout: &layout,
-        srs: &srs,
-        key: &key,
-        watch: &Unwatched,
-        despite_memory: false,
-        library: None,
-    };
+    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
     let opening = set.open_run(0, run.log_items).unwrap();
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let public = proven.proof.public_inputs.clone();
@@ -327,16 +225,7 @@ fn classifications_verify_natively_and_on_chain() {
     let data = Dataset { inputs, labels: Vec::new() };
     let shape = bundle.graph.tensors[bundle.graph.input.tensor].shape;
     let set = Collection::commit(&data, shape, SaltSeed([4; 32]), Some(run.depth), &|| {}).unwrap();
-    let prover = ModelProver {
-        bundle: &bundle,
-        openings: &openings,
-        layout: &layout,
-        srs: &srs,
-        key: &key,
-        watch: &Unwatched,
-        despite_memory: false,
-        library: None,
-    };
+    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
     let opening = set.open_run(16, run.log_items).unwrap();
     let proven = run_proof::prove(prover, &opening, Fr::from(6)).unwrap();
     let executor = Executor::new(&bundle.graph).unwrap();
@@ -391,16 +280,7 @@ fn hidden_outputs_verify_natively_and_on_chain() {
     let layout = bundle.layout().unwrap();
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
     let key = model_proof::generate_key(&srs, &layout).unwrap();
-    let prover = ModelProver {
-        bundle: &bundle,
-        openings: &openings,
-        layout: &layout,
-        srs: &srs,
-        key: &key,
-        watch: &Unwatched,
-        despite_memory: false,
-        library: None,
-    };
+    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
     let statement = Statement { context: Fr::from(6), input: &model.input, salt: Fr::from(3) };
     let one = prediction::prove(prover, &statement).unwrap();
     let two = prediction::prove(prover, &statement).unwrap();
@@ -449,16 +329,7 @@ fn proofs_about_other_hidden_images_share_only_the_models_points() {
     let key = model_proof::generate_key(&srs, &layout).unwrap();
     let (openings, bundle, layout) = (&openings, &bundle, &layout);
     let (srs, key) = (&srs, &key);
-    let prover = ModelProver {
-        bundle,
-        openings,
-        layout,
-        srs,
-        key,
-        watch: &Unwatched,
-        despite_memory: false,
-        library: None,
-    };
+    let prover = ModelProver::new(bundle, openings, layout, srs, key);
     let executor = Executor::new(&bundle.graph).unwrap();
 
     // The first item counts, the second is masked: its image is bound by nothing public.
