@@ -21,7 +21,7 @@ if [ -z "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then
   if [ ! -x "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then
     # Without optimization: it compiles in a third of the time, and runs for seconds.
     echo "installing cargo-deny $version into .cache/tools (once)"
-    cargo install --quiet --debug --locked --root .cache/tools --version "$version" cargo-deny
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --root .cache/tools --version "$version" cargo-deny
   fi
 fi
 "$deny" --log-level warn check --hide-inclusion-graph "${checks[@]}"
