@@ -178,6 +178,9 @@ struct Runner {
     key: Option<String>,
 }
 
+/// Commands that read inputs.
+const READ_PICTURES: [&str; 4] = ["model import", "model predict", "prove", "dataset commit"];
+
 impl Runner {
     fn new() -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program")?;
@@ -206,6 +209,10 @@ impl Runner {
     fn run(&self, name: &'static str, arguments: &[&dyn AsRef<OsStr>]) -> Result<Answer> {
         let mut command = Command::new(&self.program);
         command.args(name.split(' ')).args(["--json", "--progress", "never"]);
+        if READ_PICTURES.contains(&name) {
+            // Some networks are measured on photographs of another size.
+            command.arg("--resize=crop");
+        }
         command.args(arguments.iter().map(|argument| -> &OsStr { (**argument).as_ref() }));
         if let Some(key) = &self.key {
             command.env("ASSAY_PRIVATE_KEY", key);

@@ -41,7 +41,7 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 enum Images {
-    /// In the data folder: an archive, or a folder of images that are resized.
+    /// In the data folder: an archive, or a folder of images, which are cropped to the input.
     File(&'static str),
     /// The data folder has none: so many made-up numbers an input. Time, memory and gas do not
     /// depend on the values.

@@ -26,8 +26,7 @@ use crate::{
 };
 use buffers::Scratch;
 pub(crate) use buffers::Spare;
-pub(crate) use scalar::across as across_portably;
-pub(crate) use scalar::chunks;
+pub(crate) use scalar::{across_portably, chunks};
 pub(crate) use shape::{Columns, LANES, Shape, powers, reversed, tree, twisted_tree};
 
 /// Coefficients and values at the 2^k-th roots of unity.
@@ -210,14 +209,69 @@ impl Parts {
     /// If there are more coefficients, or not a place for each point's cell.
     pub fn cells(&self, part: usize, coefficients: &[Fr], rotation: i32, cells: &mut [Fr]) {
         assert!(coefficients.len() <= 1 << self.k, "coefficients of a polynomial");
-        let turn = i64::from(rotation).rem_euclid(1 << self.k).unsigned_abs();
-        let first = self.first_point(part) * self.omega.pow_vartime([turn]);
+        let first = self.turned_point(part, rotation);
         let source = Source::Coefficients { coefficients, ratio: power(first, self.log_rows) };
+        self.cells_of(&source, first, cells);
+    }
+
+    /// The cells at `first` times the roots of unity.
+    fn cells_of(&self, source: &Source<'_>, first: Fr, cells: &mut [Fr]) {
         let twist = Twist { input: first, scale: self.cell_factor, output: Fr::ONE };
         self.scratch.with(|scratch| {
-            self.forward.first_pass(&source, &twist, scratch);
+            self.forward.first_pass(source, &twist, scratch);
             self.forward.second_pass(scratch, &twist, words_mut(cells));
         });
+    }
+
+    /// Divides with remainder, in place: of a polynomial's 2^k coefficients are left its remainders modulo
+    /// X^m - c of the parts `coset`, `coset + 2^extension` and so on, one after the other. Their cells then
+    /// take a reading of m elements each, not of all coefficients.
+    ///
+    /// # Panics
+    ///
+    /// Unless there are 2^k coefficients, and `coset` is below 2^extension.
+    pub fn split(&self, coset: usize, polynomial: &mut [Fr]) {
+        let (ratio, root) = self.ratios(coset);
+        self.across(polynomial, Across { ratio, root, factors: None });
+    }
+
+    /// The coefficients of the polynomial with these remainders: undoes [`Parts::split`].
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn join(&self, coset: usize, remainders: &mut [Fr]) {
+        let (ratio, root) = self.ratios(coset);
+        let log_pieces = self.log_parts - self.extension;
+        let inverse = |value: Fr| value.invert().unwrap_or(Fr::ZERO);
+        let factors = powers(halves(log_pieces), inverse(ratio), 1 << log_pieces);
+        let across = Across { ratio: Fr::ONE, root: inverse(root), factors: Some(&factors) };
+        self.across(remainders, across);
+    }
+
+    /// As [`Parts::cells`], of a polynomial that is split at the part's coset.
+    ///
+    /// # Panics
+    ///
+    /// Unless there are 2^k elements, and a place for each point's cell.
+    pub fn split_cells(&self, part: usize, remainders: &[Fr], rotation: i32, cells: &mut [Fr]) {
+        assert_eq!(remainders.len(), 1 << self.k, "elements of a polynomial");
+        let piece = self.rotated(part, rotation).0 >> self.extension;
+        let rows = self.rows();
+        let remainder = &remainders[piece * rows..][..rows];
+        self.cells_of(&Source::plain(remainder), self.turned_point(part, rotation), cells);
+    }
+
+    /// The m-th powers of the points of a coset's parts: that of the first, and from one to the next.
+    fn ratios(&self, coset: usize) -> (Fr, Fr) {
+        assert!(coset < 1 << self.extension, "number of a coset");
+        (power(self.first_point(coset), self.log_rows), power(self.omega, self.log_rows))
+    }
+
+    fn across(&self, polynomial: &mut [Fr], across: Across<'_>) {
+        assert_eq!(polynomial.len(), 1 << self.k, "elements of a polynomial");
+        let mut pieces: Vec<&mut [Fr]> = polynomial.chunks_exact_mut(self.rows()).collect();
+        self.kernels.across(&mut pieces, across);
     }
 
     /// The cells of the polynomial X: the points of a part times [`Transforms::cell_factor`].
@@ -278,7 +332,9 @@ impl Parts {
         // are c_0 times the powers of a root of unity.
         let ratio = power(self.first_point(0), self.log_rows).invert().unwrap_or(Fr::ZERO);
         let factors = powers(Fr::ONE, ratio, self.count());
-        self.kernels.across(&mut parts, root_of_unity_inverse(self.log_parts), &factors);
+        let root = root_of_unity_inverse(self.log_parts);
+        let mut rows: Vec<&mut [Fr]> = parts.iter_mut().map(Vec::as_mut_slice).collect();
+        self.kernels.across(&mut rows, Across { ratio: Fr::ONE, root, factors: Some(&factors) });
         let mut coefficients = Vec::with_capacity(self.count() * self.rows());
         for part in parts {
             coefficients.extend_from_slice(&part);
@@ -302,6 +358,12 @@ impl Parts {
         assert!(part < self.count(), "number of a part");
         Fr::ZETA * self.extended_omega.pow_vartime([part as u64])
     }
+
+    /// The first point of a part, times omega^rotation.
+    fn turned_point(&self, part: usize, rotation: i32) -> Fr {
+        let turn = i64::from(rotation).rem_euclid(1 << self.k).unsigned_abs();
+        self.first_point(part) * self.omega.pow_vartime([turn])
+    }
 }
 
 /// What the kernels do for [`Domain`] and [`Parts`].
@@ -312,9 +374,17 @@ pub trait Transforms {
     /// Transforms of 2^log points; the root of unity has that order.
     fn prepare(&self, log: u32, root: Fr) -> Box<dyn Transform>;
 
-    /// At each index a transform over the rows, of which there are a power of two, all of one length: row
-    /// `t` becomes `factors[t] * sum_i root^(i t) row_i`.
-    fn across(&self, rows: &mut [Vec<Fr>], root: Fr, factors: &[Fr]);
+    /// At each index a transform over the rows, of which there are a power of two, all of one length.
+    fn across(&self, rows: &mut [&mut [Fr]], across: Across<'_>);
+}
+
+/// A transform over rows: row `t` becomes `factors[t] * sum_i (ratio root^t)^i row_i`.
+#[derive(Clone, Copy, Debug)]
+pub struct Across<'a> {
+    pub(crate) ratio: Fr,
+    pub(crate) root: Fr,
+    /// One where there are none.
+    pub(crate) factors: Option<&'a [Fr]>,
 }
 
 /// A transform of m points: from `x` to `scale * output^j * sum_i input^i x_i root^(i j)`.

@@ -183,7 +183,7 @@ impl Prover<'_> {
         meter.done(Work::Commitment)?;
         let y = *transcript.squeeze_challenge_scalar::<()>();
 
-        let polynomials = Polynomials {
+        let mut polynomials = Polynomials {
             rows,
             advice: polynomials,
             fixed: self.fixed_polynomials(&domain, &mut meter)?,
@@ -274,7 +274,15 @@ impl Committer for Columns<'_, '_> {
     }
 
     fn commit(&mut self, column: &AdviceColumn, known: Option<G1Affine>) -> Result<G1, ProveError> {
+        let work = match column {
+            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
+                Work::FullColumn
+            }
+            // Polynomials are given for columns of few coefficients.
+            _ => Work::SmallColumn,
+        };
         if let Some(point) = known {
+            self.meter.skip(work);
             return Ok(point.to_curve());
         }
         let srs = self.prover.srs;
@@ -286,13 +294,7 @@ impl Committer for Columns<'_, '_> {
                 srs.monomial().exponentiate_full(coefficients)
             }
         };
-        self.meter.done(match column {
-            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
-                Work::FullColumn
-            }
-            // Polynomials are given for columns of few coefficients.
-            _ => Work::SmallColumn,
-        })?;
+        self.meter.done(work)?;
         Ok(commitment)
     }
 
@@ -338,14 +340,17 @@ fn instance(domain: &Domain, public_inputs: &[Fr]) -> Vec<Fr> {
     domain.coefficients(&Column::Small { values, exceptions })
 }
 
-/// The extended domain, in parts. More of them take less memory, and more time: each reads all
-/// coefficients. Half of the rows in a part costs a twentieth of the time, a quarter costs a third.
+/// The extended domain, in parts. More of them take less memory: cells of all columns, a hundred or more, exist
+/// for one part and the next.
 fn parts(srs: &Srs, profile: &Profile) -> Parts {
-    /// Cells of all columns at half of so many rows, some 100 columns, are more than a GiB.
-    const LARGE: u32 = 20;
     let k = srs.k();
     let extension = profile.quotient_pieces.next_power_of_two().ilog2();
-    let split = if k >= LARGE { 2 } else { 1 };
+    let split = match k {
+        // Smaller parts take more time than the memory is worth.
+        ..16 => 1,
+        16..19 => 2,
+        _ => 3,
+    };
     Parts::new(srs.kernels(), k, extension, extension + split.min(k))
 }
 

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     field::FrModulus,
     transform::{
-        Columns, LANES, Shape, Source, Spare, Transform, Transforms, Twist, across_portably,
-        chunks, exceptions_of, exceptions_of_row, powers, tree, twisted_tree,
+        Across, Columns, LANES, Shape, Source, Spare, Transform, Transforms, Twist,
+        across_portably, chunks, exceptions_of, exceptions_of_row, powers, tree, twisted_tree,
     },
     words::{Words, of_fr, words, words_mut},
 };
@@ -52,19 +52,21 @@ impl Transforms for Ifma {
         Box::new(Vectors::new(*self, shape, root))
     }
 
-    fn across(&self, rows: &mut [Vec<Fr>], root: Fr, factors: &[Fr]) {
+    fn across(&self, rows: &mut [&mut [Fr]], across: Across<'_>) {
         let log = rows.len().ilog2();
         let whole = rows.iter().all(|row| row.len().is_multiple_of(LANES));
         if !(2..=MOST_LEVELS).contains(&log) || !whole {
-            return across_portably(rows, root, factors);
+            return across_portably(rows, across);
         }
-        let (twiddles, factors) = (Factor::all(&tree(log, root)), Factor::all(factors));
-        let tree = Tree { twiddles: &twiddles, plain: true };
+        let plain = across.ratio == Fr::ONE;
+        let twiddles = Factor::all(&twisted_tree(&tree(log, across.root), across.ratio));
+        let factors = across.factors.map(Factor::all);
+        let tree = Tree { twiddles: &twiddles, plain };
         chunks(rows, (TASK >> log).next_multiple_of(LANES).max(LANES)).into_par_iter().for_each(
             |mut rows| {
                 let mut block = vec![Block::default(); rows.len()];
                 // SAFETY: `self` exists, so the instructions do.
-                unsafe { across_chunk(&mut rows, tree, &factors, &mut block) }
+                unsafe { across_chunk(&mut rows, tree, factors.as_deref(), &mut block) }
             },
         );
     }
@@ -315,15 +317,23 @@ impl<'a> Twists<'a> {
 
 /// [`Transforms::across`] for a piece of the rows, whole vectors of at least four rows.
 #[target_feature(enable = "avx512f,avx512ifma,avx512vl,avx512dq")]
-fn across_chunk(rows: &mut [&mut [Fr]], tree: Tree<'_>, factors: &[Factor], block: &mut [Block]) {
+fn across_chunk(
+    rows: &mut [&mut [Fr]],
+    tree: Tree<'_>,
+    factors: Option<&[Factor]>,
+    block: &mut [Block],
+) {
     for at in (0..rows[0].len()).step_by(LANES) {
         tree.top(block, |row, place| place.put(&load_up_to(words(rows[row]), at)));
         for j in 0..rows.len() / 4 {
             let (four, outputs) = tree.leaf(block, j);
             for (element, t) in four.iter().zip(outputs) {
-                let element = vector::reduce::<FrModulus, 1>(&times(&element.get(), &factors[t]));
+                let element = match factors {
+                    None => reduce_roughly(&element.get()),
+                    Some(factors) => times(&element.get(), &factors[t]),
+                };
                 if let Some(out) = words_mut(rows[t])[at..].first_chunk_mut() {
-                    vector::store(&element, out);
+                    vector::store(&vector::reduce::<FrModulus, 1>(&element), out);
                 }
             }
         }

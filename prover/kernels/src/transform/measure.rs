@@ -76,6 +76,16 @@ fn measure() {
                 let time = least(|| parts.cells(1, &elements, 0, &mut cells));
                 print(&format!("part of 1/{}", parts.count()), time);
             }
+            for more in 1..4 {
+                let parts = Parts::new(*kernels, k, 1, 1 + more);
+                let mut cells = vec![Fr::ONE; parts.rows()];
+                let time = least(|| parts.split(1, &mut elements));
+                print(&format!("split in {}", 1 << more), time);
+                let time = least(|| parts.join(1, &mut elements));
+                print(&format!("join of {}", 1 << more), time);
+                let time = least(|| parts.split_cells(1, &elements, 0, &mut cells));
+                print(&format!("of split 1/{}", 1 << more), time);
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use halo2curves::{bn256::Fr, ff::Field};
 use rayon::prelude::*;
 
 use super::{
-    Columns, LANES, Shape, Source, Spare, Transform, Transforms, Twist, exceptions_of, powers,
-    reversed, tree, twisted_tree,
+    Across, Columns, LANES, Shape, Source, Spare, Transform, Transforms, Twist, exceptions_of,
+    powers, reversed, tree, twisted_tree,
 };
 use crate::{
     Scalar,
@@ -21,8 +21,8 @@ impl Transforms for Scalar {
         Box::new(Portable::new(log, root))
     }
 
-    fn across(&self, rows: &mut [Vec<Fr>], root: Fr, factors: &[Fr]) {
-        across(rows, root, factors);
+    fn across(&self, rows: &mut [&mut [Fr]], across: Across<'_>) {
+        across_portably(rows, across);
     }
 }
 
@@ -192,10 +192,11 @@ fn subtree(block: &mut [Fr], lanes: usize, twiddles: &[Fr], node: usize, plain: 
 }
 
 /// [`Transforms::across`].
-pub(crate) fn across(rows: &mut [Vec<Fr>], root: Fr, factors: &[Fr]) {
+pub(crate) fn across_portably(rows: &mut [&mut [Fr]], across: Across<'_>) {
     const CHUNK: usize = 1 << 10;
     let log = rows.len().ilog2();
-    let twiddles = tree(log, root);
+    let plain = across.ratio == Fr::ONE;
+    let twiddles = twisted_tree(&tree(log, across.root), across.ratio);
     chunks(rows, CHUNK).into_par_iter().for_each(|mut rows| {
         let count = rows.len();
         let mut column = vec![Fr::ZERO; count];
@@ -203,16 +204,17 @@ pub(crate) fn across(rows: &mut [Vec<Fr>], root: Fr, factors: &[Fr]) {
             for (element, row) in column.iter_mut().zip(&rows) {
                 *element = row[at];
             }
-            transform(&mut column, 1, &twiddles, true);
+            transform(&mut column, 1, &twiddles, plain);
             for (t, row) in rows.iter_mut().enumerate() {
-                row[at] = column[reversed(t, log)] * factors[t];
+                let element = column[reversed(t, log)];
+                row[at] = across.factors.map_or(element, |factors| element * factors[t]);
             }
         }
     });
 }
 
 /// Pieces of all rows: the first `length` elements of each, the next ones, and so on.
-pub(crate) fn chunks(rows: &mut [Vec<Fr>], length: usize) -> Vec<Vec<&mut [Fr]>> {
+pub(crate) fn chunks<'a>(rows: &'a mut [&mut [Fr]], length: usize) -> Vec<Vec<&'a mut [Fr]>> {
     let mut rows: Vec<_> = rows.iter_mut().map(|row| row.chunks_mut(length)).collect();
     let mut chunks = Vec::new();
     while let Some(chunk) = rows.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() {

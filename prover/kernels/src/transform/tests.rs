@@ -191,6 +191,34 @@ fn cells_are_values_at_the_points() {
 }
 
 #[test]
+fn split_polynomials_have_the_same_cells() {
+    for (k, extension) in [(0, 0), (1, 1), (5, 1), (6, 0), (8, 2), (9, 1), (10, 1)] {
+        for more in 0..=k.min(4) {
+            for kernels in all_kernels() {
+                let parts = Parts::new(*kernels, k, extension, extension + more);
+                for polynomial in extremes(1 << k).into_iter().chain([random(1 << k, 12)]) {
+                    for coset in 0..1 << extension {
+                        let mut split = polynomial.clone();
+                        parts.split(coset, &mut split);
+                        let (mut cells, mut expected) =
+                            (vec![Fr::ONE; parts.rows()], vec![Fr::ONE; parts.rows()]);
+                        for part in (coset..parts.count()).step_by(1 << extension) {
+                            for rotation in [0, 1, -1, -7, i32::MAX] {
+                                parts.split_cells(part, &split, rotation, &mut cells);
+                                parts.cells(part, &polynomial, rotation, &mut expected);
+                                assert!(cells == expected, "{} {k} {rotation}", kernels.name());
+                            }
+                        }
+                        parts.join(coset, &mut split);
+                        assert!(split == polynomial, "{} {k} {more} {coset}", kernels.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn interpolation_gives_the_polynomial_back() {
     for (k, extension) in [(0, 0), (1, 1), (4, 1), (5, 2), (9, 1), (10, 2)] {
         for log_parts in extension..=(extension + 3).min(k + extension) {

@@ -3,6 +3,7 @@
 use assay_kernels::{Kernels, Parts};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 
+use super::quotient::splits;
 use crate::profile::Profile;
 
 /// A piece of a proof's work.
@@ -26,6 +27,8 @@ pub(super) enum Work {
     FirstPart,
     /// Another part.
     Part,
+    /// All polynomials split at a coset, or joined again.
+    Split,
     /// The evaluations.
     Evaluations,
     /// A sum of all polynomials and its commitment.
@@ -48,6 +51,8 @@ struct Times {
     part_transform: f64,
     /// A coefficient that is read.
     read: f64,
+    /// A coefficient that is split, or joined.
+    split: f64,
     /// A multiplication of the constraints.
     multiply: f64,
 }
@@ -60,6 +65,7 @@ const VECTORS: Times = Times {
     transform: 3.2,
     part_transform: 1.8,
     read: 9.0,
+    split: 5.5,
     multiply: 2.5,
 };
 
@@ -71,6 +77,7 @@ const PORTABLE: Times = Times {
     transform: 9.6,
     part_transform: 5.5,
     read: 14.0,
+    split: 60.0,
     multiply: 8.0,
 };
 
@@ -100,11 +107,12 @@ impl Costs {
         let part_rows = parts.rows() as f64;
         // A polynomial of 2^18 rows, 8 MiB, is read from a cache.
         let read = if *k <= 18 { 0.5 * times.read } else { times.read };
-        let cell = part_rows * times.part_transform * part_rows.log2() + rows * read;
+        let read_rows = if splits(parts) { part_rows } else { rows };
+        let cell = part_rows * times.part_transform * part_rows.log2() + read_rows * read;
+        let polynomials = (profile.advice_columns() + profile.fixed_columns + 12) as f64;
         let program = part_rows * times.multiply * *multiplications as f64;
         let part = *cells as f64 * cell + program;
         let dense = rows * times.dense;
-        let polynomials = (profile.advice_columns() + profile.fixed_columns + 12) as f64;
         let costs = vec![
             (Work::Values, rows * times.values),
             (Work::SmallColumn, rows * times.small),
@@ -115,10 +123,12 @@ impl Costs {
             (Work::Commitment, dense),
             (Work::FirstPart, 2.2 * part),
             (Work::Part, part),
+            (Work::Split, polynomials * rows * times.split),
             (Work::Evaluations, 0.5 * *cells as f64 * rows * read),
             (Work::Opening, dense + 0.5 * polynomials * rows * read),
         ];
         let first = profile.schedule.columns_through(0);
+        let cosets = 1 << parts.extension();
         let counts = [
             (Work::Values, 3),
             (Work::SmallColumn, first),
@@ -127,8 +137,9 @@ impl Costs {
             (Work::KeyColumn, profile.fixed_columns),
             (Work::Product, profile.products()),
             (Work::Commitment, 1 + profile.quotient_pieces),
-            (Work::FirstPart, 1),
-            (Work::Part, parts.count() - 1),
+            (Work::FirstPart, cosets),
+            (Work::Part, parts.count() - cosets),
+            (Work::Split, if splits(parts) { 2 * cosets } else { 0 }),
             (Work::Evaluations, 1),
             (Work::Opening, 2),
         ];
@@ -140,6 +151,11 @@ impl Costs {
     /// Of one piece.
     pub(super) fn of(&self, work: Work) -> f64 {
         self.costs.iter().find(|(known, _)| *known == work).map_or(0.0, |(_, cost)| *cost)
+    }
+
+    /// One piece less is expected.
+    pub(super) fn take_away(&mut self, work: Work) {
+        self.total -= self.of(work);
     }
 
     /// Of all pieces that are expected.

@@ -16,6 +16,8 @@ use crate::domain::root_of_unity;
 /// order of the parts allows.
 pub(super) struct PartCells<'a> {
     parts: &'a Parts,
+    /// Whether polynomials of 2^k coefficients are split at the coset of the parts that are asked for.
+    split: bool,
     inputs: Vec<Input<'a>>,
     /// Cells of polynomials that are read at several rotations, by polynomial and part.
     shared: HashMap<(usize, usize), Vec<Fr>>,
@@ -47,7 +49,7 @@ struct Input<'a> {
 
 impl<'a> PartCells<'a> {
     /// What the inputs are.
-    pub(super) fn new(parts: &'a Parts, read: &[Read<'a>]) -> Self {
+    pub(super) fn new(parts: &'a Parts, read: &[Read<'a>], split: bool) -> Self {
         let address = |read: &Read<'_>| match read {
             Read::Polynomial(polynomial, _) => Some(polynomial.as_ptr().addr()),
             Read::Row(_) | Read::Point => None,
@@ -60,12 +62,12 @@ impl<'a> PartCells<'a> {
             let place = (polynomial.unwrap_or_default(), 0);
             Input { read: *read, polynomial, place, own: Vec::new(), is_shared: false }
         });
-        Self { parts, inputs: inputs.collect(), shared: HashMap::new(), free: Vec::new() }
+        Self { parts, split, inputs: inputs.collect(), shared: HashMap::new(), free: Vec::new() }
     }
 
     /// Computes the cells of a part.
     pub(super) fn compute(&mut self, part: usize) {
-        let (parts, rows) = (self.parts, self.parts.rows());
+        let (parts, rows, split) = (self.parts, self.parts.rows(), self.split);
         let mut turns = vec![0; self.inputs.len()];
         for (input, turn) in self.inputs.iter_mut().zip(&mut turns) {
             if let (Some(polynomial), Read::Polynomial(_, rotation)) =
@@ -98,13 +100,13 @@ impl<'a> PartCells<'a> {
             };
             if input.polynomial.is_none() {
                 input.own.resize(rows, Fr::ZERO);
-                parts.cells(part, coefficients, rotation, &mut input.own);
+                cells_of(parts, split, part, (coefficients, rotation), &mut input.own);
                 continue;
             }
             let free = &mut self.free;
             let cells = self.shared.entry(input.place).or_insert_with(|| {
                 let mut cells = free.pop().unwrap_or_else(|| vec![Fr::ZERO; rows]);
-                parts.cells(input.place.1, coefficients, 0, &mut cells);
+                cells_of(parts, split, input.place.1, (coefficients, 0), &mut cells);
                 cells
             });
             input.is_shared = turn == 0;
@@ -128,6 +130,26 @@ impl<'a> PartCells<'a> {
     }
 }
 
+/// The cells of a polynomial at some rotation.
+fn cells_of(
+    parts: &Parts,
+    split: bool,
+    part: usize,
+    (polynomial, rotation): (&[Fr], i32),
+    cells: &mut [Fr],
+) {
+    if split && is_split(parts, polynomial) {
+        parts.split_cells(part, polynomial, rotation, cells);
+    } else {
+        parts.cells(part, polynomial, rotation, cells);
+    }
+}
+
+/// Whether a polynomial is split where polynomials are: the others have few coefficients.
+pub(super) fn is_split(parts: &Parts, polynomial: &[Fr]) -> bool {
+    polynomial.len() == 1 << parts.k()
+}
+
 /// Turns the cells of X at a part into those of the polynomial that is one in one row and zero in the
 /// others: (X^n - 1) omega^row / (n (X - omega^row)).
 fn row_indicator(parts: &Parts, part: usize, row: usize, cells: &mut [Fr]) {
@@ -149,6 +171,27 @@ mod tests {
 
     use super::*;
 
+    /// Compares with cells that are computed one polynomial at a time.
+    fn check(parts: &Parts, part: usize, cells: &PartCells<'_>, read: &[Read<'_>]) {
+        let indicator = |row: usize| {
+            let mut values = vec![Fr::ZERO; 1 << parts.k()];
+            values[row] = Fr::ONE;
+            Domain::new(parts.kernels(), parts.k()).coefficients_in_place(&mut values);
+            values
+        };
+        for (found, read) in cells.inputs().iter().zip(read) {
+            let mut expected = vec![Fr::ZERO; parts.rows()];
+            match read {
+                Read::Point => parts.points(part, &mut expected),
+                Read::Row(row) => parts.cells(part, &indicator(*row), 0, &mut expected),
+                Read::Polynomial(polynomial, rotation) => {
+                    parts.cells(part, polynomial, *rotation, &mut expected);
+                }
+            }
+            assert_eq!(**found, *expected);
+        }
+    }
+
     #[test]
     fn shared_cells_are_those_of_each_rotation() {
         let polynomial = |seed: u64| -> Vec<Fr> {
@@ -163,27 +206,28 @@ mod tests {
         for kernels in all_kernels() {
             for (extension, log_parts) in [(1, 1), (1, 3), (2, 2), (2, 4), (0, 2), (1, 6)] {
                 let parts = Parts::new(*kernels, 6, extension, log_parts);
-                let indicator = |row: usize| {
-                    let mut values = vec![Fr::ZERO; 64];
-                    values[row] = Fr::ONE;
-                    Domain::new(*kernels, 6).coefficients_in_place(&mut values);
-                    values
-                };
-                let mut cells = PartCells::new(&parts, &read);
+                let mut cells = PartCells::new(&parts, &read, false);
                 for part in (0..parts.count()).chain([0, 3 % parts.count()]) {
                     cells.compute(part);
-                    for (found, read) in cells.inputs().iter().zip(&read) {
-                        let mut expected = vec![Fr::ZERO; parts.rows()];
-                        match read {
-                            Read::Point => parts.points(part, &mut expected),
-                            Read::Row(row) => {
-                                parts.cells(part, &indicator(*row), 0, &mut expected);
+                    check(&parts, part, &cells, &read);
+                }
+                for coset in 0..1 << extension {
+                    let mut split = polynomials.clone();
+                    split.iter_mut().for_each(|polynomial| parts.split(coset, polynomial));
+                    let of = |whole: &[Fr]| polynomials.iter().position(|p| **p == *whole);
+                    let split_read: Vec<_> = read
+                        .iter()
+                        .map(|read| match read {
+                            Read::Polynomial(whole, rotation) => {
+                                Read::Polynomial(&split[of(whole).unwrap()], *rotation)
                             }
-                            Read::Polynomial(polynomial, rotation) => {
-                                parts.cells(part, polynomial, *rotation, &mut expected);
-                            }
-                        }
-                        assert_eq!(**found, *expected);
+                            other => *other,
+                        })
+                        .collect();
+                    let mut cells = PartCells::new(&parts, &split_read, true);
+                    for part in (coset..parts.count()).step_by(1 << extension) {
+                        cells.compute(part);
+                        check(&parts, part, &cells, &read);
                     }
                 }
             }

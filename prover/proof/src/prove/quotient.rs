@@ -13,7 +13,8 @@ use halo2_proofs::halo2curves::{
 
 use super::{
     costs::Work,
-    part_cells::{PartCells, Read},
+    part_cells::{PartCells, Read, is_split},
+    permutation::Permutation,
     polynomials::Polynomials,
     watch::Meter,
 };
@@ -54,6 +55,12 @@ struct Constraints {
     program: Program,
     /// What the program's inputs are.
     cells: Vec<Cell>,
+}
+
+/// Whether polynomials are split at a coset before its parts are worked through: where these are many, it takes
+/// less than reading all coefficients for each.
+pub(super) fn splits(parts: &Parts) -> bool {
+    parts.count() >> parts.extension() >= 4
 }
 
 /// Multiplications of the constraints in one row, and the number of cells that they read there.
@@ -207,12 +214,13 @@ impl Compiler<'_> {
 }
 
 impl Polynomials {
-    /// The pieces of the quotient, n coefficients each.
+    /// The pieces of the quotient, n coefficients each. The polynomials are as before afterwards, unless the
+    /// proof was stopped.
     ///
     /// # Errors
     /// [`ProveError::Cancelled`].
     pub(super) fn quotient(
-        &self,
+        &mut self,
         profile: &Profile,
         challenges: &Challenges<'_>,
         parts: &Parts,
@@ -220,21 +228,32 @@ impl Polynomials {
     ) -> Result<Vec<Vec<Fr>>, ProveError> {
         let constraints = Constraints::new(profile, challenges);
         let kernels = parts.kernels();
-        let read: Vec<_> = constraints.cells.iter().map(|cell| self.read(*cell, profile)).collect();
-        let mut cells = PartCells::new(parts, &read);
         let mut values: Vec<Vec<Fr>> = vec![Vec::new(); parts.count()];
         let mut factors = vec![Fr::ZERO; parts.count()];
-        // In an order in which a part's rotated cells are those of the next one.
-        let turn = 1 << parts.extension();
-        for part in (0..turn).flat_map(|first| (first..parts.count()).step_by(turn)) {
-            cells.compute(part);
-            let mut output = vec![Fr::ZERO; parts.rows()];
-            kernels.run(&constraints.program, &cells.inputs(), &mut output);
-            values[part] = output;
-            factors[part] = parts.vanishing(part) * kernels.cell_factor();
-            meter.done(if part == 0 { Work::FirstPart } else { Work::Part })?;
+        let cosets = 1 << parts.extension();
+        for coset in 0..cosets {
+            if splits(parts) {
+                self.each_whole(parts, |polynomial| parts.split(coset, polynomial));
+                meter.done(Work::Split)?;
+            }
+            let read: Vec<_> =
+                constraints.cells.iter().map(|cell| self.read(*cell, profile)).collect();
+            let mut cells = PartCells::new(parts, &read, splits(parts));
+            // In an order in which a part's rotated cells are those of the next one.
+            for part in (coset..parts.count()).step_by(cosets) {
+                cells.compute(part);
+                let mut output = vec![Fr::ZERO; parts.rows()];
+                kernels.run(&constraints.program, &cells.inputs(), &mut output);
+                values[part] = output;
+                factors[part] = parts.vanishing(part) * kernels.cell_factor();
+                meter.done(if part == coset { Work::FirstPart } else { Work::Part })?;
+            }
+            drop(cells);
+            if splits(parts) {
+                self.each_whole(parts, |polynomial| parts.join(coset, polynomial));
+                meter.done(Work::Split)?;
+            }
         }
-        drop(cells);
         for factor in &mut factors {
             // X^n - 1 has no root on the extended domain.
             *factor = factor.invert().unwrap_or(Fr::ZERO);
@@ -249,6 +268,15 @@ impl Polynomials {
         pieces.push(coefficients);
         pieces.reverse();
         Ok(pieces)
+    }
+
+    /// Changes the polynomials that constraints read, but for those of fewer coefficients.
+    fn each_whole(&mut self, parts: &Parts, change: impl Fn(&mut [Fr])) {
+        let Permutation { products, sigma } = &mut self.permutation;
+        let several = [&mut self.advice, &mut self.fixed, products, sigma];
+        let polynomials =
+            several.into_iter().flatten().chain([&mut self.instance, &mut self.active]);
+        polynomials.filter(|polynomial| is_split(parts, polynomial)).for_each(|p| change(p));
     }
 
     /// What a cell is of.

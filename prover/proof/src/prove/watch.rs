@@ -57,7 +57,7 @@ impl Step {
             Work::Values | Work::SmallColumn | Work::FullColumn | Work::Polynomial => Self::Columns,
             Work::KeyColumn => Self::Key,
             Work::Product => Self::Permutation,
-            Work::Commitment | Work::FirstPart | Work::Part => Self::Quotient,
+            Work::Commitment | Work::FirstPart | Work::Part | Work::Split => Self::Quotient,
             Work::Evaluations | Work::Opening => Self::Opening,
         }
     }
@@ -73,6 +73,11 @@ pub(super) struct Meter<'a> {
 impl<'a> Meter<'a> {
     pub(super) fn new(watch: &'a dyn Watch, costs: Costs) -> Self {
         Self { watch, costs, spent: 0.0 }
+    }
+
+    /// A piece of work that was expected is not needed.
+    pub(super) fn skip(&mut self, work: Work) {
+        self.costs.take_away(work);
     }
 
     /// A piece of work is done.
