@@ -26,7 +26,7 @@ pub use column::Column;
 #[cfg(target_arch = "x86_64")]
 pub use ifma::Ifma;
 pub use multiexp::{Bases, Exponentiation};
-pub use program::{Node, Program, ProgramBuilder, Programs};
+pub use program::{LinearForm, Node, Program, ProgramBuilder, Programs};
 pub use sums::Sums;
 pub use transform::{Domain, Parts, Transforms};
 

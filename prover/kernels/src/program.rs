@@ -5,6 +5,7 @@ mod builder;
 pub(crate) mod code;
 mod definition;
 mod graph;
+mod linear;
 mod lowering;
 #[cfg(test)]
 pub(crate) mod measure;
@@ -19,6 +20,7 @@ use halo2curves::bn256::Fr;
 pub use builder::ProgramBuilder;
 pub use code::Program;
 pub use graph::Node;
+pub use linear::LinearForm;
 
 use crate::Scalar;
 

@@ -4,6 +4,7 @@
 //! makes the same proof (`tests/oracle`). Only who computes is another: the kernels, on columns that stay as
 //! small as they are until a step needs their polynomials, and on one part of the extended domain at a time.
 
+mod combined;
 mod costs;
 mod opening;
 mod part_cells;
@@ -191,6 +192,7 @@ impl Prover<'_> {
             permutation,
             random,
             active: active_rows(&domain, profile),
+            sums: Vec::new(),
         };
         drop(domain);
         let circuit = challenges.as_slice();

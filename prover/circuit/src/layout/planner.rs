@@ -198,13 +198,17 @@ impl Layout {
         let columns = (small + full + fixed + 2 * permuted + extra) as f64;
         let commitments = 0.16 * small as f64 + 1.7 * (full + permuted + extra) as f64;
         let transforms = 0.17 * (small + full + permuted + fixed) as f64;
-        // From 2^20 rows on the parts of the extended domain are smaller, for the sake of memory.
-        let large = self.k >= 20;
-        let quotient = 4.0 + if large { 0.41 } else { 0.34 } * columns;
+        let quotient = 4.0 + 0.34 * columns;
         let rows = f64::from(self.k).exp2();
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
-        // Coefficients of all columns, cells of a part, and what does not depend on the columns.
-        let per_row = 32.0 * columns + if large { 9.0 } else { 18.0 } * columns + 700.0;
+        // Coefficients of all columns, cells of a part (the more rows, the smaller the parts), and what does not
+        // depend on the columns.
+        let cells = match self.k {
+            ..16 => 18.0,
+            16..19 => 9.5,
+            _ => 4.0,
+        };
+        let per_row = (32.0 + cells) * columns + 700.0;
         let peak_rss_mb = 60.0 + per_row * rows / f64::from(1 << 20);
         let proof_points = (small + full + permuted + extra) as f64;
         // Whole transaction, fitted to verifications of 52 to 120 points; within 2 % of each.

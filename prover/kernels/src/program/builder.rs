@@ -14,9 +14,9 @@ use crate::words::{Words, of_fr};
 /// Builds a program: an expression graph without duplicates. Constants are folded on the way.
 #[derive(Clone, Debug, Default)]
 pub struct ProgramBuilder {
-    graph: Vec<Expression>,
+    pub(super) graph: Vec<Expression>,
     nodes: HashMap<Expression, Node>,
-    constants: Vec<Fr>,
+    pub(super) constants: Vec<Fr>,
     constant_indices: HashMap<Words, u32>,
 }
 

@@ -24,3 +24,15 @@ pub(super) enum Expression {
     /// Never an operand of `Mul` or `Neg`.
     Neg(Node),
 }
+
+impl Expression {
+    /// The nodes that it is made of.
+    pub(super) fn operands(self) -> impl Iterator<Item = Node> {
+        let (first, second) = match self {
+            Self::Input(_) | Self::Constant(_) => (None, None),
+            Self::Neg(a) => (Some(a), None),
+            Self::Add(a, b) | Self::Sub(a, b) | Self::Mul(a, b) => (Some(a), Some(b)),
+        };
+        first.into_iter().chain(second)
+    }
+}

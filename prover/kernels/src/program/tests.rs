@@ -27,6 +27,11 @@ impl Expressions {
     }
 
     pub(crate) fn program(&self) -> Program {
+        let (builder, result) = self.graph();
+        builder.finish(result)
+    }
+
+    pub(crate) fn graph(&self) -> (ProgramBuilder, Node) {
         let mut builder = ProgramBuilder::new();
         let mut nodes = vec![builder.input(0)];
         for operation in &self.0 {
@@ -42,7 +47,7 @@ impl Expressions {
             };
             nodes.push(node);
         }
-        builder.finish(nodes[nodes.len() - 1])
+        (builder, nodes[nodes.len() - 1])
     }
 
     /// The result for these values of the inputs.
@@ -105,6 +110,11 @@ fn run_cells(kernels: &dyn Kernels, program: &Program, cells: &[Vec<Fr>]) -> Vec
     let mut output = vec![Fr::ONE; cells.first().map_or(0, |column| column.len())];
     kernels.run(program, &cells, &mut output);
     output
+}
+
+/// What the portable kernels make of columns of values.
+pub(crate) fn values_of(program: &Program, columns: &[Vec<Fr>]) -> Vec<Fr> {
+    run(&crate::Scalar, program, columns)
 }
 
 pub(crate) fn random_columns(slots: usize, rows: usize) -> Vec<Vec<Fr>> {

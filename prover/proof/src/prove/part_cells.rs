@@ -34,6 +34,8 @@ pub(super) enum Read<'a> {
     Row(usize),
     /// X.
     Point,
+    /// No cells.
+    Nothing,
 }
 
 struct Input<'a> {
@@ -52,7 +54,7 @@ impl<'a> PartCells<'a> {
     pub(super) fn new(parts: &'a Parts, read: &[Read<'a>], split: bool) -> Self {
         let address = |read: &Read<'_>| match read {
             Read::Polynomial(polynomial, _) => Some(polynomial.as_ptr().addr()),
-            Read::Row(_) | Read::Point => None,
+            Read::Row(_) | Read::Point | Read::Nothing => None,
         };
         let addresses: Vec<_> = read.iter().map(address).collect();
         let inputs = read.iter().enumerate().map(|(index, read)| {
@@ -89,6 +91,7 @@ impl<'a> PartCells<'a> {
         for (input, turn) in self.inputs.iter_mut().zip(turns) {
             let (coefficients, rotation) = match input.read {
                 Read::Polynomial(coefficients, rotation) => (coefficients, rotation),
+                Read::Nothing => continue,
                 other => {
                     input.own.resize(rows, Fr::ZERO);
                     parts.points(part, &mut input.own);
@@ -183,6 +186,7 @@ mod tests {
             let mut expected = vec![Fr::ZERO; parts.rows()];
             match read {
                 Read::Point => parts.points(part, &mut expected),
+                Read::Nothing => expected.clear(),
                 Read::Row(row) => parts.cells(part, &indicator(*row), 0, &mut expected),
                 Read::Polynomial(polynomial, rotation) => {
                     parts.cells(part, polynomial, *rotation, &mut expected);
@@ -201,8 +205,10 @@ mod tests {
         let [a, b, c, d] = [0, 1, 2, 3].map(|index| polynomials[index].as_slice());
         let read = [(a, 0), (b, 1), (a, 1), (c, 0), (c, 1), (c, -7), (d, -3), (a, 2), (c, 63)]
             .map(|(polynomial, rotation)| Read::Polynomial(polynomial, rotation));
-        let read: Vec<_> =
-            read.into_iter().chain([Read::Point, Read::Row(0), Read::Row(57)]).collect();
+        let read: Vec<_> = read
+            .into_iter()
+            .chain([Read::Point, Read::Row(0), Read::Nothing, Read::Row(57)])
+            .collect();
         for kernels in all_kernels() {
             for (extension, log_parts) in [(1, 1), (1, 3), (2, 2), (2, 4), (0, 2), (1, 6)] {
                 let parts = Parts::new(*kernels, 6, extension, log_parts);

@@ -18,6 +18,8 @@ pub(super) struct Polynomials {
     pub random: Vec<Fr>,
     /// One in the rows before that in which the permutation's products end.
     pub active: Vec<Fr>,
+    /// Of columns, while the quotient is made.
+    pub sums: Vec<Vec<Fr>>,
 }
 
 /// The polynomial that is one in the rows before that in which the permutation's products end, and zero

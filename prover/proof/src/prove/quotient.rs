@@ -12,6 +12,7 @@ use halo2_proofs::halo2curves::{
 };
 
 use super::{
+    combined::{Combined, Sum, combine},
     costs::Work,
     part_cells::{PartCells, Read, is_split},
     permutation::Permutation,
@@ -48,6 +49,10 @@ enum Cell {
     Active,
     /// X itself.
     Point,
+    /// A sum of polynomials.
+    Sum(usize),
+    /// Read in sums only.
+    InSums,
 }
 
 /// The constraints of a circuit as one program.
@@ -55,6 +60,8 @@ struct Constraints {
     program: Program,
     /// What the program's inputs are.
     cells: Vec<Cell>,
+    /// Those that are sums, by what they are of.
+    sums: Vec<Vec<(Cell, Fr)>>,
 }
 
 /// Whether polynomials are split at a coset before its parts are worked through: where these are many, it takes
@@ -72,7 +79,7 @@ pub(super) fn constraint_size(profile: &Profile) -> (usize, usize) {
     let challenges =
         Challenges { circuit: &circuit, beta: any(2001), gamma: any(2002), y: any(2003) };
     let constraints = Constraints::new(profile, &challenges);
-    (constraints.program.multiplications(), constraints.cells.len())
+    (constraints.program.multiplications(), constraints.read())
 }
 
 /// Builds [`Constraints`].
@@ -95,8 +102,37 @@ impl Constraints {
             sum = compiler.builder.mul(sum, y);
             sum = compiler.builder.add(sum, constraint);
         }
-        Self { program: compiler.builder.finish(sum), cells: compiler.cells }
+        let Compiler { builder, mut cells, .. } = compiler;
+        let Combined { program, sums } = combine(&builder, sum, &may_be_combined(&cells));
+        let of = |sum: &Sum| sum.iter().map(|(slot, factor)| (cells[*slot], *factor)).collect();
+        let named: Vec<Vec<(Cell, Fr)>> = sums.iter().map(of).collect();
+        sums.iter().flat_map(Sum::keys).for_each(|slot| cells[*slot] = Cell::InSums);
+        cells.extend((0..sums.len()).map(Cell::Sum));
+        Self { program, cells, sums: named }
     }
+
+    /// How many polynomials it takes cells of, by rotations.
+    fn read(&self) -> usize {
+        self.cells.iter().filter(|cell| **cell != Cell::InSums).count()
+    }
+}
+
+/// Columns that are read in their own row only.
+fn may_be_combined(cells: &[Cell]) -> Vec<bool> {
+    let elsewhere = |column: usize, is: fn(usize, i32) -> Cell| {
+        cells.iter().any(|cell| match cell {
+            Cell::Advice(_, rotation) | Cell::Fixed(_, rotation) => {
+                *rotation != 0 && *cell == is(column, *rotation)
+            }
+            _ => false,
+        })
+    };
+    let may = |cell: &Cell| match cell {
+        Cell::Advice(column, 0) => !elsewhere(*column, Cell::Advice),
+        Cell::Fixed(column, 0) => !elsewhere(*column, Cell::Fixed),
+        _ => false,
+    };
+    cells.iter().map(may).collect()
 }
 
 impl Compiler<'_> {
@@ -228,6 +264,7 @@ impl Polynomials {
     ) -> Result<Vec<Vec<Fr>>, ProveError> {
         let constraints = Constraints::new(profile, challenges);
         let kernels = parts.kernels();
+        self.sums = constraints.sums.iter().map(|sum| self.sum(sum, profile, parts)).collect();
         let mut values: Vec<Vec<Fr>> = vec![Vec::new(); parts.count()];
         let mut factors = vec![Fr::ZERO; parts.count()];
         let cosets = 1 << parts.extension();
@@ -254,6 +291,7 @@ impl Polynomials {
                 meter.done(Work::Split)?;
             }
         }
+        self.sums = Vec::new();
         for factor in &mut factors {
             // X^n - 1 has no root on the extended domain.
             *factor = factor.invert().unwrap_or(Fr::ZERO);
@@ -270,10 +308,23 @@ impl Polynomials {
         Ok(pieces)
     }
 
+    /// The coefficients of a sum.
+    fn sum(&self, sum: &[(Cell, Fr)], profile: &Profile, parts: &Parts) -> Vec<Fr> {
+        let terms = sum.iter().filter_map(|(cell, factor)| match self.read(*cell, profile) {
+            Read::Polynomial(coefficients, _) => Some((coefficients, *factor)),
+            _ => None,
+        });
+        let terms: Vec<_> = terms.collect();
+        let longest = terms.iter().map(|(coefficients, _)| coefficients.len()).max();
+        let mut coefficients = vec![Fr::ZERO; longest.unwrap_or_default()];
+        parts.kernels().combine(&terms, &mut coefficients);
+        coefficients
+    }
+
     /// Changes the polynomials that constraints read, but for those of fewer coefficients.
     fn each_whole(&mut self, parts: &Parts, change: impl Fn(&mut [Fr])) {
         let Permutation { products, sigma } = &mut self.permutation;
-        let several = [&mut self.advice, &mut self.fixed, products, sigma];
+        let several = [&mut self.advice, &mut self.fixed, products, sigma, &mut self.sums];
         let polynomials =
             several.into_iter().flatten().chain([&mut self.instance, &mut self.active]);
         polynomials.filter(|polynomial| is_split(parts, polynomial)).for_each(|p| change(p));
@@ -291,6 +342,8 @@ impl Polynomials {
             Cell::First => return Read::Row(0),
             Cell::Last => return Read::Row(self.rows - (profile.blinding_factors + 1)),
             Cell::Point => return Read::Point,
+            Cell::Sum(sum) => (&self.sums[sum], 0),
+            Cell::InSums => return Read::Nothing,
         };
         Read::Polynomial(coefficients, rotation)
     }
