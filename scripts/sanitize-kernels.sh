@@ -1,20 +1,18 @@
 #!/usr/bin/env bash
-# Runs the tests of the kernel crate, the one crate with `unsafe` code, under the address sanitizer: reads and
-# writes outside of what was allocated, or after it was freed, end a test. Both the portable routines and those
-# with vector instructions run, the latter where the processor has them.
+# Runs the tests of the crate of kernels, the one with unsafe code, under AddressSanitizer: reads and writes
+# outside of what belongs to them end the run. Both sets of kernels run, where the processor has both.
 #
-#   scripts/sanitize-kernels.sh [FILTER]      some minutes; FILTER as of `cargo test`
+#   scripts/sanitize-kernels.sh [TEST]
 #
-# The sanitizer is an unstable option of the compiler, which RUSTC_BOOTSTRAP lets the pinned one take. Its
-# build lies apart, in target/sanitized.
+# Sanitizers are an unstable option of the compiler, which RUSTC_BOOTSTRAP opens for this run alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-host=$(rustc -vV | sed -n 's/^host: //p')
-case $host in
-  x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu | *-apple-darwin) ;;
-  *) echo "sanitize-kernels: the compiler has no address sanitizer for $host" >&2; exit 1 ;;
-esac
-# Overflows and the crate's own assertions end a test, too.
-export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Coverflow-checks=on -Cdebug-assertions=on"
-exec cargo test --release --package assay-kernels --lib --target "$host" --target-dir target/sanitized -- "$@"
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+  sed -n '2,8s/^# \{0,1\}//p' "$0"
+  exit 0
+fi
+export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cdebug-assertions=on"
+export CARGO_TARGET_DIR="$PWD/target/sanitize"
+# Overlapping copies and uses after return are looked for too.
+export ASAN_OPTIONS=detect_stack_use_after_return=1
+exec cargo test --release --target x86_64-unknown-linux-gnu -p assay-kernels "$@"
