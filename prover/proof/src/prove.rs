@@ -347,13 +347,9 @@ fn instance(domain: &Domain, public_inputs: &[Fr]) -> Vec<Fr> {
 fn parts(srs: &Srs, profile: &Profile) -> Parts {
     let k = srs.k();
     let extension = profile.quotient_pieces.next_power_of_two().ilog2();
-    let split = match k {
-        // Smaller parts take more time than the memory is worth.
-        ..16 => 1,
-        16..19 => 2,
-        _ => 3,
-    };
-    Parts::new(srs.kernels(), k, extension, extension + split.min(k))
+    // Smaller parts of fewer rows would take more time than the memory is worth.
+    let pieces: u32 = if k < 19 { 2 } else { 3 };
+    Parts::new(srs.kernels(), k, extension, extension + pieces.min(k))
 }
 
 /// sum over the pieces of x^(n i) piece_i.

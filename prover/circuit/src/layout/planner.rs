@@ -203,11 +203,7 @@ impl Layout {
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
         // Coefficients of all columns, cells of a part (the more rows, the smaller the parts), and what does not
         // depend on the columns.
-        let cells = match self.k {
-            ..16 => 18.0,
-            16..19 => 9.5,
-            _ => 4.0,
-        };
+        let cells = if self.k < 19 { 9.5 } else { 4.0 };
         let per_row = (32.0 + cells) * columns + 700.0;
         let peak_rss_mb = 60.0 + per_row * rows / f64::from(1 << 20);
         let proof_points = (small + full + permuted + extra) as f64;

@@ -3,7 +3,6 @@
 use assay_kernels::{Kernels, Parts};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 
-use super::quotient::splits;
 use crate::profile::Profile;
 
 /// A piece of a proof's work.
@@ -107,8 +106,7 @@ impl Costs {
         let part_rows = parts.rows() as f64;
         // A polynomial of 2^18 rows, 8 MiB, is read from a cache.
         let read = if *k <= 18 { 0.5 * times.read } else { times.read };
-        let read_rows = if splits(parts) { part_rows } else { rows };
-        let cell = part_rows * times.part_transform * part_rows.log2() + read_rows * read;
+        let cell = part_rows * (times.part_transform * part_rows.log2() + read);
         let polynomials = (profile.advice_columns() + profile.fixed_columns + 12) as f64;
         let program = part_rows * times.multiply * *multiplications as f64;
         let part = *cells as f64 * cell + program;
@@ -121,7 +119,7 @@ impl Costs {
             (Work::KeyColumn, polynomial),
             (Work::Product, 1.1 * dense),
             (Work::Commitment, dense),
-            (Work::FirstPart, 2.2 * part),
+            (Work::FirstPart, 1.3 * part),
             (Work::Part, part),
             (Work::Split, polynomials * rows * times.split),
             (Work::Evaluations, 0.5 * *cells as f64 * rows * read),
@@ -139,7 +137,7 @@ impl Costs {
             (Work::Commitment, 1 + profile.quotient_pieces),
             (Work::FirstPart, cosets),
             (Work::Part, parts.count() - cosets),
-            (Work::Split, if splits(parts) { 2 * cosets } else { 0 }),
+            (Work::Split, 2 * cosets),
             (Work::Evaluations, 1),
             (Work::Opening, 2),
         ];

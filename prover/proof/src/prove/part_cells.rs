@@ -16,8 +16,6 @@ use crate::domain::root_of_unity;
 /// order of the parts allows.
 pub(super) struct PartCells<'a> {
     parts: &'a Parts,
-    /// Whether polynomials of 2^k coefficients are split at the coset of the parts that are asked for.
-    split: bool,
     inputs: Vec<Input<'a>>,
     /// Cells of polynomials that are read at several rotations, by polynomial and part.
     shared: HashMap<(usize, usize), Vec<Fr>>,
@@ -28,7 +26,7 @@ pub(super) struct PartCells<'a> {
 /// What is read at the points of a part.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Read<'a> {
-    /// A polynomial's coefficients, and its rotation.
+    /// A polynomial's coefficients, split or few, and its rotation.
     Polynomial(&'a [Fr], i32),
     /// The polynomial that is one in a row and zero in all others.
     Row(usize),
@@ -50,8 +48,9 @@ struct Input<'a> {
 }
 
 impl<'a> PartCells<'a> {
-    /// What the inputs are.
-    pub(super) fn new(parts: &'a Parts, read: &[Read<'a>], split: bool) -> Self {
+    /// What the inputs are. Polynomials of 2^k coefficients are split at the coset of the parts that will be asked
+    /// for.
+    pub(super) fn new(parts: &'a Parts, read: &[Read<'a>]) -> Self {
         let address = |read: &Read<'_>| match read {
             Read::Polynomial(polynomial, _) => Some(polynomial.as_ptr().addr()),
             Read::Row(_) | Read::Point | Read::Nothing => None,
@@ -64,12 +63,12 @@ impl<'a> PartCells<'a> {
             let place = (polynomial.unwrap_or_default(), 0);
             Input { read: *read, polynomial, place, own: Vec::new(), is_shared: false }
         });
-        Self { parts, split, inputs: inputs.collect(), shared: HashMap::new(), free: Vec::new() }
+        Self { parts, inputs: inputs.collect(), shared: HashMap::new(), free: Vec::new() }
     }
 
     /// Computes the cells of a part.
     pub(super) fn compute(&mut self, part: usize) {
-        let (parts, rows, split) = (self.parts, self.parts.rows(), self.split);
+        let (parts, rows) = (self.parts, self.parts.rows());
         let mut turns = vec![0; self.inputs.len()];
         for (input, turn) in self.inputs.iter_mut().zip(&mut turns) {
             if let (Some(polynomial), Read::Polynomial(_, rotation)) =
@@ -103,13 +102,13 @@ impl<'a> PartCells<'a> {
             };
             if input.polynomial.is_none() {
                 input.own.resize(rows, Fr::ZERO);
-                cells_of(parts, split, part, (coefficients, rotation), &mut input.own);
+                cells_of(parts, part, (coefficients, rotation), &mut input.own);
                 continue;
             }
             let free = &mut self.free;
             let cells = self.shared.entry(input.place).or_insert_with(|| {
                 let mut cells = free.pop().unwrap_or_else(|| vec![Fr::ZERO; rows]);
-                cells_of(parts, split, input.place.1, (coefficients, 0), &mut cells);
+                cells_of(parts, input.place.1, (coefficients, 0), &mut cells);
                 cells
             });
             input.is_shared = turn == 0;
@@ -134,21 +133,15 @@ impl<'a> PartCells<'a> {
 }
 
 /// The cells of a polynomial at some rotation.
-fn cells_of(
-    parts: &Parts,
-    split: bool,
-    part: usize,
-    (polynomial, rotation): (&[Fr], i32),
-    cells: &mut [Fr],
-) {
-    if split && is_split(parts, polynomial) {
+fn cells_of(parts: &Parts, part: usize, (polynomial, rotation): (&[Fr], i32), cells: &mut [Fr]) {
+    if is_split(parts, polynomial) {
         parts.split_cells(part, polynomial, rotation, cells);
     } else {
         parts.cells(part, polynomial, rotation, cells);
     }
 }
 
-/// Whether a polynomial is split where polynomials are: the others have few coefficients.
+/// Whether a polynomial is one of those that are split: the others have fewer coefficients.
 pub(super) fn is_split(parts: &Parts, polynomial: &[Fr]) -> bool {
     polynomial.len() == 1 << parts.k()
 }
@@ -212,11 +205,6 @@ mod tests {
         for kernels in all_kernels() {
             for (extension, log_parts) in [(1, 1), (1, 3), (2, 2), (2, 4), (0, 2), (1, 6)] {
                 let parts = Parts::new(*kernels, 6, extension, log_parts);
-                let mut cells = PartCells::new(&parts, &read, false);
-                for part in (0..parts.count()).chain([0, 3 % parts.count()]) {
-                    cells.compute(part);
-                    check(&parts, part, &cells, &read);
-                }
                 for coset in 0..1 << extension {
                     let mut split = polynomials.clone();
                     split.iter_mut().for_each(|polynomial| parts.split(coset, polynomial));
@@ -230,7 +218,7 @@ mod tests {
                             other => *other,
                         })
                         .collect();
-                    let mut cells = PartCells::new(&parts, &split_read, true);
+                    let mut cells = PartCells::new(&parts, &split_read);
                     for part in (coset..parts.count()).step_by(1 << extension) {
                         cells.compute(part);
                         check(&parts, part, &cells, &read);

@@ -64,12 +64,6 @@ struct Constraints {
     sums: Vec<Vec<(Cell, Fr)>>,
 }
 
-/// Whether polynomials are split at a coset before its parts are worked through: where these are many, it takes
-/// less than reading all coefficients for each.
-pub(super) fn splits(parts: &Parts) -> bool {
-    parts.count() >> parts.extension() >= 4
-}
-
 /// Multiplications of the constraints in one row, and the number of cells that they read there.
 pub(super) fn constraint_size(profile: &Profile) -> (usize, usize) {
     // Any challenges but those that make terms fall away.
@@ -269,13 +263,11 @@ impl Polynomials {
         let mut factors = vec![Fr::ZERO; parts.count()];
         let cosets = 1 << parts.extension();
         for coset in 0..cosets {
-            if splits(parts) {
-                self.each_whole(parts, |polynomial| parts.split(coset, polynomial));
-                meter.done(Work::Split)?;
-            }
+            self.each_whole(parts, |polynomial| parts.split(coset, polynomial));
+            meter.done(Work::Split)?;
             let read: Vec<_> =
                 constraints.cells.iter().map(|cell| self.read(*cell, profile)).collect();
-            let mut cells = PartCells::new(parts, &read, splits(parts));
+            let mut cells = PartCells::new(parts, &read);
             // In an order in which a part's rotated cells are those of the next one.
             for part in (coset..parts.count()).step_by(cosets) {
                 cells.compute(part);
@@ -286,10 +278,8 @@ impl Polynomials {
                 meter.done(if part == coset { Work::FirstPart } else { Work::Part })?;
             }
             drop(cells);
-            if splits(parts) {
-                self.each_whole(parts, |polynomial| parts.join(coset, polynomial));
-                meter.done(Work::Split)?;
-            }
+            self.each_whole(parts, |polynomial| parts.join(coset, polynomial));
+            meter.done(Work::Split)?;
         }
         self.sums = Vec::new();
         for factor in &mut factors {
