@@ -276,12 +276,15 @@ impl Committer for Columns<'_, '_> {
     }
 
     fn commit(&mut self, column: &AdviceColumn, known: Option<G1Affine>) -> Result<G1, ProveError> {
-        let work = match column {
-            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
-                Work::FullColumn
+        let (work, share) = match column {
+            AdviceColumn::Polynomial(coefficients) => {
+                let half = (1u64 << self.domain.k()) as f64 / 2.0;
+                (Work::WeightColumn, coefficients.len() as f64 / half)
             }
-            // Polynomials are given for columns of few coefficients.
-            _ => Work::SmallColumn,
+            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
+                (Work::FullColumn, 1.0)
+            }
+            AdviceColumn::Values(_) | AdviceColumn::Complete(_) => (Work::SmallColumn, 1.0),
         };
         if let Some(point) = known {
             self.meter.skip(work);
@@ -296,7 +299,7 @@ impl Committer for Columns<'_, '_> {
                 srs.monomial().exponentiate_full(coefficients)
             }
         };
-        self.meter.done(work)?;
+        self.meter.done_in(work, share)?;
         Ok(commitment)
     }
 
@@ -307,6 +310,8 @@ impl Committer for Columns<'_, '_> {
             PermutationColumn::Fixed(_) => false,
         };
         let place = profile.permutation.iter().position(of);
+        // Coefficients that are given need no transform.
+        let share = if matches!(column, AdviceColumn::Polynomial(_)) { 0.0 } else { 1.0 };
         let coefficients = match column {
             AdviceColumn::Polynomial(mut coefficients) => {
                 if let Some(place) = place {
@@ -332,7 +337,7 @@ impl Committer for Columns<'_, '_> {
             }
         };
         self.polynomials.push(coefficients);
-        self.meter.done(Work::Polynomial)
+        self.meter.done_in(Work::Polynomial, share)
     }
 }
 

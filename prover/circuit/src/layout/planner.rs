@@ -196,9 +196,9 @@ impl Layout {
         let (permuted, extra) = (3, 5);
         // The columns whose cells the constraints read.
         let columns = (small + full + fixed + 2 * permuted + extra) as f64;
-        let commitments = 0.16 * small as f64 + 1.7 * (full + permuted + extra) as f64;
-        let transforms = 0.17 * (small + full + permuted + fixed) as f64;
-        let quotient = 4.0 + 0.34 * columns;
+        let commitments = 0.16 * small as f64 + 1.45 * (full + permuted + extra) as f64;
+        let transforms = 0.15 * (small + full + permuted + fixed) as f64;
+        let quotient = 4.0 + 0.2 * columns;
         let rows = f64::from(self.k).exp2();
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
         // Coefficients of all columns, cells of a part (the more rows, the smaller the parts), and what does not

@@ -12,6 +12,8 @@ pub(super) enum Work {
     Values,
     /// The commitment to a column of small values.
     SmallColumn,
+    /// The commitment to a column of weights, from half as many coefficients as there are rows.
+    WeightColumn,
     /// The commitment to a column of any values.
     FullColumn,
     /// A column's polynomial.
@@ -114,6 +116,7 @@ impl Costs {
         let costs = vec![
             (Work::Values, rows * times.values),
             (Work::SmallColumn, rows * times.small),
+            (Work::WeightColumn, 0.5 * dense),
             (Work::FullColumn, rows * times.full),
             (Work::Polynomial, polynomial),
             (Work::KeyColumn, polynomial),
@@ -126,10 +129,12 @@ impl Costs {
             (Work::Opening, dense + 0.5 * polynomials * rows * read),
         ];
         let first = profile.schedule.columns_through(0);
+        let weights = profile.weight_columns.min(first);
         let cosets = 1 << parts.extension();
         let counts = [
             (Work::Values, 3),
-            (Work::SmallColumn, first),
+            (Work::SmallColumn, first - weights),
+            (Work::WeightColumn, weights),
             (Work::FullColumn, profile.advice_columns() - first),
             (Work::Polynomial, profile.advice_columns()),
             (Work::KeyColumn, profile.fixed_columns),
@@ -151,9 +156,11 @@ impl Costs {
         self.costs.iter().find(|(known, _)| *known == work).map_or(0.0, |(_, cost)| *cost)
     }
 
-    /// One piece less is expected.
-    pub(super) fn take_away(&mut self, work: Work) {
-        self.total -= self.of(work);
+    /// One piece takes `share` of what was expected: corrects the total, and returns what it takes.
+    pub(super) fn correct(&mut self, work: Work, share: f64) -> f64 {
+        let expected = self.of(work);
+        self.total += expected * (share - 1.0);
+        expected * share
     }
 
     /// Of all pieces that are expected.

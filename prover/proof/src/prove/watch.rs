@@ -54,7 +54,11 @@ impl Watch for Unwatched {
 impl Step {
     fn of(work: Work) -> Self {
         match work {
-            Work::Values | Work::SmallColumn | Work::FullColumn | Work::Polynomial => Self::Columns,
+            Work::Values
+            | Work::SmallColumn
+            | Work::WeightColumn
+            | Work::FullColumn
+            | Work::Polynomial => Self::Columns,
             Work::KeyColumn => Self::Key,
             Work::Product => Self::Permutation,
             Work::Commitment | Work::FirstPart | Work::Part | Work::Split => Self::Quotient,
@@ -77,7 +81,16 @@ impl<'a> Meter<'a> {
 
     /// A piece of work that was expected is not needed.
     pub(super) fn skip(&mut self, work: Work) {
-        self.costs.take_away(work);
+        self.costs.correct(work, 0.0);
+    }
+
+    /// A piece of work is done that took `share` of what was expected.
+    ///
+    /// # Errors
+    /// [`ProveError::Cancelled`].
+    pub(super) fn done_in(&mut self, work: Work, share: f64) -> Result<(), ProveError> {
+        self.spent += self.costs.correct(work, share);
+        self.tell(work)
     }
 
     /// A piece of work is done.
@@ -86,6 +99,10 @@ impl<'a> Meter<'a> {
     /// [`ProveError::Cancelled`].
     pub(super) fn done(&mut self, work: Work) -> Result<(), ProveError> {
         self.spent += self.costs.of(work);
+        self.tell(work)
+    }
+
+    fn tell(&self, work: Work) -> Result<(), ProveError> {
         self.watch.progress(Step::of(work), (self.spent / self.costs.total()).min(1.0));
         if self.watch.is_cancelled() { Err(ProveError::Cancelled) } else { Ok(()) }
     }
