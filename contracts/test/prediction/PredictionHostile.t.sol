@@ -53,7 +53,7 @@ contract PredictionHostileTest is Fixture, HostileTokens, HostileReceivers, Host
     function _saleTo(Caller buyer_, address payee) internal override returns (Job memory) {
         vm.deal(address(buyer_), PRICE);
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
-        order.callbackGas = uint64(CALLBACK_GAS);
+        order.callbackGas = CALLBACK_GAS;
         bytes memory opened = buyer_.execute(address(escrow), PRICE, abi.encodeCall(escrow.open, (order)));
         uint256 jobId = abi.decode(opened, (uint256));
         bytes memory proof = proofFor(jobId, payee, OUTPUT);
