@@ -296,6 +296,8 @@ sol! {
         error ItemOutOfRange(uint256 index, uint256 items);
         error RunNotProven(uint256 jobId, uint256 run);
         error NotCovered(uint256 jobId, uint256 missing);
+        error AddressEmptyCode(address target);
+        error FailedCall();
         error InvalidShortString();
         error StringTooLong(string str);
         error ReentrancyGuardReentrantCall();
