@@ -321,9 +321,9 @@ fn save_proof(
         .proof(job.id())?
         .with_context(|| format!("job {} has no proof", job.id()))?;
     let context = proof_context(chain_id, escrow, job.id(), relayer.recipient());
-    let words = [context, job.terms.input_commitment, artifact.output];
-    let public_inputs = words
+    let public_inputs = [context, job.terms.input_commitment]
         .iter()
+        .chain(&artifact.outputs)
         .map(|word| field_from_bytes(&word.to_be_bytes()))
         .collect::<Option<Vec<_>>>()
         .context("a public input is not a field element")?;

@@ -42,12 +42,28 @@ abstract contract ModelVerification is IModelVerification {
     }
 
     /// @dev Reverts unless new business may rely on the model, it is bound as the caller expects, and its proofs
-    /// are about the class, or the one number, of a committed input.
+    /// are about one committed input.
     function _admitPrediction(uint256 modelId, bytes32 expectedBinding) internal view {
         Statement statement = _admit(modelId, expectedBinding);
-        if (!statement.isOneWordOfCommittedInput()) {
+        if (!statement.isOfCommittedInput()) {
             revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
+    }
+
+    /// @dev The same where proofs may also be about what is made of each item of a run of a committed collection.
+    /// @return batch Items of such a run; 0 where proofs are about one input.
+    /// @return capacity Most items of a collection; 1 where proofs are about one input.
+    function _admitPredictions(uint256 modelId, bytes32 expectedBinding)
+        internal
+        view
+        returns (uint256 batch, uint256 capacity)
+    {
+        Statement statement = _admit(modelId, expectedBinding);
+        if (statement.isOfCommittedInput()) return (0, 1);
+        if (!statement.isOfCommittedRun()) {
+            revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
+        }
+        return (statement.items(), 2 ** statement.depth());
     }
 
     /// @dev The same for proofs of this kind about runs of `batch` items. An audit's proof has as many public

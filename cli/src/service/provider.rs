@@ -220,11 +220,11 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
                 hint: Default::default(),
             };
             let proof = prover.prove(&request).await?;
-            refuse_other_output(index, answer, proof.output)?;
+            refuse_other_output(index, answer, &proof.outputs)?;
             let opening = Opening {
                 position: U256::from(position),
                 inputCommitment: request.input_commitment,
-                output: proof.output,
+                outputs: proof.outputs,
                 path: tree.path(index).context("an item is not in the tree")?,
             };
             let outcome = bond.prove(receipt.clone(), opening, proof.proof.to_vec()).await;
@@ -247,12 +247,14 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
 }
 
 /// Only what the model gives can be proven.
-fn refuse_other_output(index: usize, answer: &Answer, proven: U256) -> Result<()> {
-    if proven != U256::from(answer.output) {
+fn refuse_other_output(index: usize, answer: &Answer, proven: &[U256]) -> Result<()> {
+    if *proven != [U256::from(answer.output)] {
+        let proven: Vec<String> = proven.iter().map(U256::to_string).collect();
         bail!(
-            "item {index} was answered with output {}, the model gives {proven}: it cannot be proven, \
+            "item {index} was answered with output {}, the model gives {}: it cannot be proven, \
              and the batch will be punished",
-            answer.output
+            answer.output,
+            proven.join(" ")
         );
     }
     Ok(())

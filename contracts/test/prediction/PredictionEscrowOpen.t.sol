@@ -28,9 +28,7 @@ contract PredictionEscrowOpenTest is Fixture {
     function test_OpenWithEther() public {
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         vm.expectEmit(address(escrow));
-        emit Events.JobOpened(
-            1, modelId, buyer, bindingHash, INPUT, ETHER, PRICE, order.deadline, "ipfs://input"
-        );
+        emit Events.JobOpened(1, modelId, buyer, order);
         uint256 jobId = openEther();
 
         assertEq(jobId, 1);
@@ -45,7 +43,9 @@ contract PredictionEscrowOpenTest is Fixture {
         assertEq(job.token, ETHER);
         assertEq(job.price, PRICE);
         assertEq(job.inputCommitment, INPUT);
-        assertEq(job.output, 0);
+        assertEq(job.items, 1);
+        assertEq(job.batch, 0);
+        assertEq(job.unclaimed, 1);
     }
 
     function test_OpenWithToken() public {
@@ -165,9 +165,9 @@ contract PredictionEscrowOpenTest is Fixture {
         );
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a model that proves something else with as many public inputs.
+    function test_RevertWhen_KeyIsNotOfAPrediction() public {
+        bytes32[] memory others = Keys.notSold();
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         for (uint256 i = 0; i < others.length; ++i) {
             address key = makeKey(vm.toString(i), others[i]);

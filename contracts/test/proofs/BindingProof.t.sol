@@ -67,9 +67,12 @@ contract BindingProofTest is ProofScenarios {
             modelId: prediction.modelId,
             bindingHash: prediction.bindingHash,
             inputCommitment: inputOf(0),
+            items: 1,
             token: ETHER,
             price: PRICE,
             deadline: uint64(block.timestamp + 1 days),
+            notice: 0,
+            callbackGas: 0,
             hint: ""
         });
         vm.prank(buyer);
@@ -111,7 +114,7 @@ contract BindingProofTest is ProofScenarios {
         PredictionEscrow strict = new PredictionEscrow(known, false);
         IPredictionEscrow.Order memory order;
         (order.modelId, order.bindingHash) = _bindIn(known, prediction.vk);
-        (order.inputCommitment, order.price) = (inputOf(0), PRICE);
+        (order.inputCommitment, order.items, order.price) = (inputOf(0), 1, PRICE);
         order.deadline = uint64(block.timestamp + 1 days);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.DevSetupRefused.selector, order.modelId));

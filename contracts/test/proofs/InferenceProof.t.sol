@@ -39,7 +39,7 @@ contract InferenceProofTest is ProofRefusals, GasSweep {
     function test_AdapterPassesTheProofOn() public {
         ProofVerifierAdapter adapter = new ProofVerifierAdapter(inference);
         bytes memory metadata = abi.encode(prediction.modelId, prediction.bindingHash);
-        bytes memory wrapped = abi.encode(classOf(0), proof);
+        bytes memory wrapped = abi.encode(abi.encode(classOf(0)), proof);
         vm.prank(address(device));
         assertTrue(adapter.verify(image, keccak256(output), metadata, wrapped));
         vm.prank(stranger);

@@ -17,6 +17,7 @@ import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {one} from "../doubles/Words.sol";
 
 contract ProofVerifierAdapterTest is Fixture {
     InferenceVerifier internal inference;
@@ -93,7 +94,7 @@ contract ProofVerifierAdapterTest is Fixture {
         publicInputs[1] = INPUT;
         publicInputs[2] = class;
         bytes memory inner = mockProof(WEIGHTS, publicInputs);
-        return abi.encode(class, inner);
+        return abi.encode(abi.encode(class), inner);
     }
 }
 
@@ -113,9 +114,9 @@ contract ProofEvaluatorTest is Fixture {
     function test_ProofCompletesJob() public {
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectEmit(address(evaluator));
-        emit ProofEvaluator.JobEvaluated(JOB, OUTPUT);
+        emit ProofEvaluator.JobEvaluated(JOB, one(OUTPUT));
         vm.prank(stranger);
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
         (, AgenticCommerceDouble.Status status, bytes32 reason) = commerce.jobs(JOB);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Completed));
         assertEq(reason, keccak256(abi.encode(OUTPUT)));
@@ -125,12 +126,12 @@ contract ProofEvaluatorTest is Fixture {
     function test_JunkProofDecidesNothing() public {
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT + 1, proof);
+        evaluator.evaluate(JOB, one(OUTPUT + 1), proof);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT, hex"00");
+        evaluator.evaluate(JOB, one(OUTPUT), hex"00");
         (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Submitted));
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
     }
 
     /// @dev The model was admitted when the evaluator was deployed: also jobs that are created later complete.
@@ -138,7 +139,7 @@ contract ProofEvaluatorTest is Fixture {
         vm.prank(seller);
         registry.deprecateModel(modelId);
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
-        evaluator.evaluate(JOB + 1, OUTPUT, _proof(JOB + 1, OUTPUT));
+        evaluator.evaluate(JOB + 1, one(OUTPUT), _proof(JOB + 1, OUTPUT));
         (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB + 1);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Completed));
         vm.expectRevert(abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId));
@@ -149,21 +150,21 @@ contract ProofEvaluatorTest is Fixture {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB + 1, OUTPUT, proof);
+        evaluator.evaluate(JOB + 1, one(OUTPUT), proof);
         evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_JobDoesNotWaitForIt() public {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Funded);
         bytes memory proof = _proof(JOB + 1, OUTPUT);
         vm.expectRevert(AgenticCommerceDouble.WrongStatus.selector);
-        evaluator.evaluate(JOB + 1, OUTPUT, proof);
+        evaluator.evaluate(JOB + 1, one(OUTPUT), proof);
         commerce.create(JOB + 2, stranger, AgenticCommerceDouble.Status.Submitted);
         proof = _proof(JOB + 2, OUTPUT);
         vm.expectRevert(AgenticCommerceDouble.Unauthorized.selector);
-        evaluator.evaluate(JOB + 2, OUTPUT, proof);
+        evaluator.evaluate(JOB + 2, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_OrderIsNonsense() public {

@@ -240,10 +240,9 @@ contract InferenceVerifierTest is Fixture, GasSweep {
         );
     }
 
-    /// @dev Threat: a proof of something else with three public inputs, e.g. of a model that shows two logits of a
-    /// public input.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a proof of something else with as many public inputs, e.g. of a public input.
+    function test_RevertWhen_KeyIsNotForOneInput() public {
+        bytes32[] memory others = Keys.notOfOneInput();
         for (uint256 i = 0; i < others.length; ++i) {
             vk = makeKey(vm.toString(i), others[i]);
             (modelId,) = bindModel(WEIGHTS, vk, address(verifier));

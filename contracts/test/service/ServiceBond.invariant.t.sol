@@ -3,8 +3,10 @@ pragma solidity 0.8.30;
 
 import {ServiceBond} from "../../src/ServiceBond.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
+import {RunModel} from "../handlers/RunModel.sol";
 import {ServiceBondHandler} from "../handlers/ServiceBondHandler.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
+import {Keys} from "../shared/Keys.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 
 abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
@@ -15,7 +17,12 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
         // A fresh contract, so that the handler's ghost state is complete.
         delete serviceId;
         bond = new ServiceBond(registry, false);
-        handler = new ServiceBondHandler(bond, modelId, bindingHash, WEIGHTS, vk.codehash);
+        RunModel[2] memory models;
+        models[0] = RunModel(modelId, bindingHash, vk.codehash, 1);
+        address key = makeKey("key of runs", Keys.classification(2));
+        (uint256 id, bytes32 hash) = bindModel(WEIGHTS, key, address(verifier));
+        models[1] = RunModel(id, hash, key.codehash, 4);
+        handler = new ServiceBondHandler(bond, WEIGHTS, models);
         handler.openService(0, 0, 8, 2, 2, 1);
         handler.openService(1, 1, 8, 5, 3, 1 ether);
         bytes4[] memory selectors = new bytes4[](22);
@@ -87,6 +94,7 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             assertGt(handler.calls(actions[i]), 0, actions[i]);
         }
         assertGt(handler.calls("upheld"), 0, "upheld");
+        assertGt(handler.calls("proveRun"), 0, "runs proven");
         assertGt(handler.calls("contestAgain"), 0, "contested again");
         assertGt(handler.calls("replay"), 0, "replay");
         invariant_SolventPaidOnceAndFinal();
@@ -109,6 +117,7 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             assertEq(service.reserved, open * service.penalty, "reserved");
             assertGe(service.bond, service.reserved, "covered");
             assertEq(service.bond, handler.bondOf(id), "bond");
+            assertEq(abi.encode(bond.recordOf(id)), abi.encode(handler.recordOf(id)), "record");
         }
     }
 

@@ -140,9 +140,9 @@ contract ServiceBondServiceTest is ServiceFixture {
         _accept(terms, BOND, "most");
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a model that proves something else with as many public inputs.
+    function test_RevertWhen_KeyIsNotOfAPrediction() public {
+        bytes32[] memory others = Keys.notSold();
         IServiceBond.Terms memory terms = termsIn(ETHER);
         for (uint256 i = 0; i < others.length; ++i) {
             address key = makeKey(vm.toString(i), others[i]);

@@ -11,6 +11,7 @@ import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {PermitToken, PlainToken} from "../doubles/Tokens.sol";
 import {Keys} from "./Keys.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice A registry with one bound model, an escrow, a buyer, a seller and a bystander.
 abstract contract Fixture is Test {
@@ -132,9 +133,12 @@ abstract contract Fixture is Test {
             modelId: modelId,
             bindingHash: bindingHash,
             inputCommitment: INPUT,
+            items: 1,
             token: token_,
             price: price,
             deadline: uint64(block.timestamp + 1 days),
+            notice: 0,
+            callbackGas: 0,
             hint: "ipfs://input"
         });
     }
@@ -187,7 +191,7 @@ abstract contract Fixture is Test {
     }
 
     function claimFor(uint256 jobId, address recipient) internal {
-        escrow.claim(jobId, recipient, OUTPUT, proofFor(jobId, recipient, OUTPUT));
+        escrow.claim(jobId, 0, recipient, one(OUTPUT), proofFor(jobId, recipient, OUTPUT));
     }
 
     function stateOf(uint256 jobId) internal view returns (IPredictionEscrow.State) {

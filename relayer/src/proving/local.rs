@@ -285,10 +285,8 @@ impl LoadedModel {
             proof_bytes: prediction.proof.proof.len(),
             openings: prediction.openings,
         };
-        let artifact = ProofArtifact {
-            proof: prediction.proof.proof.into(),
-            output: U256::from(answer.word()),
-        };
+        let artifact =
+            ProofArtifact::of_input(prediction.proof.proof.into(), vec![U256::from(answer.word())]);
         Ok((artifact, report))
     }
 }

@@ -25,7 +25,7 @@ fn job(id: u64, opened_in: u64) -> PredictionJob {
 }
 
 fn proof() -> ProofArtifact {
-    ProofArtifact { proof: Bytes::from_static(b"proof"), output: U256::from(7) }
+    ProofArtifact::of_input(Bytes::from_static(b"proof"), vec![U256::from(7)])
 }
 
 fn store(dir: &Path) -> JobStore {
