@@ -29,6 +29,16 @@ contract ServiceBondHandler is CustodyHandler {
         uint256 contested;
     }
 
+    /// @dev How a batch or a service has ended, by the rules: how often, and what was stored when it did (of a batch) or
+    /// what its record is (of a service, whose place is its own).
+    struct Ended {
+        bytes32 id;
+        uint256 service;
+        uint256 price;
+        uint256 endings;
+        bytes32 last;
+    }
+
     uint256 internal constant MAX_SERVICES = 4;
     uint256 internal constant MAX_BATCHES = 12;
 
@@ -263,6 +273,27 @@ contract ServiceBondHandler is CustodyHandler {
         vm.roll(block.number + _bound(blocks, 1, 200));
     }
 
+    /// @dev All batches in one call: invariants look at them after every other call.
+    function endedBatches() external view returns (Ended[] memory ended) {
+        ended = new Ended[](batches.length);
+        for (uint256 i = 0; i < ended.length; ++i) {
+            bytes32 id = batches[i];
+            IServiceBond.Receipt storage receipt = receipts[id];
+            uint256 service;
+            while (services[service] != receipt.serviceId) ++service;
+            ended[i] = Ended(id, service, receipt.price, endings[id], terminalBatch[id]);
+        }
+    }
+
+    /// @dev The same of all services.
+    function endedServices() external view returns (Ended[] memory ended) {
+        ended = new Ended[](services.length);
+        for (uint256 i = 0; i < ended.length; ++i) {
+            bytes32 id = services[i];
+            ended[i] = Ended(id, i, 0, endings[id], keccak256(abi.encode(records[id])));
+        }
+    }
+
     function serviceCount() external view returns (uint256) {
         return services.length;
     }
@@ -288,10 +319,6 @@ contract ServiceBondHandler is CustodyHandler {
 
     function stateOf(bytes32 batchId) external view returns (IServiceBond.BatchState) {
         return ghostBatches[batchId].state;
-    }
-
-    function recordOf(bytes32 serviceId) external view returns (IServiceBond.Record memory) {
-        return records[serviceId];
     }
 
     function fingerprint(bytes32 batchId) public view returns (bytes32) {

@@ -7,9 +7,10 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {MarketViews} from "../../src/periphery/MarketViews.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {ServiceFixture} from "../service/ServiceFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract MarketViewsTest is ServiceFixture {
-    MarketViews internal views = new MarketViews();
+    MarketViews internal views = Shipped.marketViews();
 
     /// @dev Jobs 1, 3, 5 and 7 are the model's: 3 is claimed, 5 has expired.
     function test_OpenJobsOfAModel() public {

@@ -7,6 +7,7 @@ import {ICustody} from "../../src/interfaces/ICustody.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Purse, Purses} from "../../src/periphery/Purses.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract PursesTest is Fixture {
     Purses internal purses;
@@ -17,7 +18,7 @@ contract PursesTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        purses = new Purses();
+        purses = Shipped.purses();
         (owner, ownerKey) = makeAddrAndKey("owner of a purse");
     }
 

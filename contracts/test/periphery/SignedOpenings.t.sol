@@ -9,6 +9,7 @@ import {PredictionEscrow} from "../../src/PredictionEscrow.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {SignedOpenings} from "../../src/periphery/SignedOpenings.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A well-behaved token with ERC-3009.
 contract AuthorizationToken is ERC3009 {
@@ -32,7 +33,7 @@ contract SignedOpeningsTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        openings = new SignedOpenings();
+        openings = Shipped.signedOpenings();
         money = new AuthorizationToken();
         money.mint(buyer, 10 ether);
     }
@@ -73,7 +74,7 @@ contract SignedOpeningsTest is Fixture {
     function test_RevertWhen_OpeningIsNotTheSignedOne() public {
         IPredictionEscrow.Order memory order = orderIn(address(money), PRICE);
         SignedOpenings.Authorization memory signed = _sign(escrow, order, FEE, buyerKey);
-        PredictionEscrow other = new PredictionEscrow(registry, false);
+        PredictionEscrow other = Shipped.predictionEscrow(registry, false);
         vm.expectRevert();
         openings.open(other, order, buyer, FEE, signed);
         vm.expectRevert();

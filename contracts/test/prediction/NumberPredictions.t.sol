@@ -13,6 +13,7 @@ import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A network with one output: its number is sold wherever a class is.
 contract NumberPredictionsTest is Fixture {
@@ -25,7 +26,7 @@ contract NumberPredictionsTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
     }
 
     function statement() internal pure override returns (bytes32) {
@@ -100,7 +101,7 @@ contract NumberPredictionsTest is Fixture {
     }
 
     function test_AdapterTakesNumber() public {
-        ProofVerifierAdapter adapter = new ProofVerifierAdapter(inference);
+        ProofVerifierAdapter adapter = Shipped.proofVerifierAdapter(inference);
         bytes memory proof = abi.encode(abi.encode(WORD), _inferenceProof(dapp));
         vm.prank(dapp);
         assertTrue(
@@ -112,7 +113,7 @@ contract NumberPredictionsTest is Fixture {
 
     function test_EvaluatorTakesNumber() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        ProofEvaluator evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        ProofEvaluator evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(JOB, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         evaluator.evaluate(JOB, one(WORD), _proof(evaluator.contextOf(JOB, address(0))));
         (,, bytes32 reason) = commerce.jobs(JOB);
@@ -127,7 +128,7 @@ contract NumberPredictionsTest is Fixture {
             address key = makeKey(vm.toString(i), others[i]);
             (uint256 id, bytes32 hash) = bindModel(WEIGHTS, key, address(verifier));
             vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, id, others[i]));
-            new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
+            Shipped.proofEvaluator(registry, false, commerce, id, hash, INPUT);
         }
     }
 

@@ -82,25 +82,31 @@ abstract contract PredictionEscrowInvariants is Fixture, CustodyInvariants {
     }
 
     function _assertEndedOnceAndForGood() internal view override {
-        for (uint256 jobId = 1; jobId <= escrow.jobCount(); ++jobId) {
+        uint256 count = escrow.jobCount();
+        for (uint256 jobId = 1; jobId <= count; ++jobId) {
+            IPredictionEscrow.Job memory job = escrow.getJob(jobId);
             uint256 settled = handler.settlements(jobId);
-            if (stateOf(jobId) == IPredictionEscrow.State.Open) {
+            if (job.state == IPredictionEscrow.State.Open) {
                 assertEq(settled, 0, "settled, yet open");
             } else {
                 assertEq(settled, 1, "not settled once");
-                assertEq(handler.fingerprint(jobId), handler.terminalJob(jobId), "changed after the end");
+                assertEq(
+                    keccak256(abi.encode(job)), handler.terminalJob(jobId), "changed after the end"
+                );
             }
         }
     }
 
-    function _heldByJobs(address money) internal view override returns (uint256 sum) {
-        for (uint256 jobId = 1; jobId <= escrow.jobCount(); ++jobId) {
+    function _heldByJobs(address[] memory money) internal view override returns (uint256[] memory held) {
+        held = new uint256[](money.length);
+        uint256 count = escrow.jobCount();
+        for (uint256 jobId = 1; jobId <= count; ++jobId) {
             IPredictionEscrow.Job memory job = escrow.getJob(jobId);
-            (address token_, uint256 held) = handler.heldBy(jobId);
+            (address token_, uint256 expected) = handler.heldBy(jobId);
             assertEq(job.token, token_);
             uint256 amount = job.state == IPredictionEscrow.State.Open ? job.unclaimed * job.price : 0;
-            assertEq(amount, held, "held by the job");
-            if (token_ == money) sum += amount;
+            assertEq(amount, expected, "held by the job");
+            _add(held, money, token_, amount);
         }
     }
 

@@ -17,6 +17,7 @@ import {
 } from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract PredictionEscrowClaimTest is Fixture {
     function test_ClaimPaysRecipientOfProof() public {
@@ -73,7 +74,7 @@ contract PredictionEscrowClaimTest is Fixture {
     function test_RevertWhen_ProofIsOfOtherContract() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        escrow = new PredictionEscrow(registry, false);
+        escrow = Shipped.predictionEscrow(registry, false);
         assertEq(openEther(), jobId);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
         escrow.claim(jobId, 0, seller, one(OUTPUT), proof);

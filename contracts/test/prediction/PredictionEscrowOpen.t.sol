@@ -12,17 +12,18 @@ import {Events} from "../../src/libraries/Events.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract PredictionEscrowOpenTest is Fixture {
     function test_DeploymentSettings() public {
         assertEq(escrow.registry(), address(registry));
         assertFalse(escrow.allowDevSetup());
-        assertTrue(new PredictionEscrow(registry, true).allowDevSetup());
+        assertTrue(Shipped.predictionEscrow(registry, true).allowDevSetup());
     }
 
     function test_RevertWhen_RegistryHasNoCode() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new PredictionEscrow(IModelRegistry(stranger), false);
+        Shipped.predictionEscrow(IModelRegistry(stranger), false);
     }
 
     function test_OpenWithEther() public {
@@ -184,7 +185,7 @@ contract PredictionEscrowOpenTest is Fixture {
         (order.modelId, order.bindingHash) = bindModel(WEIGHTS, devKey, address(verifier));
         _expectRefusal(order, PRICE, abi.encodeWithSelector(Errors.DevSetupRefused.selector, order.modelId));
 
-        PredictionEscrow devEscrow = new PredictionEscrow(registry, true);
+        PredictionEscrow devEscrow = Shipped.predictionEscrow(registry, true);
         vm.prank(buyer);
         assertEq(devEscrow.open{value: PRICE}(order), 1);
         // Sound keys are welcome there, too.

@@ -13,6 +13,7 @@ import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {one} from "../doubles/Words.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A network whose proofs show two words: they are sold wherever one word is.
 contract WordPredictionsTest is Fixture {
@@ -21,7 +22,7 @@ contract WordPredictionsTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
     }
 
     function statement() internal pure override returns (bytes32) {
@@ -115,7 +116,7 @@ contract WordPredictionsTest is Fixture {
     }
 
     function test_AdapterTakesSeveralWords() public {
-        ProofVerifierAdapter adapter = new ProofVerifierAdapter(inference);
+        ProofVerifierAdapter adapter = Shipped.proofVerifierAdapter(inference);
         bytes memory output = abi.encodePacked(_words());
         bytes memory proof = abi.encode(output, _proof(inference.contextOf(modelId, dapp), _words()));
         bytes memory metadata = abi.encode(modelId, bindingHash);
@@ -126,7 +127,7 @@ contract WordPredictionsTest is Fixture {
 
     function test_EvaluatorTakesSeveralWords() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        ProofEvaluator evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        ProofEvaluator evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(5, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         evaluator.evaluate(5, _words(), _proof(evaluator.contextOf(5, address(0)), _words()));
         (,, bytes32 reason) = commerce.jobs(5);

@@ -6,6 +6,7 @@ import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice An ERC-8183 job that a real proof completes. It names no recipient: the job pays its provider.
 contract EvaluationProofTest is ProofRefusals {
@@ -27,7 +28,7 @@ contract EvaluationProofTest is ProofRefusals {
     /// @dev An evaluator of the same job, for the same input and for another.
     function test_RevertWhen_ContractIsAnother() public {
         for (uint256 item = 0; item < 2; ++item) {
-            ProofEvaluator other = new ProofEvaluator(
+            ProofEvaluator other = Shipped.proofEvaluator(
                 registry, true, commerce, prediction.modelId, prediction.bindingHash, inputOf(item)
             );
             vm.expectRevert(VerifierErrors.ProofInvalid.selector);

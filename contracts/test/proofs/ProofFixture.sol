@@ -6,6 +6,7 @@ import {Test} from "forge-std/Test.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice What the generated verifiers answer to a bad proof.
 interface VerifierErrors {
@@ -55,7 +56,7 @@ abstract contract ProofFixture is Test {
         vm.deal(buyer, 1_000 ether);
         vm.deal(seller, 1_000 ether);
         bytes memory noCeremony = abi.encode(new bytes32[](0));
-        registry = ModelRegistry(place("registry", type(ModelRegistry).creationCode, noCeremony));
+        registry = ModelRegistry(place("registry", Shipped.code("ModelRegistry"), noCeremony));
         prediction = _bind("prediction");
         audit = _bind("audit");
         retrieval = _bind("retrieval");

@@ -7,6 +7,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A batch of two answers, both contested, upheld by real proofs. The refusals are about the first item.
 contract ServiceProofTest is ProofRefusals {
@@ -82,7 +83,7 @@ contract ServiceProofTest is ProofRefusals {
 
     function test_RevertWhen_ContractIsAnother() public {
         ServiceBond other =
-            ServiceBond(place("other bond", type(ServiceBond).creationCode, abi.encode(registry, true)));
+            ServiceBond(place("other bond", Shipped.code("ServiceBond"), abi.encode(registry, true)));
         IServiceBond.Receipt memory there = receipt();
         there.serviceId = _openService(other, seller);
         bytes32 otherId = _contested(other, there);

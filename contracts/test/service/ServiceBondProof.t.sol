@@ -8,6 +8,7 @@ import {BatchTree} from "../doubles/BatchTree.sol";
 import {CostlyVerifier, MockVerifier, SilentVerifier} from "../doubles/VerifierDoubles.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice Openings and proofs that are not what they should be.
 contract ServiceBondProofTest is ServiceFixture {
@@ -98,7 +99,7 @@ contract ServiceBondProofTest is ServiceFixture {
         vm.chainId(block.chainid - 1);
 
         ServiceBond original = bond;
-        bond = new ServiceBond(registry, false);
+        bond = Shipped.serviceBond(registry, false);
         proof = proofOf(batchId, opening);
         bond = original;
         _expectRejected(batchId, opening, proof);

@@ -6,6 +6,7 @@ import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A service of the seller's model in ether, with a signer of its own, and batches of 20 items.
 abstract contract ServiceFixture is Fixture {
@@ -28,7 +29,7 @@ abstract contract ServiceFixture is Fixture {
 
     function setUp() public virtual override {
         super.setUp();
-        bond = new ServiceBond(registry, false);
+        bond = Shipped.serviceBond(registry, false);
         (signer, signerKey) = makeAddrAndKey("signer");
         vm.deal(seller, 1_000 ether);
         token.mint(seller, 1_000 ether);

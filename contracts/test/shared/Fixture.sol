@@ -12,6 +12,7 @@ import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {PermitToken, PlainToken} from "../doubles/Tokens.sol";
 import {Keys} from "./Keys.sol";
 import {one} from "../doubles/Words.sol";
+import {Shipped} from "./Shipped.sol";
 
 /// @notice A registry with one bound model, an escrow, a buyer, a seller and a bystander.
 abstract contract Fixture is Test {
@@ -44,8 +45,8 @@ abstract contract Fixture is Test {
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         (buyer, buyerKey) = makeAddrAndKey("buyer");
-        registry = new ModelRegistry(ceremonies());
-        escrow = new PredictionEscrow(registry, false);
+        registry = Shipped.modelRegistry(ceremonies());
+        escrow = Shipped.predictionEscrow(registry, false);
         verifier = new MockVerifier();
         token = new PlainToken();
         permitToken = new PermitToken();
