@@ -56,7 +56,6 @@ const TESTS = {
   SignedOpenings: "contracts/test/periphery/SignedOpenings.t.sol",
   Signatures: "contracts/test/service/ServiceBond{Post,Signer}.t.sol",
   Statement: "contracts/test/registry/Statement.t.sol",
-  Tally: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   VerifyingKey: "contracts/test/registry/{VerifyingKey,ModelRegistryKeys}.t.sol",
 };
 

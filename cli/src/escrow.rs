@@ -1,11 +1,12 @@
 //! `assay escrow`.
 
 mod audit;
+mod claim_runs;
 mod job;
 mod list;
 mod prediction;
 mod retrieval;
-mod runs;
+pub(crate) mod runs;
 mod withdraw;
 
 use anyhow::Result;
@@ -44,7 +45,10 @@ pub(crate) enum EscrowCommand {
 pub(crate) fn run(command: EscrowCommand, output: &Output) -> Result<()> {
     match command {
         EscrowCommand::Open(args) => prediction::open(&args, output),
-        EscrowCommand::Claim(args) => prediction::claim(&args, output),
+        EscrowCommand::Claim(args) => match &args.proofs {
+            Some(folder) => claim_runs::claim_runs(&args, folder, output),
+            None => prediction::claim(&args, output),
+        },
         EscrowCommand::Cancel(args) => prediction::cancel(&args, output),
         EscrowCommand::Refund(args) => prediction::refund(&args, output),
         EscrowCommand::List(args) => list::run(&args, output),

@@ -194,15 +194,21 @@ contract PredictionEscrow is IPredictionEscrow, Custody, ModelVerification {
             revert Errors.TermOutOfRange("items", order.items, 1, capacity);
         }
 
+        uint40 deadline = SafeCast.toUint40(order.deadline);
+        uint24 notice = _noticeOf(order);
+        uint24 callbackGas = _callbackGasOf(order);
         jobId = ++jobCount;
         StoredJob storage job = _jobs[jobId];
+        // One after the other, so that the compiler writes a slot once.
         job.buyer = buyer;
-        job.deadline = SafeCast.toUint40(order.deadline);
+        job.deadline = deadline;
         job.state = State.Open;
-        job.notice = _noticeOf(order);
-        job.callbackGas = _callbackGasOf(order);
+        job.notice = notice;
+        job.callbackGas = callbackGas;
         job.token = order.token;
-        job.price = SafeCast.toUint96(order.price);
+        // Not above, see the first check.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        job.price = uint96(order.price);
         job.modelId = order.modelId;
         job.inputCommitment = order.inputCommitment;
         if (batch != 0) {

@@ -159,6 +159,8 @@ impl Follower {
                     token: order.token,
                     price: order.price,
                     deadline: order.deadline,
+                    notice: order.notice,
+                    callback_gas: order.callbackGas,
                     input_commitment: order.inputCommitment,
                     hint: order.hint,
                 };

@@ -364,12 +364,8 @@ impl Relayer {
         if self.config.binding.is_some_and(|served| served != terms.binding_hash) {
             return Some(SkipReason::OtherBinding { binding: terms.binding_hash });
         }
-        match self.config.minimum_prices.get(&terms.token) {
-            None => return Some(SkipReason::TokenNotAccepted { token: terms.token }),
-            Some(minimum) if terms.price < *minimum => {
-                return Some(SkipReason::PriceTooLow { price: terms.price, minimum: *minimum });
-            }
-            Some(_) => {}
+        if let Some(reason) = self.config.objection(terms, self.deadline_margin) {
+            return Some(reason);
         }
         let earliest = head.timestamp.saturating_add(self.deadline_margin.as_secs());
         (earliest > terms.deadline)

@@ -70,13 +70,20 @@ pub(crate) struct OpenArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+  assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Of a job about a collection the runs are claimed one by one; --proofs takes the folder that
+`assay classify prove --context` has filled (`assay escrow show --recipient` says the context), and claims all runs
+in it that are not claimed yet.")]
 pub(crate) struct ClaimArgs {
     #[command(flatten)]
-    job: JobArgs,
+    pub(super) job: JobArgs,
     /// Proof file that was made for this job and recipient
-    #[arg(long, value_name = "FILE", required_unless_present = "raw_proof")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["raw_proof", "proofs"])]
     proof: Option<PathBuf>,
+    /// Folder of proofs of the runs of the job's collection
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["proof", "raw_proof", "dry_run"])]
+    pub(super) proofs: Option<PathBuf>,
     /// Bare proof, in hexadecimal as the verifier contract takes it, in place of a proof file
     #[arg(long, value_name = "FILE", conflicts_with = "proof", requires = "class")]
     raw_proof: Option<PathBuf>,
@@ -94,7 +101,7 @@ pub(crate) struct ClaimArgs {
     run: U256,
     /// Who is paid [default: the signing account]
     #[arg(long, value_name = "ADDRESS")]
-    recipient: Option<Address>,
+    pub(super) recipient: Option<Address>,
     /// Ask the node what would happen; send nothing
     #[arg(long)]
     dry_run: bool,
@@ -111,6 +118,9 @@ pub(crate) struct ShowArgs {
     /// Wait up to this long until the job is claimed or refunded
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    /// Say what the proofs that pay this account are bound to, for `--context`
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
     #[command(flatten)]
     step: StepArgs,
 }
@@ -135,7 +145,8 @@ struct OpenReport {
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let price = args.price.of(args.token)?;
-    let trust = args.trust.prepare(output, requires_prediction)?;
+    let items = Some(u64::from(args.items));
+    let trust = args.trust.prepare(output, |layout| requires_prediction(layout, items))?;
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let registry = escrow.registry().await?;
@@ -365,6 +376,8 @@ pub(super) struct JobReport {
     /// Of a claimed job, as a proof shows it; absent where proofs show several words.
     pub(super) output: Option<Decimal>,
     pub(super) items: Decimal,
+    /// Inputs of a run; 0 where the model is one of single inputs.
+    pub(super) batch: Decimal,
     /// Inputs that no proof has been paid for.
     pub(super) unclaimed: Decimal,
     pub(super) notice: u64,
@@ -388,6 +401,7 @@ impl From<OnChainJob> for JobReport {
             state,
             output,
             items: Decimal(job.items),
+            batch: Decimal(job.batch),
             unclaimed: Decimal(job.unclaimed),
             notice: job.notice,
             model: Id(job.model_id),
@@ -406,6 +420,9 @@ struct ShowReport {
     job: JobReport,
     #[serde(flatten)]
     answer: Option<Answer>,
+    /// Of the proofs that pay --recipient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<B256>,
 }
 
 pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
@@ -435,18 +452,22 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
                         }
                         OnChainState::Open | OnChainState::Refunded => None,
                     };
-                    return Ok(ShowReport { job: job.into(), answer });
+                    let context = args.recipient.map(|recipient| {
+                        B256::from(escrow.contract().proof_context(*id, recipient))
+                    });
+                    return Ok(ShowReport { job: job.into(), answer, context });
                 }
             }
         }
     })?;
     output.finish(&report, || {
+        let context = report.context.map(|context| ("context", context.to_string()));
         let (report, answer) = (&report.job, &report.answer);
         let state = match answer.as_ref().map(Answer::row) {
             Some((name, text)) => format!("claimed: {name} {text}"),
             None => report.state.to_owned(),
         };
-        table(&[
+        let mut rows = vec![
             ("job", report.job.to_string()),
             ("state", state),
             ("model", report.model.to_string()),
@@ -455,7 +476,9 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             ("buyer", report.buyer.to_string()),
             ("claims until", format!("{} (Unix time)", report.deadline)),
             ("input", report.input_commitment.to_string()),
-        ])
+        ];
+        rows.extend(context);
+        table(&rows)
     })
 }
 

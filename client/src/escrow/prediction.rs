@@ -314,6 +314,15 @@ impl PredictionEscrow {
         self.contract.lookup::<ContractErrors::SeveralOutputs, _>(&call).await
     }
 
+    /// Whether a run of a job was claimed; run 0 is that of a job of one input.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
+    pub async fn is_claimed(&self, job_id: U256, run: u64) -> Result<bool, ChainError> {
+        let call = IPredictionEscrow::isClaimedCall { jobId: job_id, run: U256::from(run) };
+        self.contract.query(&call).await
+    }
+
     /// Number of jobs; ids run from 1 to it.
     ///
     /// # Errors

@@ -223,7 +223,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         assertGas("audit: decline 16 entries", 16 * TURN_AWAY_LIMIT);
     }
 
-    /// @dev Settling looks at each entry's tally. The winner is the last one.
+    /// @dev Settling looks at each entry's claim. The winner is the last one.
     /// forge-config: default.isolate = true
     function test_GasOfSettlingContests() public {
         uint8[4] memory sizes = [2, 4, 8, 16];

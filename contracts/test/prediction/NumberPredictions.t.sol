@@ -113,7 +113,8 @@ contract NumberPredictionsTest is Fixture {
 
     function test_EvaluatorTakesNumber() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        ProofEvaluator evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        ProofEvaluator evaluator =
+            Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(JOB, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         evaluator.evaluate(JOB, one(WORD), _proof(evaluator.contextOf(JOB, address(0))));
         (,, bytes32 reason) = commerce.jobs(JOB);

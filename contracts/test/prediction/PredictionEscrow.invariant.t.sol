@@ -90,9 +90,7 @@ abstract contract PredictionEscrowInvariants is Fixture, CustodyInvariants {
                 assertEq(settled, 0, "settled, yet open");
             } else {
                 assertEq(settled, 1, "not settled once");
-                assertEq(
-                    keccak256(abi.encode(job)), handler.terminalJob(jobId), "changed after the end"
-                );
+                assertEq(keccak256(abi.encode(job)), handler.terminalJob(jobId), "changed after the end");
             }
         }
     }

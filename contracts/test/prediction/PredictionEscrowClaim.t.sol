@@ -175,9 +175,9 @@ contract PredictionEscrowClaimTest is Fixture {
     function test_RevertWhen_RegistryAnswersTooLittleOrReverts() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        bytes memory question = abi.encodeCall(registry.verificationOf, (modelId));
-        bytes memory answer =
-            abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash, vk, address(verifier));
+        bytes memory question = abi.encodeCall(registry.proofCheckOf, (modelId));
+        bytes32 checkHash = keccak256(abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash));
+        bytes memory answer = abi.encode(checkHash, vk, address(verifier));
         assembly ("memory-safe") {
             mstore(answer, sub(mload(answer), 1))
         }

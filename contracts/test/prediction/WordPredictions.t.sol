@@ -127,7 +127,8 @@ contract WordPredictionsTest is Fixture {
 
     function test_EvaluatorTakesSeveralWords() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        ProofEvaluator evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        ProofEvaluator evaluator =
+            Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(5, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         evaluator.evaluate(5, _words(), _proof(evaluator.contextOf(5, address(0)), _words()));
         (,, bytes32 reason) = commerce.jobs(5);

@@ -57,9 +57,9 @@ abstract contract ProofFixture is Test {
         vm.deal(seller, 1_000 ether);
         bytes memory noCeremony = abi.encode(new bytes32[](0));
         registry = ModelRegistry(place("registry", Shipped.code("ModelRegistry"), noCeremony));
-        prediction = _bind("prediction");
-        audit = _bind("audit");
-        retrieval = _bind("retrieval");
+        prediction = bindCircuit("prediction");
+        audit = bindCircuit("audit");
+        retrieval = bindCircuit("retrieval");
     }
 
     /// @dev Runs a constructor at the address that the name gives: always the same, whatever was deployed.
@@ -96,7 +96,7 @@ abstract contract ProofFixture is Test {
         return vm.parseJsonUintArray(fixture("prediction"), ".classes")[item];
     }
 
-    function _bind(string memory name) private returns (Circuit memory circuit) {
+    function bindCircuit(string memory name) internal returns (Circuit memory circuit) {
         string memory json = fixture(name);
         circuit.modelHash = vm.parseJsonBytes32(json, ".modelHash");
         circuit.circuitHash = vm.parseJsonBytes32(json, ".circuitHash");

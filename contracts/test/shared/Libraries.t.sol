@@ -9,7 +9,6 @@ import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
 import {ItemList} from "../../src/libraries/ItemList.sol";
 import {Outputs} from "../../src/libraries/Outputs.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
-import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 
 contract ItemListTest is Test {
@@ -231,24 +230,6 @@ contract PublicInputsTest is Test {
 
     function requireCanonical(uint256[] memory values) external pure {
         PublicInputs.requireCanonical(values);
-    }
-}
-
-contract TallyTest is Test {
-    /// @dev No part runs over into another, from the first run to the last of the longest audits.
-    function testFuzz_PartsStayApart(uint256 runs, uint256 items) public pure {
-        runs = bound(runs, 1, type(uint32).max);
-        items = bound(items, 0, type(uint32).max);
-        Tally tally = Tallies.ofRuns(runs);
-        assertEq(tally.missing(), runs);
-        assertEq(tally.correct(), 0);
-        tally = tally.withRun(items);
-        assertEq(tally.missing(), runs - 1);
-        assertEq(tally.correct(), items);
-        if (runs == 1) return;
-        tally = tally.withRun(type(uint32).max - items);
-        assertEq(tally.missing(), runs - 2);
-        assertEq(tally.correct(), type(uint32).max);
     }
 }
 

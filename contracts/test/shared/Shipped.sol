@@ -92,8 +92,9 @@ library Shipped {
         bytes32 bindingHash,
         uint256 inputCommitment
     ) internal returns (ProofEvaluator) {
-        bytes memory arguments =
-            abi.encode(registry, allowDevSetup, commerce, modelId, bindingHash, inputCommitment);
+        bytes memory arguments = abi.encode(
+            registry, allowDevSetup, commerce, modelId, bindingHash, inputCommitment
+        );
         return ProofEvaluator(_create("ProofEvaluator", arguments));
     }
 

@@ -16,9 +16,10 @@ contract OneModel is IHalo2Verifier {
         return (bytes32(uint256(1)), false, false, Statements.CLASS_OF_COMMITTED_INPUT);
     }
 
-    function verificationOf(uint256) external view returns (bytes32, bytes32, bytes32, address, address) {
+    function proofCheckOf(uint256) external view returns (bytes32, address, address) {
         bytes32 codeHash = address(this).codehash;
-        return (bytes32(uint256(2)), codeHash, codeHash, address(this), address(this));
+        bytes32 checkHash = keccak256(abi.encode(uint256(2), codeHash, codeHash));
+        return (checkHash, address(this), address(this));
     }
 
     function verify(address, bytes calldata, uint256[] calldata) external pure returns (bytes32) {
