@@ -11,4 +11,4 @@ case ${1:-} in
   --check) mode=(--gas-snapshot-check true --gas-snapshot-emit false) ;;
   *) echo "usage: scripts/gas-snapshot.sh [--check]" >&2; exit 2 ;;
 esac
-FOUNDRY_PROFILE=default exec node_modules/.bin/forge test --match-test '^test_GasOf' "${mode[@]}"
+FOUNDRY_PROFILE=tests exec bash scripts/solidity-tests.sh --match-test '^test_GasOf' "${mode[@]}"

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
-// Mutation check of the contracts: changes one operator or one condition of a source at a time, runs the
-// matching tests, and reports the mutants that no test notices.
+// Mutation check of the contracts: changes one operator, condition or statement of a source at a time, runs the
+// matching tests, and reports the mutants that no test notices. Statements (assignments, calls, events) are left out,
+// and neighbouring arguments of a call change places, those of a hash with them. What an error says is left alone.
 //
 //   scripts/mutate-contracts.mjs [options] FILE...
 //
 //   FILE            a source below contracts/src
+//   --changed REF   in place of files: what has changed since the commit REF, the mutants of changed lines only
+//   --seconds N     begin no mutant after so long; which ones come first, the newest commit decides
 //   --tests GLOB    tests to run instead of the ones the file's name calls for
 //   --lines A-B     mutants of these lines only
 //   --shard I/N     every N-th mutant, starting with the I-th (from 1)
@@ -14,6 +17,7 @@
 // working tree is never changed.
 
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -29,23 +33,29 @@ const TESTS = {
   AuditEscrow: "contracts/test/audit/*.t.sol",
   AuditJobs: "contracts/test/audit/*.t.sol",
   AuditTerms: "contracts/test/audit/AuditEscrow{Open,Enter}.t.sol",
+  Callbacks: "contracts/test/prediction/Prediction{Hostile,Callback}.t.sol",
   Claims: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   Deadlines: "contracts/test/{audit,prediction,retrieval,service}/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
   Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
   Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
   ItemList: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
-  InferenceVerifier: "contracts/test/registry/InferenceVerifier.t.sol",
+  InferenceVerifier: "contracts/test/{registry/InferenceVerifier,prediction/WordPredictions}.t.sol",
+  MarketViews: "contracts/test/periphery/MarketViews.t.sol",
   ModelRegistry: "contracts/test/registry/ModelRegistry*.t.sol",
   ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,audit/AuditEscrowEnter,retrieval/RetrievalEscrowOpen,service/ServiceBondPost}.t.sol",
-  PredictionEscrow: "contracts/test/prediction/PredictionEscrow*.t.sol",
+  Outputs: "contracts/test/shared/Libraries.t.sol",
+  PredictionEscrow: "contracts/test/prediction/*.t.sol",
+  ProofEvaluator: "contracts/test/{registry/Adapters,prediction/WordPredictions}.t.sol",
+  ProofVerifierAdapter: "contracts/test/{registry/Adapters,prediction/WordPredictions}.t.sol",
   PublicInputs: "contracts/test/{shared/Libraries,prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim}.t.sol",
+  Purses: "contracts/test/periphery/Purses.t.sol",
   Runs: "contracts/test/{audit/AuditEscrow,retrieval/RetrievalEscrow}{Open,Enter,Prove}.t.sol",
   RetrievalEscrow: "contracts/test/retrieval/*.t.sol",
   ServiceBond: "contracts/test/service/*.t.sol",
+  SignedOpenings: "contracts/test/periphery/SignedOpenings.t.sol",
   Signatures: "contracts/test/service/ServiceBond{Post,Signer}.t.sol",
   Statement: "contracts/test/registry/Statement.t.sol",
-  Tally: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   VerifyingKey: "contracts/test/registry/{VerifyingKey,ModelRegistryKeys}.t.sol",
 };
 
@@ -59,10 +69,18 @@ const OPERATORS = [
   ["|", "&"], ["&", "|"], ["^", "|"], ["!", ""],
 ];
 
-// Statements that refuse something; each is left out once.
-const GUARD = /^[ \t]*((?:[A-Za-z]\w*\.)?_?(?:require|admit)\w*\s*\(|revert\s)/;
+// Statements, by how they begin: each is left out once. Assignments, but no declarations; counts; calls; events;
+// refusals.
+const STATEMENT =
+  /^[ \t]*(?:[A-Za-z_][\w.]*(?:\[[^\]\n]*\])*(?:\.\w+)*\s*(?:[-+*|&^]|<<|>>)?=(?!=)|(?:\+\+|--)[A-Za-z_]|(?!(?:if|for|mapping|return|while)\b)(?:[A-Za-z_]\w*\.)*_?[a-z]\w*\s*\(|emit\s|revert\s)/;
+
+// What stands before a parenthesis without being called, or whose arguments are not looked at.
+const NO_CALL = new Set(["catch", "constructor", "error", "event", "for", "if", "mapping", "returns", "using", "while"]);
+// Instructions to which the order of their arguments is nothing.
+const COMMUTATIVE = new Set(["add", "and", "eq", "mul", "or", "xor"]);
 
 const options = parse(process.argv.slice(2));
+const started = Date.now();
 let unexplained = 0;
 const accepted = readAccepted();
 const copy = options.list ? null : makeCopy();
@@ -78,15 +96,24 @@ for (const file of options.files) unexplained += check(file);
 process.exit(unexplained === 0 ? 0 : 1);
 
 function parse(args) {
-  const parsed = { files: [], tests: null, lines: null, shard: [1, 1], list: false };
+  const parsed = { files: [], changed: null, seconds: Infinity, tests: null, lines: null, shard: [1, 1], list: false };
   while (args.length > 0) {
     const arg = args.shift();
     if (arg === "--list") parsed.list = true;
+    else if (arg === "--changed") parsed.changed = args.shift();
+    else if (arg === "--seconds") parsed.seconds = numbers(`${args.shift()}-0`, /^(\d+)-(\d+)$/)[0];
     else if (arg === "--tests") parsed.tests = args.shift();
     else if (arg === "--lines") parsed.lines = numbers(args.shift(), /^(\d+)-(\d+)$/);
     else if (arg === "--shard") parsed.shard = numbers(args.shift(), /^(\d+)\/(\d+)$/);
     else if (arg.startsWith("-")) fail(`unknown option ${arg}`);
     else parsed.files.push(arg);
+  }
+  if (parsed.changed !== null) {
+    if (parsed.files.length > 0) fail("give files or --changed, not both");
+    parsed.changed = changedLines(parsed.changed);
+    parsed.files = [...parsed.changed.keys()];
+    if (parsed.files.length === 0) console.log("no line below contracts/src has changed");
+    return parsed;
   }
   if (parsed.files.length === 0) fail("no file given; the options are at the top of the script");
   return parsed;
@@ -96,6 +123,40 @@ function numbers(text, pattern) {
   const match = pattern.exec(text ?? "");
   if (!match) fail(`malformed range: ${text}`);
   return [Number(match[1]), Number(match[2])];
+}
+
+function git(...args) {
+  const result = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" });
+  if (result.status !== 0) fail(`git ${args.join(" ")}: ${result.stderr.trim()}`);
+  return result.stdout;
+}
+
+/** The lines that are new since a commit, by file; of the working tree. */
+function changedLines(ref) {
+  const files = new Map();
+  let lines = null;
+  for (const line of git("diff", "--unified=0", "--no-color", "--no-renames", ref ?? fail("--changed needs a commit"),
+    "--", "contracts/src").split("\n")) {
+    const file = /^\+\+\+ (?:b\/(.*\.sol)|.*)$/.exec(line);
+    if (file) lines = file[1] ? new Set() : null;
+    if (file?.[1]) files.set(file[1], lines);
+    const range = /^@@ -\S+ \+(\d+)(?:,(\d+))? @@/.exec(line);
+    if (!range || !lines) continue;
+    for (let i = 0; i < Number(range[2] ?? 1); ++i) lines.add(Number(range[1]) + i);
+  }
+  // Interfaces have nothing to mutate.
+  return new Map([...files].filter(([file, found]) => found.size > 0 && !file.includes("/interfaces/")));
+}
+
+/** Another order with each commit, so that a run which is cut short does not always try the same mutants. */
+function shuffled(mutants, path) {
+  const head = git("rev-parse", "HEAD").trim();
+  const key = ({ start, text }) => createHash("sha256").update(`${head} ${path} ${start} ${text}`).digest("hex");
+  return mutants.map((mutant) => [key(mutant), mutant]).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, mutant]) => mutant);
+}
+
+function isOver() {
+  return Date.now() - started > 1000 * options.seconds;
 }
 
 function fail(message) {
@@ -131,18 +192,28 @@ function check(file) {
   const name = basename(path, ".sol");
   const tests = options.tests ?? TESTS[name] ?? "contracts/test/*.t.sol";
   const [first, step] = options.shard;
-  const mutants = mutantsOf(source)
+  let mutants = mutantsOf(source)
     .filter(({ line }) => !options.lines || (line >= options.lines[0] && line <= options.lines[1]))
+    .filter(({ line }) => !options.changed || options.changed.get(path).has(line))
     .filter((_, index) => index % step === first - 1);
+  if (options.seconds !== Infinity) mutants = shuffled(mutants, path);
   if (options.list) {
     for (const mutant of mutants) console.log(`${path}:${mutant.line}: ${describe(source, mutant)}`);
     console.log(`${mutants.length} mutants`);
     return 0;
   }
 
+  if (mutants.length === 0) return 0;
+  if (isOver()) {
+    console.log(`${path}: ${mutants.length} mutants, none tried: the time is over`);
+    return 0;
+  }
   if (run(tests) !== "survived") fail(`the tests ${tests} fail without any mutant`);
   const counts = { killed: 0, survived: 0, invalid: 0, accepted: 0 };
+  let tried = 0;
   for (const mutant of mutants) {
+    if (isOver()) break;
+    ++tried;
     writeFileSync(join(copy, path), apply(source, mutant));
     let result = run(tests);
     const text = describe(source, mutant);
@@ -152,7 +223,7 @@ function check(file) {
   }
   writeFileSync(join(copy, path), source);
   console.log(
-    `${path}: ${mutants.length} mutants, ${counts.killed} killed, ${counts.survived} survived, ` +
+    `${path}: ${tried} of ${mutants.length} mutants, ${counts.killed} killed, ${counts.survived} survived, ` +
       `${counts.accepted} accepted, ${counts.invalid} do not compile`,
   );
   return counts.survived;
@@ -199,16 +270,57 @@ function mutantsOf(source) {
   }
   let offset = 0;
   for (const line of code.split("\n")) {
-    const guard = GUARD.exec(line);
-    // A definition has no semicolon that ends a statement right after its parameters.
-    if (guard) {
-      const start = offset + guard[0].length - guard[1].length;
-      const end = code.indexOf(";", start);
-      if (end > 0 && !code.slice(start, end).includes("{")) add(start, end, "");
-    }
+    const end = STATEMENT.test(line) ? statementEnd(code, offset) : null;
+    // An empty statement is not one of the language; an empty block is.
+    if (end !== null) add(offset + line.search(/\S/), end + 1, "{}");
     offset += line.length + 1;
   }
+  for (const [before, after] of neighbours(code)) {
+    const [a, b] = [source.slice(...before), source.slice(...after)];
+    if (a.trim() === b.trim()) continue;
+    add(before[0], after[1], b.trimStart() + source.slice(before[1], after[0]) + a.trimEnd());
+  }
   return mutants.sort((a, b) => a.start - b.start);
+}
+
+/** Where the statement ends that begins at a position: at its semicolon. Null for what is no statement, such as a definition or the second line of one. */
+function statementEnd(code, start) {
+  let depth = 0;
+  for (let at = start; at < code.length; ++at) {
+    const sign = code[at];
+    if (sign === "(" || sign === "[") ++depth;
+    else if (sign === ")" || sign === "]") --depth;
+    if (depth < 0 || (sign === "{" && depth === 0) || sign === "}") return null;
+    if (sign === ";" && depth === 0) {
+      const before = code.slice(0, start).trimEnd();
+      return /[;{})]$/.test(before) || /\belse$/.test(before) ? at : null;
+    }
+  }
+  return null;
+}
+
+/** Neighbouring arguments of calls, as pairs of ranges. */
+function neighbours(code) {
+  const pairs = [];
+  for (const match of code.matchAll(/(\b\w+(?:\.\w+)*)\s*\(/g)) {
+    const [name] = match[1].split(".").slice(-1);
+    const line = code.slice(code.lastIndexOf("\n", match.index) + 1, match.index);
+    if (NO_CALL.has(name) || COMMUTATIVE.has(name) || /\brevert\s*$/.test(line)) continue;
+    const starts = [match.index + match[0].length];
+    let depth = 1;
+    let at = starts[0];
+    for (; depth > 0 && at < code.length; ++at) {
+      if ("([{".includes(code[at])) ++depth;
+      else if (")]}".includes(code[at])) --depth;
+      else if (code[at] === "," && depth === 1) starts.push(at + 1);
+    }
+    const ranges = starts.map((start, i) => {
+      const end = (starts[i + 1] ?? at) - 1;
+      return [start + code.slice(start, end).search(/\S|$/), end];
+    });
+    for (let i = 1; i < ranges.length; ++i) pairs.push([ranges[i - 1], ranges[i]]);
+  }
+  return pairs;
 }
 
 /** Blanks out comments, strings, imports and the pragma; keeps every position. */

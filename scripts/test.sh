@@ -74,10 +74,20 @@ check "crates" node scripts/check-crates.mjs
 check "Solidity tools" bash scripts/install-tools.sh
 check "Solidity format" "$forge" fmt --check
 check "Solidity lints" env FOUNDRY_PROFILE=lint "$forge" lint
-check "Solidity build" "$forge" build
-check "Solidity tests" "$forge" test
+check "Solidity build" "$forge" build --skip test
+check "clear signing" node scripts/check-clear-signing.mjs
+check "Solidity tests" bash scripts/solidity-tests.sh
 check "gas snapshot" bash scripts/gas-snapshot.sh --check
 check "Solidity coverage" bash scripts/coverage.sh
+# Some mutants of what the last commit has changed, or all commits since ASSAY_MUTATE_SINCE: seconds, and the tests' time.
+# What a merge brings was looked at commit by commit.
+since=${ASSAY_MUTATE_SINCE:-}
+if [ -z "$since" ] && ! git rev-parse --quiet --verify HEAD^2 >/dev/null 2>&1; then
+  since=$(git rev-parse --quiet --verify HEAD~1 2>/dev/null || true)
+fi
+if [ -n "$since" ]; then
+  check "mutants of changed contracts" node scripts/mutate-contracts.mjs --changed "$since" --seconds 20
+fi
 check "Rust build" finished build
 check "Rust lints" finished lints
 check "Rust documentation" finished pages

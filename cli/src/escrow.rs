@@ -1,11 +1,12 @@
 //! `assay escrow`.
 
 mod audit;
+mod claim_runs;
 mod job;
 mod list;
 mod prediction;
 mod retrieval;
-mod runs;
+pub(crate) mod runs;
 mod withdraw;
 
 use anyhow::Result;
@@ -19,7 +20,11 @@ pub(crate) enum EscrowCommand {
     Open(Box<prediction::OpenArgs>),
     /// Claim the price of a job with a proof
     Claim(prediction::ClaimArgs),
-    /// Give the price of an expired job back to its buyer
+    /// Ask for an end of a job that was opened with --notice: claims are paid for that long, then a refund is possible
+    #[command(after_help = "Example:
+  assay escrow cancel 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
+    Cancel(job::JobArgs),
+    /// Give the price of what was not claimed of an expired job back to its buyer
     #[command(after_help = "Example:
   assay escrow refund 1 --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file buyer.key")]
     Refund(job::JobArgs),
@@ -40,7 +45,11 @@ pub(crate) enum EscrowCommand {
 pub(crate) fn run(command: EscrowCommand, output: &Output) -> Result<()> {
     match command {
         EscrowCommand::Open(args) => prediction::open(&args, output),
-        EscrowCommand::Claim(args) => prediction::claim(&args, output),
+        EscrowCommand::Claim(args) => match &args.proofs {
+            Some(folder) => claim_runs::claim_runs(&args, folder, output),
+            None => prediction::claim(&args, output),
+        },
+        EscrowCommand::Cancel(args) => prediction::cancel(&args, output),
         EscrowCommand::Refund(args) => prediction::refund(&args, output),
         EscrowCommand::List(args) => list::run(&args, output),
         EscrowCommand::Show(args) => prediction::show(&args, output),

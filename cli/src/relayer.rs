@@ -10,7 +10,9 @@ use assay_client::{
     proof_context,
     registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
 };
-use assay_prover::{arithmetic::field::field_from_bytes, bundle::Bundle, proof::ProofFile};
+use assay_prover::{
+    arithmetic::field::field_from_bytes, bundle::Bundle, prediction::OutputWord, proof::ProofFile,
+};
 use assay_relayer::{
     CancellationToken, JobState, JobStore, PredictionJob, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver, ProofReport},
@@ -89,6 +91,9 @@ pub(crate) struct RunArgs {
     /// Take jobs in this token too, from this price on in its smallest unit; may be repeated
     #[arg(long, value_name = "ADDRESS=PRICE", value_parser = parse_token)]
     token: Vec<(Address, U256)>,
+    /// Take jobs whose buyer's contract is called with the answer, for up to so much gas; the claim pays for it
+    #[arg(long, value_name = "GAS", default_value_t = 0)]
+    max_callback_gas: u64,
     /// Who is paid [default: the signing account]
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<Address>,
@@ -185,9 +190,9 @@ struct ProofFigures {
 
 impl From<&ProofReport> for ProofFigures {
     fn from(report: &ProofReport) -> Self {
-        let number = report.answer.number();
+        let number = report.answer.and_then(OutputWord::number);
         Self {
-            class: report.answer.class(),
+            class: report.answer.and_then(OutputWord::class),
             number,
             real: number.and_then(|number| Some(number as f64 * report.step?)),
             witness_s: report.witness_time.as_secs_f64(),
@@ -223,6 +228,7 @@ fn follow(args: &RunArgs, output: &Output) -> Result<()> {
     config.submit.confirmations = args.confirmations;
     config.minimum_prices = HashMap::from([(Address::ZERO, args.minimum_price)]);
     config.minimum_prices.extend(args.token.iter().copied());
+    config.max_callback_gas = args.max_callback_gas;
     config.deadline_margin = args.deadline_margin.map(Duration::from_secs);
     config.recipient = args.recipient;
     config.withdraw = !args.no_withdraw;
@@ -321,9 +327,9 @@ fn save_proof(
         .proof(job.id())?
         .with_context(|| format!("job {} has no proof", job.id()))?;
     let context = proof_context(chain_id, escrow, job.id(), relayer.recipient());
-    let words = [context, job.terms.input_commitment, artifact.output];
-    let public_inputs = words
+    let public_inputs = [context, job.terms.input_commitment]
         .iter()
+        .chain(&artifact.outputs)
         .map(|word| field_from_bytes(&word.to_be_bytes()))
         .collect::<Option<Vec<_>>>()
         .context("a public input is not a field element")?;

@@ -1,6 +1,8 @@
 //! `assay service`.
 
+mod answers;
 mod batch;
+mod contested;
 mod provider;
 mod receipt;
 
@@ -39,7 +41,7 @@ pub(crate) enum ServiceCommand {
     /// Show a service
     Show(ShowArgs),
     /// Provider: answer inputs, without proofs
-    Answer(receipt::AnswerArgs),
+    Answer(answers::AnswerArgs),
     /// Provider: sign a receipt over answers (EIP-712)
     Sign(receipt::SignArgs),
     /// Buyer: check a receipt against the answers, post it and pay into escrow
@@ -47,7 +49,7 @@ pub(crate) enum ServiceCommand {
     /// Buyer: have items proven, at random or those that you name
     Contest(batch::ContestArgs),
     /// Provider: prove the contested items of a batch
-    Prove(provider::ProveArgs),
+    Prove(contested::ProveArgs),
     /// Anybody: pay a batch of which nothing is left to prove, when the time for contests has passed
     #[command(after_help = "Example:
   assay service settle 0x... --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file me.key")]
@@ -113,11 +115,11 @@ pub(crate) fn run(command: ServiceCommand, output: &Output) -> Result<()> {
             step(&args, output, "closed", async |bond, id| Ok(bond.close(id).await?))
         }
         ServiceCommand::Show(args) => show(&args, output),
-        ServiceCommand::Answer(args) => receipt::answer(&args, output),
+        ServiceCommand::Answer(args) => answers::answer(&args, output),
         ServiceCommand::Sign(args) => receipt::sign(&args, output),
         ServiceCommand::Post(args) => receipt::post(&args, output),
         ServiceCommand::Contest(args) => batch::contest(&args, output),
-        ServiceCommand::Prove(args) => provider::prove(&args, output),
+        ServiceCommand::Prove(args) => contested::prove(&args, output),
         ServiceCommand::Settle(args) => step(&args, output, "paid", async |bond, id| {
             let posted = posted(bond, id).await?;
             Ok(bond.settle(posted.receipt).await?)
@@ -190,6 +192,8 @@ struct Report {
     proof_window: u64,
     notice_period: u64,
     closable_at: Option<u64>,
+    /// Inputs of a run, where answers are proven by runs; else 0.
+    batch: Decimal,
 }
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
@@ -220,6 +224,7 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             proof_window: service.proofWindow,
             notice_period: service.noticePeriod,
             closable_at: Some(service.closableAt).filter(|time| *time > 0),
+            batch: Decimal(service.batch),
         })
     })?;
     output.finish(&report, || {
@@ -244,6 +249,7 @@ fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             ("contest window", format!("{} s", report.contest_window)),
             ("proof window", format!("{} s", report.proof_window)),
             ("notice period", format!("{} s", report.notice_period)),
+            ("inputs of a run", report.batch.to_string()),
         ];
         rows.extend(
             report.closable_at.map(|time| ("closable from", format!("{time} (Unix time)"))),

@@ -168,17 +168,45 @@ impl TrustArgs {
     }
 }
 
-/// That a circuit proves one class or one number for a committed input, which is what single predictions are paid
-/// for.
-pub(crate) fn requires_prediction(layout: &Layout) -> Result<()> {
-    if is_paid_for(layout.statement_code) {
-        return Ok(());
+/// That a circuit proves what predictions are paid for: what a network makes of a committed input, or of each item of
+/// a committed collection. `items` is how many inputs are ordered, where that is known.
+pub(crate) fn requires_prediction(layout: &Layout, items: Option<u64>) -> Result<()> {
+    let statement = layout.options.statement;
+    let most = match statement {
+        StatementKind::Classification { run, .. } => {
+            1u64.checked_shl(run.depth).unwrap_or(u64::MAX)
+        }
+        statement if is_paid_for(statement) => 1,
+        _ => bail!(
+            "this model proves {}; predictions are paid for with a circuit about one committed input \
+             (`assay model derive --statement prediction`), or about the items of a committed collection \
+             (`assay model derive --statement classification`)",
+            crate::model::describe(statement)
+        ),
+    };
+    match items {
+        Some(items) if items > most && most == 1 => bail!(
+            "this model proves {}, one input at a time; --items takes a circuit about collections \
+             (`assay model derive --statement classification`)",
+            crate::model::describe(statement)
+        ),
+        Some(items) if items > most => {
+            bail!("this model takes collections of up to {most} items, not {items}")
+        }
+        _ => Ok(()),
     }
-    bail!(
-        "this model proves {}; predictions are paid for with a circuit that proves one class for a committed \
-         input (`assay model derive --statement prediction`), or the number of a network with one output",
-        crate::model::describe(layout.options.statement)
-    )
+}
+
+/// The same where the answers follow from the inputs: who signs for a commitment to hidden outputs cannot prove that one.
+pub(crate) fn requires_open_prediction(layout: &Layout) -> Result<()> {
+    requires_prediction(layout, None)?;
+    if layout.options.statement.hashes_outputs() {
+        bail!(
+            "this model proves a commitment to hidden outputs, with a salt that is drawn with each proof: answers that \
+             were signed before cannot be proven; services take circuits that show their outputs"
+        );
+    }
+    Ok(())
 }
 
 /// That a circuit proves a statement of this name, for the items of a collection.

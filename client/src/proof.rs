@@ -6,13 +6,23 @@ use alloy::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A proof and the output it proves.
+/// A proof and what it proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofArtifact {
     /// As the verifier contract takes it.
     pub proof: Bytes,
-    /// Public input 2: the predicted class, or the number + 2^15, as the model's key states.
-    pub output: U256,
+    /// Which run of a job's collection it is about; 0 for a job of one input.
+    #[serde(default)]
+    pub run: U256,
+    /// Its last public inputs, the output words, as the model's key states.
+    pub outputs: Vec<U256>,
+}
+
+impl ProofArtifact {
+    /// The proof of a prediction of one input.
+    pub fn of_input(proof: Bytes, outputs: Vec<U256>) -> Self {
+        Self { proof, run: U256::ZERO, outputs }
+    }
 }
 
 /// Public input 0 of a proof for a job:

@@ -24,14 +24,55 @@ pub struct ServiceBond {
     contract: Contract,
 }
 
-/// One answer of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// One answer of a provider: about an input, or about a run of a collection of inputs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
-    /// Salted Poseidon commitment to the input.
+    /// Salted Poseidon commitment to the input; of a run the root of the collection.
     pub commitment: B256,
-    /// What was answered: the class, or the number + 2^15, as the model's key states.
-    #[serde(alias = "class")]
-    pub output: u64,
+    /// What was answered: the output words, as the model's key states.
+    #[serde(alias = "class", alias = "output", with = "words")]
+    pub outputs: Vec<U256>,
+}
+
+/// Output words in files: numbers where they are small, or else hexadecimal; one alone may stand without brackets.
+mod words {
+    use alloy::primitives::U256;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// The largest integers that every reader of JSON tells apart.
+    const SMALL: u64 = 1 << 53;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Word {
+        Small(u64),
+        Any(U256),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(Word),
+        Several(Vec<Word>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(words: &[U256], to: S) -> Result<S::Ok, S::Error> {
+        let small = |word: &U256| u64::try_from(*word).ok().filter(|word| *word <= SMALL);
+        let words = words.iter().map(|word| small(word).map_or(Word::Any(*word), Word::Small));
+        words.collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<U256>, D::Error> {
+        let words = match Words::deserialize(from)? {
+            Words::One(word) => vec![word],
+            Words::Several(words) => words,
+        };
+        let read = |word| match word {
+            Word::Small(word) => U256::from(word),
+            Word::Any(word) => word,
+        };
+        Ok(words.into_iter().map(read).collect())
+    }
 }
 
 /// The Merkle tree over a batch's answers, in which the index of an item is its place.
@@ -42,7 +83,7 @@ pub struct AnswerTree {
 }
 
 impl AnswerTree {
-    /// Leaf i = keccak256(abi.encode(i, commitment, keccak256(abi.encode(output)))); nodes are
+    /// Leaf i = keccak256(abi.encode(i, commitment, keccak256(output words))); nodes are
     /// keccak256 over 64 bytes; missing leaves are zero. `None` for no answers or more than 65,536.
     pub fn new(answers: &[Answer]) -> Option<Self> {
         if answers.is_empty() || answers.len() > MAX_ANSWERS {
@@ -52,8 +93,9 @@ impl AnswerTree {
             .iter()
             .enumerate()
             .map(|(index, answer)| {
-                let output = keccak256(U256::from(answer.output).abi_encode());
-                keccak256((U256::from(index), answer.commitment, output).abi_encode())
+                let words: Vec<u8> =
+                    answer.outputs.iter().flat_map(|word| word.to_be_bytes::<32>()).collect();
+                keccak256((U256::from(index), answer.commitment, keccak256(words)).abi_encode())
             })
             .collect();
         level.resize(answers.len().next_power_of_two(), B256::ZERO);
@@ -322,7 +364,10 @@ mod tests {
 
     fn answers(count: u8) -> Vec<Answer> {
         (0..count)
-            .map(|i| Answer { commitment: B256::with_last_byte(i + 1), output: u64::from(i) })
+            .map(|i| Answer {
+                commitment: B256::with_last_byte(i + 1),
+                outputs: vec![U256::from(i)],
+            })
             .collect()
     }
 
@@ -332,7 +377,18 @@ mod tests {
         let text = |name| format!(r#"{{ "commitment": "{}", "{name}": 7 }}"#, B256::ZERO);
         let read = |name| serde_json::from_str::<Answer>(&text(name)).unwrap();
         assert_eq!(read("class"), read("output"));
-        assert_eq!(read("output").output, 7);
+        assert_eq!(read("output").outputs, [U256::from(7)]);
+    }
+
+    #[test]
+    fn answers_of_all_sizes_survive_their_file() {
+        for outputs in
+            [vec![U256::from(7)], vec![U256::MAX >> 2, U256::ZERO], vec![U256::from(1u64 << 60)]]
+        {
+            let answer = Answer { commitment: B256::with_last_byte(1), outputs };
+            let text = serde_json::to_string(&answer).unwrap();
+            assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer, "{text}");
+        }
     }
 
     /// As `IndexedMerkle.contains` does it.
@@ -361,7 +417,7 @@ mod tests {
         }
         assert!(AnswerTree::new(&[]).is_none());
         let mut other = answers(5);
-        other[4].output += 1;
+        other[4].outputs[0] += U256::ONE;
         let root = |answers: &[Answer]| AnswerTree::new(answers).unwrap().root();
         assert_ne!(root(&other), root(&answers(5)));
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AuditJobs} from "./AuditJobs.sol";
@@ -19,7 +20,6 @@ import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
 import {Runs} from "./libraries/Runs.sol";
 import {Statements} from "./libraries/Statement.sol";
-import {Tallies, Tally} from "./libraries/Tally.sol";
 
 /// @title Escrow for accuracy audits: bounties and contests
 /// @notice See IAuditEscrow for the protocol.
@@ -142,7 +142,6 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         }
         ++job.accepted;
         stored.state = EntryState.Accepted;
-        stored.claim = SafeCast.toUint32(claim);
         _claims[jobId][entry - 1] = SafeCast.toUint32(claim);
         emit Events.EntryAccepted(jobId, entry, claim);
     }
@@ -169,7 +168,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         _requireEntryState(jobId, entry, stored, EntryState.Accepted);
         // The last window of all. Whether the claim's own has passed matters to the run that completes it.
         Deadlines.requireNotPassed(jobId, terms.proveBy(terms.maxEntries - 1));
-        (uint256 first, uint256 length) = Runs.span(run, terms.items, stored.batch);
+        (uint256 first, uint256 length) = Runs.span(run, terms.items, _batchOf(stored));
         uint256 bit = 2 ** (run & 0xff);
         uint256 proven = stored.proven[run >> 8];
         if (proven & bit != 0) revert Errors.RunAlreadyProven(run);
@@ -182,7 +181,7 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
 
         stored.proven[run >> 8] = proven | bit;
         emit Events.AuditRunProven(jobId, entry, run, correct);
-        _count(jobId, terms, entry, stored.claim, correct);
+        _count(jobId, terms, entry, stored, correct);
     }
 
     /// @inheritdoc IAuditEscrow
@@ -229,9 +228,8 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
     function certify(uint256 jobId, Terms calldata terms, uint256 entry) external nonReentrant {
         _job(jobId, terms);
         StoredEntry storage stored = _entry(jobId, entry);
-        Tally tally = _tallies[jobId][entry - 1];
-        uint64 correct = tally.correct();
-        if (_isLive(stored.state) || (tally.missing() != 0 && correct < terms.required)) {
+        uint32 correct = stored.correct;
+        if (_isLive(stored.state) || (stored.missing != 0 && correct < terms.required)) {
             revert Errors.NotCertifiable(jobId, entry);
         }
         if (stored.certified) revert Errors.AlreadyCertified(jobId, entry);
@@ -287,7 +285,6 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         _admitKey(terms, offer);
 
         entry = ++job.entries;
-        _tallies[jobId][entry - 1] = Tallies.ofRuns(Runs.count(terms.items, offer.batch));
         job.lastEntryBlock = SafeCast.toUint64(block.number);
         bytes32 entriesHash =
             keccak256(abi.encode(job.entriesHash, msg.sender, offer.bindingHash, offer.batch));
@@ -296,8 +293,10 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         StoredEntry storage stored = _entries[jobId][entry];
         stored.seller = msg.sender;
         stored.modelId = offer.modelId;
-        stored.batch = offer.batch;
+        // Runs of another size than a power of two have no key.
+        stored.logBatch = SafeCast.toUint8(Math.log2(offer.batch));
         stored.state = EntryState.Entered;
+        stored.missing = SafeCast.toUint32(Runs.count(terms.items, offer.batch));
         emit Events.AuditEntered(
             jobId,
             msg.sender,
@@ -335,12 +334,17 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
 
     /// @dev Adds a run to an entry's count, and keeps whether that proves its claim, which it has to in the claim's
     /// own window.
-    function _count(uint256 jobId, Terms calldata terms, uint256 entry, uint256 claim, uint256 correct)
-        private
-    {
-        Tally[MAX_ENTRIES] storage tallies = _tallies[jobId];
-        uint256 before = tallies[entry - 1].correct();
-        tallies[entry - 1] = tallies[entry - 1].withRun(correct);
+    function _count(
+        uint256 jobId,
+        Terms calldata terms,
+        uint256 entry,
+        StoredEntry storage stored,
+        uint256 correct
+    ) private {
+        uint256 before = stored.correct;
+        stored.correct = SafeCast.toUint32(before + correct);
+        --stored.missing;
+        uint256 claim = _claims[jobId][entry - 1];
         StoredJob storage job = _jobs[jobId];
         // Of a job that has ended nothing changes but what goes on record.
         if (before >= claim || before + correct < claim || job.state != State.Delivered) return;

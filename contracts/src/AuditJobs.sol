@@ -5,7 +5,6 @@ import {IAuditEscrow} from "./interfaces/IAuditEscrow.sol";
 import {AuditTerms} from "./libraries/AuditTerms.sol";
 import {Claims} from "./libraries/Claims.sol";
 import {Errors} from "./libraries/Errors.sol";
-import {Tally} from "./libraries/Tally.sol";
 
 /// @title What an audit escrow keeps of its jobs and entries, and how it is read
 abstract contract AuditJobs is IAuditEscrow {
@@ -25,12 +24,16 @@ abstract contract AuditJobs is IAuditEscrow {
         bytes32 entriesHash;
     }
 
+    /// @dev What a run changes lies in one slot.
     struct StoredEntry {
         address seller;
-        uint32 batch;
+        // Of the items that one proof covers: a power of two.
+        uint8 logBatch;
         EntryState state;
         bool certified;
-        uint32 claim;
+        // Items that are proven correct, and runs that are not proven.
+        uint32 correct;
+        uint32 missing;
         uint256 modelId;
         // A bit for each run, 256 to a slot.
         mapping(uint256 bucket => uint256) proven;
@@ -45,10 +48,7 @@ abstract contract AuditJobs is IAuditEscrow {
     mapping(uint256 jobId => StoredJob) internal _jobs;
     mapping(uint256 jobId => mapping(uint256 entry => StoredEntry)) internal _entries;
 
-    /// @dev Four to a slot.
-    mapping(uint256 jobId => Tally[MAX_ENTRIES]) internal _tallies;
-
-    /// @dev Of each entry, again; eight to a slot, so that whose turn it is is read from two.
+    /// @dev Of each entry; eight to a slot, so that whose turn it is is read from two.
     mapping(uint256 jobId => uint32[MAX_ENTRIES]) internal _claims;
 
     /// @inheritdoc IAuditEscrow
@@ -72,16 +72,16 @@ abstract contract AuditJobs is IAuditEscrow {
     /// @inheritdoc IAuditEscrow
     function getEntry(uint256 jobId, uint256 entry) external view returns (Entry memory) {
         StoredEntry storage stored = _entry(jobId, entry);
-        Tally tally = _tallies[jobId][entry - 1];
+        uint32 claim = _claims[jobId][entry - 1];
         return Entry({
             state: stored.state,
             seller: stored.seller,
             modelId: stored.modelId,
-            batch: stored.batch,
-            claim: stored.claim,
-            turn: stored.claim == 0 ? 0 : Claims.turnOf(_claims[jobId], entry),
-            correct: tally.correct(),
-            missing: tally.missing(),
+            batch: _batchOf(stored),
+            claim: claim,
+            turn: claim == 0 ? 0 : Claims.turnOf(_claims[jobId], entry),
+            correct: stored.correct,
+            missing: stored.missing,
             certified: stored.certified
         });
     }
@@ -102,6 +102,10 @@ abstract contract AuditJobs is IAuditEscrow {
     function _entry(uint256 jobId, uint256 entry) internal view returns (StoredEntry storage stored) {
         stored = _entries[jobId][entry];
         if (stored.state == EntryState.None) revert Errors.EntryNotFound(jobId, entry);
+    }
+
+    function _batchOf(StoredEntry storage stored) internal view returns (uint32) {
+        return uint32(1) << stored.logBatch;
     }
 
     /// @dev Of a job with entries.

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {ICustody} from "./interfaces/ICustody.sol";
@@ -14,7 +15,7 @@ import {Events} from "./libraries/Events.sol";
 /// @notice The only place where money enters or leaves. Exactly the amount asked for must move, in and out;
 /// so for each token the contract's balance covers what it owes unless the token itself takes it away
 /// (rebasing, confiscation), and then ether and the other tokens are not affected.
-abstract contract Custody is ICustody, ReentrancyGuardTransient {
+abstract contract Custody is ICustody, ReentrancyGuardTransient, Multicall {
     using SafeERC20 for IERC20;
 
     /// @dev Stands for ether where a token's address is expected.
@@ -24,6 +25,11 @@ abstract contract Custody is ICustody, ReentrancyGuardTransient {
 
     /// @inheritdoc ICustody
     mapping(address token => uint256) public burntOf;
+
+    /// @inheritdoc ICustody
+    function usePermit(address token, uint256 amount, Permit calldata permit) external nonReentrant {
+        _tryPermit(token, amount, permit);
+    }
 
     /// @inheritdoc ICustody
     function withdraw(address token) external nonReentrant returns (uint256 amount) {

@@ -20,7 +20,9 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     struct Inference {
         uint256 modelId;
         bytes32 inputCommitment;
+        // The first output word, and the others, of which most predictions have none.
         uint256 word;
+        uint256[] more;
     }
 
     /// @notice First bytes of keccak256("halo2-kzg-bn254-v1"), the proof system that is checked here.
@@ -62,12 +64,18 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         bytes calldata output,
         bytes calldata proof
     ) external returns (bytes32 inferenceId) {
-        uint256 word = _check(modelId, inputCommitment, output, proof, msg.sender);
+        uint256[] memory words = _check(modelId, inputCommitment, output, proof, msg.sender);
         emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
 
         inferenceId = inferenceIdOf(modelId, inputCommitment, output);
-        if (_inferences[inferenceId].inputCommitment != 0) return inferenceId;
-        _inferences[inferenceId] = Inference(modelId, inputCommitment, word);
+        Inference storage inference = _inferences[inferenceId];
+        if (inference.inputCommitment != 0) return inferenceId;
+        inference.modelId = modelId;
+        inference.inputCommitment = inputCommitment;
+        inference.word = words[0];
+        for (uint256 i = 1; i < words.length; ++i) {
+            inference.more.push(words[i]);
+        }
         emit InferenceStored(inferenceId);
     }
 
@@ -91,7 +99,7 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         Inference storage inference = _inferences[inferenceId];
         inputCommitment = inference.inputCommitment;
         if (inputCommitment == 0) revert InferenceNotFound(inferenceId);
-        return (inference.modelId, inputCommitment, abi.encode(inference.word));
+        return (inference.modelId, inputCommitment, abi.encodePacked(inference.word, inference.more));
     }
 
     /// @inheritdoc IERCZKMLVerifier
@@ -132,29 +140,33 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
     }
 
     /// @dev Reverts unless the proof, made for `caller`, is valid.
-    /// @return word The proven output.
+    /// @return words The proven output words.
     function _check(
         uint256 modelId,
         bytes32 inputCommitment,
         bytes calldata output,
         bytes calldata proof,
         address caller
-    ) private view returns (uint256 word) {
+    ) private view returns (uint256[] memory words) {
         uint256 modulus = PublicInputs.SCALAR_MODULUS;
         if (inputCommitment == 0 || uint256(inputCommitment) >= modulus) revert InputCommitmentMismatch();
-        if (output.length != 32) revert OutputMismatch();
-        word = abi.decode(output, (uint256));
-        if (word >= modulus) revert OutputMismatch();
-
-        _admit(modelId);
-        uint256[] memory publicInputs = new uint256[](3);
+        uint256 count = _admit(modelId);
+        if (output.length != 32 * count) revert OutputMismatch();
+        words = new uint256[](count);
+        uint256[] memory publicInputs = new uint256[](2 + count);
         publicInputs[0] = ProofContext.bind(modelId, caller);
         publicInputs[1] = uint256(inputCommitment);
-        publicInputs[2] = word;
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 word = uint256(bytes32(output[32 * i:]));
+            if (word >= modulus) revert OutputMismatch();
+            words[i] = word;
+            publicInputs[2 + i] = word;
+        }
         _requireProof(modelId, proof, publicInputs);
     }
 
-    function _admit(uint256 modelId) private view {
+    /// @return outputs Number of output words that the model's proofs show; at least 1.
+    function _admit(uint256 modelId) private view returns (uint256 outputs) {
         (bytes32 bindingHash, bool devSetup, bool deprecated, Statement statement) =
             REGISTRY.admissionOf(modelId);
         if (bindingHash == 0) revert Errors.NotBound(modelId);
@@ -162,9 +174,10 @@ contract InferenceVerifier is IInferenceVerifier, ERC165 {
         if (devSetup && !ALLOW_DEV_SETUP) revert Errors.DevSetupRefused(modelId);
         bytes4 proofSystemId = REGISTRY.proofSystemOf(modelId);
         if (proofSystemId != PROOF_SYSTEM_ID) revert UnsupportedProofSystem(proofSystemId);
-        if (!statement.isOneWordOfCommittedInput()) {
+        if (!statement.isOfCommittedInput()) {
             revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
+        return statement.outputs();
     }
 
     /// @dev A call by hand, because what it fails with depends on the gas, and because an answer of the wrong

@@ -13,7 +13,7 @@ import {VerifyingKey} from "./libraries/VerifyingKey.sol";
 /// @title Model registry
 /// @notice See IModelRegistry for the update policy and what a registration does not prove.
 contract ModelRegistry is IModelRegistry, ERC165 {
-    /// @dev What escrows read to admit a model lies in two slots, what they read for a proof in five.
+    /// @dev What escrows read to admit a model lies in two slots, what they read for a proof in three.
     struct Model {
         bytes32 modelHash;
         bytes32 circuitHash;
@@ -21,6 +21,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         bytes32 verifierCodeHash;
         bytes32 bindingHash;
         bytes32 setupId;
+        bytes32 checkHash;
         // The statement's bytes up to the reserved ones, which are zero.
         bytes15 statement;
         bool devSetup;
@@ -103,6 +104,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         model.vk = vk;
         model.verifier = verifier;
         model.verifierCodeHash = verifier.codehash;
+        model.checkHash = keccak256(abi.encode(model.modelHash, model.vkHash, verifier.codehash));
         model.setupId = setupId;
         model.statement = bytes15(Statement.unwrap(statement));
         model.devSetup = devSetup;
@@ -178,6 +180,24 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     {
         Model storage model = _boundModel(modelId);
         return (model.modelHash, model.vkHash, model.verifierCodeHash, model.vk, model.verifier);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function proofCheckOf(uint256 modelId)
+        external
+        view
+        returns (bytes32 checkHash, address vk, address verifier)
+    {
+        Model storage model = _boundModel(modelId);
+        return (model.checkHash, model.vk, model.verifier);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function codeHashesOf(uint256 modelId) external view returns (bytes32 vkHash, bytes32 verifierCodeHash) {
+        Model storage model = _models[modelId];
+        verifierCodeHash = model.verifierCodeHash;
+        if (verifierCodeHash == 0) _boundModel(modelId);
+        return (model.vkHash, verifierCodeHash);
     }
 
     /// @inheritdoc IModelRegistry

@@ -42,12 +42,28 @@ abstract contract ModelVerification is IModelVerification {
     }
 
     /// @dev Reverts unless new business may rely on the model, it is bound as the caller expects, and its proofs
-    /// are about the class, or the one number, of a committed input.
+    /// are about one committed input.
     function _admitPrediction(uint256 modelId, bytes32 expectedBinding) internal view {
         Statement statement = _admit(modelId, expectedBinding);
-        if (!statement.isOneWordOfCommittedInput()) {
+        if (!statement.isOfCommittedInput()) {
             revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
         }
+    }
+
+    /// @dev The same where proofs may also be about what is made of each item of a run of a committed collection.
+    /// @return batch Items of such a run; 0 where proofs are about one input.
+    /// @return capacity Most items of a collection; 1 where proofs are about one input.
+    function _admitPredictions(uint256 modelId, bytes32 expectedBinding)
+        internal
+        view
+        returns (uint256 batch, uint256 capacity)
+    {
+        Statement statement = _admit(modelId, expectedBinding);
+        if (statement.isOfCommittedInput()) return (0, 1);
+        if (!statement.isOfCommittedRun()) {
+            revert Errors.WrongStatement(modelId, Statement.unwrap(statement));
+        }
+        return (statement.items(), 2 ** statement.depth());
     }
 
     /// @dev The same for proofs of this kind about runs of `batch` items. An audit's proof has as many public
@@ -67,7 +83,7 @@ abstract contract ModelVerification is IModelVerification {
 
     /// @dev What admits or refuses a model by its contracts: the code hashes of its verifying key and verifier.
     function _codeHashesOf(uint256 modelId) internal view returns (bytes32 vkHash, bytes32 verifierCodeHash) {
-        (, vkHash, verifierCodeHash,,) = _verificationOf(modelId);
+        return REGISTRY.codeHashesOf(modelId);
     }
 
     /// @dev Reverts unless `proof` is valid for the public inputs and shows the model's weights.
@@ -76,12 +92,25 @@ abstract contract ModelVerification is IModelVerification {
         view
     {
         PublicInputs.requireCanonical(publicInputs);
+        (bytes32 checkHash, address vk, address verifier) = _proofCheckOf(modelId);
+        bytes32 vkHash = vk.codehash;
+        bytes32 verifierCodeHash = verifier.codehash;
+        (bool valid, bytes memory answer) = _verify(verifier, vk, proof, publicInputs);
+        // One comparison in the place of three. Which of them fails is looked up when one does.
+        if (valid && keccak256(abi.encode(bytes32(answer), vkHash, verifierCodeHash)) == checkHash) return;
+        _refuse(modelId, valid, answer);
+    }
+
+    /// @dev Reverts with what is wrong: the code of a contract, the proof, or the weights that it shows.
+    function _refuse(uint256 modelId, bool valid, bytes memory answer) private view {
         (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier) =
-            _verificationOf(modelId);
+            REGISTRY.verificationOf(modelId);
         _requireCode(vk, vkHash);
         _requireCode(verifier, verifierCodeHash);
-        bytes32 weightsHash = _verify(verifier, vk, proof, publicInputs);
-        if (weightsHash != modelHash) revert Errors.ModelHashMismatch(modelHash, weightsHash);
+        if (valid) revert Errors.ModelHashMismatch(modelHash, bytes32(answer));
+        assembly ("memory-safe") {
+            revert(add(answer, 0x20), mload(answer))
+        }
     }
 
     function _admit(uint256 modelId, bytes32 expectedBinding) private view returns (Statement) {
@@ -96,37 +125,37 @@ abstract contract ModelVerification is IModelVerification {
         return statement;
     }
 
-    /// @dev REGISTRY.verificationOf(modelId), for less gas: the answer is read where it stands.
-    function _verificationOf(uint256 modelId)
+    /// @dev REGISTRY.proofCheckOf(modelId), for less gas: the answer is read where it stands.
+    function _proofCheckOf(uint256 modelId)
         private
         view
-        returns (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier)
+        returns (bytes32 checkHash, address vk, address verifier)
     {
-        bytes4 selector = IModelRegistry.verificationOf.selector;
+        bytes4 selector = IModelRegistry.proofCheckOf.selector;
         address registry_ = address(REGISTRY);
         assembly ("memory-safe") {
             let start := mload(0x40)
             mstore(0x00, selector)
             mstore(0x04, modelId)
-            if iszero(staticcall(gas(), registry_, 0x00, 0x24, start, 0xa0)) {
+            if iszero(staticcall(gas(), registry_, 0x00, 0x24, start, 0x60)) {
                 returndatacopy(start, 0, returndatasize())
                 revert(start, returndatasize())
             }
-            if lt(returndatasize(), 0xa0) { revert(0, 0) }
-            modelHash := mload(start)
-            vkHash := mload(add(start, 0x20))
-            verifierCodeHash := mload(add(start, 0x40))
-            vk := shr(96, mload(add(start, 0x6c)))
-            verifier := shr(96, mload(add(start, 0x8c)))
+            if lt(returndatasize(), 0x60) { revert(0, 0) }
+            checkHash := mload(start)
+            vk := shr(96, mload(add(start, 0x2c)))
+            verifier := shr(96, mload(add(start, 0x4c)))
         }
     }
 
     /// @dev IHalo2Verifier(verifier).verify(vk, proof, publicInputs), for less gas: the arguments are put
     /// together in one pass.
+    /// @return valid Whether it answered, with a word at least.
+    /// @return answer What it answered, or failed with; a word, the weights' hash, where it is valid.
     function _verify(address verifier, address vk, bytes calldata proof, uint256[] memory publicInputs)
         private
         view
-        returns (bytes32 weightsHash)
+        returns (bool valid, bytes memory answer)
     {
         bytes4 selector = IHalo2Verifier.verify.selector;
         assembly ("memory-safe") {
@@ -144,12 +173,17 @@ abstract contract ModelVerification is IModelVerification {
             let size := shl(5, add(mload(publicInputs), 1))
             mcopy(end, publicInputs, size)
             end := add(end, size)
-            if iszero(staticcall(gas(), verifier, start, sub(end, start), 0x00, 0x20)) {
-                returndatacopy(start, 0, returndatasize())
-                revert(start, returndatasize())
+            valid := staticcall(gas(), verifier, start, sub(end, start), 0x00, 0x00)
+            answer := start
+            size := returndatasize()
+            if valid {
+                valid := gt(size, 0x1f)
+                // An answer that is no word says nothing, and neither does what stands behind the word.
+                size := shl(5, valid)
             }
-            if lt(returndatasize(), 0x20) { revert(0, 0) }
-            weightsHash := mload(0x00)
+            mstore(answer, size)
+            returndatacopy(add(answer, 0x20), 0, size)
+            mstore(0x40, add(add(answer, 0x20), and(add(size, 0x1f), not(0x1f))))
         }
     }
 

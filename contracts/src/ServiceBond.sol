@@ -15,12 +15,13 @@ import {IndexedMerkle} from "./libraries/IndexedMerkle.sol";
 import {ItemList} from "./libraries/ItemList.sol";
 import {ProofContext} from "./libraries/ProofContext.sol";
 import {PublicInputs} from "./libraries/PublicInputs.sol";
+import {Runs} from "./libraries/Runs.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 
 /// @title Bonded prediction service with spot checks
 /// @notice See IServiceBond for the protocol.
 contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
-    /// @dev Five slots. Times and windows in seconds.
+    /// @dev Six slots. Times and windows in seconds.
     struct StoredService {
         address provider;
         uint40 closableAt;
@@ -32,9 +33,20 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         address token;
         uint96 proofCost;
         uint128 bond;
-        uint48 openBatches;
         uint32 noticePeriod;
+        // Of the model's runs; 0 if it is one of single inputs.
+        uint16 batch;
         uint256 modelId;
+        Counts counts;
+    }
+
+    /// @dev Batches that are not ended, and what became of all of them.
+    struct Counts {
+        uint32 open;
+        uint32 posted;
+        uint32 contests;
+        uint32 upheld;
+        uint32 punished;
     }
 
     /// @dev What is not in the receipt, whose hash is the key.
@@ -84,7 +96,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     {
         _requireTerms(terms);
         _requireRange("bond", bond, terms.penalty, type(uint96).max);
-        _admitPrediction(terms.modelId, terms.bindingHash);
+        (uint256 batch,) = _admitPredictions(terms.modelId, terms.bindingHash);
 
         serviceId = serviceIdOf(msg.sender, terms, salt);
         StoredService storage service = _services[serviceId];
@@ -97,6 +109,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         service.noticePeriod = SafeCast.toUint32(terms.noticePeriod);
         service.token = terms.token;
         service.modelId = terms.modelId;
+        service.batch = SafeCast.toUint16(batch);
         service.bond = SafeCast.toUint128(bond);
         service.penalty = SafeCast.toUint96(terms.penalty);
         service.proofCost = SafeCast.toUint96(terms.proofCost);
@@ -130,7 +143,8 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         if (block.timestamp < service.closableAt) {
             revert Errors.NoticeNotPassed(serviceId, service.closableAt);
         }
-        if (service.openBatches != 0) revert Errors.BatchesOpen(serviceId, service.openBatches);
+        uint256 open = service.counts.open;
+        if (open != 0) revert Errors.BatchesOpen(serviceId, open);
 
         uint256 bond = service.bond;
         service.state = ServiceState.Closed;
@@ -164,9 +178,9 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         (bytes32 batchId, StoredBatch storage batch) = _postedBatch(receipt);
         if (receipt.buyer != msg.sender) revert Errors.NotBatchBuyer(receipt.buyer, msg.sender);
         Deadlines.requireNotPassed(uint256(batchId), batch.contestBy);
-        uint256 items = ItemList.pack(indices, receipt.count);
-
         StoredService storage service = _services[receipt.serviceId];
+        uint256 items = ItemList.pack(indices, _leaves(service, receipt));
+
         uint40 proveBy = SafeCast.toUint40(block.timestamp + service.proofWindow);
         // The items of an earlier contest are all proven: nothing depends on them any more.
         batch.state = BatchState.Contested;
@@ -175,6 +189,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         batch.proven = 0;
         batch.contested += SafeCast.toUint32(indices.length);
         batch.items = items;
+        ++service.counts.contests;
         emit Events.BatchContested(batchId, receipt.serviceId, indices, proveBy);
         _deposit(service.token, indices.length * service.proofCost);
     }
@@ -189,13 +204,11 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredService storage service = _services[receipt.serviceId];
         address provider = service.provider;
         uint256 proven = _requireOpening(batchId, receipt, batch, opening);
-        uint256 context = ProofContext.bind(uint256(batchId), provider);
-        _requireProof(
-            service.modelId, PublicInputs.list(context, opening.inputCommitment, opening.output), proof
-        );
+        uint256 index = ItemList.at(batch.items, opening.position);
+        _requireProof(service.modelId, _publicInputs(service, batchId, receipt, index, opening), proof);
 
         batch.proven = SafeCast.toUint16(proven);
-        emit Events.ItemProven(batchId, opening.position, opening.output);
+        emit Events.ItemProven(batchId, opening.position, opening.outputs);
         uint256 due = service.proofCost;
         if (proven == 2 ** batch.checks - 1) {
             uint40 contestBy = batch.contestBy;
@@ -205,6 +218,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
             } else {
                 batch.state = BatchState.Upheld;
                 _release(service);
+                ++service.counts.upheld;
                 due += receipt.price;
                 emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
             }
@@ -219,6 +233,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         StoredService storage service = _services[receipt.serviceId];
         batch.state = batch.contested == 0 ? BatchState.Paid : BatchState.Upheld;
         _release(service);
+        if (batch.contested != 0) ++service.counts.upheld;
         _credit(service.token, service.provider, receipt.price);
         emit Events.BatchPaid(batchId, receipt.serviceId, receipt.price);
     }
@@ -235,6 +250,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         uint256 compensation = receipt.price + unproven * service.proofCost + service.penalty;
         batch.state = BatchState.Punished;
         _release(service);
+        ++service.counts.punished;
         service.bond -= service.penalty;
         _credit(service.token, receipt.buyer, compensation);
         emit Events.BatchPunished(batchId, receipt.serviceId, unproven, compensation);
@@ -251,13 +267,22 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
             modelId: service.modelId,
             bond: service.bond,
             reserved: _reserved(service),
-            openBatches: service.openBatches,
+            openBatches: service.counts.open,
             penalty: service.penalty,
             proofCost: service.proofCost,
             contestWindow: service.contestWindow,
             proofWindow: service.proofWindow,
             noticePeriod: service.noticePeriod,
-            closableAt: service.closableAt
+            closableAt: service.closableAt,
+            batch: service.batch
+        });
+    }
+
+    /// @inheritdoc IServiceBond
+    function recordOf(bytes32 serviceId) external view returns (Record memory) {
+        Counts storage counts = _service(serviceId).counts;
+        return Record({
+            posted: counts.posted, contests: counts.contests, upheld: counts.upheld, punished: counts.punished
         });
     }
 
@@ -308,12 +333,13 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
     function _reserve(StoredService storage service) private {
         uint256 free = service.bond - _reserved(service);
         if (free < service.penalty) revert Errors.BondTooSmall(free, service.penalty);
-        ++service.openBatches;
+        ++service.counts.open;
+        ++service.counts.posted;
     }
 
     /// @dev Undoes {_reserve} when a batch ends.
     function _release(StoredService storage service) private {
-        --service.openBatches;
+        --service.counts.open;
     }
 
     function _record(bytes32 batchId, Receipt calldata receipt, uint256 contestWindow) private {
@@ -370,12 +396,34 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
         uint256 bit = 2 ** position;
         if (batch.proven & bit != 0) revert Errors.ItemAlreadyProven(batchId, position);
         uint256 index = ItemList.at(batch.items, position);
-        bytes32 leaf =
-            keccak256(abi.encode(index, opening.inputCommitment, keccak256(abi.encode(opening.output))));
-        if (!IndexedMerkle.contains(receipt.root, receipt.count, index, leaf, opening.path)) {
+        bytes32 outputHash = keccak256(abi.encodePacked(opening.outputs));
+        bytes32 leaf = keccak256(abi.encode(index, opening.inputCommitment, outputHash));
+        uint256 leaves = _leaves(_services[receipt.serviceId], receipt);
+        if (!IndexedMerkle.contains(receipt.root, leaves, index, leaf, opening.path)) {
             revert Errors.ItemNotInRoot(batchId, index);
         }
         return batch.proven | bit;
+    }
+
+    /// @dev What a contested item's proof is about: one input, or a run of the collection.
+    function _publicInputs(
+        StoredService storage service,
+        bytes32 batchId,
+        Receipt calldata receipt,
+        uint256 index,
+        Opening calldata opening
+    ) private view returns (uint256[] memory) {
+        uint256 context = ProofContext.bind(uint256(batchId), service.provider);
+        uint256 batch = service.batch;
+        if (batch == 0) return PublicInputs.ofInput(context, opening.inputCommitment, opening.outputs);
+        (uint256 first, uint256 length) = Runs.span(index, receipt.count, batch);
+        return PublicInputs.ofRun(context, opening.inputCommitment, first, length, opening.outputs);
+    }
+
+    /// @dev Leaves of a batch's tree: its items, or its runs.
+    function _leaves(StoredService storage service, Receipt calldata receipt) private view returns (uint256) {
+        uint256 batch = service.batch;
+        return batch == 0 ? receipt.count : Runs.count(receipt.count, batch);
     }
 
     function _service(bytes32 serviceId) private view returns (StoredService storage service) {
@@ -415,7 +463,7 @@ contract ServiceBond is IServiceBond, Custody, ModelVerification, EIP712 {
 
     /// @dev The part of the bond that is set aside: a penalty for each open batch.
     function _reserved(StoredService storage service) private view returns (uint256) {
-        return uint256(service.openBatches) * service.penalty;
+        return uint256(service.counts.open) * service.penalty;
     }
 
     function _requireRange(string memory field, uint256 value, uint256 minimum, uint256 maximum)

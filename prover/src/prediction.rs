@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use rand_core::OsRng;
 
+use crate::bundle::Bundle;
 use crate::model_proof::{ModelProofError, ModelProver, check_input};
 use crate::output_opening::OutputOpening;
 use assay_circuit::{
-    Assignment, InputMode, OutputMode, ProvenInput, StatementCode, StatementKind, random_salt,
+    Assignment, InputMode, Layout, OutputMode, ProvenInput, StatementCode, StatementKind,
+    random_salt,
 };
-use assay_graph::{Execution, Executor};
+use assay_graph::{Execution, Executor, QuantizedGraph};
 use assay_proof::ProofFile;
 
 /// What a proof speaks of.
@@ -51,7 +53,7 @@ pub struct Prediction {
 /// What is added to the integer of an output where a proof shows it.
 const NUMBER_OFFSET: i64 = 1 << 15;
 
-/// The one output word of a prediction that contracts pay for. What it means is what the key states.
+/// The output word of a prediction that shows one, the class or a number. What it means is what the key states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputWord {
     /// The class.
@@ -61,7 +63,7 @@ pub enum OutputWord {
 }
 
 impl OutputWord {
-    /// Reads a proof's output; `None` where contracts pay for no such statement, or no circuit shows the word.
+    /// Reads a proof's output; `None` where the statement shows something else, or no circuit shows the word.
     pub fn read(code: StatementCode, word: u64) -> Option<Self> {
         let StatementKind::Prediction { input: InputMode::Committed, output } = code.kind else {
             return None;
@@ -73,14 +75,6 @@ impl OutputWord {
                 Some(Self::Number(i64::from(word) - NUMBER_OFFSET))
             }
             _ => None,
-        }
-    }
-
-    /// What a proof of a run of the network will show; `None` as of [`Self::read`].
-    pub fn of(code: StatementCode, execution: &Execution) -> Option<Self> {
-        match Self::read(code, 0)? {
-            Self::Class(_) => u64::try_from(execution.class()).ok().map(Self::Class),
-            Self::Number(_) => execution.logits().first().map(|one| Self::Number((*one).into())),
         }
     }
 
@@ -110,10 +104,36 @@ impl OutputWord {
     }
 }
 
-/// Whether contracts pay for predictions with a key that states this: one output word, the class or the only
-/// logit, of a committed input.
-pub fn is_paid_for(code: StatementCode) -> bool {
-    OutputWord::read(code, 0).is_some()
+/// Whether contracts pay for predictions with a key that states this: those of one committed input.
+pub fn is_paid_for(kind: StatementKind) -> bool {
+    matches!(kind, StatementKind::Prediction { input: InputMode::Committed, .. })
+}
+
+/// Whether the words that such a proof shows follow from the input alone. Of hidden outputs a proof shows a commitment
+/// with a salt that is drawn when it is made.
+pub fn shows_answer(kind: StatementKind) -> bool {
+    is_paid_for(kind) && !kind.hashes_outputs()
+}
+
+/// The output words that a proof about an input will show, without keys or a proof.
+///
+/// # Errors
+/// [`ModelProofError`]; [`ModelProofError::Statement`] where they do not follow from the input.
+pub fn reference(
+    bundle: &Bundle,
+    layout: &Layout,
+    input: &[u8],
+) -> Result<Vec<Fr>, ModelProofError> {
+    let kind = layout.options.statement;
+    if !shows_answer(kind) {
+        return Err(ModelProofError::Statement { found: kind.name(), wanted: "prediction" });
+    }
+    let graph = &bundle.graph;
+    check_input(graph, input)?;
+    let execution = Executor::new(graph)?.run(input)?;
+    let assignment = assignment(graph, layout, input, [Fr::ZERO; 2], &execution);
+    // The context is not among the values.
+    Ok(assignment.public_values().split_off(kind.first_output(graph) - 1))
 }
 
 /// Proves one prediction.
@@ -137,19 +157,8 @@ pub fn prove(
         .hashes_outputs()
         .then(|| OutputOpening::new(execution.logits().to_vec(), output_salt))
         .transpose()?;
-    let assignment = Assignment {
-        graph,
-        layout: prover.layout,
-        inputs: vec![ProvenInput {
-            bytes: statement.input,
-            salt: statement.salt,
-            output_salt,
-            label: 0,
-            class: 0,
-            execution: &execution,
-        }],
-        place: None,
-    };
+    let salts = [statement.salt, output_salt];
+    let assignment = assignment(graph, prover.layout, statement.input, salts, &execution);
     let proven = prover.prove(&assignment, statement.context)?;
     let outputs = proven.proof.public_inputs.iter().skip(kind.first_output(graph)).copied();
     Ok(Prediction {
@@ -162,6 +171,18 @@ pub fn prove(
         prove_time: proven.prove_time,
         openings: proven.openings,
     })
+}
+
+/// What a circuit is filled with for one input; the salts are those of the input and of the outputs.
+fn assignment<'a>(
+    graph: &'a QuantizedGraph,
+    layout: &'a Layout,
+    bytes: &'a [u8],
+    [salt, output_salt]: [Fr; 2],
+    execution: &'a Execution,
+) -> Assignment<'a> {
+    let input = ProvenInput { bytes, salt, output_salt, label: 0, class: 0, execution };
+    Assignment { graph, layout, inputs: vec![input], place: None }
 }
 
 #[cfg(test)]
@@ -189,21 +210,13 @@ mod tests {
     fn nothing_else_is_paid_for() {
         use InputMode::{Committed, Public};
         use OutputMode::{Best, Class, Commitment, Logits};
-        let paid = [(Committed, Class, 1), (Committed, Logits, 1)];
-        for input in [Committed, Public] {
-            for output in [Class, Best(1), Best(2), Logits, Commitment] {
-                for outputs in [1, 2] {
-                    let one = (input, output, outputs);
-                    assert_eq!(
-                        is_paid_for(code(input, output, outputs)),
-                        paid.contains(&one),
-                        "{one:?}"
-                    );
-                }
-            }
+        for output in [Class, Best(1), Best(2), Logits, Commitment] {
+            let of = |input| StatementKind::Prediction { input, output };
+            assert!(is_paid_for(of(Committed)) && !is_paid_for(of(Public)), "{output:?}");
+            assert_eq!(shows_answer(of(Committed)), output != Commitment, "{output:?}");
+            assert!(!shows_answer(of(Public)), "{output:?}");
         }
         let run = assay_circuit::Run { log_items: 0, depth: 0 };
-        let audit = StatementKind::Audit { run, top: 1 };
-        assert!(!is_paid_for(StatementCode { kind: audit, outputs: 1 }));
+        assert!(!is_paid_for(StatementKind::Audit { run, top: 1 }));
     }
 }

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::bundle::Bundle;
 use crate::model_proof::{ModelProofError, ModelProver, check_input};
-use assay_arithmetic::packed_outputs::unpack_outputs;
+use assay_arithmetic::packed_outputs::{pack_outputs, unpack_outputs};
 use assay_circuit::{
     AnswerMode, Assignment, Layout, ProvenInput, Run, StatementKind, TreePlace, WitnessError,
 };
@@ -89,6 +89,22 @@ impl RunResult {
             Self::Classes(classes) => classes.len() as u64,
             Self::Numbers(numbers) => numbers.len() as u64,
         }
+    }
+
+    /// The output words that a classification's proof shows for these answers; [`None`] of a count or a selection, and
+    /// of answers that no circuit shows.
+    pub fn answer_words(&self, run: Run) -> Option<Vec<Fr>> {
+        let packed = match self {
+            Self::Classes(classes) => classes.clone(),
+            Self::Numbers(numbers) => {
+                let stored = numbers.iter().map(|number| u16::try_from(number + ACTIVATION_OFFSET));
+                stored.collect::<Result<_, _>>().ok()?
+            }
+            Self::Correct(_) | Self::Selected(_) => return None,
+        };
+        let mut words = pack_outputs(&packed);
+        words.resize(run.answer_words(), Fr::ZERO);
+        Some(words)
     }
 
     fn of(assignment: &Assignment<'_>, items: usize) -> Result<Self, ModelProofError> {

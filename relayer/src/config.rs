@@ -4,7 +4,10 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use alloy::primitives::{Address, B256, U256};
 
-use crate::submitter::SubmitPolicy;
+use crate::{
+    job::{PredictionTerms, SkipReason},
+    submitter::SubmitPolicy,
+};
 
 const LEAST_MARGIN: Duration = Duration::from_secs(30);
 
@@ -31,6 +34,8 @@ pub struct RelayerConfig {
     /// Tokens accepted and the least price in each; the zero address is the native currency. A
     /// claim costs gas whatever it pays, so there is no price that suits every chain.
     pub minimum_prices: HashMap<Address, U256>,
+    /// Most gas that a buyer may have its contract called with: who claims pays for it, besides the claim's own.
+    pub max_callback_gas: u64,
     /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
     /// key and verifier. `None` serves every entry of the prover's model.
     pub binding: Option<B256>,
@@ -57,6 +62,7 @@ impl RelayerConfig {
             max_prove_attempts: 5,
             deadline_margin: None,
             minimum_prices: HashMap::new(),
+            max_callback_gas: 0,
             binding: None,
             submit: SubmitPolicy::default(),
             withdraw: true,
@@ -68,11 +74,75 @@ impl RelayerConfig {
     pub fn margin(&self, expected: Duration) -> Duration {
         self.deadline_margin.unwrap_or_else(|| LEAST_MARGIN.max(expected.saturating_mul(3) / 2))
     }
+
+    /// What speaks against a job's terms; `margin` is the time that is reckoned with for a proof.
+    pub fn objection(&self, terms: &PredictionTerms, margin: Duration) -> Option<SkipReason> {
+        let (notice, margin) = (terms.notice, margin.as_secs());
+        let (gas, maximum) = (terms.callback_gas, self.max_callback_gas);
+        match self.minimum_prices.get(&terms.token) {
+            None => Some(SkipReason::TokenNotAccepted { token: terms.token }),
+            Some(minimum) if terms.price < *minimum => {
+                Some(SkipReason::PriceTooLow { price: terms.price, minimum: *minimum })
+            }
+            Some(_) if gas > maximum => Some(SkipReason::CallbackTooDear { gas, maximum }),
+            Some(_) if notice != 0 && notice < margin => {
+                Some(SkipReason::NoticeTooShort { notice, margin })
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::Bytes;
+    use assay_client::ModelIdentity;
+
     use super::*;
+
+    /// Threat: an order that pays, and has its claim or its proof cost more than that.
+    #[test]
+    fn terms_that_cost_more_than_they_pay_are_left_alone() {
+        let mut config = RelayerConfig::new("store");
+        config.minimum_prices.insert(Address::ZERO, U256::from(10));
+        let fair = PredictionTerms {
+            job_id: U256::ONE,
+            model_id: U256::ONE,
+            model: ModelIdentity { vk_hash: B256::ZERO, model_hash: B256::ZERO },
+            binding_hash: B256::ZERO,
+            buyer: Address::ZERO,
+            token: Address::ZERO,
+            price: U256::from(10),
+            deadline: 10_000,
+            notice: 0,
+            callback_gas: 0,
+            input_commitment: U256::from(5),
+            hint: Bytes::new(),
+        };
+        let objection = |config: &RelayerConfig, terms| config.objection(&terms, Duration::from_secs(700));
+        assert_eq!(objection(&config, fair.clone()), None);
+        assert_eq!(objection(&config, PredictionTerms { notice: 700, ..fair.clone() }), None);
+        let (price, minimum) = (U256::from(9), U256::from(10));
+        for (terms, reason) in [
+            (
+                PredictionTerms { token: Address::with_last_byte(1), ..fair.clone() },
+                SkipReason::TokenNotAccepted { token: Address::with_last_byte(1) },
+            ),
+            (PredictionTerms { price, ..fair.clone() }, SkipReason::PriceTooLow { price, minimum }),
+            (
+                PredictionTerms { notice: 699, ..fair.clone() },
+                SkipReason::NoticeTooShort { notice: 699, margin: 700 },
+            ),
+            (
+                PredictionTerms { callback_gas: 1, ..fair.clone() },
+                SkipReason::CallbackTooDear { gas: 1, maximum: 0 },
+            ),
+        ] {
+            assert_eq!(objection(&config, terms), Some(reason));
+        }
+        config.max_callback_gas = 50_000;
+        assert_eq!(objection(&config, PredictionTerms { callback_gas: 50_000, ..fair }), None);
+    }
 
     #[test]
     fn the_margin_follows_the_proving_time_unless_it_is_set() {

@@ -66,6 +66,12 @@ pub struct PredictionTerms {
     pub price: U256,
     /// Last second (Unix time) at which a claim is accepted.
     pub deadline: u64,
+    /// Seconds between the buyer's request for an end and the deadline; 0 where there can be none.
+    #[serde(default)]
+    pub notice: u64,
+    /// Gas that a claim has to leave the buyer's contract.
+    #[serde(default)]
+    pub callback_gas: u64,
     /// Poseidon commitment to the input, a field element.
     pub input_commitment: U256,
     /// Where the input is found, in the buyer's words; unverified.
@@ -117,8 +123,8 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            ClaimedByOther, Expired, OtherBinding, PriceTooLow, Refunded, Reorged,
-            TokenNotAccepted, UnknownModel,
+            CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
+            Refunded, Reorged, TokenNotAccepted, UnknownModel,
         };
         Ok(match (self, event) {
             // Proving.
@@ -139,6 +145,8 @@ impl JobState {
                         | OtherBinding { .. }
                         | Expired { .. }
                         | PriceTooLow { .. }
+                        | CallbackTooDear { .. }
+                        | NoticeTooShort { .. }
                         | TokenNotAccepted { .. }),
                 },
             ) => Self::Skipped { reason: reason.clone() },

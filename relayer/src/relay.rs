@@ -325,7 +325,16 @@ impl Relayer {
             return Ok(());
         }
         // Proving is dear: ask the state itself, not only the events.
-        if self.escrow.job(id).await?.map(|job| job.state) != Some(OnChainState::Open) {
+        let current = self.escrow.job(id).await?;
+        if current.as_ref().map(|job| job.state) != Some(OnChainState::Open) {
+            return Ok(());
+        }
+        // A buyer may have moved the deadline nearer.
+        if let Some(deadline) = current.map(|job| job.deadline).filter(|end| *end < head.timestamp)
+        {
+            let reason = SkipReason::Expired { deadline, now: head.timestamp };
+            tracing::info!(job = %id, %reason, "job skipped");
+            self.store.report(id, &JobEvent::Declined { reason }, unix_now())?;
             return Ok(());
         }
         let request = ProofRequest {
@@ -355,12 +364,8 @@ impl Relayer {
         if self.config.binding.is_some_and(|served| served != terms.binding_hash) {
             return Some(SkipReason::OtherBinding { binding: terms.binding_hash });
         }
-        match self.config.minimum_prices.get(&terms.token) {
-            None => return Some(SkipReason::TokenNotAccepted { token: terms.token }),
-            Some(minimum) if terms.price < *minimum => {
-                return Some(SkipReason::PriceTooLow { price: terms.price, minimum: *minimum });
-            }
-            Some(_) => {}
+        if let Some(reason) = self.config.objection(terms, self.deadline_margin) {
+            return Some(reason);
         }
         let earliest = head.timestamp.saturating_add(self.deadline_margin.as_secs());
         (earliest > terms.deadline)
@@ -386,7 +391,7 @@ impl Relayer {
         let max_pause = self.config.submit.max_pause;
         match result {
             Ok(proof) => {
-                tracing::info!(job = %id, seconds, bytes = proof.proof.len(), output = %proof.output, "proven");
+                tracing::info!(job = %id, seconds, bytes = proof.proof.len(), outputs = ?proof.outputs, "proven");
                 self.store.put_proof(id, &proof, unix_now())?;
             }
             Err(_) if *job.state() != JobState::Proving => {}

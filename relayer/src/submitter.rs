@@ -278,14 +278,16 @@ impl Submitter {
         job: &PredictionJob,
         head: BlockRef,
     ) -> Result<Option<PredictionJob>, RelayerError> {
-        let reason = match self.escrow.job(job.id()).await?.map(|job| job.state) {
-            Some(OnChainState::Open) if head.timestamp <= job.terms.deadline => return Ok(None),
-            Some(OnChainState::Open) => {
-                SkipReason::Expired { deadline: job.terms.deadline, now: head.timestamp }
+        // The deadline as it stands now: a buyer may have moved it nearer.
+        let on_chain = self.escrow.job(job.id()).await?.map(|job| (job.state, job.deadline));
+        let reason = match on_chain {
+            Some((OnChainState::Open, deadline)) if head.timestamp <= deadline => return Ok(None),
+            Some((OnChainState::Open, deadline)) => {
+                SkipReason::Expired { deadline, now: head.timestamp }
             }
-            Some(OnChainState::Refunded) => SkipReason::Refunded,
+            Some((OnChainState::Refunded, _)) => SkipReason::Refunded,
             // Whom it paid stands in the event, which the follower is about to read.
-            Some(OnChainState::Claimed { .. }) | None => return Ok(Some(job.clone())),
+            Some((OnChainState::Claimed { .. }, _)) | None => return Ok(Some(job.clone())),
         };
         tracing::info!(job = %job.id(), %reason, "job skipped");
         Ok(Some(self.report(job, &JobEvent::Closed { reason })?))

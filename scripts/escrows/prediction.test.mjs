@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 
-import { assay } from "../lib/assay.mjs";
+import { assay, etherText } from "../lib/assay.mjs";
 import { importNetwork } from "../lib/models.mjs";
 import { openStage, play, prepare, refused, takeOut } from "./play.mjs";
 
@@ -42,5 +42,25 @@ describe("an order of a prediction", () => {
     const used = () => assay(["model", "inspect", bundle]).openings_used;
     refused("the bundle holds model", () => prove({ ...model, bundle }, stage.file("job.proof")));
     assert.equal(used(), 0);
+  });
+});
+
+describe("an order that can be cancelled", () => {
+  const open = (...notice) => buyer.send(
+    "escrow", "open", "--model", model.id, ...model.checked, "--commitment", `0x${"07".repeat(32)}`,
+    "--price", "7wei", "--deadline", "7200", ...notice,
+  );
+
+  play(stage, "is over after its notice, and the buyer has the price back", async () => {
+    const { job, deadline } = open("--notice", "600");
+    refused("NotCancellable", () => buyer.send("escrow", "cancel", open().job));
+    refused("WrongCaller", () => seller.send("escrow", "cancel", job));
+    const cancelled = buyer.send("escrow", "cancel", job);
+    assert.ok(cancelled.deadline < deadline - 6000);
+    refused("DeadlineNotLater", () => buyer.send("escrow", "cancel", job));
+    refused("DeadlineNotPassed", () => buyer.send("escrow", "refund", job));
+    await stage.pass(601);
+    buyer.send("escrow", "refund", job);
+    assert.equal(etherText(buyer.withdraw("prediction")), etherText(7n));
   });
 });

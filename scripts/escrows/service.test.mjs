@@ -29,7 +29,7 @@ const openings = found.images.map((image) => assay([
 function answer() {
   const file = stage.file("answers.json");
   const { answers } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", file]);
-  assert.deepEqual(answers.map((one) => one.output), found.labels);
+  assert.deepEqual(answers.map((one) => one.outputs), found.labels.map((label) => [label]));
   return { file, list: answers };
 }
 
@@ -48,7 +48,7 @@ const post = (actor, receipt, answers) =>
 /** Posts a batch of answers; those that `wrong` names are. */
 function sell({ wrong = () => false } = {}) {
   const { file: answers, list } = answer();
-  for (const [index, one] of list.entries()) if (wrong(index)) one.output = (one.output + 1) % 10;
+  for (const [index, one] of list.entries()) if (wrong(index)) one.outputs[0] = (one.outputs[0] + 1) % 10;
   fs.writeFileSync(answers, JSON.stringify(list));
   const { batch } = post(buyer, sign(answers), answers);
   return { batch, answers };

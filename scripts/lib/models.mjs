@@ -1,4 +1,4 @@
-// What all plays on a local chain have in common and what is expensive: the keys and verifiers of four
+// What all plays on a local chain have in common and what is expensive: the keys and verifiers of a few
 // circuits, committed digits, a development setup. Made once, kept in .cache/escrows/models, only read
 // after that. Bundles are not among it: they count the openings of their weights, so that every stage
 // imports networks of its own (`importNetwork`), whose circuits are these.
@@ -28,6 +28,8 @@ export const CIRCUITS = {
   prediction: { network: "good", derived: null },
   audit: { network: "good", derived: ["--statement", "audit", ...run] },
   coarseAudit: { network: "coarse", derived: ["--statement", "audit", ...run] },
+  classification: { network: "good", derived: ["--statement", "classification", ...run] },
+  logits: { network: "good", derived: ["--statement", "prediction", "--outputs", "logits"] },
   retrieval: { network: "good", derived: ["--statement", "retrieval", "--class", String(WANTED_CLASS), ...run] },
 };
 

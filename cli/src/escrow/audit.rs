@@ -16,10 +16,7 @@ use anyhow::{Context, Result, bail};
 use assay_client::{
     AuditEscrow, ContractClient,
     chain::TransactionOutcome,
-    escrow::{
-        audit::{AuditOrder, Terms},
-        collection_job::RunArtifact,
-    },
+    escrow::audit::{AuditOrder, Terms},
     registry::ModelBinding,
 };
 use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
@@ -28,7 +25,7 @@ use serde::Serialize;
 
 use super::{
     job::{JobArgs, JobViewArgs},
-    runs::{self, Expected, Submitted},
+    runs::{self, Expected, ShownRun, Submitted},
 };
 use crate::{
     amount::amount_text,
@@ -299,11 +296,12 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
                 .ok()
                 .filter(|batch| *batch > 0)
                 .context("no batch")?,
+            words: 1,
             command: "assay audit prove",
         };
         let runs = runs::read(&args.proofs, &expected)?;
         let is_proven = async |run| job.escrow.is_proven(id, entry, run).await;
-        let prove = async |run: &RunArtifact| job.escrow.prove(&job.order, entry, run).await;
+        let prove = async |run: &ShownRun| job.escrow.prove(&job.order, entry, &run.result()).await;
         let submitted = runs::submit(&runs, &session, is_proven, prove).await?;
         let stored = job.escrow.entry(id, entry).await?;
         Ok(SubmitReport {

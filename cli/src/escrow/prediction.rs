@@ -1,4 +1,4 @@
-//! `assay escrow open`, `claim`, `refund` and `show`: single predictions.
+//! `assay escrow open`, `claim`, `cancel`, `refund` and `show`: predictions.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -40,12 +40,19 @@ pub(crate) struct OpenArgs {
     /// Id of the model in the escrow's registry
     #[arg(long, value_name = "ID")]
     model: U256,
-    /// Commitment to the input, from `assay input commit`
+    /// Commitment to the input, from `assay input commit`; of several inputs the root of their collection
     #[arg(long, value_name = "HEX", value_parser = parse_word)]
     commitment: B256,
-    /// Price: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
+    /// Number of inputs under the root, for a model that is proven in runs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    items: u32,
+    /// Price of an input: 1ether, 0.5eth, 30gwei; of a token 1000units, in its smallest unit
     #[arg(long, value_parser = parse_amount)]
     price: Amount,
+    /// Seconds between a request to cancel (`assay escrow cancel`) and the deadline, 600 to 2592000
+    /// [default: the job cannot be cancelled]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(600..=2_592_000))]
+    notice: Option<u64>,
     /// Seconds from now within which the proof must be on chain
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     deadline: u64,
@@ -63,22 +70,38 @@ pub(crate) struct OpenArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+  assay escrow claim 1 --escrow 0x... --proof job1.proof --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Of a job about a collection the runs are claimed one by one; --proofs takes the folder that
+`assay classify prove --context` has filled (`assay escrow show --recipient` says the context), and claims all runs
+in it that are not claimed yet.")]
 pub(crate) struct ClaimArgs {
     #[command(flatten)]
-    job: JobArgs,
+    pub(super) job: JobArgs,
     /// Proof file that was made for this job and recipient
-    #[arg(long, value_name = "FILE", required_unless_present = "raw_proof")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["raw_proof", "proofs"])]
     proof: Option<PathBuf>,
+    /// Folder of proofs of the runs of the job's collection
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["proof", "raw_proof", "dry_run"])]
+    pub(super) proofs: Option<PathBuf>,
     /// Bare proof, in hexadecimal as the verifier contract takes it, in place of a proof file
     #[arg(long, value_name = "FILE", conflicts_with = "proof", requires = "class")]
     raw_proof: Option<PathBuf>,
-    /// Output word that the bare proof proves: the class, or the number + 2^15
-    #[arg(long, requires = "raw_proof")]
-    class: Option<U256>,
+    /// Output words that the bare proof proves, such as 3 or 3,7: the class, the number + 2^15, as the model states
+    #[arg(
+        long,
+        visible_alias = "outputs",
+        value_name = "WORDS",
+        requires = "raw_proof",
+        value_delimiter = ','
+    )]
+    class: Vec<U256>,
+    /// Run of the job's collection that the bare proof is about
+    #[arg(long, value_name = "N", requires = "raw_proof", default_value_t = U256::ZERO)]
+    run: U256,
     /// Who is paid [default: the signing account]
     #[arg(long, value_name = "ADDRESS")]
-    recipient: Option<Address>,
+    pub(super) recipient: Option<Address>,
     /// Ask the node what would happen; send nothing
     #[arg(long)]
     dry_run: bool,
@@ -95,6 +118,9 @@ pub(crate) struct ShowArgs {
     /// Wait up to this long until the job is claimed or refunded
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
+    /// Say what the proofs that pay this account are bound to, for `--context`
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
     #[command(flatten)]
     step: StepArgs,
 }
@@ -105,16 +131,22 @@ struct OpenReport {
     model: Id,
     binding_hash: B256,
     trust: TrustReport,
+    /// Of an input.
     price: Decimal,
+    items: u32,
+    escrowed: Decimal,
     token: Address,
     deadline: u64,
+    /// Of a request to cancel, in seconds; 0 if there can be none.
+    notice: u64,
     #[serde(flatten)]
     sent: Sent,
 }
 
 pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
     let price = args.price.of(args.token)?;
-    let trust = args.trust.prepare(output, requires_prediction)?;
+    let items = Some(u64::from(args.items));
+    let trust = args.trust.prepare(output, |layout| requires_prediction(layout, items))?;
     let report = args.sender.run(output, "opening the job", async |session| {
         let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
         let registry = escrow.registry().await?;
@@ -124,9 +156,12 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             modelId: args.model,
             bindingHash: binding.binding_hash,
             inputCommitment: U256::from_be_bytes(args.commitment.0),
+            items: U256::from(args.items),
             token: args.token,
             price,
             deadline,
+            notice: args.notice.unwrap_or_default(),
+            callbackGas: 0,
             hint: args.hint.clone().into_bytes().into(),
         };
         let opened = escrow.open(order).await?;
@@ -136,15 +171,18 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
             binding_hash: binding.binding_hash,
             trust,
             price: Decimal(price),
+            items: args.items,
+            escrowed: Decimal(price.saturating_mul(U256::from(args.items))),
             token: args.token,
             deadline,
+            notice: args.notice.unwrap_or_default(),
             sent: Sent::from(&opened.outcome),
         })
     })?;
     output.finish(&report, || {
         let mut rows = vec![
             ("job", report.job.to_string()),
-            ("escrowed", amount_text(report.price.0, report.token)),
+            ("escrowed", amount_text(report.escrowed.0, report.token)),
             ("claims until", format!("{} (Unix time)", report.deadline)),
             ("binding", report.binding_hash.to_string()),
         ];
@@ -157,53 +195,84 @@ pub(super) fn open(args: &OpenArgs, output: &Output) -> Result<()> {
 #[derive(Serialize)]
 struct ClaimReport {
     job: Decimal,
+    run: Decimal,
     recipient: Address,
-    output: Decimal,
+    /// The word, where the proof shows one.
+    output: Option<Decimal>,
+    outputs: Vec<Decimal>,
     #[serde(flatten)]
-    answer: Answer,
+    answer: Option<Answer>,
     /// Absent after a dry run.
     transaction: Option<B256>,
     gas_used: Option<u64>,
 }
 
 impl ClaimArgs {
-    fn artifact(&self) -> Result<ProofArtifact> {
-        match (&self.proof, &self.raw_proof, self.class) {
-            (Some(path), _, _) => {
+    /// Reads the proof; what a proof file shows depends on whether the job is about one input (a batch of zero) or
+    /// about runs of so many.
+    fn artifact(&self, batch: U256) -> Result<ProofArtifact> {
+        match (&self.proof, &self.raw_proof) {
+            (Some(path), _) => {
                 let file = ProofFile::read(path)?;
-                let word =
-                    file.public_inputs.last().context("the proof file has no public inputs")?;
-                let output = U256::from_be_bytes(field_to_bytes(word));
-                Ok(ProofArtifact { proof: file.proof.into(), output })
+                let words: Vec<U256> = file
+                    .public_inputs
+                    .iter()
+                    .map(|word| U256::from_be_bytes(field_to_bytes(word)))
+                    .collect();
+                let (run, outputs) = shown(&words, batch).with_context(|| {
+                    format!("{} is of another kind than the job", path.display())
+                })?;
+                Ok(ProofArtifact { proof: file.proof.into(), run, outputs })
             }
-            (None, Some(path), Some(output)) => {
+            (None, Some(path)) if !self.class.is_empty() => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 let proof = text.trim().parse().with_context(|| {
                     format!("{} does not hold a proof in hexadecimal", path.display())
                 })?;
-                Ok(ProofArtifact { proof, output })
+                Ok(ProofArtifact { proof, run: self.run, outputs: self.class.clone() })
             }
             _ => bail!("give --proof, or --raw-proof and --class"),
         }
     }
 }
 
+/// The run and the output words among a proof's public inputs: context, commitment, in runs the first item and their
+/// number, output words. `None` where there are too few.
+fn shown(public_inputs: &[U256], batch: U256) -> Option<(U256, Vec<U256>)> {
+    let (run, outputs) = if batch.is_zero() {
+        (U256::ZERO, public_inputs.get(2..)?)
+    } else {
+        (public_inputs.get(2)?.checked_div(batch)?, public_inputs.get(4..)?)
+    };
+    (!outputs.is_empty()).then(|| (run, outputs.to_vec()))
+}
+
+/// What the one word of an answer says; `None` where there are several.
+fn answer_of(reading: &Reading, outputs: &[U256]) -> Option<Answer> {
+    match outputs {
+        [word] => Some(reading.read(*word)),
+        _ => None,
+    }
+}
+
 pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
-    let (artifact, job) = (args.artifact()?, args.job.job);
+    let job = args.job.job;
     let report = args.job.sender.run(output, "claiming", async |session| {
         let chain = &session.chain;
         let account = chain.account()?;
         let recipient = args.recipient.unwrap_or(account);
         let (escrow, _) = args.job.contract.open::<PredictionEscrow>(&session).await?;
-        let answer = match escrow.job(job).await? {
-            Some(job) => {
-                let registry = escrow.registry().await?;
-                args.step.reading(&registry, job.model_id).await?.read(artifact.output)
+        let known = escrow.job(job).await?;
+        let artifact = args.artifact(known.as_ref().map(|job| job.batch).unwrap_or_default())?;
+        let reading = match known {
+            Some(job) if job.batch.is_zero() => {
+                args.step.reading(&escrow.registry().await?, job.model_id).await?
             }
-            // The escrow says so below.
-            None => Reading::UNKNOWN.read(artifact.output),
+            // Of a run; or there is no such job, and the escrow says so below.
+            Some(_) | None => Reading::UNKNOWN,
         };
+        let answer = answer_of(&reading, &artifact.outputs);
         let outcome = if args.dry_run {
             chain.code_hash(escrow.address()).await?;
             let request = escrow.claim_request(job, recipient, &artifact).with_from(account);
@@ -216,8 +285,10 @@ pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         };
         Ok(ClaimReport {
             job: Decimal(job),
+            run: Decimal(artifact.run),
             recipient,
-            output: Decimal(artifact.output),
+            output: answer.as_ref().and(artifact.outputs.first().copied().map(Decimal)),
+            outputs: artifact.outputs.iter().copied().map(Decimal).collect(),
             answer,
             transaction: outcome.as_ref().map(|outcome| outcome.hash),
             gas_used: outcome.map(|outcome| outcome.gas_used),
@@ -231,8 +302,48 @@ pub(super) fn claim(args: &ClaimArgs, output: &Output) -> Result<()> {
         table(&[
             ("job", report.job.to_string()),
             ("claim", result),
-            report.answer.row(),
+            answer_row(report.answer.as_ref(), &report.outputs),
             ("recipient", report.recipient.to_string()),
+        ])
+    })
+}
+
+fn answer_row(answer: Option<&Answer>, outputs: &[Decimal]) -> (&'static str, String) {
+    match answer {
+        Some(answer) => answer.row(),
+        None => {
+            let words: Vec<String> = outputs.iter().map(ToString::to_string).collect();
+            ("outputs", words.join(" "))
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CancelReport {
+    job: Decimal,
+    /// Last second, Unix time, at which a claim is accepted.
+    deadline: u64,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+pub(super) fn cancel(args: &JobArgs, output: &Output) -> Result<()> {
+    let report = args.sender.run(output, "asking for an end", async |session| {
+        let (escrow, _) = args.contract.open::<PredictionEscrow>(&session).await?;
+        let outcome = escrow.request_cancel(args.job).await?;
+        let job = escrow.job(args.job).await?.context("the job is gone")?;
+        Ok(CancelReport {
+            job: Decimal(args.job),
+            deadline: job.deadline,
+            sent: Sent::from(&outcome),
+        })
+    })?;
+    output.finish(&report, || {
+        table(&[
+            ("job", report.job.to_string()),
+            ("claims until", format!("{} (Unix time)", report.deadline)),
+            ("then", format!("assay escrow refund {}", report.job)),
+            ("gas", report.sent.gas_used.to_string()),
         ])
     })
 }
@@ -262,8 +373,14 @@ pub(super) fn refund(args: &JobArgs, output: &Output) -> Result<()> {
 pub(super) struct JobReport {
     pub(super) job: Decimal,
     pub(super) state: &'static str,
-    /// Of a claimed job, as a proof shows it.
+    /// Of a claimed job, as a proof shows it; absent where proofs show several words.
     pub(super) output: Option<Decimal>,
+    pub(super) items: Decimal,
+    /// Inputs of a run; 0 where the model is one of single inputs.
+    pub(super) batch: Decimal,
+    /// Inputs that no proof has been paid for.
+    pub(super) unclaimed: Decimal,
+    pub(super) notice: u64,
     pub(super) model: Id,
     pub(super) buyer: Address,
     pub(super) token: Address,
@@ -276,13 +393,17 @@ impl From<OnChainJob> for JobReport {
     fn from(job: OnChainJob) -> Self {
         let (state, output) = match job.state {
             OnChainState::Open => ("open", None),
-            OnChainState::Claimed { output } => ("claimed", Some(Decimal(output))),
+            OnChainState::Claimed { output } => ("claimed", output.map(Decimal)),
             OnChainState::Refunded => ("refunded", None),
         };
         Self {
             job: Decimal(job.job_id),
             state,
             output,
+            items: Decimal(job.items),
+            batch: Decimal(job.batch),
+            unclaimed: Decimal(job.unclaimed),
+            notice: job.notice,
             model: Id(job.model_id),
             buyer: job.buyer,
             token: job.token,
@@ -299,6 +420,9 @@ struct ShowReport {
     job: JobReport,
     #[serde(flatten)]
     answer: Option<Answer>,
+    /// Of the proofs that pay --recipient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<B256>,
 }
 
 pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
@@ -321,31 +445,55 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
                 }
                 _ => {
                     let answer = match job.state {
-                        OnChainState::Claimed { output } => {
+                        OnChainState::Claimed { output: None } => None,
+                        OnChainState::Claimed { output: Some(output) } => {
                             let registry = escrow.registry().await?;
                             Some(args.step.reading(&registry, job.model_id).await?.read(output))
                         }
                         OnChainState::Open | OnChainState::Refunded => None,
                     };
-                    return Ok(ShowReport { job: job.into(), answer });
+                    let context = args.recipient.map(|recipient| {
+                        B256::from(escrow.contract().proof_context(*id, recipient))
+                    });
+                    return Ok(ShowReport { job: job.into(), answer, context });
                 }
             }
         }
     })?;
     output.finish(&report, || {
+        let context = report.context.map(|context| ("context", context.to_string()));
         let (report, answer) = (&report.job, &report.answer);
         let state = match answer.as_ref().map(Answer::row) {
             Some((name, text)) => format!("claimed: {name} {text}"),
             None => report.state.to_owned(),
         };
-        table(&[
+        let mut rows = vec![
             ("job", report.job.to_string()),
             ("state", state),
             ("model", report.model.to_string()),
             ("price", amount_text(report.price.0, report.token)),
+            ("inputs", format!("{}, {} not claimed", report.items, report.unclaimed)),
             ("buyer", report.buyer.to_string()),
             ("claims until", format!("{} (Unix time)", report.deadline)),
             ("input", report.input_commitment.to_string()),
-        ])
+        ];
+        rows.extend(context);
+        table(&rows)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stand_behind_what_they_are_about() {
+        let inputs: Vec<U256> = (10..16).map(U256::from).collect();
+        let words = |from: usize| inputs[from..].to_vec();
+        assert_eq!(shown(&inputs, U256::ZERO), Some((U256::ZERO, words(2))));
+        assert_eq!(shown(&inputs, U256::from(4)), Some((U256::from(3), words(4))));
+        assert_eq!(shown(&inputs[..2], U256::ZERO), None, "no word");
+        assert_eq!(shown(&inputs[..4], U256::from(4)), None, "a proof of one input");
+        assert_eq!(shown(&inputs[..1], U256::ZERO), None);
+    }
 }

@@ -9,17 +9,14 @@ use anyhow::{Context, Result};
 use assay_client::{
     ContractClient, RetrievalEscrow,
     contract::text_or_hex,
-    escrow::{
-        collection_job::RunArtifact,
-        retrieval::{RetrievalOrder, State, Terms},
-    },
+    escrow::retrieval::{RetrievalOrder, State, Terms},
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
     job::{JobArgs, JobViewArgs},
-    runs::{self, Expected, Submitted},
+    runs::{self, Expected, ShownRun, Submitted},
 };
 use crate::{
     amount::amount_text,
@@ -144,11 +141,12 @@ fn submit(args: &SubmitArgs, output: &Output) -> Result<()> {
             root: job.terms().collectionRoot,
             items: u64::from(job.terms().items),
             batch: u64::from(job.terms().batch).max(1),
+            words: 1,
             command: "assay retrieve prove",
         };
         let runs = runs::read(&args.proofs, &expected)?;
         let is_proven = async |run| Ok(job.escrow.bitmap(id, run).await?.is_some());
-        let prove = async |run: &RunArtifact| job.escrow.prove(&job.order, run).await;
+        let prove = async |run: &ShownRun| job.escrow.prove(&job.order, &run.result()).await;
         let submitted = runs::submit(&runs, &session, is_proven, prove).await?;
         let stored = job.escrow.job(id).await?.context("the job is gone")?;
         Ok(SubmitReport { job: Decimal(id), submitted, missing: Decimal(stored.missing) })

@@ -1,10 +1,12 @@
-//! The proofs of `assay audit prove` and `assay retrieve prove`, handed to an escrow.
+//! The proofs of `assay audit prove`, `assay retrieve prove` and `assay classify prove`, handed to a contract.
 
 use std::{fs, path::Path};
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{ChainError, chain::TransactionOutcome, escrow::collection_job::RunArtifact};
+use assay_client::{
+    ChainError, ProofArtifact, chain::TransactionOutcome, escrow::collection_job::RunArtifact,
+};
 use assay_prover::{arithmetic::field::field_to_bytes, proof::ProofFile};
 use serde::Serialize;
 
@@ -13,14 +15,39 @@ use crate::{
     output::{Decimal, hex},
 };
 
-/// What the proofs of a job must be about.
-pub(super) struct Expected {
+/// A proof of a run, with the output words that it shows.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownRun {
+    pub run: u64,
+    pub outputs: Vec<U256>,
+    /// As the verifier contract takes it.
+    pub proof: Bytes,
+}
+
+impl ShownRun {
+    /// Of an audit or a retrieval, which shows one word.
+    pub(super) fn result(&self) -> RunArtifact {
+        let result = self.outputs.first().copied().unwrap_or_default();
+        RunArtifact { run: self.run, result, proof: self.proof.clone() }
+    }
+
+    /// Of a classification.
+    pub(super) fn artifact(&self) -> ProofArtifact {
+        let Self { run, outputs, proof } = self.clone();
+        ProofArtifact { proof, run: U256::from(run), outputs }
+    }
+}
+
+/// What the proofs of a job, or of a batch of answers, must be about.
+pub(crate) struct Expected {
     pub vk_hash: B256,
     pub context: U256,
     pub root: U256,
     pub items: u64,
     /// Items of a run.
     pub batch: u64,
+    /// Output words of a proof.
+    pub words: usize,
     /// The command that makes such proofs.
     pub command: &'static str,
 }
@@ -38,17 +65,21 @@ pub(super) struct Submitted {
 impl Submitted {
     /// A line about the runs, of which so many are still missing.
     pub(super) fn text(&self, missing: Decimal) -> String {
+        format!("{}, {missing} missing", self.shown())
+    }
+
+    pub(super) fn shown(&self) -> String {
         let Self { submitted, proven_before, .. } = self;
-        format!("{submitted} shown now, {proven_before} before, {missing} missing")
+        format!("{submitted} shown now, {proven_before} before")
     }
 }
 
 /// Hands in the proofs of the runs that are not proven on chain yet.
 pub(super) async fn submit(
-    runs: &[RunArtifact],
+    runs: &[ShownRun],
     session: &Session,
     is_proven: impl AsyncFn(u64) -> Result<bool, ChainError>,
-    prove: impl AsyncFn(&RunArtifact) -> Result<TransactionOutcome, ChainError>,
+    prove: impl AsyncFn(&ShownRun) -> Result<TransactionOutcome, ChainError>,
 ) -> Result<Submitted> {
     let (mut transactions, mut proven_before) = (Vec::new(), 0);
     for (done, run) in runs.iter().enumerate() {
@@ -70,7 +101,7 @@ pub(super) async fn submit(
 ///
 /// # Errors
 /// If there is none, or one is for something else than this job.
-pub(super) fn read(folder: &Path, expected: &Expected) -> Result<Vec<RunArtifact>> {
+pub(crate) fn read(folder: &Path, expected: &Expected) -> Result<Vec<ShownRun>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut runs = Vec::new();
@@ -88,11 +119,11 @@ pub(super) fn read(folder: &Path, expected: &Expected) -> Result<Vec<RunArtifact
             B256::from(expected.context)
         );
     }
-    runs.sort_by_key(|run: &RunArtifact| run.run);
+    runs.sort_by_key(|run: &ShownRun| run.run);
     Ok(runs)
 }
 
-fn read_one(path: &Path, expected: &Expected) -> Result<RunArtifact> {
+fn read_one(path: &Path, expected: &Expected) -> Result<ShownRun> {
     let file = ProofFile::read(path)?;
     if file.vk_hash != expected.vk_hash {
         bail!(
@@ -104,9 +135,17 @@ fn read_one(path: &Path, expected: &Expected) -> Result<RunArtifact> {
     }
     let words: Vec<U256> =
         file.public_inputs.iter().map(|x| U256::from_be_bytes(field_to_bytes(x))).collect();
-    let [context, root, first, items, result] = words[..] else {
+    let [context, root, first, items, ref outputs @ ..] = words[..] else {
         bail!("{} is not a proof about a run of a collection", path.display());
     };
+    if outputs.len() != expected.words {
+        bail!(
+            "{} is not a proof about such a run: it shows {} output words, not {}",
+            path.display(),
+            outputs.len(),
+            expected.words
+        );
+    }
     if context != expected.context {
         bail!(
             "{} was made for another use; make it with `{} --context {}`",
@@ -136,7 +175,7 @@ fn read_one(path: &Path, expected: &Expected) -> Result<RunArtifact> {
             expected.items
         );
     };
-    Ok(RunArtifact { run, result, proof: file.proof.into() })
+    Ok(ShownRun { run, outputs: outputs.to_vec(), proof: file.proof.into() })
 }
 
 #[cfg(test)]
@@ -152,6 +191,7 @@ mod tests {
             root: U256::from(8),
             items: 10,
             batch: 4,
+            words: 1,
             command: "assay audit prove ...",
         }
     }
@@ -175,7 +215,7 @@ mod tests {
         write(path, 1, &[7, 8, 0, 4, 3]);
         fs::write(path.join("notes.txt"), "no proof").unwrap();
         let found: Vec<_> =
-            read(path, &job).unwrap().iter().map(|run| (run.run, run.result)).collect();
+            read(path, &job).unwrap().iter().map(|run| (run.run, run.result().result)).collect();
         assert_eq!(found, [(0, U256::from(3)), (2, U256::from(1))]);
         for (vk, words, complaint) in [
             (2, &[7, 8, 4, 4, 1][..], "verifying key"),
@@ -185,6 +225,7 @@ mod tests {
             (1, &[7, 8, 4, 3, 1], "no run"),
             (1, &[7, 8, 12, 4, 1], "no run"),
             (1, &[7, 8, 4], "not a proof about a run"),
+            (1, &[7, 8, 4, 4, 1, 2], "shows 2 output words"),
         ] {
             let folder = tempfile::tempdir().unwrap();
             write(folder.path(), vk, words);

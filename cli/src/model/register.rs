@@ -9,11 +9,7 @@ use assay_client::{
     chain::TransactionOutcome,
     registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
 };
-use assay_prover::{
-    bundle::Bundle,
-    circuit::{Layout, OutputMode, StatementKind},
-    model_proof::model_hash,
-};
+use assay_prover::{bundle::Bundle, model_proof::model_hash};
 use clap::Args;
 use serde::Serialize;
 
@@ -21,7 +17,6 @@ use crate::{
     chain::SenderArgs,
     contract::find,
     key_folder::KeyFolder,
-    model::describe,
     output::{Id, Output, table},
     setup_trust::{SetupTrust, guard_setup},
     trust::read_setup,
@@ -80,7 +75,6 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("committing to the weights");
     let bundle = Bundle::read(&args.bundle)?;
     let layout = bundle.layout()?;
-    require_contracts(&layout)?;
     let srs = read_setup(&args.setup, Some(layout.k), output)?;
     let key = KeyFolder(&args.keys).verifying_key(&layout)?;
     let info = key.info();
@@ -145,21 +139,6 @@ pub(super) fn run(args: &RegisterArgs, output: &Output) -> Result<()> {
     })
 }
 
-/// That the contracts know what the circuit proves: the registry would refuse its key.
-fn require_contracts(layout: &Layout) -> Result<()> {
-    let statement = layout.options.statement;
-    let command = match statement {
-        StatementKind::Classification { .. } => "assay classify verify",
-        StatementKind::Prediction { output: OutputMode::Commitment, .. } => "assay verify",
-        _ => return Ok(()),
-    };
-    bail!(
-        "this model proves {}, which no contract takes yet: `{command}` checks its proofs; `assay model derive` \
-         makes a bundle of the same model for a statement that is registered",
-        describe(statement)
-    )
-}
-
 /// Registers a model, or finds it: an entry of the same owner and commitment has the same id.
 async fn register_once(
     registry: &ModelRegistry,
@@ -186,40 +165,6 @@ async fn register_once(
         None => {
             let registered = registry.bind(id, vk, verifier).await?;
             Ok((registered.binding_hash, Some(registered.outcome)))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lenet::quantized;
-    use assay_prover::circuit::{AnswerMode, InputMode, PlanRequest, Run};
-
-    #[test]
-    fn what_no_contract_takes_is_refused_before_it_costs_anything() {
-        let refusal = |statement| {
-            let request = PlanRequest { statement, ..PlanRequest::default() };
-            let layout =
-                Bundle::new(quantized(), request).expect("bundle").layout().expect("layout");
-            require_contracts(&layout).err().map(|error| error.to_string())
-        };
-        let prediction = |output| StatementKind::Prediction { input: InputMode::Committed, output };
-        let run = Run { log_items: 1, depth: 4 };
-        let answers = AnswerMode::Classes;
-        for (statement, command) in [
-            (prediction(OutputMode::Commitment), "`assay verify`"),
-            (StatementKind::Classification { run, answers }, "`assay classify verify`"),
-        ] {
-            let error = refusal(statement).expect("refused");
-            assert!(error.contains(command), "{error}");
-        }
-        for statement in [
-            prediction(OutputMode::Class),
-            StatementKind::Audit { run, top: 1 },
-            StatementKind::Retrieval { run, class: 2 },
-        ] {
-            assert_eq!(refusal(statement), None);
         }
     }
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use assay_prover::{
+    arithmetic::field::Fr,
     bundle::Bundle,
     circuit::{Layout, Run, StatementKind},
     collection::Collection,
     openings::Marks,
-    run_proof,
+    run_proof::{self, RunResult},
 };
 
 use super::{Place, places};
@@ -77,6 +78,20 @@ impl<'a> Reference<'a> {
     /// # Errors
     /// If a run cannot be proven.
     pub(super) fn counts(&self, runs: &[Place], output: &Output) -> Result<Vec<u64>> {
+        Ok(self.results(runs, output)?.iter().map(RunResult::counted).collect())
+    }
+
+    /// The output words of a classification, run by run.
+    ///
+    /// # Errors
+    /// If a run cannot be proven, or the circuit classifies nothing.
+    pub(crate) fn answers(&self, output: &Output) -> Result<Vec<Vec<Fr>>> {
+        let results = self.results(&places(self.set.len(), self.run.items()), output)?;
+        let words = results.iter().map(|result| result.answer_words(self.run));
+        words.collect::<Option<_>>().context("the circuit has no answers for single items")
+    }
+
+    fn results(&self, runs: &[Place], output: &Output) -> Result<Vec<RunResult>> {
         const MESSAGE: &str = "running the network";
         let bar = output.bar(runs.len() as u64, MESSAGE);
         runs.iter()
@@ -87,7 +102,7 @@ impl<'a> Reference<'a> {
                         format!("run {} (items from {}) cannot be proven", place.index, place.first)
                     })?;
                 bar.step(MESSAGE);
-                Ok(result.counted())
+                Ok(result)
             })
             .collect()
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{ServiceBond, service_bond::BatchState};
+use assay_client::{ContractClient, ServiceBond, service_bond::BatchState};
 use clap::{ArgGroup, Args};
 use rand_core::{OsRng, RngCore};
 use serde::Serialize;
@@ -25,7 +25,7 @@ use crate::{
   assay service contest 0x... --checks 4 --escrow 0x... --rpc http://127.0.0.1:8545 \\
     --private-key-file buyer.key
 
-Items are drawn at random here; --items names those that you have a reason to contest, and --checks fills them up.
+Of a service that answers by runs, items are runs. They are drawn at random here; --items names those that you have a reason to contest, and --checks fills them up.
 When all of them are proven, others can be contested until the window ends. Put what you know to be wrong into
 the first contest: a provider that takes its time leaves no second one."
 )]
@@ -72,8 +72,10 @@ pub(super) fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
     let report = args.sender.run(output, "contesting", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { receipt, .. } = posted(&bond, args.batch).await?;
-        let count = u64::try_from(receipt.count).context("the batch is too large")?;
-        let indices = choose(&args.items, args.checks, count)?;
+        let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
+        let leaves = u64::try_from(leaves(receipt.count, service.batch))
+            .context("the batch is too large")?;
+        let indices = choose(&args.items, args.checks, leaves)?;
         let (contested, outcome) = bond.contest(receipt, &indices).await?;
         Ok(Contested {
             batch: args.batch,
@@ -91,6 +93,11 @@ pub(super) fn contest(args: &ContestArgs, output: &Output) -> Result<()> {
             ("gas", report.sent.gas_used.to_string()),
         ])
     })
+}
+
+/// What is contested one by one: so many inputs, or their runs.
+fn leaves(count: U256, batch: U256) -> U256 {
+    if batch.is_zero() { count } else { count.div_ceil(batch) }
 }
 
 /// The items that are named, filled up at random; in ascending order.
@@ -123,6 +130,8 @@ struct Report {
     contest_by: u64,
     /// For the proofs of the latest contest.
     prove_by: Option<u64>,
+    /// Of its proofs, for `assay classify prove --context`.
+    context: B256,
     /// Items contested in all.
     contested: Decimal,
     /// Those of the latest contest.
@@ -159,6 +168,9 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             price: Decimal(receipt.price),
             contest_by: batch.contestBy,
             prove_by: Some(batch.proveBy).filter(|time| *time > 0),
+            context: B256::from(
+                bond.contract().proof_context(U256::from_be_bytes(args.batch.0), service.provider),
+            ),
             contested: Decimal(batch.contested),
             items: items
                 .into_iter()
@@ -183,6 +195,7 @@ pub(super) fn show(args: &ShowArgs, output: &Output) -> Result<()> {
             ("answers", format!("{} under root {}", report.count, report.root)),
             ("price", amount_text(report.price.0, report.token)),
             ("contest until", format!("{} (Unix time)", report.contest_by)),
+            ("context", report.context.to_string()),
             ("contested", report.contested.to_string()),
         ];
         if let Some(time) = report.prove_by {
@@ -207,6 +220,8 @@ mod tests {
             assert!(items.iter().all(|index| *index < 9));
         }
         assert_eq!(choose(&[], Some(3), 3).unwrap(), [0, 1, 2]);
+        let count = |count: u64, batch: u64| leaves(U256::from(count), U256::from(batch));
+        assert_eq!([count(9, 0), count(9, 4), count(8, 4)], [9, 3, 2].map(U256::from));
         assert!(choose(&[], Some(4), 3).unwrap_err().to_string().contains("3 items"));
         assert!(choose(&[3], None, 3).unwrap_err().to_string().contains("no item 3"));
     }

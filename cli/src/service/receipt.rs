@@ -1,4 +1,4 @@
-//! Answers and receipts: `assay service answer`, `sign` and `post`.
+//! Receipts: `assay service sign` and `post`.
 
 use std::{
     fs,
@@ -12,47 +12,26 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_client::{
     ChainError, ContractClient, ServiceBond,
-    service_bond::{Answer, AnswerTree, Receipt, batch_id, receipt_digest},
+    service_bond::{Receipt, batch_id, receipt_digest},
 };
 use assay_prover::{
-    bundle::Bundle,
-    circuit::StatementCode,
-    files::atomic_file::Readers,
-    graph::Executor,
-    openings::Marks,
-    prediction::{OutputWord, is_paid_for},
+    arithmetic::field::field_to_bytes, collection::Collection, files::atomic_file::Readers,
 };
-use assay_relayer::proving::{InputOpening, InputStore};
+use assay_relayer::proving::InputStore;
 use clap::Args;
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use crate::{
     amount::{Amount, amount_text, parse_amount},
-    answer::number_text,
     chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
     contract::ContractArgs,
     hex_words::parse_hash,
-    model::describe,
     new_file::NewFile,
     output::{Decimal, Output, table},
-    trust::{TrustArgs, TrustReport, requires_prediction},
+    trust::{TrustArgs, TrustReport, requires_open_prediction},
 };
-
-#[derive(Args)]
-#[command(after_help = "Example:
-  assay service answer openings/0a...json openings/7c...json --bundle lenet.bundle -o answers.json")]
-pub(crate) struct AnswerArgs {
-    /// Openings of the inputs, as `assay input commit` wrote them, in the order of the batch
-    #[arg(required = true, value_name = "FILE")]
-    openings: Vec<PathBuf>,
-    /// Model bundle
-    #[arg(long, value_name = "FILE")]
-    bundle: PathBuf,
-    /// File of answers to write
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
-}
 
 #[derive(Args)]
 #[command(after_help = "Example:
@@ -95,8 +74,11 @@ pub(crate) struct PostArgs {
     #[arg(long, value_name = "FILE")]
     answers: PathBuf,
     /// Folder of your own openings: every answer must be about one of them
-    #[arg(long, value_name = "DIR")]
-    inputs: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "set")]
+    inputs: Option<PathBuf>,
+    /// Your own collection of inputs, of a service that answers by runs: every run must be about it
+    #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
+    set: Option<PathBuf>,
     /// Most that you pay [default: what the receipt says]
     #[arg(long, value_parser = parse_amount)]
     max_price: Option<Amount>,
@@ -117,87 +99,21 @@ struct SignedReceipt {
     signature: Bytes,
 }
 
-pub(super) fn read_answers(path: &Path) -> Result<Vec<Answer>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| {
-        format!("{} holds no answers, as `assay service answer` writes them", path.display())
-    })
-}
-
-fn tree(answers: &[Answer]) -> Result<AnswerTree> {
-    AnswerTree::new(answers).context("a batch has 1 to 65,536 answers")
-}
-
-#[derive(Serialize)]
-struct Answered {
-    output: PathBuf,
-    root: B256,
-    answers: Vec<Answer>,
-    /// Of the model's weights; an answer that is contested takes one.
-    openings_left: usize,
-}
-
-pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
-    let bundle = Bundle::read(&args.bundle)?;
-    let code = StatementCode::of(bundle.options.statement, &bundle.graph);
-    if !is_paid_for(code) {
-        bail!(
-            "the bundle proves {}; answers are classes, or the numbers of a network with one output, and are proven \
-             for committed inputs",
-            describe(code.kind)
-        );
-    }
-    let step = bundle.output_step();
-    let executor = Executor::new(&bundle.graph)?;
-    let bar = output.bar(args.openings.len() as u64, "answering");
-    let (mut answers, mut texts) = (Vec::new(), Vec::new());
-    for path in &args.openings {
-        let opening = InputOpening::read(path)?;
-        let execution = executor
-            .run(&opening.input)
-            .with_context(|| format!("{} is no input of this model", path.display()))?;
-        let word = OutputWord::of(code, &execution).context("no output")?;
-        texts.push(match word {
-            OutputWord::Class(class) => class.to_string(),
-            OutputWord::Number(number) => {
-                number_text(number, step.map(|step| number as f64 * step))
-            }
-        });
-        answers.push(Answer { commitment: opening.commitment()?, output: word.word() });
-        bar.step("answering");
-    }
-    drop(bar);
-    let root = tree(&answers)?.root();
-    let file =
-        NewFile::new(&args.output, None, "an open batch of those answers could not be proven");
-    file.write_bytes(Readers::Owner, &serde_json::to_vec_pretty(&answers)?)?;
-    let openings_left = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?.left;
-    let report = Answered { output: args.output.clone(), root, answers, openings_left };
-    output.finish(&report, || {
-        table(&[
-            ("answers", format!("{} in {}", report.answers.len(), report.output.display())),
-            ("outputs", texts.join(" ")),
-            ("root", report.root.to_string()),
-            ("openings", format!("{} left; each contested answer takes one", report.openings_left)),
-        ])
-    })
-}
-
 #[derive(Serialize)]
 struct SignReport {
     output: PathBuf,
     batch: B256,
     signer: Address,
     root: B256,
-    count: usize,
+    /// Inputs that are answered.
+    count: u64,
     price: Decimal,
     valid_until: u64,
 }
 
 pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
-    let answers = read_answers(&args.answers)?;
-    let root = tree(&answers)?.root();
+    let answers = Answers::read(&args.answers)?;
+    let root = answers.tree()?.root();
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
@@ -216,13 +132,14 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
                 signer.address()
             );
         }
+        answers.require_batch(service.batch)?;
         let price = args.price.of(service.token)?;
         let valid_until = session.after(args.valid_for).await?;
         let receipt = Receipt {
             serviceId: args.service,
             buyer: args.buyer,
             root,
-            count: U256::from(answers.len()),
+            count: U256::from(answers.items),
             price,
             nonce: U256::from(OsRng.next_u64()),
             validUntil: U256::from(valid_until),
@@ -240,7 +157,7 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
             batch,
             signer: signer.address(),
             root,
-            count: answers.len(),
+            count: answers.items,
             price: Decimal(price),
             valid_until,
         })
@@ -271,24 +188,16 @@ struct Posted {
 pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
     let signed = read_receipt(&args.receipt)?;
     let receipt = &signed.receipt;
-    let answers = read_answers(&args.answers)?;
-    if tree(&answers)?.root() != receipt.root || receipt.count != U256::from(answers.len()) {
+    let answers = Answers::read(&args.answers)?;
+    if answers.tree()?.root() != receipt.root || receipt.count != U256::from(answers.items) {
         bail!(
             "{} is not about the answers in {}: its root is another; do not pay for it",
             args.receipt.display(),
             args.answers.display()
         );
     }
-    let inputs = InputStore::new(&args.inputs);
-    let bar = output.bar(answers.len() as u64, "checking answers");
-    for (index, answer) in answers.iter().enumerate() {
-        inputs.get(answer.commitment).with_context(|| {
-            format!("answer {index} is about an input that is not yours; do not pay for it")
-        })?;
-        bar.step("checking answers");
-    }
-    drop(bar);
-    let trust = args.trust.prepare(output, requires_prediction)?;
+    args.require_own(&answers, output)?;
+    let trust = args.trust.prepare(output, requires_open_prediction)?;
     let report = args.sender.run(output, "posting the receipt", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let contract = bond.address();
@@ -303,6 +212,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         let service = bond.service(receipt.serviceId).await?;
         let service =
             service.with_context(|| format!("there is no service {}", receipt.serviceId))?;
+        answers.require_batch(service.batch)?;
         let limit = args.max_price.map(|limit| limit.of(service.token)).transpose()?;
         if limit.is_some_and(|limit| receipt.price > limit) {
             bail!(
@@ -334,6 +244,43 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         rows.push(("gas", report.sent.gas_used.to_string()));
         table(&rows)
     })
+}
+
+impl PostArgs {
+    /// That the answers are about the buyer's own inputs.
+    fn require_own(&self, answers: &Answers, output: &Output) -> Result<()> {
+        const MESSAGE: &str = "checking answers";
+        let not_yours = |index| {
+            format!("answer {index} is about an input that is not yours; do not pay for it")
+        };
+        let bar = output.bar(answers.list.len() as u64, MESSAGE);
+        if let Some(path) = &self.set {
+            let set = Collection::read(path, &|_| {})?;
+            let root = B256::from(field_to_bytes(&set.root()));
+            if set.len() as u64 != answers.items {
+                bail!(
+                    "the answers are about {} inputs, {} has {}; do not pay for them",
+                    answers.items,
+                    path.display(),
+                    set.len()
+                );
+            }
+            for (index, answer) in answers.list.iter().enumerate() {
+                if answer.commitment != root {
+                    bail!(not_yours(index));
+                }
+                bar.step(MESSAGE);
+            }
+            return Ok(());
+        }
+        let folder = self.inputs.as_deref().context("give --inputs or --set")?;
+        let inputs = InputStore::new(folder);
+        for (index, answer) in answers.list.iter().enumerate() {
+            inputs.get(answer.commitment).with_context(|| not_yours(index))?;
+            bar.step(MESSAGE);
+        }
+        Ok(())
+    }
 }
 
 /// Why a receipt was not posted, or may be posted after all.

@@ -34,6 +34,14 @@ pub(super) const HINTS: &[(&str, &str)] = &[
     ("DeprecatedModel", "its owner has withdrawn the model from new business; use another one"),
     ("NotBound", "the model has no verifier; `assay model register` registers it with one"),
     (
+        "NotCancellable",
+        "it was opened without a notice; its price comes back after the deadline, if nobody claims it",
+    ),
+    (
+        "CallbackGasTooLow",
+        "the buyer's contract was promised gas to be told of the answer; send more gas",
+    ),
+    (
         "BindingMismatch",
         "the model is not bound to the contracts that were agreed on; look at the model before you go on",
     ),

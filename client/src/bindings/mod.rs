@@ -115,9 +115,12 @@ sol! {
             uint256 modelId;
             bytes32 bindingHash;
             uint256 inputCommitment;
+            uint256 items;
             address token;
             uint256 price;
             uint64 deadline;
+            uint64 notice;
+            uint64 callbackGas;
             bytes hint;
         }
 
@@ -129,29 +132,50 @@ sol! {
             address token;
             uint256 price;
             uint256 inputCommitment;
-            uint256 output;
+            uint256 items;
+            uint256 batch;
+            uint256 unclaimed;
+            uint64 notice;
+            uint64 callbackGas;
         }
 
         event JobOpened(
-            uint256 indexed jobId,
-            uint256 indexed modelId,
-            address indexed buyer,
-            bytes32 bindingHash,
-            uint256 inputCommitment,
-            address token,
-            uint256 price,
-            uint64 deadline,
-            bytes hint
+            uint256 indexed jobId, uint256 indexed modelId, address indexed buyer, Order order
         );
         event JobClaimed(
-            uint256 indexed jobId, uint256 indexed modelId, address indexed recipient, uint256 output
+            uint256 indexed jobId,
+            uint256 indexed modelId,
+            address indexed recipient,
+            uint256 run,
+            uint256[] outputs
         );
-        event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer);
+        event CallbackFailed(uint256 indexed jobId, uint256 indexed run);
+        event CancelRequested(uint256 indexed jobId, uint64 deadline);
+        event JobRefunded(
+            uint256 indexed jobId, uint256 indexed modelId, address indexed buyer, uint256 amount
+        );
 
         function open(Order calldata order) external payable returns (uint256 jobId);
-        function claim(uint256 jobId, address recipient, uint256 output, bytes calldata proof) external;
+        function openFor(Order calldata order, address buyer)
+            external
+            payable
+            returns (uint256 jobId);
+        function claim(
+            uint256 jobId,
+            uint256 run,
+            address recipient,
+            uint256[] calldata outputs,
+            bytes calldata proof
+        ) external;
+        function requestCancel(uint256 jobId) external;
         function refund(uint256 jobId) external;
         function getJob(uint256 jobId) external view returns (Job memory job);
+        function outputOf(uint256 jobId) external view returns (uint256 output);
+        function isOutput(uint256 jobId, uint256 run, uint256[] calldata outputs)
+            external
+            view
+            returns (bool);
+        function isClaimed(uint256 jobId, uint256 run) external view returns (bool);
         function contextOf(uint256 jobId, address recipient) external view returns (uint256 context);
         function jobCount() external view returns (uint256);
         function registry() external view returns (address);
@@ -206,6 +230,10 @@ sol! {
         error JobNotFound(uint256 jobId);
         error JobNotOpen(uint256 jobId);
         error JobNotClaimed(uint256 jobId);
+        error SeveralOutputs(uint256 jobId, uint256 run);
+        error NotCancellable(uint256 jobId);
+        error DeadlineNotLater(uint256 jobId, uint256 deadline);
+        error CallbackGasTooLow(uint256 needed, uint256 left);
         error PriceOutOfRange(uint256 price, uint256 maximum);
         error DeadlineOutOfRange(uint256 deadline, uint256 earliest, uint256 latest);
         error HintTooLong(uint256 length, uint256 maximum);
@@ -268,6 +296,8 @@ sol! {
         error ItemOutOfRange(uint256 index, uint256 items);
         error RunNotProven(uint256 jobId, uint256 run);
         error NotCovered(uint256 jobId, uint256 missing);
+        error AddressEmptyCode(address target);
+        error FailedCall();
         error InvalidShortString();
         error StringTooLong(string str);
         error ReentrancyGuardReentrantCall();

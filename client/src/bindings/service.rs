@@ -49,7 +49,7 @@ sol! {
         struct Opening {
             uint256 position;
             uint256 inputCommitment;
-            uint256 output;
+            uint256[] outputs;
             bytes32[] path;
         }
 
@@ -68,6 +68,14 @@ sol! {
             uint64 proofWindow;
             uint64 noticePeriod;
             uint64 closableAt;
+            uint256 batch;
+        }
+
+        struct Record {
+            uint256 posted;
+            uint256 contests;
+            uint256 upheld;
+            uint256 punished;
         }
 
         struct Batch {
@@ -97,7 +105,7 @@ sol! {
         event BatchContested(
             bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
         );
-        event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
+        event ItemProven(bytes32 indexed batchId, uint256 position, uint256[] outputs);
         event ContestUpheld(bytes32 indexed batchId, bytes32 indexed serviceId, uint64 contestBy);
         event BatchPaid(bytes32 indexed batchId, bytes32 indexed serviceId, uint256 price);
         event BatchPunished(
@@ -121,6 +129,7 @@ sol! {
         function settle(Receipt calldata receipt) external;
         function punish(Receipt calldata receipt) external;
         function getService(bytes32 serviceId) external view returns (Service memory service);
+        function recordOf(bytes32 serviceId) external view returns (Record memory record);
         function getBatch(bytes32 batchId) external view returns (Batch memory batch);
         function contestedItems(bytes32 batchId) external view returns (uint256[] memory indices);
         function receiptHash(Receipt calldata receipt) external view returns (bytes32 digest);

@@ -1,4 +1,5 @@
-//! Client of the prediction escrow: one job pays for the proven class, or the number, of one committed input.
+//! Client of the prediction escrow: one job pays for what a model makes of one committed input, or of each input of
+//! a committed collection.
 
 use alloy::{
     primitives::{Address, B256, U256},
@@ -51,12 +52,13 @@ pub struct PredictionEscrow {
 pub enum OnChainState {
     /// The price waits for a proof.
     Open,
-    /// A proof earned the price.
+    /// Proofs earned the price.
     Claimed {
-        /// The class that was proven, or the number + 2^15, as the model's key states.
-        output: U256,
+        /// The word that was proven: the class, the number + 2^15, as the model's key states. `None` where proofs
+        /// show several: the event holds them.
+        output: Option<U256>,
     },
-    /// The buyer has the price back.
+    /// The buyer has the price of what was not proven back.
     Refunded,
 }
 
@@ -71,12 +73,20 @@ pub struct OnChainJob {
     pub buyer: Address,
     /// Zero for the native currency.
     pub token: Address,
-    /// In the token's smallest unit.
+    /// Of each input, in the token's smallest unit.
     pub price: U256,
     /// Last second (Unix time) at which a claim is accepted.
     pub deadline: u64,
-    /// Poseidon commitment to the input.
+    /// Poseidon commitment to the input, or root of the collection.
     pub input_commitment: U256,
+    /// Number of inputs.
+    pub items: U256,
+    /// Inputs of a run; zero where the model is one of single inputs.
+    pub batch: U256,
+    /// Inputs whose price no proof has earned.
+    pub unclaimed: U256,
+    /// Seconds between a request to cancel and the deadline; 0 for none.
+    pub notice: u64,
     /// Where it stands.
     pub state: OnChainState,
 }
@@ -99,16 +109,25 @@ pub struct EscrowEvent {
 pub enum EventKind {
     /// A buyer opened it.
     Opened(Box<IPredictionEscrow::JobOpened>),
-    /// A proof earned its price.
+    /// A proof of a run earned the price of its inputs.
     Claimed {
         /// Id in the escrow.
         job_id: U256,
         /// Who was paid.
         recipient: Address,
-        /// The class that was proven, or the number + 2^15, as the model's key states.
-        output: U256,
+        /// Which run; 0 for a job of one input.
+        run: U256,
+        /// The words that were proven, as the model's key states.
+        outputs: Vec<U256>,
     },
-    /// The buyer has the price back.
+    /// The buyer asked for an end.
+    CancelRequested {
+        /// Id in the escrow.
+        job_id: U256,
+        /// Last second (Unix time) at which a claim is accepted from now on.
+        deadline: u64,
+    },
+    /// The buyer has the price of what was not proven back.
     Refunded {
         /// Id in the escrow.
         job_id: U256,
@@ -120,7 +139,9 @@ impl EventKind {
     pub fn job_id(&self) -> U256 {
         match self {
             Self::Opened(event) => event.jobId,
-            Self::Claimed { job_id, .. } | Self::Refunded { job_id } => *job_id,
+            Self::Claimed { job_id, .. }
+            | Self::CancelRequested { job_id, .. }
+            | Self::Refunded { job_id } => *job_id,
         }
     }
 }
@@ -197,16 +218,16 @@ impl PredictionEscrow {
         self.contract.query(&IPredictionEscrow::allowDevSetupCall {}).await
     }
 
-    /// Opens a job and escrows its price from the signing account. A token's allowance is given
-    /// first where it is too small, for exactly the price.
+    /// Opens a job and escrows the price of all its inputs from the signing account. A token's allowance is given
+    /// first where it is too small, for exactly that.
     ///
     /// # Errors
     /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `BindingMismatch`,
     /// `DevSetupRefused`, `DeprecatedModel`, `DeadlineOutOfRange` and `PriceOutOfRange`.
     pub async fn open(&self, order: Order) -> Result<Opened, ChainError> {
-        let (token, price) = (order.token, order.price);
+        let (token, total) = (order.token, order.price.saturating_mul(order.items));
         let outcome =
-            self.contract.pay(&IPredictionEscrow::openCall { order }, token, price).await?;
+            self.contract.pay(&IPredictionEscrow::openCall { order }, token, total).await?;
         let event = self.contract.event::<IPredictionEscrow::JobOpened>(&outcome)?;
         Ok(Opened { job_id: event.jobId, outcome })
     }
@@ -236,6 +257,15 @@ impl PredictionEscrow {
         call::request(self.address(), &claim_call(job_id, recipient, artifact))
     }
 
+    /// Moves the deadline of a job nearer, to now plus its notice. The buyer only.
+    ///
+    /// # Errors
+    /// As of [`Contract::send`]; [`ChainError::Reverted`] among others with `NotCancellable` and
+    /// `DeadlineNotLater`.
+    pub async fn request_cancel(&self, job_id: U256) -> Result<TransactionOutcome, ChainError> {
+        self.contract.send(&IPredictionEscrow::requestCancelCall { jobId: job_id }).await
+    }
+
     /// Gives the price of an unclaimed job back to its buyer, after the deadline.
     ///
     /// # Errors
@@ -256,7 +286,9 @@ impl PredictionEscrow {
         };
         let state = match job.state {
             IPredictionEscrow::State::Open => OnChainState::Open,
-            IPredictionEscrow::State::Claimed => OnChainState::Claimed { output: job.output },
+            IPredictionEscrow::State::Claimed => {
+                OnChainState::Claimed { output: self.output(job_id).await? }
+            }
             IPredictionEscrow::State::Refunded => OnChainState::Refunded,
             _ => return Ok(None),
         };
@@ -268,8 +300,27 @@ impl PredictionEscrow {
             price: job.price,
             deadline: job.deadline,
             input_commitment: job.inputCommitment,
+            items: job.items,
+            batch: job.batch,
+            unclaimed: job.unclaimed,
+            notice: job.notice,
             state,
         }))
+    }
+
+    /// The one word that a claimed job's proof shows; `None` if it shows several.
+    async fn output(&self, job_id: U256) -> Result<Option<U256>, ChainError> {
+        let call = IPredictionEscrow::outputOfCall { jobId: job_id };
+        self.contract.lookup::<ContractErrors::SeveralOutputs, _>(&call).await
+    }
+
+    /// Whether a run of a job was claimed; run 0 is that of a job of one input.
+    ///
+    /// # Errors
+    /// As of [`Contract::query`].
+    pub async fn is_claimed(&self, job_id: U256, run: u64) -> Result<bool, ChainError> {
+        let call = IPredictionEscrow::isClaimedCall { jobId: job_id, run: U256::from(run) };
+        self.contract.query(&call).await
     }
 
     /// Number of jobs; ids run from 1 to it.
@@ -293,6 +344,7 @@ impl PredictionEscrow {
         let topics = vec![
             IPredictionEscrow::JobOpened::SIGNATURE_HASH,
             IPredictionEscrow::JobClaimed::SIGNATURE_HASH,
+            IPredictionEscrow::CancelRequested::SIGNATURE_HASH,
             IPredictionEscrow::JobRefunded::SIGNATURE_HASH,
         ];
         LogScanner::new(self.address(), topics, max_range)
@@ -344,8 +396,14 @@ impl PredictionEscrow {
                 EventKind::Claimed {
                     job_id: event.jobId,
                     recipient: event.recipient,
-                    output: event.output,
+                    run: event.run,
+                    outputs: event.data.outputs,
                 }
+            }
+            Some(IPredictionEscrow::CancelRequested::SIGNATURE_HASH) => {
+                let event = IPredictionEscrow::CancelRequested::decode_log(&log.inner)
+                    .map_err(|e| fault(e.to_string()))?;
+                EventKind::CancelRequested { job_id: event.jobId, deadline: event.deadline }
             }
             Some(IPredictionEscrow::JobRefunded::SIGNATURE_HASH) => {
                 let event = IPredictionEscrow::JobRefunded::decode_log(&log.inner)
@@ -366,8 +424,9 @@ fn claim_call(
 ) -> IPredictionEscrow::claimCall {
     IPredictionEscrow::claimCall {
         jobId: job_id,
+        run: artifact.run,
         recipient,
-        output: artifact.output,
+        outputs: artifact.outputs.clone(),
         proof: artifact.proof.clone(),
     }
 }

@@ -126,9 +126,12 @@ impl Stage {
             modelId: self.model_id,
             bindingHash: self.binding_hash,
             inputCommitment: U256::from(1234),
+            items: U256::ONE,
             token: Address::ZERO,
             price: U256::from(price),
             deadline: self.chain.head().await.unwrap().timestamp + 3600,
+            notice: 0,
+            callbackGas: 0,
             hint: Bytes::from_static(b"digit 7"),
         }
     }

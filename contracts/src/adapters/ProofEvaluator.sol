@@ -17,7 +17,7 @@ import {IAgenticCommerce} from "./IAgenticCommerce.sol";
 /// The model is admitted once, at deployment: a deprecation afterwards stops no job, not even one that is
 /// created later. A client looks whether the model is deprecated before it names an evaluator.
 ///
-/// Public inputs of the proof: [context, inputCommitment, output], context = {contextOf}(job id, address
+/// Public inputs of the proof: [context, inputCommitment, output words], context = {contextOf}(job id, address
 /// zero). No recipient is named because the job pays its provider, whoever brings the proof.
 contract ProofEvaluator is ModelVerification {
     /// @notice ERC-8183 contract that holds the jobs.
@@ -27,10 +27,10 @@ contract ProofEvaluator is ModelVerification {
     /// @notice Salted Poseidon commitment to the input.
     uint256 public immutable INPUT_COMMITMENT;
 
-    /// @notice A job was completed; its prediction is `output`.
+    /// @notice A job was completed; its prediction is `outputs`.
     /// @param jobId The job's id in the ERC-8183 contract.
-    /// @param output The proven class, or number + 2^15, see IModelVerification.
-    event JobEvaluated(uint256 indexed jobId, uint256 output);
+    /// @param outputs The proven words, see IModelVerification.
+    event JobEvaluated(uint256 indexed jobId, uint256[] outputs);
 
     /// @dev Errors: NoCode, ZeroValue, PublicInputOutOfRange; those of admission, see IModelVerification.
     /// @param registry_ Registry of the model.
@@ -59,15 +59,15 @@ contract ProofEvaluator is ModelVerification {
     }
 
     /// @notice Completes a submitted job. Open to anyone; reverts unless the proof is valid and the job
-    /// waits for this evaluator. The reason given is keccak256(abi.encode(output)).
+    /// waits for this evaluator. The reason given is keccak256 of the output words, 32 bytes each.
     /// @dev Errors: those of a proof, see IModelVerification, and the ERC-8183 contract's own.
     /// @param jobId The job's id in the ERC-8183 contract.
-    /// @param output The predicted class, or number + 2^15: the proof's third public input.
+    /// @param outputs The output words: the proof's last public inputs.
     /// @param proof The proof, as the model's verifier takes it.
-    function evaluate(uint256 jobId, uint256 output, bytes calldata proof) external {
+    function evaluate(uint256 jobId, uint256[] calldata outputs, bytes calldata proof) external {
         uint256 context = ProofContext.bind(jobId, address(0));
-        _requireProof(MODEL_ID, PublicInputs.list(context, INPUT_COMMITMENT, output), proof);
-        emit JobEvaluated(jobId, output);
-        COMMERCE.complete(jobId, keccak256(abi.encode(output)), "");
+        _requireProof(MODEL_ID, PublicInputs.ofInput(context, INPUT_COMMITMENT, outputs), proof);
+        emit JobEvaluated(jobId, outputs);
+        COMMERCE.complete(jobId, keccak256(abi.encodePacked(outputs)), "");
     }
 }

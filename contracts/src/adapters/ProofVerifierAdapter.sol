@@ -11,11 +11,11 @@ import {IProofVerifier} from "./IProofVerifier.sol";
 
 /// @title ERC-8274 proof verifier over the inference verifier
 /// @notice Encodings: `inputHash` is the input's Poseidon commitment; `outputHash` is
-/// keccak256(abi.encode(uint256 word)); `metadata` is abi.encode(uint256 modelId, bytes32 bindingHash),
+/// keccak256 of the output words, 32 bytes each; `metadata` is abi.encode(uint256 modelId, bytes32 bindingHash),
 /// the binding hash being the one that its author computed (see IModelRegistry); `proof` is
-/// abi.encode(uint256 word, bytes proof), the inner proof made with the context of the inference verifier
-/// for the account that calls this adapter. The word is the class or the number + 2^15, as the model states, see
-/// IModelVerification; the binding hash fixes which.
+/// abi.encode(bytes words, bytes proof), the inner proof made with the context of the inference verifier
+/// for the account that calls this adapter. What the words are the model states, see IModelVerification; the binding
+/// hash fixes it.
 ///
 /// A proof that is not valid reverts; false is never returned. A consumer that takes false for a verdict
 /// would let anybody reject a job with a junk proof, or with too little gas.
@@ -43,8 +43,7 @@ contract ProofVerifierAdapter is IProofVerifier, ERC165 {
         returns (bool)
     {
         (uint256 modelId, bytes32 bindingHash) = abi.decode(metadata, (uint256, bytes32));
-        (uint256 word, bytes memory inner) = abi.decode(proof, (uint256, bytes));
-        bytes memory output = abi.encode(word);
+        (bytes memory output, bytes memory inner) = abi.decode(proof, (bytes, bytes));
         if (keccak256(output) != outputHash) revert OutputHashMismatch(outputHash, keccak256(output));
         (bytes32 bound,,,) = REGISTRY.admissionOf(modelId);
         if (bound != bindingHash) revert Errors.BindingMismatch(modelId, bindingHash, bound);

@@ -6,6 +6,9 @@ pragma solidity ^0.8.24;
 /// the contract through {withdraw} and {withdrawTo} alone. The zero address stands for ether. What is burnt stays
 /// here for ever ({burntOf}).
 ///
+/// Every escrow has OpenZeppelin's `multicall(bytes[])`: several of its calls in the caller's name, all or none, none
+/// of which takes ether.
+///
 /// Errors, here and in the escrows, are those of the library Errors. Errors of a deposit: WrongEtherAmount,
 /// UnexpectedEther, NoCode, WrongTokenAmount, and the token's own.
 interface ICustody {
@@ -20,6 +23,15 @@ interface ICustody {
         bytes32 r;
         bytes32 s;
     }
+
+    /// @notice Gives this contract the allowance that a permit of the caller's (ERC-2612) is for, as the first of the
+    /// calls of a `multicall`: any call that takes a token can follow. A permit that fails (used by a front-runner, or
+    /// not known to the token) is ignored: what counts is the allowance after it.
+    /// @dev Errors: NoCode.
+    /// @param token ERC-20 token.
+    /// @param amount What the permit is for, in units of the token.
+    /// @param permit The caller's signature.
+    function usePermit(address token, uint256 amount, Permit calldata permit) external;
 
     /// @notice Pays the caller's whole credit in `token` to the caller.
     /// @dev Errors: as {withdrawTo}.

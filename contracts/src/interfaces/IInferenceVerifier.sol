@@ -8,7 +8,7 @@ import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
 /// @notice Finds a model's verifying key and verifier in the registry, compares their code with what was
 /// bound, and checks the proof. It returns nothing and reverts on everything that is not a valid proof.
 ///
-/// Public inputs of the proof, each below the scalar modulus r of BN254: [context, inputCommitment, output].
+/// Public inputs of the proof, each below the scalar modulus r of BN254: [context, inputCommitment, output words].
 ///
 /// Context = {contextOf}(modelId, caller): the proof is made for this chain, this contract, this model id
 /// and one caller of this contract. Called by a dApp, the caller is the dApp; a proof that is copied from
@@ -17,13 +17,13 @@ import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
 /// The same caller can show the same proof again: what must happen once is the dApp's to remember, by the
 /// input commitment (which the standard wants to be salted, so it is a nonce) or by the stored inference.
 ///
-/// `output` is abi.encode(uint256 word), exactly 32 bytes: the class, or the one number of a network with one output,
-/// as its integer + 2^15 ({Outputs} reads it). `inputCommitment` is the Poseidon commitment
-/// as a big-endian field element; zero and values from r on are refused.
+/// `output` is the output words, 32 bytes each, exactly as many as the model's key states; for one word that is
+/// abi.encode(uint256 word). What words mean is said in {IModelVerification}, and {Outputs} reads them.
+/// `inputCommitment` is the Poseidon commitment as a big-endian field element; zero and values from r on are refused.
 ///
-/// The model's key is one for the class or the one number of a committed input, see {IModelVerification}; its proofs
-/// could not be told from others. Nor is a class told from a number here: a dApp checks, when it chooses its model,
-/// that {IModelRegistry-admissionOf} states the one that it takes the word for.
+/// The model's key is one for one committed input; its proofs could not be told from others. Nor is a class told from
+/// a number here: a dApp checks, when it chooses its model, that {IModelRegistry-admissionOf} states what it takes the
+/// words for.
 ///
 /// Reverts: {ModelMismatch} for other weights, and when the code of the bound key or verifier has changed;
 /// {InputCommitmentMismatch} and {OutputMismatch} for values that no proof can be about; the verifier's own errors
@@ -49,7 +49,7 @@ interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
     /// @notice {verifyInference} without an event, for a proof made for `caller`. Reverts in the same cases.
     /// @param modelId The model's id in the registry.
     /// @param inputCommitment Poseidon commitment to the input; not zero, below r.
-    /// @param output abi.encode(uint256 word); the word is below r.
+    /// @param output The output words, 32 bytes each, each below r.
     /// @param proof The proof, made with the context for `caller`.
     /// @param caller Whom the proof was made for.
     function checkInference(
@@ -74,7 +74,7 @@ interface IInferenceVerifier is IERCZKMLVerifier, IERCZKMLStorageExtension {
     /// ids mean something in one registry only.
     /// @param modelId The model's id in the registry.
     /// @param inputCommitment Poseidon commitment to the input.
-    /// @param output abi.encode(uint256 word).
+    /// @param output The output words, 32 bytes each.
     /// @return inferenceId What {verifyAndStoreInference} stores under.
     function inferenceIdOf(uint256 modelId, bytes32 inputCommitment, bytes calldata output)
         external

@@ -117,6 +117,26 @@ interface IModelRegistry is IERCZKMLRegistry {
         view
         returns (bytes32 modelHash, bytes32 vkHash, bytes32 verifierCodeHash, address vk, address verifier);
 
+    /// @notice The same for a proof that is checked on chain, in three storage reads: a proof is the model's where the
+    /// contracts' code and the weights that it shows have this hash together. What differs where they do not,
+    /// {verificationOf} tells.
+    /// @dev Errors: ModelNotFound, NotBound.
+    /// @param modelId The model's id.
+    /// @return checkHash keccak256(abi.encode(modelHash, vkHash, verifierCodeHash)).
+    /// @return vk Data contract of the verifying key.
+    /// @return verifier Verifier of the model's column profile (IHalo2Verifier).
+    function proofCheckOf(uint256 modelId)
+        external
+        view
+        returns (bytes32 checkHash, address vk, address verifier);
+
+    /// @notice The code hashes of a model's contracts, which say what its proofs are worth.
+    /// @dev Errors: ModelNotFound, NotBound.
+    /// @param modelId The model's id.
+    /// @return vkHash EXTCODEHASH of the verifying key's data contract.
+    /// @return verifierCodeHash EXTCODEHASH of the verifier.
+    function codeHashesOf(uint256 modelId) external view returns (bytes32 vkHash, bytes32 verifierCodeHash);
+
     /// @notice What an escrow needs in order to admit a model, in few storage reads.
     /// Reverts for an unknown model; `bindingHash` and `statement` are zero for an unbound one.
     /// @param modelId The model's id.

@@ -7,19 +7,23 @@ pragma solidity ^0.8.24;
 /// proof, where a call shows one: PublicInputOutOfRange, CodeHashMismatch, ModelHashMismatch, and the
 /// verifier's own.
 ///
-/// Where a prediction is paid for, its proof's third public input is one output word. What it means is what the
+/// Where a prediction is paid for, its proof's last public inputs are output words. What they mean is what the
 /// model's key states, `statement` in the registry ({IModelRegistry-admissionOf}), and never changes for a model id:
 ///
-/// | statement | output word |
+/// | statement | output words |
 /// |---|---|
 /// | class (isClass) | the class, from 0 |
+/// | best classes | so many classes, the best first |
 /// | number (isNumber): a network with one output, imported with its logits as outputs | the integer of the output + 2^15, below 2^16 |
+/// | logits | the same of each output |
+/// | commitment | Poseidon commitment to all outputs and a salt: the answer is hidden |
+/// | classes, or numbers, of a run's items | 16 bits for each item, 15 items a word, the first lowest |
 ///
-/// The real number is (word - 2^15) * step; the step is in the model's card. Keys of anything else are refused with
-/// WrongStatement: public inputs, several output words, best classes, runs.
+/// The real number is (word - 2^15) * step; the step is in the model's card. Keys of anything else, and of public
+/// inputs, are refused with WrongStatement.
 ///
-/// A class is not a score. Nothing in a job or a proof tells them apart: whoever acts on a word checks once, when it
-/// chooses its model, that the model states what it takes the word for. {Outputs} reads a number from a word.
+/// A class is not a score. Nothing in a job or a proof tells them apart: whoever acts on words checks once, when it
+/// chooses its model, that the model states what it takes them for. {Outputs} reads them.
 interface IModelVerification {
     /// @notice The registry whose models are admitted.
     /// @return Address of the registry (IModelRegistry); fixed at deployment.

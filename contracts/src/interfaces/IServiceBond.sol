@@ -25,13 +25,18 @@ import {IModelVerification} from "./IModelVerification.sol";
 /// can prove, and makes the cost cover what a proof takes, openings of the model's weights included.
 ///
 /// Tree. Leaf of item i, counted from 0: keccak256(abi.encode(i, inputCommitment, outputHash)), where
-/// outputHash = keccak256(abi.encode(output)), all uint256 and bytes32. The leaves are filled up with zero
+/// outputHash is keccak256 of the output words, 32 bytes each, all uint256 and bytes32. The leaves are filled up with zero
 /// words to the next power of two. Node: keccak256(left ++ right), 64 bytes. An item's place in the tree
 /// is that of its index, so there is one item to an index.
 ///
-/// Public inputs of a proof: [context, inputCommitment, output] with context = {contextOf}(uint256(batch
-/// id), provider): each proof is paid to the provider, whoever brings it. The model's key is one for the class
-/// or the one number of a committed input; what the output is in each case is said in {IModelVerification}.
+/// Public inputs of a proof: [context, inputCommitment, output words] with context = {contextOf}(uint256(batch
+/// id), provider): each proof is paid to the provider, whoever brings it. What the words are is said in
+/// {IModelVerification}.
+///
+/// Runs. Where the model's key is one for runs of a collection, a batch's items are answered, contested and proven by
+/// runs: neighbours together, with one proof. Leaf i is that of run i, which holds the items from i * batch on;
+/// `inputCommitment` is the Poseidon root of the collection of inputs; a contest names runs, a proof's cost is one
+/// run's, and the public inputs are [context, root, first item, items of the run, output words].
 ///
 /// What the bond promises: the penalty of every open batch is set aside when the batch is posted, and
 /// nothing else can touch it. The rest of the bond promises nothing.
@@ -111,15 +116,15 @@ interface IServiceBond is ICustody, IModelVerification {
         uint256 validUntil;
     }
 
-    /// @notice A contested item, opened.
+    /// @notice A contested item, or run of items, opened.
     /// @param position Place in {contestedItems}, from 0.
-    /// @param inputCommitment Salted Poseidon commitment to the input.
-    /// @param output What was answered (the class, or the number + 2^15), and is proven now.
+    /// @param inputCommitment Salted Poseidon commitment to the input; of a run, the root of the collection.
+    /// @param outputs The words that were answered, and are proven now.
     /// @param path Siblings from the leaf to the root.
     struct Opening {
         uint256 position;
         uint256 inputCommitment;
-        uint256 output;
+        uint256[] outputs;
         bytes32[] path;
     }
 
@@ -138,6 +143,7 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @param proofWindow Seconds after a contest in which the items must be proven.
     /// @param noticePeriod Seconds between notice and the bond's return.
     /// @param closableAt Time from which on the bond can be returned; 0 before notice.
+    /// @param batch Items of a run, where batches are answered and contested by runs; else 0.
     struct Service {
         ServiceState state;
         address provider;
@@ -153,6 +159,19 @@ interface IServiceBond is ICustody, IModelVerification {
         uint64 proofWindow;
         uint64 noticePeriod;
         uint64 closableAt;
+        uint256 batch;
+    }
+
+    /// @notice What became of the batches of a service so far.
+    /// @param posted Batches that were posted.
+    /// @param contests Contests, of which a batch can have several.
+    /// @param upheld Batches that were contested, and paid because every contested item was proven.
+    /// @param punished Batches of which a contested item was not proven in time.
+    struct Record {
+        uint256 posted;
+        uint256 contests;
+        uint256 upheld;
+        uint256 punished;
     }
 
     /// @notice A batch as stored: what its receipt does not say.
@@ -224,7 +243,7 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @dev Errors: BatchNotFound, BatchNotPosted, NotBatchBuyer, DeadlinePassed, ChecksOutOfRange, ItemOutOfRange,
     /// ItemsNotAscending; of a deposit.
     /// @param receipt The batch's receipt, as posted.
-    /// @param indices 1 to 16 items, in ascending order.
+    /// @param indices 1 to 16 items (of a service by runs: 1 to 16 runs), in ascending order.
     function contest(Receipt calldata receipt, uint256[] calldata indices) external payable;
 
     /// @notice Opens one contested item and proves it; credits the provider the cost of the proof, and after the
@@ -253,6 +272,12 @@ interface IServiceBond is ICustody, IModelVerification {
     /// @param serviceId The service's id.
     /// @return service The service as stored.
     function getService(bytes32 serviceId) external view returns (Service memory service);
+
+    /// @notice Reads a service's record; reverts for an unknown id.
+    /// @dev Errors: ServiceNotFound.
+    /// @param serviceId The service's id.
+    /// @return record What became of its batches so far.
+    function recordOf(bytes32 serviceId) external view returns (Record memory record);
 
     /// @notice Reads a batch; reverts for an unknown id.
     /// @dev Errors: BatchNotFound.

@@ -66,6 +66,14 @@ library Errors {
     error JobNotOpen(uint256 jobId);
     /// @notice The job has no proven output.
     error JobNotClaimed(uint256 jobId);
+    /// @notice The run's proof shows several words, of which only the hash is kept.
+    error SeveralOutputs(uint256 jobId, uint256 run);
+    /// @notice The job was opened without a notice, so its deadline stays.
+    error NotCancellable(uint256 jobId);
+    /// @notice The job's deadline is no later than the notice would move it to.
+    error DeadlineNotLater(uint256 jobId, uint256 deadline);
+    /// @notice So little gas is left that the buyer's contract could not have what it was promised.
+    error CallbackGasTooLow(uint256 needed, uint256 left);
     /// @notice The price is zero or above `maximum`.
     error PriceOutOfRange(uint256 price, uint256 maximum);
     /// @notice The deadline is not in (`earliest` - 1, `latest`].

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IAuditEscrow} from "../interfaces/IAuditEscrow.sol";
+import {IPredictionEscrow} from "../interfaces/IPredictionEscrow.sol";
 import {IRetrievalEscrow} from "../interfaces/IRetrievalEscrow.sol";
 
 /// @title Events of the registries and the escrows
@@ -14,24 +15,27 @@ library Events {
 
     /// @notice A prediction was ordered. Carries all that a prover needs besides the model itself.
     event JobOpened(
+        uint256 indexed jobId, uint256 indexed modelId, address indexed buyer, IPredictionEscrow.Order order
+    );
+
+    /// @notice A run of a job (its one input, or neighbouring items of its collection) was proven, with these output
+    /// words; the price of its items was credited to `recipient`.
+    event JobClaimed(
         uint256 indexed jobId,
         uint256 indexed modelId,
-        address indexed buyer,
-        bytes32 bindingHash,
-        uint256 inputCommitment,
-        address token,
-        uint256 price,
-        uint64 deadline,
-        bytes hint
+        address indexed recipient,
+        uint256 run,
+        uint256[] outputs
     );
 
-    /// @notice A prediction was proven and `price` of the job credited to `recipient`.
-    event JobClaimed(
-        uint256 indexed jobId, uint256 indexed modelId, address indexed recipient, uint256 output
-    );
+    /// @notice The buyer's contract failed when it was told of a run's words; the payment stands.
+    event CallbackFailed(uint256 indexed jobId, uint256 indexed run);
 
-    /// @notice Nobody proved the prediction in time; the price was credited back to `buyer`.
-    event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer);
+    /// @notice The buyer asked for an end: claims are taken until `deadline`, which is earlier than before.
+    event CancelRequested(uint256 indexed jobId, uint64 deadline);
+
+    /// @notice The time for claims is over: what was not proven, `amount` in all, was credited back to `buyer`.
+    event JobRefunded(uint256 indexed jobId, uint256 indexed modelId, address indexed buyer, uint256 amount);
 
     // Certified results
 
@@ -80,8 +84,8 @@ library Events {
         bytes32 indexed batchId, bytes32 indexed serviceId, uint256[] indices, uint64 deadline
     );
 
-    /// @notice A contested item was proven.
-    event ItemProven(bytes32 indexed batchId, uint256 position, uint256 output);
+    /// @notice A contested item was proven, or a contested run of items, with these output words.
+    event ItemProven(bytes32 indexed batchId, uint256 position, uint256[] outputs);
 
     /// @notice All contested items were proven; until `contestBy` the buyer may contest others.
     event ContestUpheld(bytes32 indexed batchId, bytes32 indexed serviceId, uint64 contestBy);

@@ -29,16 +29,31 @@ library PublicInputs {
         }
     }
 
-    /// @notice A list of three values: what a prediction's proof is about.
-    function list(uint256 a, uint256 b, uint256 c) internal pure returns (uint256[] memory values) {
-        assembly ("memory-safe") {
-            values := mload(0x40)
-            mstore(0x40, add(values, 0x80))
-            mstore(values, 3)
-            mstore(add(values, 0x20), a)
-            mstore(add(values, 0x40), b)
-            mstore(add(values, 0x60), c)
-        }
+    /// @notice What the proof of a prediction is about: context, commitment to the input, output words.
+    function ofInput(uint256 context, uint256 commitment, uint256[] calldata outputs)
+        internal
+        pure
+        returns (uint256[] memory values)
+    {
+        values = new uint256[](2 + outputs.length);
+        values[0] = context;
+        values[1] = commitment;
+        _copy(outputs, values, 2);
+    }
+
+    /// @notice What the proof of a classification of a run is about: context, root of the collection, index of the
+    /// run's first item, number of its items, output words.
+    function ofRun(uint256 context, uint256 root, uint256 first, uint256 length, uint256[] calldata outputs)
+        internal
+        pure
+        returns (uint256[] memory values)
+    {
+        values = new uint256[](4 + outputs.length);
+        values[0] = context;
+        values[1] = root;
+        values[2] = first;
+        values[3] = length;
+        _copy(outputs, values, 4);
     }
 
     /// @notice A list of five values: what a run's proof is about.
@@ -56,6 +71,14 @@ library PublicInputs {
             mstore(add(values, 0x60), c)
             mstore(add(values, 0x80), d)
             mstore(add(values, 0xa0), e)
+        }
+    }
+
+    /// @dev `values` has room for all of `outputs` from place `at` on.
+    function _copy(uint256[] calldata outputs, uint256[] memory values, uint256 at) private pure {
+        assembly ("memory-safe") {
+            let to := add(add(values, 0x20), shl(5, at))
+            calldatacopy(to, outputs.offset, shl(5, outputs.length))
         }
     }
 }

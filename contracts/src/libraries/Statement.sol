@@ -19,6 +19,8 @@ library Statements {
     uint256 internal constant AUDIT = 2;
     /// @notice Which items of a run a network selects.
     uint256 internal constant RETRIEVAL = 3;
+    /// @notice What a network makes of each item of a run.
+    uint256 internal constant CLASSIFICATION = 4;
 
     /// @notice A prediction shows the class.
     uint256 internal constant CLASS = 1;
@@ -30,6 +32,17 @@ library Statements {
     uint256 internal constant CORRECT = 4;
     /// @notice A retrieval shows a bitmap.
     uint256 internal constant BITMAP = 5;
+    /// @notice A classification shows the classes of a run's items, packed, see {Outputs}.
+    uint256 internal constant CLASSES = 6;
+    /// @notice A classification shows the number of each of a run's items, packed, see {Outputs}.
+    uint256 internal constant NUMBERS = 7;
+    /// @notice A prediction shows a commitment to its outputs and a salt, and nothing else of them.
+    uint256 internal constant COMMITMENT = 8;
+
+    /// @notice Largest logarithm of the items of a run whose words are shown.
+    uint256 internal constant MAX_LOG_CLASSIFIED = 8;
+    /// @notice Items of a run in one word.
+    uint256 internal constant ITEMS_OF_WORD = 15;
 
     /// @notice Largest depth of a collection's tree.
     uint256 internal constant MAX_DEPTH = 32;
@@ -89,14 +102,20 @@ library Statements {
         if (kind_ == AUDIT) {
             return _isRun(statement) && shows(statement) == CORRECT && parameter(statement) != 0;
         }
+        if (kind_ == CLASSIFICATION) return _isClassification(statement);
         return kind_ == RETRIEVAL && _isRun(statement) && shows(statement) == BITMAP;
     }
 
-    /// @notice Whether predictions by this key are paid for: proofs have the three public inputs context,
-    /// commitment and output, and the output is a class or a number. Not the best one of the classes, which is the
-    /// class under another name.
-    function isOneWordOfCommittedInput(Statement statement) internal pure returns (bool) {
-        return isClass(statement) || isNumber(statement);
+    /// @notice Whether it is about one committed input: proofs have the public inputs context, commitment, and the
+    /// output words.
+    function isOfCommittedInput(Statement statement) internal pure returns (bool) {
+        return kind(statement) == PREDICTION && !isPublicInput(statement);
+    }
+
+    /// @notice Whether it is about what is made of each item of a run of a committed collection: proofs have the public
+    /// inputs context, root, first item, number of items, and the output words.
+    function isOfCommittedRun(Statement statement) internal pure returns (bool) {
+        return kind(statement) == CLASSIFICATION;
     }
 
     /// @notice Whether the output is the class of a committed input.
@@ -117,15 +136,27 @@ library Statements {
         if (_field(statement, 3, 1) > 1 || _field(statement, 9, 6) != 0) return false;
         uint256 shows_ = shows(statement);
         uint256 outputs_ = outputs(statement);
-        if (shows_ == CLASS) return outputs_ == 1;
+        if (shows_ == CLASS || shows_ == COMMITMENT) return outputs_ == 1;
         return (shows_ == BEST || shows_ == LOGITS) && outputs_ != 0;
     }
 
-    /// @dev A run is a subtree: it has no more items than the tree has leaves.
+    function _isClassification(Statement statement) private pure returns (bool) {
+        uint256 shows_ = shows(statement);
+        if (shows_ != CLASSES && shows_ != NUMBERS) return false;
+        if (_logItems(statement) > MAX_LOG_CLASSIFIED || parameter(statement) != 0) return false;
+        uint256 words = (items(statement) + ITEMS_OF_WORD - 1) / ITEMS_OF_WORD;
+        return _isSubtree(statement) && outputs(statement) == words;
+    }
+
+    /// @dev A run with one output word.
     function _isRun(Statement statement) private pure returns (bool) {
+        return outputs(statement) == 1 && _isSubtree(statement);
+    }
+
+    /// @dev A run is a subtree: it has no more items than the tree has leaves.
+    function _isSubtree(Statement statement) private pure returns (bool) {
         uint256 depth_ = depth(statement);
-        return _field(statement, 3, 1) == 0 && outputs(statement) == 1 && depth_ <= MAX_DEPTH
-            && _logItems(statement) <= depth_;
+        return _field(statement, 3, 1) == 0 && depth_ <= MAX_DEPTH && _logItems(statement) <= depth_;
     }
 
     function _logItems(Statement statement) private pure returns (uint256) {

@@ -136,9 +136,11 @@ abstract contract AuditEscrowInvariants is AuditFixture, CustodyInvariants {
         }
     }
 
-    function _heldByJobs(address money) internal view override returns (uint256 sum) {
-        for (uint256 jobId = 1; jobId <= audit.jobCount(); ++jobId) {
-            if (handler.termsOf(jobId).token == money) sum += handler.ghostJob(jobId).pot;
+    function _heldByJobs(address[] memory money) internal view override returns (uint256[] memory held) {
+        held = new uint256[](money.length);
+        uint256 count = audit.jobCount();
+        for (uint256 jobId = 1; jobId <= count; ++jobId) {
+            _add(held, money, handler.termsOf(jobId).token, handler.ghostJob(jobId).pot);
         }
     }
 

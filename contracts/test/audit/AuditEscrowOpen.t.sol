@@ -10,29 +10,30 @@ import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {AuditFixture} from "./AuditFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract AuditEscrowOpenTest is AuditFixture {
     function test_DeploymentSettings() public {
         assertEq(audit.registry(), address(registry));
         assertEq(audit.results(), address(results));
         assertFalse(audit.allowDevSetup());
-        assertTrue(new AuditEscrow(registry, resultRegistry(), true).allowDevSetup());
+        assertTrue(Shipped.auditEscrow(registry, resultRegistry(), true).allowDevSetup());
     }
 
     function test_RevertWhen_ResultRegistryHasNoCode() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new AuditEscrow(registry, IResultRegistry(stranger), false);
+        Shipped.auditEscrow(registry, IResultRegistry(stranger), false);
     }
 
     /// @dev A model id stands for another model there.
     function test_RevertWhen_ResultRegistryIsOfOtherModels() public {
-        ModelRegistry otherModels = new ModelRegistry(ceremonies());
-        ResultRegistry other = new ResultRegistry(otherModels);
+        ModelRegistry otherModels = Shipped.modelRegistry(ceremonies());
+        ResultRegistry other = Shipped.resultRegistry(otherModels);
         vm.expectRevert(
             abi.encodeWithSelector(Errors.RegistryMismatch.selector, address(registry), address(otherModels))
         );
-        new AuditEscrow(registry, other, false);
-        assertEq(new AuditEscrow(otherModels, other, false).results(), address(other));
+        Shipped.auditEscrow(registry, other, false);
+        assertEq(Shipped.auditEscrow(otherModels, other, false).results(), address(other));
     }
 
     function test_OpenWithEther() public {

@@ -11,6 +11,7 @@ import {CallingVerifier} from "../doubles/CallingVerifier.sol";
 import {CostlyVerifier, MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Keys} from "../shared/Keys.sol";
 import {AuditFixture} from "./AuditFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract AuditEscrowProveTest is AuditFixture {
     function test_ProveCountsRun() public {
@@ -122,7 +123,7 @@ contract AuditEscrowProveTest is AuditFixture {
     function test_RevertWhen_ProofIsOfOtherContract() public {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         bytes memory proof = runProof(jobId, terms, 1, 0, 4);
-        audit = new AuditEscrow(registry, resultRegistry(), false);
+        audit = Shipped.auditEscrow(registry, resultRegistry(), false);
         (jobId, terms) = acceptedBounty();
         vm.expectRevert(MockVerifier.ProofRejected.selector);
         audit.prove(jobId, terms, 1, 0, 4, proof);

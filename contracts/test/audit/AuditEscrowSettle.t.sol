@@ -9,6 +9,7 @@ import {ResultRegistry} from "../../src/ResultRegistry.sol";
 import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "../doubles/ResultRecorder.sol";
 import {AuditFixture} from "./AuditFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice Every way in which a bounty ends, and who can withdraw what.
 contract AuditEscrowSettleTest is AuditFixture {
@@ -409,8 +410,8 @@ contract AuditEscrowCertifyTest is AuditFixture {
 
     /// @dev The registry of results itself: what a consumer of certified accuracy reads.
     function test_CertifiedResultIsReadable() public {
-        ResultRegistry registryOfResults = new ResultRegistry(registry);
-        audit = new AuditEscrow(registry, registryOfResults, false);
+        ResultRegistry registryOfResults = Shipped.resultRegistry(registry);
+        audit = Shipped.auditEscrow(registry, registryOfResults, false);
         for (uint256 i = 0; i < 2; ++i) {
             vm.prank(i == 0 ? buyer : seller);
             token.approve(address(audit), type(uint256).max);

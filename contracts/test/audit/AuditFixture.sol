@@ -7,6 +7,7 @@ import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {ResultRecorder} from "../doubles/ResultRecorder.sol";
 import {Keys} from "../shared/Keys.sol";
 import {RunFixture} from "../shared/RunFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice An audit escrow, terms for a test set of ten items in runs of four (4, 4, 2), and a second seller
 /// with another model of the same architecture.
@@ -33,7 +34,7 @@ abstract contract AuditFixture is RunFixture {
     function setUp() public virtual override {
         super.setUp();
         results = new ResultRecorder(address(registry));
-        audit = new AuditEscrow(registry, resultRegistry(), false);
+        audit = Shipped.auditEscrow(registry, resultRegistry(), false);
         (rivalModelId, rivalBinding) = bindModel(RIVAL_WEIGHTS, vk, address(verifier));
         admitted.push(audit.admissionHashOf(vk.codehash, address(verifier).codehash));
         address[3] memory parties = [buyer, seller, rival];

@@ -13,6 +13,7 @@ import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {ServiceBond} from "../../src/ServiceBond.sol";
 import {ProofVerifierAdapter} from "../../src/adapters/ProofVerifierAdapter.sol";
 import {Ceremonies} from "../../src/libraries/Ceremonies.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice An address stands for init code and constructor arguments: what is shown here of the listed contracts
 /// holds of all that have their addresses.
@@ -22,7 +23,7 @@ contract AddressesTest is Test {
     Addresses internal script;
 
     function setUp() public {
-        script = new Addresses();
+        script = _script();
     }
 
     function test_ContractsAreWired() public {
@@ -64,10 +65,10 @@ contract AddressesTest is Test {
     /// @dev Not from the script, nor from what it did before.
     function test_AddressesFollowFromTheBuildAlone() public {
         bytes32 listed = keccak256(abi.encode(script.list(false)));
-        script = new Addresses();
+        script = _script();
         vm.roll(1_000);
         assertEq(keccak256(abi.encode(script.list(false))), listed);
-        bytes memory models = bytes.concat(type(ModelRegistry).creationCode, abi.encode(Ceremonies.known()));
+        bytes memory models = bytes.concat(Shipped.code("ModelRegistry"), abi.encode(Ceremonies.known()));
         assertEq(
             script.list(false)[0].account,
             vm.computeCreate2Address(keccak256("assay-v1"), keccak256(models), PROXY)
@@ -84,6 +85,10 @@ contract AddressesTest is Test {
             assertEq(vm.parseJsonAddress(json, string.concat(".", planned[i].name)), planned[i].account);
         }
         vm.removeFile(path);
+    }
+
+    function _script() private returns (Addresses) {
+        return Addresses(Shipped.create(Shipped.code("Addresses.s.sol", "Addresses")));
     }
 
     /// @dev As `assay deploy` does it. What is there already is left alone.

@@ -9,6 +9,7 @@ import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
 import {MockVerifier, SilentVerifier} from "../doubles/VerifierDoubles.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract ProvenSwitchTest is Fixture {
     InferenceVerifier internal inference;
@@ -16,7 +17,7 @@ contract ProvenSwitchTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
         device = new ProvenSwitch(inference, modelId, bindingHash, OUTPUT);
         device.look(bytes32(INPUT));
     }
@@ -87,7 +88,7 @@ contract AccuracyGateTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        results = new ResultRegistry(registry);
+        results = Shipped.resultRegistry(registry);
         auditKey = makeKey("audit key", Keys.audit(2));
         (auditedId,) = bindModel(WEIGHTS, auditKey, address(verifier));
         gate = _gateFor(1000);

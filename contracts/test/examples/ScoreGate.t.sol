@@ -9,6 +9,7 @@ import {Outputs} from "../../src/libraries/Outputs.sol";
 import {MockVerifier, SilentVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract ScoreGateTest is Fixture {
     uint256 internal constant ZERO = 1 << 15;
@@ -22,7 +23,7 @@ contract ScoreGateTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
         gate = new ScoreGate(inference, modelId, bindingHash, THRESHOLD);
         gate.assign(alice, bytes32(INPUT));
     }

@@ -9,6 +9,7 @@ import {Fixture} from "../shared/Fixture.sol";
 import {GasMeter} from "./GasMeter.sol";
 import {RetrievalFixture} from "../retrieval/RetrievalFixture.sol";
 import {LongProofVerifier} from "../doubles/VerifierDoubles.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice Proofs as long as those of networks of all sizes, docs/benchmarks.md.
 abstract contract LongProofs is GasMeter {
@@ -62,7 +63,7 @@ contract GasTest is Fixture, GasMeter {
         publicInputs[1] = INPUT;
         publicInputs[2] = OUTPUT;
         measureVerification(address(verifier), vk, proof, publicInputs);
-        escrow.claim(1, seller, OUTPUT, proof);
+        escrow.claim(1, 0, seller, one(OUTPUT), proof);
         assertGasAboveVerification("prediction: claim, above verification", CLAIM_LIMIT);
     }
 
@@ -73,8 +74,8 @@ contract GasTest is Fixture, GasMeter {
         escrow.open{value: PRICE}(orderIn(ETHER, PRICE));
         claimFor(1, seller);
         bytes memory proof = proofFor(3, seller, OUTPUT);
-        escrow.claim(3, seller, OUTPUT, proof);
-        assertGas("prediction: claim, whole transaction, recipient has credit", CLAIM_LIMIT);
+        escrow.claim(3, 0, seller, one(OUTPUT), proof);
+        assertGas("prediction: claim, whole transaction, recipient has credit", 95_000);
     }
 
     /// forge-config: default.isolate = true
@@ -222,7 +223,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         assertGas("audit: decline 16 entries", 16 * TURN_AWAY_LIMIT);
     }
 
-    /// @dev Settling looks at each entry's tally. The winner is the last one.
+    /// @dev Settling looks at each entry's claim. The winner is the last one.
     /// forge-config: default.isolate = true
     function test_GasOfSettlingContests() public {
         uint8[4] memory sizes = [2, 4, 8, 16];

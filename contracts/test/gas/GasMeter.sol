@@ -12,7 +12,7 @@ abstract contract GasMeter is Test {
     /// @dev Limits on calls that open something, that pay it out, and that prove a run, verification apart.
     uint256 internal constant OPEN_LIMIT = 175_000;
     uint256 internal constant CLAIM_LIMIT = 90_000;
-    uint256 internal constant RUN_LIMIT = 65_000;
+    uint256 internal constant RUN_LIMIT = 60_000;
 
     uint256 private _verification;
 

@@ -56,7 +56,7 @@ contract ServiceBondGasTest is ServiceFixture, GasMeter {
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = bond.contextOf(uint256(batchId), seller);
         publicInputs[1] = opening.inputCommitment;
-        publicInputs[2] = opening.output;
+        publicInputs[2] = opening.outputs[0];
         measureVerification(address(verifier), vk, proof, publicInputs);
         bond.prove(receipts[batchId], opening, proof);
         assertGasAboveVerification("service: prove the last item, above verification", CLAIM_LIMIT);

@@ -9,6 +9,16 @@ import {PlainToken} from "../doubles/Tokens.sol";
 /// @notice What the handlers of all escrows share: actors, tokens, withdrawals, gifts, and ghost state of the
 /// money: what has come in, gone out and is owed, by the rules alone, never by the escrow's credits.
 abstract contract CustodyHandler is Test {
+    /// @dev The ghost state of one token.
+    struct Ledger {
+        uint256 deposited;
+        uint256 paidOut;
+        uint256 donated;
+        uint256 burnt;
+        address[] actors;
+        uint256[] owed;
+    }
+
     address internal constant ETHER = address(0);
 
     ICustody private immutable CUSTODY;
@@ -64,6 +74,23 @@ abstract contract CustodyHandler is Test {
 
     function custody() external view returns (ICustody) {
         return CUSTODY;
+    }
+
+    function allTokens() external view returns (address[] memory) {
+        return tokens;
+    }
+
+    /// @dev In one call: invariants look at all of it after every other call.
+    function ledgerOf(address token) external view returns (Ledger memory ledger) {
+        ledger.deposited = deposited[token];
+        ledger.paidOut = paidOut[token];
+        ledger.donated = donated[token];
+        ledger.burnt = burnt[token];
+        ledger.actors = actors;
+        ledger.owed = new uint256[](actors.length);
+        for (uint256 i = 0; i < actors.length; ++i) {
+            ledger.owed[i] = owed[token][ledger.actors[i]];
+        }
     }
 
     function tokenCount() external view returns (uint256) {

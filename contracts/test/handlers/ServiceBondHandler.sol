@@ -6,6 +6,8 @@ import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {CustodyHandler} from "./CustodyHandler.sol";
+import {RunModel} from "./RunModel.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice All that providers, buyers and bystanders can do, with bounded choices, and ghost
 /// state that never reads the contract's credits, bonds, services or batches. What must happen follows from it.
@@ -27,17 +29,26 @@ contract ServiceBondHandler is CustodyHandler {
         uint256 contested;
     }
 
+    /// @dev How a batch or a service has ended, by the rules: how often, and what was stored when it did (of a batch) or
+    /// what its record is (of a service, whose place is its own).
+    struct Ended {
+        bytes32 id;
+        uint256 service;
+        uint256 price;
+        uint256 endings;
+        bytes32 last;
+    }
+
     uint256 internal constant MAX_SERVICES = 4;
     uint256 internal constant MAX_BATCHES = 12;
 
     ServiceBond public immutable BOND;
-    uint256 internal immutable MODEL_ID;
-    bytes32 internal immutable BINDING;
     bytes32 internal immutable WEIGHTS;
-    bytes32 internal immutable VK_HASH;
     address internal immutable SIGNER;
     uint256 internal immutable SIGNER_KEY;
 
+    /// @dev Of one input, of runs.
+    RunModel[2] internal models;
     bytes32[] public services;
     bytes32[] public batches;
 
@@ -46,16 +57,14 @@ contract ServiceBondHandler is CustodyHandler {
     mapping(bytes32 serviceId => uint256) public bondOf;
     mapping(bytes32 batchId => IServiceBond.Receipt) internal receipts;
     mapping(bytes32 id => uint256) public endings;
+    mapping(bytes32 serviceId => IServiceBond.Record) internal records;
     mapping(bytes32 batchId => bytes32) public terminalBatch;
 
-    constructor(ServiceBond bond, uint256 modelId, bytes32 binding, bytes32 weights, bytes32 vkHash)
-        CustodyHandler(bond)
-    {
+    constructor(ServiceBond bond, bytes32 weights, RunModel[2] memory models_) CustodyHandler(bond) {
         BOND = bond;
-        MODEL_ID = modelId;
-        BINDING = binding;
         WEIGHTS = weights;
-        VK_HASH = vkHash;
+        models[0] = models_[0];
+        models[1] = models_[1];
         (SIGNER, SIGNER_KEY) = makeAddrAndKey("receipt signer");
     }
 
@@ -69,9 +78,10 @@ contract ServiceBondHandler is CustodyHandler {
     ) external {
         if (services.length == MAX_SERVICES) return;
         address provider = _actor(who);
+        RunModel storage model = models[salt % 2];
         IServiceBond.Terms memory terms = IServiceBond.Terms({
-            modelId: MODEL_ID,
-            bindingHash: BINDING,
+            modelId: model.id,
+            bindingHash: model.bindingHash,
             signer: SIGNER,
             token: _token(which),
             penalty: _bound(salt, 1, 5 ether),
@@ -141,7 +151,7 @@ contract ServiceBondHandler is CustodyHandler {
         IServiceBond.Receipt memory receipt = IServiceBond.Receipt({
             serviceId: id,
             buyer: _actor(who),
-            root: BatchTree.root(count),
+            root: BatchTree.root(_leaves(id, count)),
             count: count,
             price: _bound(price, 1, type(uint96).max),
             nonce: nonce,
@@ -157,6 +167,7 @@ contract ServiceBondHandler is CustodyHandler {
         receipts[batchId] = receipt;
         batches.push(batchId);
         ++service.openBatches;
+        ++records[id].posted;
         GhostBatch storage batch = ghostBatches[batchId];
         batch.state = IServiceBond.BatchState.Posted;
         batch.contestBy = block.timestamp + service.terms.contestWindow;
@@ -183,8 +194,9 @@ contract ServiceBondHandler is CustodyHandler {
         GhostService storage service = ghostServices[receipt.serviceId];
         // Mostly few items, so that some batches are upheld.
         uint256 most = checks % 4 == 1 ? 16 : 2;
-        uint256 first = _bound(checks / 4, 0, receipt.count - 1);
-        uint256 size = _bound(checks, 1, receipt.count - first < most ? receipt.count - first : most);
+        uint256 leaves = _leaves(receipt.serviceId, receipt.count);
+        uint256 first = _bound(checks / 4, 0, leaves - 1);
+        uint256 size = _bound(checks, 1, leaves - first < most ? leaves - first : most);
         uint256[] memory indices = new uint256[](size);
         for (uint256 i = 0; i < size; ++i) {
             indices[i] = first + i;
@@ -203,6 +215,7 @@ contract ServiceBondHandler is CustodyHandler {
         batch.items = indices;
         batch.proven = 0;
         batch.contested += size;
+        ++records[receipt.serviceId].contests;
         ++calls["contest"];
     }
 
@@ -218,10 +231,11 @@ contract ServiceBondHandler is CustodyHandler {
             && block.timestamp <= batch.proveBy && position < batch.items.length
             && (batch.proven >> position) & 1 == 0;
         (IServiceBond.Opening memory opening, bytes memory proof) =
-            _opening(batchId, receipt.count, position, service.provider, valid);
+            _opening(batchId, receipt, position, valid);
         try BOND.prove(receipt, opening, proof) {
             assertTrue(expected, "proven against the rules");
             owed[service.terms.token][service.provider] += service.terms.proofCost;
+            if (_batchOf(receipt.serviceId) != 0) ++calls["proveRun"];
             batch.proven |= 2 ** position;
             if (batch.proven == 2 ** batch.items.length - 1) {
                 batch.state = IServiceBond.BatchState.Posted;
@@ -257,6 +271,27 @@ contract ServiceBondHandler is CustodyHandler {
     function pass(uint256 time, uint256 blocks) external {
         vm.warp(block.timestamp + _bound(time, 1, blocks % 3 == 0 ? 60 days : 2 days));
         vm.roll(block.number + _bound(blocks, 1, 200));
+    }
+
+    /// @dev All batches in one call: invariants look at them after every other call.
+    function endedBatches() external view returns (Ended[] memory ended) {
+        ended = new Ended[](batches.length);
+        for (uint256 i = 0; i < ended.length; ++i) {
+            bytes32 id = batches[i];
+            IServiceBond.Receipt storage receipt = receipts[id];
+            uint256 service;
+            while (services[service] != receipt.serviceId) ++service;
+            ended[i] = Ended(id, service, receipt.price, endings[id], terminalBatch[id]);
+        }
+    }
+
+    /// @dev The same of all services.
+    function endedServices() external view returns (Ended[] memory ended) {
+        ended = new Ended[](services.length);
+        for (uint256 i = 0; i < ended.length; ++i) {
+            bytes32 id = services[i];
+            ended[i] = Ended(id, i, 0, endings[id], keccak256(abi.encode(records[id])));
+        }
     }
 
     function serviceCount() external view returns (uint256) {
@@ -332,11 +367,14 @@ contract ServiceBondHandler is CustodyHandler {
     function _end(bytes32 batchId, IServiceBond.BatchState state) private {
         ++endings[batchId];
         ghostBatches[batchId].state = state;
+        IServiceBond.Record storage record = records[receipts[batchId].serviceId];
+        if (state == IServiceBond.BatchState.Upheld) ++record.upheld;
+        if (state == IServiceBond.BatchState.Punished) ++record.punished;
         --ghostServices[receipts[batchId].serviceId].openBatches;
         terminalBatch[batchId] = fingerprint(batchId);
     }
 
-    function _opening(bytes32 batchId, uint256 count, uint256 position, address provider, bool valid)
+    function _opening(bytes32 batchId, IServiceBond.Receipt memory receipt, uint256 position, bool valid)
         private
         view
         returns (IServiceBond.Opening memory opening, bytes memory proof)
@@ -346,14 +384,31 @@ contract ServiceBondHandler is CustodyHandler {
         opening = IServiceBond.Opening({
             position: position,
             inputCommitment: BatchTree.inputOf(index),
-            output: BatchTree.outputOf(index),
-            path: BatchTree.path(count, index)
+            outputs: one(BatchTree.outputOf(index)),
+            path: BatchTree.path(_leaves(receipt.serviceId, receipt.count), index)
         });
-        uint256[] memory publicInputs = new uint256[](3);
-        publicInputs[0] = BOND.contextOf(uint256(batchId), provider);
+        uint256 batch = _batchOf(receipt.serviceId);
+        uint256[] memory publicInputs = new uint256[](batch == 0 ? 3 : 5);
+        publicInputs[0] = BOND.contextOf(uint256(batchId), ghostServices[receipt.serviceId].provider);
         publicInputs[1] = opening.inputCommitment;
-        publicInputs[2] = valid ? opening.output : opening.output + 1;
-        proof = abi.encode(WEIGHTS, keccak256(abi.encode(VK_HASH, publicInputs)));
+        if (batch != 0) {
+            publicInputs[2] = index * batch;
+            uint256 left = receipt.count - index * batch;
+            publicInputs[3] = left < batch ? left : batch;
+        }
+        publicInputs[publicInputs.length - 1] = valid ? opening.outputs[0] : opening.outputs[0] + 1;
+        bytes32 vkHash = models[batch == 0 ? 0 : 1].vkHash;
+        proof = abi.encode(WEIGHTS, keccak256(abi.encode(vkHash, publicInputs)));
+    }
+
+    /// @dev Items of a run, where the service answers by runs; else 0.
+    function _batchOf(bytes32 serviceId) private view returns (uint256) {
+        return ghostServices[serviceId].terms.modelId == models[1].id ? models[1].batch : 0;
+    }
+
+    function _leaves(bytes32 serviceId, uint256 count) private view returns (uint256) {
+        uint256 batch = _batchOf(serviceId);
+        return batch == 0 ? count : (count + batch - 1) / batch;
     }
 
     function _sign(bytes32 digest) private view returns (bytes memory) {

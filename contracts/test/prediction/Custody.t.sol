@@ -56,6 +56,26 @@ contract CustodyWithdrawTest is CustodyFixture {
         assertEq(escrow.creditOf(address(token), seller), PRICE);
     }
 
+    /// @dev All or none, each in the caller's name.
+    function test_ManyCallsAtOnce() public {
+        earn(ETHER, seller);
+        earn(address(token), seller);
+        bytes[] memory calls = new bytes[](2);
+        calls[0] = abi.encodeCall(ICustody.withdraw, (ETHER));
+        calls[1] = abi.encodeCall(ICustody.withdrawTo, (address(token), stranger, PRICE + 1));
+        vm.prank(seller);
+        vm.expectRevert(abi.encodeWithSelector(Errors.InsufficientCredit.selector, token, PRICE, PRICE + 1));
+        escrow.multicall(calls);
+        assertEq(seller.balance, 0);
+        calls[1] = abi.encodeCall(ICustody.withdrawTo, (address(token), stranger, PRICE));
+        vm.prank(seller);
+        bytes[] memory results = escrow.multicall(calls);
+        assertEq(abi.decode(results[0], (uint256)), PRICE);
+        assertEq(seller.balance, PRICE);
+        assertEq(token.balanceOf(stranger), PRICE);
+        assertEq(escrow.multicall(new bytes[](0)).length, 0);
+    }
+
     function test_RevertWhen_NothingToWithdraw() public {
         bytes memory refusal = abi.encodeWithSelector(Errors.InsufficientCredit.selector, ETHER, 0, 0);
         vm.expectRevert(refusal);
@@ -146,6 +166,35 @@ contract CustodyPermitTest is CustodyFixture {
         ICustody.Permit memory permit;
         vm.prank(buyer);
         assertEq(escrow.openWithPermit(orderIn(address(token), PRICE), permit), 1);
+    }
+
+    /// @dev Any call that takes a token can follow a permit in one transaction.
+    function test_PermitBeforeOtherCalls() public {
+        ICustody.Permit memory permit = signPermit(buyerKey, address(escrow), 2 * PRICE);
+        bytes[] memory calls = new bytes[](3);
+        calls[0] = abi.encodeCall(ICustody.usePermit, (address(permitToken), 2 * PRICE, permit));
+        calls[1] = abi.encodeCall(escrow.open, (orderIn(address(permitToken), PRICE)));
+        calls[2] = calls[1];
+        vm.prank(buyer);
+        bytes[] memory results = escrow.multicall(calls);
+        assertEq(abi.decode(results[2], (uint256)), 2);
+        assertEq(permitToken.balanceOf(address(escrow)), 2 * PRICE);
+        assertEq(escrow.getJob(2).buyer, buyer);
+    }
+
+    /// @dev Somebody else's permit gives the caller nothing, and one that fails is ignored.
+    function test_PermitThatFailsIsIgnored() public {
+        ICustody.Permit memory permit = signPermit(buyerKey, address(escrow), PRICE);
+        vm.prank(stranger);
+        escrow.usePermit(address(permitToken), PRICE, permit);
+        assertEq(permitToken.allowance(stranger, address(escrow)), 0);
+        vm.startPrank(buyer);
+        escrow.usePermit(address(permitToken), PRICE, permit);
+        assertEq(permitToken.allowance(buyer, address(escrow)), PRICE);
+        escrow.usePermit(address(permitToken), PRICE, permit);
+        assertEq(permitToken.allowance(buyer, address(escrow)), PRICE);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, ETHER));
+        escrow.usePermit(ETHER, PRICE, permit);
     }
 
     /// @dev A permit of the buyer is of no use to anybody else.

@@ -5,6 +5,7 @@ import {ICustody} from "../../src/interfaces/ICustody.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {CostlyVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice A caller chooses the gas, and a call can be given 63/64 of it at most. Whatever it chooses, a
 /// call either does all that it should or nothing.
@@ -13,7 +14,7 @@ contract GasStarvationTest is Fixture {
         (modelId, bindingHash) = bindTo(address(new CostlyVerifier()));
         uint256 jobId = openEther();
         bytes memory call =
-            abi.encodeCall(escrow.claim, (jobId, seller, OUTPUT, proofFor(jobId, seller, OUTPUT)));
+            abi.encodeCall(escrow.claim, (jobId, 0, seller, one(OUTPUT), proofFor(jobId, seller, OUTPUT)));
         uint256 start = vm.snapshotState();
         uint256 failures;
         uint256 successes;

@@ -12,6 +12,8 @@ import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A network with one output: its number is sold wherever a class is.
 contract NumberPredictionsTest is Fixture {
@@ -24,7 +26,7 @@ contract NumberPredictionsTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
     }
 
     function statement() internal pure override returns (bytes32) {
@@ -35,8 +37,8 @@ contract NumberPredictionsTest is Fixture {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, WORD);
         vm.expectEmit(address(escrow));
-        emit Events.JobClaimed(jobId, modelId, seller, WORD);
-        escrow.claim(jobId, seller, WORD, proof);
+        emit Events.JobClaimed(jobId, modelId, seller, 0, one(WORD));
+        escrow.claim(jobId, 0, seller, one(WORD), proof);
         assertState(jobId, IPredictionEscrow.State.Claimed);
         assertEq(escrow.outputOf(jobId), WORD);
         assertEq(escrow.creditOf(ETHER, seller), PRICE);
@@ -53,9 +55,9 @@ contract NumberPredictionsTest is Fixture {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, WORD);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, seller, WORD + 1, proof);
+        escrow.claim(jobId, 0, seller, one(WORD + 1), proof);
         vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, 2, WORD + R));
-        escrow.claim(jobId, seller, WORD + R, proof);
+        escrow.claim(jobId, 0, seller, one(WORD + R), proof);
         assertState(jobId, IPredictionEscrow.State.Open);
     }
 
@@ -68,10 +70,10 @@ contract NumberPredictionsTest is Fixture {
             vk = makeKey(vm.toString(i), others[i]);
             bytes memory proof = proofFor(jobId, seller, WORD);
             vm.expectRevert(MockVerifier.ProofRejected.selector);
-            escrow.claim(jobId, seller, WORD, proof);
+            escrow.claim(jobId, 0, seller, one(WORD), proof);
         }
         vk = number;
-        escrow.claim(jobId, seller, WORD, proofFor(jobId, seller, WORD));
+        escrow.claim(jobId, 0, seller, one(WORD), proofFor(jobId, seller, WORD));
     }
 
     /// @dev The same at the jobs of a class.
@@ -83,7 +85,7 @@ contract NumberPredictionsTest is Fixture {
         vk = number;
         bytes memory proof = proofFor(jobId, seller, WORD);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, seller, WORD, proof);
+        escrow.claim(jobId, 0, seller, one(WORD), proof);
     }
 
     function test_NumberIsVerifiedAndStored() public {
@@ -99,8 +101,8 @@ contract NumberPredictionsTest is Fixture {
     }
 
     function test_AdapterTakesNumber() public {
-        ProofVerifierAdapter adapter = new ProofVerifierAdapter(inference);
-        bytes memory proof = abi.encode(WORD, _inferenceProof(dapp));
+        ProofVerifierAdapter adapter = Shipped.proofVerifierAdapter(inference);
+        bytes memory proof = abi.encode(abi.encode(WORD), _inferenceProof(dapp));
         vm.prank(dapp);
         assertTrue(
             adapter.verify(
@@ -111,22 +113,23 @@ contract NumberPredictionsTest is Fixture {
 
     function test_EvaluatorTakesNumber() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        ProofEvaluator evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        ProofEvaluator evaluator =
+            Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(JOB, address(evaluator), AgenticCommerceDouble.Status.Submitted);
-        evaluator.evaluate(JOB, WORD, _proof(evaluator.contextOf(JOB, address(0))));
+        evaluator.evaluate(JOB, one(WORD), _proof(evaluator.contextOf(JOB, address(0))));
         (,, bytes32 reason) = commerce.jobs(JOB);
         assertEq(reason, keccak256(abi.encode(WORD)));
     }
 
-    /// @dev Threat: what has more to it than one word of a hidden input.
-    function test_RevertWhen_EvaluatorsKeyIsNotForOneWord() public {
+    /// @dev Threat: what is not about one hidden input.
+    function test_RevertWhen_EvaluatorsKeyIsNotForOneInput() public {
         AgenticCommerceDouble commerce = new AgenticCommerceDouble();
-        bytes32[] memory others = Keys.anythingElse();
+        bytes32[] memory others = Keys.notOfOneInput();
         for (uint256 i = 0; i < others.length; ++i) {
             address key = makeKey(vm.toString(i), others[i]);
             (uint256 id, bytes32 hash) = bindModel(WEIGHTS, key, address(verifier));
             vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, id, others[i]));
-            new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
+            Shipped.proofEvaluator(registry, false, commerce, id, hash, INPUT);
         }
     }
 

@@ -16,19 +16,21 @@ import {
     SilentVerifier
 } from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract PredictionEscrowClaimTest is Fixture {
     function test_ClaimPaysRecipientOfProof() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectEmit(address(escrow));
-        emit Events.JobClaimed(jobId, modelId, seller, OUTPUT);
+        emit Events.JobClaimed(jobId, modelId, seller, 0, one(OUTPUT));
         vm.prank(stranger);
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
 
         assertState(jobId, IPredictionEscrow.State.Claimed);
         assertEq(escrow.outputOf(jobId), OUTPUT);
-        assertEq(escrow.getJob(jobId).output, OUTPUT);
+        assertEq(escrow.outputOf(jobId), OUTPUT);
         assertEq(escrow.creditOf(ETHER, seller), PRICE);
         assertEq(escrow.creditOf(ETHER, stranger), 0);
         assertEq(escrow.creditOf(ETHER, buyer), 0);
@@ -54,7 +56,7 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.prank(stranger);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, stranger, OUTPUT, proof);
+        escrow.claim(jobId, 0, stranger, one(OUTPUT), proof);
         assertState(jobId, IPredictionEscrow.State.Open);
     }
 
@@ -63,19 +65,19 @@ contract PredictionEscrowClaimTest is Fixture {
         uint256 first = openEther();
         uint256 second = openEther();
         bytes memory proof = proofFor(first, seller, OUTPUT);
-        escrow.claim(first, seller, OUTPUT, proof);
+        escrow.claim(first, 0, seller, one(OUTPUT), proof);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(second, seller, OUTPUT, proof);
+        escrow.claim(second, 0, seller, one(OUTPUT), proof);
     }
 
     /// @dev Threat: replay at another escrow.
     function test_RevertWhen_ProofIsOfOtherContract() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        escrow = new PredictionEscrow(registry, false);
+        escrow = Shipped.predictionEscrow(registry, false);
         assertEq(openEther(), jobId);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     /// @dev Threat: replay on another chain.
@@ -84,14 +86,14 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.chainId(block.chainid + 1);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_OutputIsNotTheProvenOne() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        escrow.claim(jobId, seller, OUTPUT + 1, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT + 1), proof);
     }
 
     /// @dev Threat: malleable inputs. The proof is made for the very value, only the range is wrong.
@@ -101,9 +103,9 @@ contract PredictionEscrowClaimTest is Fixture {
         for (uint256 i = 0; i < refused.length; ++i) {
             bytes memory proof = proofFor(jobId, seller, refused[i]);
             vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, 2, refused[i]));
-            escrow.claim(jobId, seller, refused[i], proof);
+            escrow.claim(jobId, 0, seller, one(refused[i]), proof);
         }
-        escrow.claim(jobId, seller, R - 1, proofFor(jobId, seller, R - 1));
+        escrow.claim(jobId, 0, seller, one(R - 1), proofFor(jobId, seller, R - 1));
         assertEq(escrow.outputOf(jobId), R - 1);
     }
 
@@ -116,7 +118,7 @@ contract PredictionEscrowClaimTest is Fixture {
             mstore(add(proof, 32), other)
         }
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, other));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     /// @dev Threat: verifier swapped after funding.
@@ -130,7 +132,7 @@ contract PredictionEscrowClaimTest is Fixture {
                 Errors.CodeHashMismatch.selector, address(verifier), pinned, address(verifier).codehash
             )
         );
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     /// @dev Threat: verifying key (and with it the trusted setup) swapped after funding.
@@ -140,7 +142,7 @@ contract PredictionEscrowClaimTest is Fixture {
         vm.etch(vk, abi.encodePacked(vk.code, hex"00"));
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.CodeHashMismatch.selector, vk, pinned, vk.codehash));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_ProofIsMalformed() public {
@@ -149,46 +151,46 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes[3] memory bad = [bytes(""), abi.encodePacked(good, uint8(0)), new bytes(64)];
         for (uint256 i = 0; i < bad.length; ++i) {
             vm.expectRevert(MockVerifier.ProofRejected.selector);
-            escrow.claim(jobId, seller, OUTPUT, bad[i]);
+            escrow.claim(jobId, 0, seller, one(OUTPUT), bad[i]);
         }
         // None of it was held against anybody.
         assertState(jobId, IPredictionEscrow.State.Open);
-        escrow.claim(jobId, seller, OUTPUT, good);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), good);
     }
 
     function test_RevertWhen_VerifierAnswersNothing() public {
         uint256 jobId = _openWithVerifier(address(new SilentVerifier()));
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(bytes(""));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_VerifierAnswersTooLittle() public {
         uint256 jobId = _openWithVerifier(address(new ShortVerifier()));
         vm.expectRevert(bytes(""));
-        escrow.claim(jobId, seller, OUTPUT, "proof");
+        escrow.claim(jobId, 0, seller, one(OUTPUT), "proof");
     }
 
     /// @dev A registry other than this project's may do that. Its errors are passed on.
     function test_RevertWhen_RegistryAnswersTooLittleOrReverts() public {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        bytes memory question = abi.encodeCall(registry.verificationOf, (modelId));
-        bytes memory answer =
-            abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash, vk, address(verifier));
+        bytes memory question = abi.encodeCall(registry.proofCheckOf, (modelId));
+        bytes32 checkHash = keccak256(abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash));
+        bytes memory answer = abi.encode(checkHash, vk, address(verifier));
         assembly ("memory-safe") {
             mstore(answer, sub(mload(answer), 1))
         }
         vm.mockCall(address(registry), question, answer);
         vm.expectRevert(bytes(""));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
 
         bytes memory refusal = abi.encodeWithSelector(Errors.NotBound.selector, modelId);
         vm.mockCallRevert(address(registry), question, refusal);
         vm.expectRevert(refusal);
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
         vm.clearMockedCalls();
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     /// @dev The escrow puts the call together by hand: it is the one that the compiler would make.
@@ -201,14 +203,14 @@ contract PredictionEscrowClaimTest is Fixture {
         publicInputs[2] = output;
         bytes memory call = abi.encodeCall(IHalo2Verifier.verify, (vk, proof, publicInputs));
         vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, keccak256(call)));
-        escrow.claim(jobId, seller, output, proof);
+        escrow.claim(jobId, 0, seller, one(output), proof);
     }
 
     function test_RevertWhen_VerifierReenters() public {
         uint256 jobId = _openWithVerifier(address(new ReenteringVerifier()));
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_RecipientIsZero() public {
@@ -223,7 +225,7 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes memory refusal = abi.encodeWithSelector(Errors.JobNotFound.selector, 1);
         bytes memory proof = proofFor(1, seller, OUTPUT);
         vm.expectRevert(refusal);
-        escrow.claim(1, seller, OUTPUT, proof);
+        escrow.claim(1, 0, seller, one(OUTPUT), proof);
         vm.expectRevert(refusal);
         escrow.refund(1);
         vm.expectRevert(refusal);
@@ -245,7 +247,7 @@ contract PredictionEscrowClaimTest is Fixture {
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.warp(deadline + 1);
         vm.expectRevert(abi.encodeWithSelector(Errors.DeadlinePassed.selector, jobId, deadline));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_ClaimedTwice() public {
@@ -253,17 +255,17 @@ contract PredictionEscrowClaimTest is Fixture {
         claimFor(jobId, seller);
         bytes memory same = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
-        escrow.claim(jobId, seller, OUTPUT, same);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), same);
         bytes memory other = proofFor(jobId, stranger, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
-        escrow.claim(jobId, stranger, OUTPUT, other);
+        escrow.claim(jobId, 0, stranger, one(OUTPUT), other);
     }
 
     function test_RefundAfterDeadline() public {
         uint256 jobId = openEther();
         vm.warp(escrow.getJob(jobId).deadline + 1);
         vm.expectEmit(address(escrow));
-        emit Events.JobRefunded(jobId, modelId, buyer);
+        emit Events.JobRefunded(jobId, modelId, buyer, PRICE);
         vm.prank(stranger);
         escrow.refund(jobId);
         assertState(jobId, IPredictionEscrow.State.Refunded);
@@ -298,7 +300,7 @@ contract PredictionEscrowClaimTest is Fixture {
         vm.warp(deadline);
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.JobNotOpen.selector, jobId));
-        escrow.claim(jobId, seller, OUTPUT, proof);
+        escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_RefundAfterClaim() public {
@@ -339,7 +341,8 @@ contract PredictionEscrowClaimTest is Fixture {
         vm.warp(block.timestamp + bound(passed, 0, 400 days));
 
         uint256 snapshot = vm.snapshotState();
-        (bool claimed,) = address(escrow).call(abi.encodeCall(escrow.claim, (jobId, seller, OUTPUT, proof)));
+        (bool claimed,) =
+            address(escrow).call(abi.encodeCall(escrow.claim, (jobId, 0, seller, one(OUTPUT), proof)));
         vm.revertToState(snapshot);
         (bool refunded,) = address(escrow).call(abi.encodeCall(escrow.refund, (jobId)));
         assertEq(claimed, block.timestamp <= order.deadline);
@@ -350,7 +353,8 @@ contract PredictionEscrowClaimTest is Fixture {
         public
     {
         uint256 jobId = openEther();
-        (bool ok,) = address(escrow).call(abi.encodeCall(escrow.claim, (jobId, recipient, output, proof)));
+        (bool ok,) =
+            address(escrow).call(abi.encodeCall(escrow.claim, (jobId, 0, recipient, one(output), proof)));
         assertFalse(ok);
         assertState(jobId, IPredictionEscrow.State.Open);
     }
@@ -359,7 +363,7 @@ contract PredictionEscrowClaimTest is Fixture {
         uint256 jobId = openEther();
         bytes memory proof = proofFor(jobId, recipient, OUTPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.InvalidRecipient.selector, recipient));
-        escrow.claim(jobId, recipient, OUTPUT, proof);
+        escrow.claim(jobId, 0, recipient, one(OUTPUT), proof);
     }
 
     /// @dev A job for a model with the verifier.

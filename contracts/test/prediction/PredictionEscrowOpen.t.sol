@@ -12,25 +12,24 @@ import {Events} from "../../src/libraries/Events.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract PredictionEscrowOpenTest is Fixture {
     function test_DeploymentSettings() public {
         assertEq(escrow.registry(), address(registry));
         assertFalse(escrow.allowDevSetup());
-        assertTrue(new PredictionEscrow(registry, true).allowDevSetup());
+        assertTrue(Shipped.predictionEscrow(registry, true).allowDevSetup());
     }
 
     function test_RevertWhen_RegistryHasNoCode() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new PredictionEscrow(IModelRegistry(stranger), false);
+        Shipped.predictionEscrow(IModelRegistry(stranger), false);
     }
 
     function test_OpenWithEther() public {
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         vm.expectEmit(address(escrow));
-        emit Events.JobOpened(
-            1, modelId, buyer, bindingHash, INPUT, ETHER, PRICE, order.deadline, "ipfs://input"
-        );
+        emit Events.JobOpened(1, modelId, buyer, order);
         uint256 jobId = openEther();
 
         assertEq(jobId, 1);
@@ -45,7 +44,9 @@ contract PredictionEscrowOpenTest is Fixture {
         assertEq(job.token, ETHER);
         assertEq(job.price, PRICE);
         assertEq(job.inputCommitment, INPUT);
-        assertEq(job.output, 0);
+        assertEq(job.items, 1);
+        assertEq(job.batch, 0);
+        assertEq(job.unclaimed, 1);
     }
 
     function test_OpenWithToken() public {
@@ -165,9 +166,9 @@ contract PredictionEscrowOpenTest is Fixture {
         );
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a model that proves something else with as many public inputs.
+    function test_RevertWhen_KeyIsNotOfAPrediction() public {
+        bytes32[] memory others = Keys.notSold();
         IPredictionEscrow.Order memory order = orderIn(ETHER, PRICE);
         for (uint256 i = 0; i < others.length; ++i) {
             address key = makeKey(vm.toString(i), others[i]);
@@ -184,7 +185,7 @@ contract PredictionEscrowOpenTest is Fixture {
         (order.modelId, order.bindingHash) = bindModel(WEIGHTS, devKey, address(verifier));
         _expectRefusal(order, PRICE, abi.encodeWithSelector(Errors.DevSetupRefused.selector, order.modelId));
 
-        PredictionEscrow devEscrow = new PredictionEscrow(registry, true);
+        PredictionEscrow devEscrow = Shipped.predictionEscrow(registry, true);
         vm.prank(buyer);
         assertEq(devEscrow.open{value: PRICE}(order), 1);
         // Sound keys are welcome there, too.

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice Proofs that come where none is asked for any more, or not yet: the cells of the payoff table in
 /// docs/protocols.md in which nothing changes.
@@ -46,7 +47,7 @@ contract PredictionLateProofTest is Fixture {
         bytes32 before = _fingerprint(jobId);
         for (uint256 i = 0; i < bad.length; ++i) {
             vm.expectRevert(refusal);
-            escrow.claim(jobId, seller, OUTPUT, bad[i]);
+            escrow.claim(jobId, 0, seller, one(OUTPUT), bad[i]);
         }
         assertEq(_fingerprint(jobId), before);
     }

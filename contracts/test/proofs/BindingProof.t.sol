@@ -11,6 +11,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Statement, Statements} from "../../src/libraries/Statement.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofScenarios} from "./ProofScenarios.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice The registry with real verifiers and the data contracts of real keys.
 contract BindingProofTest is ProofScenarios {
@@ -62,14 +63,17 @@ contract BindingProofTest is ProofScenarios {
     }
 
     function test_RevertWhen_DevSetupIsNotAllowed() public {
-        PredictionEscrow strict = new PredictionEscrow(registry, false);
+        PredictionEscrow strict = Shipped.predictionEscrow(registry, false);
         IPredictionEscrow.Order memory order = IPredictionEscrow.Order({
             modelId: prediction.modelId,
             bindingHash: prediction.bindingHash,
             inputCommitment: inputOf(0),
+            items: 1,
             token: ETHER,
             price: PRICE,
             deadline: uint64(block.timestamp + 1 days),
+            notice: 0,
+            callbackGas: 0,
             hint: ""
         });
         vm.prank(buyer);
@@ -80,7 +84,7 @@ contract BindingProofTest is ProofScenarios {
     /// @dev Threat: the key of an own setup with a ceremony's [s]_2 in the place of its own. The registry takes it for
     /// one of the ceremony, and rightly: what the secret of the own setup can prove is refused from then on.
     function test_KeyWithTheCeremonysPointProvesNothingOfTheOwnSetup() public {
-        ModelRegistry known = new ModelRegistry(Ceremonies.known());
+        ModelRegistry known = Shipped.modelRegistry(Ceremonies.known());
         address laundered = _withPoint(384, _hermez());
         (uint256 modelId,) = _bindIn(known, laundered);
         assertFalse(known.bindingOf(modelId).devSetup);
@@ -98,7 +102,7 @@ contract BindingProofTest is ProofScenarios {
     /// @dev Threat: the same, with a multiple of the ceremony's point as [1]_2. The seller knows the factor, and that
     /// is all that forging takes.
     function test_RevertWhen_CeremonysPointComesWithAnotherOne() public {
-        ModelRegistry known = new ModelRegistry(Ceremonies.known());
+        ModelRegistry known = Shipped.modelRegistry(Ceremonies.known());
         prediction.vk = _withPoint(384, _hermez());
         address laundered = _withPoint(256, _hermez());
         vm.expectRevert(abi.encodeWithSelector(Errors.GeneratorMismatch.selector, laundered));
@@ -107,11 +111,11 @@ contract BindingProofTest is ProofScenarios {
 
     /// @dev Threat: a seller says nothing of its setup. An escrow for real money takes keys of ceremonies only.
     function test_RevertWhen_SetupIsOfNoKnownCeremony() public {
-        ModelRegistry known = new ModelRegistry(Ceremonies.known());
-        PredictionEscrow strict = new PredictionEscrow(known, false);
+        ModelRegistry known = Shipped.modelRegistry(Ceremonies.known());
+        PredictionEscrow strict = Shipped.predictionEscrow(known, false);
         IPredictionEscrow.Order memory order;
         (order.modelId, order.bindingHash) = _bindIn(known, prediction.vk);
-        (order.inputCommitment, order.price) = (inputOf(0), PRICE);
+        (order.inputCommitment, order.items, order.price) = (inputOf(0), 1, PRICE);
         order.deadline = uint64(block.timestamp + 1 days);
         vm.prank(buyer);
         vm.expectRevert(abi.encodeWithSelector(Errors.DevSetupRefused.selector, order.modelId));

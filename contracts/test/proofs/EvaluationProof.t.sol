@@ -5,6 +5,8 @@ import {ProofEvaluator} from "../../src/adapters/ProofEvaluator.sol";
 import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice An ERC-8183 job that a real proof completes. It names no recipient: the job pays its provider.
 contract EvaluationProofTest is ProofRefusals {
@@ -19,18 +21,18 @@ contract EvaluationProofTest is ProofRefusals {
     function test_RevertWhen_JobIsAnother() public {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        evaluator.evaluate(JOB + 1, class, proof);
+        evaluator.evaluate(JOB + 1, one(class), proof);
         _accept();
     }
 
     /// @dev An evaluator of the same job, for the same input and for another.
     function test_RevertWhen_ContractIsAnother() public {
         for (uint256 item = 0; item < 2; ++item) {
-            ProofEvaluator other = new ProofEvaluator(
+            ProofEvaluator other = Shipped.proofEvaluator(
                 registry, true, commerce, prediction.modelId, prediction.bindingHash, inputOf(item)
             );
             vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-            other.evaluate(JOB, class, proof);
+            other.evaluate(JOB, one(class), proof);
         }
         _accept();
     }
@@ -44,7 +46,7 @@ contract EvaluationProofTest is ProofRefusals {
     }
 
     function _call(bytes memory shown) internal view override returns (address, bytes memory) {
-        return (address(evaluator), abi.encodeCall(evaluator.evaluate, (JOB, class, shown)));
+        return (address(evaluator), abi.encodeCall(evaluator.evaluate, (JOB, one(class), shown)));
     }
 
     function _state() internal view override returns (bytes memory) {

@@ -9,6 +9,7 @@ import {IERCZKMLVerifier} from "../../src/interfaces/IERCZKMLVerifier.sol";
 import {GasSweep} from "../shared/GasSweep.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A device that a real proof turns on, by way of the inference verifier.
 contract InferenceProofTest is ProofRefusals, GasSweep {
@@ -37,9 +38,9 @@ contract InferenceProofTest is ProofRefusals, GasSweep {
     }
 
     function test_AdapterPassesTheProofOn() public {
-        ProofVerifierAdapter adapter = new ProofVerifierAdapter(inference);
+        ProofVerifierAdapter adapter = Shipped.proofVerifierAdapter(inference);
         bytes memory metadata = abi.encode(prediction.modelId, prediction.bindingHash);
-        bytes memory wrapped = abi.encode(classOf(0), proof);
+        bytes memory wrapped = abi.encode(abi.encode(classOf(0)), proof);
         vm.prank(address(device));
         assertTrue(adapter.verify(image, keccak256(output), metadata, wrapped));
         vm.prank(stranger);
@@ -72,7 +73,7 @@ contract InferenceProofTest is ProofRefusals, GasSweep {
     }
 
     function test_RevertWhen_ContractIsAnother() public {
-        InferenceVerifier other = new InferenceVerifier(registry, true);
+        InferenceVerifier other = Shipped.inferenceVerifier(registry, true);
         vm.prank(address(device));
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
         other.verifyInference(prediction.modelId, image, output, proof);

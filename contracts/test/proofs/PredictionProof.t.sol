@@ -6,6 +6,7 @@ import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice A prediction bounty that a real proof claims.
 contract PredictionProofTest is ProofRefusals {
@@ -34,13 +35,13 @@ contract PredictionProofTest is ProofRefusals {
     function test_RevertWhen_JobIsAnother() public {
         uint256 other = _open(predictionEscrow, inputOf(0));
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        predictionEscrow.claim(other, seller, class, proof);
+        predictionEscrow.claim(other, 0, seller, one(class), proof);
         _accept();
     }
 
     function test_RevertWhen_RecipientIsAnother() public {
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        predictionEscrow.claim(JOB, stranger, class, proof);
+        predictionEscrow.claim(JOB, 0, stranger, one(class), proof);
         _accept();
     }
 
@@ -48,15 +49,15 @@ contract PredictionProofTest is ProofRefusals {
         PredictionEscrow other = PredictionEscrow(placeEscrow("other escrow"));
         _open(other, inputOf(0));
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        other.claim(JOB, seller, class, proof);
+        other.claim(JOB, 0, seller, one(class), proof);
         _accept();
     }
 
     function test_RevertWhen_OutputIsAnother() public {
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        predictionEscrow.claim(JOB, seller, class + 1, proof);
+        predictionEscrow.claim(JOB, 0, seller, one(class + 1), proof);
         vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, 2, class + R));
-        predictionEscrow.claim(JOB, seller, class + R, proof);
+        predictionEscrow.claim(JOB, 0, seller, one(class + R), proof);
         _accept();
     }
 
@@ -65,7 +66,7 @@ contract PredictionProofTest is ProofRefusals {
         vm.revertToState(beforeOpening);
         _open(predictionEscrow, inputOf(1));
         vm.expectRevert(VerifierErrors.ProofInvalid.selector);
-        predictionEscrow.claim(JOB, seller, class, proof);
+        predictionEscrow.claim(JOB, 0, seller, one(class), proof);
     }
 
     function _open(PredictionEscrow escrow, uint256 input) private returns (uint256 jobId) {
@@ -75,9 +76,12 @@ contract PredictionProofTest is ProofRefusals {
                 modelId: prediction.modelId,
                 bindingHash: prediction.bindingHash,
                 inputCommitment: input,
+                items: 1,
                 token: ETHER,
                 price: PRICE,
                 deadline: uint64(block.timestamp + 1 days),
+                notice: 0,
+                callbackGas: 0,
                 hint: ""
             })
         );
@@ -92,8 +96,10 @@ contract PredictionProofTest is ProofRefusals {
     }
 
     function _call(bytes memory shown) internal view override returns (address, bytes memory) {
-        return
-            (address(predictionEscrow), abi.encodeCall(predictionEscrow.claim, (JOB, seller, class, shown)));
+        return (
+            address(predictionEscrow),
+            abi.encodeCall(predictionEscrow.claim, (JOB, 0, seller, one(class), shown))
+        );
     }
 
     function _state() internal view override returns (bytes memory) {

@@ -6,6 +6,7 @@ import {Test} from "forge-std/Test.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
 import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice What the generated verifiers answer to a bad proof.
 interface VerifierErrors {
@@ -55,10 +56,10 @@ abstract contract ProofFixture is Test {
         vm.deal(buyer, 1_000 ether);
         vm.deal(seller, 1_000 ether);
         bytes memory noCeremony = abi.encode(new bytes32[](0));
-        registry = ModelRegistry(place("registry", type(ModelRegistry).creationCode, noCeremony));
-        prediction = _bind("prediction");
-        audit = _bind("audit");
-        retrieval = _bind("retrieval");
+        registry = ModelRegistry(place("registry", Shipped.code("ModelRegistry"), noCeremony));
+        prediction = bindCircuit("prediction");
+        audit = bindCircuit("audit");
+        retrieval = bindCircuit("retrieval");
     }
 
     /// @dev Runs a constructor at the address that the name gives: always the same, whatever was deployed.
@@ -95,7 +96,7 @@ abstract contract ProofFixture is Test {
         return vm.parseJsonUintArray(fixture("prediction"), ".classes")[item];
     }
 
-    function _bind(string memory name) private returns (Circuit memory circuit) {
+    function bindCircuit(string memory name) internal returns (Circuit memory circuit) {
         string memory json = fixture(name);
         circuit.modelHash = vm.parseJsonBytes32(json, ".modelHash");
         circuit.circuitHash = vm.parseJsonBytes32(json, ".circuitHash");

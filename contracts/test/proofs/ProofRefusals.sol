@@ -264,5 +264,12 @@ abstract contract ProofRefusals is ProofScenarios, GasMeter {
             abi.encodeCall(IModelRegistry.verificationOf, (circuit.modelId)),
             abi.encode(modelHash, vk.codehash, circuit.verifier.codehash, vk, circuit.verifier)
         );
+        vm.mockCall(
+            address(registry),
+            abi.encodeCall(IModelRegistry.proofCheckOf, (circuit.modelId)),
+            abi.encode(
+                keccak256(abi.encode(modelHash, vk.codehash, circuit.verifier.codehash)), vk, circuit.verifier
+            )
+        );
     }
 }

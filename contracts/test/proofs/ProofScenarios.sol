@@ -12,6 +12,7 @@ import {ProofEvaluator} from "../../src/adapters/ProofEvaluator.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {ProofFixture} from "./ProofFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice The contracts that the fixture's proofs are made for, and the contexts that the proofs are bound to.
 /// Every job is the first of its contract, and its recipient is the seller.
@@ -35,32 +36,32 @@ abstract contract ProofScenarios is ProofFixture {
         (signer, signerKey) = makeAddrAndKey("signer");
         bytes memory verification = abi.encode(registry, true);
         predictionEscrow = PredictionEscrow(placeEscrow("prediction escrow"));
-        bond = ServiceBond(place("service bond", type(ServiceBond).creationCode, verification));
-        results = ResultRegistry(place("results", type(ResultRegistry).creationCode, abi.encode(registry)));
+        bond = ServiceBond(place("service bond", Shipped.code("ServiceBond"), verification));
+        results = ResultRegistry(place("results", Shipped.code("ResultRegistry"), abi.encode(registry)));
         auditEscrow = AuditEscrow(placeAuditEscrow("audit escrow"));
         retrievalEscrow = RetrievalEscrow(placeRetrievalEscrow("retrieval escrow"));
-        inference = InferenceVerifier(place("inference", type(InferenceVerifier).creationCode, verification));
+        inference = InferenceVerifier(place("inference", Shipped.code("InferenceVerifier"), verification));
         device = placeSwitch("switch");
         commerce = AgenticCommerceDouble(place("commerce", type(AgenticCommerceDouble).creationCode, ""));
         evaluator = ProofEvaluator(
             place(
                 "evaluator",
-                type(ProofEvaluator).creationCode,
+                Shipped.code("ProofEvaluator"),
                 abi.encode(registry, true, commerce, prediction.modelId, prediction.bindingHash, inputOf(0))
             )
         );
     }
 
     function placeEscrow(string memory name) internal returns (address) {
-        return place(name, type(PredictionEscrow).creationCode, abi.encode(registry, true));
+        return place(name, Shipped.code("PredictionEscrow"), abi.encode(registry, true));
     }
 
     function placeAuditEscrow(string memory name) internal returns (address) {
-        return place(name, type(AuditEscrow).creationCode, abi.encode(registry, results, true));
+        return place(name, Shipped.code("AuditEscrow"), abi.encode(registry, results, true));
     }
 
     function placeRetrievalEscrow(string memory name) internal returns (address) {
-        return place(name, type(RetrievalEscrow).creationCode, abi.encode(registry, true));
+        return place(name, Shipped.code("RetrievalEscrow"), abi.encode(registry, true));
     }
 
     function placeSwitch(string memory name) internal returns (ProvenSwitch) {

@@ -6,6 +6,8 @@ import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {VerifierErrors} from "./ProofFixture.sol";
 import {ProofRefusals} from "./ProofRefusals.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A batch of two answers, both contested, upheld by real proofs. The refusals are about the first item.
 contract ServiceProofTest is ProofRefusals {
@@ -81,7 +83,7 @@ contract ServiceProofTest is ProofRefusals {
 
     function test_RevertWhen_ContractIsAnother() public {
         ServiceBond other =
-            ServiceBond(place("other bond", type(ServiceBond).creationCode, abi.encode(registry, true)));
+            ServiceBond(place("other bond", Shipped.code("ServiceBond"), abi.encode(registry, true)));
         IServiceBond.Receipt memory there = receipt();
         there.serviceId = _openService(other, seller);
         bytes32 otherId = _contested(other, there);
@@ -93,14 +95,14 @@ contract ServiceProofTest is ProofRefusals {
     }
 
     function test_RevertWhen_AnswerIsAnother() public {
-        uint256 class = opening.output;
+        uint256 class = opening.outputs[0];
         uint256[2] memory others = [class + 1, class + R];
         for (uint256 i = 0; i < others.length; ++i) {
-            opening.output = others[i];
+            opening.outputs = one(others[i]);
             vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, 0));
             bond.prove(posted, opening, proof);
         }
-        opening.output = class;
+        opening.outputs = one(class);
         _accept();
     }
 
@@ -125,7 +127,7 @@ contract ServiceProofTest is ProofRefusals {
     function _opening(bytes32 id, uint256 item) private view returns (IServiceBond.Opening memory result) {
         result.position = bond.contestedItems(id)[item];
         result.inputCommitment = inputOf(item);
-        result.output = classOf(item);
+        result.outputs = one(classOf(item));
         result.path = new bytes32[](1);
         result.path[0] = leafOf(1 - item);
     }

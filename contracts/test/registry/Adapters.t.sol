@@ -17,6 +17,8 @@ import {AgenticCommerceDouble} from "../doubles/AgenticCommerceDouble.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract ProofVerifierAdapterTest is Fixture {
     InferenceVerifier internal inference;
@@ -25,8 +27,8 @@ contract ProofVerifierAdapterTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
-        adapter = new ProofVerifierAdapter(inference);
+        inference = Shipped.inferenceVerifier(registry, false);
+        adapter = Shipped.proofVerifierAdapter(inference);
     }
 
     function test_ValidProofIsTrue() public {
@@ -80,7 +82,7 @@ contract ProofVerifierAdapterTest is Fixture {
         assertFalse(adapter.supportsInterface(0xffffffff));
         assertEq(type(IProofVerifier).interfaceId, bytes4(0x86761e49));
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new ProofVerifierAdapter(IInferenceVerifier(stranger));
+        Shipped.proofVerifierAdapter(IInferenceVerifier(stranger));
     }
 
     function _metadata() private view returns (bytes memory) {
@@ -93,7 +95,7 @@ contract ProofVerifierAdapterTest is Fixture {
         publicInputs[1] = INPUT;
         publicInputs[2] = class;
         bytes memory inner = mockProof(WEIGHTS, publicInputs);
-        return abi.encode(class, inner);
+        return abi.encode(abi.encode(class), inner);
     }
 }
 
@@ -106,16 +108,16 @@ contract ProofEvaluatorTest is Fixture {
     function setUp() public override {
         super.setUp();
         commerce = new AgenticCommerceDouble();
-        evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         commerce.create(JOB, address(evaluator), AgenticCommerceDouble.Status.Submitted);
     }
 
     function test_ProofCompletesJob() public {
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectEmit(address(evaluator));
-        emit ProofEvaluator.JobEvaluated(JOB, OUTPUT);
+        emit ProofEvaluator.JobEvaluated(JOB, one(OUTPUT));
         vm.prank(stranger);
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
         (, AgenticCommerceDouble.Status status, bytes32 reason) = commerce.jobs(JOB);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Completed));
         assertEq(reason, keccak256(abi.encode(OUTPUT)));
@@ -125,12 +127,12 @@ contract ProofEvaluatorTest is Fixture {
     function test_JunkProofDecidesNothing() public {
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT + 1, proof);
+        evaluator.evaluate(JOB, one(OUTPUT + 1), proof);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT, hex"00");
+        evaluator.evaluate(JOB, one(OUTPUT), hex"00");
         (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Submitted));
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
     }
 
     /// @dev The model was admitted when the evaluator was deployed: also jobs that are created later complete.
@@ -138,55 +140,55 @@ contract ProofEvaluatorTest is Fixture {
         vm.prank(seller);
         registry.deprecateModel(modelId);
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
-        evaluator.evaluate(JOB + 1, OUTPUT, _proof(JOB + 1, OUTPUT));
+        evaluator.evaluate(JOB + 1, one(OUTPUT), _proof(JOB + 1, OUTPUT));
         (, AgenticCommerceDouble.Status status,) = commerce.jobs(JOB + 1);
         assertEq(uint8(status), uint8(AgenticCommerceDouble.Status.Completed));
         vm.expectRevert(abi.encodeWithSelector(Errors.DeprecatedModel.selector, modelId));
-        new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
     }
 
     function test_RevertWhen_ProofIsOfOtherJobOrEvaluator() public {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Submitted);
         bytes memory proof = _proof(JOB, OUTPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB + 1, OUTPUT, proof);
-        evaluator = new ProofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
+        evaluator.evaluate(JOB + 1, one(OUTPUT), proof);
+        evaluator = Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, INPUT);
         vm.expectRevert(MockVerifier.ProofRejected.selector);
-        evaluator.evaluate(JOB, OUTPUT, proof);
+        evaluator.evaluate(JOB, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_JobDoesNotWaitForIt() public {
         commerce.create(JOB + 1, address(evaluator), AgenticCommerceDouble.Status.Funded);
         bytes memory proof = _proof(JOB + 1, OUTPUT);
         vm.expectRevert(AgenticCommerceDouble.WrongStatus.selector);
-        evaluator.evaluate(JOB + 1, OUTPUT, proof);
+        evaluator.evaluate(JOB + 1, one(OUTPUT), proof);
         commerce.create(JOB + 2, stranger, AgenticCommerceDouble.Status.Submitted);
         proof = _proof(JOB + 2, OUTPUT);
         vm.expectRevert(AgenticCommerceDouble.Unauthorized.selector);
-        evaluator.evaluate(JOB + 2, OUTPUT, proof);
+        evaluator.evaluate(JOB + 2, one(OUTPUT), proof);
     }
 
     function test_RevertWhen_OrderIsNonsense() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new ProofEvaluator(registry, false, IAgenticCommerce(stranger), modelId, bindingHash, INPUT);
+        Shipped.proofEvaluator(registry, false, IAgenticCommerce(stranger), modelId, bindingHash, INPUT);
         vm.expectRevert(abi.encodeWithSelector(Errors.ZeroValue.selector, "inputCommitment"));
-        new ProofEvaluator(registry, false, commerce, modelId, bindingHash, 0);
+        Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, 1, R));
-        new ProofEvaluator(registry, false, commerce, modelId, bindingHash, R);
+        Shipped.proofEvaluator(registry, false, commerce, modelId, bindingHash, R);
         vm.expectRevert(
             abi.encodeWithSelector(Errors.BindingMismatch.selector, modelId, WEIGHTS, bindingHash)
         );
-        new ProofEvaluator(registry, false, commerce, modelId, WEIGHTS, INPUT);
+        Shipped.proofEvaluator(registry, false, commerce, modelId, WEIGHTS, INPUT);
     }
 
     /// @dev The order is for the class of a committed input, by a setup that nobody can forge proofs with.
     function test_RevertWhen_KeyIsNotForIt() public {
         (uint256 id, bytes32 hash) = bindModel(WEIGHTS, makeKey("audit", Keys.audit(2)), address(verifier));
         vm.expectRevert(abi.encodeWithSelector(Errors.WrongStatement.selector, id, Keys.audit(2)));
-        new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
+        Shipped.proofEvaluator(registry, false, commerce, id, hash, INPUT);
         (id, hash) = bindModel(WEIGHTS, makeDevKey("own"), address(verifier));
         vm.expectRevert(abi.encodeWithSelector(Errors.DevSetupRefused.selector, id));
-        new ProofEvaluator(registry, false, commerce, id, hash, INPUT);
+        Shipped.proofEvaluator(registry, false, commerce, id, hash, INPUT);
     }
 
     function _proof(uint256 jobId, uint256 output) private view returns (bytes memory) {
@@ -228,6 +230,6 @@ contract ModelMetadataTest is Fixture {
         private
         returns (ModelMetadata)
     {
-        return new ModelMetadata(registry, modelId, 1 << 32, schemaHash, schema, key);
+        return Shipped.modelMetadata(registry, modelId, 1 << 32, schemaHash, schema, key);
     }
 }

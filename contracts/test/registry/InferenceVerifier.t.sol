@@ -20,6 +20,7 @@ import {
 import {Fixture} from "../shared/Fixture.sol";
 import {GasSweep} from "../shared/GasSweep.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract InferenceVerifierTest is Fixture, GasSweep {
     InferenceVerifier internal inference;
@@ -27,7 +28,7 @@ contract InferenceVerifierTest is Fixture, GasSweep {
 
     function setUp() public override {
         super.setUp();
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
     }
 
     function test_ValidProofIsAnEvent() public {
@@ -83,7 +84,7 @@ contract InferenceVerifierTest is Fixture, GasSweep {
     function test_InferenceIdIsOfChainAndContract() public {
         bytes memory output = abi.encode(OUTPUT);
         bytes32 id = inference.inferenceIdOf(modelId, bytes32(INPUT), output);
-        InferenceVerifier other = new InferenceVerifier(registry, false);
+        InferenceVerifier other = Shipped.inferenceVerifier(registry, false);
         assertNotEq(other.inferenceIdOf(modelId, bytes32(INPUT), output), id);
         assertNotEq(inference.inferenceIdOf(modelId + 1, bytes32(INPUT), output), id);
         assertNotEq(inference.inferenceIdOf(modelId, bytes32(INPUT + 1), output), id);
@@ -102,9 +103,9 @@ contract InferenceVerifierTest is Fixture, GasSweep {
         assertEq(inference.proofSystemOf(modelId), PROOF_SYSTEM);
         assertEq(inference.PROOF_SYSTEM_ID(), bytes4(keccak256("halo2-kzg-bn254-v1")));
         assertFalse(inference.allowDevSetup());
-        assertTrue(new InferenceVerifier(registry, true).allowDevSetup());
+        assertTrue(Shipped.inferenceVerifier(registry, true).allowDevSetup());
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new InferenceVerifier(IModelRegistry(stranger), false);
+        Shipped.inferenceVerifier(IModelRegistry(stranger), false);
     }
 
     function test_Erc165Ids() public view {
@@ -137,7 +138,7 @@ contract InferenceVerifierTest is Fixture, GasSweep {
         _expectRevert(proof, invalid);
         modelId = first;
         InferenceVerifier original = inference;
-        inference = new InferenceVerifier(registry, false);
+        inference = Shipped.inferenceVerifier(registry, false);
         _expectRevert(proof, invalid);
         inference = original;
         vm.chainId(block.chainid + 1);
@@ -240,10 +241,9 @@ contract InferenceVerifierTest is Fixture, GasSweep {
         );
     }
 
-    /// @dev Threat: a proof of something else with three public inputs, e.g. of a model that shows two logits of a
-    /// public input.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a proof of something else with as many public inputs, e.g. of a public input.
+    function test_RevertWhen_KeyIsNotForOneInput() public {
+        bytes32[] memory others = Keys.notOfOneInput();
         for (uint256 i = 0; i < others.length; ++i) {
             vk = makeKey(vm.toString(i), others[i]);
             (modelId,) = bindModel(WEIGHTS, vk, address(verifier));
@@ -287,7 +287,7 @@ contract InferenceVerifierTest is Fixture, GasSweep {
         _expectRevert(
             _proof(dapp, INPUT, OUTPUT), abi.encodeWithSelector(Errors.DevSetupRefused.selector, modelId)
         );
-        inference = new InferenceVerifier(registry, true);
+        inference = Shipped.inferenceVerifier(registry, true);
         bytes memory proof = _proof(dapp, INPUT, OUTPUT);
         vm.prank(dapp);
         inference.verifyInference(modelId, bytes32(INPUT), abi.encode(OUTPUT), proof);

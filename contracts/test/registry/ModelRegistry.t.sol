@@ -293,7 +293,7 @@ contract ModelRegistryTest is Fixture {
         assertEq(Statement.unwrap(stated), Keys.PREDICTION);
     }
 
-    /// @dev The short answer is a part of the long one.
+    /// @dev The short answers are parts of the long one.
     function test_VerificationIsPartOfTheBinding() public view {
         IModelRegistry.ModelBinding memory binding = registry.bindingOf(modelId);
         (bytes32 modelHash, bytes32 vkHash, bytes32 codeHash, address key, address checker) =
@@ -301,6 +301,16 @@ contract ModelRegistryTest is Fixture {
         assertEq(modelHash, binding.modelHash);
         assertEq(vkHash, binding.vkHash);
         assertEq(codeHash, binding.verifierCodeHash);
+        assertEq(key, binding.vk);
+        assertEq(checker, binding.verifier);
+        (bytes32 shortVkHash, bytes32 shortCodeHash) = registry.codeHashesOf(modelId);
+        assertEq(shortVkHash, binding.vkHash);
+        assertEq(shortCodeHash, binding.verifierCodeHash);
+        bytes32 checkHash;
+        (checkHash, key, checker) = registry.proofCheckOf(modelId);
+        assertEq(
+            checkHash, keccak256(abi.encode(binding.modelHash, binding.vkHash, binding.verifierCodeHash))
+        );
         assertEq(key, binding.vk);
         assertEq(checker, binding.verifier);
     }
@@ -360,6 +370,10 @@ contract ModelRegistryTest is Fixture {
         registry.bindingOf(id);
         vm.expectRevert(abi.encodeWithSelector(Errors.NotBound.selector, id));
         registry.verificationOf(id);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBound.selector, id));
+        registry.proofCheckOf(id);
+        vm.expectRevert(abi.encodeWithSelector(Errors.NotBound.selector, id));
+        registry.codeHashesOf(id);
         (bytes32 admitted,,, Statement stated) = registry.admissionOf(id);
         assertEq(admitted, bytes32(0));
         assertEq(Statement.unwrap(stated), bytes32(0));

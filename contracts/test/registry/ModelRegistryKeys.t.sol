@@ -8,6 +8,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Statement} from "../../src/libraries/Statement.sol";
 import {Fixture} from "../shared/Fixture.sol";
 import {Keys} from "../shared/Keys.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice What the registry reads from a key when a model is bound to it.
 contract ModelRegistryKeysTest is Fixture {
@@ -22,13 +23,13 @@ contract ModelRegistryKeysTest is Fixture {
             vm.expectEmit();
             emit IModelRegistry.CeremonyKnown(setupIds[i]);
         }
-        ModelRegistry other = new ModelRegistry(setupIds);
+        ModelRegistry other = Shipped.modelRegistry(setupIds);
         assertTrue(other.isCeremony("one"));
         assertTrue(other.isCeremony("two"));
         assertFalse(other.isCeremony(Keys.setupId(CEREMONY)));
         setupIds[1] = 0;
         vm.expectRevert(abi.encodeWithSelector(Errors.ZeroValue.selector, "setupId"));
-        new ModelRegistry(setupIds);
+        Shipped.modelRegistry(setupIds);
     }
 
     /// @dev Threat: a seller makes a setup, keeps its secret, and says nothing of it. Nothing that it could write

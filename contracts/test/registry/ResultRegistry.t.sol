@@ -8,6 +8,7 @@ import {IResultRegistry} from "../../src/interfaces/IResultRegistry.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract ResultRegistryTest is Fixture {
     uint256 internal constant ROOT = 0xabcd;
@@ -18,7 +19,7 @@ contract ResultRegistryTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        results = new ResultRegistry(registry);
+        results = Shipped.resultRegistry(registry);
     }
 
     function test_RecordIsReadBack() public {
@@ -106,7 +107,7 @@ contract ResultRegistryTest is Fixture {
 
     function test_RevertWhen_RegistryHasNoCode() public {
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new ResultRegistry(IModelRegistry(stranger));
+        Shipped.resultRegistry(IModelRegistry(stranger));
     }
 
     /// @dev Settlement of a funded audit must not depend on what the model's owner does.
@@ -126,7 +127,7 @@ contract ResultRegistryTest is Fixture {
         _record(correct[0], total[0]);
         _record(correct[1], total[1]);
         IResultRegistry.Result memory one = results.resultOf(certifier, modelId, ROOT, TOP_1);
-        results = new ResultRegistry(registry);
+        results = Shipped.resultRegistry(registry);
         _record(correct[1], total[1]);
         _record(correct[0], total[0]);
         IResultRegistry.Result memory other = results.resultOf(certifier, modelId, ROOT, TOP_1);

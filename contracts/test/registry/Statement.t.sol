@@ -34,19 +34,57 @@ contract StatementTest is Test {
         bytes32[] memory others = Keys.anythingElse();
         for (uint256 i = 0; i < others.length; ++i) {
             assertTrue(Statement.wrap(others[i]).isWellFormed());
-            assertFalse(Statement.wrap(others[i]).isOneWordOfCommittedInput());
+            assertFalse(Statement.wrap(others[i]).isClass());
+            assertFalse(Statement.wrap(others[i]).isNumber());
+        }
+        bytes32[6] memory sold =
+            [Keys.PREDICTION, Keys.NUMBER, Keys.TWO_LOGITS, Keys.ONE_BEST, Keys.TWO_BEST, Keys.HIDDEN];
+        for (uint256 i = 0; i < sold.length; ++i) {
+            assertTrue(Statement.wrap(sold[i]).isWellFormed());
+            assertTrue(Statement.wrap(sold[i]).isOfCommittedInput());
+            assertFalse(Statement.wrap(sold[i]).isOfCommittedRun());
+        }
+        others = Keys.notOfOneInput();
+        for (uint256 i = 0; i < others.length; ++i) {
+            assertTrue(Statement.wrap(others[i]).isWellFormed());
+            assertFalse(Statement.wrap(others[i]).isOfCommittedInput());
+            assertEq(Statement.wrap(others[i]).isOfCommittedRun(), i > 3);
         }
     }
 
     /// @dev A bit more or less, and it is another statement.
-    function testFuzz_OneWordIsExactlyTwoStatements(uint8 bit, bytes32 word) public pure {
+    function testFuzz_ClassAndNumberAreExactlyTwoStatements(uint8 bit, bytes32 word) public pure {
         bytes32 flipped = bytes32(uint256(1) << bit);
         assertFalse(Statement.wrap(Keys.NUMBER ^ flipped).isNumber());
         // Class and number are one bit apart.
         bool toNumber = Keys.PREDICTION ^ flipped == Keys.NUMBER;
-        assertEq(Statement.wrap(Keys.PREDICTION ^ flipped).isOneWordOfCommittedInput(), toNumber);
-        bool paid = word == Keys.PREDICTION || word == Keys.NUMBER;
-        assertEq(Statement.wrap(word).isOneWordOfCommittedInput(), paid);
+        assertEq(Statement.wrap(Keys.PREDICTION ^ flipped).isNumber(), toNumber);
+        assertFalse(Statement.wrap(Keys.PREDICTION ^ flipped).isClass());
+        assertEq(Statement.wrap(word).isClass(), word == Keys.PREDICTION);
+        assertEq(Statement.wrap(word).isNumber(), word == Keys.NUMBER);
+    }
+
+    /// @dev A classification shows as many words as its runs need, of at most 256 items.
+    function testFuzz_ClassificationHasTheWordsOfItsRun(uint8 log, uint8 depth, uint32 words, uint8 shows)
+        public
+        pure
+    {
+        log %= 12;
+        depth %= 40;
+        words %= 24;
+        bool fits = log <= 8 && log <= depth && depth <= 32;
+        bool exact = words * 15 >= 2 ** uint256(log) && (words == 0 || (words - 1) * 15 < 2 ** uint256(log));
+        bool either = shows == 6 || shows == 7;
+        assertEq(_at(4, 0, shows, words, log, depth, 0).isWellFormed(), either && fits && words > 0 && exact);
+        assertFalse(_at(4, 0, 6, words, log, depth, 1).isWellFormed(), "a parameter");
+        assertFalse(_at(4, 1, 6, words, log, depth, 0).isWellFormed(), "a public input");
+    }
+
+    function test_LargestClassification() public pure {
+        assertTrue(_at(4, 0, 6, 18, 8, 32, 0).isWellFormed());
+        assertTrue(_at(4, 0, 7, 1, 0, 0, 0).isWellFormed());
+        assertFalse(_at(4, 0, 6, 35, 9, 32, 0).isWellFormed());
+        assertFalse(_at(4, 0, 6, 18, 8, 33, 0).isWellFormed());
     }
 
     function testFuzz_FieldsOfARun(uint32 outputs, uint8 log, uint8 depth, uint32 parameter) public pure {
@@ -63,9 +101,9 @@ contract StatementTest is Test {
     /// @dev Of all values of the small fields exactly these fit together.
     function test_WellFormedStatements() public pure {
         uint256 found;
-        for (uint8 kind = 0; kind < 5; ++kind) {
+        for (uint8 kind = 0; kind < 6; ++kind) {
             for (uint8 input = 0; input < 3; ++input) {
-                for (uint8 shows = 0; shows < 7; ++shows) {
+                for (uint8 shows = 0; shows < 10; ++shows) {
                     for (uint32 outputs = 0; outputs < 3; ++outputs) {
                         if (_at(kind, input, shows, outputs, 0, 0, 0).isWellFormed()) ++found;
                         // Fields of runs: log 3 in depth 4, parameter 1.
@@ -74,9 +112,9 @@ contract StatementTest is Test {
                 }
             }
         }
-        // Of two inputs: a class, one or two best, one or two logits; and a retrieval of class 0 in a tree of one
-        // leaf. Of runs: an audit, a retrieval.
-        assertEq(found, 2 * (1 + 2 + 2) + 1 + 2_000);
+        // Of two inputs: a class, one or two best, one or two logits, a commitment; a retrieval of class 0, classes and
+        // numbers in a tree of one leaf. Of runs: an audit, a retrieval.
+        assertEq(found, 2 * (1 + 2 + 2 + 1) + 3 + 2_000);
         assertTrue(_at(3, 0, 5, 1, 0, 0, 0).isWellFormed());
         assertFalse(_at(2, 0, 4, 1, 0, 0, 0).isWellFormed(), "the best none of the classes");
     }

@@ -87,10 +87,12 @@ abstract contract RetrievalEscrowInvariants is RetrievalFixture, CustodyInvarian
         }
     }
 
-    function _heldByJobs(address money) internal view override returns (uint256 sum) {
-        for (uint256 jobId = 1; jobId <= retrieval.jobCount(); ++jobId) {
+    function _heldByJobs(address[] memory money) internal view override returns (uint256[] memory held) {
+        held = new uint256[](money.length);
+        uint256 count = retrieval.jobCount();
+        for (uint256 jobId = 1; jobId <= count; ++jobId) {
             IRetrievalEscrow.Terms memory terms = handler.termsOf(jobId);
-            if (terms.token == money && handler.ghostJob(jobId).endings == 0) sum += terms.price;
+            if (handler.ghostJob(jobId).endings == 0) _add(held, money, terms.token, terms.price);
         }
     }
 

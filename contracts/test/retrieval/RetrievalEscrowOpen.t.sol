@@ -11,12 +11,13 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {Keys} from "../shared/Keys.sol";
 import {RetrievalFixture} from "./RetrievalFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract RetrievalEscrowOpenTest is RetrievalFixture {
     function test_DeploymentSettings() public {
         assertEq(retrieval.registry(), address(registry));
         assertFalse(retrieval.allowDevSetup());
-        assertTrue(new RetrievalEscrow(registry, true).allowDevSetup());
+        assertTrue(Shipped.retrievalEscrow(registry, true).allowDevSetup());
     }
 
     function test_OpenWithEther() public {

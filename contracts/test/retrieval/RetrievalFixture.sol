@@ -7,6 +7,7 @@ import {RetrievalEscrow} from "../../src/RetrievalEscrow.sol";
 import {IRetrievalEscrow} from "../../src/interfaces/IRetrievalEscrow.sol";
 import {Keys} from "../shared/Keys.sol";
 import {RunFixture} from "../shared/RunFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A retrieval escrow, and terms for a collection of ten items in runs of four (4, 4, 2). The fixture's
 /// buyer is the requester, its seller the holder.
@@ -20,7 +21,7 @@ abstract contract RetrievalFixture is RunFixture {
 
     function setUp() public virtual override {
         super.setUp();
-        retrieval = new RetrievalEscrow(registry, false);
+        retrieval = Shipped.retrievalEscrow(registry, false);
         vm.prank(buyer);
         token.approve(address(retrieval), type(uint256).max);
     }

@@ -3,9 +3,12 @@ pragma solidity 0.8.30;
 
 import {ServiceBond} from "../../src/ServiceBond.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
+import {RunModel} from "../handlers/RunModel.sol";
 import {ServiceBondHandler} from "../handlers/ServiceBondHandler.sol";
 import {CustodyInvariants} from "../shared/CustodyInvariants.sol";
+import {Keys} from "../shared/Keys.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
     ServiceBondHandler internal handler;
@@ -14,8 +17,13 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
         super.setUp();
         // A fresh contract, so that the handler's ghost state is complete.
         delete serviceId;
-        bond = new ServiceBond(registry, false);
-        handler = new ServiceBondHandler(bond, modelId, bindingHash, WEIGHTS, vk.codehash);
+        bond = Shipped.serviceBond(registry, false);
+        RunModel[2] memory models;
+        models[0] = RunModel(modelId, bindingHash, vk.codehash, 1);
+        address key = makeKey("key of runs", Keys.classification(2));
+        (uint256 id, bytes32 hash) = bindModel(WEIGHTS, key, address(verifier));
+        models[1] = RunModel(id, hash, key.codehash, 4);
+        handler = new ServiceBondHandler(bond, WEIGHTS, models);
         handler.openService(0, 0, 8, 2, 2, 1);
         handler.openService(1, 1, 8, 5, 3, 1 ether);
         bytes4[] memory selectors = new bytes4[](22);
@@ -87,54 +95,68 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             assertGt(handler.calls(actions[i]), 0, actions[i]);
         }
         assertGt(handler.calls("upheld"), 0, "upheld");
+        assertGt(handler.calls("proveRun"), 0, "runs proven");
         assertGt(handler.calls("contestAgain"), 0, "contested again");
         assertGt(handler.calls("replay"), 0, "replay");
         invariant_SolventPaidOnceAndFinal();
         afterInvariant();
     }
 
-    /// @dev Each open batch's penalty is set aside, and the bond covers what is set aside.
-    function _assertPenaltiesAreCovered() private view {
-        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
-            bytes32 id = handler.services(i);
-            IServiceBond.Service memory service = bond.getService(id);
-            uint256 open;
-            for (uint256 j = 0; j < handler.batchCount(); ++j) {
-                bytes32 batchId = handler.batches(j);
-                if (handler.receiptOf(batchId).serviceId == id && _isOpen(bond.getBatch(batchId).state)) {
-                    ++open;
-                }
-            }
-            assertEq(service.openBatches, open, "open batches");
-            assertEq(service.reserved, open * service.penalty, "reserved");
-            assertGe(service.bond, service.reserved, "covered");
-            assertEq(service.bond, handler.bondOf(id), "bond");
-        }
-    }
-
+    /// @dev Each batch ends once and stays as it is; the penalty of each that is open is set aside, and the bond covers
+    /// what is set aside.
     function _assertEndedOnceAndForGood() internal view override {
-        _assertPenaltiesAreCovered();
-        for (uint256 i = 0; i < handler.batchCount(); ++i) {
-            bytes32 batchId = handler.batches(i);
-            if (_isOpen(bond.getBatch(batchId).state)) {
-                assertEq(handler.endings(batchId), 0, "ended, yet open");
+        ServiceBondHandler.Ended[] memory batches = handler.endedBatches();
+        ServiceBondHandler.Ended[] memory services = handler.endedServices();
+        uint256[] memory open = new uint256[](services.length);
+        for (uint256 i = 0; i < batches.length; ++i) {
+            IServiceBond.Batch memory batch = bond.getBatch(batches[i].id);
+            if (_isOpen(batch.state)) {
+                assertEq(batches[i].endings, 0, "ended, yet open");
+                ++open[batches[i].service];
             } else {
-                assertEq(handler.endings(batchId), 1, "not ended once");
-                assertEq(
-                    handler.fingerprint(batchId), handler.terminalBatch(batchId), "changed after the end"
-                );
+                assertEq(batches[i].endings, 1, "not ended once");
+                bytes32 now_ = keccak256(abi.encode(batch, bond.contestedItems(batches[i].id)));
+                assertEq(now_, batches[i].last, "changed after the end");
             }
         }
-        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
-            bytes32 id = handler.services(i);
-            bool closed = bond.getService(id).state == IServiceBond.ServiceState.Closed;
-            assertEq(handler.endings(id), closed ? 1 : 0, "closed once");
-            if (closed) assertEq(bond.getService(id).bond, 0, "bond of a closed service");
+        for (uint256 i = 0; i < services.length; ++i) {
+            _assertServiceMatchesGhost(services[i], open[i]);
         }
     }
 
-    function _heldByJobs(address money) internal view override returns (uint256) {
-        return _bonds(money) + _openBatches(money);
+    function _assertServiceMatchesGhost(ServiceBondHandler.Ended memory ghost, uint256 open) private view {
+        IServiceBond.Service memory service = bond.getService(ghost.id);
+        assertEq(service.openBatches, open, "open batches");
+        assertEq(service.reserved, open * service.penalty, "reserved");
+        assertGe(service.bond, service.reserved, "covered");
+        assertEq(service.bond, handler.bondOf(ghost.id), "bond");
+        assertEq(keccak256(abi.encode(bond.recordOf(ghost.id))), ghost.last, "record");
+        bool closed = service.state == IServiceBond.ServiceState.Closed;
+        assertEq(ghost.endings, closed ? 1 : 0, "closed once");
+        if (closed) assertEq(service.bond, 0, "bond of a closed service");
+    }
+
+    /// @dev Bonds; prices of open batches, and advances for items that are neither proven nor forfeited.
+    function _heldByJobs(address[] memory money) internal view override returns (uint256[] memory held) {
+        held = new uint256[](money.length);
+        ServiceBondHandler.Ended[] memory services = handler.endedServices();
+        IServiceBond.Service[] memory stored = new IServiceBond.Service[](services.length);
+        for (uint256 i = 0; i < services.length; ++i) {
+            stored[i] = bond.getService(services[i].id);
+            _add(held, money, stored[i].token, stored[i].bond);
+        }
+        ServiceBondHandler.Ended[] memory batches = handler.endedBatches();
+        for (uint256 i = 0; i < batches.length; ++i) {
+            if (batches[i].endings != 0) continue;
+            IServiceBond.Batch memory batch = bond.getBatch(batches[i].id);
+            assertEq(uint8(batch.state), uint8(handler.stateOf(batches[i].id)), "state");
+            uint256 amount = batches[i].price;
+            // Those of an earlier contest are paid, or it would not be one.
+            for (uint256 j = 0; j < batch.checks; ++j) {
+                if ((batch.proven >> j) & 1 == 0) amount += stored[batches[i].service].proofCost;
+            }
+            _add(held, money, stored[batches[i].service].token, amount);
+        }
     }
 
     /// @dev After its deadline anybody can end a batch, and after the notice a service.
@@ -154,30 +176,6 @@ abstract contract ServiceBondInvariants is ServiceFixture, CustodyInvariants {
             if (block.timestamp < closableAt) vm.warp(closableAt);
             handler.close(3, i);
             assertEq(handler.endings(id), 1, "service stuck");
-        }
-    }
-
-    function _bonds(address money) private view returns (uint256 sum) {
-        for (uint256 i = 0; i < handler.serviceCount(); ++i) {
-            IServiceBond.Service memory service = bond.getService(handler.services(i));
-            if (service.token == money) sum += service.bond;
-        }
-    }
-
-    /// @dev Prices of open batches, and advances for items that are neither proven nor forfeited.
-    function _openBatches(address money) private view returns (uint256 sum) {
-        for (uint256 i = 0; i < handler.batchCount(); ++i) {
-            bytes32 batchId = handler.batches(i);
-            IServiceBond.Batch memory batch = bond.getBatch(batchId);
-            IServiceBond.Receipt memory receipt = handler.receiptOf(batchId);
-            IServiceBond.Service memory service = bond.getService(receipt.serviceId);
-            if (service.token != money || !_isOpen(batch.state)) continue;
-            assertEq(uint8(batch.state), uint8(handler.stateOf(batchId)), "state");
-            sum += receipt.price;
-            // Those of an earlier contest are paid, or it would not be one.
-            for (uint256 j = 0; j < batch.checks; ++j) {
-                if ((batch.proven >> j) & 1 == 0) sum += service.proofCost;
-            }
         }
     }
 

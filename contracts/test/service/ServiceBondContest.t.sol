@@ -6,6 +6,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice From a posted receipt to the end of the batch.
 contract ServiceBondContestTest is ServiceFixture {
@@ -163,7 +164,7 @@ contract ServiceBondContestTest is ServiceFixture {
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: 0,
             inputCommitment: BatchTree.inputOf(1),
-            output: BatchTree.outputOf(1),
+            outputs: one(BatchTree.outputOf(1)),
             path: new bytes32[](1)
         });
         opening.path[0] = BatchTree.leaf(0, BatchTree.inputOf(0), BatchTree.outputOf(0));
@@ -181,7 +182,7 @@ contract ServiceBondContestTest is ServiceFixture {
         IServiceBond.Opening memory opening = openingOf(batchId, 1);
         bytes memory proof = proofOf(batchId, opening);
         vm.expectEmit(address(bond));
-        emit Events.ItemProven(batchId, 1, opening.output);
+        emit Events.ItemProven(batchId, 1, opening.outputs);
         vm.prank(stranger);
         bond.prove(receipts[batchId], opening, proof);
         assertEq(bond.creditOf(ETHER, seller), PROOF_COST);

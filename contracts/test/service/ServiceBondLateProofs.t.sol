@@ -5,6 +5,7 @@ import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice Proofs that come where none is asked for any more, or not yet: the cells of the payoff table in
 /// docs/protocols.md in which nothing changes.
@@ -59,7 +60,7 @@ contract ServiceLateProofTest is ServiceFixture {
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: 0,
             inputCommitment: BatchTree.inputOf(index),
-            output: BatchTree.outputOf(index),
+            outputs: one(BatchTree.outputOf(index)),
             path: BatchTree.path(COUNT, index)
         });
         bytes memory proof = valid ? proofOf(batchId, opening) : new bytes(64);

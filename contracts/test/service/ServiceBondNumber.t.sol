@@ -34,7 +34,7 @@ contract ServiceBondNumberTest is ServiceFixture {
         bytes32 batchId = contested(1);
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
         uint256 index = bond.contestedItems(batchId)[0];
-        ++opening.output;
+        ++opening.outputs[0];
         bytes memory proof = proofOf(batchId, opening);
         vm.expectRevert(abi.encodeWithSelector(Errors.ItemNotInRoot.selector, batchId, index));
         bond.prove(receipts[batchId], opening, proof);

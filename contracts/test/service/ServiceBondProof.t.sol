@@ -7,6 +7,8 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {CostlyVerifier, MockVerifier, SilentVerifier} from "../doubles/VerifierDoubles.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice Openings and proofs that are not what they should be.
 contract ServiceBondProofTest is ServiceFixture {
@@ -15,7 +17,7 @@ contract ServiceBondProofTest is ServiceFixture {
         bytes32 batchId = contested(1);
         uint256 index = bond.contestedItems(batchId)[0];
         IServiceBond.Opening memory opening = openingOf(batchId, 0);
-        ++opening.output;
+        ++opening.outputs[0];
         _expectNotInRoot(batchId, opening);
         opening = openingOf(batchId, 0);
         ++opening.inputCommitment;
@@ -24,7 +26,7 @@ contract ServiceBondProofTest is ServiceFixture {
         uint256 other = index == 0 ? 1 : 0;
         opening = openingOf(batchId, 0);
         opening.inputCommitment = BatchTree.inputOf(other);
-        opening.output = BatchTree.outputOf(other);
+        opening.outputs[0] = BatchTree.outputOf(other);
         _expectNotInRoot(batchId, opening);
         opening.path = BatchTree.path(COUNT, other);
         _expectNotInRoot(batchId, opening);
@@ -59,7 +61,7 @@ contract ServiceBondProofTest is ServiceFixture {
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: position,
             inputCommitment: BatchTree.inputOf(0),
-            output: BatchTree.outputOf(0),
+            outputs: one(BatchTree.outputOf(0)),
             path: new bytes32[](1)
         });
         opening.path[0] = sold;
@@ -77,7 +79,7 @@ contract ServiceBondProofTest is ServiceFixture {
         IServiceBond.Opening memory opening = IServiceBond.Opening({
             position: 0,
             inputCommitment: BatchTree.inputOf(0),
-            output: BatchTree.outputOf(0),
+            outputs: one(BatchTree.outputOf(0)),
             path: new bytes32[](0)
         });
         bond.prove(receipts[batchId], opening, proofOf(batchId, opening));
@@ -97,7 +99,7 @@ contract ServiceBondProofTest is ServiceFixture {
         vm.chainId(block.chainid - 1);
 
         ServiceBond original = bond;
-        bond = new ServiceBond(registry, false);
+        bond = Shipped.serviceBond(registry, false);
         proof = proofOf(batchId, opening);
         bond = original;
         _expectRejected(batchId, opening, proof);
@@ -109,7 +111,7 @@ contract ServiceBondProofTest is ServiceFixture {
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = bond.contextOf(uint256(batchId), stranger);
         publicInputs[1] = opening.inputCommitment;
-        publicInputs[2] = opening.output;
+        publicInputs[2] = opening.outputs[0];
         _expectRejected(batchId, opening, mockProof(WEIGHTS, publicInputs));
     }
 
@@ -135,7 +137,7 @@ contract ServiceBondProofTest is ServiceFixture {
             bytes32 batchId = postReceipt(receipt);
             contestBatch(batchId, 1);
             IServiceBond.Opening memory opening = IServiceBond.Opening({
-                position: 0, inputCommitment: input, output: output, path: new bytes32[](0)
+                position: 0, inputCommitment: input, outputs: one(output), path: new bytes32[](0)
             });
             bytes memory proof = proofOf(batchId, opening);
             vm.expectRevert(abi.encodeWithSelector(Errors.PublicInputOutOfRange.selector, i + 1, R));

@@ -8,6 +8,7 @@ import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {Keys} from "../shared/Keys.sol";
 import {ServiceFixture} from "./ServiceFixture.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 contract ServiceBondServiceTest is ServiceFixture {
     function test_OpenStoresTermsAndTakesBond() public {
@@ -43,7 +44,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         assertEq(bond.serviceIdOf(seller, terms, 0), serviceId);
         assertNotEq(bond.serviceIdOf(stranger, terms, 0), serviceId);
         assertNotEq(bond.serviceIdOf(seller, terms, SALT), serviceId);
-        assertNotEq(new ServiceBond(registry, false).serviceIdOf(seller, terms, 0), serviceId);
+        assertNotEq(Shipped.serviceBond(registry, false).serviceIdOf(seller, terms, 0), serviceId);
         ++terms.penalty;
         assertNotEq(bond.serviceIdOf(seller, terms, 0), serviceId);
         --terms.penalty;
@@ -140,9 +141,9 @@ contract ServiceBondServiceTest is ServiceFixture {
         _accept(terms, BOND, "most");
     }
 
-    /// @dev Threat: a model that proves something else with three public inputs, or whose third is neither class nor number.
-    function test_RevertWhen_KeyIsNotForOneWord() public {
-        bytes32[] memory others = Keys.anythingElse();
+    /// @dev Threat: a model that proves something else with as many public inputs.
+    function test_RevertWhen_KeyIsNotOfAPrediction() public {
+        bytes32[] memory others = Keys.notSold();
         IServiceBond.Terms memory terms = termsIn(ETHER);
         for (uint256 i = 0; i < others.length; ++i) {
             address key = makeKey(vm.toString(i), others[i]);
@@ -331,7 +332,7 @@ contract ServiceBondServiceTest is ServiceFixture {
         assertEq(bond.MAX_COUNT(), 65_536);
         assertEq(bond.MAX_CHECKS(), 16);
         vm.expectRevert(abi.encodeWithSelector(Errors.NoCode.selector, stranger));
-        new ServiceBond(IModelRegistry(stranger), false);
+        Shipped.serviceBond(IModelRegistry(stranger), false);
     }
 
     function _giveNotice() private {

@@ -5,6 +5,8 @@ import {ServiceBond} from "../../src/ServiceBond.sol";
 import {IServiceBond} from "../../src/interfaces/IServiceBond.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 import {Fixture} from "../shared/Fixture.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "../shared/Shipped.sol";
 
 /// @notice A service of the seller's model in ether, with a signer of its own, and batches of 20 items.
 abstract contract ServiceFixture is Fixture {
@@ -27,7 +29,7 @@ abstract contract ServiceFixture is Fixture {
 
     function setUp() public virtual override {
         super.setUp();
-        bond = new ServiceBond(registry, false);
+        bond = Shipped.serviceBond(registry, false);
         (signer, signerKey) = makeAddrAndKey("signer");
         vm.deal(seller, 1_000 ether);
         token.mint(seller, 1_000 ether);
@@ -139,7 +141,7 @@ abstract contract ServiceFixture is Fixture {
         return IServiceBond.Opening({
             position: position,
             inputCommitment: BatchTree.inputOf(index),
-            output: BatchTree.outputOf(index),
+            outputs: one(BatchTree.outputOf(index)),
             path: BatchTree.path(COUNT, index)
         });
     }
@@ -152,7 +154,7 @@ abstract contract ServiceFixture is Fixture {
         uint256[] memory publicInputs = new uint256[](3);
         publicInputs[0] = bond.contextOf(uint256(batchId), seller);
         publicInputs[1] = opening.inputCommitment;
-        publicInputs[2] = opening.output;
+        publicInputs[2] = opening.outputs[0];
         return mockProof(WEIGHTS, publicInputs);
     }
 

@@ -15,8 +15,10 @@ abstract contract CustodyInvariants is Test {
     ICustody private _custody;
 
     function invariant_SolventPaidOnceAndFinal() public view {
-        for (uint256 i = 0; i < _handler.tokenCount(); ++i) {
-            _assertMatchesGhostState(_handler.tokens(i));
+        address[] memory money = _handler.allTokens();
+        uint256[] memory held = _heldByJobs(money);
+        for (uint256 i = 0; i < money.length; ++i) {
+            _assertMatchesGhostState(money[i], held[i]);
         }
         _assertEndedOnceAndForGood();
     }
@@ -43,8 +45,8 @@ abstract contract CustodyInvariants is Test {
     /// @dev Reverts unless all jobs that have ended have done so once and are as they were then.
     function _assertEndedOnceAndForGood() internal view virtual;
 
-    /// @dev What jobs that have not ended hold.
-    function _heldByJobs(address money) internal view virtual returns (uint256);
+    /// @dev What jobs that have not ended hold, in each of these tokens.
+    function _heldByJobs(address[] memory money) internal view virtual returns (uint256[] memory held);
 
     /// @dev Ends every job as a bystander, at the first moment that its deadlines allow.
     function _endEverything() internal virtual;
@@ -56,6 +58,16 @@ abstract contract CustodyInvariants is Test {
         targetSelector(FuzzSelector(address(handler), selectors));
     }
 
+    /// @dev Adds an amount to what is held in that token.
+    function _add(uint256[] memory held, address[] memory money, address token, uint256 amount)
+        internal
+        pure
+    {
+        for (uint256 i = 0; i < money.length; ++i) {
+            if (money[i] == token) held[i] += amount;
+        }
+    }
+
     /// @dev Lets time pass until after the deadline, if it has not yet.
     function _passDeadline(uint256 deadline) internal {
         if (block.timestamp <= deadline) vm.warp(deadline + 1);
@@ -63,17 +75,17 @@ abstract contract CustodyInvariants is Test {
 
     /// @dev No token misbehaves here, so holdings are even equal to debts, gifts apart. What was burnt stays, as if
     /// it were owed to nobody.
-    function _assertMatchesGhostState(address money) private view {
-        assertEq(_custody.burntOf(money), _handler.burnt(money), "burnt");
-        uint256 debts = _heldByJobs(money) + _handler.burnt(money);
-        for (uint256 j = 0; j < _handler.actorCount(); ++j) {
-            address actor = _handler.actors(j);
-            uint256 credit = _custody.creditOf(money, actor);
-            assertEq(credit, _handler.owed(money, actor), "credit");
+    function _assertMatchesGhostState(address money, uint256 held) private view {
+        CustodyHandler.Ledger memory ledger = _handler.ledgerOf(money);
+        assertEq(_custody.burntOf(money), ledger.burnt, "burnt");
+        uint256 debts = held + ledger.burnt;
+        for (uint256 j = 0; j < ledger.actors.length; ++j) {
+            uint256 credit = _custody.creditOf(money, ledger.actors[j]);
+            assertEq(credit, ledger.owed[j], "credit");
             debts += credit;
         }
-        assertEq(_holdings(money), debts + _handler.donated(money), "holdings");
-        assertEq(_handler.paidOut(money) + debts, _handler.deposited(money), "payouts and debts");
+        assertEq(_holdings(money), debts + ledger.donated, "holdings");
+        assertEq(ledger.paidOut + debts, ledger.deposited, "payouts and debts");
     }
 
     function _holdings(address money) private view returns (uint256) {

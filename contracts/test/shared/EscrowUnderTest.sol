@@ -114,11 +114,13 @@ abstract contract EscrowUnderTest is Test {
 
     function _calls(address money) internal returns (bytes[] memory calls) {
         bytes[] memory own = _guardedCalls(money);
-        calls = new bytes[](own.length + 2);
+        ICustody.Permit memory permit;
+        calls = new bytes[](own.length + 3);
         for (uint256 i = 0; i < own.length; ++i) {
             calls[i] = own[i];
         }
         calls[own.length] = abi.encodeCall(ICustody.withdraw, (money));
         calls[own.length + 1] = abi.encodeCall(ICustody.withdrawTo, (money, _elsewhere, 1));
+        calls[own.length + 2] = abi.encodeCall(ICustody.usePermit, (money, 1, permit));
     }
 }

@@ -11,6 +11,8 @@ import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {PermitToken, PlainToken} from "../doubles/Tokens.sol";
 import {Keys} from "./Keys.sol";
+import {one} from "../doubles/Words.sol";
+import {Shipped} from "./Shipped.sol";
 
 /// @notice A registry with one bound model, an escrow, a buyer, a seller and a bystander.
 abstract contract Fixture is Test {
@@ -43,8 +45,8 @@ abstract contract Fixture is Test {
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         (buyer, buyerKey) = makeAddrAndKey("buyer");
-        registry = new ModelRegistry(ceremonies());
-        escrow = new PredictionEscrow(registry, false);
+        registry = Shipped.modelRegistry(ceremonies());
+        escrow = Shipped.predictionEscrow(registry, false);
         verifier = new MockVerifier();
         token = new PlainToken();
         permitToken = new PermitToken();
@@ -132,9 +134,12 @@ abstract contract Fixture is Test {
             modelId: modelId,
             bindingHash: bindingHash,
             inputCommitment: INPUT,
+            items: 1,
             token: token_,
             price: price,
             deadline: uint64(block.timestamp + 1 days),
+            notice: 0,
+            callbackGas: 0,
             hint: "ipfs://input"
         });
     }
@@ -187,7 +192,7 @@ abstract contract Fixture is Test {
     }
 
     function claimFor(uint256 jobId, address recipient) internal {
-        escrow.claim(jobId, recipient, OUTPUT, proofFor(jobId, recipient, OUTPUT));
+        escrow.claim(jobId, 0, recipient, one(OUTPUT), proofFor(jobId, recipient, OUTPUT));
     }
 
     function stateOf(uint256 jobId) internal view returns (IPredictionEscrow.State) {

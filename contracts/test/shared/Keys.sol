@@ -31,13 +31,46 @@ library Keys {
     bytes32 internal constant OF_PUBLIC_INPUT = hex"000201010100000001";
     bytes32 internal constant NUMBER_OF_PUBLIC_INPUT = hex"000201010300000001";
 
+    /// @dev A classification's statement on runs of 2^log items, at most 2^8, in a tree of depth 20.
+    function classification(uint8 log) internal pure returns (bytes32) {
+        return bytes32(abi.encodePacked(hex"0002040006", _wordsOf(log), log, uint8(20)));
+    }
+
+    /// @dev The same of a network with one output, whose numbers are shown.
+    function numbers(uint8 log) internal pure returns (bytes32) {
+        return bytes32(abi.encodePacked(hex"0002040007", _wordsOf(log), log, uint8(20)));
+    }
+
+    /// @dev The commitment to the hidden outputs of a committed input.
+    bytes32 internal constant HIDDEN = hex"000201000800000001";
+
+    /// @dev Statements that are not about one committed input, as predictions for other contracts are.
+    function notOfOneInput() internal pure returns (bytes32[] memory statements) {
+        statements = new bytes32[](6);
+        (statements[0], statements[1]) = (OF_PUBLIC_INPUT, NUMBER_OF_PUBLIC_INPUT);
+        (statements[2], statements[3]) = (audit(0), retrieval(0));
+        (statements[4], statements[5]) = (classification(0), numbers(4));
+    }
+
+    /// @dev Statements of which no predictions are sold.
+    function notSold() internal pure returns (bytes32[] memory statements) {
+        statements = new bytes32[](4);
+        (statements[0], statements[1]) = (OF_PUBLIC_INPUT, NUMBER_OF_PUBLIC_INPUT);
+        (statements[2], statements[3]) = (audit(0), retrieval(0));
+    }
+
     /// @dev Statements of each kind that are neither about the class nor about the number of a committed input.
     function anythingElse() internal pure returns (bytes32[] memory statements) {
-        statements = new bytes32[](7);
+        statements = new bytes32[](9);
+        (statements[7], statements[8]) = (HIDDEN, classification(0));
         (statements[0], statements[1]) = (TWO_LOGITS, NUMBER_OF_PUBLIC_INPUT);
         (statements[2], statements[3]) = (ONE_BEST, TWO_BEST);
         statements[4] = OF_PUBLIC_INPUT;
         (statements[5], statements[6]) = (audit(0), retrieval(0));
+    }
+
+    function _wordsOf(uint8 log) private pure returns (uint32) {
+        return uint32((2 ** uint256(log) + 14) / 15);
     }
 
     /// @dev What stands for a setup's [s]_2 of this name.

@@ -9,7 +9,6 @@ import {IndexedMerkle} from "../../src/libraries/IndexedMerkle.sol";
 import {ItemList} from "../../src/libraries/ItemList.sol";
 import {Outputs} from "../../src/libraries/Outputs.sol";
 import {PublicInputs} from "../../src/libraries/PublicInputs.sol";
-import {Tallies, Tally} from "../../src/libraries/Tally.sol";
 import {BatchTree} from "../doubles/BatchTree.sol";
 
 contract ItemListTest is Test {
@@ -104,20 +103,112 @@ contract OutputsTest is Test {
     function number(uint256 word) external pure returns (int256) {
         return Outputs.number(word);
     }
+
+    /// @dev Packed as the circuit does, by a reference of its own.
+    function testFuzz_ItemsOfARunAreRead(uint16[40] memory answers, uint256 items) public pure {
+        items = bound(items, 1, 40);
+        uint256[] memory words = new uint256[]((items + 14) / 15);
+        for (uint256 i = 0; i < items; ++i) {
+            words[i / 15] += uint256(answers[i]) * 2 ** (16 * (i % 15));
+        }
+        for (uint256 i = 0; i < items; ++i) {
+            assertEq(Outputs.classOfItem(words, i), answers[i]);
+            assertEq(Outputs.numberOfItem(words, i), int256(uint256(answers[i])) - 32_768);
+        }
+        for (uint256 i = items; i < 15 * words.length; ++i) {
+            assertEq(Outputs.classOfItem(words, i), 0);
+        }
+    }
+
+    function test_RevertWhen_ItemIsNotInWords() public {
+        vm.expectRevert(abi.encodeWithSelector(Outputs.ItemNotInWords.selector, 30, 2));
+        this.classOfItem(new uint256[](2), 30);
+        vm.expectRevert(abi.encodeWithSelector(Outputs.ItemNotInWords.selector, 0, 0));
+        this.classOfItem(new uint256[](0), 0);
+        assertEq(this.classOfItem(new uint256[](2), 29), 0);
+    }
+
+    function test_NumbersOfLogits() public {
+        uint256[] memory words = new uint256[](3);
+        (words[0], words[1], words[2]) = (0, 32_768, 65_535);
+        int256[] memory integers = Outputs.numbers(words);
+        assertEq(integers.length, 3);
+        assertEq(integers[0], -32_768);
+        assertEq(integers[1], 0);
+        assertEq(integers[2], 32_767);
+        words[1] = 65_536;
+        vm.expectRevert(abi.encodeWithSelector(Outputs.WordOutOfRange.selector, 65_536));
+        this.numbers(words);
+    }
+
+    function test_AmongTheBest() public pure {
+        uint256[] memory words = new uint256[](3);
+        (words[0], words[1], words[2]) = (7, 2, 9);
+        assertTrue(Outputs.isAmongBest(words, 1, 7));
+        assertFalse(Outputs.isAmongBest(words, 1, 2));
+        assertTrue(Outputs.isAmongBest(words, 2, 2));
+        assertFalse(Outputs.isAmongBest(words, 2, 9));
+        assertTrue(Outputs.isAmongBest(words, 5, 9));
+        assertFalse(Outputs.isAmongBest(words, 5, 0));
+        assertFalse(Outputs.isAmongBest(words, 0, 7));
+    }
+
+    function classOfItem(uint256[] memory words, uint256 item) external pure returns (uint256) {
+        return Outputs.classOfItem(words, item);
+    }
+
+    function numbers(uint256[] memory words) external pure returns (int256[] memory) {
+        return Outputs.numbers(words);
+    }
 }
 
 contract PublicInputsTest is Test {
     uint256 internal constant R = PublicInputs.SCALAR_MODULUS;
 
     function testFuzz_ListsHoldTheirValues(uint256[5] memory values) public pure {
-        uint256[] memory three = PublicInputs.list(values[0], values[1], values[2]);
         uint256[] memory five = PublicInputs.list(values[0], values[1], values[2], values[3], values[4]);
-        assertEq(three.length, 3);
         assertEq(five.length, 5);
         for (uint256 i = 0; i < 5; ++i) {
-            if (i < 3) assertEq(three[i], values[i]);
             assertEq(five[i], values[i]);
         }
+    }
+
+    /// @dev However many output words, in the order of the proof, and nothing behind them changes.
+    function testFuzz_ListsHoldTheirOutputs(uint256[4] memory values, uint256[] calldata outputs)
+        public
+        view
+    {
+        uint256[] memory expected = new uint256[](2 + outputs.length);
+        (expected[0], expected[1]) = (values[0], values[1]);
+        for (uint256 i = 0; i < outputs.length; ++i) {
+            expected[2 + i] = outputs[i];
+        }
+        assertEq(keccak256(this.ofInput(values, outputs)), keccak256(abi.encode(expected, values)));
+        expected = new uint256[](4 + outputs.length);
+        for (uint256 i = 0; i < expected.length; ++i) {
+            expected[i] = i < 4 ? values[i] : outputs[i - 4];
+        }
+        assertEq(keccak256(this.ofRun(values, outputs)), keccak256(abi.encode(expected, values)));
+    }
+
+    function ofInput(uint256[4] memory values, uint256[] calldata outputs)
+        external
+        pure
+        returns (bytes memory)
+    {
+        uint256[] memory list = PublicInputs.ofInput(values[0], values[1], outputs);
+        uint256[4] memory next = values;
+        return abi.encode(list, next);
+    }
+
+    function ofRun(uint256[4] memory values, uint256[] calldata outputs)
+        external
+        pure
+        returns (bytes memory)
+    {
+        uint256[] memory list = PublicInputs.ofRun(values[0], values[1], values[2], values[3], outputs);
+        uint256[4] memory next = values;
+        return abi.encode(list, next);
     }
 
     function test_EachValueIsChecked() public {
@@ -131,7 +222,7 @@ contract PublicInputsTest is Test {
 
     /// @dev And no more: what lies behind the list is no public input.
     function test_OnlyTheListIsChecked() public pure {
-        uint256[] memory values = PublicInputs.list(0, 1, R - 1);
+        uint256[] memory values = PublicInputs.list(0, 1, 2, 3, R - 1);
         uint256[1] memory next = [R];
         PublicInputs.requireCanonical(values);
         assertEq(next[0], R);
@@ -139,24 +230,6 @@ contract PublicInputsTest is Test {
 
     function requireCanonical(uint256[] memory values) external pure {
         PublicInputs.requireCanonical(values);
-    }
-}
-
-contract TallyTest is Test {
-    /// @dev No part runs over into another, from the first run to the last of the longest audits.
-    function testFuzz_PartsStayApart(uint256 runs, uint256 items) public pure {
-        runs = bound(runs, 1, type(uint32).max);
-        items = bound(items, 0, type(uint32).max);
-        Tally tally = Tallies.ofRuns(runs);
-        assertEq(tally.missing(), runs);
-        assertEq(tally.correct(), 0);
-        tally = tally.withRun(items);
-        assertEq(tally.missing(), runs - 1);
-        assertEq(tally.correct(), items);
-        if (runs == 1) return;
-        tally = tally.withRun(type(uint32).max - items);
-        assertEq(tally.missing(), runs - 2);
-        assertEq(tally.correct(), type(uint32).max);
     }
 }
 

@@ -4,9 +4,8 @@ pragma solidity 0.8.30;
 import {Test} from "forge-std/Test.sol";
 
 import {Deadlines} from "../../src/libraries/Deadlines.sol";
-import {Tally} from "../../src/libraries/Tally.sol";
 
-/// @notice Windows and tallies, for all times and counts (scripts/symbolic-tests.sh).
+/// @notice Windows, for all times (scripts/symbolic-tests.sh).
 contract DeadlinesSymbolicTest is Test {
     /// @dev At any time exactly one side of a deadline is open.
     function check_WindowsExclude(uint64 time, uint64 deadline) public {
@@ -26,17 +25,6 @@ contract DeadlinesSymbolicTest is Test {
         uint256 latest = uint256(time) + 365 days;
         assertEq(one, first > time && first <= latest);
         assertEq(two, second > first && second <= latest);
-    }
-
-    /// @dev No part of a tally runs over into another.
-    function check_TallyPartsStayApart(uint64 start, uint32 correct) public pure {
-        Tally tally = Tally.wrap(start);
-        vm.assume(tally.missing() > 0);
-        vm.assume(uint256(tally.correct()) + correct <= type(uint32).max);
-        (uint256 had, uint256 missing) = (tally.correct(), tally.missing());
-        tally = tally.withRun(correct);
-        assertEq(tally.correct(), had + correct);
-        assertEq(tally.missing(), missing - 1);
     }
 
     function requireNotPassed(uint256 deadline) external view {

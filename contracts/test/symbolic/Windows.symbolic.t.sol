@@ -8,6 +8,7 @@ import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IPredictionEscrow} from "../../src/interfaces/IPredictionEscrow.sol";
 import {Statement, Statements} from "../../src/libraries/Statement.sol";
+import {one} from "../doubles/Words.sol";
 
 /// @notice Registry of one model, and a verifier that accepts everything: here only the clock decides.
 contract OneModel is IHalo2Verifier {
@@ -15,9 +16,10 @@ contract OneModel is IHalo2Verifier {
         return (bytes32(uint256(1)), false, false, Statements.CLASS_OF_COMMITTED_INPUT);
     }
 
-    function verificationOf(uint256) external view returns (bytes32, bytes32, bytes32, address, address) {
+    function proofCheckOf(uint256) external view returns (bytes32, address, address) {
         bytes32 codeHash = address(this).codehash;
-        return (bytes32(uint256(2)), codeHash, codeHash, address(this), address(this));
+        bytes32 checkHash = keccak256(abi.encode(uint256(2), codeHash, codeHash));
+        return (checkHash, address(this), address(this));
     }
 
     function verify(address, bytes calldata, uint256[] calldata) external pure returns (bytes32) {
@@ -48,6 +50,7 @@ contract WindowsSymbolicTest is Test {
         order.modelId = 1;
         order.bindingHash = bytes32(uint256(1));
         order.inputCommitment = 5;
+        order.items = 1;
         order.price = price;
         order.deadline = deadline;
         vm.deal(BUYER, price);
@@ -55,7 +58,7 @@ contract WindowsSymbolicTest is Test {
         uint256 jobId = escrow.open{value: price}(order);
 
         vm.warp(time);
-        bytes memory claim = abi.encodeCall(escrow.claim, (jobId, SELLER, 7, ""));
+        bytes memory claim = abi.encodeCall(escrow.claim, (jobId, 0, SELLER, one(7), ""));
         bytes memory refund = abi.encodeCall(escrow.refund, (jobId));
         (bool first,) = address(escrow).call(refundFirst ? refund : claim);
         (bool second,) = address(escrow).call(refundFirst ? claim : refund);

@@ -40,6 +40,20 @@ pub enum SkipReason {
         /// Zero for the native currency.
         token: Address,
     },
+    /// Its buyer wants to be called with the answer, for more gas than is paid for here.
+    CallbackTooDear {
+        /// Gas that the claim has to leave the buyer's contract.
+        gas: u64,
+        /// The most that the configuration admits.
+        maximum: u64,
+    },
+    /// Its buyer can end it sooner than a proof is made.
+    NoticeTooShort {
+        /// Seconds between the buyer's request and the deadline.
+        notice: u64,
+        /// What is reckoned with for a proof.
+        margin: u64,
+    },
     /// Somebody else was paid.
     ClaimedByOther {
         /// Who was paid.
@@ -68,6 +82,12 @@ impl fmt::Display for SkipReason {
             }
             Self::TokenNotAccepted { token } => {
                 write!(f, "it pays in token {token}, which is not accepted here")
+            }
+            Self::CallbackTooDear { gas, maximum } => {
+                write!(f, "its buyer is to be called with {gas} gas, which is more than {maximum}")
+            }
+            Self::NoticeTooShort { notice, margin } => {
+                write!(f, "its buyer can end it within {notice} s, and a proof may take {margin} s")
             }
             Self::ClaimedByOther { recipient } => write!(f, "it was claimed for {recipient}"),
             Self::Refunded => f.write_str("it was refunded to the buyer"),

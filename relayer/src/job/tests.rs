@@ -106,6 +106,8 @@ fn job() -> PredictionJob {
         token: Address::ZERO,
         price: U256::ONE,
         deadline: 10_000,
+        notice: 0,
+        callback_gas: 0,
         input_commitment: U256::from(5),
         hint: Bytes::new(),
     };
@@ -139,6 +141,8 @@ fn reasons_belong_to_their_events() {
         SkipReason::OtherBinding { binding: B256::ZERO },
         SkipReason::PriceTooLow { price: U256::ONE, minimum: U256::from(2) },
         SkipReason::TokenNotAccepted { token: Address::ZERO },
+        SkipReason::CallbackTooDear { gas: 2, maximum: 1 },
+        SkipReason::NoticeTooShort { notice: 1, margin: 2 },
     ];
     let of_the_chain =
         [SkipReason::ClaimedByOther { recipient: Address::ZERO }, SkipReason::Refunded];

@@ -17,7 +17,7 @@ use assay_prover::{
     files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},
-    prediction::{self, OutputWord, Statement, is_paid_for},
+    prediction::{self, OutputWord, Statement, shows_answer},
     proof::{KeyError, ProverKey, Srs, SrsError},
 };
 use async_trait::async_trait;
@@ -50,8 +50,7 @@ pub enum LocalProverError {
     Prediction(#[from] ModelProofError),
     /// The bundle is for another statement.
     #[error(
-        "{path} proves another statement; the escrow takes the class of a committed input, or the number of a \
-         network with one output",
+        "{path} proves another statement; what is served from here is what a model says of a committed input, openly",
         path = .path.display()
     )]
     Statement { path: PathBuf },
@@ -71,8 +70,8 @@ pub enum LocalProverError {
 pub struct ProofReport {
     /// Id of the job in the escrow.
     pub job_id: U256,
-    /// The class or the number it proves.
-    pub answer: OutputWord,
+    /// The class or the number it proves, where it shows one word.
+    pub answer: Option<OutputWord>,
     /// Of a number: what one step of it stands for.
     pub step: Option<f64>,
     /// Time for computing the witness.
@@ -123,7 +122,7 @@ impl LocalProver {
         let path = bundle;
         let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
-        if !is_paid_for(layout.statement_code) {
+        if !shows_answer(layout.options.statement) {
             return Err(LocalProverError::Statement { path: path.to_owned() });
         }
         let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
@@ -268,27 +267,27 @@ impl LoadedModel {
         if weights != self.identity.model_hash.0 {
             return Err(failed("the proof made here is for another model".into()));
         }
-        let word = prediction
+        let outputs: Vec<U256> = prediction
             .outputs
-            .first()
-            .and_then(|word| u64::try_from(U256::from_be_bytes(field_to_bytes(word))).ok());
-        let answer =
-            word.and_then(|word| OutputWord::read(self.layout.statement_code, word)).ok_or_else(
-                || failed("the proof made here shows another output than it should".into()),
-            )?;
+            .iter()
+            .map(|word| U256::from_be_bytes(field_to_bytes(word)))
+            .collect();
+        let answer = match outputs[..] {
+            [word] => u64::try_from(word)
+                .ok()
+                .and_then(|word| OutputWord::read(self.layout.statement_code, word)),
+            _ => None,
+        };
         let report = ProofReport {
             job_id: request.job_id,
             answer,
-            step: answer.number().and_then(|_| self.bundle.output_step()),
+            step: answer.and_then(OutputWord::number).and_then(|_| self.bundle.output_step()),
             witness_time: prediction.witness_time,
             prove_time: prediction.prove_time,
             proof_bytes: prediction.proof.proof.len(),
             openings: prediction.openings,
         };
-        let artifact = ProofArtifact {
-            proof: prediction.proof.proof.into(),
-            output: U256::from(answer.word()),
-        };
+        let artifact = ProofArtifact::of_input(prediction.proof.proof.into(), outputs);
         Ok((artifact, report))
     }
 }

@@ -18,6 +18,8 @@ fn job(id: u64, opened_in: u64) -> PredictionJob {
         token: Address::ZERO,
         price: U256::ONE,
         deadline: 10_000,
+        notice: 0,
+        callback_gas: 0,
         input_commitment: U256::from(5),
         hint: Bytes::new(),
     };
@@ -25,7 +27,7 @@ fn job(id: u64, opened_in: u64) -> PredictionJob {
 }
 
 fn proof() -> ProofArtifact {
-    ProofArtifact { proof: Bytes::from_static(b"proof"), output: U256::from(7) }
+    ProofArtifact::of_input(Bytes::from_static(b"proof"), vec![U256::from(7)])
 }
 
 fn store(dir: &Path) -> JobStore {

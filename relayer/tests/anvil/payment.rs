@@ -97,7 +97,7 @@ async fn a_copied_proof_pays_us_and_a_rival_does_not() {
         assert_eq!(context, world.escrow.context(id, recipient).await.unwrap());
         let proof = mock_proof(world.model, context, U256::from(1234), TestProver::OUTPUT);
         rival_escrow
-            .claim(id, recipient, &ProofArtifact { proof, output: TestProver::OUTPUT })
+            .claim(id, recipient, &ProofArtifact::of_input(proof, vec![TestProver::OUTPUT]))
             .await
             .unwrap()
     };
@@ -141,7 +141,10 @@ async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
     for id in [given_up, left_alone] {
         let context = proof_context(world.chain.chain_id(), world.escrow.address(), id, us);
         let proof = mock_proof(world.model, context, U256::from(1234), TestProver::OUTPUT);
-        other.claim(id, us, &ProofArtifact { proof, output: TestProver::OUTPUT }).await.unwrap();
+        other
+            .claim(id, us, &ProofArtifact::of_input(proof, vec![TestProver::OUTPUT]))
+            .await
+            .unwrap();
         let paid = |job: &PredictionJob| matches!(job.state(), JobState::Confirmed { .. });
         let job = turn_until(&mut relayer, id, paid).await;
         world.assert_paid_once(&job).await;

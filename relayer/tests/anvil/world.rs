@@ -122,7 +122,7 @@ impl World {
         assert!(outcome.success);
         assert_eq!(outcome.block_number, block);
         let state = self.escrow.job(job.id()).await.unwrap().unwrap().state;
-        assert_eq!(state, OnChainState::Claimed { output: TestProver::OUTPUT });
+        assert_eq!(state, OnChainState::Claimed { output: Some(TestProver::OUTPUT) });
         let events = self.escrow.events(0).await.unwrap();
         let paid: Vec<Address> = events
             .into_iter()
@@ -228,10 +228,10 @@ impl Prover for TestProver {
         assert_eq!(request.hint.as_ref(), b"digit 7");
         let proof =
             mock_proof(request.model, request.context, request.input_commitment, Self::OUTPUT);
-        let good = ProofArtifact { proof, output: Self::OUTPUT };
+        let good = ProofArtifact::of_input(proof, vec![Self::OUTPUT]);
         match &self.behaviour {
             Behaviour::Proves => Ok(good),
-            Behaviour::ProvesWrongly => Ok(ProofArtifact { output: U256::from(8), ..good }),
+            Behaviour::ProvesWrongly => Ok(ProofArtifact { outputs: vec![U256::from(8)], ..good }),
             Behaviour::Hangs => std::future::pending().await,
             Behaviour::FailsFirst(times) if earlier < *times => {
                 Err(ProveError::Interrupted("killed".into()))
