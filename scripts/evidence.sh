@@ -6,10 +6,13 @@
 #   scripts/evidence.sh add ABOUT FILE... [--name NAME] [--machine M] [--command TEXT] [--date DAY] [--code COMMIT]
 #                                        adds measurements: a JSON object in the last line of each FILE, as
 #                                        `scripts/bench.sh NAME --json` prints it; one of the same ABOUT and name
-#                                        is replaced
+#                                        is replaced. Nothing is written if the page could not be made of them.
 #
+# ABOUT is prediction, network, audit, batch, cost, inference, inside, plan, accuracy, tabular, library or attack: see
+# the page's last section. A `network` is one with a command of its own, such as a transformer; its row in the page's
+# table of transformers comes from figures named as those of a prediction.
 # A measurement has a topic (ABOUT) and a name, the object's `model` or `attack` unless --name says another. Needs
 # Node.js 20.
 set -euo pipefail
-case ${1:-} in -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 exec node "$(dirname "$0")/evidence/evidence.mjs" "$@"

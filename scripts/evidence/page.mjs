@@ -3,20 +3,22 @@
 //   {{ABOUT NAME FIGURE}}          a figure of a measurement; FIGURE may be a path, `steps_s.1`
 //   {{ABOUT NAME FIGURE FORMAT}}   written as count, fixed1, percent1, mib, gas and so on, see format.mjs
 //   {{table NAME}}                 a table of tables.mjs, with the commands behind its rows
-//   {{derived NAME}}               a sentence's number that tables.mjs works out
+//   {{derived NAME}}               a sentence's number that derived.mjs works out
 //   {{plot NAME}}                  a plot of plots.mjs
 //   {{machines}}                   the machines, as a table
 
+import { derived } from "./derived.mjs";
 import { format } from "./format.mjs";
 import { figure } from "./measurements.mjs";
 import { plots } from "./plots.mjs";
-import { derived, tables } from "./tables.mjs";
+import { tables } from "./tables.mjs";
 
 /** Characters of a line. */
 const WIDTH = 118;
 
 /** The text of the page and the plots by their files' names. */
 export function page(measurements, template) {
+  measurements.requireAll();
   const files = {};
   const text = template.replace(/\{\{([^}]*)\}\}/g, (_, words) => {
     const [kind, ...rest] = words.trim().split(/\s+/);
@@ -29,7 +31,11 @@ export function page(measurements, template) {
       return `![${title}](plots/${rest[0]}.svg)`;
     }
     const [name, path, how] = rest;
-    return format(figure(measurements.row(kind, name), path), how);
+    try {
+      return format(figure(measurements.row(kind, name), path), how);
+    } catch (error) {
+      throw new Error(`{{${words}}}: ${error.message}`);
+    }
   });
   return { text: text.split("\n\n").map(wrapped).join("\n\n"), plots: files };
 }

@@ -1,39 +1,47 @@
 // Plots as SVG: points on two logarithmic axes.
 
-import { figure } from "./measurements.mjs";
+import { perhaps, positive } from "./measurements.mjs";
+import { batches, cells, columns } from "./tables.mjs";
 
 const [WIDTH, HEIGHT] = [720, 420];
 const MARGIN = { left: 80, right: 130, top: 24, bottom: 52 };
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#9333ea"];
 
-/** Points of all predictions of which the multiplications are known too. */
-function predictions(measurements, path, scale = 1) {
+/** Points of all predictions, over a size of theirs. */
+function predictions(measurements, size, path, scale = 1) {
   return measurements.about("prediction").flatMap((row) => {
-    const known = measurements.find("cost", row.name) ?? measurements.find("plan", row.name);
-    const value = figure(row, path);
-    if (!known || value === null) return [];
-    return [{ label: row.name, x: figure(known, "multiply_accumulates"), y: value * scale }];
+    const x = size(row, measurements);
+    return x === undefined || perhaps(row, path) === undefined ? [] : [{ label: row.name, x, y: positive(row, path) * scale }];
   });
 }
 
+/** Multiplications, where a row says them. */
+const work = (row, measurements) => {
+  const known = measurements.find("cost", row.name) ?? measurements.find("plan", row.name);
+  return known && positive(known, "multiply_accumulates");
+};
+
 /** What an item costs, for each size of a proof. */
 function items(measurements, path, scale = 1) {
-  return measurements.about("batch").map((row) => {
-    const count = figure(row, "items");
-    return { label: "", x: count, y: (figure(row, path) * scale) / count };
+  return batches(measurements).map((row) => {
+    const count = positive(row, "items");
+    return { label: "", x: count, y: (positive(row, path) * scale) / count };
   });
 }
 
 export const plots = {
-  time: (m) => plot("Time to prove one prediction", "multiplications of the network", "seconds", [
-    { name: "prove, wall", points: predictions(m, "prove_wall_s"), labels: true },
-    { name: "verify", points: predictions(m, "verify_ms", 1e-3) },
+  time: (m) => plot("Time to prove one prediction, by cells", "cells: columns times rows", "seconds", [
+    { name: "prove, wall", points: predictions(m, cells, "prove_wall_s"), labels: true },
+    { name: "verify", points: predictions(m, cells, "verify_ms", 1e-3) },
   ]),
-  memory: (m) => plot("Memory of the proving process", "multiplications of the network", "MiB", [
-    { name: "peak", points: predictions(m, "peak_rss_mb"), labels: true },
+  work: (m) => plot("Time to prove one prediction, by multiplications", "multiplications of the network", "seconds", [
+    { name: "prove, wall", points: predictions(m, work, "prove_wall_s"), labels: true },
   ]),
-  gas: (m) => plot("Gas of a verification", "multiplications of the network", "thousand gas", [
-    { name: "gas", points: predictions(m, "verify_gas", 1e-3), labels: true },
+  memory: (m) => plot("Memory of the proving process", "cells: columns times rows", "MiB", [
+    { name: "peak", points: predictions(m, cells, "peak_rss_mb"), labels: true },
+  ]),
+  gas: (m) => plot("Gas of a verification", "advice and fixed columns", "thousand gas", [
+    { name: "gas", points: predictions(m, columns, "verify_gas", 1e-3), labels: true },
   ]),
   batch: (m) => plot("An audited item of LeNet, by the items of a proof", "items in one proof", "for each item", [
     { name: "gas", points: items(m, "total_verify_gas") },
@@ -90,12 +98,18 @@ function free(taken, x, y, label) {
   return place;
 }
 
-/** Powers of ten around the values. */
+/** Powers of ten around the values, and 2 and 5 times them where the values lie close together. */
 function axis(values) {
-  const [low, high] = [Math.floor(Math.log10(Math.min(...values))), Math.ceil(Math.log10(Math.max(...values)))];
-  const top = high > low ? high : low + 1;
-  const ticks = Array.from({ length: top - low + 1 }, (_, index) => 10 ** (low + index));
-  return { ticks, place: (value) => (Math.log10(value) - low) / (top - low) };
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+  const factors = most / least < 30 ? [1, 2, 5] : [1];
+  const all = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index))
+    .flatMap((power) => factors.map((factor) => Number((factor * power).toPrecision(3))));
+  const from = all.filter((tick) => tick <= least).at(-1);
+  const ticks = all.filter((tick) => tick >= from);
+  const to = ticks.find((tick) => tick >= most && tick > from) ?? 10 * from;
+  const [bottom, height] = [Math.log10(from), Math.log10(to / from)];
+  return { ticks: ticks.filter((tick) => tick <= to), place: (value) => (Math.log10(value) - bottom) / height };
 }
 
 const short = (value) =>
