@@ -6,6 +6,7 @@ use clap::Subcommand;
 use crate::output::Output;
 
 mod doctor;
+mod json_log;
 mod log;
 mod run;
 mod settled;

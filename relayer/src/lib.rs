@@ -8,7 +8,7 @@
 //! * [`store`]: jobs, proofs and withdrawals on disk.
 //! * [`proving`]: the interface to whatever makes proofs, and proofs made in this process.
 //! * [`submitter`]: from a proof to a payment; [`heads`]: which blocks may end a job.
-//! * [`status`]: what a person or a program that watches it wants to know.
+//! * [`status`]: what a person or a program that watches it wants to know; [`http`]: where programs ask.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,7 +18,9 @@ mod disk;
 pub mod error;
 pub mod follower;
 pub mod heads;
+pub mod http;
 pub mod job;
+mod metrics;
 mod nonces;
 mod pauses;
 mod policy;

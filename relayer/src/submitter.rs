@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -334,6 +334,7 @@ impl Submitter {
             block_hash: outcome.block_hash,
             gas_used: outcome.gas_used,
         };
+        self.unread_jobs().remove(&job.id());
         tracing::info!(job = %job.id(), transaction = %outcome.hash, gas = outcome.gas_used, "claim confirmed");
         Ok(self.store.report_and(job.id(), &event, unix_now(), |job| job.last_error = None)?)
     }
@@ -360,6 +361,7 @@ impl Submitter {
         }
         let reason = ending.reason.clone();
         tracing::info!(job = %job.id(), %reason, "job skipped");
+        self.unread_jobs().remove(&job.id());
         let closed = JobEvent::Closed { reason };
         Ok(self.store.report_and(job.id(), &closed, unix_now(), |job| job.ended_in = None)?)
     }
@@ -419,12 +421,16 @@ impl Submitter {
         Ok(agreeing >= chain.quorum())
     }
 
+    fn unread_jobs(&self) -> MutexGuard<'_, HashMap<U256, (u64, u32)>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes that an event of a job which the chain shows was not read, from block `from` on.
     ///
     /// # Errors
     /// [`RelayerError::EventMissing`] when that has lasted for some blocks: the follower is then to look again.
     fn unread(&self, id: U256, from: u64, heads: Heads) -> Result<(), RelayerError> {
-        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unread = self.unread_jobs();
         let (since, looks) = unread.entry(id).or_insert((heads.newest.number, 0));
         *looks += 1;
         if heads.newest.number > *since + UNREAD_BLOCKS || *looks > UNREAD_LOOKS {

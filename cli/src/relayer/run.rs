@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use assay_client::{
 use assay_prover::bundle::Bundle;
 use assay_relayer::{
     CancellationToken, JobState, Profit, Relayer, RelayerConfig, RelayerError,
+    http::StatusServer,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
@@ -49,7 +51,8 @@ says no, and more than half must have a block before it ends a job.
 It serves jobs of one entry of the registry: the one whose verifying key and verifier are those that are made
 again here from the bundle and the setup.
 On a fresh store it reads from the deployment's block on, or from --start-block.
-The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug).")]
+The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address, programs
+that watch find /health, /ready and /metrics (OpenMetrics) there.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     contract: ContractArgs,
@@ -112,6 +115,15 @@ pub(crate) struct RunArgs {
     /// Of several nodes, how many must have a block before it ends a job [default: more than half]
     #[arg(long, value_name = "NODES", help_heading = "Chain")]
     quorum: Option<usize>,
+    /// Answer /health, /ready and /metrics over HTTP at this address of this machine, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
+    status_address: Option<SocketAddr>,
+    /// Let --status-address be one that other machines reach: whoever does sees jobs, balance and nodes
+    #[arg(long, requires = "status_address")]
+    expose_status_to_network: bool,
+    /// Write the log as one JSON object a line; `code` says what kind of trouble a line is about
+    #[arg(long)]
+    json_log: bool,
     /// Pause between looks at the chain
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     poll: u64,
@@ -162,7 +174,17 @@ fn parse_fee(text: &str) -> Result<u128, String> {
 }
 
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
-    start_log(output.is_json() || args.until_settled.is_some());
+    start_log(output.is_json() || args.until_settled.is_some(), args.json_log);
+    if let Some(address) = args.status_address
+        && !address.ip().is_loopback()
+        && !args.expose_status_to_network
+    {
+        bail!(
+            "{address} is reached by other machines, and whoever reaches it sees jobs, balance and nodes; take an \
+             address such as 127.0.0.1:{}, or --expose-status-to-network",
+            address.port()
+        );
+    }
     check_setup(&args.setup, output)?;
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
@@ -308,6 +330,12 @@ impl RunArgs {
         shutdown: CancellationToken,
         output: &Output,
     ) -> Result<()> {
+        if let Some(address) = self.status_address {
+            let server = StatusServer::bind(address, relayer.status().clone()).await;
+            let server = server.with_context(|| format!("cannot listen at {address}"))?;
+            tracing::info!(address = %server.address()?, "answering /health, /ready and /metrics");
+            tokio::spawn(server.serve(shutdown.clone().cancelled_owned()));
+        }
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
             let jobs = relayer.store().jobs()?;

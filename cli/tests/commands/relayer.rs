@@ -80,6 +80,28 @@ fn a_node_that_is_down_is_waited_for() {
 }
 
 #[test]
+fn its_log_can_be_read_by_programs() {
+    let folder = Folder::new("relayer-json");
+    let price = ["--minimum-price", "1gwei", "--json-log"];
+    let limit = ["--until-settled", "1", "--give-up-after", "2"];
+    let (_, said) = run_at("http://127.0.0.1:1", &folder, &[&price[..], &limit].concat());
+    let lines: Vec<serde_json::Value> =
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let waits = lines.iter().find(|line| line["code"] == "node-unreachable");
+    let waits = waits.unwrap_or_else(|| panic!("no line with a code: {said}"));
+    assert_eq!((&waits["level"], &waits["pause_s"]), (&"WARN".into(), &1.into()), "{said}");
+    assert!(waits["message"].as_str().is_some_and(|text| text.contains("waiting")), "{said}");
+}
+
+#[test]
+fn its_status_is_not_for_strangers() {
+    let exposed = ["--minimum-price", "1gwei", "--status-address", "0.0.0.0:9464"];
+    let (code, said) = run(&Folder::new("relayer-exposed"), &exposed);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--expose-status-to-network"), "{said}");
+}
+
+#[test]
 fn the_doctor_says_what_is_wrong() {
     let world = World::get();
     let folder = Folder::new("relayer-doctor");
