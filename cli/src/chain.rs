@@ -18,15 +18,17 @@ const TRANSACTION_TIMEOUT: u64 = 180;
 
 #[derive(Args, Clone)]
 pub(crate) struct NodeArgs {
-    /// Node to talk to: http(s):// or ws(s)://
+    /// Node to talk to: http(s):// or ws(s)://; others, with a comma between them or by --rpc again, stand in for it
     #[arg(
         long,
         env = "ASSAY_RPC",
         hide_env_values = true,
         value_name = "URL",
+        value_delimiter = ',',
+        required = true,
         help_heading = "Chain"
     )]
-    pub rpc: String,
+    pub rpc: Vec<String>,
     /// Refuse a node of any other chain
     #[arg(long, value_name = "ID", help_heading = "Chain")]
     pub chain_id: Option<u64>,
@@ -53,7 +55,7 @@ impl OptionalNodeArgs {
     /// The node, if one is given, whatever its chain.
     pub(crate) fn any_chain(&self) -> Option<NodeArgs> {
         let rpc = self.rpc.clone()?;
-        Some(NodeArgs { rpc, chain_id: None, transaction_timeout: TRANSACTION_TIMEOUT })
+        Some(NodeArgs { rpc: vec![rpc], chain_id: None, transaction_timeout: TRANSACTION_TIMEOUT })
     }
 }
 
@@ -123,8 +125,8 @@ impl NodeArgs {
         on_chain(self.connect(), output.spinner(message), work)
     }
 
-    fn config(&self) -> ChainConfig {
-        let mut config = ChainConfig::new(&self.rpc);
+    pub(crate) fn config(&self) -> ChainConfig {
+        let mut config = ChainConfig { rpc_urls: self.rpc.clone(), ..ChainConfig::new("") };
         config.expected_chain_id = self.chain_id;
         config.transaction_timeout = Duration::from_secs(self.transaction_timeout);
         // Local nodes mine at once.
@@ -175,8 +177,18 @@ impl SenderArgs {
 
     /// A connection that signs with the key given.
     pub(crate) async fn connect(&self) -> Result<Chain> {
+        self.connect_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn connect_with(
+        &self,
+        change: impl FnOnce(&mut ChainConfig),
+    ) -> Result<Chain> {
         let signer = self.key.load()?;
-        Ok(Chain::connect(self.node.config(), Some(signer)).await?)
+        let mut config = self.node.config();
+        change(&mut config);
+        Ok(Chain::connect(config, Some(signer)).await?)
     }
 }
 

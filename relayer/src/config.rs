@@ -11,6 +11,15 @@ use crate::{
 
 const LEAST_MARGIN: Duration = Duration::from_secs(30);
 
+/// What a job in the native currency has to leave beyond its costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profit {
+    /// In wei.
+    pub minimum: U256,
+    /// What one proof costs, in wei: the machine's time, and an opening of the weights.
+    pub proving_cost: U256,
+}
+
 /// Settings of a relayer.
 #[derive(Clone, Debug)]
 pub struct RelayerConfig {
@@ -20,14 +29,12 @@ pub struct RelayerConfig {
     pub recipient: Option<Address>,
     /// First block to read on a fresh store: that of the escrow's deployment, or earlier.
     pub start_block: u64,
-    /// Most blocks asked for in one log query; narrowed by itself where a node wants less.
+    /// Most blocks asked for in one log query; narrowed by itself where a node wants less, down to one.
     pub max_log_range: u64,
     /// How often the chain is looked at.
     pub poll_interval: Duration,
     /// Proofs made at the same time.
     pub parallel_proofs: usize,
-    /// Proofs of a job that may fail before it is given up.
-    pub max_prove_attempts: u32,
     /// Jobs with less time than this before their deadline are not begun; `None` for one and a
     /// half times what a proof is expected to take, and half a minute at least.
     pub deadline_margin: Option<Duration>,
@@ -36,6 +43,12 @@ pub struct RelayerConfig {
     pub minimum_prices: HashMap<Address, U256>,
     /// Most gas that a buyer may have its contract called with: who claims pays for it, besides the claim's own.
     pub max_callback_gas: u64,
+    /// What a job in the native currency has to leave; `None` looks at its price alone.
+    pub profit: Option<Profit>,
+    /// Bytes that the store's disk must have free before a proof is begun.
+    pub least_disk: u64,
+    /// Settled jobs are forgotten this long after their deadline, by the chain's time.
+    pub keep_settled: Duration,
     /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
     /// key and verifier. `None` serves every entry of the prover's model.
     pub binding: Option<B256>,
@@ -59,10 +72,12 @@ impl RelayerConfig {
             max_log_range: 2_000,
             poll_interval: Duration::from_secs(2),
             parallel_proofs: 1,
-            max_prove_attempts: 5,
             deadline_margin: None,
             minimum_prices: HashMap::new(),
             max_callback_gas: 0,
+            profit: None,
+            least_disk: 64 << 20,
+            keep_settled: Duration::from_secs(30 * 24 * 3600),
             binding: None,
             submit: SubmitPolicy::default(),
             withdraw: true,
@@ -76,7 +91,11 @@ impl RelayerConfig {
     }
 
     /// What speaks against a job's terms; `margin` is the time that is reckoned with for a proof.
-    pub fn objection(&self, terms: &PredictionTerms, margin: Duration) -> Option<SkipReason> {
+    pub(crate) fn objection(
+        &self,
+        terms: &PredictionTerms,
+        margin: Duration,
+    ) -> Option<SkipReason> {
         let (notice, margin) = (terms.notice, margin.as_secs());
         let (gas, maximum) = (terms.callback_gas, self.max_callback_gas);
         match self.minimum_prices.get(&terms.token) {
@@ -119,7 +138,8 @@ mod tests {
             input_commitment: U256::from(5),
             hint: Bytes::new(),
         };
-        let objection = |config: &RelayerConfig, terms| config.objection(&terms, Duration::from_secs(700));
+        let objection =
+            |config: &RelayerConfig, terms| config.objection(&terms, Duration::from_secs(700));
         assert_eq!(objection(&config, fair.clone()), None);
         assert_eq!(objection(&config, PredictionTerms { notice: 700, ..fair.clone() }), None);
         let (price, minimum) = (U256::from(9), U256::from(10));

@@ -38,8 +38,14 @@ pub enum StoreError {
     #[error("the job store {path} has format {found}, this version reads {expected}; use a new file", path = .path.display())]
     Format { path: PathBuf, found: u64, expected: u64 },
 
-    /// The disk, mostly.
-    #[error("the job store could not {operation}: {reason}; check the disk's space and health")]
+    /// The disk. What could not be stored is tried again.
+    #[error(
+        "the job store could not {operation}: {reason}; make space on its disk, or look at its health: the relayer waits for that"
+    )]
+    Disk { operation: &'static str, reason: String },
+
+    /// Anything else.
+    #[error("the job store could not {operation}: {reason}")]
     Failed { operation: &'static str, reason: String },
 
     /// An entry that cannot be decoded.
@@ -51,6 +57,10 @@ pub enum StoreError {
     /// No job has this id.
     #[error("job {0} is not in the store")]
     NoSuchJob(U256),
+
+    /// A job that is not given up.
+    #[error("job {job} is not given up: {source}")]
+    NotRetriable { job: U256, source: IllegalEvent },
 
     /// Nothing was stored.
     #[error("job {job} is left as it is: {source}; this is a fault of the relayer, report it")]
@@ -77,6 +87,12 @@ pub enum RelayerError {
     /// Blocks were replaced during a look at them.
     #[error("the chain changed while its events were read; they are read again")]
     ChainMoved,
+
+    /// The chain says that a job has ended, and no event was read that says how.
+    #[error(
+        "job {job} has ended on chain, and the event that says how is missing from what the node sent"
+    )]
+    EventMissing { job: U256, from: u64 },
 
     /// A reorganization below all remembered blocks.
     #[error(
@@ -107,19 +123,68 @@ impl From<PredictionEscrowError> for RelayerError {
 }
 
 impl RelayerError {
-    /// Whether a running relayer goes on trying after this. Any trouble with the node may pass,
-    /// also one that somebody has to end (an expired subscription); a broken store, or contracts
-    /// of another version, do not.
+    /// Whether a running relayer goes on trying after this. Any trouble with the node may pass, also one that
+    /// somebody has to end (an expired subscription), or an event that makes no sense; so may that of a full disk.
+    /// A damaged store does not.
     pub fn is_survivable(&self) -> bool {
-        matches!(self, Self::Chain(_) | Self::ChainMoved)
+        matches!(
+            self,
+            Self::Chain(_)
+                | Self::ChainMoved
+                | Self::EventMissing { .. }
+                | Self::Escrow(PredictionEscrowError::BadEvent { .. })
+                | Self::Store(StoreError::Disk { .. })
+        )
     }
 
     /// Whether this is about one job, which waits then, so that it does not hold up the others.
     pub(crate) fn concerns_one_job(&self) -> bool {
+        matches!(
+            self,
+            Self::Chain(_)
+                | Self::EventMissing { .. }
+                | Self::Store(StoreError::IllegalEvent { .. } | StoreError::NoSuchJob(_))
+        )
+    }
+
+    /// Whether no node answered.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Chain(ChainError::Unreachable { .. }))
+    }
+
+    /// One word for the kind of error, for logs that are read by programs.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Chain(error) => !matches!(error, ChainError::Unreachable { .. }),
-            Self::Store(StoreError::IllegalEvent { .. }) => true,
-            _ => false,
+            Self::Chain(error) => chain_code(error),
+            Self::Store(StoreError::Disk { .. }) => "store-disk",
+            Self::Store(StoreError::IllegalEvent { .. }) => "illegal-event",
+            Self::Store(_) => "store",
+            Self::Escrow(PredictionEscrowError::BadEvent { .. }) => "bad-event",
+            Self::Escrow(_) => "not-an-escrow",
+            Self::ChainMoved => "chain-moved",
+            Self::EventMissing { .. } => "event-missing",
+            Self::DeepReorg { .. } => "deep-reorganization",
+            Self::NotSettled { .. } => "not-settled",
+            Self::Stopped => "stopped",
+            Self::Config(_) => "configuration",
         }
+    }
+}
+
+/// One word for the kind of error.
+pub(crate) fn chain_code(error: &ChainError) -> &'static str {
+    match error {
+        ChainError::Unreachable { .. } => "node-unreachable",
+        ChainError::WrongChain { .. } => "wrong-chain",
+        ChainError::Refused { .. } => "node-refused",
+        ChainError::BadAnswer { .. } => "bad-answer",
+        ChainError::Incomplete { .. } => "node-incomplete",
+        ChainError::Reverted(_) => "reverted",
+        ChainError::InsufficientFunds { .. } => "insufficient-funds",
+        ChainError::GasOverLimit { .. } => "gas-over-limit",
+        ChainError::FeeOverLimit { .. } => "fee-over-limit",
+        ChainError::NoSigner | ChainError::Signing { .. } => "signing",
+        ChainError::NoCode { .. } | ChainError::OtherContract { .. } => "other-contract",
+        _ => "chain",
     }
 }

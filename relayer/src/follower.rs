@@ -5,6 +5,10 @@
 //! still have that hash; else the newest remembered block that the chain still has is the fork,
 //! and everything after it is undone and read again. Reading again changes nothing that is the
 //! same as before.
+//!
+//! What a node says of its logs is not believed at once. A second node is asked too, where there is one. The
+//! filters in the headers of new blocks tell whether logs may be missing; the escrow's count of jobs tells whether
+//! one is, and what is missing is looked for again, in each node.
 
 use alloy::primitives::{Address, U256};
 use assay_client::{
@@ -16,9 +20,18 @@ use assay_client::{
 use crate::{
     clock::unix_now,
     error::RelayerError,
-    job::{Payment, PredictionJob, PredictionTerms, SkipReason},
+    job::{Ending, Payment, PredictionJob, PredictionTerms, SkipReason},
     store::{JobStore, KEPT_BLOCKS, Progress},
 };
+
+mod crosscheck;
+mod doubts;
+mod holes;
+
+use doubts::Holes;
+
+/// Queries for logs at the same time, while there is much to read.
+const PARALLEL_QUERIES: u64 = 8;
 
 /// Follows one escrow.
 pub struct Follower {
@@ -26,8 +39,13 @@ pub struct Follower {
     registry: ModelRegistry,
     store: JobStore,
     scanner: LogScanner,
+    /// For a second node, which may bear other ranges.
+    second: LogScanner,
     recipient: Address,
     start_block: u64,
+    holes: Holes,
+    /// Whether blocks were taken back since this was last asked.
+    rolled_back: bool,
 }
 
 /// What a step did.
@@ -67,23 +85,44 @@ impl Follower {
         start_block: u64,
         max_log_range: u64,
     ) -> Self {
-        let scanner = escrow.scanner(max_log_range);
-        Self { escrow, registry, store, scanner, recipient, start_block }
+        let scanner = escrow.scanner(max_log_range).with_parallel(PARALLEL_QUERIES);
+        let (second, holes, rolled_back) = (scanner.clone(), Holes::default(), false);
+        Self {
+            escrow,
+            registry,
+            store,
+            scanner,
+            second,
+            recipient,
+            start_block,
+            holes,
+            rolled_back,
+        }
     }
 
-    /// Steps until everything up to the head is read; returns the head.
+    /// Whether blocks were taken back since this was last asked.
+    pub(crate) fn take_rolled_back(&mut self) -> bool {
+        std::mem::take(&mut self.rolled_back)
+    }
+
+    /// Steps until everything up to the head is read and nothing is known to be missing, or was looked for in
+    /// vain; returns the head.
     ///
     /// # Errors
     /// As of [`Self::step`].
     pub async fn catch_up(&mut self) -> Result<BlockRef, RelayerError> {
         loop {
             match self.step().await? {
-                Step::UpToDate { head } => return Ok(head),
+                Step::UpToDate { head } => {
+                    self.fill_holes().await?;
+                    return Ok(head);
+                }
                 Step::Advanced { to, head, events } if events > 0 || head - to > 1000 => {
                     tracing::info!(to, head, events, "read events");
                 }
                 Step::Advanced { .. } => {}
                 Step::RolledBack { ancestor, jobs } => {
+                    self.rolled_back = true;
                     tracing::warn!(?ancestor, ?jobs, "the chain reorganized; reading again");
                 }
             }
@@ -109,35 +148,46 @@ impl Follower {
             if from > head.number { head.number } else { self.scanner.next_end(from, head.number) };
 
         // End, cursor, logs, end again: if the end stayed the same, all of it is of one chain.
-        let end = hash_at(&chain, to).await?;
-        if let Some(cursor) = cursor
-            && hash_at(&chain, cursor.number).await?.is_none_or(|b| b.hash != cursor.hash)
-        {
-            return self.roll_back(&chain, head.number).await;
+        let (end, at_cursor) = tokio::try_join!(hash_at(&chain, to), async {
+            match cursor {
+                Some(cursor) if cursor.number != to => hash_at(&chain, cursor.number).await,
+                _ => Ok(None),
+            }
+        })?;
+        if let Some(cursor) = cursor {
+            let found = if cursor.number == to { end } else { at_cursor };
+            if found.is_none_or(|block| block.hash != cursor.hash) {
+                let most = chain.agreed_block(cursor.number).await?;
+                if chain.node_count() > 1 && most.is_some_and(|block| block.hash == cursor.hash) {
+                    // One node is wrong, or behind.
+                    return Err(RelayerError::ChainMoved);
+                }
+                return self.roll_back(&chain, head.number).await;
+            }
         }
         if from > head.number {
             return Ok(Step::UpToDate { head });
         }
         let (logs, reached) = self.scanner.scan(&chain, from, to).await?;
-        if reached < to {
-            // The node wanted a narrower range; take the step again with it.
-            return Ok(Step::Advanced { to: from.saturating_sub(1), head: head.number, events: 0 });
-        }
+        let logs = self.crosscheck(logs, from, reached).await?;
         let mut progress = Progress::default();
         for log in &logs {
             let event = self.escrow.decode_event(log)?;
             self.note(event, &mut progress).await?;
         }
-        let end_after = hash_at(&chain, to).await?;
-        let (Some(end), Some(end_after)) = (end, end_after) else {
-            return Err(RelayerError::ChainMoved);
-        };
-        if end.hash != end_after.hash {
+        let (last, end_after) = tokio::try_join!(
+            async { if reached == to { Ok(end) } else { hash_at(&chain, reached).await } },
+            hash_at(&chain, to)
+        )?;
+        if end.is_none() || end.map(|b| b.hash) != end_after.map(|b| b.hash) {
             return Err(RelayerError::ChainMoved);
         }
-        progress.cursor = Some(end);
+        progress.cursor = Some(last.ok_or(RelayerError::ChainMoved)?);
+        if cursor.is_none() {
+            self.note_first_jobs().await?;
+        }
         self.store.apply(progress, unix_now())?;
-        Ok(Step::Advanced { to, head: head.number, events: logs.len() })
+        Ok(Step::Advanced { to: reached, head: head.number, events: logs.len() })
     }
 
     async fn note(&self, event: EscrowEvent, progress: &mut Progress) -> Result<(), RelayerError> {
@@ -173,13 +223,17 @@ impl Follower {
                     .push((job_id, Payment { transaction: event.transaction, block: event.block }));
             }
             EventKind::Claimed { job_id, recipient, .. } => {
-                progress.ended.push((job_id, SkipReason::ClaimedByOther { recipient }));
+                let reason = SkipReason::ClaimedByOther { recipient };
+                progress.ended.push((job_id, Ending { reason, block: event.block }));
             }
             // Before anything is proven or sent, the deadline is read from the escrow.
             EventKind::CancelRequested { job_id, deadline } => {
                 tracing::info!(job = %job_id, deadline, "the buyer moved the deadline");
             }
-            EventKind::Refunded { job_id } => progress.ended.push((job_id, SkipReason::Refunded)),
+            EventKind::Refunded { job_id } => {
+                let ending = Ending { reason: SkipReason::Refunded, block: event.block };
+                progress.ended.push((job_id, ending));
+            }
         }
         Ok(())
     }

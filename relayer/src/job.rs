@@ -22,21 +22,23 @@
 //! | `GivenUp` | Seen, Proving, Proven, Submitting | Failed |
 //! | `PaymentConfirmed` | Seen to Submitted | Confirmed |
 //! | `Closed` | Seen to Submitted | Skipped; any other stays |
+//! | `Retried` | Failed, Skipped for a reason of ours | Seen, Proven or Submitted |
 //! | `Paid` | Skipped, Failed | Submitted; any other stays |
 //! | `OpeningTakenBack` | any | Skipped (reorged) |
 //! | `OpenedAgain` | Skipped (reorged) | Seen, Proven or Submitted; any other stays |
 //! | `TakenBack` | Confirmed, Skipped (claimed by another, refunded) | Seen, Proven or Submitted; any other stays |
 //!
-//! Confirmed, Skipped and Failed are settled: only the last four, which the chain causes, take a job
-//! out of them. A job without its input goes between Seen and Proving until its deadline. One that was
+//! Confirmed, Skipped and Failed are settled: only the last four, which the chain causes, and `Retried`, which is a
+//! person's wish, take a job out of them. A job without its input goes between Seen and Proving until its deadline. One that was
 //! skipped or failed and is paid all the same, because somebody else sent our proof, goes on from
 //! Submitted. One that the chain took back goes on from where its proof and its claims leave it.
 
+mod money;
 mod skip_reason;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use assay_client::{
@@ -45,7 +47,10 @@ use assay_client::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use money::{Ending, Payment, Withdrawal};
 pub use skip_reason::SkipReason;
+
+const LONGEST_PROOF_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What the buyer asked for, as the escrow holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +169,21 @@ impl JobState {
                     reason: reason @ (Expired { .. } | ClaimedByOther { .. } | Refunded),
                 },
             ) => Self::Skipped { reason: reason.clone() },
+            // A person wants it tried again.
+            (
+                Self::Failed { .. }
+                | Self::Skipped {
+                    reason:
+                        UnknownModel { .. }
+                        | OtherBinding { .. }
+                        | Expired { .. }
+                        | PriceTooLow { .. }
+                        | CallbackTooDear { .. }
+                        | NoticeTooShort { .. }
+                        | TokenNotAccepted { .. },
+                },
+                Event::Retried(kept),
+            ) => kept.resume(),
             // What the chain does with a job that was settled.
             (Self::Skipped { .. } | Self::Failed { .. }, Event::Paid) => Self::Submitted,
             (_, Event::OpeningTakenBack) => Self::Skipped { reason: Reorged },
@@ -263,6 +283,8 @@ pub enum JobEvent {
         /// What the chain says.
         reason: SkipReason,
     },
+    /// A person wants the job tried again.
+    Retried(Kept),
     /// A block has a claim for our recipient, whoever sent it.
     Paid,
     /// The block that opened the job is no longer part of the chain.
@@ -289,6 +311,7 @@ impl JobEvent {
             Self::GivenUp { .. } => "given up",
             Self::PaymentConfirmed { .. } => "payment confirmed",
             Self::Closed { .. } => "closed",
+            Self::Retried(_) => "retried",
             Self::Paid => "paid",
             Self::OpeningTakenBack => "opening taken back",
             Self::OpenedAgain(_) => "opened again",
@@ -327,26 +350,6 @@ pub struct IllegalEvent {
     pub event: &'static str,
 }
 
-/// The claim that paid this relayer's recipient, as the chain shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payment {
-    /// Ours, or that of somebody who copied our proof: it pays the same recipient.
-    pub transaction: B256,
-    /// The block that has it.
-    pub block: BlockRef,
-}
-
-/// Earnings on their way to the signing account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawal {
-    /// Zero for the native currency.
-    pub token: Address,
-    /// Transactions of one nonce signed so far, oldest first; any of them may still be mined.
-    pub transactions: Vec<SignedTransaction>,
-    /// Unix time of the last sending.
-    pub sent_at: u64,
-}
-
 /// A job in the store. Its proof lies beside it, not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictionJob {
@@ -364,13 +367,17 @@ pub struct PredictionJob {
     pub cancellations: Vec<SignedTransaction>,
     /// Set as soon as a block has the claim; the job is confirmed when enough blocks follow.
     pub paid_in: Option<Payment>,
+    /// Set as soon as a block has what ended the job otherwise.
+    #[serde(default)]
+    pub ended_in: Option<Ending>,
     /// Failed tries of the current step, for the pause before the next.
     pub attempts: u32,
-    /// Proofs that were begun and failed.
+    /// Proofs that were begun and came to no end.
     #[serde(default)]
     pub failed_proofs: u32,
-    /// Unix time before which the current step is not tried again.
-    pub not_before: u64,
+    /// Claims that were signed before a person asked for another try.
+    #[serde(default)]
+    pub claims_before_retry: usize,
     /// The newest trouble, for `show`.
     pub last_error: Option<String>,
     /// Unix time of the last change of state.
@@ -387,9 +394,10 @@ impl PredictionJob {
             claims: Vec::new(),
             cancellations: Vec::new(),
             paid_in: None,
+            ended_in: None,
             attempts: 0,
             failed_proofs: 0,
-            not_before: 0,
+            claims_before_retry: 0,
             last_error: None,
             updated_at: now,
         }
@@ -424,8 +432,10 @@ impl PredictionJob {
             _ => {
                 self.attempts = 0;
                 self.failed_proofs = 0;
-                self.not_before = 0;
             }
+        }
+        if matches!(event, JobEvent::Retried(_)) {
+            self.claims_before_retry = self.claims.len();
         }
         self.state = next;
         self.updated_at = now;
@@ -437,13 +447,26 @@ impl PredictionJob {
         Kept { claims: !self.claims.is_empty(), proof }
     }
 
-    /// Notes a failed try and sets the time of the next: 2, 4, 8... seconds up to `max_pause`.
-    pub fn postpone(&mut self, error: String, now: u64, max_pause: u64) {
+    /// Notes a failed try and returns the pause before the next: 2, 4, 8... seconds up to `max_pause`.
+    pub fn postpone(&mut self, error: String, now: u64, max_pause: Duration) -> Duration {
         self.attempts = self.attempts.saturating_add(1);
-        let pause = 1u64.checked_shl(self.attempts.min(32)).unwrap_or(max_pause).min(max_pause);
-        self.not_before = now.saturating_add(pause);
         self.last_error = Some(error);
         self.updated_at = now;
+        doubled(self.attempts).min(max_pause)
+    }
+
+    /// The pause before a proof is begun again that came to no end before: none after the first time, which is
+    /// mostly a restart, then 4, 8, 16... seconds up to an hour. Each try may cost an opening of the weights.
+    pub fn pause_after_interruption(&self) -> Duration {
+        match self.failed_proofs {
+            0 | 1 => Duration::ZERO,
+            times => doubled(times).min(LONGEST_PROOF_PAUSE),
+        }
+    }
+
+    /// Claims signed since the job was last taken up.
+    pub fn recent_claims(&self) -> usize {
+        self.claims.len().saturating_sub(self.claims_before_retry)
     }
 
     /// The transaction at a nonce with the highest fees, a claim or an empty one.
@@ -457,4 +480,8 @@ impl PredictionJob {
     pub fn id(&self) -> U256 {
         self.terms.job_id
     }
+}
+
+fn doubled(times: u32) -> Duration {
+    Duration::from_secs(1u64.checked_shl(times.min(32)).unwrap_or(u64::MAX))
 }

@@ -55,8 +55,7 @@ impl Nonces {
 
     async fn look(&mut self) -> Result<(), RelayerError> {
         let account = self.chain.account()?;
-        let (ended, live): (Vec<_>, Vec<_>) =
-            self.store.jobs()?.into_iter().partition(|job| job.state().is_settled());
+        let ended = self.store.loose()?;
         let mut stale: BTreeMap<u64, Vec<&PredictionJob>> = BTreeMap::new();
         for job in &ended {
             let nonces: BTreeSet<u64> =
@@ -65,11 +64,17 @@ impl Nonces {
                 stale.entry(nonce).or_default().push(job);
             }
         }
+        let waits = |job: &PredictionJob| {
+            job.claims.iter().any(|claim| claim.from == account && claim.nonce >= self.mined)
+        };
+        let mined: Vec<_> = ended.iter().filter(|job| !waits(job)).map(PredictionJob::id).collect();
+        self.store.all_mined(&mined)?;
         if stale.is_empty() {
             self.sent.clear();
             return Ok(());
         }
         self.mined = self.chain.mined_nonce().await?;
+        let live = self.store.active()?;
         let withdrawals = self.store.withdrawals()?;
         let claims = live.iter().flat_map(|job| &job.claims);
         let needed: BTreeSet<u64> = claims

@@ -112,7 +112,7 @@ impl ProofPool {
             Ok((id, result)) => (id, Some(result)),
             Err(error) if error.is_panic() => (
                 error.id(),
-                Some(Err(ProveError::Failed("the prover panicked; see its log".into()))),
+                Some(Err(ProveError::Interrupted("the prover panicked; see its log".into()))),
             ),
             // Stopped by us: whoever did it has dealt with the job.
             Err(error) => (error.id(), None),

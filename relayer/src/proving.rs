@@ -34,6 +34,15 @@ pub struct ProofRequest {
     pub hint: Bytes,
 }
 
+/// What is left of a model's openings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpeningsLeft {
+    /// Proofs that can still be made.
+    pub left: usize,
+    /// Openings in all.
+    pub budget: usize,
+}
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,7 +63,7 @@ pub enum ProveError {
     #[error("proving cannot begin yet: {0}")]
     NotReady(String),
 
-    /// Worth another try: out of memory, a killed process.
+    /// Worth another try: out of memory, a killed process, a panic.
     #[error("proving was interrupted: {0}")]
     Interrupted(String),
 
@@ -74,6 +83,12 @@ pub trait Prover: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// How many openings of the model's weights are left for proofs, and how many there are in all; `None` where
+    /// they are not counted.
+    fn openings(&self) -> Option<OpeningsLeft> {
+        None
+    }
+
     /// Proves one prediction.
     ///
     /// Must not block the thread it runs on: heavy work belongs into a process or
@@ -82,6 +97,6 @@ pub trait Prover: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ProveError`], sorted by what becomes of the job: it waits for its input or for this
-    /// machine until its deadline, is tried again a few times, or is given up.
+    /// machine until its deadline, is tried again after pauses that grow, or is given up.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError>;
 }

@@ -1,16 +1,26 @@
 //! A transaction that waits for its block: it is sent again where the node has lost it, and with
 //! higher fees where it waits too long or the node wants more.
 
-use alloy::rpc::types::TransactionRequest;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use alloy::{primitives::B256, rpc::types::TransactionRequest};
 use assay_client::{
     Chain, ChainError,
     chain::{SignedTransaction, transaction::Broadcast},
 };
 
+use tokio::time::Instant;
+
 use crate::{
     error::{RelayerError, StoreError},
     store::JobStore,
 };
+
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Versions of a transaction, all with one nonce.
 pub(crate) struct Waiting<'a> {
@@ -22,6 +32,29 @@ pub(crate) struct Waiting<'a> {
     pub(crate) request: Option<TransactionRequest>,
 }
 
+/// Since when transactions wait, by a clock that nobody sets. A restart counts anew.
+#[derive(Default)]
+pub(crate) struct Sendings(Mutex<HashMap<B256, Instant>>);
+
+impl Sendings {
+    fn all(&self) -> MutexGuard<'_, HashMap<B256, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a transaction was sent just now.
+    pub(crate) fn sent(&self, hash: B256) {
+        let mut all = self.all();
+        // Long mined, or never to be.
+        all.retain(|_, since| since.elapsed() < FORGOTTEN_AFTER);
+        all.insert(hash, Instant::now());
+    }
+
+    /// How long a transaction has waited since it was sent, or first asked for here.
+    pub(crate) fn waited(&self, hash: B256) -> Duration {
+        self.all().entry(hash).or_insert_with(Instant::now).elapsed()
+    }
+}
+
 /// Whether another transaction of ours has the place of this one in the pool: the node lost this
 /// one, and gave its nonce out again. Outbidding each other would only cost fees.
 pub(crate) async fn is_displaced(
@@ -29,8 +62,8 @@ pub(crate) async fn is_displaced(
     store: &JobStore,
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
-    let (jobs, withdrawals) = (store.jobs()?, store.withdrawals()?);
-    let live = jobs.iter().filter(|job| !job.state().is_settled()).map(|job| &job.claims);
+    let (jobs, withdrawals) = (store.active()?, store.withdrawals()?);
+    let live = jobs.iter().map(|job| &job.claims);
     let groups = live.chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions));
     for group in groups.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
         let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));

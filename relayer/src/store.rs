@@ -6,7 +6,11 @@
 //! nothing of SQL would be used. Every change below is one transaction: what a caller sees as
 //! one step is on disk as a whole or not at all.
 
+mod chain;
+mod disk;
 mod entries;
+mod holes;
+mod index;
 #[cfg(test)]
 mod tests;
 mod withdrawals;
@@ -15,21 +19,22 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use alloy::primitives::{Address, U256};
 use assay_client::{ProofArtifact, chain::BlockRef};
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, WriteTransaction,
-};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::unix_now,
     error::StoreError,
-    job::{JobEvent, JobState, Payment, PredictionJob, SkipReason},
+    job::{Ending, JobEvent, Payment, PredictionJob},
+    pauses::Pauses,
 };
 
+use disk::Disk;
 use entries::{Fault, decode, decode_job, encode, key};
 
 const FORMAT: u64 = 1;
@@ -48,8 +53,8 @@ pub const KEPT_BLOCKS: usize = 512;
 /// The store of one relayer. Clones share it.
 #[derive(Clone)]
 pub struct JobStore {
-    db: Arc<Database>,
-    path: Arc<Path>,
+    disk: Arc<Disk>,
+    pauses: Pauses,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,8 +69,8 @@ struct Owner {
 pub struct Progress {
     /// Jobs opened, in chain order.
     pub opened: Vec<PredictionJob>,
-    /// Jobs that ended on chain without paying us, with the reason.
-    pub ended: Vec<(U256, SkipReason)>,
+    /// Jobs that ended on chain without paying us.
+    pub ended: Vec<(U256, Ending)>,
     /// Jobs claimed for our recipient.
     pub paid: Vec<(U256, Payment)>,
     /// The last block read.
@@ -83,16 +88,14 @@ impl JobStore {
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
         }
-        let db = Database::create(path).map_err(|e| match e {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.to_owned() },
-            other => fault(other.to_string()),
-        })?;
-        let store = Self { db: Arc::new(db), path: path.into() };
-        store.write("be prepared", |txn| {
+        let store = Self { disk: Arc::new(Disk::open(path)?), pauses: Pauses::default() };
+        store.disk.write("be prepared", |txn| {
             txn.open_table(BLOCKS)?;
             txn.open_table(JOBS)?;
             txn.open_table(PROOFS)?;
             txn.open_table(WITHDRAWALS)?;
+            withdrawals::prepare(txn)?;
+            index::prepare(txn)?;
             let mut meta = txn.open_table(META)?;
             let found = meta.get("owner")?.map(|v| v.value().to_vec());
             match found {
@@ -130,7 +133,7 @@ impl JobStore {
 
     /// The file.
     pub fn path(&self) -> PathBuf {
-        self.path.to_path_buf()
+        self.disk.path().to_path_buf()
     }
 
     /// The last block read, if any.
@@ -138,7 +141,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn cursor(&self) -> Result<Option<BlockRef>, StoreError> {
-        self.read("read its cursor", |txn| {
+        self.disk.read("read its cursor", |txn| {
             let blocks = txn.open_table(BLOCKS)?;
             match blocks.last()? {
                 Some((number, bytes)) => {
@@ -154,7 +157,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn blocks(&self) -> Result<Vec<BlockRef>, StoreError> {
-        self.read("read its blocks", |txn| {
+        self.disk.read("read its blocks", |txn| {
             let blocks = txn.open_table(BLOCKS)?;
             let mut found = Vec::new();
             for entry in blocks.iter()?.rev() {
@@ -170,7 +173,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
-        self.read("read a job", |txn| {
+        self.disk.read("read a job", |txn| {
             let jobs = txn.open_table(JOBS)?;
             Ok(jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?)
         })
@@ -181,7 +184,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn jobs(&self) -> Result<Vec<PredictionJob>, StoreError> {
-        self.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
+        self.disk.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
     }
 
     /// The proof of a job.
@@ -189,7 +192,7 @@ impl JobStore {
     /// # Errors
     /// [`StoreError::Failed`] and [`StoreError::Damaged`].
     pub fn proof(&self, id: U256) -> Result<Option<ProofArtifact>, StoreError> {
-        self.read("read a proof", |txn| {
+        self.disk.read("read a proof", |txn| {
             let proofs = txn.open_table(PROOFS)?;
             let found = proofs.get(key(id))?;
             Ok(found
@@ -208,7 +211,7 @@ impl JobStore {
         id: U256,
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
-        self.write("change a job", |txn| {
+        self.disk.write("change a job", |txn| {
             change_job(txn, id, |job| {
                 change(job);
                 Ok(())
@@ -242,13 +245,67 @@ impl JobStore {
         now: u64,
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
-        self.write("change a job", |txn| {
+        let job = self.disk.write("change a job", |txn| {
             change_job(txn, id, |job| {
                 handle(job, event, now)?;
                 change(job);
                 Ok(())
             })
+        })?;
+        if job.attempts == 0 {
+            self.pauses.end(id);
+        }
+        Ok(job)
+    }
+
+    /// Notes a failed try of a job, which is tried again after a pause that grows up to `max_pause`.
+    ///
+    /// # Errors
+    /// As of [`Self::update`].
+    pub fn postpone(
+        &self,
+        id: U256,
+        error: String,
+        now: u64,
+        max_pause: Duration,
+    ) -> Result<PredictionJob, StoreError> {
+        let mut pause = max_pause;
+        let job = self.update(id, |job| pause = job.postpone(error, now, max_pause))?;
+        self.pauses.begin(id, pause);
+        Ok(job)
+    }
+
+    /// Takes up a job again that was given up, or left alone for a reason of this relayer's own: it goes on from
+    /// where its proof and its claims leave it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotRetriable`] for a job in any other state, and as of [`Self::report`].
+    pub fn retry(&self, id: U256) -> Result<PredictionJob, StoreError> {
+        let proof = self.proof(id)?.is_some();
+        self.disk.write("change a job", |txn| {
+            change_job(txn, id, |job| {
+                let kept = job.kept(proof);
+                job.handle(&JobEvent::Retried(kept), unix_now())
+                    .map_err(|source| StoreError::NotRetriable { job: id, source })?;
+                job.last_error = None;
+                Ok(())
+            })
         })
+    }
+
+    /// Lets a job rest, by a clock that nobody sets. A restart ends all pauses.
+    pub fn pause(&self, id: U256, pause: Duration) {
+        self.pauses.begin(id, pause);
+    }
+
+    /// Ends the pause of a job.
+    pub fn wake(&self, id: U256) {
+        self.pauses.end(id);
+    }
+
+    /// Whether a job may be tried now.
+    pub fn is_due(&self, id: U256) -> bool {
+        self.pauses.is_over(id)
     }
 
     /// Stores a proof and reports it, in one transaction.
@@ -261,150 +318,12 @@ impl JobStore {
         proof: &ProofArtifact,
         now: u64,
     ) -> Result<PredictionJob, StoreError> {
-        self.write("store a proof", |txn| {
+        let job = self.disk.write("store a proof", |txn| {
             txn.open_table(PROOFS)?.insert(key(id), encode(proof)?.as_slice())?;
             change_job(txn, id, |job| handle(job, &JobEvent::ProofMade, now))
-        })
-    }
-
-    /// Applies what was read from the chain and moves the cursor. Applying the same twice
-    /// changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
-    pub fn apply(&self, progress: Progress, now: u64) -> Result<(), StoreError> {
-        self.write("apply events", |txn| {
-            {
-                let mut jobs = txn.open_table(JOBS)?;
-                let mut proofs = txn.open_table(PROOFS)?;
-                for opened in progress.opened {
-                    let id = opened.id();
-                    let known = jobs
-                        .get(key(id))?
-                        .map(|bytes| decode_job(id, bytes.value()))
-                        .transpose()?;
-                    let has_proof = proofs.get(key(id))?.is_some();
-                    let same_terms = known.as_ref().is_some_and(|k| k.terms == opened.terms);
-                    let job = match known {
-                        Some(mut known) if same_terms => {
-                            known.opened_in = opened.opened_in;
-                            let kept = known.kept(has_proof);
-                            handle(&mut known, &JobEvent::OpenedAgain(kept), now)?;
-                            known
-                        }
-                        // After a reorganization the id can stand for another order.
-                        _ => {
-                            proofs.remove(key(id))?;
-                            opened
-                        }
-                    };
-                    jobs.insert(key(id), encode(&job)?.as_slice())?;
-                }
-                for (id, payment) in progress.paid {
-                    let found = jobs
-                        .get(key(id))?
-                        .map(|bytes| decode_job(id, bytes.value()))
-                        .transpose()?;
-                    if let Some(mut job) = found {
-                        job.paid_in = Some(payment);
-                        // Somebody may have sent our proof although we gave the job up: the payment
-                        // is ours all the same, to be confirmed and withdrawn.
-                        handle(&mut job, &JobEvent::Paid, now)?;
-                        jobs.insert(key(id), encode(&job)?.as_slice())?;
-                    }
-                }
-                for (id, reason) in progress.ended {
-                    let found = jobs
-                        .get(key(id))?
-                        .map(|bytes| decode_job(id, bytes.value()))
-                        .transpose()?;
-                    if let Some(mut job) = found {
-                        handle(&mut job, &JobEvent::Closed { reason }, now)?;
-                        jobs.insert(key(id), encode(&job)?.as_slice())?;
-                    }
-                }
-            }
-            if let Some(cursor) = progress.cursor {
-                let mut blocks = txn.open_table(BLOCKS)?;
-                blocks.insert(cursor.number, encode(&cursor)?.as_slice())?;
-                while blocks.len()? > KEPT_BLOCKS as u64 {
-                    blocks.pop_first()?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Takes back everything that happened after block `ancestor` (or everything, for `None`):
-    /// jobs opened there become skipped as reorged, claims and refunds seen there become undecided.
-    /// Returns the ids of the jobs touched.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
-    pub fn roll_back(&self, ancestor: Option<u64>, now: u64) -> Result<Vec<U256>, StoreError> {
-        let gone = |block: u64| ancestor.is_none_or(|a| block > a);
-        self.write("roll back", |txn| {
-            let mut touched = Vec::new();
-            {
-                let mut blocks = txn.open_table(BLOCKS)?;
-                blocks.retain(|number, _| !gone(number))?;
-                let mut jobs = txn.open_table(JOBS)?;
-                let proofs = txn.open_table(PROOFS)?;
-                for mut job in all_jobs(&jobs)? {
-                    let id = job.id();
-                    let has_proof = proofs.get(key(id))?.is_some();
-                    let unpaid = job.paid_in.is_some_and(|payment| gone(payment.block.number));
-                    if unpaid {
-                        job.paid_in = None;
-                    }
-                    let kept = job.kept(has_proof);
-                    let event = if gone(job.opened_in.number) {
-                        let known =
-                            *job.state() == JobState::Skipped { reason: SkipReason::Reorged };
-                        (unpaid || !known).then_some(JobEvent::OpeningTakenBack)
-                    } else {
-                        let undecided = match job.state() {
-                            JobState::Confirmed { block, .. } => gone(*block),
-                            // The event that ended it may be gone; the chain is asked again.
-                            JobState::Skipped {
-                                reason: SkipReason::ClaimedByOther { .. } | SkipReason::Refunded,
-                            } => true,
-                            _ => false,
-                        };
-                        (unpaid || undecided).then_some(JobEvent::TakenBack(kept))
-                    };
-                    if let Some(event) = event {
-                        handle(&mut job, &event, now)?;
-                        jobs.insert(key(id), encode(&job)?.as_slice())?;
-                        touched.push(id);
-                    }
-                }
-            }
-            Ok(touched)
-        })
-    }
-
-    fn read<T>(
-        &self,
-        operation: &'static str,
-        f: impl FnOnce(&redb::ReadTransaction) -> Result<T, Fault>,
-    ) -> Result<T, StoreError> {
-        let run = || f(&self.db.begin_read()?);
-        run().map_err(|fault| fault.into_error(operation))
-    }
-
-    fn write<T>(
-        &self,
-        operation: &'static str,
-        f: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
-    ) -> Result<T, StoreError> {
-        let run = || {
-            let txn = self.db.begin_write()?;
-            let value = f(&txn)?;
-            txn.commit()?;
-            Ok(value)
-        };
-        run().map_err(|fault: Fault| fault.into_error(operation))
+        })?;
+        self.pauses.end(id);
+        Ok(job)
     }
 }
 
@@ -421,12 +340,15 @@ fn change_job(
     id: U256,
     change: impl FnOnce(&mut PredictionJob) -> Result<(), StoreError>,
 ) -> Result<PredictionJob, Fault> {
-    let mut jobs = txn.open_table(JOBS)?;
-    let found = jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?;
-    let mut job = found.ok_or(StoreError::NoSuchJob(id))?;
+    let mut job = get_job(txn, id)?.ok_or(StoreError::NoSuchJob(id))?;
     change(&mut job)?;
-    jobs.insert(key(id), encode(&job)?.as_slice())?;
+    index::put_job(txn, &job)?;
     Ok(job)
+}
+
+fn get_job(txn: &WriteTransaction, id: U256) -> Result<Option<PredictionJob>, Fault> {
+    let jobs = txn.open_table(JOBS)?;
+    Ok(jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?)
 }
 
 fn all_jobs(

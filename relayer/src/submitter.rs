@@ -4,23 +4,38 @@
 //! on disk before the node sees it; after a restart the chain is asked what became of it, and the
 //! same bytes are sent again if nobody knows them.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use alloy::{network::TransactionBuilder, primitives::Address, rpc::types::TransactionRequest};
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, U256},
+    rpc::types::TransactionRequest,
+};
 use assay_client::{
-    ChainError, ContractClient, PredictionEscrow, ProofArtifact,
-    bindings::ContractErrors,
-    chain::{BlockRef, Revert, SignedTransaction, transaction::Broadcast},
+    Chain, ChainError, ContractClient, PredictionEscrow, ProofArtifact,
+    chain::{BlockRef, SignedTransaction, transaction::Broadcast},
     escrow::prediction::OnChainState,
 };
 
 use crate::{
     clock::unix_now,
-    error::RelayerError,
-    job::{JobEvent, JobState, Payment, PredictionJob, SkipReason},
-    resend::{Waiting, is_displaced, resend},
+    error::{RelayerError, chain_code},
+    heads::Heads,
+    job::{Ending, JobEvent, JobState, Payment, PredictionJob, SkipReason},
+    resend::{Sendings, Waiting, is_displaced, resend},
     store::JobStore,
 };
+
+/// Said of a job that somebody is about to end.
+pub(crate) const POOL_HAS_A_CLAIM: &str =
+    "the node's pool has a transaction that ends the job; waiting for what becomes of it";
+/// An event that is missing for so many blocks, or so many turns, is looked for again.
+const UNREAD_BLOCKS: u64 = 2;
+const UNREAD_LOOKS: u32 = 20;
 
 /// Limits of the submitter.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +67,9 @@ pub struct Submitter {
     store: JobStore,
     recipient: Address,
     policy: SubmitPolicy,
+    sendings: Sendings,
+    /// Jobs of which the chain shows more than was read: since which block, and for how many looks.
+    unread: Mutex<HashMap<U256, (u64, u32)>>,
 }
 
 impl Submitter {
@@ -62,71 +80,108 @@ impl Submitter {
         recipient: Address,
         policy: SubmitPolicy,
     ) -> Self {
-        Self { escrow, store, recipient, policy }
+        let (sendings, unread) = (Sendings::default(), Mutex::default());
+        Self { escrow, store, recipient, policy, sendings, unread }
     }
 
-    /// Sends the claim of a proven job, if the chain would accept it now.
+    /// Sends the claim of a proven job, if the chain would accept it now. Where a node says that it would not,
+    /// the others are asked, and where none would accept it, the job waits: nothing but the chain's own blocks ends
+    /// it.
     ///
     /// # Errors
-    /// Only what concerns all jobs: an unreachable node, a broken store. A job's own trouble ends
-    /// up in its state or its `last_error`.
+    /// An unreachable node, a broken store. A job's own trouble ends up in its state or its `last_error`.
     pub async fn submit(
         &self,
         job: &PredictionJob,
-        head: BlockRef,
+        heads: Heads,
     ) -> Result<PredictionJob, RelayerError> {
         let id = job.id();
-        if let Some(unchanged) = self.unless_open(job, head).await? {
+        if let Some(unchanged) = self.unless_open(job, heads).await? {
             return Ok(unchanged);
         }
         let Some(artifact) = self.store.proof(id)? else {
             tracing::warn!(job = %id, "the proof is missing from the store; proving again");
             return Ok(self.report(job, &JobEvent::ProofMissing)?);
         };
-        if job.claims.len() >= self.policy.max_claims {
-            let reason = format!("{} claims were sent and none paid", job.claims.len());
+        if job.recent_claims() >= self.policy.max_claims {
+            let reason = format!("{} claims were sent and none paid", job.recent_claims());
             return Ok(self.report(job, &JobEvent::GivenUp { reason })?);
         }
-        if let Err(error) = self.dry_run(job, &artifact).await {
-            return self.refused(job, error, "the dry run");
+        if job.claims.is_empty() && self.escrow.is_ending(id).await? {
+            return Ok(self.postpone(job, POOL_HAS_A_CLAIM.into())?);
         }
-        let request = self.escrow.claim_request(id, self.recipient, &artifact);
-        let sent = self
-            .escrow
+        let mut refusal = None;
+        for chain in self.nodes() {
+            let escrow = PredictionEscrow::at(chain, self.escrow.address());
+            match self.submit_through(&escrow, job, &artifact).await {
+                Ok(sent) => return Ok(sent),
+                Err(Unsent::Refused(error)) => {
+                    tracing::warn!(
+                        job = %id, %error, code = chain_code(&error),
+                        node = escrow.chain().label(), "the claim was not sent"
+                    );
+                    // That of a contract says more than that of a node.
+                    if refusal.is_none() || matches!(error, ChainError::Reverted(_)) {
+                        refusal = Some(error);
+                    }
+                }
+                Err(Unsent::Fatal(error)) => return Err(error),
+            }
+        }
+        match refusal {
+            Some(error @ ChainError::Unreachable { .. }) => Err(error.into()),
+            Some(error) => Ok(self.postpone(job, format!("the claim would fail: {error}"))?),
+            None => Ok(job.clone()),
+        }
+    }
+
+    /// The nodes to ask, one after the other.
+    fn nodes(&self) -> Vec<Chain> {
+        let chain = self.escrow.chain();
+        match chain.node_count() {
+            0 | 1 => vec![chain.clone()],
+            _ => chain.each_node(),
+        }
+    }
+
+    /// Tries the claim at one node, and sends it there.
+    async fn submit_through(
+        &self,
+        escrow: &PredictionEscrow,
+        job: &PredictionJob,
+        artifact: &ProofArtifact,
+    ) -> Result<PredictionJob, Unsent> {
+        let id = job.id();
+        self.dry_run_at(escrow, job, artifact).await.map_err(Unsent::Refused)?;
+        let request = escrow.claim_request(id, self.recipient, artifact);
+        let mut signed_claim = false;
+        let sent = escrow
             .chain()
             .send_with(request, |signed: &SignedTransaction| -> Result<(), RelayerError> {
                 self.store.report_and(id, &JobEvent::ClaimSigned, unix_now(), |job| {
                     job.claims.push(signed.clone());
                 })?;
+                signed_claim = true;
                 tracing::info!(job = %id, transaction = %signed.hash, nonce = signed.nonce, "claim signed and stored");
                 Ok(())
             })
             .await;
+        let fatal = Unsent::Fatal;
         match sent {
             Ok((signed, Broadcast::Accepted)) => {
                 tracing::info!(job = %id, transaction = %signed.hash, "claim sent");
-                Ok(self.report(job, &JobEvent::ClaimAccepted)?)
+                self.report(job, &JobEvent::ClaimAccepted).map_err(|e| fatal(e.into()))
             }
             // Reconciling finds out what took the nonce.
             Ok((_, Broadcast::NonceUsed { message } | Broadcast::Underpriced { message })) => {
-                Ok(self.postpone(job, message)?)
+                self.postpone(job, message).map_err(|e| fatal(e.into()))
             }
-            Err(RelayerError::Chain(error)) => {
-                let stored = self.store.update(id, |_| {})?;
-                let after_persist = *stored.state() == JobState::Submitting;
-                match error {
-                    error @ ChainError::Refused { .. } if after_persist => {
-                        self.report(&stored, &JobEvent::ClaimVoid)?;
-                        Ok(self.postpone(&stored, error.to_string())?)
-                    }
-                    error @ ChainError::Unreachable { .. } => {
-                        self.postpone(&stored, error.to_string())?;
-                        Err(error.into())
-                    }
-                    error => self.refused(&stored, error, "the gas estimate"),
-                }
-            }
-            Err(other) => Err(other),
+            Err(RelayerError::Chain(error)) if !signed_claim => Err(Unsent::Refused(error)),
+            Err(RelayerError::Chain(error @ ChainError::Refused { .. })) => self
+                .report(job, &JobEvent::ClaimVoid)
+                .and_then(|job| self.postpone(&job, error.to_string()))
+                .map_err(|e| fatal(e.into())),
+            Err(other) => Err(Unsent::Fatal(other)),
         }
     }
 
@@ -140,12 +195,19 @@ impl Submitter {
         job: &PredictionJob,
         artifact: &ProofArtifact,
     ) -> Result<(), ChainError> {
-        let chain = self.escrow.chain();
-        let request = self
-            .escrow
+        self.dry_run_at(&self.escrow, job, artifact).await
+    }
+
+    async fn dry_run_at(
+        &self,
+        escrow: &PredictionEscrow,
+        job: &PredictionJob,
+        artifact: &ProofArtifact,
+    ) -> Result<(), ChainError> {
+        let request = escrow
             .claim_request(job.id(), self.recipient, artifact)
-            .with_from(chain.account()?);
-        chain.call(request).await.map(drop)
+            .with_from(escrow.chain().account()?);
+        escrow.chain().call(request).await.map(drop)
     }
 
     /// Finds out what became of the claims of a job, and does what is missing.
@@ -155,19 +217,22 @@ impl Submitter {
     pub async fn reconcile(
         &self,
         job: &PredictionJob,
-        head: BlockRef,
+        heads: Heads,
     ) -> Result<PredictionJob, RelayerError> {
         if let Some(payment) = job.paid_in {
-            return self.confirm(job, payment, head).await;
+            return self.confirm(job, payment, heads).await;
+        }
+        if let Some(ending) = &job.ended_in {
+            return self.confirm_end(job, ending, heads).await;
         }
         let Some(last) = job.claims.last() else {
             return Ok(self.report(job, &JobEvent::ClaimVoid)?);
         };
         let mut last_reverted = false;
-        if let Some(done) = self.look_up(job, &mut last_reverted).await? {
+        if let Some(done) = self.look_up(job, heads, &mut last_reverted).await? {
             return Ok(done);
         }
-        if let Some(unchanged) = self.unless_open(job, head).await? {
+        if let Some(unchanged) = self.unless_open(job, heads).await? {
             return Ok(unchanged);
         }
         if last_reverted {
@@ -177,9 +242,8 @@ impl Submitter {
         }
 
         let chain = self.escrow.chain();
-        let waiting = unix_now().saturating_sub(job.updated_at);
-        let stuck =
-            *job.state() == JobState::Submitted && waiting >= self.policy.resend_after.as_secs();
+        let stuck = *job.state() == JobState::Submitted
+            && self.sendings.waited(last.hash) >= self.policy.resend_after;
         let known =
             *job.state() == JobState::Submitted && chain.knows_transaction(last.hash).await?;
         if known && !stuck {
@@ -200,12 +264,13 @@ impl Submitter {
         match resend(chain, waiting, stuck, keep).await {
             Ok(Broadcast::Accepted) => {
                 tracing::info!(job = %job.id(), nonce = last.nonce, "claim sent again");
+                self.sendings.sent(last.hash);
                 Ok(self.report(job, &JobEvent::ClaimAccepted)?)
             }
             Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message)?),
             Ok(Broadcast::NonceUsed { .. }) => {
                 // It may have been mined between the look and the sending.
-                if let Some(done) = self.look_up(job, &mut last_reverted).await? {
+                if let Some(done) = self.look_up(job, heads, &mut last_reverted).await? {
                     return Ok(done);
                 }
                 tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing again");
@@ -226,6 +291,7 @@ impl Submitter {
     async fn look_up(
         &self,
         job: &PredictionJob,
+        heads: Heads,
         last_reverted: &mut bool,
     ) -> Result<Option<PredictionJob>, RelayerError> {
         for (age, claim) in job.claims.iter().rev().enumerate() {
@@ -233,6 +299,7 @@ impl Submitter {
                 continue;
             };
             if outcome.success {
+                self.unread(job.id(), outcome.block_number, heads)?;
                 let waiting = *job.state() == JobState::Submitted;
                 return Ok(Some(if waiting {
                     job.clone()
@@ -249,10 +316,9 @@ impl Submitter {
         &self,
         job: &PredictionJob,
         payment: Payment,
-        head: BlockRef,
+        heads: Heads,
     ) -> Result<PredictionJob, RelayerError> {
-        let depth = head.number.saturating_sub(payment.block.number).saturating_add(1);
-        if depth < self.policy.confirmations {
+        if !heads.confirm(payment.block) || !self.is_agreed(payment.block).await? {
             return Ok(job.clone());
         }
         // Another block than the event's means that the chain has just moved: the follower is
@@ -268,29 +334,110 @@ impl Submitter {
             block_hash: outcome.block_hash,
             gas_used: outcome.gas_used,
         };
+        self.unread_jobs().remove(&job.id());
         tracing::info!(job = %job.id(), transaction = %outcome.hash, gas = outcome.gas_used, "claim confirmed");
         Ok(self.store.report_and(job.id(), &event, unix_now(), |job| job.last_error = None)?)
     }
 
-    /// `None` if the job can still be claimed; else the job as it is now.
-    async fn unless_open(
+    /// Ends a job that has ended on chain without paying us, when the block is confirmed and the chain itself,
+    /// not only an event, says so.
+    ///
+    /// # Errors
+    /// As of [`Self::submit`].
+    pub async fn confirm_end(
         &self,
         job: &PredictionJob,
-        head: BlockRef,
+        ending: &Ending,
+        heads: Heads,
+    ) -> Result<PredictionJob, RelayerError> {
+        if !heads.confirm(ending.block) || !self.is_agreed(ending.block).await? {
+            return Ok(job.clone());
+        }
+        let found = self.escrow.job(job.id()).await?;
+        if found.is_some_and(|found| found.state == OnChainState::Open) {
+            let text = "an event says that the job has ended, the chain says that it is open";
+            self.store.update(job.id(), |job| job.ended_in = None)?;
+            return Ok(self.postpone(job, text.into())?);
+        }
+        let reason = ending.reason.clone();
+        tracing::info!(job = %job.id(), %reason, "job skipped");
+        self.unread_jobs().remove(&job.id());
+        let closed = JobEvent::Closed { reason };
+        Ok(self.store.report_and(job.id(), &closed, unix_now(), |job| job.ended_in = None)?)
+    }
+
+    /// Whether enough nodes have a block.
+    async fn is_agreed(&self, block: BlockRef) -> Result<bool, RelayerError> {
+        let chain = self.escrow.chain();
+        if chain.node_count() == 1 {
+            return Ok(true);
+        }
+        Ok(chain.agreed_block(block.number).await?.is_some_and(|found| found.hash == block.hash))
+    }
+
+    /// `None` if the job can still be claimed; else the job as it is now.
+    ///
+    /// # Errors
+    /// As of [`Self::submit`].
+    pub(crate) async fn unless_open(
+        &self,
+        job: &PredictionJob,
+        heads: Heads,
     ) -> Result<Option<PredictionJob>, RelayerError> {
         // The deadline as it stands now: a buyer may have moved it nearer.
         let on_chain = self.escrow.job(job.id()).await?.map(|job| (job.state, job.deadline));
-        let reason = match on_chain {
-            Some((OnChainState::Open, deadline)) if head.timestamp <= deadline => return Ok(None),
-            Some((OnChainState::Open, deadline)) => {
-                SkipReason::Expired { deadline, now: head.timestamp }
-            }
-            Some((OnChainState::Refunded, _)) => SkipReason::Refunded,
+        let deadline = match on_chain {
+            Some((OnChainState::Open, deadline)) => deadline,
             // Whom it paid stands in the event, which the follower is about to read.
-            Some((OnChainState::Claimed { .. }, _)) | None => return Ok(Some(job.clone())),
+            Some((OnChainState::Claimed { .. } | OnChainState::Refunded, _)) => {
+                self.unread(job.id(), job.opened_in.number, heads)?;
+                return Ok(Some(job.clone()));
+            }
+            None => return Ok(Some(job.clone())),
         };
+        if heads.newest.timestamp <= deadline {
+            return Ok(None);
+        }
+        let now = heads.confirmed.timestamp;
+        let over = now > deadline
+            && (now > job.terms.deadline || self.all_say(job.id(), deadline).await?);
+        if !over {
+            return Ok(Some(job.clone()));
+        }
+        let reason = SkipReason::Expired { deadline, now };
         tracing::info!(job = %job.id(), %reason, "job skipped");
         Ok(Some(self.report(job, &JobEvent::Closed { reason })?))
+    }
+
+    /// Whether a quorum of the nodes says that a job's deadline was moved to this time.
+    async fn all_say(&self, id: U256, deadline: u64) -> Result<bool, RelayerError> {
+        let chain = self.escrow.chain();
+        let mut agreeing = 0;
+        for node in self.nodes() {
+            let escrow = PredictionEscrow::at(node, self.escrow.address());
+            let found = escrow.job(id).await;
+            agreeing += usize::from(found.is_ok_and(|j| j.is_some_and(|j| j.deadline == deadline)));
+        }
+        Ok(agreeing >= chain.quorum())
+    }
+
+    fn unread_jobs(&self) -> MutexGuard<'_, HashMap<U256, (u64, u32)>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an event of a job which the chain shows was not read, from block `from` on.
+    ///
+    /// # Errors
+    /// [`RelayerError::EventMissing`] when that has lasted for some blocks: the follower is then to look again.
+    fn unread(&self, id: U256, from: u64, heads: Heads) -> Result<(), RelayerError> {
+        let mut unread = self.unread_jobs();
+        let (since, looks) = unread.entry(id).or_insert((heads.newest.number, 0));
+        *looks += 1;
+        if heads.newest.number > *since + UNREAD_BLOCKS || *looks > UNREAD_LOOKS {
+            unread.remove(&id);
+            return Err(RelayerError::EventMissing { job: id, from });
+        }
+        Ok(())
     }
 
     /// The claim to sign again with higher fees; `None` if there must be no further one.
@@ -301,38 +448,11 @@ impl Submitter {
     ) -> Result<Option<TransactionRequest>, RelayerError> {
         // The nonce is that of the account which signed, and another key may be in use now.
         let ours = last.from == self.escrow.chain().account()?;
-        if !ours || job.claims.len() >= self.policy.max_claims {
+        if !ours || job.recent_claims() >= self.policy.max_claims {
             return Ok(None);
         }
         let proof = self.store.proof(job.id())?;
         Ok(proof.map(|proof| self.escrow.claim_request(job.id(), self.recipient, &proof)))
-    }
-
-    /// Sorts an error that came before anything was sent.
-    fn refused(
-        &self,
-        job: &PredictionJob,
-        error: ChainError,
-        step: &str,
-    ) -> Result<PredictionJob, RelayerError> {
-        match error {
-            ChainError::Reverted(revert) => match ending(&revert, job, step) {
-                Some(event) => {
-                    tracing::error!(job = %job.id(), %revert, "{step} refused the claim; nothing was sent");
-                    Ok(self.report(job, &event)?)
-                }
-                None => Ok(self.postpone(job, revert.to_string())?),
-            },
-            error @ ChainError::GasOverLimit { .. } => {
-                tracing::error!(job = %job.id(), %error, "nothing was sent");
-                Ok(self.report(job, &JobEvent::GivenUp { reason: error.to_string() })?)
-            }
-            error @ ChainError::Unreachable { .. } => Err(error.into()),
-            error => {
-                tracing::warn!(job = %job.id(), %error, "the claim waits");
-                Ok(self.postpone(job, error.to_string())?)
-            }
-        }
     }
 
     fn report(
@@ -348,21 +468,14 @@ impl Submitter {
         job: &PredictionJob,
         error: String,
     ) -> Result<PredictionJob, crate::StoreError> {
-        self.store.update(job.id(), |job| {
-            job.postpone(error, unix_now(), self.policy.max_pause.as_secs())
-        })
+        self.store.postpone(job.id(), error, unix_now(), self.policy.max_pause)
     }
 }
 
-/// How a claim that reverts in `step` ends its job; `None` if the revert may pass, because the state
-/// is about to be read again.
-fn ending(revert: &Revert, job: &PredictionJob, step: &str) -> Option<JobEvent> {
-    if revert.is::<ContractErrors::JobNotOpen>() || revert.is::<ContractErrors::JobNotFound>() {
-        return None;
-    }
-    if revert.is::<ContractErrors::DeadlinePassed>() {
-        let reason = SkipReason::Expired { deadline: job.terms.deadline, now: unix_now() };
-        return Some(JobEvent::Closed { reason });
-    }
-    Some(JobEvent::GivenUp { reason: format!("{step} refused the claim: {revert}") })
+/// Why a claim did not go out through one node.
+enum Unsent {
+    /// The node, or the contract as that node knows it. Nothing was signed.
+    Refused(ChainError),
+    /// Something that another node does not cure, or after the claim was signed.
+    Fatal(RelayerError),
 }

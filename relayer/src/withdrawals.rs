@@ -14,13 +14,16 @@ use assay_client::{
 use tokio::time::Instant;
 
 use crate::{
-    clock::unix_now,
     error::{RelayerError, StoreError},
+    heads::Heads,
     job::{JobState, Withdrawal},
-    resend::{Waiting, is_displaced, resend},
-    store::JobStore,
+    resend::{Sendings, Waiting, is_displaced, resend},
+    store::{JobStore, KEPT_BLOCKS},
     submitter::SubmitPolicy,
 };
+
+/// How often all credits are looked at, whatever is known of them.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// The withdrawals of one relayer.
 pub(crate) struct Withdrawals {
@@ -32,6 +35,11 @@ pub(crate) struct Withdrawals {
     /// Tokens in which something may have been earned and not withdrawn.
     earned: BTreeSet<Address>,
     not_before: Instant,
+    sendings: Sendings,
+    /// When all tokens are next looked at, whatever was noted.
+    next_look: Instant,
+    /// All tokens in which anything was ever earned.
+    tokens: BTreeSet<Address>,
 }
 
 impl Withdrawals {
@@ -42,16 +50,35 @@ impl Withdrawals {
         wanted: bool,
     ) -> Result<Self, StoreError> {
         let confirmed = store.jobs()?.into_iter();
-        let earned = confirmed
+        let tokens: BTreeSet<Address> = confirmed
             .filter(|job| matches!(job.state(), JobState::Confirmed { .. }))
             .map(|job| job.terms.token)
             .collect();
-        Ok(Self { escrow, store, policy, wanted, earned, not_before: Instant::now() })
+        let now = Instant::now();
+        Ok(Self {
+            escrow,
+            store,
+            policy,
+            wanted,
+            earned: tokens.clone(),
+            not_before: now,
+            sendings: Sendings::default(),
+            next_look: now + LOOK_AGAIN,
+            tokens,
+        })
+    }
+
+    /// Looks at all credits again: blocks were taken back, and withdrawals with them, or so it may be.
+    pub(crate) fn look_again(&mut self) {
+        self.earned.extend(&self.tokens);
+        self.not_before = Instant::now();
+        self.next_look = self.not_before + LOOK_AGAIN;
     }
 
     /// Notes that a job paid in `token`.
     pub(crate) fn earn(&mut self, token: Address) {
         self.earned.insert(token);
+        self.tokens.insert(token);
         self.not_before = Instant::now();
     }
 
@@ -64,9 +91,12 @@ impl Withdrawals {
     ///
     /// # Errors
     /// An unreachable node, a broken store.
-    pub(crate) async fn turn(&mut self, head: BlockRef) -> Result<(), RelayerError> {
+    pub(crate) async fn turn(&mut self, heads: Heads) -> Result<(), RelayerError> {
+        if Instant::now() >= self.next_look {
+            self.look_again();
+        }
         for withdrawal in self.store.withdrawals()? {
-            let done = self.follow(&withdrawal, head).await;
+            let done = self.follow(&withdrawal, heads).await;
             self.or_later(withdrawal.token, done)?;
         }
         if !self.wanted {
@@ -92,7 +122,7 @@ impl Withdrawals {
         }
         let keep = |signed: &SignedTransaction| -> Result<(), RelayerError> {
             let transactions = vec![signed.clone()];
-            let withdrawal = Withdrawal { token, transactions, sent_at: unix_now() };
+            let withdrawal = Withdrawal { token, transactions };
             Ok(self.store.put_withdrawal(&withdrawal)?)
         };
         // Whatever the node answers, the next turn finds out what became of it.
@@ -101,11 +131,7 @@ impl Withdrawals {
         Ok(())
     }
 
-    async fn follow(
-        &mut self,
-        withdrawal: &Withdrawal,
-        head: BlockRef,
-    ) -> Result<(), RelayerError> {
+    async fn follow(&mut self, withdrawal: &Withdrawal, heads: Heads) -> Result<(), RelayerError> {
         let (chain, token) = (self.escrow.chain().clone(), withdrawal.token);
         for transaction in withdrawal.transactions.iter().rev() {
             let Some(outcome) = chain.outcome(transaction.hash).await? else {
@@ -115,9 +141,15 @@ impl Withdrawals {
                 tracing::warn!(%token, transaction = %outcome.hash, "the withdrawal reverted; trying again later");
                 self.store.remove_withdrawal(token)?;
                 self.pause();
-            } else if outcome.confirmations(head.number) >= self.policy.confirmations {
+            } else if outcome.block_number <= heads.confirmed.number {
                 tracing::info!(%token, transaction = %outcome.hash, "earnings withdrawn");
-                self.store.remove_withdrawal(token)?;
+                let block = BlockRef {
+                    number: outcome.block_number,
+                    hash: outcome.block_hash,
+                    timestamp: heads.newest.timestamp,
+                };
+                let last = heads.newest.number.saturating_sub(KEPT_BLOCKS as u64);
+                self.store.withdrawn(withdrawal, outcome.hash, block, last)?;
             }
             return Ok(());
         }
@@ -127,8 +159,7 @@ impl Withdrawals {
             tracing::warn!(%token, "a withdrawal of another account is left to it");
             return Ok(self.store.remove_withdrawal(token)?);
         };
-        let waited = Duration::from_secs(unix_now().saturating_sub(withdrawal.sent_at));
-        let stuck = waited >= self.policy.resend_after;
+        let stuck = self.sendings.waited(newest.hash) >= self.policy.resend_after;
         if Instant::now() < self.not_before {
             return Ok(());
         }
@@ -146,9 +177,7 @@ impl Withdrawals {
         };
         let waiting = Waiting { newest, dearest: newest, request };
         match resend(&chain, waiting, stuck, keep).await? {
-            Broadcast::Accepted => {
-                self.store.update_withdrawal(token, |kept| kept.sent_at = unix_now())?;
-            }
+            Broadcast::Accepted => self.sendings.sent(newest.hash),
             Broadcast::Underpriced { message } => {
                 tracing::warn!(%token, message, "the withdrawal waits");
                 self.pause();

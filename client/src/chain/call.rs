@@ -1,6 +1,7 @@
 //! Calls of contract functions, with the types that alloy's `sol!` made.
 
 use alloy::{
+    eips::BlockNumberOrTag,
     network::TransactionBuilder,
     primitives::{Address, U256},
     rpc::types::TransactionRequest,
@@ -20,7 +21,20 @@ impl Chain {
         address: Address,
         call: &C,
     ) -> Result<C::Return, ChainError> {
-        let output = self.call(request(address, call)).await?;
+        self.query_at(address, call, BlockNumberOrTag::Latest).await
+    }
+
+    /// The same on the state of another block, see [`Chain::call_at`].
+    ///
+    /// # Errors
+    /// As of [`Chain::query`]; [`ChainError::BadAnswer`] also for a contract that was not there then.
+    pub async fn query_at<C: SolCall>(
+        &self,
+        address: Address,
+        call: &C,
+        at: BlockNumberOrTag,
+    ) -> Result<C::Return, ChainError> {
+        let output = self.call_at(request(address, call), at).await?;
         if output.is_empty() && self.code(address).await?.is_empty() {
             return Err(ChainError::NoCode { address, node: self.label().to_owned() });
         }

@@ -1,17 +1,23 @@
 //! Everything that talks to an Ethereum node: connection, retries, logs, transactions,
 //! deployment and the decoding of reverts. Knows nothing about escrows.
 
+mod agreement;
 pub mod call;
 pub mod deploy;
 pub mod error;
 pub mod logs;
+pub mod nodes;
 mod refusals;
 pub mod retry;
 pub mod revert;
 pub mod signer;
 pub mod transaction;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use alloy::{
     consensus::BlockHeader,
@@ -21,25 +27,31 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::{client::ClientBuilder, types::TransactionRequest},
     signers::local::PrivateKeySigner,
-    transports::{TransportError, ws::WsConnect},
+    transports::TransportError,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::JoinSet};
 use url::Url;
 
 pub use deploy::{Artifact, Deployed};
 pub use error::ChainError;
-pub use logs::LogScanner;
+pub use logs::{BlockBloom, LogScanner};
+pub use nodes::NodeHealth;
 pub use retry::RetryConfig;
 pub use revert::Revert;
 pub use signer::SignerSource;
 pub use transaction::{GasPolicy, SignedTransaction, TransactionOutcome};
 
+use nodes::{Node, Routed};
+
 /// How to reach a chain.
 #[derive(Clone, Debug)]
 pub struct ChainConfig {
-    /// `http://`, `https://`, `ws://` or `wss://` address of a node's JSON-RPC.
-    pub rpc_url: String,
+    /// `http://`, `https://`, `ws://` or `wss://` addresses of nodes' JSON-RPC, one at least. Others than the
+    /// first stand in for it, and are asked where one alone must not decide.
+    pub rpc_urls: Vec<String>,
+    /// How many of several nodes must have a block before it is taken for the chain's; `None` for more than half.
+    pub quorum: Option<usize>,
     /// The chain that the caller means (EIP-155). `None` accepts whatever the node serves.
     pub expected_chain_id: Option<u64>,
     /// Retries of requests that fail for passing reasons.
@@ -56,7 +68,8 @@ impl ChainConfig {
     /// The defaults for a node at `rpc_url`.
     pub fn new(rpc_url: impl Into<String>) -> Self {
         Self {
-            rpc_url: rpc_url.into(),
+            rpc_urls: vec![rpc_url.into()],
+            quorum: None,
             expected_chain_id: None,
             retry: RetryConfig::default(),
             gas: GasPolicy::default(),
@@ -82,10 +95,18 @@ pub struct BlockRef {
 #[derive(Clone)]
 pub struct Chain {
     provider: DynProvider,
+    nodes: Arc<[SingleNode]>,
     chain_id: u64,
     label: Arc<str>,
     config: Arc<ChainConfig>,
     account: Option<Arc<Account>>,
+}
+
+/// One of the nodes, asked by itself.
+#[derive(Clone)]
+struct SingleNode {
+    node: Arc<Node>,
+    provider: DynProvider,
 }
 
 struct Account {
@@ -96,40 +117,28 @@ struct Account {
 }
 
 impl Chain {
-    /// Connects and checks that the node answers and serves the expected chain.
+    /// Connects, and checks that a node answers and that all that answer serve the expected chain. Those that do
+    /// not answer are asked what chain they serve before anything else is asked of them.
     ///
     /// # Errors
-    /// [`ChainError::BadUrl`], [`ChainError::Unreachable`], [`ChainError::WrongChain`].
+    /// [`ChainError::BadUrl`], [`ChainError::WrongChain`], [`ChainError::Unreachable`] and the like where no node
+    /// answers.
     pub async fn connect(
         config: ChainConfig,
         signer: Option<PrivateKeySigner>,
     ) -> Result<Self, ChainError> {
-        let url = parse_url(&config.rpc_url)?;
-        let label: Arc<str> = redacted(&url).into();
-        let builder = ClientBuilder::default().layer(retry::RetryLayer::new(config.retry.clone()));
-        let client = match url.scheme() {
-            "http" | "https" => builder.http(url),
-            _ => builder
-                .ws(ws_connect(&url))
-                .await
-                .map_err(|source| ChainError::from_transport(source, &label, "connect"))?,
-        };
-        client.set_poll_interval(config.poll_interval);
-        let provider =
-            ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
-        let chain_id = provider
-            .get_chain_id()
-            .await
-            .map_err(|source| ChainError::from_transport(source, &label, "eth_chainId"))?;
-        if let Some(expected) = config.expected_chain_id
-            && expected != chain_id
-        {
-            return Err(ChainError::WrongChain {
-                node: label.to_string(),
-                expected,
-                found: chain_id,
-            });
-        }
+        let (nodes, chain) = (nodes_of(&config)?, Arc::new(OnceLock::new()));
+        let single: Arc<[SingleNode]> = nodes
+            .iter()
+            .map(|node| SingleNode {
+                node: node.clone(),
+                provider: provider(&config, Arc::new([node.clone()]), chain.clone()),
+            })
+            .collect();
+        let chain_id = identify(&single, config.expected_chain_id).await?;
+        let _ = chain.set(chain_id);
+        let label = single.iter().map(|one| &*one.node.label).collect::<Vec<_>>().join(", ").into();
+        let provider = provider(&config, nodes.into(), chain);
         let account = signer.map(|signer| {
             Arc::new(Account {
                 address: signer.address(),
@@ -137,7 +146,8 @@ impl Chain {
                 nonce_lock: Mutex::new(()),
             })
         });
-        Ok(Self { provider, chain_id, label, config: Arc::new(config), account })
+        let config = Arc::new(config);
+        Ok(Self { provider, nodes: single, chain_id, label, config, account })
     }
 
     /// The same connection signing with another account.
@@ -263,9 +273,22 @@ impl Chain {
     /// [`ChainError::Reverted`], besides those of the node: [`ChainError::Unreachable`],
     /// [`ChainError::Refused`], [`ChainError::BadAnswer`].
     pub async fn call(&self, request: TransactionRequest) -> Result<Bytes, ChainError> {
+        self.call_at(request, BlockNumberOrTag::Latest).await
+    }
+
+    /// The same on the state at the end of a block, of which most nodes keep the newest only; or on the state
+    /// that the transactions in the node's pool would leave, for `BlockNumberOrTag::Pending`.
+    ///
+    /// # Errors
+    /// As of [`Self::call`].
+    pub async fn call_at(
+        &self,
+        request: TransactionRequest,
+        at: BlockNumberOrTag,
+    ) -> Result<Bytes, ChainError> {
         self.provider
             .call(request)
-            .block(BlockId::latest())
+            .block(BlockId::Number(at))
             .await
             .map_err(|e| self.fault(e, "eth_call"))
     }
@@ -294,11 +317,72 @@ fn parse_url(text: &str) -> Result<Url, ChainError> {
     }
 }
 
-/// Reconnects without end: how long a request may wait is the retry layer's business.
-fn ws_connect(url: &Url) -> WsConnect {
-    WsConnect::new(url.as_str())
-        .with_max_retries(u32::MAX)
-        .with_retry_interval(Duration::from_secs(1))
+/// The nodes of a configuration; nothing is asked of them yet.
+fn nodes_of(config: &ChainConfig) -> Result<Vec<Arc<Node>>, ChainError> {
+    if config.rpc_urls.is_empty() {
+        return Err(ChainError::BadUrl { reason: "no address is given".into() });
+    }
+    let node = |text: &String| {
+        let url = parse_url(text)?;
+        let label = redacted(&url).into();
+        Ok(Arc::new(Node::new(url, label)))
+    };
+    config.rpc_urls.iter().map(node).collect()
+}
+
+/// A provider that asks some of the nodes.
+fn provider(
+    config: &ChainConfig,
+    nodes: Arc<[Arc<Node>]>,
+    chain: Arc<OnceLock<u64>>,
+) -> DynProvider {
+    let routed = Routed::new(nodes, chain, config.retry.request_timeout);
+    let builder = ClientBuilder::default().layer(retry::RetryLayer::new(config.retry.clone()));
+    let client = builder.transport(routed, false);
+    client.set_poll_interval(config.poll_interval);
+    ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased()
+}
+
+/// The chain that the nodes serve; all are asked at once.
+async fn identify(nodes: &[SingleNode], expected: Option<u64>) -> Result<u64, ChainError> {
+    let mut asked = JoinSet::new();
+    for (place, one) in nodes.iter().enumerate() {
+        let provider = one.provider.clone();
+        asked.spawn(async move { (place, provider.get_chain_id().await) });
+    }
+    let mut answers: Vec<_> = asked.join_all().await;
+    answers.sort_by_key(|(place, _)| *place);
+    let (mut chain, mut trouble) = (expected, None);
+    for (place, answer) in answers {
+        let Some(SingleNode { node, .. }) = nodes.get(place) else { continue };
+        match answer {
+            Ok(found) if chain.is_none_or(|chain| chain == found) => {
+                chain = Some(found);
+                node.identified(true);
+            }
+            Ok(found) => {
+                let expected = chain.unwrap_or(found);
+                return Err(ChainError::WrongChain {
+                    node: node.label.to_string(),
+                    expected,
+                    found,
+                });
+            }
+            Err(source) => {
+                let error = ChainError::from_transport(source, &node.label, "eth_chainId");
+                if nodes.len() > 1 {
+                    tracing::warn!(node = %node.label, %error, "a node does not answer; going on with the others");
+                }
+                trouble.get_or_insert(error);
+            }
+        }
+    }
+    let answered = nodes.iter().any(|one| one.node.is_identified());
+    match (chain, trouble) {
+        (Some(chain), _) if answered => Ok(chain),
+        (_, Some(trouble)) => Err(trouble),
+        _ => Err(ChainError::BadUrl { reason: "no address is given".into() }),
+    }
 }
 
 /// Providers put API keys into paths, queries and user names; logs must not carry them.

@@ -10,15 +10,16 @@ pub(crate) fn is_transient_refusal(code: i64, message: &str) -> bool {
         return false;
     }
     matches!(code, 429 | -32005 | -32016 | -32029)
-        || [
-            "rate limit",
-            "too many requests",
-            "header not found",
-            "request timed out",
-            "temporarily unavailable",
-        ]
-        .iter()
-        .any(|text| message.contains(text))
+        || is_rate_limit(&message)
+        || ["header not found", "request timed out", "temporarily unavailable"]
+            .iter()
+            .any(|text| message.contains(text))
+}
+
+/// Whether a refusal says that there were too many requests.
+pub(crate) fn is_rate_limit(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["rate limit", "too many requests"].iter().any(|text| message.contains(text))
 }
 
 /// Whether a refusal, in lower case, is about the width of a log query.

@@ -1,10 +1,9 @@
-//! Retries with exponential backoff and a time limit for each attempt, as a layer under the
-//! provider, so that every request has them.
+//! Retries with exponential backoff, as a layer under the provider, so that every request has them.
 //!
 //! A request may reach the node more than once. That is harmless for reads, and for
 //! `eth_sendRawTransaction` because a signed transaction is identified by its hash and nonce.
 
-use super::refusals::is_transient_refusal;
+use super::refusals::{is_rate_limit, is_transient_refusal};
 use std::{
     task::{Context, Poll},
     time::Duration,
@@ -26,7 +25,7 @@ pub struct RetryConfig {
     pub initial_backoff: Duration,
     /// The longest pause.
     pub max_backoff: Duration,
-    /// How long one attempt may take.
+    /// How long one attempt at one node may take.
     pub request_timeout: Duration,
 }
 
@@ -99,33 +98,25 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let config = self.config.clone();
+        let log_query = is_log_query(&request);
         Box::pin(async move {
             let mut retry = 0;
             loop {
-                let attempt =
-                    tokio::time::timeout(config.request_timeout, inner.call(request.clone())).await;
-                let result = match attempt {
-                    Err(_) => Err(TransportErrorKind::custom_str(&format!(
-                        "no answer within {} s",
-                        config.request_timeout.as_secs()
-                    ))),
+                let error = match inner.call(request.clone()).await {
                     // A refusal inside the answer goes to the caller unless it is a passing one.
-                    Ok(Ok(response)) => match response.as_error() {
+                    Ok(response) => match response.as_error() {
                         Some(error) if is_transient_refusal(error.code, &error.message) => {
-                            if retry >= config.max_retries {
+                            let refusal = RpcError::ErrorResp(error.clone());
+                            if retry >= patience(&refusal, log_query, &config) {
                                 return Ok(response);
                             }
-                            Err(RpcError::ErrorResp(error.clone()))
+                            refusal
                         }
                         _ => return Ok(response),
                     },
-                    Ok(Err(error)) => Err(error),
-                };
-                let error = match result {
-                    Ok(response) => return Ok(response),
                     Err(error) => error,
                 };
-                if retry >= config.max_retries || !is_transient(&error) {
+                if retry >= patience(&error, log_query, &config) {
                     return Err(error);
                 }
                 let pause = hinted(&error)
@@ -143,15 +134,44 @@ where
     }
 }
 
+/// How often a request that met this error is repeated. Whoever asks for logs narrows the query at once: nodes
+/// refuse wide ones in all words there are, "rate limit" apart.
+fn patience(error: &TransportError, log_query: bool, config: &RetryConfig) -> u32 {
+    match error {
+        _ if !is_transient(error) => 0,
+        RpcError::ErrorResp(refusal) if log_query && !is_rate_limit(&refusal.message) => 0,
+        // A broken connection; a status may well mean the query.
+        error if log_query && error.as_error_resp().is_none() && status(error) != Some(429) => {
+            u32::from(status(error).is_none()).min(config.max_retries)
+        }
+        _ => config.max_retries,
+    }
+}
+
+/// The HTTP status that came in place of an answer.
+fn status(error: &TransportError) -> Option<u16> {
+    match error {
+        RpcError::Transport(
+            TransportErrorKind::HttpError(error)
+            | TransportErrorKind::HttpErrorWithRetryAfter { error, .. },
+        ) => Some(error.status),
+        _ => None,
+    }
+}
+
+/// Whether a request asks for logs.
+pub(crate) fn is_log_query(request: &RequestPacket) -> bool {
+    request.as_single().is_some_and(|request| request.method() == "eth_getLogs")
+}
+
 /// Whether repeating the request may help.
 pub(crate) fn is_transient(error: &TransportError) -> bool {
     match error {
-        RpcError::Transport(kind) => match kind {
-            TransportErrorKind::HttpError(e)
-            | TransportErrorKind::HttpErrorWithRetryAfter { error: e, .. } => {
-                matches!(e.status, 408 | 410 | 425 | 429 | 500 | 502 | 503 | 504)
+        RpcError::Transport(kind) => match (status(error), kind) {
+            (Some(status), _) => matches!(status, 408 | 410 | 425 | 429 | 500 | 502 | 503 | 504),
+            (_, TransportErrorKind::NonRetryable(_) | TransportErrorKind::PubsubUnavailable) => {
+                false
             }
-            TransportErrorKind::NonRetryable(_) | TransportErrorKind::PubsubUnavailable => false,
             _ => true,
         },
         RpcError::ErrorResp(payload) => is_transient_refusal(payload.code, &payload.message),

@@ -334,6 +334,14 @@ impl Chain {
             .map_err(|e| self.fault(e, "eth_getTransactionCount"))
     }
 
+    /// What a unit of gas costs at present, in wei: the base fee and the tip of a transaction sent now.
+    ///
+    /// # Errors
+    /// Those of the node.
+    pub async fn gas_price(&self) -> Result<u128, ChainError> {
+        self.provider().get_gas_price().await.map_err(|e| self.fault(e, "eth_gasPrice"))
+    }
+
     /// A transaction that does nothing, to take the place of one that must not hold up others: see
     /// [`Chain::sign_replacement`].
     ///

@@ -2,9 +2,10 @@
 //! a committed collection.
 
 use alloy::{
+    eips::BlockNumberOrTag,
     primitives::{Address, B256, U256},
     rpc::types::{Log, TransactionRequest},
-    sol_types::SolEvent,
+    sol_types::{SolCall, SolEvent},
 };
 
 use crate::{
@@ -329,6 +330,44 @@ impl PredictionEscrow {
     /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
         self.contract.query(&IPredictionEscrow::jobCountCall {}).await
+    }
+
+    /// The same at the end of an earlier block; 0 where the contract was not there yet.
+    ///
+    /// # Errors
+    /// Those of the node; many keep the state of the newest blocks only.
+    pub async fn count_at(&self, block: u64) -> Result<U256, ChainError> {
+        let call = IPredictionEscrow::jobCountCall {};
+        let at = BlockNumberOrTag::Number(block);
+        let output = self.chain().call_at(call::request(self.address(), &call), at).await?;
+        if output.is_empty() {
+            return Ok(U256::ZERO);
+        }
+        IPredictionEscrow::jobCountCall::abi_decode_returns_validate(&output).map_err(|e| {
+            ChainError::BadAnswer {
+                node: self.chain().label().to_owned(),
+                operation: format!("jobCount() of contract {}", self.address()),
+                reason: e.to_string(),
+            }
+        })
+    }
+
+    /// Whether the node's pool has what ends a job that is open in the newest block: somebody's claim, mostly.
+    /// `false` also where the node does not say what is in its pool.
+    ///
+    /// # Errors
+    /// [`ChainError::Unreachable`].
+    pub async fn is_ending(&self, job_id: U256) -> Result<bool, ChainError> {
+        let call = IPredictionEscrow::getJobCall { jobId: job_id };
+        let at = BlockNumberOrTag::Pending;
+        match self.chain().query_at(self.address(), &call, at).await {
+            Ok(job) => Ok(!matches!(job.state, IPredictionEscrow::State::Open)),
+            Err(error @ ChainError::Unreachable { .. }) => Err(error),
+            Err(error) => {
+                tracing::debug!(job = %job_id, %error, "the node does not say what is in its pool");
+                Ok(false)
+            }
+        }
     }
 
     /// Public input 0 as the contract computes it; equal to [`crate::proof_context`].

@@ -11,6 +11,10 @@ use tokio::{
 /// What becomes of one request.
 #[derive(Clone, Debug)]
 pub enum Action {
+    /// Another result in place of the node's.
+    Answer(Value),
+    /// The node answers, and this is done to its result.
+    Alter(fn(&mut Value)),
     /// The node answers.
     Forward,
     /// The node never sees it; the connection ends.
@@ -83,13 +87,21 @@ async fn serve(mut client: TcpStream, upstream: u16, rule: Arc<Mutex<Rule>>) -> 
                 client.write_all(answer.as_bytes()).await.ok()?;
             }
             Action::Refuse { code, message } => {
-                let error = json!({"jsonrpc": "2.0", "id": request["id"], "error": {"code": code, "message": message}});
-                let error = error.to_string();
-                let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{error}",
-                    error.len()
-                );
-                client.write_all(answer.as_bytes()).await.ok()?;
+                let error = json!({"code": code, "message": message});
+                let error = json!({"jsonrpc": "2.0", "id": request["id"], "error": error});
+                client.write_all(http(&error).as_bytes()).await.ok()?;
+            }
+            Action::Answer(result) => {
+                let answer = json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
+                client.write_all(http(&answer).as_bytes()).await.ok()?;
+            }
+            Action::Alter(alter) => {
+                server.write_all(&head).await.ok()?;
+                server.write_all(&body).await.ok()?;
+                let (_, body) = message(&mut server).await?;
+                let mut answer: Value = serde_json::from_slice(&body).ok()?;
+                alter(&mut answer["result"]);
+                client.write_all(http(&answer).as_bytes()).await.ok()?;
             }
             Action::Forward | Action::LoseAnswer => {
                 server.write_all(&head).await.ok()?;
@@ -103,6 +115,14 @@ async fn serve(mut client: TcpStream, upstream: u16, rule: Arc<Mutex<Rule>>) -> 
             }
         }
     }
+}
+
+fn http(body: &Value) -> String {
+    let body = body.to_string();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Head (with its empty line) and body of one HTTP message.

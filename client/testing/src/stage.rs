@@ -57,6 +57,16 @@ pub async fn connect(url: String, account: usize) -> Chain {
     Chain::connect(config(url), Some(signer)).await.unwrap()
 }
 
+/// The same through several nodes.
+///
+/// # Panics
+/// Where none of them answers.
+pub async fn connect_all(urls: Vec<String>, account: usize) -> Chain {
+    let signer = SignerSource::PrivateKey(KEYS[account].into()).load().unwrap();
+    let config = ChainConfig { rpc_urls: urls, ..config(String::new()) };
+    Chain::connect(config, Some(signer)).await.unwrap()
+}
+
 /// A node with a registry, an escrow, a model and its verifier.
 pub struct Stage {
     /// The node; it ends with this.

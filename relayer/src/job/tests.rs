@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// One of each kind of state that the table tells apart, in the order of the columns of [`TABLE`].
 fn states() -> [JobState; 10] {
     let skipped = |reason| JobState::Skipped { reason };
@@ -25,7 +27,7 @@ fn states() -> [JobState; 10] {
 }
 
 /// The events, in the order of the rows of [`TABLE`]; the last two with what they say is kept.
-fn events() -> [JobEvent; 20] {
+fn events() -> [JobEvent; 23] {
     use JobEvent::*;
     let kept = |claims, proof| Kept { claims, proof };
     [
@@ -46,6 +48,9 @@ fn events() -> [JobEvent; 20] {
             gas_used: 4,
         },
         Closed { reason: SkipReason::Refunded },
+        Retried(kept(false, false)),
+        Retried(kept(false, true)),
+        Retried(kept(true, true)),
         Paid,
         OpeningTakenBack,
         OpenedAgain(kept(false, false)),
@@ -59,7 +64,7 @@ fn events() -> [JobEvent; 20] {
 
 /// What each event makes of each state: `=` the same state, `-` an illegal event, else the word for
 /// the new one, as the columns have it.
-const TABLE: [&str; 21] = [
+const TABLE: [&str; 24] = [
     "seen proving proven submitting submitted confirmed declined refunded reorged failed",
     /* begun        */ "proving - - - - - - - - -",
     /* put off      */ "- seen - - - - - - - -",
@@ -73,6 +78,9 @@ const TABLE: [&str; 21] = [
     /* given up     */ "failed failed failed failed - - - - - -",
     /* confirmed    */ "confirmed confirmed confirmed confirmed confirmed - - - - -",
     /* closed       */ "refunded refunded refunded refunded refunded = = = = =",
+    /* retried      */ "- - - - - - seen - - seen",
+    /*  with proof  */ "- - - - - - proven - - proven",
+    /*  with claim  */ "- - - - - - submitted - - submitted",
     /* paid         */ "= = = = = = submitted submitted submitted submitted",
     /* opening gone */
     "reorged reorged reorged reorged reorged reorged reorged reorged = reorged",
@@ -167,15 +175,15 @@ fn tries_of_proving_count_until_there_is_a_proof() {
     for try_number in 1..=3 {
         job.handle(&JobEvent::ProofBegun, 1).unwrap();
         job.handle(&JobEvent::ProofInterrupted, 2).unwrap();
-        job.postpone("killed".into(), 2, 60);
+        job.postpone("killed".into(), 2, MINUTE);
         job.handle(&JobEvent::ProofBegun, 3).unwrap();
         job.handle(&JobEvent::ProofPutOff, 4).unwrap();
         assert_eq!((job.failed_proofs, job.attempts, job.updated_at), (try_number, try_number, 4));
     }
     job.handle(&JobEvent::ProofMade, 5).unwrap();
-    assert_eq!((job.failed_proofs, job.attempts, job.not_before, job.updated_at), (0, 0, 0, 5));
+    assert_eq!((job.failed_proofs, job.attempts, job.updated_at), (0, 0, 5));
     // What is read again is no new step.
-    job.postpone("the node refuses".into(), 6, 60);
+    job.postpone("the node refuses".into(), 6, MINUTE);
     let before = job.clone();
     job.handle(&JobEvent::ProofMade, 7).unwrap();
     job.handle(&JobEvent::Paid, 7).unwrap();
@@ -188,8 +196,24 @@ fn tries_of_proving_count_until_there_is_a_proof() {
     assert_eq!((job.state(), job.updated_at), (&JobState::Submitted, 10));
 }
 
+#[test]
+fn pauses_double_up_to_their_limits() {
+    let mut job = job();
+    let pauses: Vec<u64> = (0..7).map(|_| job.postpone("no".into(), 1, MINUTE).as_secs()).collect();
+    assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
+    job.attempts = u32::MAX - 1;
+    assert_eq!(job.postpone("no".into(), 1, MINUTE), MINUTE);
+    // A first interruption is mostly a restart; then each costs more patience.
+    let mut after = Vec::new();
+    for times in [0, 1, 2, 3, 11, 12, u32::MAX] {
+        job.failed_proofs = times;
+        after.push(job.pause_after_interruption().as_secs());
+    }
+    assert_eq!(after, [0, 0, 4, 8, 2048, 3600, 3600]);
+}
+
 /// All steps that a job can take, whatever the event.
-const EDGES: [(&str, &str); 41] = [
+const EDGES: [(&str, &str); 43] = [
     ("seen", "proving"),
     ("seen", "proven"),
     ("proving", "seen"),
@@ -232,6 +256,9 @@ const EDGES: [(&str, &str); 41] = [
     ("confirmed", "back"),
     ("refunded", "back"),
     ("reorged", "back"),
+    // A person does.
+    ("declined", "back"),
+    ("failed", "back"),
 ];
 
 /// Whether an event comes from the chain, not from the relayer's own work.
@@ -270,7 +297,8 @@ proptest! {
             );
             if before.state().is_settled() && job.state() != before.state() {
                 prop_assert!(
-                    of_the_chain(event) && !matches!(event, JobEvent::Closed { .. }),
+                    (of_the_chain(event) || matches!(event, JobEvent::Retried(_)))
+                        && !matches!(event, JobEvent::Closed { .. }),
                     "{} is settled, but {:?} made it {}", from, event, to
                 );
             }
@@ -284,7 +312,8 @@ proptest! {
     ) {
         let mut job = PredictionJob { state: states()[settled].clone(), ..job() };
         let before = job.clone();
-        for event in history.iter().filter(|event| !of_the_chain(event)) {
+        let own = |event: &&JobEvent| !of_the_chain(event) && !matches!(event, JobEvent::Retried(_));
+        for event in history.iter().filter(own) {
             // A proof that comes late is no error, but changes nothing either.
             let _ = job.handle(event, 9);
             prop_assert_eq!(&job, &before);

@@ -23,7 +23,7 @@ use assay_prover::{
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{InputStore, ProofRequest, ProveError, Prover};
+use super::{InputStore, OpeningsLeft, ProofRequest, ProveError, Prover};
 
 /// Name of the proving key in a folder of keys.
 const PROVING_KEY: &str = "proving.key";
@@ -190,6 +190,12 @@ impl Prover for LocalProver {
         self.expected_time
     }
 
+    fn openings(&self) -> Option<OpeningsLeft> {
+        let usage = self.model.openings.usage();
+        let usage = usage.inspect_err(|error| tracing::warn!(%error, "the openings are not known"));
+        usage.ok().map(|usage| OpeningsLeft { left: usage.left, budget: usage.budget })
+    }
+
     /// A proof that was begun runs to its end even if the future is dropped: its opening is counted
     /// already. The next one waits for that end.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
@@ -225,9 +231,8 @@ async fn in_slot<T: Send + 'static>(
 /// What an error of the prover means for the job.
 fn prove_error(error: &ModelProofError) -> ProveError {
     match error {
-        ModelProofError::Openings(openings) if !openings.is_spent() => {
-            ProveError::NotReady(error.to_string())
-        }
+        // The owner may bring a bundle with more of them.
+        ModelProofError::Openings(_) => ProveError::NotReady(error.to_string()),
         // Others may give theirs back; the file with other commitments is gone.
         ModelProofError::Memory { .. } | ModelProofError::KeptCommitments { .. } => {
             ProveError::NotReady(error.to_string())
@@ -340,7 +345,7 @@ mod tests {
         let others = ModelProofError::KeptCommitments { path };
         assert!(matches!(prove_error(&others), ProveError::NotReady(_)));
         for spent in [OpeningsError::BudgetSpent { budget: 3 }, OpeningsError::Ended] {
-            assert!(matches!(prove_error(&spent.into()), ProveError::Failed(_)));
+            assert!(matches!(prove_error(&spent.into()), ProveError::NotReady(_)));
         }
     }
 }

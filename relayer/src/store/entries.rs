@@ -33,10 +33,20 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn into_error(self, operation: &'static str) -> StoreError {
         match self {
+            Self::Db(e) if is_of_disk(&e) => StoreError::Disk { operation, reason: e.to_string() },
             Self::Db(e) => StoreError::Failed { operation, reason: e.to_string() },
             Self::Own(e) => e,
         }
     }
+
+    /// Whether the disk did it, which may pass.
+    pub(super) fn is_of_disk(&self) -> bool {
+        matches!(self, Self::Db(error) if is_of_disk(error))
+    }
+}
+
+fn is_of_disk(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::DatabaseClosed)
 }
 
 impl From<StoreError> for Fault {

@@ -2,7 +2,7 @@ use alloy::primitives::{B256, Bytes};
 use assay_client::{ModelIdentity, chain::SignedTransaction};
 
 use super::*;
-use crate::job::{PredictionTerms, Withdrawal};
+use crate::job::{JobState, PredictionTerms, SkipReason, Withdrawal};
 
 fn block(number: u64, fork: u8) -> BlockRef {
     BlockRef { number, hash: B256::with_last_byte(fork), timestamp: number }
@@ -26,6 +26,18 @@ fn job(id: u64, opened_in: u64) -> PredictionJob {
     PredictionJob::new(terms, block(opened_in, 0), 0)
 }
 
+fn claim() -> SignedTransaction {
+    SignedTransaction {
+        hash: B256::ZERO,
+        from: Address::ZERO,
+        nonce: 0,
+        gas_limit: 0,
+        max_fee_per_gas: 0,
+        max_priority_fee_per_gas: 0,
+        raw: Bytes::new(),
+    }
+}
+
 fn proof() -> ProofArtifact {
     ProofArtifact::of_input(Bytes::from_static(b"proof"), vec![U256::from(7)])
 }
@@ -36,6 +48,10 @@ fn store(dir: &Path) -> JobStore {
 
 fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {
     Progress { opened: jobs.to_vec(), cursor: Some(block(cursor, 0)), ..Progress::default() }
+}
+
+fn refunded_in(number: u64) -> Ending {
+    Ending { reason: SkipReason::Refunded, block: block(number, 0) }
 }
 
 fn confirmed_in(block: u64) -> JobEvent {
@@ -85,10 +101,10 @@ fn rolling_back_undoes_what_came_after() {
         store.apply(opened(&[], number), 0).unwrap();
     }
     let paid = |block_number| Payment { transaction: B256::ZERO, block: block(block_number, 0) };
-    store.apply(opened(&[job(1, 2), job(2, 2), job(3, 8), job(4, 2)], 9), 0).unwrap();
+    store.apply(opened(&[job(1, 2), job(2, 2), job(3, 8), job(4, 2), job(5, 2)], 9), 0).unwrap();
     let progress = Progress {
         paid: vec![(U256::from(1), paid(5)), (U256::from(2), paid(7))],
-        ended: vec![(U256::from(4), SkipReason::Refunded)],
+        ended: vec![(U256::from(4), refunded_in(7)), (U256::from(5), refunded_in(5))],
         ..Progress::default()
     };
     store.apply(progress, 0).unwrap();
@@ -103,7 +119,8 @@ fn rolling_back_undoes_what_came_after() {
     assert!(matches!(state(1).state(), JobState::Confirmed { .. }), "paid before the fork");
     assert_eq!((state(2).state(), state(2).paid_in), (&JobState::Proven, None), "paid after it");
     assert_eq!(state(3).state(), &JobState::Skipped { reason: SkipReason::Reorged });
-    assert_eq!(state(4).state(), &JobState::Seen, "asked again");
+    assert_eq!((state(4).state(), state(4).ended_in), (&JobState::Seen, None), "ended after it");
+    assert_eq!(state(5).ended_in, Some(refunded_in(5)), "ended before the fork");
 
     // The same order comes back, another one under the same id does not count as the same.
     store.apply(opened(&[job(3, 7)], 7), 2).unwrap();
@@ -114,7 +131,7 @@ fn rolling_back_undoes_what_came_after() {
     store.apply(opened(&[other.clone()], 7), 4).unwrap();
     assert_eq!((state(3), store.proof(U256::from(3)).unwrap()), (other, None));
 
-    assert_eq!(store.roll_back(None, 5).unwrap().len(), 4);
+    assert_eq!(store.roll_back(None, 5).unwrap().len(), 5);
     assert_eq!(store.cursor().unwrap(), None);
 }
 
@@ -152,18 +169,9 @@ fn an_impossible_event_changes_nothing() {
     let store = store(dir.path());
     store.apply(opened(&[job(1, 2)], 3), 0).unwrap();
     let before = store.job(U256::ONE).unwrap();
-    let claim = SignedTransaction {
-        hash: B256::ZERO,
-        from: Address::ZERO,
-        nonce: 0,
-        gas_limit: 0,
-        max_fee_per_gas: 0,
-        max_priority_fee_per_gas: 0,
-        raw: Bytes::new(),
-    };
     // A claim without a proof: whoever reports it must not go on and send it.
     let error = store
-        .report_and(U256::ONE, &JobEvent::ClaimSigned, 1, |job| job.claims.push(claim))
+        .report_and(U256::ONE, &JobEvent::ClaimSigned, 1, |job| job.claims.push(claim()))
         .unwrap_err();
     assert!(matches!(error, StoreError::IllegalEvent { job: U256::ONE, .. }), "{error}");
     assert!(crate::RelayerError::from(error).concerns_one_job());
@@ -174,18 +182,166 @@ fn an_impossible_event_changes_nothing() {
 fn withdrawals_are_kept_until_they_are_done() {
     let dir = tempfile::tempdir().unwrap();
     let token = Address::with_last_byte(7);
-    let withdrawal = Withdrawal { token, transactions: Vec::new(), sent_at: 5 };
+    let withdrawal = Withdrawal { token, transactions: vec![claim()] };
     {
         let store = store(dir.path());
         store.put_withdrawal(&withdrawal).unwrap();
-        store.update_withdrawal(Address::ZERO, |kept| kept.sent_at = 9).unwrap();
+        store.update_withdrawal(Address::ZERO, |kept| kept.transactions.clear()).unwrap();
     }
     let store = store(dir.path());
-    assert_eq!(store.withdrawals().unwrap(), [withdrawal]);
-    store.update_withdrawal(token, |kept| kept.sent_at = 6).unwrap();
-    assert_eq!(store.withdrawals().unwrap()[0].sent_at, 6);
+    assert_eq!(store.withdrawals().unwrap(), [withdrawal.clone()]);
+    store.update_withdrawal(token, |kept| kept.transactions.push(claim())).unwrap();
+    assert_eq!(store.withdrawals().unwrap()[0].transactions.len(), 2);
     store.remove_withdrawal(token).unwrap();
     assert_eq!(store.withdrawals().unwrap(), []);
+
+    // One in a block is done, until the block is taken back.
+    let hash = B256::with_last_byte(1);
+    store.put_withdrawal(&withdrawal).unwrap();
+    store.withdrawn(&withdrawal, hash, block(7, 0), 0).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), []);
+    store.roll_back(Some(7), 1).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), []);
+    store.roll_back(Some(6), 1).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), [withdrawal.clone()]);
+    // A later one on its way is not replaced; an old one is forgotten.
+    let later = Withdrawal { transactions: Vec::new(), ..withdrawal.clone() };
+    store.withdrawn(&withdrawal, hash, block(7, 0), 0).unwrap();
+    store.put_withdrawal(&later).unwrap();
+    store.roll_back(Some(6), 1).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), [later.clone()]);
+    store.withdrawn(&withdrawal, hash, block(7, 0), 8).unwrap();
+    store.roll_back(None, 1).unwrap();
+    assert_eq!(store.withdrawals().unwrap(), []);
+}
+
+#[test]
+fn pauses_go_by_a_clock_that_nobody_sets() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 2)], 3), 0).unwrap();
+    let (id, pause) = (U256::ONE, Duration::from_millis(50));
+    // Whatever the wall clock shows: the year 3000, or the epoch again.
+    for now in [32_503_680_000, 0] {
+        store.postpone(id, "no input".into(), now, pause).unwrap();
+        assert!(!store.is_due(id));
+        std::thread::sleep(pause * 2);
+        assert!(store.is_due(id), "at {now}");
+    }
+    store.pause(id, Duration::MAX);
+    assert!(!store.is_due(id));
+    store.wake(id);
+    assert!(store.is_due(id));
+    // Progress ends a pause, as a restart does.
+    store.pause(id, Duration::MAX);
+    store.put_proof(id, &proof(), 1).unwrap();
+    assert!(store.is_due(id));
+}
+
+#[test]
+fn a_job_that_was_given_up_is_taken_up_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    store.apply(opened(&[job(1, 2), job(2, 2)], 3), 0).unwrap();
+    let (id, other) = (U256::ONE, U256::from(2));
+    let given_up = || JobEvent::GivenUp { reason: "hopeless".into() };
+    store.report(id, &given_up(), 1).unwrap();
+    assert_eq!(*store.retry(id).unwrap().state(), JobState::Seen);
+    let error = store.retry(id).unwrap_err();
+    assert!(matches!(error, StoreError::NotRetriable { .. }), "{error}");
+    // Its proof is used, and its claims are looked at, but not counted again.
+    store.put_proof(id, &proof(), 1).unwrap();
+    store.report(id, &given_up(), 2).unwrap();
+    assert_eq!(*store.retry(id).unwrap().state(), JobState::Proven);
+    store.report_and(id, &JobEvent::ClaimSigned, 3, |job| job.claims.push(claim())).unwrap();
+    store.report(id, &given_up(), 4).unwrap();
+    let job = store.retry(id).unwrap();
+    assert_eq!((job.state(), job.recent_claims(), job.claims.len()), (&JobState::Submitted, 0, 1));
+    // What the chain has ended stays so.
+    store.report(other, &JobEvent::Closed { reason: SkipReason::Refunded }, 1).unwrap();
+    assert!(store.retry(other).is_err());
+    assert!(matches!(store.retry(U256::from(3)), Err(StoreError::NoSuchJob(_))));
+}
+
+#[test]
+fn work_does_not_grow_with_history() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = store(dir.path());
+        let jobs: Vec<_> = (1..=40).map(|id| job(id, 1)).collect();
+        store.apply(opened(&jobs, 1), 0).unwrap();
+        for id in 1..=38u64 {
+            store.put_proof(U256::from(id), &proof(), 0).unwrap();
+            store
+                .report_and(U256::from(id), &JobEvent::ClaimSigned, 0, |job| {
+                    job.claims.push(claim())
+                })
+                .unwrap();
+            store.report(U256::from(id), &confirmed_in(1), 0).unwrap();
+        }
+    }
+    let store = store(dir.path());
+    // The nearest deadline first, then the lowest id.
+    store.update(U256::from(39), |job| job.terms.deadline = 20_000).unwrap();
+    let ids = |jobs: Vec<PredictionJob>| jobs.iter().map(PredictionJob::id).collect::<Vec<_>>();
+    assert_eq!(ids(store.active().unwrap()), [40, 39].map(|id: u64| U256::from(id)));
+    assert_eq!(store.loose().unwrap().len(), 38);
+    let mined: Vec<_> = (1..=37u64).map(U256::from).collect();
+    store.all_mined(&mined).unwrap();
+    assert_eq!(ids(store.loose().unwrap()), [U256::from(38)]);
+
+    // Nothing is forgotten before its deadline is past, nor what may wait in a pool.
+    assert_eq!(store.prune(U256::ZERO, 100, 10_000).unwrap(), None);
+    assert_eq!(store.jobs().unwrap().len(), 40);
+    let next = store.prune(U256::ZERO, 30, 10_001).unwrap();
+    assert_eq!((next, store.jobs().unwrap().len()), (Some(U256::from(31)), 10));
+    assert_eq!(store.prune(U256::from(31), 30, 10_001).unwrap(), None);
+    assert_eq!(ids(store.jobs().unwrap()), [38, 39, 40].map(|id: u64| U256::from(id)));
+    assert_eq!(store.proof(U256::from(5)).unwrap(), None);
+}
+
+#[test]
+fn a_missing_job_shows_by_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let missing = |count: u64| store.missing(U256::from(count), 3).unwrap();
+    store.set_whole(U256::from(4)).unwrap();
+    store.apply(opened(&[job(5, 10), job(6, 11), job(9, 20)], 30), 0).unwrap();
+    assert_eq!(missing(6), []);
+    assert_eq!(store.whole().unwrap(), Some(U256::from(6)));
+    assert_eq!(missing(9), [7, 8].map(|id: u64| U256::from(id)));
+    assert_eq!(missing(20).len(), 3, "a few at a time");
+    assert_eq!(store.opened_around(U256::from(7)).unwrap(), (Some(11), Some(20)));
+    assert_eq!(store.opened_around(U256::from(12)).unwrap(), (Some(20), None));
+    store.apply(opened(&[job(7, 12), job(8, 12)], 30), 0).unwrap();
+    assert_eq!(missing(9), []);
+    assert_eq!(store.whole().unwrap(), Some(U256::from(9)));
+    // After a reorganization the number may stand for another job.
+    store.roll_back(Some(15), 1).unwrap();
+    assert_eq!(store.whole().unwrap(), Some(U256::from(8)));
+    assert_eq!(missing(9), [U256::from(9)]);
+    assert_eq!(store.opened_around(U256::from(10)).unwrap(), (Some(12), None));
+}
+
+#[test]
+fn a_store_without_an_index_gets_one() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = store(dir.path());
+        store.apply(opened(&[job(1, 2), job(2, 2)], 3), 0).unwrap();
+        store.report(U256::ONE, &JobEvent::GivenUp { reason: "".into() }, 1).unwrap();
+        // As an earlier version left it.
+        store
+            .disk
+            .write("be older", |txn| {
+                txn.delete_table(TableDefinition::<[u8; 32], u64>::new("active"))?;
+                txn.open_table(META)?.remove("indexed")?;
+                Ok(())
+            })
+            .unwrap();
+    }
+    let active = store(dir.path()).active().unwrap();
+    assert_eq!(active.iter().map(PredictionJob::id).collect::<Vec<_>>(), [U256::from(2)]);
 }
 
 #[test]
@@ -213,6 +369,7 @@ fn files_that_are_no_store_are_named() {
     let damaged = dir.path().join("d.redb");
     let store = JobStore::open(&damaged, 1, Address::ZERO).unwrap();
     store
+        .disk
         .write("be damaged", |txn| {
             txn.open_table(JOBS)?.insert(key(U256::ONE), b"{".as_slice())?;
             Ok(())
@@ -238,7 +395,9 @@ const STORED_JOB: &str = concat!(
     r#""paid_in":{"transaction":"#,
     r#""0x0000000000000000000000000000000000000000000000000000000000000016","block":{"number":23,"#,
     r#""hash":"0x0000000000000000000000000000000000000000000000000000000000000018","#,
-    r#""timestamp":25}},"attempts":26,"failed_proofs":27,"not_before":28,"last_error":"why","#,
+    r#""timestamp":25}},"ended_in":{"reason":{"kind":"refunded"},"block":{"number":30,"hash":"#,
+    r#""0x000000000000000000000000000000000000000000000000000000000000001f","timestamp":32}},"#,
+    r#""attempts":26,"failed_proofs":27,"claims_before_retry":33,"last_error":"why","#,
     r#""updated_at":29}"#,
 );
 
@@ -272,6 +431,7 @@ fn stored_jobs_stay_readable() {
     for state in states {
         let stored = STORED_JOB.replace("STATE", &state);
         store
+            .disk
             .write("be filled", |txn| {
                 txn.open_table(JOBS)?.insert(key(U256::ONE), stored.as_bytes())?;
                 Ok(())
@@ -280,4 +440,12 @@ fn stored_jobs_stay_readable() {
         let job = store.job(U256::ONE).unwrap().unwrap();
         assert_eq!(String::from_utf8(encode(&job).unwrap()).unwrap(), stored);
     }
+    // Without what was added since, and with what was taken away.
+    let state = r#"{"name":"seen"}"#;
+    let ended = STORED_JOB.find(r#""ended_in""#).unwrap();
+    let attempts = STORED_JOB.find(r#""attempts""#).unwrap();
+    let older = [&STORED_JOB[..ended], &STORED_JOB[attempts..]].concat();
+    let older = older.replace(r#""claims_before_retry":33"#, r#""not_before":28"#);
+    let job = entries::decode_job(U256::ONE, older.replace("STATE", state).as_bytes()).unwrap();
+    assert_eq!((job.ended_in, job.claims_before_retry, job.attempts), (None, 0, 26));
 }

@@ -5,9 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod connection;
+mod disk;
+mod faults;
+mod logs;
+mod nodes;
 mod payment;
 mod recovery;
 mod reorg;
 mod skipping;
+mod stepping;
 mod stuck;
 mod world;

@@ -131,7 +131,7 @@ async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
     let mut config = world.config();
     config.withdraw = true;
     config.minimum_prices.insert(Address::ZERO, U256::from(4));
-    let prover = world.prover_that(Behaviour::ProvesWrongly);
+    let prover = world.prover_that(Behaviour::Fails);
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     assert!(matches!(settle(&mut relayer, given_up).await.state(), JobState::Failed { .. }));
     assert!(matches!(settle(&mut relayer, left_alone).await.state(), JobState::Skipped { .. }));

@@ -1,12 +1,12 @@
 //! Restarts at every step, and answers that get lost: always exactly one payment.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use assay_client::{ContractClient, PredictionEscrow};
 use assay_client_testing::{Action, Proxy, require_anvil, stage::connect};
 use assay_relayer::{CancellationToken, JobEvent, JobState, RelayerError};
 
-use crate::world::{Behaviour, World, assert_expired, settle, turn_until, turn_until_error};
+use crate::world::{Behaviour, World, assert_expired, settle, turn_until, turn_until_signed};
 
 #[tokio::test]
 async fn killed_while_proving() {
@@ -45,10 +45,8 @@ async fn killed_while_submitting(action: Action, mined: usize) {
     let id = world.open(5).await;
     let nonce = world.nonce().await;
     let mut relayer = world.relayer_whose_claims(action).await;
-    let error = turn_until_error(&mut relayer).await;
-    assert!(error.is_survivable(), "{error}");
-    let stored = relayer.store().job(id).unwrap().unwrap();
-    assert_eq!((stored.state(), stored.claims.len()), (&JobState::Submitting, 1));
+    let stored = turn_until_signed(&mut relayer, id).await;
+    assert_eq!(stored.claims.len(), 1);
     assert_eq!(world.claims().await, mined);
     drop(relayer);
 
@@ -80,7 +78,7 @@ async fn killed_while_submitting_and_restarted_too_late() {
     let id = world.open(5).await;
     let nonce = world.nonce().await;
     let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
-    turn_until_error(&mut relayer).await;
+    turn_until_signed(&mut relayer, id).await;
     drop(relayer);
     world.pass_deadline().await;
 
@@ -96,7 +94,7 @@ async fn another_transaction_took_the_nonce() {
     let world = World::new().await;
     let id = world.open(5).await;
     let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
-    turn_until_error(&mut relayer).await;
+    turn_until_signed(&mut relayer, id).await;
     drop(relayer);
     // The owner uses the account by hand.
     world.chain.deploy_data(b"x").await.unwrap();
@@ -143,41 +141,25 @@ async fn the_node_goes_away_and_comes_back() {
 }
 
 #[tokio::test]
-async fn proving_is_tried_again_but_not_for_ever() {
+async fn proving_is_tried_again() {
     require_anvil!();
     let world = World::new().await;
-    let mut config = world.config();
-    config.submit.max_pause = Duration::from_secs(1);
-    config.max_prove_attempts = 2;
-    let id = world.open(5).await;
-    let prover = world.prover_that(Behaviour::FailsFirst(1));
-    let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config.clone()).await;
-    let job = settle(&mut relayer, id).await;
-    world.assert_paid_once(&job).await;
-    assert_eq!(prover.calls(), 2);
-    drop(relayer);
-
-    let id = world.open(6).await;
-    let hopeless = world.prover_that(Behaviour::FailsFirst(9));
-    let mut relayer = world.relayer_with(world.escrow.clone(), &hopeless, config.clone()).await;
-    let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state(), JobState::Failed { reason } if reason.contains("killed")),
-        "{}",
-        job.state()
-    );
-    assert_eq!(hopeless.calls(), 2);
-    drop(relayer);
-
-    let id = world.open(7).await;
-    let panics: Arc<_> = world.prover_that(Behaviour::Panics);
-    let mut relayer = world.relayer_with(world.escrow.clone(), &panics, config).await;
-    let job = settle(&mut relayer, id).await;
-    assert!(
-        matches!(job.state(), JobState::Failed { reason } if reason.contains("panicked")),
-        "{}",
-        job.state()
-    );
+    for behaviour in [Behaviour::FailsFirst(1), Behaviour::Panics] {
+        let panics = matches!(behaviour, Behaviour::Panics);
+        let id = world.open(5).await;
+        let prover = world.prover_that(behaviour);
+        let escrow = world.escrow.clone();
+        let mut relayer = world.relayer_with(escrow, &prover, world.hasty_config()).await;
+        let job = turn_until(&mut relayer, id, |job| job.failed_proofs == 1).await;
+        assert_eq!(*job.state(), JobState::Seen);
+        if panics {
+            assert!(job.last_error.unwrap().contains("panicked"));
+            drop(relayer);
+            relayer = world.relayer(&world.prover()).await;
+        }
+        let job = settle(&mut relayer, id).await;
+        world.assert_paid_once(&job).await;
+    }
 }
 
 #[tokio::test]
@@ -186,8 +168,7 @@ async fn a_job_waits_for_its_input_and_for_the_machine() {
     for behaviour in [Behaviour::LacksInputFirst(6), Behaviour::NotReadyFirst(6)] {
         let world = World::new().await;
         let mut config = world.config();
-        config.submit.max_pause = Duration::from_secs(1);
-        config.max_prove_attempts = 2;
+        config.submit.max_pause = Duration::from_millis(100);
         let id = world.open(5).await;
         let prover = world.prover_that(behaviour);
         let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
@@ -209,11 +190,10 @@ async fn only_the_deadline_ends_the_wait_for_an_input() {
     relayer.store().report_and(id, &JobEvent::ProofPutOff, 0, |job| job.attempts = 900).unwrap();
     let job = turn_until(&mut relayer, id, |job| job.attempts > 900).await;
     assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 0));
-    assert!(job.not_before - job.updated_at <= 30, "an input is noticed soon");
     assert!(job.last_error.unwrap().contains("not here yet"));
 
     world.pass_deadline().await;
-    relayer.store().update(id, |job| job.not_before = 0).unwrap();
+    relayer.store().wake(id);
     let job = settle(&mut relayer, id).await;
     assert_expired(&job);
 }

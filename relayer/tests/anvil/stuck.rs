@@ -12,7 +12,7 @@ use assay_client_testing::{Action, require_anvil};
 use assay_relayer::JobState;
 use serde_json::json;
 
-use crate::world::{World, assert_expired, settle, turn_until, turn_until_error};
+use crate::world::{MINUTE, World, assert_expired, settle, turn_until, turn_until_signed};
 
 #[tokio::test]
 async fn a_stuck_claim_is_sent_again_with_higher_fees() {
@@ -42,7 +42,7 @@ async fn a_claim_that_pays_less_than_its_rival_in_the_pool_raises_its_fees() {
     let nonce = world.nonce().await;
     // The claim is signed, and never sent.
     let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
-    turn_until_error(&mut relayer).await;
+    turn_until_signed(&mut relayer, id).await;
     drop(relayer);
     // Another transaction lies in the pool at its nonce.
     world.automine(false).await;
@@ -70,15 +70,15 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
     let first = world.open(5).await;
     let nonce = world.nonce().await;
     let mut relayer = world.relayer_whose_claims(Action::Swallow).await;
-    turn_until_error(&mut relayer).await;
+    turn_until_signed(&mut relayer, first).await;
     drop(relayer);
     // The first claim never came to the node, so the second gets its nonce.
     let second = world.open(6).await;
     world.automine(false).await;
     let mut relayer = world.relayer(&world.prover()).await;
-    relayer.store().update(first, |job| job.not_before = u64::MAX).unwrap();
+    relayer.store().pause(first, MINUTE);
     turn_until(&mut relayer, second, |job| *job.state() == JobState::Submitted).await;
-    relayer.store().update(first, |job| job.not_before = 0).unwrap();
+    relayer.store().wake(first);
     let job = turn_until(&mut relayer, first, |job| *job.state() == JobState::Submitted).await;
     let nonces: Vec<u64> = job.claims.iter().map(|claim| claim.nonce).collect();
     assert_eq!(nonces, [nonce, nonce + 1]);

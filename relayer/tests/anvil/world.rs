@@ -4,7 +4,7 @@ use std::{
     ops::Deref,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,11 +17,11 @@ use assay_client::{
 };
 use assay_client_testing::{
     Action, Proxy, Stage,
-    stage::{connect, mock_proof},
+    stage::{connect, connect_all, mock_proof},
 };
 use assay_relayer::{
-    CancellationToken, JobState, PredictionJob, ProofRequest, ProveError, Prover, Relayer,
-    RelayerConfig, RelayerError, SkipReason,
+    CancellationToken, JobState, OpeningsLeft, PredictionJob, ProofRequest, ProveError, Prover,
+    Relayer, RelayerConfig, SkipReason,
 };
 use async_trait::async_trait;
 
@@ -83,6 +83,19 @@ impl World {
         self.relayer_with(escrow, &self.prover(), self.config()).await
     }
 
+    /// The escrow through some proxies, which are nodes to the relayer.
+    pub(crate) async fn escrow_through(&self, proxies: &[&Proxy]) -> PredictionEscrow {
+        let urls = proxies.iter().map(|proxy| proxy.url()).collect();
+        PredictionEscrow::at(connect_all(urls, 0).await, self.escrow.address())
+    }
+
+    /// A configuration whose pauses are short.
+    pub(crate) fn hasty_config(&self) -> RelayerConfig {
+        let mut config = self.config();
+        config.submit.max_pause = Duration::from_millis(100);
+        config
+    }
+
     /// Has a job proven by a relayer that stops before it sends the claim.
     pub(crate) async fn prove_only(&self, id: U256) {
         let stop = CancellationToken::new();
@@ -110,7 +123,8 @@ impl World {
         behaviour: Behaviour,
     ) -> Arc<TestProver> {
         let calls = AtomicU32::new(0);
-        Arc::new(TestProver { model: self.model, behaviour, expected, calls })
+        let openings = Mutex::new(None);
+        Arc::new(TestProver { model: self.model, behaviour, expected, calls, openings })
     }
 
     /// Checks that a job was paid to account 0, once.
@@ -166,17 +180,9 @@ pub(crate) async fn turn_until(
     tokio::time::timeout(MINUTE, turns).await.expect("the job never came to that")
 }
 
-/// Turns a relayer until a turn fails.
-pub(crate) async fn turn_until_error(relayer: &mut Relayer) -> RelayerError {
-    let turns = async {
-        loop {
-            if let Err(error) = relayer.turn().await {
-                return error;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(MINUTE, turns).await.expect("no turn failed")
+/// Turns a relayer until the claim of a job is signed, and the node has not confirmed that it has it.
+pub(crate) async fn turn_until_signed(relayer: &mut Relayer, id: U256) -> PredictionJob {
+    turn_until(relayer, id, |job| *job.state() == JobState::Submitting).await
 }
 
 /// What the prover does when asked.
@@ -193,6 +199,8 @@ pub(crate) enum Behaviour {
     /// Cannot begin that many times, then proves.
     NotReadyFirst(u32),
     Panics,
+    /// Fails, and would again.
+    Fails,
     /// Proves, and tells the relayer to stop.
     ProvesAndStops(CancellationToken),
 }
@@ -203,6 +211,7 @@ pub(crate) struct TestProver {
     behaviour: Behaviour,
     expected: Duration,
     pub(crate) calls: AtomicU32,
+    pub(crate) openings: Mutex<Option<OpeningsLeft>>,
 }
 
 impl TestProver {
@@ -221,6 +230,10 @@ impl Prover for TestProver {
 
     fn expected_time(&self) -> Duration {
         self.expected
+    }
+
+    fn openings(&self) -> Option<OpeningsLeft> {
+        *self.openings.lock().unwrap()
     }
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
@@ -249,6 +262,7 @@ impl Prover for TestProver {
             | Behaviour::LacksInputFirst(_)
             | Behaviour::NotReadyFirst(_) => Ok(good),
             Behaviour::Panics => panic!("on purpose"),
+            Behaviour::Fails => Err(ProveError::Failed("on purpose".into())),
             Behaviour::ProvesAndStops(token) => {
                 token.cancel();
                 Ok(good)

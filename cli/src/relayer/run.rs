@@ -1,0 +1,482 @@
+//! `assay relayer run`.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::{Address, B256, U256};
+use anyhow::{Context, Result, bail};
+use assay_client::{
+    Chain, ChainError, ContractClient, ModelIdentity, PredictionEscrow, PredictionEscrowError,
+    chain::GasPolicy,
+    registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
+};
+use assay_prover::bundle::Bundle;
+use assay_relayer::{
+    CancellationToken, JobState, Profit, Relayer, RelayerConfig, RelayerError,
+    http::StatusServer,
+    proving::{InputStore, LocalProver},
+};
+use clap::Args;
+
+use super::{
+    log::start_log,
+    settled::{SettledReport, save_proof, settled_text},
+    store::StatusReport,
+};
+use crate::{
+    amount::{parse_amount, parse_native},
+    chain::{SenderArgs, Session, block_on},
+    contract::ContractArgs,
+    output::Output,
+    setup_trust::{SetupTrust, guard_setup},
+    trust::{Expected, KnownModel, Solc, TrustReport, check_entry, check_setup},
+};
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay relayer run --escrow 0x... --bundle lenet.bundle --setup dev.srs --keys keys \\
+    --inputs openings --store jobs.redb --minimum-price 0.05ether --max-fee 50gwei \\
+    --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs; a job
+waits for its opening until its deadline. A claim costs some 700,000 gas: a job that would not pay for
+that at the present fee, for --proving-cost and for --minimum-profit waits for cheaper gas.
+Of several nodes (--rpc more than once) the healthiest is asked, another where that one does not answer or
+says no, and more than half must have a block before it ends a job.
+It serves jobs of one entry of the registry: the one whose verifying key and verifier are those that are made
+again here from the bundle and the setup.
+On a fresh store it reads from the deployment's block on, or from --start-block.
+The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address, programs
+that watch find /health, /ready and /metrics (OpenMetrics) there.")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    contract: ContractArgs,
+    /// Model bundle
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// Parameters that the keys were made with
+    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
+    setup: PathBuf,
+    /// Folder of keys; the proving key is made where there is none
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// Folder of openings, `<commitment>.json`
+    #[arg(long, value_name = "DIR")]
+    inputs: PathBuf,
+    /// The relayer's memory; a restart goes on from it
+    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
+    store: PathBuf,
+    /// Blocks that must hold a claim before it counts as paid, its own included
+    #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
+    confirmations: u64,
+    /// Least price of a job in the native currency
+    #[arg(long, value_parser = parse_least_price, value_name = "AMOUNT")]
+    minimum_price: U256,
+    /// What a job in the native currency has to leave after its claim, at the present fee, and its proof
+    #[arg(long, value_parser = parse_native, value_name = "AMOUNT", default_value = "0")]
+    minimum_profit: U256,
+    /// What one proof costs you: the machine's time, and an opening of the weights
+    #[arg(long, value_parser = parse_native, value_name = "AMOUNT", default_value = "0")]
+    proving_cost: U256,
+    /// Largest fee per gas of a transaction, such as 50gwei; while gas costs more, claims wait
+    /// [default: no limit]
+    #[arg(long, value_parser = parse_fee, value_name = "AMOUNT")]
+    max_fee: Option<u128>,
+    /// Leave jobs alone with less time than this before their deadline [default: one and a half
+    /// times the expected time of a proof, and 30 at least]
+    #[arg(long, value_name = "SECONDS")]
+    deadline_margin: Option<u64>,
+    /// Take jobs in this token too, from this price on in its smallest unit; may be repeated
+    #[arg(long, value_name = "ADDRESS=PRICE", value_parser = parse_token)]
+    token: Vec<(Address, U256)>,
+    /// Take jobs whose buyer's contract is called with the answer, for up to so much gas; the claim pays for it
+    #[arg(long, value_name = "GAS", default_value_t = 0)]
+    max_callback_gas: u64,
+    /// Who is paid [default: the signing account]
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<Address>,
+    /// Leave what was earned in the escrow
+    #[arg(long)]
+    no_withdraw: bool,
+    /// Stop when this job is settled, and show it
+    #[arg(long, value_name = "ID")]
+    until_settled: Option<U256>,
+    /// With --until-settled: give up after this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    give_up_after: u64,
+    /// With --until-settled: keep the proof in this file
+    #[arg(long, value_name = "FILE", requires = "until_settled")]
+    save_proof: Option<PathBuf>,
+    /// Most blocks asked for in one log query; narrowed by itself where a node wants less
+    #[arg(long, value_name = "BLOCKS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    max_log_range: u64,
+    /// Of several nodes, how many must have a block before it ends a job [default: more than half]
+    #[arg(long, value_name = "NODES", help_heading = "Chain")]
+    quorum: Option<usize>,
+    /// Answer /health, /ready and /metrics over HTTP at this address of this machine, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
+    status_address: Option<SocketAddr>,
+    /// Let --status-address be one that other machines reach: whoever does sees jobs, balance and nodes
+    #[arg(long, requires = "status_address")]
+    expose_status_to_network: bool,
+    /// Write the log as one JSON object a line; `code` says what kind of trouble a line is about
+    #[arg(long)]
+    json_log: bool,
+    /// Pause between looks at the chain
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
+    poll: u64,
+    /// Id of the model to serve [default: the one that the signing account registered]
+    #[arg(long, value_name = "ID", help_heading = "Trust")]
+    model: Option<U256>,
+    #[command(flatten)]
+    solc: Solc,
+    /// Serve jobs of any entry of the registry that has this model, without making its key and verifier
+    /// again
+    #[arg(long, conflicts_with = "model", help_heading = "Trust")]
+    trust_registry: bool,
+    /// Allow a setup of no known ceremony on a chain that is not a development chain
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    sender: SenderArgs,
+}
+
+/// A token and the least price in it.
+fn parse_token(text: &str) -> Result<(Address, U256), String> {
+    let wrong = || format!("{text:?} is not ADDRESS=PRICE, for instance 0x...=1000units");
+    let (token, price) = text.split_once('=').ok_or_else(wrong)?;
+    let token: Address = token.trim().parse().map_err(|_| wrong())?;
+    let price = parse_amount(price.trim())?.of(token).map_err(|error| error.to_string())?;
+    if price.is_zero() {
+        return Err(
+            "a least price of 0 takes jobs that pay nothing; 1units takes all others".into()
+        );
+    }
+    Ok((token, price))
+}
+
+/// A price, of which 0 is none.
+fn parse_least_price(text: &str) -> Result<U256, String> {
+    let price = parse_native(text)?;
+    if price.is_zero() {
+        return Err("a least price of 0 takes jobs that pay nothing for a claim that costs gas and an opening of the \
+                    weights; 1wei takes all others"
+            .into());
+    }
+    Ok(price)
+}
+
+/// An amount of wei for one unit of gas.
+fn parse_fee(text: &str) -> Result<u128, String> {
+    parse_native(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
+}
+
+pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
+    start_log(output.is_json() || args.until_settled.is_some(), args.json_log);
+    if let Some(address) = args.status_address
+        && !address.ip().is_loopback()
+        && !args.expose_status_to_network
+    {
+        bail!(
+            "{address} is reached by other machines, and whoever reaches it sees jobs, balance and nodes; take an \
+             address such as 127.0.0.1:{}, or --expose-status-to-network",
+            address.port()
+        );
+    }
+    check_setup(&args.setup, output)?;
+    let spinner = output.spinner("reading the model and its keys");
+    let inputs = InputStore::new(&args.inputs);
+    let prover = LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?;
+    drop(spinner);
+    let expected = args.expected(output)?;
+    let config = args.config();
+    let prover = Arc::new(prover.with_parallel_proofs(config.parallel_proofs));
+    if args.sender.node.chain_id.is_none() {
+        tracing::warn!(
+            code = "no-chain-id",
+            "without --chain-id the relayer works on whatever chain the node serves; name the one you mean"
+        );
+    }
+    block_on(async {
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            if interrupted().await.is_ok() {
+                stop.cancel();
+            }
+        });
+        let begin = async || args.begin(output, config.clone(), &expected, prover.clone()).await;
+        let (relayer, trust) = args.patiently(&shutdown, begin).await?;
+        args.work(relayer, &prover, trust, shutdown, output).await
+    })
+}
+
+/// Whether trouble is that of nodes that do not answer, which may pass.
+fn is_node_trouble(error: &anyhow::Error) -> bool {
+    let passes = |error: &ChainError| {
+        matches!(error, ChainError::Unreachable { .. } | ChainError::Incomplete { .. })
+    };
+    error.chain().any(|cause| {
+        let chain = cause.downcast_ref::<ChainError>();
+        let escrow = cause.downcast_ref::<PredictionEscrowError>();
+        let relayer = cause.downcast_ref::<RelayerError>();
+        chain.is_some_and(passes)
+            || matches!(escrow, Some(PredictionEscrowError::Chain(error)) if passes(error))
+            || matches!(relayer, Some(RelayerError::Chain(error)) if passes(error))
+    })
+}
+
+/// Resolves when the process is asked to stop.
+async fn interrupted() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+impl RunArgs {
+    fn config(&self) -> RelayerConfig {
+        let mut config = RelayerConfig::new(&self.store);
+        config.submit.confirmations = self.confirmations;
+        config.minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);
+        config.minimum_prices.extend(self.token.iter().copied());
+        config.max_callback_gas = self.max_callback_gas;
+        config.profit =
+            Some(Profit { minimum: self.minimum_profit, proving_cost: self.proving_cost });
+        config.max_log_range = self.max_log_range;
+        config.deadline_margin = self.deadline_margin.map(Duration::from_secs);
+        config.recipient = self.recipient;
+        config.withdraw = !self.no_withdraw;
+        config.poll_interval = Duration::from_millis(self.poll.max(10));
+        config
+    }
+
+    /// Connects, looks at the escrow and the registry, and opens the store.
+    async fn begin(
+        &self,
+        output: &Output,
+        mut config: RelayerConfig,
+        expected: &Option<Expected>,
+        prover: Arc<LocalProver>,
+    ) -> Result<(Relayer, TrustReport)> {
+        let spinner = output.spinner("looking at the escrow");
+        let chain = self.connect().await?;
+        let session = Session { chain, spinner };
+        guard_setup(&SetupTrust::of(prover.setup_id()), session.chain.chain_id(), self.dev)?;
+        let (escrow, from) = self.contract.open::<PredictionEscrow>(&session).await?;
+        config.start_block = from;
+        let trust = match expected {
+            Some(expected) => {
+                let (binding, trust) = self.served(&escrow, expected, prover.model()).await?;
+                config.binding = Some(binding);
+                trust
+            }
+            None => TrustReport::registry(),
+        };
+        Ok((Relayer::new(escrow, prover, config).await?, trust))
+    }
+
+    async fn connect(&self) -> Result<Chain> {
+        let chain = self.sender.connect_with(|config| config.quorum = self.quorum).await?;
+        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.config().gas };
+        Ok(chain.with_gas_policy(gas))
+    }
+
+    /// Begins again and again while no node answers, which is said each time.
+    async fn patiently<T>(
+        &self,
+        shutdown: &CancellationToken,
+        begin: impl AsyncFn() -> Result<T>,
+    ) -> Result<T> {
+        let (start, limit) = (Instant::now(), Duration::from_secs(self.give_up_after));
+        let mut pause = Duration::from_secs(1);
+        loop {
+            let trouble = match begin().await {
+                Err(error) if is_node_trouble(&error) => error,
+                other => return other,
+            };
+            if self.until_settled.is_some() && start.elapsed() + pause > limit {
+                return Err(trouble);
+            }
+            let error = crate::output::message(&trouble);
+            tracing::warn!(
+                error,
+                pause_s = pause.as_secs(),
+                code = "node-unreachable",
+                "no node answers yet; waiting for one"
+            );
+            tokio::select! {
+                () = shutdown.cancelled() => return Err(trouble),
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = pause.saturating_mul(2).min(Duration::from_secs(30));
+        }
+    }
+
+    /// Follows the escrow until told to stop, or until a job is settled, and says what became of it.
+    async fn work(
+        &self,
+        mut relayer: Relayer,
+        prover: &LocalProver,
+        trust: TrustReport,
+        shutdown: CancellationToken,
+        output: &Output,
+    ) -> Result<()> {
+        if let Some(address) = self.status_address {
+            let server = StatusServer::bind(address, relayer.status().clone()).await;
+            let server = server.with_context(|| format!("cannot listen at {address}"))?;
+            tracing::info!(address = %server.address()?, "answering /health, /ready and /metrics");
+            tokio::spawn(server.serve(shutdown.clone().cancelled_owned()));
+        }
+        let Some(id) = self.until_settled else {
+            relayer.run(shutdown).await?;
+            let jobs = relayer.store().jobs()?;
+            return output
+                .finish(&StatusReport { trust: Some(trust), jobs }, || "stopped".to_owned());
+        };
+        let spinner = output.spinner(format!("job {id}: waiting for it, proving, claiming"));
+        let limit = Duration::from_secs(self.give_up_after);
+        let job = relayer.run_until_settled(id, limit, shutdown).await?;
+        drop(spinner);
+        let (transaction, gas_used) = match *job.state() {
+            JobState::Confirmed { transaction, gas_used, .. } => {
+                (Some(transaction), Some(gas_used))
+            }
+            _ => (None, None),
+        };
+        if let (Some(path), Some(_)) = (&self.save_proof, transaction) {
+            save_proof(&relayer, &job, path)?;
+        }
+        let report = SettledReport {
+            settled_as: job.state().name(),
+            transaction,
+            gas_used,
+            proof: prover.reports().iter().find(|report| report.job_id == id).map(Into::into),
+            trust,
+            job,
+        };
+        output.finish(&report, || settled_text(&report))?;
+        if transaction.is_none() {
+            bail!("job {id} was not paid: {}", report.job.state());
+        }
+        Ok(())
+    }
+
+    /// The key and the verifier that follow from the bundle, made again; `None` where nobody shall look.
+    fn expected(&self, output: &Output) -> Result<Option<Expected>> {
+        if self.trust_registry {
+            return Ok(None);
+        }
+        let architecture = Bundle::read(&self.bundle)?.architecture();
+        let known = KnownModel::of(architecture, Some(&self.setup), output)?;
+        let code = self.solc.code_of(known.key().info().profile(), output)?;
+        Ok(Some(Expected { known, code }))
+    }
+
+    /// The binding of the entry that is served, which must be of the expected key and verifier.
+    async fn served(
+        &self,
+        escrow: &PredictionEscrow,
+        expected: &Expected,
+        prover: ModelIdentity,
+    ) -> Result<(B256, TrustReport)> {
+        if prover.vk_hash != expected.known.vk_hash() {
+            bail!(
+                "the keys in {} are of verifying key {}, the one that follows from the bundle and the setup is \
+                 {}; make the keys again with `assay keygen`",
+                self.keys.display(),
+                prover.vk_hash,
+                expected.known.vk_hash()
+            );
+        }
+        let commitment = ModelCommitment {
+            modelHash: prover.model_hash,
+            circuitHash: B256::from(expected.known.architecture().circuit_hash()),
+            vkHash: prover.vk_hash,
+            proofSystemId: PROOF_SYSTEM_ID,
+            uri: String::new(),
+        };
+        let own = || Ok(model_id(escrow.chain().account()?, &commitment));
+        let model = self.model.map_or_else(own, Ok::<_, ChainError>)?;
+        let registry = escrow.registry().await?;
+        let checked = check_entry(expected, &registry, model).await.with_context(|| {
+            "no jobs can be served; `assay model register` registers the model for this account, --model names \
+             another account's entry"
+        });
+        let (binding, trust) = checked?;
+        if binding.model != prover {
+            bail!("model {model:#066x} is {}, the bundle holds {prover}", binding.model);
+        }
+        Ok((binding.binding_hash, trust))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fees_are_amounts() {
+        assert_eq!(parse_fee("50gwei"), Ok(50_000_000_000));
+        assert_eq!(parse_fee("7wei"), Ok(7));
+        let huge = "1".repeat(40);
+        for bad in ["", "7", "gwei", huge.as_str()] {
+            assert!(parse_fee(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn jobs_have_a_price() {
+        assert_eq!(parse_least_price("1wei"), Ok(U256::ONE));
+        assert!(parse_least_price("0").is_err_and(|text| text.contains("pay nothing")));
+        assert!(parse_least_price("0ether").is_err());
+    }
+
+    #[test]
+    fn only_silent_nodes_are_waited_for() {
+        let node = || "http://node".to_owned();
+        let silent = || ChainError::Unreachable {
+            node: node(),
+            operation: "connect".into(),
+            reason: "refused".into(),
+        };
+        for passing in [
+            anyhow::Error::from(silent()).context("the escrow"),
+            RelayerError::Chain(silent()).into(),
+            PredictionEscrowError::Chain(silent()).into(),
+        ] {
+            assert!(is_node_trouble(&passing), "{passing}");
+        }
+        let wrong = ChainError::WrongChain { node: node(), expected: 1, found: 5 };
+        assert!(!is_node_trouble(&wrong.into()));
+        assert!(!is_node_trouble(&anyhow::anyhow!("the bundle holds another model")));
+    }
+
+    #[test]
+    fn tokens_have_a_least_price() {
+        let token = Address::with_last_byte(7);
+        assert_eq!(parse_token(&format!("{token}=12units")), Ok((token, U256::from(12))));
+        for bad in [
+            "",
+            "0x07=1units",
+            &format!("{token}"),
+            &format!("{token}="),
+            &format!("{token}=12"),
+            &format!("{token}=0units"),
+        ] {
+            assert!(parse_token(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `assay relayer status` and `assay relayer retry`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::U256;
+use anyhow::{Context, Result, bail};
+use assay_client::{ContractClient, PredictionEscrow};
+use assay_relayer::{JobStore, PredictionJob};
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    amount::amount_text,
+    chain::NodeArgs,
+    contract::ContractArgs,
+    output::{Output, table},
+    trust::TrustReport,
+};
+
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// The relayer's memory
+    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
+    store: PathBuf,
+    #[command(flatten)]
+    contract: ContractArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay relayer status --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  assay relayer retry 7 --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545
+
+The job goes on from its proof and its claims, as far as there are any. What stood against it is checked
+again when the relayer runs: a price that is too low still is.")]
+pub(crate) struct RetryArgs {
+    /// Job that was given up, or left alone for a reason of this relayer's own
+    #[arg(value_name = "JOB")]
+    job: U256,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Serialize)]
+pub(super) struct StatusReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trust: Option<TrustReport>,
+    pub(super) jobs: Vec<PredictionJob>,
+}
+
+#[derive(Serialize)]
+struct RetryReport {
+    job: PredictionJob,
+    state: &'static str,
+}
+
+impl StoreArgs {
+    fn open(&self, output: &Output) -> Result<JobStore> {
+        if !self.store.exists() {
+            bail!("there is no store {}", self.store.display());
+        }
+        let (chain_id, escrow) = self.node.run(output, "asking the node", async |session| {
+            let place = self.contract.find(PredictionEscrow::NAME, &session.chain)?;
+            Ok((session.chain.chain_id(), place.address))
+        })?;
+        Ok(JobStore::open(&self.store, chain_id, escrow)?)
+    }
+}
+
+pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
+    let jobs = args.store.open(output)?.jobs()?;
+    let report = StatusReport { trust: None, jobs };
+    output.finish(&report, || {
+        if report.jobs.is_empty() {
+            return "no jobs".to_owned();
+        }
+        let rows: Vec<(String, String)> = report
+            .jobs
+            .iter()
+            .map(|job| {
+                let price = amount_text(job.terms.price, job.terms.token);
+                let trouble = job.last_error.as_deref().unwrap_or_default();
+                (job.id().to_string(), format!("{price}  {}  {trouble}", job.state()))
+            })
+            .collect();
+        table(&rows)
+    })
+}
+
+pub(super) fn retry(args: &RetryArgs, output: &Output) -> Result<()> {
+    let job = args.store.open(output)?.retry(args.job).with_context(|| {
+        format!("job {} cannot be taken up again; `assay relayer status` shows the jobs", args.job)
+    })?;
+    let report = RetryReport { state: job.state().name(), job };
+    output.finish(&report, || {
+        format!("job {} goes on from {} when the relayer runs", report.job.id(), report.state)
+    })
+}

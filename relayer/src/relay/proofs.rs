@@ -1,0 +1,220 @@
+//! From a job to its proof in the store.
+
+use std::time::Duration;
+
+use assay_client::{ContractClient, proof_context};
+use tokio::time::Instant;
+
+use super::Relayer;
+use crate::{
+    clock::unix_now,
+    disk::free_bytes,
+    error::{RelayerError, StoreError},
+    heads::Heads,
+    job::{JobEvent, JobState, PredictionJob, SkipReason},
+    policy::{is_too_late, objection},
+    proof_pool::Finished,
+    proving::{ProofRequest, ProveError},
+    submitter::POOL_HAS_A_CLAIM,
+};
+
+/// How long an input that was put in its place may wait to be noticed.
+const LONGEST_INPUT_PAUSE: Duration = Duration::from_secs(30);
+
+impl Relayer {
+    pub(super) async fn begin_proof(
+        &mut self,
+        job: PredictionJob,
+        heads: Heads,
+    ) -> Result<(), RelayerError> {
+        let id = job.id();
+        let reason =
+            objection(&self.config, self.proofs.prover(), &job.terms, self.deadline_margin);
+        let margin = self.deadline_margin.as_secs();
+        let deadline = job.terms.deadline;
+        let too_late = || SkipReason::Expired { deadline, now: heads.confirmed.timestamp };
+        let reason =
+            reason.or_else(|| is_too_late(deadline, margin, heads.confirmed).then(too_late));
+        if let Some(reason) = reason {
+            return self.decline(&job, reason);
+        }
+        // The newest block alone ends nothing.
+        if is_too_late(deadline, margin, heads.newest)
+            || !self.proofs.has_room()
+            || !self.unsaved.is_empty()
+        {
+            return Ok(());
+        }
+        if let Some(obstacle) = self.obstacle(&job) {
+            return self.wait(&job, obstacle);
+        }
+        // Proving is dear: ask the state itself, not only the events, and the deadline as it is now.
+        if self.submitter.unless_open(&job, heads).await?.is_some() {
+            return Ok(());
+        }
+        if self.escrow.is_ending(id).await? {
+            return self.wait(&job, POOL_HAS_A_CLAIM.into());
+        }
+        let request = ProofRequest {
+            job_id: id,
+            context: proof_context(
+                self.escrow.chain().chain_id(),
+                self.escrow.address(),
+                id,
+                self.recipient,
+            ),
+            model: job.terms.model,
+            input_commitment: job.terms.input_commitment,
+            recipient: self.recipient,
+            hint: job.terms.hint.clone(),
+        };
+        self.store.report(id, &JobEvent::ProofBegun, unix_now())?;
+        tracing::info!(job = %id, "proving");
+        self.proofs.start(job.terms, request);
+        Ok(())
+    }
+
+    /// What on this machine, or on the market, stands against a proof now.
+    fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
+        if let Some(text) = self.costs.objection(self.config.profit, &job.terms) {
+            return Some(text);
+        }
+        if let Some(openings) = self.openings.look(self.proofs.prover())
+            && openings.left == 0
+        {
+            return Some(format!(
+                "all {} openings of the model are used; import it anew and register it",
+                openings.budget
+            ));
+        }
+        let free = free_bytes(&self.store.path())?;
+        (free < self.config.least_disk).then(|| {
+            format!(
+                "the disk of the store has {free} bytes free, {} are wanted before a proof is begun; make space",
+                self.config.least_disk
+            )
+        })
+    }
+
+    fn wait(&self, job: &PredictionJob, why: String) -> Result<(), RelayerError> {
+        if job.last_error.as_deref() != Some(&why) {
+            tracing::warn!(job = %job.id(), why, code = "job-waits", "the job waits");
+        }
+        let max_pause = self.config.submit.max_pause.min(LONGEST_INPUT_PAUSE);
+        self.store.postpone(job.id(), why, unix_now(), max_pause)?;
+        Ok(())
+    }
+
+    fn decline(&self, job: &PredictionJob, reason: SkipReason) -> Result<(), RelayerError> {
+        tracing::info!(job = %job.id(), %reason, "job skipped");
+        self.store.report(job.id(), &JobEvent::Declined { reason }, unix_now())?;
+        Ok(())
+    }
+
+    /// Stores the proofs that the disk had no room for.
+    pub(super) fn keep_unsaved(&mut self) -> Result<(), RelayerError> {
+        let mut kept = Ok(());
+        for finished in std::mem::take(&mut self.unsaved) {
+            kept = kept.and(self.finish_proof(finished));
+        }
+        kept
+    }
+
+    /// Notes how a proof ended. One that cannot be stored stays in memory, and is stored when there is room.
+    pub(super) fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
+        self.openings.used();
+        match self.note_proof(&finished) {
+            // The store has logged it.
+            Err(error) if error.concerns_one_job() => Ok(()),
+            Err(error @ RelayerError::Store(StoreError::Disk { .. })) => {
+                if finished.result.is_ok() {
+                    tracing::error!(
+                        job = %finished.terms.job_id, %error, code = error.code(),
+                        "the proof cannot be stored and is kept in memory: make space, and do not stop the relayer before \
+                         the proof is stored"
+                    );
+                }
+                self.unsaved.push(finished);
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    /// The same between two turns, where the next turn tries again what the disk refuses.
+    pub(super) fn finish_or_retry(&mut self, finished: Finished) -> Result<(), RelayerError> {
+        match self.finish_proof(finished) {
+            Err(error) if error.is_survivable() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn note_proof(&self, finished: &Finished) -> Result<(), RelayerError> {
+        let Finished { terms, took, result } = finished;
+        let id = terms.job_id;
+        // The job may have changed while the proof was made.
+        let Some(job) = self.store.job(id)?.filter(|job| job.terms == *terms) else {
+            return Ok(());
+        };
+        let seconds = took.as_secs_f32();
+        let mut max_pause = self.config.submit.max_pause;
+        match result {
+            Ok(proof) => {
+                self.store.put_proof(id, proof, unix_now())?;
+                self.status.count("proofs_made");
+                tracing::info!(job = %id, seconds, bytes = proof.proof.len(), outputs = ?proof.outputs, "proven");
+            }
+            Err(_) if *job.state() != JobState::Proving => {}
+            Err(ProveError::UnknownModel(model)) => {
+                self.decline(&job, SkipReason::UnknownModel { model: *model })?;
+            }
+            // Until the job's deadline: buyers hand their inputs over after they have opened it.
+            Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
+                if job.attempts == 0 {
+                    tracing::warn!(job = %id, %error, "the job waits");
+                }
+                if matches!(error, ProveError::InputUnavailable { .. }) {
+                    max_pause = max_pause.min(LONGEST_INPUT_PAUSE);
+                }
+                self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+                self.store.postpone(id, error.to_string(), unix_now(), max_pause)?;
+            }
+            Err(error @ ProveError::Interrupted(_)) => {
+                tracing::warn!(job = %id, seconds, %error, code = "proof-interrupted", "no proof; trying again later");
+                self.status.count("proofs_interrupted");
+                let job = self.store.report(id, &JobEvent::ProofInterrupted, unix_now())?;
+                self.store.postpone(id, error.to_string(), unix_now(), max_pause)?;
+                let pause = job.pause_after_interruption();
+                if pause > Duration::ZERO {
+                    self.store.pause(id, pause);
+                }
+            }
+            Err(error) => {
+                tracing::error!(job = %id, seconds, %error, code = "proof-failed", "job given up; `assay relayer retry` brings it back");
+                let reason = error.to_string();
+                self.store.report(id, &JobEvent::GivenUp { reason }, unix_now())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for running proofs, so that their work is not lost, and stops the rest.
+    pub(super) async fn drain(&mut self) -> Result<(), RelayerError> {
+        if self.proofs.len() > 0 {
+            tracing::info!(running = self.proofs.len(), "waiting for running proofs");
+        }
+        let end = Instant::now() + self.config.shutdown_grace;
+        while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.proofs.next()).await {
+            self.finish_or_retry(finished)?;
+        }
+        self.keep_unsaved()?;
+        // A proof that is stopped on purpose does not count as a failed one.
+        for id in self.proofs.jobs() {
+            if self.store.job(id)?.is_some_and(|job| *job.state() == JobState::Proving) {
+                self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+            }
+        }
+        self.proofs.shutdown().await;
+        Ok(())
+    }
+}
