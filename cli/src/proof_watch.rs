@@ -144,9 +144,6 @@ impl Watch for ProofWatch {
         told.push(now);
         let left = told.first().and_then(|first| left(first, &now));
         drop(told);
-        if std::env::var_os("TRACE").is_some() {
-            eprintln!("TOLD {:.4} {:.4} {step}", after.as_secs_f64(), fraction);
-        }
         gauge.spinner.at((fraction * 1000.0) as u64, 1000);
         gauge.spinner.message(match left {
             Some(left) => format!("{step}, {} left", human(left)),

@@ -20,7 +20,7 @@ use assay_kernels::{Column, Domain, Parts};
 use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1, G1Affine},
-        ff::Field,
+        ff::{Field, PrimeField},
         group::{Curve, prime::PrimeCurveAffine},
     },
     plonk::Circuit,
@@ -270,24 +270,62 @@ struct Columns<'a, 'w> {
     permuted: Vec<Vec<Fr>>,
 }
 
+impl Columns<'_, '_> {
+    /// What the commitment to a column takes, before its values are known.
+    fn expected(&self, index: usize) -> Work {
+        let profile = self.prover.key.info().profile();
+        if index < profile.weight_columns {
+            Work::WeightColumn
+        } else if index < profile.schedule.columns_through(0) {
+            Work::SmallColumn
+        } else {
+            Work::FullColumn
+        }
+    }
+}
+
+/// What the commitment to a column takes, and which share of that of a whole one.
+fn commitment_work(column: &AdviceColumn, k: u32) -> (Work, f64) {
+    /// Of so many rows one is looked at.
+    const STRIDE: usize = 61;
+    match column {
+        AdviceColumn::Polynomial(coefficients) => {
+            (Work::WeightColumn, coefficients.len() as f64 / f64::from(k).exp2())
+        }
+        AdviceColumn::Values(Column::Full(values))
+        | AdviceColumn::Complete(Column::Full(values)) => {
+            let bytes: Vec<usize> = values.iter().step_by(STRIDE).map(bytes_of).collect();
+            let most = 32 * bytes.len().max(1);
+            (Work::FullColumn, bytes.iter().sum::<usize>() as f64 / most as f64)
+        }
+        AdviceColumn::Values(_) | AdviceColumn::Complete(_) => (Work::SmallColumn, 1.0),
+    }
+}
+
+/// Bytes of a number's magnitude, as a number of either sign.
+fn bytes_of(value: &Fr) -> usize {
+    let bytes =
+        |value: Fr| 32 - value.to_repr().iter().rev().take_while(|byte| **byte == 0).count();
+    bytes(*value).min(bytes(-*value))
+}
+
 impl Committer for Columns<'_, '_> {
-    fn computed(&mut self) -> Result<(), ProveError> {
+    fn computed(&mut self, first: usize, columns: &[AdviceColumn]) -> Result<(), ProveError> {
+        for (index, column) in (first..).zip(columns) {
+            self.meter.expect(self.expected(index), -1.0);
+            let (work, share) = commitment_work(column, self.domain.k());
+            self.meter.expect(work, share);
+            if let AdviceColumn::Polynomial(_) = column {
+                self.meter.expect(Work::Polynomial, -1.0);
+            }
+        }
         self.meter.done(Work::Values)
     }
 
     fn commit(&mut self, column: &AdviceColumn, known: Option<G1Affine>) -> Result<G1, ProveError> {
-        let (work, share) = match column {
-            AdviceColumn::Polynomial(coefficients) => {
-                let half = (1u64 << self.domain.k()) as f64 / 2.0;
-                (Work::WeightColumn, coefficients.len() as f64 / half)
-            }
-            AdviceColumn::Values(Column::Full(_)) | AdviceColumn::Complete(Column::Full(_)) => {
-                (Work::FullColumn, 1.0)
-            }
-            AdviceColumn::Values(_) | AdviceColumn::Complete(_) => (Work::SmallColumn, 1.0),
-        };
+        let (work, share) = commitment_work(column, self.domain.k());
         if let Some(point) = known {
-            self.meter.skip(work);
+            self.meter.expect(work, -share);
             return Ok(point.to_curve());
         }
         let srs = self.prover.srs;
@@ -310,8 +348,7 @@ impl Committer for Columns<'_, '_> {
             PermutationColumn::Fixed(_) => false,
         };
         let place = profile.permutation.iter().position(of);
-        // Coefficients that are given need no transform.
-        let share = if matches!(column, AdviceColumn::Polynomial(_)) { 0.0 } else { 1.0 };
+        let transformed = !matches!(column, AdviceColumn::Polynomial(_));
         let coefficients = match column {
             AdviceColumn::Polynomial(mut coefficients) => {
                 if let Some(place) = place {
@@ -337,7 +374,7 @@ impl Committer for Columns<'_, '_> {
             }
         };
         self.polynomials.push(coefficients);
-        self.meter.done_in(Work::Polynomial, share)
+        if transformed { self.meter.done(Work::Polynomial) } else { Ok(()) }
     }
 }
 

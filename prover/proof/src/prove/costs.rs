@@ -12,9 +12,9 @@ pub(super) enum Work {
     Values,
     /// The commitment to a column of small values.
     SmallColumn,
-    /// The commitment to a column of weights, from half as many coefficients as there are rows.
+    /// The commitment to a column of weights that has as many coefficients as there are rows.
     WeightColumn,
-    /// The commitment to a column of any values.
+    /// The commitment to a column of any values, none of them small.
     FullColumn,
     /// A column's polynomial.
     Polynomial,
@@ -40,8 +40,6 @@ pub(super) enum Work {
 struct Times {
     /// A row of a commitment to coefficients.
     dense: f64,
-    /// A row of a commitment to a column of any values, many of which are zero.
-    full: f64,
     /// A row of a commitment to small values.
     small: f64,
     /// The values of a row of a phase.
@@ -60,19 +58,17 @@ struct Times {
 
 const VECTORS: Times = Times {
     dense: 960.0,
-    full: 600.0,
     small: 80.0,
-    values: 250.0,
+    values: 925.0,
     transform: 3.2,
-    part_transform: 1.8,
+    part_transform: 2.5,
     read: 9.0,
-    split: 5.5,
-    multiply: 2.5,
+    split: 7.7,
+    multiply: 3.5,
 };
 
 const PORTABLE: Times = Times {
     dense: 2900.0,
-    full: 1800.0,
     small: 240.0,
     values: 350.0,
     transform: 9.6,
@@ -116,16 +112,16 @@ impl Costs {
         let costs = vec![
             (Work::Values, rows * times.values),
             (Work::SmallColumn, rows * times.small),
-            (Work::WeightColumn, 0.5 * dense),
-            (Work::FullColumn, rows * times.full),
+            (Work::WeightColumn, dense),
+            (Work::FullColumn, dense),
             (Work::Polynomial, polynomial),
             (Work::KeyColumn, polynomial),
             (Work::Product, 1.1 * dense),
             (Work::Commitment, dense),
-            (Work::FirstPart, 1.3 * part),
+            (Work::FirstPart, 1.45 * part),
             (Work::Part, part),
             (Work::Split, polynomials * rows * times.split),
-            (Work::Evaluations, 0.5 * *cells as f64 * rows * read),
+            (Work::Evaluations, 1.2 * *cells as f64 * rows * read),
             (Work::Opening, dense + 0.5 * polynomials * rows * read),
         ];
         let first = profile.schedule.columns_through(0);
@@ -156,11 +152,9 @@ impl Costs {
         self.costs.iter().find(|(known, _)| *known == work).map_or(0.0, |(_, cost)| *cost)
     }
 
-    /// One piece takes `share` of what was expected: corrects the total, and returns what it takes.
-    pub(super) fn correct(&mut self, work: Work, share: f64) -> f64 {
-        let expected = self.of(work);
-        self.total += expected * (share - 1.0);
-        expected * share
+    /// `share` more pieces are expected, less where it is negative.
+    pub(super) fn expect(&mut self, work: Work, share: f64) {
+        self.total += self.of(work) * share;
     }
 
     /// Of all pieces that are expected.

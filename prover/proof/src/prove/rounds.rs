@@ -31,11 +31,11 @@ pub(crate) struct Rounds<'a> {
 
 /// What is done with the columns.
 pub(crate) trait Committer {
-    /// A phase's columns have their values.
+    /// A phase's columns have their values; the first of them is column `first`.
     ///
     /// # Errors
     /// [`ProveError::Cancelled`].
-    fn computed(&mut self) -> Result<(), ProveError> {
+    fn computed(&mut self, _first: usize, _columns: &[AdviceColumn]) -> Result<(), ProveError> {
         Ok(())
     }
 
@@ -72,8 +72,8 @@ impl Rounds<'_> {
         let mut challenges = Vec::with_capacity(schedule.challenges.len());
         for phase in 0..schedule.phases() {
             let mut columns = source.columns(phase, &challenges)?;
-            committer.computed()?;
             let (first, expected) = (schedule.first_column(phase), schedule.columns_of(phase));
+            committer.computed(first, &columns)?;
             if columns.len() != expected {
                 return Err(ProveError::Witness(format!(
                     "phase {phase} has {} columns, the circuit has {expected}",

@@ -79,18 +79,9 @@ impl<'a> Meter<'a> {
         Self { watch, costs, spent: 0.0 }
     }
 
-    /// A piece of work that was expected is not needed.
-    pub(super) fn skip(&mut self, work: Work) {
-        self.costs.correct(work, 0.0);
-    }
-
-    /// A piece of work is done that took `share` of what was expected.
-    ///
-    /// # Errors
-    /// [`ProveError::Cancelled`].
-    pub(super) fn done_in(&mut self, work: Work, share: f64) -> Result<(), ProveError> {
-        self.spent += self.costs.correct(work, share);
-        self.tell(work)
+    /// `share` more pieces of work are expected, less where it is negative.
+    pub(super) fn expect(&mut self, work: Work, share: f64) {
+        self.costs.expect(work, share);
     }
 
     /// A piece of work is done.
@@ -98,7 +89,15 @@ impl<'a> Meter<'a> {
     /// # Errors
     /// [`ProveError::Cancelled`].
     pub(super) fn done(&mut self, work: Work) -> Result<(), ProveError> {
-        self.spent += self.costs.of(work);
+        self.done_in(work, 1.0)
+    }
+
+    /// A share of a piece of work is done, which is all of it that there is.
+    ///
+    /// # Errors
+    /// [`ProveError::Cancelled`].
+    pub(super) fn done_in(&mut self, work: Work, share: f64) -> Result<(), ProveError> {
+        self.spent += self.costs.of(work) * share;
         self.tell(work)
     }
 
