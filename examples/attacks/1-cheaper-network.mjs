@@ -36,7 +36,7 @@ const openings = images.map((image) => assay([
   "input", "commit", "--architecture", model.architecture, "--input", image, "-o", inputs,
 ]).opening);
 const answersOf = (bundle, file) => assay(["service", "answer", ...openings, "--bundle", bundle, "-o", file])
-  .answers.map(({ output }) => output);
+  .answers.map(({ outputs: [output] }) => output);
 const good = answersOf(model.bundle, stage.file("good.json"));
 const answers = stage.file("answers.json");
 const given = answersOf(cheap, answers);

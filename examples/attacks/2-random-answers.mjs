@@ -98,9 +98,9 @@ function sell(name, change, checks) {
   const answers = stage.file(`${name}-answers.json`);
   const { answers: list } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", answers]);
   const wrong = list.filter((one) => {
-    const honest = one.output;
-    one.output = change(honest);
-    return one.output !== honest;
+    const [honest] = one.outputs;
+    one.outputs = [change(honest)];
+    return one.outputs[0] !== honest;
   }).length;
   fs.writeFileSync(answers, JSON.stringify(list));
   const receipt = stage.file(`${name}-receipt.json`);

@@ -74,7 +74,7 @@ enum AnswersFile {
 impl Answers {
     /// # Errors
     /// If the file is none of answers, or its runs are not those of so many items.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let file = serde_json::from_str(&text).with_context(|| {
@@ -95,12 +95,12 @@ impl Answers {
         })
     }
 
-    pub fn tree(&self) -> Result<AnswerTree> {
+    pub(super) fn tree(&self) -> Result<AnswerTree> {
         AnswerTree::new(&self.list).context("a batch has 1 to 65,536 answers")
     }
 
     /// That a service takes such answers: by inputs, or by runs of this size.
-    pub fn require_batch(&self, batch: U256) -> Result<()> {
+    pub(super) fn require_batch(&self, batch: U256) -> Result<()> {
         if batch == U256::from(self.batch) {
             return Ok(());
         }

@@ -10,7 +10,7 @@ import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
 /// contracts/snapshots/gas.json, see docs/protocols.md.
 abstract contract GasMeter is Test {
     /// @dev Limits on calls that open something, that pay it out, and that prove a run, verification apart.
-    uint256 internal constant OPEN_LIMIT = 175_000;
+    uint256 internal constant OPEN_LIMIT = 160_000;
     uint256 internal constant CLAIM_LIMIT = 90_000;
     uint256 internal constant RUN_LIMIT = 60_000;
 
