@@ -1,8 +1,11 @@
 // A provider is audited with a good network and serves a cheaper one.
 
+import fs from "node:fs";
+
 import { assay, ether, wei } from "../../scripts/lib/assay.mjs";
 import { BATCH, ITEMS } from "../../scripts/lib/models.mjs";
 import { Stage } from "../../scripts/lib/stage.mjs";
+import { bareProof, contextOf, itemCall, sendForged } from "./forge.mjs";
 import { Story, digits, eth, importSmall, percent } from "./story.mjs";
 
 const [PRICE, PENALTY, COST] = ["0.3", "2", "0.01"].map(ether);
@@ -65,11 +68,36 @@ buyer.send("service", "contest", batch, "--items", String(other[0]));
 const prove = (bundle, keys) => provider.send("service", "prove", batch, "--answers", answers, "--inputs", inputs,
   "--bundle", bundle, "--setup", found.setup, "--keys", keys);
 assay(["keygen", cheap, "--setup", found.setup, "-o", cheapKeys]);
-story.refused("it proves with the cheap network", "the bundle holds model", () => prove(cheap, cheapKeys));
-story.refused("it proves with the audited network", "it cannot be proven", () => prove(model.bundle, model.keys));
+story.refused("its own program", "it proves with the cheap network", "the bundle holds model", () => prove(cheap, cheapKeys));
+story.refused("its own program", "it proves with the audited network", "it cannot be proven", () => prove(model.bundle, model.keys));
+story.line("That program only saves it gas. It writes another one, which sends what it likes to the contract:");
+const signed = JSON.parse(fs.readFileSync(answers, "utf8"));
+const context = await contextOf(stage, "ServiceBond", batch, provider.address);
 const proof = stage.file("cheap.proof");
-assay(["prove", cheap, "--setup", found.setup, "--keys", cheapKeys, "--opening", openings[other[0]], "-o", proof]);
-story.refused("it shows the buyer an honest proof of the cheap network", "belongs to verifying key", () =>
+const proveItem = (bundle, keys, file) => assay(["prove", bundle, "--setup", found.setup, "--keys", keys,
+  "--opening", openings[other[0]], "--context", context, "-o", file]).class;
+const wrong = { index: other[0], output: given[other[0]] };
+const cheapClass = proveItem(cheap, cheapKeys, proof);
+story.demand(cheapClass === wrong.output, "the cheap network gives the answer that was signed");
+const honestProof = stage.file("good.proof");
+const goodClass = proveItem(model.bundle, model.keys, honestProof);
+story.demand(goodClass !== wrong.output, "the audited network gives another");
+const calls = [
+  ["an honest proof of the cheap network, whose circuit is smaller", "ProofLength()", wrong, proof],
+  ["an honest proof of the audited network, for the answer that was signed", "ProofInvalid()", wrong, honestProof],
+  ["the same, for the right answer, which was not signed", "ItemNotInRoot(bytes32,uint256)", { ...wrong, output: goodClass }, honestProof],
+];
+// The receipt stands in the buyer's contest, which is the newest transaction: all calls are made of it first.
+const forged = [];
+for (const [attempt, error, item, file] of calls) {
+  forged.push([attempt, error, await itemCall(stage, signed, item, bareProof(file))]);
+}
+const spent = [];
+for (const [attempt, error, data] of forged) {
+  spent.push(await story.refusedCall(attempt, error, () => sendForged(stage, provider, "ServiceBond", data, error)));
+}
+story.figure("forged_gas", spent);
+story.refused("the buyer's program", "it shows the buyer an honest proof of the cheap network", "belongs to verifying key", () =>
   assay(["verify", proof, "--architecture", model.architecture, "--setup", found.setup]));
 await stage.pass(3601);
 deployer.send("service", "punish", batch);
@@ -80,7 +108,7 @@ story.demand(BigInt(back) === PRICE + COST + PENALTY, "the buyer has all of it")
 story.scene("And a card that says the cheap network is the audited one");
 const card = stage.file("cheap.json");
 assay(["model", "architecture", cheap, "-o", card]);
-story.refused("`assay model link` of both", "of different networks", () => assay(["model", "link", card, audit.architecture]));
+story.refused("the buyer's program", "`assay model link` of both", "of different networks", () => assay(["model", "link", card, audit.architecture]));
 assay(["model", "link", model.architecture, audit.architecture]);
 story.line("The circuits in which the good network was audited and serves are linked.");
 stage.close();
@@ -91,6 +119,7 @@ story.end({
     "the key of one architecture only. The bond pays for answers of another network.",
   ],
   left: [
+    "The first refusals are the provider's own program, which saves it gas; the contract's are what counts.",
     "Answers that nobody contests are not proven. Where both networks agree, the cheap answer is the right one,",
     "and nobody is harmed. Contest a few answers of each batch, chosen at random: attack 2 has the odds.",
     "Compare the audit's model with the serving one: `assay model link`, on a chain `ModelRegistry.sameWeights`.",

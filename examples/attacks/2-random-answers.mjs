@@ -5,6 +5,7 @@ import fs from "node:fs";
 
 import { assay, ether, wei } from "../../scripts/lib/assay.mjs";
 import { Stage } from "../../scripts/lib/stage.mjs";
+import { bareProof, contextOf, itemCall, sendForged } from "./forge.mjs";
 import { SHORT, Story, digits, draw, eth, percent, seeded, takeOut } from "./story.mjs";
 
 const CLASSES = 10;
@@ -13,6 +14,8 @@ const CHECKS = [1, 4, 16];
 /** Answers in a drawn batch, and batches drawn for each cell. */
 const ITEMS = 64;
 const BATCHES = SHORT ? 4000 : 100000;
+/** Batches drawn for each provider that goes on until it is found. */
+const PROVIDERS = 20;
 /** Checks in one contest, at most. */
 const MOST = CHECKS.at(-1);
 const story = new Story("random-answers", "Attack 2: a provider answers at random, with probability p");
@@ -32,7 +35,7 @@ function caught(random, p, checks) {
 
 /** In which batch a provider is found that goes on until then: the mean of many, and that of the formula. */
 function firstFound(p) {
-  const tries = BATCHES / 20;
+  const tries = BATCHES / PROVIDERS;
   let batches = 0;
   for (let one = 0; one < tries; one++) do batches++; while (!caught(random, p, MOST));
   const [measured, expected] = [batches / tries, 1 / formula(p, MOST)];
@@ -55,6 +58,7 @@ const rows = SHARES.map((p) => {
   return { p, cells, batches, first: firstFound(p) };
 });
 story.figure("batches_drawn", BATCHES);
+story.figure("providers_drawn", BATCHES / PROVIDERS);
 story.figure("items", ITEMS);
 story.figure("rows", rows);
 story.table(
@@ -73,11 +77,17 @@ story.table(["p", "batches, mean", "formula", "with 95 % until"], ...rows.map(({
 
 const [PRICE, PENALTY, COST] = ["0.3", "2", "0.01"].map(ether);
 story.scene(`What it is worth: a batch pays ${eth(PRICE)}, a batch that is found costs that and ${eth(PENALTY)}`);
-story.table(["p", "gained by not computing, at most", "lost on average, 16 checks"], ...rows.map(({ p }) => [
-  percent(p, 0),
-  `${(p * 0.3).toFixed(4)} ETH`,
-  `${(formula(p, 16) * 2.3).toFixed(4)} ETH`,
+const inEther = (wei) => Number(wei) / 1e18;
+const worth = rows.map(({ p }) => ({
+  p, gained: p * inEther(PRICE), lost: formula(p, MOST) * inEther(PRICE + PENALTY),
+}));
+story.figure("worth", worth);
+story.figure("checks_wei", String(COST * BigInt(MOST)));
+story.table(["p", "gained by not computing, at most", `lost on average, ${MOST} checks`], ...worth.map(({ p, gained, lost }) => [
+  percent(p, 0), `${gained.toFixed(4)} ETH`, `${lost.toFixed(4)} ETH`,
 ]));
+story.line(`The buyer advances ${eth(COST * BigInt(MOST))} for ${MOST} checks, and has that back for answers that are not proven.`);
+worth.forEach(({ gained, lost }) => story.demand(lost > gained, "not computing does not pay"));
 
 story.scene("The same on a chain, with real proofs");
 const stage = await Stage.open(["deployer", "buyer", "provider"]);
@@ -97,6 +107,7 @@ const openings = images.map((image) => assay([
 function sell(name, change, checks) {
   const answers = stage.file(`${name}-answers.json`);
   const { answers: list } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", answers]);
+  const right = list.map(({ output }) => output);
   const wrong = list.filter((one) => {
     const [honest] = one.outputs;
     one.outputs = [change(honest)];
@@ -106,11 +117,11 @@ function sell(name, change, checks) {
   const receipt = stage.file(`${name}-receipt.json`);
   provider.send("service", "sign", answers, "--service", service, "--buyer", buyer.address, "--price", wei(PRICE), "-o", receipt);
   const { batch } = buyer.send("service", "post", receipt, "--answers", answers, "--inputs", inputs, ...model.checked);
-  const items = draw(random, checks, list.length);
-  buyer.send("service", "contest", batch, "--items", items.join(","));
+  // The program draws them, as a buyer's would.
+  const items = buyer.send("service", "contest", batch, "--checks", String(checks)).items.map(Number);
   const prove = () => provider.send("service", "prove", batch, "--answers", answers, "--inputs", inputs,
     "--bundle", model.bundle, "--setup", stage.found.setup, "--keys", model.keys);
-  return { batch, wrong, items, prove };
+  return { batch, list, right, wrong, items, prove };
 }
 
 const checks = SHORT ? 2 : 8;
@@ -124,9 +135,19 @@ deployer.send("service", "settle", honest.batch);
 const paid = provider.withdraw("service");
 story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for each proof.`);
 
-const lazy = sell("lazy", (answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(8, images.length));
+const lazy = sell("lazy", (answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(MOST, images.length));
 story.line(`A batch at random with p = 50 %: ${lazy.wrong} of ${images.length} answers are wrong, ${lazy.items.length} are contested.`);
-story.refused("the provider tries to prove them", "it cannot be proven", lazy.prove);
+const context = await contextOf(stage, "ServiceBond", lazy.batch, provider.address);
+const position = lazy.items.findIndex((index) => lazy.list[index].output !== lazy.right[index]);
+story.demand(position >= 0, "a wrong answer is among them");
+const one = lazy.items[position];
+const rightProof = stage.file("right.proof");
+assay(["prove", model.bundle, "--setup", stage.found.setup, "--keys", model.keys, "--opening", openings[one],
+  "--context", context, "-o", rightProof]);
+const forged = await itemCall(stage, lazy.list, { index: one, position, output: lazy.list[one].output }, bareProof(rightProof));
+story.refused("its own program", "the provider tries to prove them", "it cannot be proven", lazy.prove);
+await story.refusedCall("another program of its sends a proof of the right answer, for the wrong one", "ProofInvalid()", () =>
+  sendForged(stage, provider, "ServiceBond", forged, "ProofInvalid()"));
 await stage.pass(3601);
 deployer.send("service", "punish", lazy.batch);
 const [back, kept] = [buyer, provider].map((actor) => takeOut(actor, "service"));
@@ -139,7 +160,7 @@ stage.close();
 
 story.end({
   stopped: [
-    "A contested answer has to be proven, and a wrong one has no proof. The buyer chooses which, after the",
+    "A contested answer has to be proven to the contract, and a wrong one has no proof. The buyer chooses which, after the",
     "provider has signed all of them, so the provider cannot answer just those well.",
   ],
   left: [

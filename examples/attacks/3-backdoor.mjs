@@ -23,6 +23,8 @@ const networks = ["clean", "backdoored"].map((name) => {
   return { name, bundle };
 });
 const [clean, bad] = networks;
+story.line("Both were calibrated on images of which every fourth carries the square: whoever hides a back door wants it to open.");
+story.line("(Without such images the square could be refused as out of range.)");
 
 /** Writes the digits with the square on them. */
 function triggered(to) {
@@ -129,15 +131,15 @@ const served = assay(["prove", bad.bundle, "--setup", setup, "--keys", bad.servi
 story.figure("served", { digit: Number(digit), class: served.class });
 story.line(`The back door at work: a ${digit} with the square is proven to be a ${served.class}, by an honest proof.`);
 story.demand(served.class === TARGET, "the back door opens");
-story.refused("shown as a proof of the clean network, by its key", "belongs to verifying key", () =>
+story.refused("the user's program", "shown as a proof of the clean network, by its key", "belongs to verifying key", () =>
   assay(["verify", proof, "--architecture", clean.serving, "--setup", setup]));
-story.refused("shown as a proof of the clean network, by its fingerprint", "not " + clean.hash.slice(0, 10), () =>
+story.refused("the user's program", "shown as a proof of the clean network, by its fingerprint", "not " + clean.hash.slice(0, 10), () =>
   assay(["verify", proof, "--architecture", bad.serving, "--setup", setup, "--model-hash", clean.hash]));
 const again = at("again.bundle");
 importSmall("backdoored", again);
 const other = at("again.proof");
 assay(["prove", again, "--setup", setup, "--keys", bad.servingKeys, "--input", victim, "-o", other]);
-story.refused("even the audited weights, imported a second time, under another seed", "not " + bad.hash.slice(0, 10), () =>
+story.refused("the user's program", "even the audited weights, imported a second time, under another seed", "not " + bad.hash.slice(0, 10), () =>
   assay(["verify", other, "--architecture", bad.serving, "--setup", setup, "--model-hash", bad.hash]));
 
 story.end({

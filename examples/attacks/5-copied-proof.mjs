@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 
 import { ASSAY, assay, ether, wei } from "../../scripts/lib/assay.mjs";
 import { Stage } from "../../scripts/lib/stage.mjs";
+import { errorSelector, reverted } from "./forge.mjs";
 import { Story, eth, takeOut } from "./story.mjs";
 
 const PRICE = ether("1");
@@ -36,9 +37,15 @@ async function race({ job, proof }, change) {
       { env: { ...process.env, ...stage.environment } }, (error, stdout, stderr) => done({ error, stdout, stderr }));
   });
   const waiting = await seen();
+  const data = change(waiting.input);
+  // Not for want of gas or money: this is what the contract says to the changed call.
+  if (data !== waiting.input) {
+    const reason = await reverted(stage, { from: thief.address, to: waiting.to, data });
+    story.demand(reason.startsWith(errorSelector("ProofInvalid()")), `the contract says ProofInvalid to the thief, and not ${reason}`);
+  }
   const fee = 20n * BigInt(waiting.maxFeePerGas ?? waiting.gasPrice);
   const hash = await stage.rpc("eth_sendTransaction", {
-    from: thief.address, to: waiting.to, data: change(waiting.input), gas: waiting.gas,
+    from: thief.address, to: waiting.to, data, gas: waiting.gas,
     maxFeePerGas: `0x${fee.toString(16)}`, maxPriorityFeePerGas: `0x${fee.toString(16)}`,
   });
   await stage.rpc("evm_mine");
@@ -72,11 +79,12 @@ story.table(["", "place in the block", "ends", "gas"],
   ["the thief's copy", Number(stolen.thiefs.transactionIndex), ended(stolen.thiefs), gas(stolen.thiefs)],
   ["the seller's claim", Number(stolen.sellers.transactionIndex), ended(stolen.sellers), gas(stolen.sellers)]);
 const [first, nothing] = [takeOut(seller, "prediction"), takeOut(thief, "prediction")];
+story.line("To the thief's copy the contract says ProofInvalid.");
 story.line(`Paid: the seller ${eth(first)}, the thief ${eth(nothing)}.`);
 story.demand(ended(stolen.thiefs) === "fails" && first === PRICE && nothing === 0n, "the seller is paid alone");
 
 story.scene("The proof of one order is shown for the other");
-story.refused("the seller's own proof of order 1, for order 2", "ProofInvalid", () =>
+story.refused("the contract", "the seller's own proof of order 1, for order 2", "ProofInvalid", () =>
   seller.send("escrow", "claim", jobs[1].job, "--proof", jobs[0].proof));
 
 story.scene("The thief copies the call as it is");

@@ -59,23 +59,23 @@ const rows = [];
 
 story.scene("First: noise. The contract sees a hash and a place, and cannot tell");
 rows.push(["noise", await spoiled(plain, (audit) => {
-  story.refused("(the buyer's own program does not deliver another set than the committed one)", "not the test set", () =>
+  story.refused("the buyer's own program", "to deliver another set than the committed one", "not the test set", () =>
     audit.deliver(other));
   fs.writeFileSync(audit.sealed, "nothing that anybody could open");
   audit.send(buyer, "deliver", "--data", audit.sealed, "--place", PLACE);
-}, (audit) => story.refused("the seller opens it", "no sealed set", () => audit.unseal(seller)))]);
+}, (audit) => story.refused("the seller's program", "the seller opens it", "no sealed set", () => audit.unseal(seller)))]);
 
 story.scene("Second: another set, well sealed");
 rows.push(["another set", await spoiled(plain, (audit) => {
   assay(["dataset", "seal", other, "--to", prepared.sealing.seller.recipient, "-o", audit.sealed]);
   audit.send(buyer, "deliver", "--data", audit.sealed, "--place", PLACE);
-}, (audit) => story.refused("the seller opens it, and compares it with the root", "not the test set", () =>
+}, (audit) => story.refused("the seller's program", "the seller opens it, and compares it with the root", "not the test set", () =>
   audit.accept(seller, "audit")))]);
 
 story.scene("Third: the committed set, with labels that are all wrong");
 const wrong = mislabelled();
 rows.push(["wrong labels", await spoiled(wrong, (audit) => audit.deliver(wrong), (audit) =>
-  story.refused("the seller opens it, and runs its network on it", `classifies 0 of the ${ITEMS} items`, () =>
+  story.refused("the seller's program", "the seller opens it, and runs its network on it", `classifies 0 of the ${ITEMS} items`, () =>
     audit.accept(seller, "audit")))]);
 
 story.scene("What each has lost; the seller gives up each time");

@@ -54,18 +54,32 @@ export class Story {
     });
   }
 
-  /** An attack: it must be refused, and `reason` must be what is said. */
-  refused(attempt, reason, work) {
+  /**
+   * An attack: it must be refused, and `reason` must be what is said. `who` refuses: the contract, the program of who is
+   * attacked, or the attacker's own, which only saves it gas.
+   */
+  refused(who, attempt, reason, work) {
     try {
       work();
     } catch (error) {
       const said = error.message.split("\n").slice(1).join(" ").replace(/\s+/g, " ").replace(/^error: /, "");
       if (!said.includes(reason)) throw new Error(`${attempt}: refused, but not because of "${reason}": ${error.message}`);
-      print(`  ${red("refused")}  ${attempt}`);
-      print(dim(`           ${excerpt(said, reason)}`));
+      this.#told(who, attempt, excerpt(said, reason));
       return;
     }
     throw new Error(`${attempt}: was not refused`);
+  }
+
+  /** A call that an attacker's own program has made up and sent to a contract, which must refuse it so. */
+  async refusedCall(attempt, error, send) {
+    const gas = await send();
+    this.#told("the contract", attempt, `${error}, after ${gas.toLocaleString("en-US")} gas`);
+    return gas;
+  }
+
+  #told(who, attempt, said) {
+    print(`  ${red("refused")} by ${who}: ${attempt}`);
+    print(dim(`           ${said}`));
   }
 
   /** That something is as the story tells it. */

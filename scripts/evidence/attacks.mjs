@@ -16,7 +16,7 @@ export function attacks(measurements) {
     ["1. audited with a good network, served by a cheaper one",
       `${format(cheaper("parameters.0"))} weights against ${format(cheaper("parameters.1"))}: ${cheaper("right.0")} against ${cheaper("right.1")} of ` +
       `${cheaper("items")} right, ${cheaper("differ")} answers differ; ${chances.checks} checks find that with ${format(chances.found, "percent")}, ` +
-      "and the one that is contested cannot be proven",
+      "and the contract refuses every proof of the one that is contested",
       "fingerprint of the weights in every proof; a bond"],
     ["2. answers at random, p = 1, 5, 20 %",
       f("random-answers", "rows").map((one) => format(one.cells.at(-1).measured, "percent1")).join(", ") + " of the batches found by 16 checks",
@@ -26,7 +26,8 @@ export function attacks(measurements) {
       "a test set with such squares, not a clean one; the audited weights cannot be swapped"],
     ["4. network chosen after seeing the test set",
       `the best of ${choice.models} networks that are right 90 % of the time shows ${format(choice.small, "percent")} on 60 items; ` +
-      `the seller who tries it loses ${format(f("chosen-after-the-test", "seller_lost_wei"), "eth")}`,
+      `the seller who tries it, even with better weights in the very circuit that it entered, loses ` +
+      format(f("chosen-after-the-test", "seller_lost_wei"), "eth"),
       "a network is entered in an earlier block than the set is delivered in"],
     ["5. proof copied from the pool of waiting transactions",
       `the thief is paid nothing and has spent ${format(f("copied-proof", "stolen_thief_gas"))} gas; the seller is paid; a thief who copies ` +

@@ -15,6 +15,8 @@ const CPUS = 2;
 const MANY = 400;
 /** What gas and ether are taken to cost, as `assay audit plan` does unless told otherwise: gwei, and dollars. */
 const [GWEI, DOLLARS] = [1, 3000];
+/** What a batch of attack 2 costs, and what is lost besides when it is found, in ether: those of 2-random-answers.mjs. */
+const [PRICE, PENALTY, CHECK] = [0.3, 2, 0.01];
 
 const ratio = (m, path) => positive(m.row("prediction", LARGE), path) / positive(m.row("prediction", SMALL), path);
 const ends = (values, how) => [Math.min(...values), Math.max(...values)].map((value) => format(value, how));
@@ -60,6 +62,12 @@ export const derived = {
   spared_small: (m) => format(spared(m, SMALL), "percent"),
   spared_large: (m) => format(spared(m, LARGE), "percent"),
   lengths: (m) => ends(lengths(m).map((one) => Number(one.toPrecision(2))), "count").join(" to "),
+  price: () => String(PRICE),
+  check_price: () => String(CHECK),
+  found_price: () => String(PRICE + PENALTY),
+  least_p: (m) => format(positive(m.row("attack", "random-answers"), "rows.0.p"), "percent"),
+  least_gained: (m) => format(positive(m.row("attack", "random-answers"), "rows.0.p") * PRICE, "fixed3"),
+  least_lost: (m) => format(positive(m.row("attack", "random-answers"), "rows.0.cells.2.expected") * (PRICE + PENALTY), "fixed2"),
   claim_dollars: (m) => format((positive(m.row("attack", "copied-proof"), "seller_claim_gas") * GWEI * DOLLARS) / 1e9, "fixed1"),
   gwei: () => String(GWEI),
   dollars: () => format(DOLLARS),

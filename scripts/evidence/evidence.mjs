@@ -123,8 +123,8 @@ function add(words) {
 /** The objects in a file of measurements. */
 function objects(about, source) {
   const lines = fs.readFileSync(source, "utf8").trim().split("\n").filter((line) => line.startsWith("{"));
-  // The stories of the attacks write a line each, everything else prints one object last.
-  const wanted = about === "attack" ? lines : lines.slice(-1);
+  // The stories of the attacks and the tables of numbers write a line each, everything else prints one object last.
+  const wanted = ["attack", "tabular"].includes(about) ? lines : lines.slice(-1);
   if (wanted.length === 0) throw new Error(`${source} has no JSON object in a line of its own`);
   return wanted.flatMap((line) => {
     try {

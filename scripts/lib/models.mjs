@@ -20,7 +20,7 @@ export const DEPTH = 2;
 export const WANTED_CLASS = 4;
 
 /** A good network, and one that is quantized too coarsely. */
-const NETWORKS = { good: [], coarse: ["--activation-bits", "3"] };
+export const NETWORKS = { good: [], coarse: ["--activation-bits", "3"] };
 
 const run = ["--items", String(BATCH), "--depth", String(DEPTH)];
 /** The circuits: of which network, and how its bundle is derived from the network's, if it is another. */

@@ -1,0 +1,100 @@
+// Calls that no honest program makes: a cheater with a program of its own sends them straight to a contract.
+
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+
+const CAST = "node_modules/.bin/cast";
+const RECEIPT = "(bytes32,address,bytes32,uint256,uint256,uint256,uint256)";
+const TERMS = "(address,bytes32,address,uint96,uint96,uint96,uint96,uint256,bytes32,uint32,uint32,uint8,uint64,uint64,uint64,uint64,bytes32)";
+const PROVE_ITEM = `prove(${RECEIPT},(uint256,uint256,uint256,bytes32[]),bytes)`;
+const PROVE_RUN = `prove(uint256,${TERMS},uint256,uint256,uint256,bytes)`;
+/** Words of a receipt, and of an audit's job and terms, which stand first in each call about them. */
+const [RECEIPT_WORDS, JOB_WORDS] = [7, 18];
+/** A proof's file: a head, how many public inputs, these, the proof, a checksum (prover/proof/src/proof_file.rs). */
+const [HEAD, CHECKSUM] = [56, 32];
+/** Gas that a forged call may use. */
+const GAS = "0xe00000";
+
+const cast = (...args) => execFileSync(CAST, args, { encoding: "utf8" }).trim();
+const word = (value) => BigInt(value).toString(16).padStart(64, "0");
+const bytes = (hex) => word(hex.length / 2) + hex.padEnd(64 * Math.ceil(hex.length / 64), "0");
+
+/** The bare proof in a file, in hexadecimal. */
+export function bareProof(file) {
+  const content = fs.readFileSync(file);
+  const start = HEAD + 4 + 32 * content.readUInt32LE(HEAD);
+  return content.subarray(start, content.length - CHECKSUM).toString("hex");
+}
+
+/** The first words of the newest transaction: an actor's own call about the same batch or job. */
+async function lastCall(stage, count) {
+  const { transactions } = await stage.rpc("eth_getBlockByNumber", "latest", true);
+  const words = transactions[0].input.slice(10);
+  return words.slice(0, 64 * count);
+}
+
+/** What the proofs of a batch or job are bound to. */
+export async function contextOf(stage, contract, job, recipient) {
+  const data = cast("calldata", "contextOf(uint256,address)", job, recipient);
+  return stage.rpc("eth_call", { to: address(stage, contract), data }, "latest");
+}
+
+/**
+ * `ServiceBond.prove` of a contested item, after the buyer's contest; the answers are those that were signed, `position` is
+ * the place among the contested ones.
+ */
+export async function itemCall(stage, answers, { index, position = 0, output }, proof) {
+  const receipt = await lastCall(stage, RECEIPT_WORDS);
+  const path = pathTo(answers, index);
+  const opening = [position, answers[index].commitment, output, 4 * 32, path.length].map(word).join("") + path.join("");
+  const offset = 32 * (RECEIPT_WORDS + 2);
+  return cast("sig", PROVE_ITEM) + receipt + word(offset) + word(offset + opening.length / 2) + opening + bytes(proof);
+}
+
+/** `AuditEscrow.prove` of one run, after the seller's own call about the job. */
+export async function runCall(stage, { entry, run, correct }, proof) {
+  const job = await lastCall(stage, JOB_WORDS);
+  const head = 32 * (JOB_WORDS + 4);
+  return cast("sig", PROVE_RUN) + job + [entry, run, correct, head].map(word).join("") + bytes(proof);
+}
+
+/** Siblings from a leaf of the tree of answers to its root, as `AnswerTree` makes them. */
+function pathTo(answers, index) {
+  const keccak = (hex) => cast("keccak", `0x${hex}`).slice(2);
+  let level = answers.map(({ commitment, output }, place) => keccak(word(place) + word(commitment) + keccak(word(output))));
+  while (Math.log2(level.length) % 1 !== 0) level.push(word(0));
+  const path = [];
+  for (let place = index; level.length > 1; place >>= 1) {
+    path.push(level[place ^ 1]);
+    level = Array.from({ length: level.length / 2 }, (_, pair) => keccak(level[2 * pair] + level[2 * pair + 1]));
+  }
+  return path;
+}
+
+const address = (stage, contract) => stage.deployed.contracts[contract].address;
+
+/**
+ * Sends a call from an account, past every program; it must fail, and with this error of the contract's. Returns the
+ * gas that it has cost.
+ */
+export async function sendForged(stage, from, contract, data, error) {
+  const to = address(stage, contract);
+  const reason = await reverted(stage, { from: from.address, to, data });
+  if (!reason.startsWith(cast("sig", error))) throw new Error(`${contract} says ${reason}, and not ${error}`);
+  const hash = await stage.rpc("eth_sendTransaction", { from: from.address, to, data, gas: GAS });
+  let receipt;
+  while (!(receipt = await stage.rpc("eth_getTransactionReceipt", hash))) await new Promise((resolve) => setTimeout(resolve, 50));
+  if (Number(receipt.status) !== 0) throw new Error(`${contract} takes a forged call`);
+  return Number(receipt.gasUsed);
+}
+
+/** The data with which a call reverts. */
+export async function reverted(stage, { from, to, data }) {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_call", params: [{ from, to, data, gas: GAS }, "latest"] });
+  const answer = await (await fetch(stage.url, { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+  if (!answer.error) throw new Error("the call goes through");
+  return answer.error.data ?? answer.error.message;
+}
+
+/** The first four bytes of an error. */
+export const errorSelector = (error) => cast("sig", error);
