@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use crate::status::Status;
 
 /// The metrics of a status.
-pub fn text(status: &Status) -> String {
+pub(crate) fn text(status: &Status) -> String {
     let mut page = Page::default();
     // Writing to a text does not fail.
     let _ = write_all(&mut page, status);
@@ -75,7 +75,11 @@ fn write_all(page: &mut Page, status: &Status) -> fmt::Result {
     for (state, count) in &status.jobs {
         page.value("jobs", &[("state", state)], *count as f64)?;
     }
-    page.family("node_trouble", "gauge", "0 for a node that answers; each failure adds 1, which fades")?;
+    page.family(
+        "node_trouble",
+        "gauge",
+        "0 for a node that answers; each failure adds 1, which fades",
+    )?;
     for node in &status.nodes {
         page.value("node_trouble", &[("node", &node.node)], node.score)?;
     }

@@ -13,11 +13,7 @@ pub(super) fn start_log(quiet: bool, json: bool) {
         .unwrap_or_else(|_| EnvFilter::new(if quiet { "warn" } else { "info" }));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if json { lines.event_format(JsonLines).boxed() } else { lines.boxed() };
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(filter_fn(keeps_secrets))
-        .with(lines)
-        .init();
+    tracing_subscriber::registry().with(filter).with(filter_fn(keeps_secrets)).with(lines).init();
 }
 
 /// Whether a message may be logged. What the libraries underneath say in detail holds the node's

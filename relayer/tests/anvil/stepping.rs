@@ -61,8 +61,7 @@ async fn killed_at_each_request(stride: u32, fate: Action) {
         let killed = killed_at(&world, id, n, fate.clone()).await;
         let mut config = world.hasty_config();
         config.withdraw = true;
-        let mut relayer =
-            world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
+        let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
         let job = settle(&mut relayer, id).await;
         world.assert_paid_once(&job).await;
         assert_eq!(job.recent_claims(), 1, "killed at request {n}");
@@ -152,7 +151,8 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
         }
     };
     let job = tokio::time::timeout(MINUTE, paid).await;
-    let job = job.unwrap_or_else(|_| panic!("not paid after a reorganization of {depth} when {name}"));
+    let job =
+        job.unwrap_or_else(|_| panic!("not paid after a reorganization of {depth} when {name}"));
     world.assert_paid_once(&job).await;
     assert!(prover.calls() <= 2, "{depth} when {name}: {} proofs", prover.calls());
 }
