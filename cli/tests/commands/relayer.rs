@@ -72,7 +72,7 @@ fn a_node_that_is_down_is_waited_for() {
     // Nothing listens at either; the log must not hold the key here either.
     let rpc = format!("http://127.0.0.1:1/{API_KEY},http://127.0.0.1:2/{API_KEY}");
     let price = ["--minimum-price", "1gwei"];
-    let limit = ["--until-settled", "1", "--give-up-after", "4"];
+    let limit = ["--until-settled", "1", "--give-up-after", "12"];
     let (code, said) = run_at(&rpc, &folder, &[&price[..], &limit].concat());
     assert_eq!(code, Some(1), "{said}");
     assert!(said.matches("waiting for one").count() >= 2, "{said}");
@@ -83,7 +83,7 @@ fn a_node_that_is_down_is_waited_for() {
 fn its_log_can_be_read_by_programs() {
     let folder = Folder::new("relayer-json");
     let price = ["--minimum-price", "1gwei", "--json-log"];
-    let limit = ["--until-settled", "1", "--give-up-after", "2"];
+    let limit = ["--until-settled", "1", "--give-up-after", "6"];
     let (_, said) = run_at("http://127.0.0.1:1", &folder, &[&price[..], &limit].concat());
     let lines: Vec<serde_json::Value> =
         said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use alloy::{
-    primitives::{Address, U256},
-    providers::Provider,
-};
+use alloy::primitives::{Address, U256};
 use assay_client::{ChainError, ContractClient, PredictionEscrow, ProofArtifact, proof_context};
 use assay_client_testing::{
     Action, Proxy, Stage, require_anvil,
@@ -295,8 +292,13 @@ async fn spent_openings_are_waited_for() {
 async fn a_job_that_costs_more_than_it_pays_waits_for_cheaper_gas() {
     require_anvil!();
     let world = World::new().await;
-    let price = world.chain.gas_price().await.unwrap();
-    let id = world.open(u64::try_from(price).unwrap() * 600_000).await;
+    let cheap = u64::try_from(world.chain.gas_price().await.unwrap()).unwrap();
+    let id = world.open(2 * cheap * 700_000).await;
+    let base_fee = async |wei: u64| {
+        world.rpc("anvil_setNextBlockBaseFeePerGas", json!([format!("{wei:#x}")])).await;
+        world.mine(1).await;
+    };
+    base_fee(100 * cheap).await;
     let prover = world.prover();
     let mut config = world.hasty_config();
     config.profit = Some(Profit { minimum: U256::ZERO, proving_cost: U256::ZERO });
@@ -304,11 +306,7 @@ async fn a_job_that_costs_more_than_it_pays_waits_for_cheaper_gas() {
     let job = turn_until(&mut relayer, id, |job| job.attempts > 1).await;
     assert_eq!((job.state(), prover.calls()), (&JobState::Seen, 0));
     assert!(job.last_error.unwrap().contains("cheaper gas"));
-    world.rpc("anvil_setNextBlockBaseFeePerGas", json!(["0x1"])).await;
-    world.mine(1).await;
-    let provider = world.chain.provider();
-    assert!(provider.get_gas_price().await.unwrap() < price / 2 * 3);
-    world.rpc("anvil_setMinGasPrice", json!(["0x1"])).await;
+    base_fee(cheap / 2).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy::sol_types::SolEvent;
-use assay_client::{bindings::IPredictionEscrow, escrow::prediction::EventKind};
+use assay_client::{ContractClient, bindings::IPredictionEscrow, escrow::prediction::EventKind};
 use assay_client_testing::{Action, Proxy, require_anvil};
 use assay_relayer::{JobState, SkipReason};
 use serde_json::{Value, json};
