@@ -2,11 +2,12 @@
 # Makes real proofs of classifications and of hidden outputs for the Solidity tests:
 # contracts/test/fixtures/classification4.json, classification16.json, commitment.json.
 #
-#   scripts/statement-fixtures.sh [--contexts FILE] [--check]
+#   scripts/statement-fixtures.sh [--check]
 #
 # Three circuits of one network (examples/digits), each in a file with verifier, verifying key and proofs: the classes of
 # six items in runs of four (two runs, the second short), of sixteen items in one run (two words), and a prediction that
-# commits to its outputs. FILE is JSON with a context for each of the three names, by default 0. Keys and blinding are
+# commits to its outputs. The proofs are for jobs of an escrow; those of the six items besides for a batch of a service.
+# They are bound to chain, contract, job and recipient, so forge computes their contexts in between. Keys and blinding are
 # fresh each time, so the three files change together. --check only says whether the files are of the circuits and
 # verifiers that the program makes now.
 #
@@ -20,15 +21,12 @@ fail() {
   exit 1
 }
 
-check='' contexts=''
-while [ $# -gt 0 ]; do
-  case $1 in
-    --check) check=1 ;;
-    --contexts) contexts=$(realpath -- "${2:?--contexts takes a file}"); shift ;;
-    *) fail "unknown option $1" ;;
-  esac
-  shift
-done
+check=''
+case ${1:-} in
+  '') ;;
+  --check) check=1 ;;
+  *) fail "unknown option $1" ;;
+esac
 assay=${assay:-target/release/assay}
 [ -x "$assay" ] || fail "$assay is missing; run cargo build --release --workspace"
 export ASSAY_SOLC=scripts/solc
@@ -37,17 +35,23 @@ fixtures=contracts/test/fixtures
 digits=(examples/digits/images/*.png)
 work=$(mktemp -d)
 export ASSAY_STATE_DIR=$work/state
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$fixtures" "$work/made" "$work/proofs"
+export FOUNDRY_PROFILE=quick
+contexts=contracts/cache/statement-contexts.json
+mkdir -p "$fixtures" contracts/cache "$work/made" "$work/proofs"
+cp -r "$fixtures" "$work/before"
+finished=$check
+
+clean_up() { # The files belong together: all of them are new, or none is.
+  [ -n "$finished" ] || cp -r "$work/before/." "$fixtures"
+  rm -rf "$work" "$contexts"
+}
+trap clean_up EXIT
 
 field() { # NAME, from JSON on stdin
   node -p 'JSON.parse(require("fs").readFileSync(0, "utf8"))[process.argv[1]]' "$1"
 }
 
-context() {
-  [ -n "$contexts" ] || { printf '0x%064d\n' 0; return; }
-  field "$1" <"$contexts"
-}
+context() { field "$1" <"$contexts"; }
 
 # collection NAME ITEMS BATCH: commits to the first items, derives the circuit of their classes.
 collection() {
@@ -134,17 +138,39 @@ if [ -n "$check" ]; then
   exit
 fi
 
-echo "proofs of classifications"
+echo "what the proofs are bound to"
 classes=()
 for digit in "${digits[@]:0:16}"; do
   classes+=("$("$assay" model predict "$work/model.bundle" --input "$digit" --json | field class)")
 done
+# answers NAME: what the network says of a collection's items.
+answers() {
+  node -p 'JSON.stringify({ classes: process.argv.slice(2, 2 + Number(process.argv[1])).map(Number) })' \
+    "$(field items <"$work/$1.json")" "${classes[@]}"
+}
+fixture classification4 "$(answers classification4)"
+fixture classification16 "$(answers classification16)"
+fixture commitment '{}'
+for name in "${names[@]}"; do cp "$work/made/$name.json" "$fixtures/$name.json"; done
+rm -f "$contexts"
+node_modules/.bin/forge script contracts/test/proofs/StatementContexts.t.sol --sig 'run(string)' "$contexts" \
+  >"$work/forge.log" 2>&1 || { cat "$work/forge.log" >&2; fail "forge failed"; }
+
+echo "proofs of classifications"
+# prove_runs NAME CONTEXT: all runs of a collection, for the use of that name.
+prove_runs() {
+  "$assay" classify prove "$work/$1.bundle" --set "$work/$1.set" --setup "$work/dev.srs" --keys "$work/$1.keys" \
+    --context "$(context "$2")" -o "$work/$2.runs" --json >/dev/null
+}
 for name in classification4 classification16; do
-  "$assay" classify prove "$work/$name.bundle" --set "$work/$name.set" --setup "$work/dev.srs" --keys "$work/$name.keys" \
-    --context "$(context "$name")" -o "$work/$name.runs" --json >/dev/null
-  answers=$(node -p 'JSON.stringify({ classes: process.argv.slice(2, 2 + Number(process.argv[1])).map(Number) })' \
-    "$(field items <"$work/$name.json")" "${classes[@]}")
-  fixture "$name" "$answers" "$work/$name.runs"/run-*.proof
+  prove_runs "$name" "$name"
+done
+prove_runs classification4 service
+for name in classification4 classification16; do
+  proofs=("$work/$name.runs"/run-*.proof)
+  # The service's behind the escrow's.
+  [ "$name" != classification4 ] || proofs+=("$work/service.runs"/run-*.proof)
+  fixture "$name" "$(answers "$name")" "${proofs[@]}"
 done
 
 echo "a proof of hidden outputs"
@@ -155,4 +181,5 @@ answers=$(node -p '
   JSON.stringify({ outputs, outputSalt: output_salt });' "$work/commitment.proof.outputs.json")
 fixture commitment "$answers" "$work/commitment.proof"
 for name in "${names[@]}"; do cp "$work/made/$name.json" "$fixtures/$name.json"; done
+finished=1
 echo "written: ${names[*]}"
