@@ -103,6 +103,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             reduced(importer, node, &first)
         }
         "Range" => range(importer, node, &first),
+        "Trilu" => triangle(importer, node, &first),
         "Size" => Ok(Constant { shape: Vec::new(), values: vec![first.values.len() as f64] }),
         operator => match elementwise::function(importer, node)? {
             Some(function) => Ok(first.map(|x| function.evaluate(x))),
@@ -223,6 +224,33 @@ fn reduced(
         data.shape.iter().zip(&gone).filter(|(_, gone)| !**gone).map(|(size, _)| *size).collect()
     };
     Ok(Constant { shape, values })
+}
+
+/// Trilu: zeros below a diagonal of each matrix, or above it; diagonal `k` lies `k` columns to the right.
+fn triangle(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &Constant,
+) -> Result<Constant, ImportError> {
+    let [.., rows, columns] = data.shape[..] else {
+        return Err(node.error(format!("of a constant of shape {:?}, no matrix", data.shape)));
+    };
+    let named = node.inputs().get(1).is_some_and(|name| !name.is_empty());
+    let diagonal = match named {
+        true => required_constant(importer, node, 1)?.integers().first().copied().unwrap_or(0),
+        false => 0,
+    };
+    let upper = node.int("upper", 1) != 0;
+    let cells =
+        (0..rows).flat_map(|row| (0..columns).map(move |column| (row as i64, column as i64)));
+    let kept = cells.map(|(row, column)| {
+        let right = column - row;
+        if upper { right >= diagonal } else { right <= diagonal }
+    });
+    let kept: Vec<bool> = kept.collect();
+    let values = data.values.iter().zip(kept.iter().cycle());
+    let values = values.map(|(value, kept)| if *kept { *value } else { 0.0 }).collect();
+    Ok(Constant { shape: data.shape.clone(), values })
 }
 
 /// ScatterND: values, or whole slices of them, put at indices.

@@ -173,6 +173,22 @@ fn shapes_that_follow_from_the_input() {
     same_as_tract(network.then("Relu", "relu", &[]).head(18));
 }
 
+/// Triangles of constants: the mask of a causal attention, as the older exporter of PyTorch writes it.
+#[test]
+fn triangles_of_constants() {
+    for upper in [0, 1] {
+        for diagonal in [-1, 0, 1] {
+            let mut network = Network::new(&[1, 2, 2, 3]).conv("a", &[2, 2, 1, 1], &[]);
+            network.constant("ones", &[2, 2, 3], (1..13).map(|value| value as f32).collect());
+            network.integers("diagonal", &[diagonal]);
+            let network = network
+                .node("Trilu", "mask", &["ones", "diagonal"], &[int("upper", upper)])
+                .node("Mul", "masked", &["a", "mask"], &[]);
+            same_as_tract(network.head(12));
+        }
+    }
+}
+
 /// A branch that is known at import becomes part of the graph.
 #[test]
 fn known_branches() {
