@@ -97,6 +97,8 @@ abstract contract ModelVerification is IModelVerification {
         bytes32 verifierCodeHash = verifier.codehash;
         (bool valid, bytes memory answer) = _verify(verifier, vk, proof, publicInputs);
         // One comparison in the place of three. Which of them fails is looked up when one does.
+        // A valid answer is one word, see _verify.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (valid && keccak256(abi.encode(bytes32(answer), vkHash, verifierCodeHash)) == checkHash) return;
         _refuse(modelId, valid, answer);
     }
@@ -107,6 +109,8 @@ abstract contract ModelVerification is IModelVerification {
             REGISTRY.verificationOf(modelId);
         _requireCode(vk, vkHash);
         _requireCode(verifier, verifierCodeHash);
+        // A valid answer is one word, see _verify.
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (valid) revert Errors.ModelHashMismatch(modelHash, bytes32(answer));
         assembly ("memory-safe") {
             revert(add(answer, 0x20), mload(answer))
