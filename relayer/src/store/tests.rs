@@ -387,7 +387,7 @@ const STORED_JOB: &str = concat!(
     r#""0x0000000000000000000000000000000000000000000000000000000000000004"},"binding_hash":"#,
     r#""0x0000000000000000000000000000000000000000000000000000000000000005","buyer":"#,
     r#""0x0000000000000000000000000000000000000006","token":"#,
-    r#""0x0000000000000000000000000000000000000007","price":"0x8","deadline":9,"#,
+    r#""0x0000000000000000000000000000000000000007","price":"0x8","deadline":9,"notice":0,"callback_gas":0,"#,
     r#""input_commitment":"0xa","hint":"0x0b"},"opened_in":{"number":12,"hash":"#,
     r#""0x000000000000000000000000000000000000000000000000000000000000000d","timestamp":14},"#,
     r#""state":STATE,"claims":[{"hash":"#,
@@ -448,6 +448,7 @@ fn stored_jobs_stay_readable() {
     let attempts = STORED_JOB.find(r#""attempts""#).unwrap();
     let older = [&STORED_JOB[..ended], &STORED_JOB[attempts..]].concat();
     let older = older.replace(r#""claims_before_retry":33"#, r#""not_before":28"#);
+    let older = older.replace(r#""notice":0,"callback_gas":0,"#, "");
     let job = entries::decode_job(U256::ONE, older.replace("STATE", state).as_bytes()).unwrap();
     assert_eq!((job.ended_in, job.claims_before_retry, job.attempts), (None, 0, 26));
 }

@@ -241,9 +241,9 @@ async fn history(blocks: u64) -> (f64, Duration) {
 #[tokio::test]
 async fn history_takes_few_requests() {
     require_anvil!();
-    let (requests, took) = history(10_000).await;
+    // How long that takes depends on the machine: see `long_history`.
+    let (requests, _) = history(10_000).await;
     assert!(requests < 2.0, "{requests} for each 100 blocks");
-    assert!(took < Duration::from_secs(6), "{took:?}");
 }
 
 /// `cargo test --release --workspace --test anvil -- --ignored long_history`

@@ -182,7 +182,8 @@ fn triangles_of_constants() {
             network.constant("ones", &[2, 2, 3], (1..13).map(|value| value as f32).collect());
             network.integers("diagonal", &[diagonal]);
             let network = network
-                .node("Trilu", "mask", &["ones", "diagonal"], &[int("upper", upper)])
+                .node("Squeeze", "number", &["diagonal"], &[])
+                .node("Trilu", "mask", &["ones", "number"], &[int("upper", upper)])
                 .node("Mul", "masked", &["a", "mask"], &[]);
             same_as_tract(network.head(12));
         }
