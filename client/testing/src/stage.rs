@@ -163,7 +163,11 @@ impl Stage {
 
     /// Adds empty blocks.
     pub async fn mine(&self, blocks: u64) {
-        self.rpc("anvil_mine", serde_json::json!([blocks])).await;
+        // Many at once take longer than a connection waits for an answer.
+        const AT_ONCE: u64 = 500;
+        for first in (0..blocks).step_by(AT_ONCE as usize) {
+            self.rpc("anvil_mine", serde_json::json!([AT_ONCE.min(blocks - first)])).await;
+        }
     }
 
     /// Lets the time of every open job run out.

@@ -242,7 +242,7 @@ async fn history(blocks: u64) -> (f64, Duration) {
 async fn history_takes_few_requests() {
     require_anvil!();
     // How long that takes depends on the machine: see `long_history`.
-    let (requests, _) = history(10_000).await;
+    let (requests, _) = history(5_000).await;
     assert!(requests < 2.0, "{requests} for each 100 blocks");
 }
 

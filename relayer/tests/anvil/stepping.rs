@@ -153,6 +153,7 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let job = tokio::time::timeout(MINUTE, paid).await;
     let job =
         job.unwrap_or_else(|_| panic!("not paid after a reorganization of {depth} when {name}"));
+    println!("{depth} when {name}: {}", job.state());
     world.assert_paid_once(&job).await;
     assert!(prover.calls() <= 2, "{depth} when {name}: {} proofs", prover.calls());
 }
