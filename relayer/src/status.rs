@@ -43,8 +43,8 @@ pub struct Status {
     pub counts: BTreeMap<&'static str, u64>,
     /// The newest trouble that concerned all jobs.
     pub last_error: Option<String>,
-    went_well: Option<Instant>,
-    looked_at_balance: Option<Instant>,
+    pub(crate) went_well: Option<Instant>,
+    pub(crate) looked_at_balance: Option<Instant>,
 }
 
 /// What stands against work.
