@@ -107,7 +107,7 @@ const openings = images.map((image) => assay([
 function sell(name, change, checks) {
   const answers = stage.file(`${name}-answers.json`);
   const { answers: list } = assay(["service", "answer", ...openings, "--bundle", model.bundle, "-o", answers]);
-  const right = list.map(({ output }) => output);
+  const right = list.map(({ outputs: [output] }) => output);
   const wrong = list.filter((one) => {
     const [honest] = one.outputs;
     one.outputs = [change(honest)];
@@ -138,13 +138,13 @@ story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for e
 const lazy = sell("lazy", (answer) => (random() < 0.5 ? Math.floor(random() * CLASSES) : answer), Math.min(MOST, images.length));
 story.line(`A batch at random with p = 50 %: ${lazy.wrong} of ${images.length} answers are wrong, ${lazy.items.length} are contested.`);
 const context = await contextOf(stage, "ServiceBond", lazy.batch, provider.address);
-const position = lazy.items.findIndex((index) => lazy.list[index].output !== lazy.right[index]);
+const position = lazy.items.findIndex((index) => lazy.list[index].outputs[0] !== lazy.right[index]);
 story.demand(position >= 0, "a wrong answer is among them");
 const one = lazy.items[position];
 const rightProof = stage.file("right.proof");
 assay(["prove", model.bundle, "--setup", stage.found.setup, "--keys", model.keys, "--opening", openings[one],
   "--context", context, "-o", rightProof]);
-const forged = await itemCall(stage, lazy.list, { index: one, position, output: lazy.list[one].output }, bareProof(rightProof));
+const forged = await itemCall(stage, lazy.list, { index: one, position, output: lazy.list[one].outputs[0] }, bareProof(rightProof));
 story.refused("its own program", "the provider tries to prove them", "it cannot be proven", lazy.prove);
 await story.refusedCall("another program of its sends a proof of the right answer, for the wrong one", "ProofInvalid()", () =>
   sendForged(stage, provider, "ServiceBond", forged, "ProofInvalid()"));

@@ -6,7 +6,7 @@ import fs from "node:fs";
 const CAST = "node_modules/.bin/cast";
 const RECEIPT = "(bytes32,address,bytes32,uint256,uint256,uint256,uint256)";
 const TERMS = "(address,bytes32,address,uint96,uint96,uint96,uint96,uint256,bytes32,uint32,uint32,uint8,uint64,uint64,uint64,uint64,bytes32)";
-const PROVE_ITEM = `prove(${RECEIPT},(uint256,uint256,uint256,bytes32[]),bytes)`;
+const PROVE_ITEM = `prove(${RECEIPT},(uint256,uint256,uint256[],bytes32[]),bytes)`;
 const PROVE_RUN = `prove(uint256,${TERMS},uint256,uint256,uint256,bytes)`;
 /** Words of a receipt, and of an audit's job and terms, which stand first in each call about them. */
 const [RECEIPT_WORDS, JOB_WORDS] = [7, 18];
@@ -46,7 +46,9 @@ export async function contextOf(stage, contract, job, recipient) {
 export async function itemCall(stage, answers, { index, position = 0, output }, proof) {
   const receipt = await lastCall(stage, RECEIPT_WORDS);
   const path = pathTo(answers, index);
-  const opening = [position, answers[index].commitment, output, 4 * 32, path.length].map(word).join("") + path.join("");
+  // Four words, of which two say where the lists stand: the output's, then the path.
+  const head = [position, answers[index].commitment, 4 * 32, 6 * 32];
+  const opening = [...head, 1, output, path.length].map(word).join("") + path.join("");
   const offset = 32 * (RECEIPT_WORDS + 2);
   return cast("sig", PROVE_ITEM) + receipt + word(offset) + word(offset + opening.length / 2) + opening + bytes(proof);
 }
@@ -61,7 +63,8 @@ export async function runCall(stage, { entry, run, correct }, proof) {
 /** Siblings from a leaf of the tree of answers to its root, as `AnswerTree` makes them. */
 function pathTo(answers, index) {
   const keccak = (hex) => cast("keccak", `0x${hex}`).slice(2);
-  let level = answers.map(({ commitment, output }, place) => keccak(word(place) + word(commitment) + keccak(word(output))));
+  let level = answers.map(({ commitment, outputs }, place) =>
+    keccak(word(place) + word(commitment) + keccak(outputs.map(word).join(""))));
   while (Math.log2(level.length) % 1 !== 0) level.push(word(0));
   const path = [];
   for (let place = index; level.length > 1; place >>= 1) {

@@ -78,7 +78,7 @@ const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 const OPENINGS: [usize; 2] = [256, 1024];
 const WEIGHT_COLUMNS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48];
 /// CPU seconds that 100,000 gas are worth where nothing is preferred.
-const BALANCE: f64 = 0.25;
+const BALANCE: f64 = 0.2;
 
 /// Weight of what a [`Preference`] does not name, so that it decides between equals.
 const LITTLE: f64 = 1e-6;
@@ -196,9 +196,9 @@ impl Layout {
         let (permuted, extra) = (3, 5);
         // The columns whose cells the constraints read.
         let columns = (small + full + fixed + 2 * permuted + extra) as f64;
-        let commitments = 0.16 * small as f64 + 1.45 * (full + permuted + extra) as f64;
-        let transforms = 0.15 * (small + full + permuted + fixed) as f64;
-        let quotient = 4.0 + 0.2 * columns;
+        let commitments = 0.128 * small as f64 + 1.36 * (full + permuted + extra) as f64;
+        let transforms = 0.136 * (small + full + permuted + fixed) as f64;
+        let quotient = 3.2 + 0.272 * columns;
         let rows = f64::from(self.k).exp2();
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
         // Coefficients of all columns, cells of a part (the more rows, the smaller the parts), and what does not
