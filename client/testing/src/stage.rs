@@ -164,7 +164,7 @@ impl Stage {
     /// Adds empty blocks.
     pub async fn mine(&self, blocks: u64) {
         // Many at once take longer than a connection waits for an answer.
-        const AT_ONCE: u64 = 500;
+        const AT_ONCE: u64 = 100;
         for first in (0..blocks).step_by(AT_ONCE as usize) {
             self.rpc("anvil_mine", serde_json::json!([AT_ONCE.min(blocks - first)])).await;
         }

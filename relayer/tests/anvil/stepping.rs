@@ -129,8 +129,9 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
         }
     };
     tokio::time::timeout(MINUTE, come_to_it).await.expect("it comes to that");
-    world.automine(true).await;
+    // In this order: a claim that waits must not be mined before the blocks are lost.
     world.rpc("anvil_reorg", json!([depth, []])).await;
+    world.automine(true).await;
     if world.chain.head().await.unwrap().number < opened || world.escrow.count().await.unwrap() < id
     {
         assert_eq!(world.buyer.open(order).await.unwrap().job_id, id);
@@ -153,7 +154,6 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let job = tokio::time::timeout(MINUTE, paid).await;
     let job =
         job.unwrap_or_else(|_| panic!("not paid after a reorganization of {depth} when {name}"));
-    println!("{depth} when {name}: {}", job.state());
     world.assert_paid_once(&job).await;
     assert!(prover.calls() <= 2, "{depth} when {name}: {} proofs", prover.calls());
 }
