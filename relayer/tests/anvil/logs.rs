@@ -241,9 +241,10 @@ async fn history(blocks: u64) -> (f64, Duration) {
 #[tokio::test]
 async fn history_takes_few_requests() {
     require_anvil!();
-    // How long that takes depends on the machine: see `long_history`. A start takes some requests of its own.
+    // How long that takes depends on the machine: see `long_history`. A start and the search for a
+    // range that the node admits take some forty requests of their own.
     let (requests, _) = history(1_000).await;
-    assert!(requests < 4.0, "{requests} for each 100 blocks");
+    assert!(requests < 8.0, "{requests} for each 100 blocks");
 }
 
 /// `cargo test --release --workspace --test anvil -- --ignored long_history`
