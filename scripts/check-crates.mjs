@@ -21,6 +21,7 @@ const cargo = (...args) => execFileSync("cargo", args, { encoding: "utf8", maxBu
 const RESERVED = {
   "tract-onnx": ["assay-import"],
   redb: ["assay-relayer"],
+  axum: ["assay-relayer-http"],
   anyhow: ["assay"],
   age: ["assay-collection"],
   tempfile: ["assay-files"],

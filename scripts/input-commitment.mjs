@@ -34,4 +34,6 @@ encoding.channels.forEach(({ scale, offset, most, whole }, channel) => {
     for (const integer of integers) bytes.push((integer >> (8 * byte)) & 255);
   }
 });
-console.log(word(chain("assay.input.v1", bytes.length, [BigInt(salt), ...packed(Buffer.from(bytes))])));
+// The length of the commitment's domain says in its highest byte how many bytes a number has.
+const length = (BigInt(encoding.bytes - 1) << 56n) + BigInt(bytes.length);
+console.log(word(chain("assay.input.v1", length, [BigInt(salt), ...packed(Buffer.from(bytes))])));

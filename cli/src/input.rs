@@ -313,7 +313,11 @@ struct Commitment {
 
 fn commit(args: &CommitArgs, output: &Output) -> Result<()> {
     let graph = args.model.architecture()?.graph;
-    let opening = InputOpening { input: args.input.read(&graph)?, salt: args.salt.value() };
+    let opening = InputOpening {
+        input: args.input.read(&graph)?,
+        number_bytes: graph.input.number_bytes(),
+        salt: args.salt.value(),
+    };
     let kept = InputStore::new(&args.output).put(&opening)?;
     let (commitment, was_there) = (kept.commitment, kept.was_there);
     let report = Commitment { commitment, salt: opening.salt, opening: kept.path, was_there };

@@ -305,10 +305,15 @@ impl Drop for OpeningBeside {
 impl ProveArgs {
     fn opening(&self, graph: &QuantizedGraph) -> Result<InputOpening> {
         match (&self.opening, &self.input) {
-            (Some(path), _) => Ok(InputOpening::read(path)?),
+            (Some(path), _) => {
+                let opening = InputOpening::read(path)?;
+                opening.check_numbers(graph)?;
+                Ok(opening)
+            }
             (None, Some(input)) => Ok(InputOpening {
                 input: InputArgs { input: input.clone(), clamp: self.clamp, resize: self.resize }
                     .read(graph)?,
+                number_bytes: graph.input.number_bytes(),
                 salt: self.salt.value(),
             }),
             (None, None) => bail!("give --input or --opening"),

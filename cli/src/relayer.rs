@@ -11,6 +11,7 @@ mod log;
 mod run;
 mod settled;
 mod store;
+mod watching;
 
 #[derive(Subcommand)]
 pub(crate) enum RelayerCommand {

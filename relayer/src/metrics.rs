@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use crate::status::Status;
 
 /// The metrics of a status.
-pub(crate) fn text(status: &Status) -> String {
+pub fn text(status: &Status) -> String {
     let mut page = Page::default();
     // Writing to a text does not fail.
     let _ = write_all(&mut page, status);

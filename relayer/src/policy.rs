@@ -23,6 +23,19 @@ pub(crate) struct Costs {
     pub(crate) gas_price: Option<u128>,
 }
 
+/// What a job in the native currency would have to pay now, and when its proof would be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Least price that is taken at the present fee, in wei.
+    pub least_price: U256,
+    /// Gas that a claim uses, by the newest one.
+    pub claim_gas: u64,
+    /// Wei per unit of gas.
+    pub gas_price: u128,
+    /// Until its proof would be made, after all that wait now.
+    pub expected_time: Duration,
+}
+
 impl Default for Costs {
     fn default() -> Self {
         Self { claim_gas: CLAIM_GAS, gas_price: None }
@@ -30,6 +43,28 @@ impl Default for Costs {
 }
 
 impl Costs {
+    /// What one more job would have to pay, after so many that wait.
+    pub(crate) fn quote(
+        &self,
+        config: &RelayerConfig,
+        proof_time: Duration,
+        waiting: usize,
+    ) -> Option<Quote> {
+        let gas_price = self.gas_price?;
+        let profit = config.profit?;
+        let claim = U256::from(self.claim_gas).saturating_mul(U256::from(gas_price));
+        let costs = claim.saturating_add(profit.proving_cost).saturating_add(profit.minimum);
+        let least = config.minimum_prices.get(&Address::ZERO).copied()?;
+        let rounds = (waiting + 1).div_ceil(config.parallel_proofs.max(1));
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        Some(Quote {
+            least_price: costs.max(least),
+            claim_gas: self.claim_gas,
+            gas_price,
+            expected_time: proof_time.saturating_mul(rounds),
+        })
+    }
+
     /// Why a job had better not be proven now, if so: gas may become cheaper before its deadline.
     pub(crate) fn objection(
         &self,
@@ -79,6 +114,23 @@ mod tests {
     use assay_client::ModelIdentity;
 
     use super::*;
+
+    #[test]
+    fn a_quote_pays_for_everything_and_waits_for_all() {
+        let mut config = RelayerConfig::new("store");
+        config.minimum_prices = [(Address::ZERO, U256::from(5))].into();
+        config.profit = Some(Profit { minimum: U256::from(10), proving_cost: U256::from(100) });
+        config.parallel_proofs = 2;
+        let mut costs = Costs { claim_gas: 100_000, gas_price: None };
+        let time = Duration::from_secs(3);
+        assert_eq!(costs.quote(&config, time, 0), None);
+        costs.gas_price = Some(10);
+        let quote = costs.quote(&config, time, 4).unwrap();
+        assert_eq!(quote.least_price, U256::from(1_000_110));
+        assert_eq!(quote.expected_time, Duration::from_secs(9));
+        config.minimum_prices = [(Address::ZERO, U256::from(2_000_000))].into();
+        assert_eq!(costs.quote(&config, time, 0).unwrap().least_price, U256::from(2_000_000));
+    }
 
     #[test]
     fn a_job_has_to_pay_for_its_claim_and_its_proof() {

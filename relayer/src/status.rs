@@ -11,7 +11,9 @@ use assay_client::chain::NodeHealth;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{error::RelayerError, heads::Heads, job::PredictionJob, proving::OpeningsLeft};
+use crate::{
+    error::RelayerError, heads::Heads, job::PredictionJob, policy::Quote, proving::OpeningsLeft,
+};
 
 /// How long a balance is taken for the present one.
 const BALANCE_AGE: Duration = Duration::from_secs(60);
@@ -39,6 +41,8 @@ pub struct Status {
     pub unsaved_proofs: usize,
     /// Of the signing account, in wei.
     pub balance: Option<U256>,
+    /// What a job would have to pay now; `None` before a node has said what gas costs.
+    pub quote: Option<Quote>,
     /// How often things happened: errors by code, proofs, claims.
     pub counts: BTreeMap<&'static str, u64>,
     /// The newest trouble that concerned all jobs.

@@ -187,6 +187,30 @@ impl JobStore {
         self.disk.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
     }
 
+    /// At most so many jobs, the newest first, of ids below `before` where one is named.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
+    pub fn newest(
+        &self,
+        before: Option<U256>,
+        at_most: usize,
+    ) -> Result<Vec<PredictionJob>, StoreError> {
+        self.disk.read("read its jobs", |txn| {
+            let jobs = txn.open_table(JOBS)?;
+            let range = match before {
+                Some(before) => jobs.range(..key(before))?,
+                None => jobs.range::<[u8; 32]>(..)?,
+            };
+            let mut found = Vec::new();
+            for entry in range.rev().take(at_most) {
+                let (id, bytes) = entry?;
+                found.push(decode_job(U256::from_be_bytes(id.value()), bytes.value())?);
+            }
+            Ok(found)
+        })
+    }
+
     /// The proof of a job.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ import { figure, number, perhaps, positive } from "./measurements.mjs";
 
 /** What the images and rows of the networks are. */
 const DATA = {
-  lenet: "MNIST", lenet5_mnist: "MNIST", mlp_mnist: "MNIST",
+  lenet: "MNIST", lenet5_mnist: "MNIST", mlp_mnist: "MNIST", lenet_clothes: "Fashion-MNIST",
   resnet8_cifar10_jpeg: "CIFAR-10", resnet8_cifar10: "CIFAR-10",
   "mobilenet_v2_0.5_96": "ImageNet-like", "mobilenet_v2_1.0_224": "ImageNet-like",
   "mobilenet_v2_0.75_192": "ImageNet-like", "mobilenet_v1_0.25_128": "ImageNet-like", squeezenet_224: "ImageNet-like",

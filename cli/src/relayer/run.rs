@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,7 +17,6 @@ use assay_client::{
 use assay_prover::bundle::Bundle;
 use assay_relayer::{
     CancellationToken, JobState, Profit, Relayer, RelayerConfig, RelayerError,
-    http::StatusServer,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
@@ -27,6 +25,7 @@ use super::{
     log::start_log,
     settled::{SettledReport, save_proof, settled_text},
     store::StatusReport,
+    watching::WatchingArgs,
 };
 use crate::{
     amount::{parse_amount, parse_native},
@@ -51,8 +50,9 @@ says no, and more than half must have a block before it ends a job.
 It serves jobs of one entry of the registry: the one whose verifying key and verifier are those that are made
 again here from the bundle and the setup.
 On a fresh store it reads from the deployment's block on, or from --start-block.
-The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address, programs
-that watch find /health, /ready and /metrics (OpenMetrics) there.")]
+The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address 127.0.0.1:9464
+there is a page at http://127.0.0.1:9464/, an API beside it (/api/openapi.json), and /health, /ready and /metrics
+(OpenMetrics) for programs that watch.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     contract: ContractArgs,
@@ -118,12 +118,8 @@ pub(crate) struct RunArgs {
     /// Of several nodes, how many must have a block before it ends a job [default: more than half]
     #[arg(long, value_name = "NODES", help_heading = "Chain")]
     quorum: Option<usize>,
-    /// Answer /health, /ready and /metrics over HTTP at this address of this machine, such as 127.0.0.1:9464
-    #[arg(long, value_name = "ADDRESS")]
-    status_address: Option<SocketAddr>,
-    /// Let --status-address be one that other machines reach: whoever does sees jobs, balance and nodes
-    #[arg(long, requires = "status_address")]
-    expose_status_to_network: bool,
+    #[command(flatten)]
+    watching: WatchingArgs,
     /// Write the log as one JSON object a line; `code` says what kind of trouble a line is about
     #[arg(long)]
     json_log: bool,
@@ -178,16 +174,7 @@ fn parse_fee(text: &str) -> Result<u128, String> {
 
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
     start_log(output.is_json() || args.until_settled.is_some(), args.json_log);
-    if let Some(address) = args.status_address
-        && !address.ip().is_loopback()
-        && !args.expose_status_to_network
-    {
-        bail!(
-            "{address} is reached by other machines, and whoever reaches it sees jobs, balance and nodes; take an \
-             address such as 127.0.0.1:{}, or --expose-status-to-network",
-            address.port()
-        );
-    }
+    args.watching.check()?;
     check_setup(&args.setup, output)?;
     let spinner = output.spinner("reading the model and its keys");
     let inputs = InputStore::new(&args.inputs);
@@ -334,12 +321,7 @@ impl RunArgs {
         shutdown: CancellationToken,
         output: &Output,
     ) -> Result<()> {
-        if let Some(address) = self.status_address {
-            let server = StatusServer::bind(address, relayer.status().clone()).await;
-            let server = server.with_context(|| format!("cannot listen at {address}"))?;
-            tracing::info!(address = %server.address()?, "answering /health, /ready and /metrics");
-            tokio::spawn(server.serve(shutdown.clone().cancelled_owned()));
-        }
+        self.watching.serve(&relayer, prover.model(), &shutdown).await?;
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
             let jobs = relayer.store().jobs()?;

@@ -176,6 +176,7 @@ fn one_by_one(
     let (mut list, mut texts) = (Vec::new(), Vec::new());
     for path in openings {
         let opening = InputOpening::read(path)?;
+        opening.check_numbers(&bundle.graph)?;
         let words = prediction::reference(bundle, layout, &opening.input)
             .with_context(|| format!("{} is no input of this model", path.display()))?;
         let outputs = words_of(&words);

@@ -6,7 +6,7 @@
 //! use assay_arithmetic::{field::{Fr, field_from_bytes, field_to_bytes}, poseidon::commit_input};
 //!
 //! // The salted commitment to an input's bytes, and the word that a contract takes.
-//! let commitment = commit_input(Fr::from(7), &[1, 2, 3]);
+//! let commitment = commit_input(Fr::from(7), &[1, 2, 3], 1);
 //! let word = field_to_bytes(&commitment);
 //! assert_eq!(field_from_bytes(&word), Some(commitment));
 //! ```

@@ -128,18 +128,21 @@ pub fn pack_bytes(bytes: &[u8]) -> Vec<Fr> {
         .collect()
 }
 
-/// First chaining value for an input of `length` bytes: the domain's name read as a big-endian
-/// integer, times 2^64, plus the length.
-pub fn input_domain(length: usize) -> Fr {
-    domain(INPUT_DOMAIN, length)
+/// First chaining value for an input of `length` bytes, `number_bytes` (1 to 3) of them to a number: the
+/// domain's name read as a big-endian integer, times 2^64, plus the length, plus
+/// `(number_bytes - 1) * 2^56`.
+pub fn input_domain(length: usize, number_bytes: usize) -> Fr {
+    let wider = number_bytes.saturating_sub(1) as u64;
+    domain(INPUT_DOMAIN, length) + Fr::from(wider << 56)
 }
 
-/// First chaining value for so many outputs, as [`input_domain`].
+/// First chaining value for so many outputs: the domain's name read as a big-endian integer, times 2^64,
+/// plus their number.
 pub fn output_domain(outputs: usize) -> Fr {
     domain(OUTPUT_DOMAIN, outputs)
 }
 
-/// First chaining value for a leaf over an input of `length` bytes, as [`input_domain`].
+/// First chaining value for a leaf over an input of `length` bytes, as [`output_domain`].
 pub fn leaf_domain(length: usize) -> Fr {
     domain(LEAF_DOMAIN, length)
 }
@@ -149,11 +152,11 @@ pub fn node_domain() -> Fr {
     domain(NODE_DOMAIN, 0)
 }
 
-/// Commitment to an input: the chain over `salt` and the packed bytes.
-pub fn commit_input(salt: Fr, bytes: &[u8]) -> Fr {
+/// Commitment to an input, `number_bytes` bytes to a number: the chain over `salt` and the packed bytes.
+pub fn commit_input(salt: Fr, bytes: &[u8], number_bytes: usize) -> Fr {
     let mut elements = vec![salt];
     elements.extend(pack_bytes(bytes));
-    hash_chain(input_domain(bytes.len()), &elements)
+    hash_chain(input_domain(bytes.len(), number_bytes), &elements)
 }
 
 /// Commitment to a network's outputs, each an integer + 2^15: the chain over `salt` and the packed
@@ -233,7 +236,7 @@ mod tests {
         assert_ne!(base, hash_leaf(Fr::from(7), 3, &[1, 2, 4]));
         assert_ne!(base, hash_leaf(Fr::from(7), 3, &[1, 2, 3, 0]));
         // The packed bytes of the input are the leaf's label.
-        assert_ne!(hash_leaf(Fr::from(7), 3, &[]), commit_input(Fr::from(7), &[3]));
+        assert_ne!(hash_leaf(Fr::from(7), 3, &[]), commit_input(Fr::from(7), &[3], 1));
         assert_ne!(hash_node(Fr::ONE, Fr::ZERO), hash_node(Fr::ZERO, Fr::ONE));
     }
 
@@ -245,7 +248,7 @@ mod tests {
         assert_ne!(base, commit_outputs(Fr::from(7), &[2, 1, 3]));
         assert_ne!(base, commit_outputs(Fr::from(7), &[1, 2, 3, 0]));
         // The same bytes as an input of the same length.
-        assert_ne!(commit_outputs(Fr::from(7), &[]), commit_input(Fr::from(7), &[]));
+        assert_ne!(commit_outputs(Fr::from(7), &[]), commit_input(Fr::from(7), &[], 1));
     }
 
     #[test]
@@ -268,9 +271,10 @@ mod tests {
 
     #[test]
     fn commitment_binds_salt_bytes_and_length() {
-        let base = commit_input(Fr::from(7), &[1, 2, 3]);
-        assert_ne!(base, commit_input(Fr::from(8), &[1, 2, 3]));
-        assert_ne!(base, commit_input(Fr::from(7), &[1, 2, 4]));
-        assert_ne!(base, commit_input(Fr::from(7), &[1, 2, 3, 0]));
+        let base = commit_input(Fr::from(7), &[1, 2, 3], 1);
+        assert_ne!(base, commit_input(Fr::from(8), &[1, 2, 3], 1));
+        assert_ne!(base, commit_input(Fr::from(7), &[1, 2, 4], 1));
+        assert_ne!(base, commit_input(Fr::from(7), &[1, 2, 3, 0], 1));
+        assert_ne!(base, commit_input(Fr::from(7), &[1, 2, 3], 3));
     }
 }

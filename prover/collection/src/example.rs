@@ -49,5 +49,5 @@ fn the_documented_example_is_true() {
         let value: String = value.split_whitespace().collect();
         assert!(document.contains(&value), "{what} is {value}");
     }
-    assert_ne!(leaf_domain(100), input_domain(100));
+    assert_ne!(leaf_domain(100), input_domain(100, 1));
 }

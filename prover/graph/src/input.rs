@@ -27,6 +27,13 @@ pub struct Input {
     pub order: Option<InputOrder>,
 }
 
+impl Input {
+    /// Bytes of a number, 1 to 3; a commitment to an input says it.
+    pub fn number_bytes(&self) -> usize {
+        self.values.as_ref().map_or(1, |values| values.bytes)
+    }
+}
+
 /// Where the numbers of a file's input lie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,8 +5,8 @@
 //! use assay_verifier::{Fr, input_commitment};
 //!
 //! let salt = Fr::from(7);
-//! let commitment = input_commitment(salt, &[0, 128, 255]);
-//! assert_ne!(commitment, input_commitment(salt, &[0, 128, 254]));
+//! let commitment = input_commitment(salt, &[0, 128, 255], 1);
+//! assert_ne!(commitment, input_commitment(salt, &[0, 128, 254], 1));
 //! ```
 
 use assay_circuit::{Architecture, ArchitectureError, ModelCircuit};
@@ -65,9 +65,10 @@ pub fn verify(
     Ok(key.verify(&inputs, proof)?)
 }
 
-/// The salted Poseidon commitment to an input's bytes (docs/circuit.md, section 7).
-pub fn input_commitment(salt: Fr, input: &[u8]) -> Fr {
-    assay_arithmetic::poseidon::commit_input(salt, input)
+/// The salted Poseidon commitment to an input's bytes, `number_bytes` (1 to 3) of them to a number
+/// (docs/circuit.md, section 7).
+pub fn input_commitment(salt: Fr, input: &[u8], number_bytes: usize) -> Fr {
+    assay_arithmetic::poseidon::commit_input(salt, input, number_bytes)
 }
 
 /// The salted Poseidon commitment to a network's outputs, each an integer + 2^15 (docs/inputs.md): what a proof

@@ -1,8 +1,8 @@
 //! A folder of committed inputs: what buyers hand to the seller, off chain.
 //!
 //! Each file is named after the commitment that it opens, `<64 hexadecimal digits>.json`, and holds
-//! the input's bytes and the salt, both in hexadecimal. The commitment decides: a file that does not
-//! open it is refused.
+//! the input's bytes and the salt, both in hexadecimal, and how many bytes a number has where that is not
+//! one. The commitment decides: a file that does not open it is refused.
 
 use std::{
     fs, io,
@@ -13,6 +13,7 @@ use alloy::{hex, primitives::B256};
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     arithmetic::poseidon::commit_input,
+    graph::QuantizedGraph,
     files::atomic_file::{self, Readers},
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub struct InputOpening {
     /// `[channels, height, width]`, row-major.
     pub input: Vec<u8>,
+    /// Bytes of a number, 1 to 3.
+    pub number_bytes: usize,
     /// A field element, big-endian.
     pub salt: B256,
 }
@@ -39,6 +42,12 @@ pub enum InputError {
     /// A file of another form.
     #[error("{path} does not hold an input and a salt in hexadecimal: {reason}", path = .path.display())]
     Format { path: PathBuf, reason: String },
+    /// An input of a network that reads its bytes as other numbers.
+    #[error(
+        "the input is committed with numbers of {found} bytes, and this model's numbers have {expected}; commit to it \
+         for this model"
+    )]
+    NumberBytes { found: usize, expected: usize },
     /// A salt that is no field element.
     #[error("the salt is not below the order of BN254's scalar field; draw another")]
     Salt,
@@ -57,7 +66,17 @@ pub enum InputError {
 #[derive(Serialize, Deserialize)]
 struct OpeningFile {
     input: String,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    number_bytes: usize,
     salt: B256,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(bytes: &usize) -> bool {
+    *bytes == 1
 }
 
 impl InputOpening {
@@ -67,7 +86,16 @@ impl InputOpening {
     /// [`InputError::Salt`].
     pub fn commitment(&self) -> Result<B256, InputError> {
         let salt = field_from_bytes(&self.salt.0).ok_or(InputError::Salt)?;
-        Ok(B256::from(field_to_bytes(&commit_input(salt, &self.input))))
+        Ok(B256::from(field_to_bytes(&commit_input(salt, &self.input, self.number_bytes))))
+    }
+
+    /// Whether a network reads the bytes as the numbers that were committed.
+    ///
+    /// # Errors
+    /// [`InputError::NumberBytes`].
+    pub fn check_numbers(&self, graph: &QuantizedGraph) -> Result<(), InputError> {
+        let (found, expected) = (self.number_bytes, graph.input.number_bytes());
+        if found == expected { Ok(()) } else { Err(InputError::NumberBytes { found, expected }) }
     }
 
     /// Reads a file, whatever commitment it opens.
@@ -86,7 +114,10 @@ impl InputOpening {
         let format = |reason: String| InputError::Format { path: path.clone(), reason };
         let file: OpeningFile = serde_json::from_str(&text).map_err(|e| format(e.to_string()))?;
         let input = hex::decode(&file.input).map_err(|e| format(e.to_string()))?;
-        Ok(Self { input, salt: file.salt })
+        if !(1..=3).contains(&file.number_bytes) {
+            return Err(format("number_bytes is not 1 to 3".into()));
+        }
+        Ok(Self { input, number_bytes: file.number_bytes, salt: file.salt })
     }
 
     /// Writes a file for its owner's eyes only, where nothing may be, unless it is this opening. Returns
@@ -96,7 +127,11 @@ impl InputOpening {
     /// [`InputError::Exists`] and [`InputError::File`].
     pub fn write_new(&self, path: &Path) -> Result<bool, InputError> {
         let fault = |source| InputError::File { path: path.to_owned(), source };
-        let file = OpeningFile { input: hex::encode_prefixed(&self.input), salt: self.salt };
+        let file = OpeningFile {
+            input: hex::encode_prefixed(&self.input),
+            number_bytes: self.number_bytes,
+            salt: self.salt,
+        };
         let text = serde_json::to_string(&file).map_err(|e| fault(e.into()))?;
         match atomic_file::write_new(path, Readers::Owner, text.as_bytes()) {
             Ok(()) => Ok(false),
@@ -170,7 +205,7 @@ mod tests {
     use super::*;
 
     fn opening() -> InputOpening {
-        InputOpening { input: vec![1, 2, 3], salt: B256::with_last_byte(7) }
+        InputOpening { input: vec![1, 2, 3], number_bytes: 1, salt: B256::with_last_byte(7) }
     }
 
     #[test]
@@ -189,6 +224,21 @@ mod tests {
         fs::write(&kept.path, text).unwrap();
         let found = store.get(commitment).unwrap();
         assert_eq!((found.input, found.salt), (vec![1, 2, 3], B256::with_last_byte(7)));
+    }
+
+    #[test]
+    fn numbers_of_other_sizes_are_another_commitment() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = InputStore::new(dir.path());
+        let wide = InputOpening { number_bytes: 3, ..opening() };
+        assert_ne!(wide.commitment().unwrap(), opening().commitment().unwrap());
+        let kept = store.put(&wide).unwrap();
+        assert_eq!(store.get(kept.commitment).unwrap().number_bytes, 3);
+        let text = fs::read_to_string(&kept.path).unwrap();
+        fs::write(&kept.path, text.replace(":3,", ":2,")).unwrap();
+        assert!(matches!(store.get(kept.commitment), Err(InputError::Commitment { .. })));
+        fs::write(&kept.path, text.replace(":3,", ":0,")).unwrap();
+        assert!(matches!(store.get(kept.commitment), Err(InputError::Format { .. })));
     }
 
     #[test]

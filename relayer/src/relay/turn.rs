@@ -207,10 +207,17 @@ impl Relayer {
             }
         }
         let jobs = self.store.active()?;
+        let unproven = |job: &&PredictionJob| {
+            matches!(job.state(), JobState::Seen | JobState::Proving)
+        };
+        let waiting = jobs.iter().filter(unproven).count();
+        let proof_time = self.proofs.prover().expected_time();
+        let quote = self.costs.quote(&self.config, proof_time, waiting);
         let (missing, unsaved) = (self.follower.missing_jobs(), self.unsaved.len());
         self.status.update(heads, &jobs, |status| {
             status.nodes = chain.health();
             status.proofs_running = self.proofs.len();
+            status.quote = quote;
             (status.openings, status.missing_jobs, status.unsaved_proofs) =
                 (openings, missing, unsaved);
         });

@@ -198,7 +198,10 @@ impl Permutation {
 fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation> {
     let collection = assignment.place.is_some();
     let chains = assignment.inputs.par_iter();
-    let mut chains = chains.map(|input| input_chain(input, collection, hash)).collect::<Vec<_>>();
+    let number_bytes = assignment.graph.input.number_bytes();
+    let mut chains = chains
+        .map(|input| input_chain(input, number_bytes, collection, hash))
+        .collect::<Vec<_>>();
     if !collection {
         let hides = hash.output_chain > 0;
         let hidden = assignment.inputs.first().filter(|_| hides);
@@ -224,12 +227,17 @@ fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation
 }
 
 /// The permutations over one input, or over an item of a collection.
-fn input_chain(input: &ProvenInput<'_>, collection: bool, hash: &HashRows) -> Vec<Permutation> {
+fn input_chain(
+    input: &ProvenInput<'_>,
+    number_bytes: usize,
+    collection: bool,
+    hash: &HashRows,
+) -> Vec<Permutation> {
     let length = input.bytes.len();
     let (domain, mut elements) = if collection {
         (poseidon::leaf_domain(length), vec![input.salt, Fr::from(input.label)])
     } else {
-        (poseidon::input_domain(length), vec![input.salt])
+        (poseidon::input_domain(length, number_bytes), vec![input.salt])
     };
     elements.extend(poseidon::pack_bytes(input.bytes));
     chain(domain, elements, hash.chain, hash.gates)

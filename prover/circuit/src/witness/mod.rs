@@ -98,7 +98,10 @@ impl Assignment<'_> {
                 StatementKind::Prediction { input: InputMode::Public, .. } => {
                     poseidon::pack_bytes(input.bytes)
                 }
-                _ => vec![poseidon::commit_input(input.salt, input.bytes)],
+                _ => {
+                    let number_bytes = self.graph.input.number_bytes();
+                    vec![poseidon::commit_input(input.salt, input.bytes, number_bytes)]
+                }
             };
             values.extend(self.outputs());
             return values;
