@@ -26,11 +26,13 @@ impl WatchingArgs {
     /// Refuses to show everything to a network that was not meant.
     pub(super) fn check(&self) -> Result<()> {
         match self.status_address {
-            Some(address) if !address.ip().is_loopback() && !self.expose_status_to_network => bail!(
-                "{address} is reached by other machines, and whoever reaches it sees jobs, balance and nodes; take an \
+            Some(address) if !address.ip().is_loopback() && !self.expose_status_to_network => {
+                bail!(
+                    "{address} is reached by other machines, and whoever reaches it sees jobs, balance and nodes; take an \
                  address such as 127.0.0.1:{}, or --expose-status-to-network",
-                address.port()
-            ),
+                    address.port()
+                )
+            }
             _ => Ok(()),
         }
     }

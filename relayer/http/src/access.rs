@@ -26,7 +26,9 @@ pub enum TokenError {
     #[error(transparent)]
     File(#[from] io::Error),
     /// Too few signs, or signs that no header takes.
-    #[error("a token has {SHORTEST_TOKEN} letters and digits at least, such as `openssl rand -hex 16` prints")]
+    #[error(
+        "a token has {SHORTEST_TOKEN} letters and digits at least, such as `openssl rand -hex 16` prints"
+    )]
     Form,
 }
 
@@ -76,7 +78,8 @@ pub(crate) fn may_write(token: Option<&Token>, headers: &HeaderMap) -> Result<()
 pub(crate) async fn own_names(here: SocketAddr, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let name = host.unwrap_or_default();
-    let name = name.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(name, |(name, _)| name);
+    let name =
+        name.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(name, |(name, _)| name);
     let own = matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name == here.ip().to_string();
     let mut response = if here.ip().is_loopback() && !own {
         Problem::new(
@@ -88,7 +91,10 @@ pub(crate) async fn own_names(here: SocketAddr, request: Request, next: Next) ->
         next.run(request).await
     };
     let rules = [
-        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'; form-action 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; frame-ancestors 'none'; form-action 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),

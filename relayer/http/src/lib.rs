@@ -28,8 +28,8 @@ use tokio::{net::TcpListener, sync::watch};
 pub use access::{Token, TokenError};
 pub use snapshot::{About, Snapshot};
 pub use views::{
-    HeadView, JobList, JobView, NodeView, ObstacleView, OpeningsView, Problem, QuoteView, StatusView,
-    StepView,
+    HeadView, JobList, JobView, NodeView, ObstacleView, OpeningsView, Problem, QuoteView,
+    StatusView, StepView,
 };
 
 /// What the answers are made of.

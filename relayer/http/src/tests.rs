@@ -136,7 +136,9 @@ async fn writing_takes_the_token() {
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(source.store.job(U256::from(2)).unwrap().unwrap().state().name(), "seen");
     // Nothing is tried again that goes on already, or that the chain has ended.
-    for (id, expected) in [(2, StatusCode::CONFLICT), (3, StatusCode::CONFLICT), (9, StatusCode::NOT_FOUND)] {
+    for (id, expected) in
+        [(2, StatusCode::CONFLICT), (3, StatusCode::CONFLICT), (9, StatusCode::NOT_FOUND)]
+    {
         let (status, body) = post(&format!("/api/jobs/{id}/retry"), Some(TOKEN)).await;
         assert_eq!(status, expected, "{id}: {body}");
     }
@@ -185,7 +187,10 @@ async fn watchers_are_told() {
     assert!(early.contains("starting"), "{early}");
     assert_eq!(get(&router, "/health").await.0, StatusCode::OK);
     let (_, metrics) = get(&router, "/metrics").await;
-    assert!(metrics.contains("\nassay_relayer_ready 0\n") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(
+        metrics.contains("\nassay_relayer_ready 0\n") && metrics.ends_with("# EOF\n"),
+        "{metrics}"
+    );
     assert_eq!(get(&router, "/api/quote").await.0, StatusCode::SERVICE_UNAVAILABLE);
     let (status, body) = get(&router, "/else").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -201,11 +206,21 @@ async fn the_document_names_every_path() {
     let document = json(&router, "/api/openapi.json").await;
     assert_eq!(document, serde_json::from_str::<Value>(&openapi()).unwrap());
     let paths = document["paths"].as_object().unwrap();
-    for path in ["/health", "/ready", "/metrics", "/api/jobs", "/api/jobs/{id}", "/api/jobs/{id}/retry", "/api/events"]
-    {
+    for path in [
+        "/health",
+        "/ready",
+        "/metrics",
+        "/api/jobs",
+        "/api/jobs/{id}",
+        "/api/jobs/{id}/retry",
+        "/api/events",
+    ] {
         assert!(paths.contains_key(path), "{path}: {paths:?}");
     }
-    assert_eq!(paths["/api/jobs/{id}/retry"]["post"]["security"][0]["token"], serde_json::json!([]));
+    assert_eq!(
+        paths["/api/jobs/{id}/retry"]["post"]["security"][0]["token"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test]

@@ -234,10 +234,9 @@ impl From<&Status> for StatusView {
             jobs: status.jobs.iter().map(|(state, count)| (named(state), *count)).collect(),
             least_slack: status.least_slack,
             proofs_running: status.proofs_running,
-            openings: status.openings.map(|openings| OpeningsView {
-                left: openings.left,
-                budget: openings.budget,
-            }),
+            openings: status
+                .openings
+                .map(|openings| OpeningsView { left: openings.left, budget: openings.budget }),
             balance: status.balance.as_ref().map(U256::to_string),
             nodes: status
                 .nodes

@@ -13,8 +13,8 @@ use alloy::{hex, primitives::B256};
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     arithmetic::poseidon::commit_input,
-    graph::QuantizedGraph,
     files::atomic_file::{self, Readers},
+    graph::QuantizedGraph,
 };
 use serde::{Deserialize, Serialize};
 

@@ -254,9 +254,7 @@ impl LoadedModel {
         };
         let commitment = B256::from(request.input_commitment.to_be_bytes());
         let opening = inputs.get(commitment).map_err(|error| unavailable(error.to_string()))?;
-        opening
-            .check_numbers(&self.bundle.graph)
-            .map_err(|error| failed(error.to_string()))?;
+        opening.check_numbers(&self.bundle.graph).map_err(|error| failed(error.to_string()))?;
         let salt = field_from_bytes(&opening.salt.0)
             .ok_or_else(|| unavailable("its salt is out of range".into()))?;
         let context = field_from_bytes(&request.context.to_be_bytes())

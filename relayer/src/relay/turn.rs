@@ -207,9 +207,8 @@ impl Relayer {
             }
         }
         let jobs = self.store.active()?;
-        let unproven = |job: &&PredictionJob| {
-            matches!(job.state(), JobState::Seen | JobState::Proving)
-        };
+        let unproven =
+            |job: &&PredictionJob| matches!(job.state(), JobState::Seen | JobState::Proving);
         let waiting = jobs.iter().filter(unproven).count();
         let proof_time = self.proofs.prover().expected_time();
         let quote = self.costs.quote(&self.config, proof_time, waiting);

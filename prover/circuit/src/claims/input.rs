@@ -40,7 +40,9 @@ impl Claims<'_, '_> {
                 let bytes = channels * height * width;
                 let exports = self.packed_exports(0).into_iter();
                 let exports = exports.map(|cell| Some(("hashed bytes", cell))).collect::<Vec<_>>();
-                let domain = self.builder.constant(poseidon::input_domain(bytes, self.parts.graph.input.number_bytes()));
+                let domain = self
+                    .builder
+                    .constant(poseidon::input_domain(bytes, self.parts.graph.input.number_bytes()));
                 let commitment = self.chain(hash, hash.chain_blocks(0), domain, &exports);
                 let instance = self.builder.instance(1);
                 self.builder.equal("public commitment", commitment, instance);

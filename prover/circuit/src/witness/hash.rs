@@ -199,9 +199,8 @@ fn permutations(assignment: &Assignment<'_>, hash: &HashRows) -> Vec<Permutation
     let collection = assignment.place.is_some();
     let chains = assignment.inputs.par_iter();
     let number_bytes = assignment.graph.input.number_bytes();
-    let mut chains = chains
-        .map(|input| input_chain(input, number_bytes, collection, hash))
-        .collect::<Vec<_>>();
+    let mut chains =
+        chains.map(|input| input_chain(input, number_bytes, collection, hash)).collect::<Vec<_>>();
     if !collection {
         let hides = hash.output_chain > 0;
         let hidden = assignment.inputs.first().filter(|_| hides);

@@ -50,7 +50,11 @@ fn figures(snapshot: &Snapshot) -> Markup {
     let status = &snapshot.status;
     let none = || "not known yet".to_owned();
     let slack = status.least_slack.map_or("no job waits".into(), |slack| {
-        if slack < 0 { format!("{} past", span(slack.unsigned_abs())) } else { span(slack.unsigned_abs()) }
+        if slack < 0 {
+            format!("{} past", span(slack.unsigned_abs()))
+        } else {
+            span(slack.unsigned_abs())
+        }
     });
     let quote = status.quote.as_ref().map_or_else(none, |quote| {
         format!("{}, in {}", amount(&quote.least_price, None), span(quote.expected_seconds))
