@@ -81,7 +81,7 @@ fn framed(title: &str, snapshot: &Snapshot, content: &Markup) -> Markup {
                 header {
                     a.home href="/" { "Assay relayer" }
                     (parts::readiness(&snapshot.status))
-                    span #live role="status" { "as of the page's loading" }
+                    span #live { "as of the page's loading" }
                 }
                 main #content tabindex="-1" { (content) }
                 footer {

@@ -62,6 +62,15 @@ pub struct Snapshot {
     pub store_error: Option<String>,
 }
 
+impl Snapshot {
+    /// What is worth an event: not each block, nor each request to a node.
+    fn news(&self) -> impl PartialEq + '_ {
+        let StatusView { obstacles, jobs, openings, proofs_running, balance, .. } = &self.status;
+        let health = (obstacles, openings, proofs_running, balance);
+        (&self.jobs, &self.earned, &self.store_error, jobs, health)
+    }
+}
+
 /// Renews a snapshot until it is dropped.
 pub(crate) struct Renewing(DropGuard);
 
@@ -88,11 +97,9 @@ pub(crate) async fn renewed(source: Source) -> (Renewing, watch::Receiver<Arc<Sn
             let before = Arc::clone(&sender.borrow());
             let made = maker.make(Some(&before)).await;
             sender.send_if_modified(|shown| {
-                let changed = **shown != made;
-                if changed {
-                    *shown = Arc::new(made);
-                }
-                changed
+                let news = shown.news() != made.news();
+                *shown = Arc::new(made);
+                news
             });
         }
     });

@@ -30,6 +30,8 @@ async function renew() {
 }
 
 moments(document);
+// Blocks and nodes are no news, and are seen all the same.
+setInterval(() => renew().catch(() => {}), 30_000);
 const events = new EventSource("/api/events");
 let first = true;
 events.addEventListener("snapshot", () => {
