@@ -93,7 +93,7 @@ pub(crate) async fn own_names(here: SocketAddr, request: Request, next: Next) ->
     let rules = [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; frame-ancestors 'none'; form-action 'none'",
+            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -161,6 +161,7 @@ async fn status(State(shared): State<Shared>) -> Json<StatusView> {
 #[into_params(parameter_in = Query)]
 struct Which {
     /// Only jobs with smaller ids, a decimal number: `next` of the answer before.
+    #[param(pattern = "^[0-9]{1,77}$")]
     before: Option<String>,
     /// Most jobs in the answer, 1 to 200; 50 where nothing is said.
     #[param(minimum = 1, maximum = 200)]
@@ -205,7 +206,7 @@ async fn jobs(
     get,
     path = "/api/jobs/{id}",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id in the escrow, a decimal number")),
+    params(("id" = String, Path, description = "Id in the escrow, a decimal number", pattern = "^[0-9]{1,77}$")),
     responses(
         (status = 200, body = JobView),
         (status = 400, description = "no id", body = Problem),
@@ -232,7 +233,7 @@ pub(crate) async fn job_of(shared: &Shared, id: &str) -> Result<JobView, Problem
     post,
     path = "/api/jobs/{id}/retry",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id in the escrow, a decimal number")),
+    params(("id" = String, Path, description = "Id in the escrow, a decimal number", pattern = "^[0-9]{1,77}$")),
     security(("token" = [])),
     responses(
         (status = 200, description = "the job as it goes on", body = JobView),

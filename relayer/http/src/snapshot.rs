@@ -16,8 +16,8 @@ use crate::{
 
 /// How often it is made anew.
 const PERIOD: Duration = Duration::from_secs(1);
-/// How often all jobs are looked at, to add up what they paid.
-const COUNTING_PERIOD: Duration = Duration::from_secs(60);
+/// How often all jobs are looked at, to add up what they paid: when one of those shown has changed, and now and then.
+const COUNTING_PERIODS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 /// Newest jobs that are shown, beside those that are not settled.
 pub(crate) const SHOWN: usize = 50;
 
@@ -83,7 +83,7 @@ impl Renewing {
 
 /// The first snapshot, and those that follow.
 pub(crate) async fn renewed(source: Source) -> (Renewing, watch::Receiver<Arc<Snapshot>>) {
-    let mut maker = Maker { source, earned: Vec::new(), counted: None };
+    let mut maker = Maker { source, earned: Vec::new(), counted: None, changed: false };
     let first = maker.make(None).await;
     let (sender, receiver) = watch::channel(Arc::new(first));
     let token = CancellationToken::new();
@@ -110,11 +110,15 @@ struct Maker {
     source: Source,
     earned: Vec<Earned>,
     counted: Option<Instant>,
+    /// Since then.
+    changed: bool,
 }
 
 impl Maker {
     async fn make(&mut self, before: Option<&Snapshot>) -> Snapshot {
-        let counts = self.counted.is_none_or(|at| at.elapsed() >= COUNTING_PERIOD);
+        let [soon, late] = COUNTING_PERIODS;
+        let period = if self.changed { soon } else { late };
+        let counts = self.counted.is_none_or(|at| at.elapsed() >= period);
         let store = self.source.store.clone();
         let read = tokio::task::spawn_blocking(move || {
             let jobs = shown(store.active()?, store.newest(None, SHOWN)?);
@@ -125,7 +129,9 @@ impl Maker {
             Ok(Ok((jobs, earned))) => {
                 if let Some(earned) = earned {
                     (self.earned, self.counted) = (earned, Some(Instant::now()));
+                    self.changed = false;
                 }
+                self.changed |= before.is_some_and(|before| before.jobs != jobs);
                 (jobs, None)
             }
             Ok(Err(error)) => (kept(before), Some(error.to_string())),

@@ -254,7 +254,7 @@ impl From<&Status> for StatusView {
                 least_price: quote.least_price.to_string(),
                 claim_gas: quote.claim_gas,
                 gas_price: quote.gas_price.to_string(),
-                expected_seconds: quote.expected_time.as_secs(),
+                expected_seconds: quote.expected_time.as_secs_f64().ceil() as u64,
             }),
         }
     }
