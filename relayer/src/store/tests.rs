@@ -400,7 +400,7 @@ const STORED_JOB: &str = concat!(
     r#""timestamp":25}},"ended_in":{"reason":{"kind":"refunded"},"block":{"number":30,"hash":"#,
     r#""0x000000000000000000000000000000000000000000000000000000000000001f","timestamp":32}},"#,
     r#""attempts":26,"failed_proofs":27,"claims_before_retry":33,"last_error":"why","#,
-    r#""updated_at":29}"#,
+    r#""updated_at":29,"history":[{"state":"seen","at":34}]}"#,
 );
 
 /// Stores of earlier versions are on disks out there.
@@ -449,6 +449,7 @@ fn stored_jobs_stay_readable() {
     let older = [&STORED_JOB[..ended], &STORED_JOB[attempts..]].concat();
     let older = older.replace(r#""claims_before_retry":33"#, r#""not_before":28"#);
     let older = older.replace(r#""notice":0,"callback_gas":0,"#, "");
+    let older = older.replace(r#","history":[{"state":"seen","at":34}]"#, "");
     let job = entries::decode_job(U256::ONE, older.replace("STATE", state).as_bytes()).unwrap();
     assert_eq!((job.ended_in, job.claims_before_retry, job.attempts), (None, 0, 26));
 }
