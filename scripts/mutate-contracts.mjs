@@ -42,7 +42,7 @@ const TESTS = {
   Callbacks: "contracts/test/prediction/Prediction{Hostile,Callback}.t.sol",
   Claims: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   Deadlines: "contracts/test/{audit,prediction,retrieval,service}/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
-  Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
+  Custody: "contracts/test/{prediction/Custody,prediction/PredictionHostile,prediction/PredictionEscrowOpen,audit/AuditSpoiling}.t.sol",
   Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
   ItemList: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
@@ -332,11 +332,14 @@ function compile(path, text, targets) {
   return true;
 }
 
-/** What becomes of the tests on the copy as it stands. */
+/** What becomes of the tests on the copy as it stands. Those of one case come first: they notice most of it, sooner. */
 function run(tests) {
-  const result = forge("tests", ["test", "--match-path", tests, "--no-match-test", "test_GasOf", "--fail-fast"]);
-  if (result.status === 0) return "survived";
-  return /Compiler run failed|Compilation failed/.test(result.stdout + result.stderr) ? "invalid" : "killed";
+  for (const skipped of ["^(test_GasOf|testFuzz|invariant_)", "^test_GasOf"]) {
+    const result = forge("tests", ["test", "--match-path", tests, "--no-match-test", skipped, "--fail-fast"]);
+    if (result.status === 0) continue;
+    return /Compiler run failed|Compilation failed/.test(result.stdout + result.stderr) ? "invalid" : "killed";
+  }
+  return "survived";
 }
 
 function mutantsOf(source) {
