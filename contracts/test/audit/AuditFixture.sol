@@ -74,7 +74,8 @@ abstract contract AuditFixture is RunFixture {
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
             proveWindow: 1 days,
-            admittedKeys: keccak256(abi.encodePacked(admitted))
+            admittedKeys: keccak256(abi.encodePacked(admitted)),
+            challengeRoot: 0
         });
     }
 
@@ -105,7 +106,9 @@ abstract contract AuditFixture is RunFixture {
             admitted: admitted,
             which: 0,
             path: new bytes32[](0),
-            encryptionKey: "key"
+            encryptionKey: "key",
+            correct: 0,
+            possession: ""
         });
     }
 
