@@ -179,6 +179,12 @@ abstract contract AuditFixture is RunFixture {
         return terms.acceptBy + (turn + 1) * terms.proveWindow;
     }
 
+    /// @dev So that the next job's id is none of an entry's or a run's: an event's arguments are told apart.
+    function openOthers() internal {
+        openAudit(bounty(ETHER));
+        openAudit(bounty(ETHER));
+    }
+
     /// @dev A bounty in ether that the seller has entered.
     function enteredBounty() internal returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
         terms = bounty(ETHER);
