@@ -139,6 +139,33 @@ for (const page of pages) {
   });
 }
 
+// Each cell of a payoff table names a test: of a table that has a column for tests that column, of others all but those
+// that say of what the row is.
+const payoffs = "docs/protocols.md";
+if (known.has(payoffs)) {
+  let inPayoffs = false;
+  let header = null;
+  prose(payoffs, false).forEach((line, index) => {
+    if (/^#/.test(line)) inPayoffs = /^#+ Payoffs$/.test(line);
+    if (!inPayoffs || !line.startsWith("|")) {
+      header = null;
+      return;
+    }
+    const cells = line.split("|").slice(1, -1).map((cell) => cell.trim());
+    if (header === null) {
+      header = cells;
+      return;
+    }
+    if (/^-+$/.test(cells[0])) return;
+    cells.forEach((cell, column) => {
+      const isNamed = header.at(-1) === "test" ? column < cells.length - 1 : ["state", "time"].includes(header[column]);
+      if (!isNamed && !/`[^`]*test/i.test(cell)) {
+        faults.push(`${payoffs}:${index + 1}: no test in the cell "${cell}"`);
+      }
+    });
+  });
+}
+
 // The page that is made from measurements is what they give.
 if (known.has("scripts/evidence/evidence.mjs")) {
   try {

@@ -13,12 +13,18 @@
 //   --shard I/N     every N-th mutant, starting with the I-th (from 1)
 //   --list          print the mutants, run nothing
 //
+// The tests are compiled once. Of a mutant only the contracts that have it are compiled, and put where the tests find
+// what ships (contracts/test/shared/Shipped.sol): two or three seconds each. Libraries that tests themselves call are
+// compiled with the tests as well, which takes longer.
+//
 // Ends with 1 if a mutant survives that scripts/mutants-accepted.txt does not name. Works on a copy: the
 // working tree is never changed.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,7 +42,7 @@ const TESTS = {
   Callbacks: "contracts/test/prediction/Prediction{Hostile,Callback}.t.sol",
   Claims: "contracts/test/{shared/Libraries,audit/AuditContest}.t.sol",
   Deadlines: "contracts/test/{audit,prediction,retrieval,service}/{AuditEscrow,PredictionEscrow,RetrievalEscrow,ServiceBond}*.t.sol",
-  Custody: "contracts/test/prediction/{Custody,PredictionHostile,PredictionEscrowOpen}.t.sol",
+  Custody: "contracts/test/{prediction/Custody,prediction/PredictionHostile,prediction/PredictionEscrowOpen,audit/AuditSpoiling}.t.sol",
   Hints: "contracts/test/{audit,prediction,retrieval}/{AuditEscrow,PredictionEscrow,RetrievalEscrow}*.t.sol",
   ItemList: "contracts/test/{shared/Libraries,service/ServiceBondContest}.t.sol",
   IndexedMerkle: "contracts/test/{shared/Libraries,service/ServiceBondProof}.t.sol",
@@ -92,6 +98,7 @@ if (copy) {
     rmSync(copy, { recursive: true, force: true });
   });
 }
+if (copy && options.files.length > 0) build();
 for (const file of options.files) unexplained += check(file);
 process.exit(unexplained === 0 ? 0 : 1);
 
@@ -173,16 +180,69 @@ function readAccepted() {
 
 function makeCopy() {
   const folder = mkdtempSync(join(tmpdir(), "mutants-"));
-  for (const part of ["contracts/src", "contracts/test", "contracts/examples", "contracts/script", "foundry.toml"]) {
+  const parts = ["src", "test", "examples", "script", "cache/tests"].map((part) => `contracts/${part}`);
+  for (const part of [...parts, "foundry.toml"]) {
     if (existsSync(join(ROOT, part))) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   }
   for (const part of ["node_modules", "scripts"]) symlinkSync(join(ROOT, part), join(folder, part));
-  for (const part of ["contracts/fixtures", "contracts/test/fixtures"]) {
-    if (existsSync(join(ROOT, part)) && !existsSync(join(folder, part))) {
-      symlinkSync(join(ROOT, part), join(folder, part));
-    }
-  }
   return folder;
+}
+
+/** What forge does in the copy, with one of the profiles of foundry.toml. */
+function forge(profile, args) {
+  const environment = {
+    ...process.env,
+    FOUNDRY_PROFILE: profile,
+    FOUNDRY_DENY: "never",
+    FOUNDRY_FUZZ_RUNS: "32",
+    FOUNDRY_INVARIANT_RUNS: "4",
+    FOUNDRY_INVARIANT_DEPTH: "48",
+  };
+  // An endless loop is a difference, too.
+  const settings = { cwd: copy, env: environment, encoding: "utf8", timeout: 300_000, maxBuffer: 1 << 28 };
+  return spawnSync(join(ROOT, "node_modules/.bin/forge"), args, settings);
+}
+
+/** Compiles once what the mutants do not change: contracts as they ship, but without the IR pipeline. */
+function build() {
+  const result = forge("quick", ["build", "--skip", "test"]);
+  if (result.status !== 0) fail(`the contracts do not compile: ${result.stdout}${result.stderr}`);
+}
+
+function sourcesBelow(folder) {
+  return readdirSync(join(copy, folder), { recursive: true })
+    .filter((file) => file.endsWith(".sol"))
+    .map((file) => join(folder, file));
+}
+
+function importsOf(path) {
+  const source = readFileSync(join(copy, path), "utf8");
+  return [...source.matchAll(/^import\s[^;"]*"(\.[^"]+)"/gm)].map((match) => join(dirname(path), match[1]));
+}
+
+/** All files that a file is compiled with, itself among them; not further than where `isEnd` says. */
+function compiledWith(path, isEnd = () => false, found = new Set()) {
+  if (found.has(path)) return found;
+  found.add(path);
+  if (!isEnd(path)) for (const imported of importsOf(path)) compiledWith(imported, isEnd, found);
+  return found;
+}
+
+function isShipped(path) {
+  if (!path.startsWith("contracts/src/")) return false;
+  const name = basename(path, ".sol");
+  return new RegExp(`^contract ${name}\\b`, "m").test(readFileSync(join(copy, path), "utf8"));
+}
+
+/** The contracts that change with a source. */
+function shippedWith(path) {
+  return sourcesBelow("contracts/src").filter((file) => isShipped(file) && compiledWith(file).has(path));
+}
+
+/** Whether a source is a part of the tests, which take contracts as they ship, but libraries as they are written. */
+function isPartOfTests(path) {
+  const tests = ["contracts/test", "contracts/examples"].flatMap(sourcesBelow);
+  return tests.some((file) => !file.includes("/symbolic/") && !isShipped(path) && compiledWith(file, isShipped).has(path));
 }
 
 /** Runs the mutants of one file; returns how many survive without a written reason. */
@@ -208,44 +268,78 @@ function check(file) {
     console.log(`${path}: ${mutants.length} mutants, none tried: the time is over`);
     return 0;
   }
-  if (run(tests) !== "survived") fail(`the tests ${tests} fail without any mutant`);
+  const targets = shippedWith(path);
+  const isInTests = isPartOfTests(path);
+  const attempt = (text) => {
+    if (isInTests) writeFileSync(join(copy, path), text);
+    return compile(path, text, targets) ? run(tests) : "invalid";
+  };
+  const baseline = attempt(source);
+  if (baseline !== "survived") fail(`${path}: the tests ${tests} without any mutant: ${baseline}`);
   const counts = { killed: 0, survived: 0, invalid: 0, accepted: 0 };
+  const begun = Date.now();
   let tried = 0;
   for (const mutant of mutants) {
     if (isOver()) break;
     ++tried;
-    writeFileSync(join(copy, path), apply(source, mutant));
-    let result = run(tests);
+    let result = attempt(apply(source, mutant));
     const text = describe(source, mutant);
     if (result === "survived" && accepted.has(`${name}.sol: ${text}`)) result = "accepted";
     ++counts[result];
     if (result === "survived") console.log(`SURVIVED ${path}:${mutant.line}: ${text}`);
   }
-  writeFileSync(join(copy, path), source);
+  attempt(source);
   console.log(
     `${path}: ${tried} of ${mutants.length} mutants, ${counts.killed} killed, ${counts.survived} survived, ` +
-      `${counts.accepted} accepted, ${counts.invalid} do not compile`,
+      `${counts.accepted} accepted, ${counts.invalid} do not compile; ` +
+      `${((Date.now() - begun) / 1000 / Math.max(tried, 1)).toFixed(1)} s each`,
   );
   return counts.survived;
 }
 
-/** What becomes of the tests on the copy as it stands. */
-function run(tests) {
-  const environment = {
-    ...process.env,
-    FOUNDRY_PROFILE: "quick",
-    FOUNDRY_DYNAMIC_TEST_LINKING: "true",
-    FOUNDRY_DENY: "never",
-    FOUNDRY_FUZZ_RUNS: "32",
-    FOUNDRY_INVARIANT_RUNS: "4",
-    FOUNDRY_INVARIANT_DEPTH: "48",
+/** Compiles contracts with another text of a source, and puts them where the tests find them; says whether it can be compiled. */
+function compile(path, text, targets) {
+  const outputs = Object.fromEntries(
+    targets.map((file) => [file, { [basename(file, ".sol")]: ["evm.bytecode.object", "evm.deployedBytecode.object"] }]),
+  );
+  const sources = Object.fromEntries(
+    targets.map((file) => [file, { content: readFileSync(join(copy, file), "utf8") }]),
+  );
+  sources[path] = { content: text };
+  const settings = {
+    remappings: ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
+    optimizer: { enabled: true, runs: 200 },
+    evmVersion: "osaka",
+    outputSelection: outputs,
   };
-  const forge = join(ROOT, "node_modules/.bin/forge");
-  // An endless loop is a difference, too.
-  const settings = { cwd: copy, env: environment, encoding: "utf8", timeout: 300_000 };
-  const result = spawnSync(forge, ["test", "--match-path", tests, "--fail-fast"], settings);
-  if (result.status === 0) return "survived";
-  return /Compiler run failed|Compilation failed/.test(result.stdout + result.stderr) ? "invalid" : "killed";
+  const result = spawnSync(
+    join(ROOT, "scripts/solc"),
+    ["--standard-json", "--base-path", copy, "--allow-paths", `${copy},${realpathSync(join(ROOT, "node_modules"))}`],
+    { input: JSON.stringify({ language: "Solidity", sources, settings }), encoding: "utf8", maxBuffer: 1 << 28 },
+  );
+  if (result.status !== 0) fail(`solc: ${result.stderr}`);
+  const answer = JSON.parse(result.stdout);
+  if ((answer.errors ?? []).some(({ severity }) => severity === "error")) return false;
+  for (const file of targets) {
+    const name = basename(file, ".sol");
+    const artifact = join(copy, `contracts/out/${name}.sol/${name}.json`);
+    const json = JSON.parse(readFileSync(artifact, "utf8"));
+    const { bytecode, deployedBytecode } = answer.contracts[file][name].evm;
+    json.bytecode.object = `0x${bytecode.object}`;
+    json.deployedBytecode.object = `0x${deployedBytecode.object}`;
+    writeFileSync(artifact, JSON.stringify(json));
+  }
+  return true;
+}
+
+/** What becomes of the tests on the copy as it stands. Those of one case come first: they notice most of it, sooner. */
+function run(tests) {
+  for (const skipped of ["^(test_GasOf|testFuzz|invariant_)", "^test_GasOf"]) {
+    const result = forge("tests", ["test", "--match-path", tests, "--no-match-test", skipped, "--fail-fast"]);
+    if (result.status === 0) continue;
+    return /Compiler run failed|Compilation failed/.test(result.stdout + result.stderr) ? "invalid" : "killed";
+  }
+  return "survived";
 }
 
 function mutantsOf(source) {
@@ -305,7 +399,7 @@ function neighbours(code) {
   for (const match of code.matchAll(/(\b\w+(?:\.\w+)*)\s*\(/g)) {
     const [name] = match[1].split(".").slice(-1);
     const line = code.slice(code.lastIndexOf("\n", match.index) + 1, match.index);
-    if (NO_CALL.has(name) || COMMUTATIVE.has(name) || /\brevert\s*$/.test(line)) continue;
+    if (NO_CALL.has(name) || COMMUTATIVE.has(name) || /\b(?:revert|error|event)\s*$/.test(line)) continue;
     const starts = [match.index + match[0].length];
     let depth = 1;
     let at = starts[0];

@@ -278,11 +278,15 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         StoredJob storage job = _job(jobId, terms);
         _requireState(jobId, job, State.Open);
         Deadlines.requireNotPassed(jobId, terms.enterBy);
-        if (terms.sellers != 0) _requireNamed(jobId, terms, offer.path, job.entries);
+        if (terms.sellers != 0 && !terms.names(msg.sender, offer.path)) {
+            revert Errors.SellerNotNamed(msg.sender);
+        }
+        if (terms.sellers != 0 || terms.challengeRoot != 0) _requireNew(jobId, job.entries);
         if (job.entries == terms.maxEntries) revert Errors.EntriesFull(jobId, terms.maxEntries);
         Hints.requireLength(offer.encryptionKey);
         _admitRuns(offer.modelId, offer.bindingHash, Statements.AUDIT, offer.batch);
         _admitKey(terms, offer);
+        if (terms.challengeRoot != 0) _requirePossession(jobId, terms, offer);
 
         entry = ++job.entries;
         job.lastEntryBlock = SafeCast.toUint64(block.number);
@@ -456,15 +460,23 @@ contract AuditEscrow is AuditJobs, Custody, ModelVerification {
         return EntryState.Forfeited;
     }
 
-    /// @dev Named sellers have one place each: else one of them could take all the places.
-    function _requireNamed(uint256 jobId, Terms calldata terms, bytes32[] calldata path, uint256 entries)
-        private
-        view
-    {
-        if (!terms.names(msg.sender, path)) revert Errors.SellerNotNamed(msg.sender);
+    /// @dev One place each, where sellers are named or show weights: else one of them could take all the places, and with
+    /// one proof.
+    function _requireNew(uint256 jobId, uint256 entries) private view {
         for (uint256 entry = 1; entry <= entries; ++entry) {
             if (_entries[jobId][entry].seller == msg.sender) revert Errors.AlreadyEntered(jobId, entry);
         }
+    }
+
+    /// @dev The first run of the challenge, proven like one of the test set, shows that the weights exist.
+    function _requirePossession(uint256 jobId, Terms calldata terms, Offer calldata offer) private view {
+        uint256 context = ProofContext.bind(jobId, msg.sender);
+        (, uint256 length) = Runs.span(0, terms.items, offer.batch);
+        _requireProof(
+            offer.modelId,
+            PublicInputs.list(context, terms.challengeRoot, 0, length, offer.correct),
+            offer.possession
+        );
     }
 
     function _admitKey(Terms calldata terms, Offer calldata offer) private view {

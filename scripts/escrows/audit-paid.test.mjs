@@ -46,6 +46,39 @@ describe("an audit that is open", () => {
   });
 });
 
+describe("an audit with a challenge", () => {
+  let audit, challenge;
+  const scene = prepare(stage, () => {
+    challenge = otherSet();
+    audit = Audit.open(prepared, "--required", String(ITEMS), "--challenge", challenge);
+  });
+
+  /** The first run of the challenge, proven for the context that `assay escrow audit enter` asks for. */
+  const proven = (actor, circuit, set = challenge) => {
+    const asked = refused("prove to have the weights", () => audit.enter(actor, circuit));
+    const [, context] = /--context (0x[0-9a-f]{64})/.exec(asked);
+    const proofs = stage.file(`possession-${actor.name}`);
+    const { bundle, keys } = stage.model(circuit);
+    assay(["audit", "prove", bundle, "--set", set, "--setup", found.setup, "--keys", keys, "--runs", "0", "1",
+      "--context", context, "-o", proofs]);
+    return proofs;
+  };
+
+  play(scene, "is entered with a proof of the weights, and with nobody else's", () => {
+    const proofs = proven(seller, "audit");
+    refused("another use", () => audit.enter(rival, "audit", "--possession", proofs));
+    refused("verifying key", () => audit.enter(seller, "coarseAudit", "--possession", proofs));
+    refused("ProofInvalid", () => audit.enter(seller, "audit", "--possession", forge(stage, "proof", proofs)));
+    audit.enter(seller, "audit", "--possession", proofs);
+    assert.equal(audit.show().entries[0].state, "entered");
+  });
+
+  play(scene, "is not entered with a proof on another collection", () => {
+    const proofs = proven(seller, "audit", found.test.set);
+    refused("is about the collection", () => audit.enter(seller, "audit", "--possession", proofs));
+  });
+});
+
 describe("an audit that was entered", () => {
   let audit;
   const scene = prepare(stage, () => {

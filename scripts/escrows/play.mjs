@@ -48,9 +48,14 @@ export function prepare(stage, work) {
   };
 }
 
-/** That a command is refused, and says why. */
+/** That a command is refused, and says why; returns what it says. */
 export function refused(reason, work) {
-  assert.throws(work, (error) => error.message.includes(reason) || assert.fail(`${reason}? ${error.message}`));
+  let told;
+  assert.throws(work, ({ message }) => {
+    told = message;
+    return message.includes(reason) || assert.fail(`${reason}? ${message}`);
+  });
+  return told;
 }
 
 /** What each takes out of an escrow, to the account; nothing is left but what was burnt. */

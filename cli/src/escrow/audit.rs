@@ -6,6 +6,7 @@ mod decline;
 mod deliver;
 mod enter;
 mod open;
+mod possession;
 mod sellers;
 mod show;
 

@@ -43,6 +43,7 @@ sol! {
             uint64 acceptBy;
             uint64 proveWindow;
             bytes32 admittedKeys;
+            uint256 challengeRoot;
         }
 
         struct Offer {
@@ -53,6 +54,8 @@ sol! {
             uint256 which;
             bytes32[] path;
             bytes encryptionKey;
+            uint256 correct;
+            bytes possession;
         }
 
         struct Job {

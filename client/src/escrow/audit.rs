@@ -147,7 +147,8 @@ impl AuditEscrow {
     ///
     /// # Errors
     /// As of [`Contract::pay`]; [`ChainError::Reverted`] among others with `EntriesFull`,
-    /// `DeadlinePassed`, `KeyNotAdmitted` and `BindingMismatch`.
+    /// `DeadlinePassed`, `KeyNotAdmitted`, `BindingMismatch` and, where the terms have a challenge,
+    /// `ProofInvalid`.
     pub async fn enter(
         &self,
         order: &AuditOrder,
@@ -381,9 +382,11 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_hashed_as_seventeen_words() {
-        let terms = Terms { items: 30, required: 29, ..Terms::default() };
-        let mut words = [0u8; 17 * 32];
+    fn terms_are_hashed_as_eighteen_words() {
+        let terms =
+            Terms { items: 30, required: 29, challengeRoot: U256::from(7), ..Terms::default() };
+        let mut words = [0u8; 18 * 32];
+        words[17 * 32 + 31] = 7;
         words[9 * 32 + 31] = 30;
         words[10 * 32 + 31] = 29;
         assert_eq!(terms_hash(&terms), keccak256(words));

@@ -105,6 +105,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// windows after `acceptBy` end at most 365 days ahead.
     /// @param admittedKeys keccak256 of the concatenated {admissionHashOf} of each verifying key and verifier
     /// that is admitted, or zero: then delivering is the buyer's approval of the models that entered.
+    /// @param challengeRoot Poseidon Merkle root of a public collection of `items` labelled items, below r, or zero. With
+    /// it entering takes a proof of the entered model's first run on that collection, see {Offer}, so that a place needs
+    /// weights that exist; each seller enters once, and `admittedKeys` is not zero, because a verifier of the seller's own
+    /// would accept anything.
     struct Terms {
         address buyer;
         bytes32 sellers;
@@ -123,6 +127,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint64 acceptBy;
         uint64 proveWindow;
         bytes32 admittedKeys;
+        uint256 challengeRoot;
     }
 
     /// @notice What a seller enters with.
@@ -133,6 +138,10 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @param which Index of the model's key and verifier in that list.
     /// @param path Merkle path from the caller to the terms' `sellers`; ignored where nobody is named.
     /// @param encryptionKey Public key for the delivery; only logged.
+    /// @param correct Items of the challenge's first run that the model classifies correctly; ignored where nothing is
+    /// asked for.
+    /// @param possession Proof of that with the public inputs [context, challengeRoot, 0, items of the run, correct],
+    /// for the context of the job and the caller; ignored where nothing is asked for.
     struct Offer {
         uint256 modelId;
         bytes32 bindingHash;
@@ -141,6 +150,8 @@ interface IAuditEscrow is ICustody, IModelVerification {
         uint256 which;
         bytes32[] path;
         bytes encryptionKey;
+        uint256 correct;
+        bytes possession;
     }
 
     /// @notice A job as stored.
@@ -221,7 +232,7 @@ interface IAuditEscrow is ICustody, IModelVerification {
     /// @notice Enters the caller's model and escrows its stake, up to `enterBy` or until the job is full.
     /// The model is fixed from here on.
     /// @dev Errors: WrongJobState, DeadlinePassed, SellerNotNamed, AlreadyEntered, EntriesFull, HintTooLong,
-    /// KeyListMismatch, KeyNotAdmitted; of admission; of a deposit.
+    /// KeyListMismatch, KeyNotAdmitted; of admission; of a proof, where the terms have a challenge; of a deposit.
     /// @param jobId The job's id.
     /// @param terms The job's terms, as opened.
     /// @param offer What the caller enters with.

@@ -18,6 +18,11 @@ library AuditTerms {
         if (terms.testSetRoot == 0) revert Errors.ZeroValue("testSetRoot");
         PublicInputs.requireCanonical(1, terms.testSetRoot);
         if (terms.metric == 0) revert Errors.ZeroValue("metric");
+        if (terms.challengeRoot != 0) {
+            PublicInputs.requireCanonical(1, terms.challengeRoot);
+            // What a verifier of the seller's own accepts shows nothing.
+            if (terms.admittedKeys == 0) revert Errors.ZeroValue("admittedKeys");
+        }
         // With n = 0 there is no t.
         if (terms.required == 0 || terms.required > terms.items) {
             revert Errors.RequiredOutOfRange(terms.required, terms.items);
@@ -65,9 +70,9 @@ library AuditTerms {
     function hash(IAuditEscrow.Terms calldata terms) internal pure returns (bytes32 termsHash) {
         assembly ("memory-safe") {
             let start := mload(0x40)
-            // 17 words
-            calldatacopy(start, terms, 0x220)
-            termsHash := keccak256(start, 0x220)
+            // 18 words
+            calldatacopy(start, terms, 0x240)
+            termsHash := keccak256(start, 0x240)
         }
     }
 }

@@ -155,6 +155,7 @@ contract AuditEscrowDeliverTest is AuditFixture {
 
 contract AuditEscrowAnswerTest is AuditFixture {
     function test_Accept() public {
+        openOthers();
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
         emit Events.EntryAccepted(jobId, 1, 6);
@@ -181,6 +182,7 @@ contract AuditEscrowAnswerTest is AuditFixture {
     }
 
     function test_AbortCostsTheFee() public {
+        openOthers();
         (uint256 jobId, IAuditEscrow.Terms memory terms) = deliveredBounty();
         vm.expectEmit(address(audit));
         emit Events.EntrySettled(jobId, 1, IAuditEscrow.EntryState.Aborted);

@@ -332,6 +332,7 @@ contract AuditEscrowSettleTest is AuditFixture {
 /// @notice What goes on record, and that no money depends on it.
 contract AuditEscrowCertifyTest is AuditFixture {
     function test_CertifiesPaidAudit() public {
+        openOthers();
         (uint256 jobId, IAuditEscrow.Terms memory terms) = acceptedBounty();
         proveAll(jobId, terms, 1, [uint256(4), 3, 1]);
         audit.settle(jobId, terms);

@@ -8,7 +8,7 @@ import {AuditFixture} from "./AuditFixture.sol";
 /// @notice What has ended stays as it is, whoever calls what, at any time, even if time ran backwards.
 contract AuditFinalityTest is AuditFixture {
     function test_TerminalStatesAreFinal() public {
-        for (uint256 ending = 0; ending < 5; ++ending) {
+        for (uint256 ending = 0; ending < 6; ++ending) {
             (uint256 jobId, IAuditEscrow.Terms memory terms) = _endedBounty(ending);
             _expectFinal(jobId, terms, ending == 0 ? 0 : 1);
         }
@@ -64,11 +64,41 @@ contract AuditFinalityTest is AuditFixture {
         assertEq(ether_(seller), STAKE - ABORT_FEE);
     }
 
-    /// @dev Endings: nobody entered, nothing delivered, aborted, paid, forfeited.
+    /// @dev With the stake back, while its job goes on, when it has ended, and after all deadlines.
+    function test_NotApprovedEntriesAreFinal() public {
+        IAuditEscrow.Terms memory terms = contest(4);
+        uint256 jobId = _entered(terms);
+        deliverTo(jobId, terms, 1);
+        uint64[4] memory times =
+            [terms.enterBy, terms.acceptBy, terms.acceptBy + 1, uint64(proveBy(terms, 3)) + 1];
+        for (uint256 i = 0; i < times.length; ++i) {
+            vm.warp(times[i]);
+            bytes32 before = _fingerprint(jobId, 4);
+            for (uint256 entry = 2; entry <= 4; ++entry) {
+                _expectEntryEnded(jobId, terms, entry);
+            }
+            assertEq(_fingerprint(jobId, 4), before);
+            assertCredits(
+                i < 3 ? 0 : REWARD + BOND - ABORT_FEE, STAKE + (i < 3 ? 0 : STAKE - ABORT_FEE), 2 * STAKE
+            );
+            if (i == 2) {
+                audit.settle(jobId, terms);
+                audit.release(jobId, terms, 1);
+            }
+        }
+        _expectFinal(jobId, terms, 4);
+    }
+
+    /// @dev Endings: nobody entered, nothing delivered, the seller silent, paid, forfeited, declined.
     function _endedBounty(uint256 ending) private returns (uint256 jobId, IAuditEscrow.Terms memory terms) {
         terms = bounty(ETHER);
         jobId = openAudit(terms);
         if (ending > 0) enterAs(seller, jobId, terms);
+        if (ending == 5) {
+            vm.roll(block.number + 1);
+            declineAs(buyer, jobId, terms);
+            return (jobId, terms);
+        }
         if (ending > 1) deliverTo(jobId, terms);
         if (ending > 2) acceptAs(seller, jobId, terms, 1);
         if (ending == 3) proveAll(jobId, terms, 1, [uint256(4), 4, 1]);

@@ -74,7 +74,8 @@ abstract contract AuditFixture is RunFixture {
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
             proveWindow: 1 days,
-            admittedKeys: keccak256(abi.encodePacked(admitted))
+            admittedKeys: keccak256(abi.encodePacked(admitted)),
+            challengeRoot: 0
         });
     }
 
@@ -105,7 +106,9 @@ abstract contract AuditFixture is RunFixture {
             admitted: admitted,
             which: 0,
             path: new bytes32[](0),
-            encryptionKey: "key"
+            encryptionKey: "key",
+            correct: 0,
+            possession: ""
         });
     }
 
@@ -174,6 +177,12 @@ abstract contract AuditFixture is RunFixture {
     /// @dev Last second of the window of a claim that comes after `turn` others.
     function proveBy(IAuditEscrow.Terms memory terms, uint256 turn) internal pure returns (uint256) {
         return terms.acceptBy + (turn + 1) * terms.proveWindow;
+    }
+
+    /// @dev So that the next job's id is none of an entry's or a run's: an event's arguments are told apart.
+    function openOthers() internal {
+        openAudit(bounty(ETHER));
+        openAudit(bounty(ETHER));
     }
 
     /// @dev A bounty in ether that the seller has entered.

@@ -264,7 +264,7 @@ contract AuditGasTest is AuditFixture, LongProofs {
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
         vm.warp(terms.deliverBy + 1);
         audit.settle(jobId, terms);
-        assertGas("audit: settle, buyer silent", CLAIM_LIMIT);
+        assertGas("audit: settle, buyer silent", SETTLE_LIMIT);
     }
 
     /// forge-config: default.isolate = true

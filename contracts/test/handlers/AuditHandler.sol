@@ -41,6 +41,7 @@ contract AuditHandler is CustodyHandler {
     }
 
     uint256 internal constant ROOT = uint256(keccak256("test set")) >> 8;
+    uint256 internal constant CHALLENGE = uint256(keccak256("public collection")) >> 8;
     uint256 internal constant MAX_JOBS = 6;
 
     AuditEscrow public immutable ESCROW;
@@ -94,6 +95,7 @@ contract AuditHandler is CustodyHandler {
         terms.acceptBy = terms.deliverBy + 10 minutes + gaps[2] % 10 days;
         terms.proveWindow = 10 minutes + gaps[3] % 5 days;
         terms.admittedKeys = listed ? keccak256(abi.encodePacked(_admitted)) : bytes32(0);
+        if (which % 8 == 6) terms.challengeRoot = CHALLENGE;
 
         uint256 amount = uint256(terms.reward) + terms.bond;
         bytes memory call = abi.encodeCall(ESCROW.open, (terms, listed ? _admitted : new bytes32[](0), ""));
@@ -117,6 +119,14 @@ contract AuditHandler is CustodyHandler {
         bool expected = job.endings == 0 && !job.delivered && block.timestamp <= terms.enterBy
             && _entries[jobId].length < terms.maxEntries;
         address seller = _actor(who);
+        if (terms.challengeRoot != 0) {
+            // Some show what was made for somebody else.
+            address prover = _actor(model / 64 % 4 == 3 ? who + 1 : who);
+            if (prover != seller || _hasEntered(jobId, seller)) expected = false;
+            uint256 items = terms.items < offer.batch ? terms.items : offer.batch;
+            offer.correct = model % (items + 1);
+            offer.possession = _proof(jobId, prover, entered.vkHash, [CHALLENGE, 0, items, offer.correct]);
+        }
         bytes memory call = abi.encodeCall(ESCROW.enter, (jobId, terms, offer));
         assertEq(_pay(seller, terms.token, terms.stake, call), expected, "entry");
         if (!expected) return;
@@ -503,15 +513,31 @@ contract AuditHandler is CustodyHandler {
         uint256 run,
         uint256 correct
     ) private returns (bool ok) {
+        GhostEntry storage entry = _entries[jobId][id - 1];
+        uint256[4] memory shown = [ROOT, run * entry.batch, _items(jobId, id, run), correct];
+        bytes memory proof = _proof(jobId, recipient, entry.vkHash, shown);
+        return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], id, run, correct, proof)));
+    }
+
+    /// @dev A proof of what is shown beside the context.
+    function _proof(uint256 jobId, address recipient, bytes32 vkHash, uint256[4] memory shown)
+        private
+        view
+        returns (bytes memory)
+    {
         uint256[] memory publicInputs = new uint256[](5);
         publicInputs[0] = ESCROW.contextOf(jobId, recipient);
-        publicInputs[1] = ROOT;
-        publicInputs[2] = run * _entries[jobId][id - 1].batch;
-        publicInputs[3] = _items(jobId, id, run);
-        publicInputs[4] = correct;
-        bytes memory proof =
-            abi.encode(WEIGHTS, keccak256(abi.encode(_entries[jobId][id - 1].vkHash, publicInputs)));
-        return _call(caller, abi.encodeCall(ESCROW.prove, (jobId, _terms[jobId], id, run, correct, proof)));
+        for (uint256 i = 0; i < 4; ++i) {
+            publicInputs[i + 1] = shown[i];
+        }
+        return abi.encode(WEIGHTS, keccak256(abi.encode(vkHash, publicInputs)));
+    }
+
+    function _hasEntered(uint256 jobId, address seller) private view returns (bool) {
+        for (uint256 i = 0; i < _entries[jobId].length; ++i) {
+            if (_entries[jobId][i].seller == seller) return true;
+        }
+        return false;
     }
 
     /// @dev 0 if there is no job yet.

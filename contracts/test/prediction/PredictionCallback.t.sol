@@ -25,8 +25,11 @@ contract PredictionCallbackTest is Fixture {
 
     function test_NobodyIsCalledUnlessAskedFor() public {
         vm.deal(address(listener), PRICE);
-        claimFor(_openBy(listener, _order(0)), seller);
+        uint256 jobId = _openBy(listener, _order(0));
+        vm.recordLogs();
+        claimFor(jobId, seller);
         assertEq(listener.calls(), 0);
+        assertEq(vm.getRecordedLogs().length, 1, "not even without gas");
     }
 
     function test_RefundTellsNobody() public {

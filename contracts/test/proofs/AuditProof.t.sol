@@ -50,7 +50,8 @@ contract AuditProofTest is ProofRefusals {
             deliverBy: uint64(block.timestamp + 2 days),
             acceptBy: uint64(block.timestamp + 3 days),
             proveWindow: 1 days,
-            admittedKeys: keccak256(abi.encodePacked(admitted))
+            admittedKeys: keccak256(abi.encodePacked(admitted)),
+            challengeRoot: 0
         });
         beforeOpening = vm.snapshotState();
         _run(auditEscrow, seller);
@@ -110,6 +111,33 @@ contract AuditProofTest is ProofRefusals {
         _measure("audit: prove, first run", RUN_LIMIT);
     }
 
+    /// @dev Entering takes a proof of the first run of a public collection: here of the fixture's, of which the test set
+    /// is then another.
+    function test_RealProofShowsPossession() public {
+        IAuditEscrow.Offer memory offer = _openWithChallenge();
+        offer.possession = "";
+        _expectNoEntry(seller, offer);
+        offer.possession = proofOf("audit1");
+        _expectNoEntry(seller, offer);
+        offer.possession = proof;
+        // Copied by somebody else who has the weights, too.
+        _expectNoEntry(stranger, offer);
+        offer.correct = correct ^ 1;
+        _expectNoEntry(seller, offer);
+        offer.correct = correct;
+        vm.prank(seller);
+        assertEq(auditEscrow.enter{value: STAKE}(JOB, terms, offer), 1);
+        assertEq(auditEscrow.getEntry(JOB, 1).correct, 0);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_GasOfEnteringWithPossession() public {
+        IAuditEscrow.Offer memory offer = _openWithChallenge();
+        vm.prank(seller);
+        auditEscrow.enter{value: STAKE}(JOB, terms, offer);
+        recordGas("audit: enter, with a real proof of possession", vm.lastCallGas().gasTotalUsed, 720_000);
+    }
+
     /// @dev All that eight sellers, their buyer and whoever ends it send, with the one proof that it takes. Anybody can
     /// end a job and its entries, so they are ended in one transaction.
     /// forge-config: default.isolate = true
@@ -150,6 +178,23 @@ contract AuditProofTest is ProofRefusals {
         assertEq(auditEscrow.creditOf(ETHER, seller), REWARD + STAKE);
         assertEq(auditEscrow.creditOf(ETHER, _contestant(8)), STAKE);
         recordGas("audit: a whole contest of 8, real proof", used, 2_500_000);
+    }
+
+    /// @return offer The seller's, with a proof.
+    function _openWithChallenge() private returns (IAuditEscrow.Offer memory offer) {
+        vm.revertToState(beforeOpening);
+        (terms.challengeRoot, terms.testSetRoot) = (root, root ^ 1);
+        vm.prank(buyer);
+        auditEscrow.open{value: uint256(REWARD) + terms.bond}(terms, admitted, "");
+        offer = _offer();
+        (offer.correct, offer.possession) = (correct, proof);
+    }
+
+    function _expectNoEntry(address who, IAuditEscrow.Offer memory offer) private {
+        vm.prank(who);
+        (bool ok,) =
+            address(auditEscrow).call{value: STAKE}(abi.encodeCall(auditEscrow.enter, (JOB, terms, offer)));
+        assertFalse(ok);
     }
 
     function _contestant(uint256 entry) private view returns (address) {
@@ -260,7 +305,9 @@ contract AuditProofTest is ProofRefusals {
             admitted: admitted,
             which: 0,
             path: new bytes32[](0),
-            encryptionKey: ""
+            encryptionKey: "",
+            correct: 0,
+            possession: ""
         });
     }
 

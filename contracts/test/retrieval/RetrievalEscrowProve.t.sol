@@ -12,6 +12,8 @@ import {RetrievalFixture} from "./RetrievalFixture.sol";
 
 contract RetrievalEscrowProveTest is RetrievalFixture {
     function test_ProveStoresBitmap() public {
+        // So that the job's id is not the run's.
+        openedRetrieval();
         (uint256 jobId, IRetrievalEscrow.Terms memory terms) = openedRetrieval();
         bytes memory proof = runProof(jobId, terms, 1, 5);
         vm.expectEmit(address(retrieval));

@@ -1,5 +1,7 @@
 //! `assay escrow audit enter`.
 
+use std::path::PathBuf;
+
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{
@@ -10,7 +12,7 @@ use assay_prover::collection::sealed::Recipient;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Job, sellers::SellersArgs};
+use super::{Job, possession, sellers::SellersArgs};
 use crate::{
     amount::amount_text,
     binding::{bound, require_circuit},
@@ -25,7 +27,14 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay escrow audit enter 1 --model 2 --bundle audit.bundle --encryption-key age1... \\
-    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key")]
+    --escrow 0x... --rpc http://127.0.0.1:8545 --private-key-file seller.key
+
+Where the job has a challenge, a proof of the model's first run on that public collection is shown as well; without
+one, the command says for which context:
+
+  assay audit prove audit.bundle --set challenge.set --runs 0 1 --setup dev.srs --keys keys \\
+    --context 0x... -o possession
+  assay escrow audit enter 1 --possession possession ...")]
 pub(crate) struct EnterArgs {
     #[command(flatten)]
     job: JobArgs,
@@ -40,6 +49,9 @@ pub(crate) struct EnterArgs {
     /// another kind of encryption, logged as it is
     #[arg(long, value_name = "age1...|FILE")]
     encryption_key: Option<String>,
+    /// Folder with the proof of the first run of the job's challenge, made by `assay audit prove`
+    #[arg(long, value_name = "DIR")]
+    possession: Option<PathBuf>,
     /// Enter although there is less time to prove than the proofs are expected to take
     #[arg(long)]
     short_windows: bool,
@@ -93,14 +105,19 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
             &job.order,
             admission_hash(binding.model.vk_hash, binding.verifier_code_hash),
         )?;
+        let account = session.chain.account()?;
+        let folder = args.possession.as_deref();
+        let (correct, proof) = possession::shown(&job, &binding, batch, account, folder)?;
         let offer = Offer {
             modelId: args.model,
             bindingHash: binding.binding_hash,
             batch: u32::try_from(batch).context("the runs are too long")?,
             admitted: job.order.admitted.clone(),
             which: U256::from(which),
-            path: args.sellers.path(session.chain.account()?, job.terms().sellers)?,
+            path: args.sellers.path(account, job.terms().sellers)?,
             encryptionKey: encryption_key.clone().into(),
+            correct,
+            possession: proof,
         };
         let (entry, outcome) = job.escrow.enter(&job.order, offer).await?;
         let report = Report {
@@ -109,7 +126,7 @@ pub(super) fn run(args: &EnterArgs, output: &Output) -> Result<()> {
             model: Id(args.model),
             batch,
             stake: Decimal(U256::from(job.terms().stake)),
-            context: B256::from(job.context(session.chain.account()?)),
+            context: B256::from(job.context(account)),
             sent: Sent::from(&outcome),
         };
         Ok((report, job.terms().token))

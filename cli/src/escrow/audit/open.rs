@@ -12,7 +12,7 @@ use assay_prover::{arithmetic::field::field_to_bytes, collection::Collection};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
-use super::{admission::AdmissionArgs, sellers::SellersArgs};
+use super::{admission::AdmissionArgs, possession::ChallengeArgs, sellers::SellersArgs};
 use crate::{
     amount::{Amount, amount_text, parse_amount},
     chain::{SenderArgs, Sent},
@@ -36,7 +36,8 @@ and the job takes models with these only. With --admit-at-delivery models of any
 escrow audit deliver` is the approval of those that are known.
 
 An entry that the test set is delivered to and that stays away costs both sides the abort fee, which is burnt.
-So name the sellers of a contest: else anybody can take all its places with weights that do not exist."
+So name the sellers of a contest: else anybody can take all its places with weights that do not exist. Where nobody is
+to be named, --challenge asks for a proof of the weights: it costs a seller the time and gas of one."
 )]
 pub(crate) struct OpenArgs {
     /// Committed test set
@@ -81,6 +82,8 @@ pub(crate) struct OpenArgs {
     /// Let models of any key enter; which models are let in is decided at the delivery
     #[arg(long, conflicts_with_all = ["admit", "admit_folder"])]
     admit_at_delivery: bool,
+    #[command(flatten)]
+    challenge: ChallengeArgs,
     /// Seconds in which sellers may enter
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
     enter_within: u64,
@@ -145,6 +148,8 @@ struct Report {
     token: Address,
     /// Merkle root of the sellers that are named.
     sellers: Option<B256>,
+    /// Root of the public collection on which sellers prove to have the weights.
+    challenge: Option<B256>,
     admitted: Vec<B256>,
     trust: Vec<TrustReport>,
     enter_by: u64,
@@ -169,6 +174,10 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
     let sellers = args.sellers.read()?.root();
     let metric = metric(args.metric.as_deref(), args.admission.top)?;
     let (root, items) = args.test_set(output)?;
+    let challenge = args.challenge.root(items)?;
+    if challenge == U256::from_be_bytes(root.0) {
+        bail!("the challenge is the test set itself, which would not be hidden then");
+    }
     let report = args.sender.run(output, "opening the job", async |session| {
         for admission in &admissions {
             guard_setup(&admission.setup, session.chain.chain_id(), args.dev)?;
@@ -196,6 +205,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             acceptBy: accept_by,
             proveWindow: args.prove_within,
             admittedKeys: admitted_keys(&admitted),
+            challengeRoot: challenge,
         };
         let hint = args.hint.clone().into_bytes().into();
         let (job, outcome) = escrow.open(terms, admitted.clone(), hint).await?;
@@ -209,6 +219,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             abort_fee: Decimal(U256::from(amounts.abort_fee)),
             token: args.token,
             sellers: Some(sellers).filter(|root| !root.is_zero()),
+            challenge: Some(B256::from(challenge)).filter(|root| !root.is_zero()),
             admitted: admitted.clone(),
             trust: admissions.iter().map(|one| one.report.clone()).collect(),
             enter_by,
@@ -231,6 +242,7 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             ("accept until", report.accept_by.to_string()),
             ("prove within", format!("{} s for each claim", report.prove_window)),
         ];
+        rows.extend(report.challenge.map(|root| ("challenge", root.to_string())));
         rows.extend(report.trust.iter().flat_map(TrustReport::rows));
         rows.push(("gas", report.sent.gas_used.to_string()));
         table(&rows)

@@ -43,6 +43,8 @@ struct Report {
     /// Seconds for each claim, one after the other.
     prove_window: u64,
     admitted: Vec<B256>,
+    /// Root of the public collection on which sellers prove to have the weights.
+    challenge: Option<B256>,
     hint: String,
     entries: Vec<EntryReport>,
     entries_hash: B256,
@@ -161,6 +163,7 @@ async fn report(job: &Job, now: u64) -> Result<Report> {
         accept_by: terms.acceptBy,
         prove_window: terms.proveWindow,
         admitted: order.admitted.clone(),
+        challenge: Some(B256::from(terms.challengeRoot)).filter(|root| !root.is_zero()),
         hint: text_or_hex(&order.hint),
         entries_hash: entries_hash(entered.iter().map(|logged| &logged.event)),
         entries,
@@ -200,6 +203,7 @@ fn text(report: &Report) -> String {
         ("hash of entries", report.entries_hash.to_string()),
     ];
     rows.extend(report.sellers.map(|root| ("sellers named", root.to_string())));
+    rows.extend(report.challenge.map(|root| ("challenge", root.to_string())));
     rows.extend(report.delivery.as_ref().map(|delivery| ("delivered", delivery.place.clone())));
     rows.extend(report.winner.map(|winner| ("paid to entry", winner.to_string())));
     let mut text = table(&rows);
