@@ -13,7 +13,7 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// Whether a block has enough confirmations.
+    /// Whether a block has enough confirmations, if it is still part of the chain: only its number is looked at.
     pub fn confirm(&self, block: BlockRef) -> bool {
         block.number <= self.confirmed.number
     }

@@ -85,6 +85,8 @@ impl Relayer {
         let mut newest = self.follower.catch_up().await?;
         if self.follower.take_rolled_back() {
             self.withdrawals.look_again();
+            // It may be one of those that are gone.
+            self.confirmed = None;
         }
         let chain = self.escrow.chain();
         // One node's head may be ahead of all others, or its clock.
