@@ -191,7 +191,13 @@ impl Contract {
         self.send(&ICustody::withdrawCall { token }).await
     }
 
-    /// The call that does so, unsigned.
+    /// A call of one of its functions, unsigned. Whoever must not lose track of it signs it with
+    /// [`Chain::send_with`].
+    pub fn request<C: SolCall>(&self, call: &C) -> TransactionRequest {
+        call::request(self.address, call)
+    }
+
+    /// The call that withdraws, unsigned.
     pub fn withdraw_request(&self, token: Address) -> TransactionRequest {
         call::request(self.address, &ICustody::withdrawCall { token })
     }

@@ -4,15 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use assay_client::{
-    ContractClient, PredictionEscrow, PredictionEscrowError, chain::BlockRef, proof_context,
+    ContractClient, PredictionEscrow, PredictionEscrowError, ServiceBond, proof_context,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::RelayerConfig,
+    duties::Duties,
     error::RelayerError,
     follower::Follower,
+    heads::HeadWatch,
     job::PredictionJob,
     nonces::Nonces,
     policy::Costs,
@@ -22,6 +24,7 @@ use crate::{
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
+    watch::{Proofs, ServiceWatch, Source, Watch, keeping_watches},
 };
 
 mod openings;
@@ -45,8 +48,8 @@ pub struct Relayer {
     withdrawals: Withdrawals,
     /// Jobs with less time than this before their deadline are not begun.
     deadline_margin: Duration,
-    /// The newest block that was confirmed; none yet in the first turn.
-    confirmed: Option<BlockRef>,
+    heads: HeadWatch,
+    duties: Duties,
     costs: Costs,
     openings: OpeningsWatch,
     /// Where forgetting old jobs goes on.
@@ -101,6 +104,8 @@ impl Relayer {
         let withdraw = config.withdraw && recipient == account;
         let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
+        let watches = watches(&escrow, &store, &config, &prover)?;
+        let duties = Duties::new(escrow.chain().clone(), store.clone(), config.submit, watches);
         let proofs = ProofPool::new(prover, config.parallel_proofs);
         Ok(Self {
             config,
@@ -114,7 +119,8 @@ impl Relayer {
             nonces,
             withdrawals,
             deadline_margin,
-            confirmed: None,
+            heads: HeadWatch::default(),
+            duties,
             costs: Costs::default(),
             openings: OpeningsWatch::default(),
             prune_from: U256::ZERO,
@@ -247,4 +253,35 @@ impl Relayer {
         }
         Ok(None)
     }
+}
+
+/// What is looked at for duties beside the jobs.
+fn watches(
+    escrow: &PredictionEscrow,
+    store: &JobStore,
+    config: &RelayerConfig,
+    prover: &Arc<dyn Prover>,
+) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
+    let source = Source {
+        store: store.clone(),
+        start_block: config.start_block,
+        max_log_range: config.max_log_range,
+    };
+    let duties = &config.duties;
+    let answers = duties.answers.clone();
+    if answers.is_some() && duties.services.is_none() {
+        let text = "there are answers to be proven when they are contested, and no service bond";
+        return Err(RelayerError::Config(text.into()));
+    }
+    let proofs = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
+    if duties.keep {
+        return keeping_watches(escrow, duties, &source, proofs, config.withdraw);
+    }
+    let (Some(proofs), Some(address)) = (proofs, duties.services) else {
+        return Ok(Vec::new());
+    };
+    let chain = escrow.chain().clone();
+    let (account, bond) = (chain.account()?, ServiceBond::at(chain, address));
+    let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
+    Ok(vec![Box::new(watch)])
 }
