@@ -42,6 +42,13 @@ pub struct DutyConfig {
     pub tokens: BTreeSet<Address>,
 }
 
+impl DutyConfig {
+    /// The contracts beside the prediction escrow.
+    pub(crate) fn contracts(&self) -> Vec<Address> {
+        [self.services, self.audits, self.retrievals].into_iter().flatten().collect()
+    }
+}
+
 /// Settings of a relayer.
 #[derive(Clone, Debug)]
 pub struct RelayerConfig {

@@ -82,6 +82,15 @@ impl Duties {
         &self.dues
     }
 
+    /// Duties of which a confirmed block says that nothing is left to do.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn over(&self) -> Result<BTreeSet<Duty>, RelayerError> {
+        let over = self.store.duties()?.into_iter().filter(|record| record.over_since.is_some());
+        Ok(over.map(|record| record.duty).collect())
+    }
+
     /// Those with a deadline that nothing here can do, and why.
     pub(crate) fn blocked(&self) -> Vec<(Duty, String)> {
         let why = |due: &Due| match &due.call {

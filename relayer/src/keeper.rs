@@ -82,7 +82,10 @@ impl Keeper {
             start_block: config.start_block,
             max_log_range: config.max_log_range,
         };
-        let watches = keeping_watches(&escrow, &config.duties, &source, None, config.withdraw)?;
+        let mut withdrawn = config.duties.contracts();
+        withdrawn.push(escrow.address());
+        withdrawn.retain(|_| config.withdraw);
+        let watches = keeping_watches(&escrow, &config.duties, &source, None, &withdrawn)?;
         let duties = Duties::new(chain.clone(), store.clone(), config.submit, watches);
         let nonces = Nonces::new(chain, store.clone(), config.submit);
         let (heads, last) = (HeadWatch::default(), None);

@@ -24,7 +24,7 @@ use crate::{
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
-    watch::{Proofs, ServiceWatch, Source, Watch, keeping_watches},
+    watch::{CreditWatch, Proofs, ServiceWatch, Source, Watch, keeping_watches},
 };
 
 mod openings;
@@ -274,14 +274,20 @@ fn watches(
         return Err(RelayerError::Config(text.into()));
     }
     let proofs = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
+    let chain = escrow.chain().clone();
+    let account = chain.account()?;
+    // What the prediction escrow owes is withdrawn with the jobs.
+    let mut withdrawn = duties.contracts();
+    withdrawn.retain(|_| config.withdraw);
     if duties.keep {
-        return keeping_watches(escrow, duties, &source, proofs, config.withdraw);
+        return keeping_watches(escrow, duties, &source, proofs, &withdrawn);
     }
     let (Some(proofs), Some(address)) = (proofs, duties.services) else {
         return Ok(Vec::new());
     };
-    let chain = escrow.chain().clone();
-    let (account, bond) = (chain.account()?, ServiceBond::at(chain, address));
+    withdrawn.retain(|contract| *contract == address);
+    let bond = ServiceBond::at(chain.clone(), address);
     let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
-    Ok(vec![Box::new(watch)])
+    let credits = CreditWatch::new(chain, account, &withdrawn, &duties.tokens);
+    Ok(vec![Box::new(watch), Box::new(credits)])
 }

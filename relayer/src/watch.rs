@@ -3,6 +3,7 @@
 //! A watch learns of jobs and batches by events, up to a confirmed block, and asks the contract for everything else.
 //! Where the contract counts what it has, the count is compared with the events, so that one empty answer hides nothing.
 
+use alloy::primitives::Address;
 use assay_client::{
     AuditEscrow, ContractClient, PredictionEscrow, RetrievalEscrow, ServiceBond, chain::BlockRef,
 };
@@ -21,11 +22,11 @@ mod predictions;
 mod retrievals;
 mod services;
 
+pub(crate) use credits::CreditWatch;
 pub(crate) use discovery::Source;
 pub(crate) use services::{Proofs, ServiceWatch};
 
 use audits::AuditWatch;
-use credits::CreditWatch;
 use predictions::PredictionWatch;
 use retrievals::RetrievalWatch;
 
@@ -42,36 +43,30 @@ pub(crate) trait Watch: Send {
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError>;
 }
 
-/// Watches that keep all escrows for the signing account. With `withdraw` what they owe is paid out.
+/// Watches that keep all escrows for the signing account. What those among `withdrawn` owe is paid out.
 pub(crate) fn keeping_watches(
     escrow: &PredictionEscrow,
     config: &DutyConfig,
     source: &Source,
     proofs: Option<Proofs>,
-    withdraw: bool,
+    withdrawn: &[Address],
 ) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
     let chain = escrow.chain().clone();
     let account = chain.account()?;
-    let mut contracts = vec![escrow.address()];
     let mut watches: Vec<Box<dyn Watch>> = Vec::new();
     if let Some(address) = config.services {
         let bond = ServiceBond::at(chain.clone(), address);
         watches.push(Box::new(ServiceWatch::new(bond, account, source, proofs, true)?));
-        contracts.push(address);
     }
     watches.push(Box::new(PredictionWatch::new(escrow.clone(), account, source)?));
     if let Some(address) = config.audits {
         let audits = AuditEscrow::at(chain.clone(), address);
         watches.push(Box::new(AuditWatch::new(audits, account, source)?));
-        contracts.push(address);
     }
     if let Some(address) = config.retrievals {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);
         watches.push(Box::new(RetrievalWatch::new(retrievals, account, source)?));
-        contracts.push(address);
     }
-    if withdraw {
-        watches.push(Box::new(CreditWatch::new(chain, account, &contracts, &config.tokens)));
-    }
+    watches.push(Box::new(CreditWatch::new(chain, account, withdrawn, &config.tokens)));
     Ok(watches)
 }

@@ -38,12 +38,13 @@ impl Relayer {
         let looked = self.duties.look(heads).await;
         let jobs = self.store.active()?;
         let dues = self.duties.dues().to_vec();
+        let over = self.duties.over()?;
         // Those of jobs settled by others, or that are other jobs after a reorganization.
         self.proofs.stop_unless(|work| match work {
             Work::Job(terms) => jobs
                 .iter()
                 .any(|job| job.terms == **terms && job.paid_in.is_none() && job.ended_in.is_none()),
-            Work::Duty { duty, .. } => dues.iter().any(|due| due.duty == *duty),
+            Work::Duty { duty, .. } => !over.contains(duty),
         });
         for task in self.in_order(&dues, &jobs) {
             let id = match task {
