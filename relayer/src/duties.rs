@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use alloy::rpc::types::TransactionRequest;
+use alloy::{
+    primitives::{Address, U256},
+    rpc::types::TransactionRequest,
+};
 use assay_client::{
     Chain, ChainError, ProofArtifact,
     chain::{BlockRef, SignedTransaction, transaction::Broadcast},
@@ -54,6 +57,7 @@ pub(crate) struct Wanted {
     pub(crate) key: ProofKey,
     pub(crate) request: ProofRequest,
     pub(crate) deadline: Option<u64>,
+    pub(crate) pays: Option<(Address, U256)>,
 }
 
 impl Duties {
@@ -255,7 +259,8 @@ impl Duties {
                 Some(proof) => call(&proof),
                 None => {
                     let (key, request) = (key.clone(), (**request).clone());
-                    return Ok(Some(Wanted { duty, key, request, deadline: due.deadline }));
+                    let (deadline, pays) = (due.deadline, due.pays);
+                    return Ok(Some(Wanted { duty, key, request, deadline, pays }));
                 }
             },
         };

@@ -240,6 +240,8 @@ pub(crate) struct Due {
     pub(crate) duty: Duty,
     /// Last second (Unix time) in which it can be done; `None` where it can wait.
     pub(crate) deadline: Option<u64>,
+    /// What it earns, in which token, where that has to cover its costs.
+    pub(crate) pays: Option<(Address, U256)>,
     pub(crate) call: Call,
 }
 

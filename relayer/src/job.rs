@@ -128,7 +128,7 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
+            ByRuns, CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
             Refunded, Reorged, TokenNotAccepted, UnknownModel,
         };
         Ok(match (self, event) {
@@ -152,6 +152,7 @@ impl JobState {
                         | PriceTooLow { .. }
                         | CallbackTooDear { .. }
                         | NoticeTooShort { .. }
+                        | ByRuns
                         | TokenNotAccepted { .. }),
                 },
             ) => Self::Skipped { reason: reason.clone() },
@@ -180,6 +181,7 @@ impl JobState {
                         | PriceTooLow { .. }
                         | CallbackTooDear { .. }
                         | NoticeTooShort { .. }
+                        | ByRuns
                         | TokenNotAccepted { .. },
                 },
                 Event::Retried(kept),

@@ -24,7 +24,7 @@ use crate::{
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
-    watch::{CreditWatch, Proofs, ServiceWatch, Source, Watch, keeping_watches},
+    watch::{CreditWatch, Proofs, RunWatch, ServiceWatch, Source, Watch, keeping_watches},
 };
 
 mod openings;
@@ -83,6 +83,7 @@ impl Relayer {
             ));
         }
         let registry = escrow.registry().await?;
+        let models = registry.clone();
         let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
         let theirs = escrow.context(U256::ONE, recipient).await?;
         if ours != theirs {
@@ -98,13 +99,20 @@ impl Relayer {
             recipient,
             config.start_block,
             config.max_log_range,
-        );
+        )
+        .by_runs(prover.proves_runs());
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
         let nonces = Nonces::new(escrow.chain().clone(), store.clone(), config.submit);
         let withdraw = config.withdraw && recipient == account;
         let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
-        let watches = watches(&escrow, &store, &config, &prover)?;
+        let mut watches = watches(&escrow, &store, &config, &prover)?;
+        if prover.proves_runs() {
+            let source = source_of(&store, &config);
+            let watch =
+                RunWatch::new(escrow.clone(), models, recipient, &config, &prover, &source)?;
+            watches.push(Box::new(watch));
+        }
         let duties = Duties::new(escrow.chain().clone(), store.clone(), config.submit, watches);
         let proofs = ProofPool::new(prover, config.parallel_proofs);
         Ok(Self {
@@ -262,11 +270,7 @@ fn watches(
     config: &RelayerConfig,
     prover: &Arc<dyn Prover>,
 ) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
-    let source = Source {
-        store: store.clone(),
-        start_block: config.start_block,
-        max_log_range: config.max_log_range,
-    };
+    let source = source_of(store, config);
     let duties = &config.duties;
     let answers = duties.answers.clone();
     if answers.is_some() && duties.services.is_none() {
@@ -276,18 +280,34 @@ fn watches(
     let proofs = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
     let chain = escrow.chain().clone();
     let account = chain.account()?;
-    // What the prediction escrow owes is withdrawn with the jobs.
     let mut withdrawn = duties.contracts();
-    withdrawn.retain(|_| config.withdraw);
+    // What the prediction escrow owes for single inputs is withdrawn with the jobs.
+    withdrawn.extend(prover.proves_runs().then_some(escrow.address()));
+    withdrawn.retain(|_| config.withdraw && config.recipient.is_none_or(|to| to == account));
     if duties.keep {
         return keeping_watches(escrow, duties, &source, proofs, &withdrawn);
     }
-    let (Some(proofs), Some(address)) = (proofs, duties.services) else {
-        return Ok(Vec::new());
-    };
-    withdrawn.retain(|contract| *contract == address);
-    let bond = ServiceBond::at(chain.clone(), address);
-    let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
-    let credits = CreditWatch::new(chain, account, &withdrawn, &duties.tokens);
-    Ok(vec![Box::new(watch), Box::new(credits)])
+    let mut watches: Vec<Box<dyn Watch>> = Vec::new();
+    if let (Some(proofs), Some(address)) = (proofs, duties.services) {
+        let bond = ServiceBond::at(chain.clone(), address);
+        let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
+        watches.push(Box::new(watch));
+        withdrawn.retain(|contract| [address, escrow.address()].contains(contract));
+    } else {
+        withdrawn.retain(|contract| *contract == escrow.address());
+    }
+    if !withdrawn.is_empty() {
+        let tokens = config.minimum_prices.keys().chain(&duties.tokens).copied();
+        let credits = CreditWatch::new(chain, account, &withdrawn, &tokens.collect());
+        watches.push(Box::new(credits));
+    }
+    Ok(watches)
+}
+
+fn source_of(store: &JobStore, config: &RelayerConfig) -> Source {
+    Source {
+        store: store.clone(),
+        start_block: config.start_block,
+        max_log_range: config.max_log_range,
+    }
 }

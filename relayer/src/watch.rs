@@ -20,10 +20,12 @@ mod credits;
 mod discovery;
 mod predictions;
 mod retrievals;
+mod runs;
 mod services;
 
 pub(crate) use credits::CreditWatch;
 pub(crate) use discovery::Source;
+pub(crate) use runs::RunWatch;
 pub(crate) use services::{Proofs, ServiceWatch};
 
 use audits::AuditWatch;

@@ -29,8 +29,10 @@ impl Relayer {
         heads: Heads,
     ) -> Result<(), RelayerError> {
         let id = job.id();
-        let reason =
-            objection(&self.config, self.proofs.prover(), &job.terms, self.deadline_margin);
+        let prover = self.proofs.prover();
+        let reason = objection(&self.config, prover, &job.terms, self.deadline_margin);
+        let by_runs = prover.proves_runs() && prover.serves(&job.terms.model);
+        let reason = reason.or_else(|| by_runs.then_some(SkipReason::ByRuns));
         let margin = self.deadline_margin.as_secs();
         let deadline = job.terms.deadline;
         let too_late = || SkipReason::Expired { deadline, now: heads.confirmed.timestamp };
@@ -88,7 +90,12 @@ impl Relayer {
         if in_hand || !self.proofs.has_room() || !self.unsaved.is_empty() {
             return Ok(());
         }
-        if let Some(obstacle) = self.machine_obstacle(0) {
+        // A bond is worth more than its proofs; a run has to pay for itself.
+        let costly = wanted.pays.and_then(|(token, price)| {
+            self.costs.objection(self.config.profit, token, price)
+        });
+        let kept = if wanted.pays.is_some() { self.config.openings_for_bonds } else { 0 };
+        if let Some(obstacle) = costly.or_else(|| self.machine_obstacle(kept)) {
             return self.duties.wait(wanted.duty, &obstacle);
         }
         if self.duties.may_begin_proof(&wanted, heads.newest.timestamp)? {
@@ -100,7 +107,7 @@ impl Relayer {
 
     /// What on this machine, or on the market, stands against a proof now.
     fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
-        if let Some(text) = self.costs.objection(self.config.profit, &job.terms) {
+        if let Some(text) = self.costs.objection(self.config.profit, job.terms.token, job.terms.price) {
             return Some(text);
         }
         self.machine_obstacle(self.config.openings_for_bonds)

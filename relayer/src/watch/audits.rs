@@ -193,7 +193,7 @@ impl Watch for AuditWatch {
         for look in &looks {
             for duty in self.duties(look, at.timestamp) {
                 if let Some(call) = self.call(duty, &look.terms) {
-                    dues.push(Due { duty, deadline: None, call });
+                    dues.push(Due { duty, deadline: None, pays: None, call });
                 }
             }
         }

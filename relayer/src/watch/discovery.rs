@@ -90,6 +90,10 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         })
     }
 
+    pub(crate) fn store(&self) -> &JobStore {
+        &self.store
+    }
+
     pub(crate) fn found(&self) -> &T {
         &self.seen.found
     }

@@ -101,7 +101,7 @@ impl Watch for RetrievalWatch {
                 let call = IRetrievalEscrow::settleCall { jobId: *id, terms: terms.clone() };
                 let call = Call::Ready(self.escrow.contract().request(&call));
                 let duty = Duty::SettleRetrieval { contract, job: *id };
-                dues.push(Due { duty, deadline: None, call });
+                dues.push(Due { duty, deadline: None, pays: None, call });
             }
         }
         if let Some(confirmed) = self.confirmed

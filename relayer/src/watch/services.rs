@@ -29,7 +29,6 @@ use crate::{
     duty::{Call, Due, Duty, ProofKey},
     error::RelayerError,
     proving::{ProofRequest, Prover, RunPlace},
-    store::JobStore,
 };
 
 /// What contested items are proven with.
@@ -50,7 +49,6 @@ pub(crate) struct ServiceWatch {
     registry: Option<ModelRegistry>,
     models: HashMap<U256, ModelIdentity>,
     confirmed: Option<BlockRef>,
-    store: JobStore,
 }
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,7 +93,6 @@ impl ServiceWatch {
             registry: None,
             models: HashMap::new(),
             confirmed: None,
-            store: source.store.clone(),
         })
     }
 
@@ -183,7 +180,7 @@ impl ServiceWatch {
                 Ok(call) => call,
                 Err(why) => Call::Blocked(why),
             };
-            dues.push(Due { duty, deadline: Some(look.batch.proveBy), call });
+            dues.push(Due { duty, deadline: Some(look.batch.proveBy), pays: None, call });
         }
         Ok(())
     }
@@ -257,7 +254,7 @@ impl ServiceWatch {
             ),
             _ => return,
         };
-        dues.push(Due { duty, deadline: None, call: Call::Ready(call) });
+        dues.push(Due { duty, deadline: None, pays: None, call: Call::Ready(call) });
     }
 
     /// Forgets batches of which nothing more can come, as a confirmed block says.
@@ -271,7 +268,7 @@ impl ServiceWatch {
             return Ok(());
         }
         for id in &over {
-            self.store.forget_duty_proofs(self.bond.address(), U256::from_be_bytes(id.0))?;
+            self.seen.store().forget_duty_proofs(self.bond.address(), U256::from_be_bytes(id.0))?;
         }
         self.seen.change(|found| found.batches.retain(|id, _| !over.contains(id)))
     }
@@ -321,7 +318,7 @@ impl Watch for ServiceWatch {
                 let duty = Duty::CloseService { contract: self.bond.address(), service: *id };
                 let call = IServiceBond::closeCall { serviceId: *id };
                 let call = Call::Ready(self.bond.contract().request(&call));
-                dues.push(Due { duty, deadline: None, call });
+                dues.push(Due { duty, deadline: None, pays: None, call });
             }
         }
         if any_over && let Some(confirmed) = self.confirmed {
