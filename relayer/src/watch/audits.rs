@@ -181,9 +181,11 @@ impl Watch for AuditWatch {
                 found.open.insert(opened.jobId, opened.terms.abi_encode().into());
             }
         };
-        self.seen.advance(confirmed, note).await?;
+        self.seen.advance(confirmed, &note).await?;
         let complete = self.seen.found().ids.reach(self.escrow.in_block(confirmed).count().await?);
-        self.seen.compare(complete);
+        if self.seen.lacks(complete) {
+            self.seen.advance(confirmed, &note).await?;
+        }
         Ok(())
     }
 

@@ -102,7 +102,7 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
     pub(crate) async fn advance(
         &mut self,
         to: BlockRef,
-        note: impl Fn(&mut T, &Log),
+        note: &impl Fn(&mut T, &Log),
     ) -> Result<(), RelayerError> {
         if let Some(cursor) = self.seen.cursor {
             if cursor.number > to.number || cursor == to {
@@ -143,14 +143,15 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         self.save()
     }
 
-    /// Says whether the contract counts more than was found; then everything is read again, after a pause that grows.
-    pub(crate) fn compare(&mut self, complete: bool) {
+    /// Says whether the contract counts no more than was found. Else everything is to be read again, but not before a
+    /// pause has passed that grows: whether it is to be read now.
+    pub(crate) fn lacks(&mut self, complete: bool) -> bool {
         if complete {
             (self.failures, self.not_before) = (0, None);
-            return;
+            return false;
         }
         if self.not_before.is_some_and(|time| Instant::now() < time) {
-            return;
+            return false;
         }
         tracing::warn!(
             code = "logs-incomplete",
@@ -161,6 +162,7 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         let pause = Duration::from_secs(1 << self.failures.min(6)).min(LONGEST_PAUSE);
         self.not_before = Some(Instant::now() + pause);
         self.forget();
+        true
     }
 
     fn forget(&mut self) {

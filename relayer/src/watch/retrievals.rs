@@ -84,11 +84,13 @@ impl Watch for RetrievalWatch {
                 }
             }
         };
-        self.seen.advance(confirmed, note).await?;
+        self.seen.advance(confirmed, &note).await?;
         let call = IRetrievalEscrow::jobCountCall {};
         let count = self.escrow.in_block(confirmed).contract().query(&call).await?;
         let complete = self.seen.found().ids.reach(count);
-        self.seen.compare(complete);
+        if self.seen.lacks(complete) {
+            self.seen.advance(confirmed, &note).await?;
+        }
         Ok(())
     }
 

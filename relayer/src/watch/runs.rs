@@ -221,9 +221,11 @@ impl Watch for RunWatch {
             };
             found.open.insert(opened.jobId, (terms, order.items));
         };
-        self.seen.advance(confirmed, note).await?;
+        self.seen.advance(confirmed, &note).await?;
         let complete = self.seen.found().ids.reach(self.escrow.in_block(confirmed).count().await?);
-        self.seen.compare(complete);
+        if self.seen.lacks(complete) {
+            self.seen.advance(confirmed, &note).await?;
+        }
         Ok(())
     }
 

@@ -283,9 +283,12 @@ impl Watch for ServiceWatch {
     async fn discover(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         self.confirmed = Some(confirmed);
         let account = self.account;
-        self.seen.advance(confirmed, |found, log| note(found, log, account)).await?;
+        let note = |found: &mut Found, log: &Log| note(found, log, account);
+        self.seen.advance(confirmed, &note).await?;
         let complete = self.is_complete(confirmed).await?;
-        self.seen.compare(complete);
+        if self.seen.lacks(complete) {
+            self.seen.advance(confirmed, &note).await?;
+        }
         Ok(())
     }
 
