@@ -67,7 +67,7 @@ play(stage, "a service keeps its bond, and its buyer is served, by a relayer alo
     openService(prediction), [...openings.map(({ opening }) => opening), "--bundle", prediction.bundle],
     ["--inputs", inputs, ...prediction.checked],
   );
-  service(buyer, "contest", sold.batch, "--items", "0", "2");
+  service(buyer, "contest", sold.batch, "--items", "0,2");
   // A job beside it.
   const { job } = buyer.send(
     "escrow", "open", "--model", prediction.id, ...prediction.checked, "--commitment", openings[1].commitment,
@@ -95,7 +95,7 @@ play(stage, "a collection is proven, claimed and withdrawn run by run, and conte
   const sold = sell(openService(classes), ["--set", set, "--bundle", classes.bundle], ["--set", set, ...classes.checked]);
   service(buyer, "contest", sold.batch, "--items", "1");
   const { job } = buyer.send(
-    "escrow", "open", "--model", classes.id, ...classes.checked, "--commitment", root, "--price", "3wei",
+    "escrow", "open", "--model", classes.id, ...classes.checked, "--commitment", root, "--price", "0.1ether",
     "--items", String(ITEMS), "--deadline", "7200",
   );
   const log = stage.file("relayer.log");
