@@ -7,6 +7,7 @@ use crate::output::Output;
 
 mod doctor;
 mod json_log;
+mod keep;
 mod log;
 mod run;
 mod settled;
@@ -17,6 +18,8 @@ mod watching;
 pub(crate) enum RelayerCommand {
     /// Follow an escrow, prove the jobs for one model, claim their price
     Run(Box<run::RunArgs>),
+    /// Make the calls that pay this account in all escrows, when they are due, and withdraw
+    Keep(Box<keep::KeepArgs>),
     /// Show the jobs in a relayer's store (the relayer must not be running)
     Status(store::StatusArgs),
     /// Take up a job again that was given up (the relayer must not be running)
@@ -28,6 +31,7 @@ pub(crate) enum RelayerCommand {
 pub(crate) fn run(command: RelayerCommand, output: &Output) -> Result<()> {
     match command {
         RelayerCommand::Run(args) => run::run(&args, output),
+        RelayerCommand::Keep(args) => keep::keep(&args, output),
         RelayerCommand::Status(args) => store::status(&args, output),
         RelayerCommand::Retry(args) => store::retry(&args, output),
         RelayerCommand::Doctor(args) => doctor::run(&args, output),

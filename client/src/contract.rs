@@ -8,7 +8,7 @@ use alloy::{
 
 use crate::{
     bindings::{ICustody, IERC20},
-    chain::{Chain, ChainError, LogScanner, TransactionOutcome, call},
+    chain::{BlockRef, Chain, ChainError, LogScanner, TransactionOutcome, call},
     proof::proof_context,
 };
 
@@ -46,6 +46,11 @@ pub trait ContractClient: Sized {
     fn chain(&self) -> &Chain {
         self.contract().chain()
     }
+
+    /// The same client, whose view functions see the state at the end of this block, see [`Chain::call_in`].
+    fn in_block(&self, block: BlockRef) -> Self {
+        Self::new(self.contract().in_block(block))
+    }
 }
 
 /// A contract at an address.
@@ -53,6 +58,8 @@ pub trait ContractClient: Sized {
 pub struct Contract {
     chain: Chain,
     address: Address,
+    /// The block whose state view functions see; `None` for the newest.
+    block: Option<BlockRef>,
 }
 
 /// An event and the transaction that emitted it.
@@ -69,7 +76,12 @@ pub struct Logged<E> {
 impl Contract {
     /// The contract at `address`; nothing is asked of the chain yet.
     pub fn at(chain: Chain, address: Address) -> Self {
-        Self { chain, address }
+        Self { chain, address, block: None }
+    }
+
+    /// The same contract, whose view functions see the state at the end of this block.
+    pub fn in_block(&self, block: BlockRef) -> Self {
+        Self { block: Some(block), ..self.clone() }
     }
 
     /// Where it is.
@@ -107,12 +119,15 @@ impl Contract {
         proof_context(self.chain.chain_id(), self.address, job, recipient)
     }
 
-    /// Calls a view function on the latest state.
+    /// Calls a view function on the latest state, or that of the block that was chosen with [`Self::in_block`].
     ///
     /// # Errors
-    /// As of [`Chain::query`].
+    /// As of [`Chain::query`], and of [`Chain::query_in`].
     pub async fn query<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {
-        self.chain.query(self.address, call).await
+        match self.block {
+            Some(block) => self.chain.query_in(self.address, call, block).await,
+            None => self.chain.query(self.address, call).await,
+        }
     }
 
     /// Calls a view function that reverts with `E` where it finds nothing: then `None`.
@@ -176,7 +191,13 @@ impl Contract {
         self.send(&ICustody::withdrawCall { token }).await
     }
 
-    /// The call that does so, unsigned.
+    /// A call of one of its functions, unsigned. Whoever must not lose track of it signs it with
+    /// [`Chain::send_with`].
+    pub fn request<C: SolCall>(&self, call: &C) -> TransactionRequest {
+        call::request(self.address, call)
+    }
+
+    /// The call that withdraws, unsigned.
     pub fn withdraw_request(&self, token: Address) -> TransactionRequest {
         call::request(self.address, &ICustody::withdrawCall { token })
     }

@@ -11,6 +11,10 @@ use crate::{
     contract::{Contract, ContractClient},
 };
 
+mod answers;
+
+pub use answers::{Answers, AnswersError};
+
 pub use crate::bindings::IServiceBond::{
     Batch, BatchContested, BatchPosted, BatchState, Opening, Receipt, Service, ServiceState, Terms,
 };
@@ -344,7 +348,7 @@ pub fn batch_id(receipt: &Receipt) -> B256 {
 
 /// The receipt with this id in the log of its posting. Its hash is compared, because a node can make
 /// up any log.
-fn receipt_in(log: &Log, id: B256) -> Option<Receipt> {
+pub fn receipt_in(log: &Log, id: B256) -> Option<Receipt> {
     let posted = IServiceBond::BatchPosted::decode_log(log).ok()?.data;
     let receipt = Receipt {
         serviceId: posted.serviceId,

@@ -1,6 +1,10 @@
 //! Settings of the relayer.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use alloy::primitives::{Address, B256, U256};
 
@@ -18,6 +22,31 @@ pub struct Profit {
     pub minimum: U256,
     /// What one proof costs, in wei: the machine's time, and an opening of the weights.
     pub proving_cost: U256,
+}
+
+/// Which contracts are watched for duties beside the prediction escrow, and which duties are done.
+#[derive(Clone, Debug, Default)]
+pub struct DutyConfig {
+    /// The service bond, if any.
+    pub services: Option<Address>,
+    /// The audit escrow, if any.
+    pub audits: Option<Address>,
+    /// The retrieval escrow, if any.
+    pub retrievals: Option<Address>,
+    /// Folder of answers that were given: contested items of the account's own services are proven from it. `None`
+    /// leaves contests alone.
+    pub answers: Option<PathBuf>,
+    /// Whether to settle, refund, release, punish and close what pays the account.
+    pub keep: bool,
+    /// Tokens that are withdrawn beside the native currency.
+    pub tokens: BTreeSet<Address>,
+}
+
+impl DutyConfig {
+    /// The contracts beside the prediction escrow.
+    pub(crate) fn contracts(&self) -> Vec<Address> {
+        [self.services, self.audits, self.retrievals].into_iter().flatten().collect()
+    }
 }
 
 /// Settings of a relayer.
@@ -52,6 +81,10 @@ pub struct RelayerConfig {
     /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
     /// key and verifier. `None` serves every entry of the prover's model.
     pub binding: Option<B256>,
+    /// Openings of the weights that jobs leave for contests.
+    pub openings_for_bonds: usize,
+    /// What is done beside claiming jobs.
+    pub duties: DutyConfig,
     /// Limits on claims and other transactions.
     pub submit: SubmitPolicy,
     /// Whether to withdraw what was earned after each payment. Only where the recipient is the
@@ -79,6 +112,8 @@ impl RelayerConfig {
             least_disk: 64 << 20,
             keep_settled: Duration::from_secs(30 * 24 * 3600),
             binding: None,
+            openings_for_bonds: 0,
+            duties: DutyConfig::default(),
             submit: SubmitPolicy::default(),
             withdraw: true,
             shutdown_grace: Duration::from_secs(30),

@@ -43,6 +43,8 @@ pub struct Follower {
     second: LogScanner,
     recipient: Address,
     start_block: u64,
+    /// Whether jobs are claimed run by run, which is no end of them.
+    by_runs: bool,
     holes: Holes,
     /// Whether blocks were taken back since this was last asked.
     rolled_back: bool,
@@ -95,9 +97,16 @@ impl Follower {
             second,
             recipient,
             start_block,
+            by_runs: false,
             holes,
             rolled_back,
         }
+    }
+
+    /// Leaves the claims of jobs alone: each is one of a run, and others follow.
+    pub(crate) fn by_runs(mut self, by_runs: bool) -> Self {
+        self.by_runs = by_runs;
+        self
     }
 
     /// Whether blocks were taken back since this was last asked.
@@ -217,6 +226,7 @@ impl Follower {
                 tracing::info!(job = %terms.job_id, model = %terms.model_id, price = %terms.price, "job opened");
                 progress.opened.push(PredictionJob::new(terms, event.block, unix_now()));
             }
+            EventKind::Claimed { .. } if self.by_runs => {}
             EventKind::Claimed { job_id, recipient, .. } if recipient == self.recipient => {
                 progress
                     .paid

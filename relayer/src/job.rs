@@ -130,7 +130,7 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
+            ByRuns, CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
             Refunded, Reorged, TokenNotAccepted, UnknownModel,
         };
         Ok(match (self, event) {
@@ -154,6 +154,7 @@ impl JobState {
                         | PriceTooLow { .. }
                         | CallbackTooDear { .. }
                         | NoticeTooShort { .. }
+                        | ByRuns
                         | TokenNotAccepted { .. }),
                 },
             ) => Self::Skipped { reason: reason.clone() },
@@ -182,6 +183,7 @@ impl JobState {
                         | PriceTooLow { .. }
                         | CallbackTooDear { .. }
                         | NoticeTooShort { .. }
+                        | ByRuns
                         | TokenNotAccepted { .. },
                 },
                 Event::Retried(kept),

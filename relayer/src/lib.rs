@@ -8,17 +8,23 @@
 //! * [`store`]: jobs, proofs and withdrawals on disk.
 //! * [`proving`]: the interface to whatever makes proofs, and proofs made in this process.
 //! * [`submitter`]: from a proof to a payment; [`heads`]: which blocks may end a job.
+//! * [`duty`]: what else the contracts leave to do: contests of a service, settlements, refunds, withdrawals; the
+//!   [`keeper`] does what needs no proof by itself.
 //! * [`status`]: what a person or a program that watches it wants to know; `assay-relayer-http` says it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod answer_folder;
 mod clock;
 pub mod config;
 mod disk;
+mod duties;
+pub mod duty;
 pub mod error;
 pub mod follower;
 pub mod heads;
 pub mod job;
+pub mod keeper;
 mod metrics;
 mod nonces;
 mod pauses;
@@ -30,17 +36,20 @@ mod resend;
 pub mod status;
 pub mod store;
 pub mod submitter;
+mod watch;
 mod withdrawals;
 
 pub use assay_client::chain::BlockRef;
-pub use config::{Profit, RelayerConfig};
+pub use config::{DutyConfig, Profit, RelayerConfig};
 pub use disk::free_bytes;
+pub use duty::{Duty, DutyRecord};
 pub use error::{RelayerError, StoreError};
 pub use heads::Heads;
 pub use job::{IllegalEvent, JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason, Step};
+pub use keeper::{Keeper, KeeperConfig};
 pub use metrics::text as metrics_text;
 pub use policy::Quote;
-pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover};
+pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover, RunPlace};
 pub use relay::Relayer;
 pub use status::{Status, StatusBoard};
 pub use store::JobStore;

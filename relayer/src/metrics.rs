@@ -68,6 +68,10 @@ fn write_all(page: &mut Page, status: &Status) -> fmt::Result {
     page.gauge("unsaved_proofs", help, status.unsaved_proofs as f64)?;
     let help = "Jobs that the escrow counts and no node has shown";
     page.gauge("missing_jobs", help, status.missing_jobs as f64)?;
+    let help = "Calls that the contracts leave to do now";
+    page.gauge("duties_due", help, status.duties_due as f64)?;
+    let help = "Those of them with a deadline that nothing here can do";
+    page.gauge("duties_blocked", help, status.blocked_duties.len() as f64)?;
     let ready = f64::from(u8::from(status.obstacles().is_empty()));
     page.gauge("ready", "1 while nothing stands against work", ready)?;
 

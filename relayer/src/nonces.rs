@@ -1,21 +1,48 @@
-//! Nonces of claims whose jobs have ended.
+//! Nonces of transactions whose jobs have ended, or whose duties are over.
 //!
-//! A claim that still waits in the pool when its job has ended can only revert. If its fees are too
-//! low to get into a block, everything that the account sends later waits behind it. So an empty
-//! transaction takes its place.
+//! Such a transaction that still waits in the pool can only revert. If its fees are too low to get into a block, everything
+//! that the account sends later waits behind it. So an empty transaction takes its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
+use alloy::primitives::U256;
 use assay_client::{Chain, ChainError, chain::SignedTransaction};
 use tokio::time::Instant;
 
 use crate::{
+    duty::{Duty, DutyRecord},
     error::RelayerError,
-    job::PredictionJob,
     resend::{Waiting, resend},
     store::JobStore,
     submitter::SubmitPolicy,
 };
+
+/// Whose transactions they are.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Job(U256),
+    Duty(Duty),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(id) => write!(f, "job {id}"),
+            Self::Duty(duty) => duty.fmt(f),
+        }
+    }
+}
+
+/// The transactions of what has ended.
+struct Loose {
+    owner: Owner,
+    sent: Vec<SignedTransaction>,
+    /// Empty ones in their place.
+    empty: Vec<SignedTransaction>,
+}
 
 /// Frees the nonces of one account.
 pub(crate) struct Nonces {
@@ -55,55 +82,85 @@ impl Nonces {
 
     async fn look(&mut self) -> Result<(), RelayerError> {
         let account = self.chain.account()?;
-        let ended = self.store.loose()?;
-        let mut stale: BTreeMap<u64, Vec<&PredictionJob>> = BTreeMap::new();
-        for job in &ended {
+        let ended = self.loose()?;
+        let mut stale: BTreeMap<u64, Vec<&Loose>> = BTreeMap::new();
+        for loose in &ended {
             let nonces: BTreeSet<u64> =
-                job.claims.iter().filter(|c| c.from == account).map(|c| c.nonce).collect();
+                loose.sent.iter().filter(|c| c.from == account).map(|c| c.nonce).collect();
             for nonce in nonces.into_iter().filter(|nonce| *nonce >= self.mined) {
-                stale.entry(nonce).or_default().push(job);
+                stale.entry(nonce).or_default().push(loose);
             }
         }
-        let waits = |job: &PredictionJob| {
-            job.claims.iter().any(|claim| claim.from == account && claim.nonce >= self.mined)
+        let waits = |loose: &Loose| {
+            loose.sent.iter().any(|claim| claim.from == account && claim.nonce >= self.mined)
         };
-        let mined: Vec<_> = ended.iter().filter(|job| !waits(job)).map(PredictionJob::id).collect();
-        self.store.all_mined(&mined)?;
+        self.all_mined(ended.iter().filter(|loose| !waits(loose)))?;
         if stale.is_empty() {
             self.sent.clear();
             return Ok(());
         }
         self.mined = self.chain.mined_nonce().await?;
         let live = self.store.active()?;
-        let withdrawals = self.store.withdrawals()?;
+        let (withdrawals, duties) = (self.store.withdrawals()?, self.store.duties()?);
         let claims = live.iter().flat_map(|job| &job.claims);
+        let duties = duties.iter().filter(|record| record.over_since.is_none());
         let needed: BTreeSet<u64> = claims
             .chain(withdrawals.iter().flat_map(|withdrawal| &withdrawal.transactions))
+            .chain(duties.flat_map(|record| &record.transactions))
             .map(|transaction| transaction.nonce)
             .collect();
-        for (nonce, jobs) in stale.range(self.mined..) {
+        for (nonce, owners) in stale.range(self.mined..) {
             // Whoever needs a transaction sees to it.
             if !needed.contains(nonce) {
                 let holds_up = needed.range(nonce..).next().is_some();
-                self.free_one(*nonce, jobs, holds_up).await?;
+                self.free_one(*nonce, owners, holds_up).await?;
             }
         }
         Ok(())
     }
 
+    /// What has ended and may have transactions in a pool.
+    fn loose(&self) -> Result<Vec<Loose>, RelayerError> {
+        let jobs = self.store.loose()?.into_iter().map(|job| Loose {
+            owner: Owner::Job(job.id()),
+            sent: job.claims,
+            empty: job.cancellations,
+        });
+        let duties = self.store.duties()?.into_iter().filter(DutyRecord::is_loose);
+        let duties = duties.map(|record| Loose {
+            owner: Owner::Duty(record.duty),
+            sent: record.transactions,
+            empty: record.cancellations,
+        });
+        Ok(jobs.chain(duties).collect())
+    }
+
+    fn all_mined<'a>(&self, found: impl Iterator<Item = &'a Loose>) -> Result<(), RelayerError> {
+        let mut jobs = Vec::new();
+        for loose in found {
+            match loose.owner {
+                Owner::Job(id) => jobs.push(id),
+                Owner::Duty(duty) => {
+                    self.store.update_duty(&duty, |record| record.nonces_used = true)?;
+                }
+            }
+        }
+        Ok(self.store.all_mined(&jobs)?)
+    }
+
     async fn free_one(
         &mut self,
         nonce: u64,
-        jobs: &[&PredictionJob],
+        owners: &[&Loose],
         holds_up: bool,
     ) -> Result<(), RelayerError> {
-        let empty: Vec<_> = jobs.iter().flat_map(|job| &job.cancellations).collect();
-        let claims = jobs.iter().flat_map(|job| &job.claims);
+        let empty: Vec<_> = owners.iter().flat_map(|loose| &loose.empty).collect();
+        let claims = owners.iter().flat_map(|loose| &loose.sent);
         let mut all: Vec<_> = claims.chain(empty.iter().copied()).collect();
         let empty: Vec<_> = empty.into_iter().filter(|t| t.nonce == nonce).collect();
         all.retain(|transaction| transaction.nonce == nonce);
         all.sort_by_key(|transaction| transaction.max_fee_per_gas);
-        let (Some(owner), Some(dearest)) = (jobs.last(), all.last()) else {
+        let (Some(owner), Some(dearest)) = (owners.last(), all.last()) else {
             return Ok(());
         };
         let mut known = false;
@@ -119,7 +176,13 @@ impl Nonces {
             return Ok(());
         }
         let keep = |signed: &SignedTransaction| {
-            self.store.update(owner.id(), |job| job.cancellations.push(signed.clone())).map(drop)
+            match &owner.owner {
+                Owner::Job(id) => self
+                    .store
+                    .update(*id, |job| job.cancellations.push(signed.clone()))
+                    .map(drop),
+                Owner::Duty(duty) => self.store.cancel_duty(duty, signed),
+            }
         };
         let last_sent = *self.sent.entry(nonce).or_insert_with(Instant::now);
         let stuck = last_sent.elapsed() >= self.policy.resend_after;
@@ -130,8 +193,8 @@ impl Nonces {
                 let request = self.chain.empty_request().await?;
                 let signed = self.chain.sign_replacement(request, dearest).await?;
                 tracing::warn!(
-                    job = %owner.id(), nonce, old = %dearest.hash, new = %signed.hash,
-                    "the job has ended but its claim waits in the pool; sending an empty transaction in its place"
+                    owner = %owner.owner, nonce, old = %dearest.hash, new = %signed.hash,
+                    "nothing is left to do, but a transaction for it waits in the pool; sending an empty transaction in its place"
                 );
                 keep(&signed)?;
                 (signed, false)

@@ -69,19 +69,20 @@ impl Costs {
     pub(crate) fn objection(
         &self,
         profit: Option<Profit>,
-        terms: &PredictionTerms,
+        token: Address,
+        price: U256,
     ) -> Option<String> {
         let (profit, gas_price) = (profit?, self.gas_price?);
-        if terms.token != Address::ZERO {
+        if token != Address::ZERO {
             return None;
         }
         let claim = U256::from(self.claim_gas).saturating_mul(U256::from(gas_price));
         let costs = claim.saturating_add(profit.proving_cost);
-        (terms.price < costs.saturating_add(profit.minimum)).then(|| {
+        (price < costs.saturating_add(profit.minimum)).then(|| {
             format!(
                 "it pays {} wei; a claim costs {claim} wei at the present {gas_price} wei per gas, its proof {} wei, \
                  and {} wei are to be left: waiting for cheaper gas",
-                terms.price, profit.proving_cost, profit.minimum
+                price, profit.proving_cost, profit.minimum
             )
         })
     }
@@ -110,9 +111,6 @@ pub(crate) fn is_too_late(deadline: u64, margin: u64, at: BlockRef) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{B256, Bytes};
-    use assay_client::ModelIdentity;
-
     use super::*;
 
     #[test]
@@ -134,30 +132,17 @@ mod tests {
 
     #[test]
     fn a_job_has_to_pay_for_its_claim_and_its_proof() {
-        let mut terms = PredictionTerms {
-            job_id: U256::ONE,
-            model_id: U256::ONE,
-            model: ModelIdentity { vk_hash: B256::ZERO, model_hash: B256::ZERO },
-            binding_hash: B256::ZERO,
-            buyer: Address::ZERO,
-            token: Address::ZERO,
-            price: U256::from(1_000_109),
-            deadline: 0,
-            notice: 0,
-            callback_gas: 0,
-            input_commitment: U256::ZERO,
-            hint: Bytes::new(),
-        };
         let costs = Costs { claim_gas: 100_000, gas_price: Some(10) };
         let profit = Profit { minimum: U256::from(10), proving_cost: U256::from(100) };
+        let objection = |profit, price: u64| {
+            costs.objection(profit, Address::ZERO, U256::from(price))
+        };
         assert!(
-            costs.objection(Some(profit), &terms).is_some_and(|text| text.contains("1000000 wei"))
+            objection(Some(profit), 1_000_109).is_some_and(|text| text.contains("1000000 wei"))
         );
-        terms.price = U256::from(1_000_110);
-        assert_eq!(costs.objection(Some(profit), &terms), None);
-        assert_eq!(costs.objection(None, &terms), None);
+        assert_eq!(objection(Some(profit), 1_000_110), None);
+        assert_eq!(objection(None, 1_000_109), None);
         // Nobody knows what a token is worth.
-        (terms.price, terms.token) = (U256::ZERO, Address::with_last_byte(1));
-        assert_eq!(costs.objection(Some(profit), &terms), None);
+        assert_eq!(costs.objection(Some(profit), Address::with_last_byte(1), U256::ZERO), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Proofs that are being made.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use alloy::primitives::U256;
 use assay_client::ProofArtifact;
@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    duty::{Duty, ProofKey},
     job::PredictionTerms,
     proving::{ProofRequest, ProveError, Prover},
 };
@@ -22,16 +23,46 @@ pub(crate) struct ProofPool {
     running: HashMap<Id, Running>,
 }
 
+/// What a proof is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// The job as it was when the proof was begun.
+    Job(Box<PredictionTerms>),
+    Duty {
+        duty: Duty,
+        /// What it is kept under.
+        key: ProofKey,
+    },
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(terms) => write!(f, "job {}", terms.job_id),
+            Self::Duty { duty, .. } => duty.fmt(f),
+        }
+    }
+}
+
+impl Work {
+    pub(crate) fn is_job(&self, id: U256) -> bool {
+        matches!(self, Self::Job(terms) if terms.job_id == id)
+    }
+
+    pub(crate) fn is_duty(&self, wanted: &Duty) -> bool {
+        matches!(self, Self::Duty { duty, .. } if duty == wanted)
+    }
+}
+
 struct Running {
-    terms: PredictionTerms,
+    work: Work,
     abort: AbortHandle,
     since: Instant,
 }
 
 /// A proof that came to an end.
 pub(crate) struct Finished {
-    /// The job as it was when the proof was begun.
-    pub(crate) terms: PredictionTerms,
+    pub(crate) work: Work,
     pub(crate) took: Duration,
     pub(crate) result: Result<ProofArtifact, ProveError>,
 }
@@ -53,26 +84,22 @@ impl ProofPool {
         self.running.len()
     }
 
-    pub(crate) fn is_running(&self, id: U256) -> bool {
-        self.running.values().any(|running| running.terms.job_id == id)
+    /// What the proofs that are being made are for.
+    pub(crate) fn works(&self) -> impl Iterator<Item = &Work> {
+        self.running.values().map(|running| &running.work)
     }
 
-    /// The jobs whose proofs are being made.
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = U256> {
-        self.running.values().map(|running| running.terms.job_id)
-    }
-
-    pub(crate) fn start(&mut self, terms: PredictionTerms, request: ProofRequest) {
+    pub(crate) fn start(&mut self, work: Work, request: ProofRequest) {
         let prover = Arc::clone(&self.prover);
         let abort = self.tasks.spawn(async move { prover.prove(&request).await });
-        self.running.insert(abort.id(), Running { terms, abort, since: Instant::now() });
+        self.running.insert(abort.id(), Running { work, abort, since: Instant::now() });
     }
 
-    /// Stops the proofs of jobs that are not needed any more.
-    pub(crate) fn stop_unless(&self, needed: impl Fn(&PredictionTerms) -> bool) {
+    /// Stops the proofs that are not needed any more.
+    pub(crate) fn stop_unless(&self, needed: impl Fn(&Work) -> bool) {
         for running in self.running.values() {
-            if !running.abort.is_finished() && !needed(&running.terms) {
-                tracing::info!(job = %running.terms.job_id, "proof no longer needed; stopping it");
+            if !running.abort.is_finished() && !needed(&running.work) {
+                tracing::info!(what = %running.work, "proof no longer needed; stopping it");
                 running.abort.abort();
             }
         }
@@ -118,6 +145,6 @@ impl ProofPool {
             Err(error) => (error.id(), None),
         };
         let running = self.running.remove(&id)?;
-        Some(Finished { terms: running.terms, took: running.since.elapsed(), result: result? })
+        Some(Finished { work: running.work, took: running.since.elapsed(), result: result? })
     }
 }

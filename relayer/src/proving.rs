@@ -12,11 +12,12 @@ use async_trait::async_trait;
 
 mod input_store;
 mod local;
+mod runs;
 
 pub use input_store::{InputError, InputOpening, InputStore, KeptInput};
 pub use local::{LocalProver, LocalProverError, ProofReport};
 
-/// Everything that a proof of one prediction depends on.
+/// Everything that a proof of a prediction, or of the predictions of a run, depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofRequest {
     /// Id in the escrow.
@@ -32,6 +33,19 @@ pub struct ProofRequest {
     /// What the buyer attached to the job to help find the input (a name, a URI, the input
     /// itself); unverified, may be empty. The commitment decides.
     pub hint: Bytes,
+    /// Which run of a collection it is about, whose root `input_commitment` is then; `None` for one input.
+    pub run: Option<RunPlace>,
+    /// What was answered: a proof of anything else is of no use, and none is begun.
+    pub expected: Option<Vec<U256>>,
+}
+
+/// A run of a committed collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunPlace {
+    /// Its place, from 0 on.
+    pub run: u64,
+    /// Items of the collection, in all.
+    pub items: u64,
 }
 
 /// What is left of a model's openings.
@@ -77,6 +91,11 @@ pub enum ProveError {
 pub trait Prover: Send + Sync + 'static {
     /// Whether this prover holds the model. Jobs for others are skipped.
     fn serves(&self, model: &ModelIdentity) -> bool;
+
+    /// Whether its proofs are about runs of collections, not about single inputs.
+    fn proves_runs(&self) -> bool {
+        false
+    }
 
     /// How long a proof is expected to take on this machine; zero if that is not known.
     fn expected_time(&self) -> Duration {

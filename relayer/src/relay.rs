@@ -4,15 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use assay_client::{
-    ContractClient, PredictionEscrow, PredictionEscrowError, chain::BlockRef, proof_context,
+    ContractClient, PredictionEscrow, PredictionEscrowError, ServiceBond, proof_context,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::RelayerConfig,
+    duties::Duties,
     error::RelayerError,
     follower::Follower,
+    heads::HeadWatch,
     job::PredictionJob,
     nonces::Nonces,
     policy::Costs,
@@ -22,6 +24,7 @@ use crate::{
     store::JobStore,
     submitter::Submitter,
     withdrawals::Withdrawals,
+    watch::{CreditWatch, Proofs, RunWatch, ServiceWatch, Source, Watch, keeping_watches},
 };
 
 mod openings;
@@ -45,8 +48,8 @@ pub struct Relayer {
     withdrawals: Withdrawals,
     /// Jobs with less time than this before their deadline are not begun.
     deadline_margin: Duration,
-    /// The newest block that was confirmed; none yet in the first turn.
-    confirmed: Option<BlockRef>,
+    heads: HeadWatch,
+    duties: Duties,
     costs: Costs,
     openings: OpeningsWatch,
     /// Where forgetting old jobs goes on.
@@ -80,6 +83,7 @@ impl Relayer {
             ));
         }
         let registry = escrow.registry().await?;
+        let models = registry.clone();
         let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
         let theirs = escrow.context(U256::ONE, recipient).await?;
         if ours != theirs {
@@ -95,12 +99,21 @@ impl Relayer {
             recipient,
             config.start_block,
             config.max_log_range,
-        );
+        )
+        .by_runs(prover.proves_runs());
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
         let nonces = Nonces::new(escrow.chain().clone(), store.clone(), config.submit);
         let withdraw = config.withdraw && recipient == account;
         let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
+        let mut watches = watches(&escrow, &store, &config, &prover)?;
+        if prover.proves_runs() {
+            let source = source_of(&store, &config);
+            let watch =
+                RunWatch::new(escrow.clone(), models, recipient, &config, &prover, &source)?;
+            watches.push(Box::new(watch));
+        }
+        let duties = Duties::new(escrow.chain().clone(), store.clone(), config.submit, watches);
         let proofs = ProofPool::new(prover, config.parallel_proofs);
         Ok(Self {
             config,
@@ -114,7 +127,8 @@ impl Relayer {
             nonces,
             withdrawals,
             deadline_margin,
-            confirmed: None,
+            heads: HeadWatch::default(),
+            duties,
             costs: Costs::default(),
             openings: OpeningsWatch::default(),
             prune_from: U256::ZERO,
@@ -246,5 +260,54 @@ impl Relayer {
             }
         }
         Ok(None)
+    }
+}
+
+/// What is looked at for duties beside the jobs.
+fn watches(
+    escrow: &PredictionEscrow,
+    store: &JobStore,
+    config: &RelayerConfig,
+    prover: &Arc<dyn Prover>,
+) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
+    let source = source_of(store, config);
+    let duties = &config.duties;
+    let answers = duties.answers.clone();
+    if answers.is_some() && duties.services.is_none() {
+        let text = "there are answers to be proven when they are contested, and no service bond";
+        return Err(RelayerError::Config(text.into()));
+    }
+    let proofs = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
+    let chain = escrow.chain().clone();
+    let account = chain.account()?;
+    let mut withdrawn = duties.contracts();
+    // What the prediction escrow owes for single inputs is withdrawn with the jobs.
+    withdrawn.extend(prover.proves_runs().then_some(escrow.address()));
+    withdrawn.retain(|_| config.withdraw && config.recipient.is_none_or(|to| to == account));
+    if duties.keep {
+        return keeping_watches(escrow, duties, &source, proofs, &withdrawn);
+    }
+    let mut watches: Vec<Box<dyn Watch>> = Vec::new();
+    if let (Some(proofs), Some(address)) = (proofs, duties.services) {
+        let bond = ServiceBond::at(chain.clone(), address);
+        let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
+        watches.push(Box::new(watch));
+        withdrawn.retain(|contract| [address, escrow.address()].contains(contract));
+    } else {
+        withdrawn.retain(|contract| *contract == escrow.address());
+    }
+    if !withdrawn.is_empty() {
+        let tokens = config.minimum_prices.keys().chain(&duties.tokens).copied();
+        let credits = CreditWatch::new(chain, account, &withdrawn, &tokens.collect());
+        watches.push(Box::new(credits));
+    }
+    Ok(watches)
+}
+
+fn source_of(store: &JobStore, config: &RelayerConfig) -> Source {
+    Source {
+        store: store.clone(),
+        start_block: config.start_block,
+        max_log_range: config.max_log_range,
     }
 }

@@ -62,9 +62,11 @@ pub(crate) async fn is_displaced(
     store: &JobStore,
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
-    let (jobs, withdrawals) = (store.active()?, store.withdrawals()?);
+    let (jobs, withdrawals, duties) = (store.active()?, store.withdrawals()?, store.duties()?);
     let live = jobs.iter().map(|job| &job.claims);
-    let groups = live.chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions));
+    let groups = live
+        .chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions))
+        .chain(duties.iter().map(|record| &record.transactions));
     for group in groups.filter(|group| group.iter().all(|known| known.hash != lost.hash)) {
         let rivals = group.iter().filter(|t| (t.from, t.nonce) == (lost.from, lost.nonce));
         for rival in rivals.rev() {

@@ -39,6 +39,10 @@ pub struct Status {
     pub missing_jobs: usize,
     /// Proofs that the disk had no room for.
     pub unsaved_proofs: usize,
+    /// Calls that the contracts leave to do now.
+    pub duties_due: usize,
+    /// Those of them with a deadline that nothing here can do, and why: a bond may be lost.
+    pub blocked_duties: Vec<String>,
     /// Of the signing account, in wei.
     pub balance: Option<U256>,
     /// What a job would have to pay now; `None` before a node has said what gas costs.
@@ -162,6 +166,9 @@ impl Status {
                     self.missing_jobs
                 ),
             );
+        }
+        for blocked in &self.blocked_duties {
+            add("bond-at-risk", blocked.clone());
         }
         if self.openings.is_some_and(|openings| openings.left == 0) {
             add("openings-spent", "no opening of the model is left; import it anew".into());

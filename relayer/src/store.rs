@@ -8,6 +8,7 @@
 
 mod chain;
 mod disk;
+mod duties;
 mod entries;
 mod holes;
 mod index;
@@ -95,6 +96,7 @@ impl JobStore {
             txn.open_table(PROOFS)?;
             txn.open_table(WITHDRAWALS)?;
             withdrawals::prepare(txn)?;
+            duties::prepare(txn)?;
             index::prepare(txn)?;
             let mut meta = txn.open_table(META)?;
             let found = meta.get("owner")?.map(|v| v.value().to_vec());

@@ -318,7 +318,7 @@ impl Submitter {
         payment: Payment,
         heads: Heads,
     ) -> Result<PredictionJob, RelayerError> {
-        if !heads.confirm(payment.block) || !self.is_agreed(payment.block).await? {
+        if !heads.confirm(payment.block) {
             return Ok(job.clone());
         }
         // Another block than the event's means that the chain has just moved: the follower is
@@ -328,6 +328,19 @@ impl Submitter {
         else {
             return Ok(job.clone());
         };
+        // The receipt may be of a block that is gone by now: after it, what the chain has there, and what it says.
+        if !self.is_agreed(payment.block).await? {
+            return Ok(job.clone());
+        }
+        match self.state_in(job.id(), heads.confirmed).await? {
+            Some(OnChainState::Claimed { .. }) => {}
+            None => return Ok(job.clone()),
+            Some(_) => {
+                let text = "an event and a receipt say that the job was paid, the escrow says that it was not";
+                tracing::warn!(job = %job.id(), code = "state-contradicts", block = payment.block.number, text);
+                return Ok(self.postpone(job, text.into())?);
+            }
+        }
         let event = JobEvent::PaymentConfirmed {
             transaction: outcome.hash,
             block: outcome.block_number,
@@ -353,8 +366,10 @@ impl Submitter {
         if !heads.confirm(ending.block) || !self.is_agreed(ending.block).await? {
             return Ok(job.clone());
         }
-        let found = self.escrow.job(job.id()).await?;
-        if found.is_some_and(|found| found.state == OnChainState::Open) {
+        let Some(found) = self.state_in(job.id(), heads.confirmed).await? else {
+            return Ok(job.clone());
+        };
+        if found == OnChainState::Open {
             let text = "an event says that the job has ended, the chain says that it is open";
             self.store.update(job.id(), |job| job.ended_in = None)?;
             return Ok(self.postpone(job, text.into())?);
@@ -366,13 +381,23 @@ impl Submitter {
         Ok(self.store.report_and(job.id(), &closed, unix_now(), |job| job.ended_in = None)?)
     }
 
-    /// Whether enough nodes have a block.
+    /// Whether enough nodes have a block at its height: that block, not only one with its number.
     async fn is_agreed(&self, block: BlockRef) -> Result<bool, RelayerError> {
-        let chain = self.escrow.chain();
-        if chain.node_count() == 1 {
-            return Ok(true);
+        let agreed = self.escrow.chain().agreed_block(block.number).await?;
+        Ok(agreed.is_some_and(|found| found.hash == block.hash))
+    }
+
+    /// What the escrow says of a job at the end of just this block; `None` where the chain has moved.
+    async fn state_in(
+        &self,
+        id: U256,
+        block: BlockRef,
+    ) -> Result<Option<OnChainState>, RelayerError> {
+        match self.escrow.in_block(block).job(id).await {
+            Ok(job) => Ok(job.map(|job| job.state)),
+            Err(ChainError::Incomplete { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Ok(chain.agreed_block(block.number).await?.is_some_and(|found| found.hash == block.hash))
     }
 
     /// `None` if the job can still be claimed; else the job as it is now.

@@ -16,15 +16,16 @@ use assay_client::{
 };
 use assay_prover::bundle::Bundle;
 use assay_relayer::{
-    CancellationToken, JobState, Profit, Relayer, RelayerConfig, RelayerError,
+    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig, RelayerError,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
 
 use super::{
+    keep::duty_contracts,
     log::start_log,
     settled::{SettledReport, save_proof, settled_text},
-    store::StatusReport,
+    store::{DutyReport, StatusReport},
     watching::WatchingArgs,
 };
 use crate::{
@@ -68,6 +69,16 @@ pub(crate) struct RunArgs {
     /// Folder of openings, `<commitment>.json`
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
+    /// Folder of the answers that `assay service answer` wrote: items of the signing account's services that are contested
+    /// are proven from it, before their deadline
+    #[arg(long, value_name = "DIR", requires = "deployment")]
+    answers: Option<PathBuf>,
+    /// Openings of the weights that jobs leave for contests; several proofs may be wanted at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    keep_openings: usize,
+    /// Also make the calls that pay the signing account in all escrows of the deployment, as `assay relayer keep` does
+    #[arg(long, requires = "deployment")]
+    keep: bool,
     /// The relayer's memory; a restart goes on from it
     #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
     store: PathBuf,
@@ -168,7 +179,7 @@ fn parse_least_price(text: &str) -> Result<U256, String> {
 }
 
 /// An amount of wei for one unit of gas.
-fn parse_fee(text: &str) -> Result<u128, String> {
+pub(super) fn parse_fee(text: &str) -> Result<u128, String> {
     parse_native(text)?.try_into().map_err(|_| format!("{text:?} is no fee per gas"))
 }
 
@@ -204,7 +215,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
 }
 
 /// Whether trouble is that of nodes that do not answer, which may pass.
-fn is_node_trouble(error: &anyhow::Error) -> bool {
+pub(super) fn is_node_trouble(error: &anyhow::Error) -> bool {
     let passes = |error: &ChainError| {
         matches!(error, ChainError::Unreachable { .. } | ChainError::Incomplete { .. })
     };
@@ -219,7 +230,7 @@ fn is_node_trouble(error: &anyhow::Error) -> bool {
 }
 
 /// Resolves when the process is asked to stop.
-async fn interrupted() -> std::io::Result<()> {
+pub(super) async fn interrupted() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -240,6 +251,7 @@ impl RunArgs {
         config.minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);
         config.minimum_prices.extend(self.token.iter().copied());
         config.max_callback_gas = self.max_callback_gas;
+        config.openings_for_bonds = self.keep_openings;
         config.profit =
             Some(Profit { minimum: self.minimum_profit, proving_cost: self.proving_cost });
         config.max_log_range = self.max_log_range;
@@ -264,6 +276,14 @@ impl RunArgs {
         guard_setup(&SetupTrust::of(prover.setup_id()), session.chain.chain_id(), self.dev)?;
         let (escrow, from) = self.contract.open::<PredictionEscrow>(&session).await?;
         config.start_block = from;
+        if self.keep || self.answers.is_some() {
+            config.duties = DutyConfig {
+                answers: self.answers.clone(),
+                keep: self.keep,
+                tokens: self.token.iter().map(|(token, _)| *token).collect(),
+                ..duty_contracts(&self.contract, &session).await?
+            };
+        }
         let trust = match expected {
             Some(expected) => {
                 let (binding, trust) = self.served(&escrow, expected, prover.model()).await?;
@@ -324,9 +344,9 @@ impl RunArgs {
         self.watching.serve(&relayer, prover.model(), &shutdown).await?;
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
-            let jobs = relayer.store().jobs()?;
-            return output
-                .finish(&StatusReport { trust: Some(trust), jobs }, || "stopped".to_owned());
+            let (jobs, duties) = (relayer.store().jobs()?, DutyReport::all(relayer.store())?);
+            let report = StatusReport { trust: Some(trust), jobs, duties };
+            return output.finish(&report, || "stopped".to_owned());
         };
         let spinner = output.spinner(format!("job {id}: waiting for it, proving, claiming"));
         let limit = Duration::from_secs(self.give_up_after);

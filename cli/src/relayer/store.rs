@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::U256;
 use anyhow::{Context, Result, bail};
 use assay_client::{ContractClient, PredictionEscrow};
-use assay_relayer::{JobStore, PredictionJob};
+use assay_relayer::{DutyRecord, JobStore, PredictionJob};
 use clap::Args;
 use serde::Serialize;
 
@@ -55,6 +55,39 @@ pub(super) struct StatusReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trust: Option<TrustReport>,
     pub(super) jobs: Vec<PredictionJob>,
+    pub(super) duties: Vec<DutyReport>,
+}
+
+/// A call that was due, and what was done about it.
+#[derive(Serialize)]
+pub(super) struct DutyReport {
+    what: String,
+    pub(super) state: &'static str,
+    #[serde(flatten)]
+    record: DutyRecord,
+}
+
+impl DutyReport {
+    /// Those of a store that are under way, or may yet be taken back.
+    pub(super) fn all(store: &JobStore) -> Result<Vec<Self>> {
+        let report = |record: DutyRecord| Self {
+            what: record.duty.to_string(),
+            state: match &record {
+                DutyRecord { over_since: Some(_), .. } => "over",
+                DutyRecord { proving: true, .. } => "proving",
+                DutyRecord { transactions, .. } if transactions.is_empty() => "waits",
+                _ => "sent",
+            },
+            record,
+        };
+        Ok(store.duties()?.into_iter().map(report).collect())
+    }
+
+    /// A line of a table.
+    pub(super) fn row(&self) -> (String, String) {
+        let trouble = self.record.last_error.as_deref().unwrap_or_default();
+        (self.state.to_owned(), format!("{}  {trouble}", self.what))
+    }
 }
 
 #[derive(Serialize)]
@@ -77,13 +110,14 @@ impl StoreArgs {
 }
 
 pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
-    let jobs = args.store.open(output)?.jobs()?;
-    let report = StatusReport { trust: None, jobs };
+    let store = args.store.open(output)?;
+    let (jobs, duties) = (store.jobs()?, DutyReport::all(&store)?);
+    let report = StatusReport { trust: None, jobs, duties };
     output.finish(&report, || {
-        if report.jobs.is_empty() {
+        if report.jobs.is_empty() && report.duties.is_empty() {
             return "no jobs".to_owned();
         }
-        let rows: Vec<(String, String)> = report
+        let mut rows: Vec<(String, String)> = report
             .jobs
             .iter()
             .map(|job| {
@@ -92,6 +126,7 @@ pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
                 (job.id().to_string(), format!("{price}  {}  {trouble}", job.state()))
             })
             .collect();
+        rows.extend(report.duties.iter().map(DutyReport::row));
         table(&rows)
     })
 }

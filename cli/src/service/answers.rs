@@ -1,13 +1,10 @@
 //! Files of answers, and `assay service answer`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use alloy::primitives::{B256, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::service_bond::{Answer, AnswerTree};
+use assay_client::service_bond::{Answer, Answers};
 use assay_prover::{
     arithmetic::field::{Fr, field_to_bytes},
     bundle::Bundle,
@@ -19,7 +16,7 @@ use assay_prover::{
 };
 use assay_relayer::proving::InputOpening;
 use clap::{ArgGroup, Args};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     answer::number_text,
@@ -53,67 +50,23 @@ pub(crate) struct AnswerArgs {
     output: PathBuf,
 }
 
-/// What a provider has answered; the leaves of the tree that it signs.
-pub(super) struct Answers {
-    /// One for each input, or for each run.
-    pub list: Vec<Answer>,
-    /// Inputs in all.
-    pub items: u64,
-    /// Inputs of a run; 0 where each input has an answer of its own.
-    pub batch: u64,
-}
-
-/// The same in a file.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum AnswersFile {
-    Inputs(Vec<Answer>),
-    Runs { items: u64, batch: u64, runs: Vec<Answer> },
-}
-
-impl Answers {
-    /// # Errors
-    /// If the file is none of answers, or its runs are not those of so many items.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file = serde_json::from_str(&text).with_context(|| {
-            format!("{} holds no answers, as `assay service answer` writes them", path.display())
-        })?;
-        Ok(match file {
-            AnswersFile::Inputs(list) => Self { items: list.len() as u64, list, batch: 0 },
-            AnswersFile::Runs { items, batch, runs } => {
-                if batch == 0 || items.div_ceil(batch) != runs.len() as u64 {
-                    bail!(
-                        "{} holds {} runs of {batch} items, which are not the runs of {items} items",
-                        path.display(),
-                        runs.len()
-                    );
-                }
-                Self { list: runs, items, batch }
-            }
-        })
+/// That a service takes such answers: by inputs, or by runs of this size.
+///
+/// # Errors
+/// If it takes others.
+pub(super) fn require_batch(answers: &Answers, batch: U256) -> Result<()> {
+    if batch == U256::from(answers.batch) {
+        return Ok(());
     }
-
-    pub(super) fn tree(&self) -> Result<AnswerTree> {
-        AnswerTree::new(&self.list).context("a batch has 1 to 65,536 answers")
-    }
-
-    /// That a service takes such answers: by inputs, or by runs of this size.
-    pub(super) fn require_batch(&self, batch: U256) -> Result<()> {
-        if batch == U256::from(self.batch) {
-            return Ok(());
-        }
-        let by = |batch: U256| match batch {
-            U256::ZERO => "one by one".to_owned(),
-            batch => format!("by runs of {batch}"),
-        };
-        bail!(
-            "the service answers inputs {}, these answers are {}",
-            by(batch),
-            by(U256::from(self.batch))
-        )
-    }
+    let by = |batch: U256| match batch {
+        U256::ZERO => "one by one".to_owned(),
+        batch => format!("by runs of {batch}"),
+    };
+    bail!(
+        "the service answers inputs {}, these answers are {}",
+        by(batch),
+        by(U256::from(answers.batch))
+    )
 }
 
 #[derive(Serialize)]
@@ -135,15 +88,11 @@ pub(super) fn answer(args: &AnswerArgs, output: &Output) -> Result<()> {
         Some(path) => by_runs(&bundle, &layout, &Collection::read(path, &|_| {})?, output)?,
         None => one_by_one(&bundle, &layout, &args.openings, output)?,
     };
-    let root = answers.tree()?.root();
+    let root = answers.tree().context("a batch has 1 to 65,536 answers")?.root();
     let file =
         NewFile::new(&args.output, None, "an open batch of those answers could not be proven");
+    file.write_bytes(Readers::Owner, &answers.to_json()?)?;
     let Answers { list, items, batch } = answers;
-    let written = match batch {
-        0 => AnswersFile::Inputs(list.clone()),
-        _ => AnswersFile::Runs { items, batch, runs: list.clone() },
-    };
-    file.write_bytes(Readers::Owner, &serde_json::to_vec_pretty(&written)?)?;
     let openings_left = bundle.openings(&args.bundle, &Marks::of_user()?).usage()?.left;
     let output_file = args.output.clone();
     let report = Answered { output: output_file, root, items, batch, answers: list, openings_left };
@@ -234,29 +183,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_say_whether_answers_are_of_inputs_or_of_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("answers.json");
-        let one = format!(r#"{{"commitment": "{}", "outputs": [7, "0x8"]}}"#, B256::ZERO);
-        let read = |text: &str| {
-            fs::write(&path, text).unwrap();
-            Answers::read(&path)
-        };
-        let inputs = read(&format!("[{one}, {one}]")).unwrap();
-        assert_eq!((inputs.list.len(), inputs.items, inputs.batch), (2, 2, 0));
-        assert_eq!(inputs.list[0].outputs, [U256::from(7), U256::from(8)]);
-        let runs = |items, batch| {
-            read(&format!(r#"{{"items": {items}, "batch": {batch}, "runs": [{one}, {one}]}}"#))
-        };
-        let found = runs(6, 4).unwrap();
-        assert_eq!((found.list.len(), found.items, found.batch), (2, 6, 4));
-        for (items, batch) in [(4, 4), (9, 4), (6, 0), (0, 4)] {
-            let error = runs(items, batch).err().unwrap().to_string();
-            assert!(error.contains("not the runs"), "{error}");
-        }
-        assert!(read("7").is_err());
-        inputs.require_batch(U256::ZERO).unwrap();
-        let error = inputs.require_batch(U256::from(4)).unwrap_err().to_string();
+    fn services_take_answers_of_their_own_kind() {
+        let answers = Answers { list: Vec::new(), items: 2, batch: 0 };
+        require_batch(&answers, U256::ZERO).unwrap();
+        let error = require_batch(&answers, U256::from(4)).unwrap_err().to_string();
         assert!(error.contains("by runs of 4") && error.contains("one by one"), "{error}");
     }
 }

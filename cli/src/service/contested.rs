@@ -6,7 +6,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{
     ContractClient, ModelRegistry, ServiceBond,
-    service_bond::{Answer, Opening, Receipt, Service},
+    service_bond::{Answer, Answers, Opening, Receipt, Service},
 };
 use assay_relayer::{
     ProofRequest, Prover,
@@ -15,7 +15,7 @@ use assay_relayer::{
 use clap::Args;
 use serde::Serialize;
 
-use super::{Posted, answers::Answers, posted};
+use super::{Posted, answers::require_batch, posted};
 use crate::{
     answer::code_of,
     binding::{bound, require_model},
@@ -157,6 +157,8 @@ impl Contested<'_> {
             input_commitment: U256::from_be_bytes(answer.commitment.0),
             recipient: self.service.provider,
             hint: Default::default(),
+            run: None,
+            expected: Some(answer.outputs.clone()),
         };
         let made = prover.prove(&request).await?;
         Ok(Shown { outputs: made.outputs, proof: made.proof })
@@ -177,14 +179,14 @@ impl Contested<'_> {
 
 pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     let answers = Answers::read(&args.answers)?;
-    let tree = answers.tree()?;
+    let tree = answers.tree().context("there are no answers")?;
     let source = args.source(&answers, output)?;
     let report = args.sender.run(output, "reading the batch", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
         let Posted { batch, receipt } = posted(&bond, args.batch).await?;
-        require_answers(args, &answers, tree.root(), &receipt)?;
+        require_answers(args, &answers, &receipt)?;
         let service = bond.service(receipt.serviceId).await?.context("the batch has no service")?;
-        answers.require_batch(service.batch)?;
+        require_batch(&answers, service.batch)?;
         let items = bond.contested_items(args.batch).await?;
         if items.is_empty() {
             bail!("batch {} is not contested; there is nothing to prove", args.batch);
@@ -247,13 +249,8 @@ pub(super) fn prove(args: &ProveArgs, output: &Output) -> Result<()> {
     })
 }
 
-fn require_answers(
-    args: &ProveArgs,
-    answers: &Answers,
-    root: B256,
-    receipt: &Receipt,
-) -> Result<()> {
-    if receipt.root != root || receipt.count != U256::from(answers.items) {
+fn require_answers(args: &ProveArgs, answers: &Answers, receipt: &Receipt) -> Result<()> {
+    if !answers.are_of(receipt) {
         bail!("{} is not about the answers in {}", args.batch, args.answers.display());
     }
     Ok(())

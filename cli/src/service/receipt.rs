@@ -12,7 +12,7 @@ use alloy::{
 use anyhow::{Context, Result, bail};
 use assay_client::{
     ChainError, ContractClient, ServiceBond,
-    service_bond::{Receipt, batch_id, receipt_digest},
+    service_bond::{Answers, Receipt, batch_id, receipt_digest},
 };
 use assay_prover::{
     arithmetic::field::field_to_bytes, collection::Collection, files::atomic_file::Readers,
@@ -22,7 +22,7 @@ use clap::Args;
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 
-use super::answers::Answers;
+use super::answers::require_batch;
 use crate::{
     amount::{Amount, amount_text, parse_amount},
     chain::{KeyArgs, NodeArgs, SenderArgs, Sent, refusal},
@@ -113,7 +113,7 @@ struct SignReport {
 
 pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
     let answers = Answers::read(&args.answers)?;
-    let root = answers.tree()?.root();
+    let root = answers.tree().context("there are no answers")?.root();
     let signer = args.key.load()?;
     let report = args.node.run(output, "signing", async |session| {
         let (bond, _) = args.contract.open::<ServiceBond>(&session).await?;
@@ -132,7 +132,7 @@ pub(super) fn sign(args: &SignArgs, output: &Output) -> Result<()> {
                 signer.address()
             );
         }
-        answers.require_batch(service.batch)?;
+        require_batch(&answers, service.batch)?;
         let price = args.price.of(service.token)?;
         let valid_until = session.after(args.valid_for).await?;
         let receipt = Receipt {
@@ -189,7 +189,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
     let signed = read_receipt(&args.receipt)?;
     let receipt = &signed.receipt;
     let answers = Answers::read(&args.answers)?;
-    if answers.tree()?.root() != receipt.root || receipt.count != U256::from(answers.items) {
+    if !answers.are_of(receipt) {
         bail!(
             "{} is not about the answers in {}: its root is another; do not pay for it",
             args.receipt.display(),
@@ -212,7 +212,7 @@ pub(super) fn post(args: &PostArgs, output: &Output) -> Result<()> {
         let service = bond.service(receipt.serviceId).await?;
         let service =
             service.with_context(|| format!("there is no service {}", receipt.serviceId))?;
-        answers.require_batch(service.batch)?;
+        require_batch(&answers, service.batch)?;
         let limit = args.max_price.map(|limit| limit.of(service.token)).transpose()?;
         if limit.is_some_and(|limit| receipt.price > limit) {
             bail!(

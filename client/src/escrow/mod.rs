@@ -7,6 +7,7 @@
 //! * [`collection_job`]: what audits and retrievals share.
 
 pub mod audit;
+pub mod audit_end;
 pub mod collection_job;
 pub mod prediction;
 pub mod retrieval;

@@ -54,6 +54,8 @@ pub enum SkipReason {
         /// What is reckoned with for a proof.
         margin: u64,
     },
+    /// It is about the items of a collection, whose runs are proven and claimed each for itself.
+    ByRuns,
     /// Somebody else was paid.
     ClaimedByOther {
         /// Who was paid.
@@ -89,6 +91,7 @@ impl fmt::Display for SkipReason {
             Self::NoticeTooShort { notice, margin } => {
                 write!(f, "its buyer can end it within {notice} s, and a proof may take {margin} s")
             }
+            Self::ByRuns => f.write_str("it is about a collection and served run by run"),
             Self::ClaimedByOther { recipient } => write!(f, "it was claimed for {recipient}"),
             Self::Refunded => f.write_str("it was refunded to the buyer"),
             Self::Reorged => f.write_str("the block that opened it is no longer part of the chain"),

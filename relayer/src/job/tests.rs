@@ -151,6 +151,7 @@ fn reasons_belong_to_their_events() {
         SkipReason::TokenNotAccepted { token: Address::ZERO },
         SkipReason::CallbackTooDear { gas: 2, maximum: 1 },
         SkipReason::NoticeTooShort { notice: 1, margin: 2 },
+        SkipReason::ByRuns,
     ];
     let of_the_chain =
         [SkipReason::ClaimedByOther { recipient: Address::ZERO }, SkipReason::Refunded];

@@ -2,7 +2,8 @@
 //!
 //! Each file is named after the commitment that it opens, `<64 hexadecimal digits>.json`, and holds
 //! the input's bytes and the salt, both in hexadecimal, and how many bytes a number has where that is not
-//! one. The commitment decides: a file that does not open it is refused.
+//! one. The commitment decides: a file that does not open it is refused. A committed collection is
+//! `<64 hexadecimal digits of its root>.set`.
 
 use std::{
     fs, io,
@@ -170,6 +171,11 @@ impl InputStore {
     /// Where the opening of a commitment lies.
     pub fn path(&self, commitment: B256) -> PathBuf {
         self.folder.join(format!("{}.json", hex::encode(commitment)))
+    }
+
+    /// Where the collection with a root lies, a file of `assay dataset commit`.
+    pub fn collection_path(&self, root: B256) -> PathBuf {
+        self.folder.join(format!("{}.set", hex::encode(root)))
     }
 
     /// Keeps an opening. One that is there already is left as it is.

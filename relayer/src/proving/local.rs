@@ -11,14 +11,15 @@ use std::{
 use alloy::primitives::{B256, U256};
 use assay_client::{ModelIdentity, ProofArtifact};
 use assay_prover::{
-    arithmetic::field::{field_from_bytes, field_to_bytes},
+    arithmetic::field::{Fr, field_from_bytes, field_to_bytes},
     bundle::{Bundle, BundleError},
-    circuit::Layout,
+    collection::Collection,
+    circuit::{Layout, StatementKind},
     files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},
     prediction::{self, OutputWord, Statement, shows_answer},
-    proof::{KeyError, ProverKey, Srs, SrsError},
+    proof::{KeyError, ProofFile, ProverKey, Srs, SrsError},
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -50,7 +51,8 @@ pub enum LocalProverError {
     Prediction(#[from] ModelProofError),
     /// The bundle is for another statement.
     #[error(
-        "{path} proves another statement; what is served from here is what a model says of a committed input, openly",
+        "{path} proves another statement; what is served from here is what a model says of a committed input, openly, or of \
+         the items of a collection",
         path = .path.display()
     )]
     Statement { path: PathBuf },
@@ -94,13 +96,15 @@ pub struct LocalProver {
     expected_time: Duration,
 }
 
-struct LoadedModel {
-    bundle: Bundle,
+pub(super) struct LoadedModel {
+    pub(super) bundle: Bundle,
     openings: Openings,
-    layout: Layout,
+    pub(super) layout: Layout,
     srs: Srs,
     key: ProverKey,
     identity: ModelIdentity,
+    /// The collection that was read last: it takes as long as a proof.
+    pub(super) collection: Mutex<Option<(B256, Arc<Collection>)>>,
 }
 
 impl LocalProver {
@@ -122,7 +126,8 @@ impl LocalProver {
         let path = bundle;
         let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
-        if !shows_answer(layout.options.statement) {
+        let statement = layout.options.statement;
+        if !shows_answer(statement) && !matches!(statement, StatementKind::Classification { .. }) {
             return Err(LocalProverError::Statement { path: path.to_owned() });
         }
         let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
@@ -152,7 +157,15 @@ impl LocalProver {
         Ok(Self {
             expected_time: expected.unwrap_or_default(),
             slots: Arc::new(Semaphore::new(1)),
-            model: Arc::new(LoadedModel { bundle, openings, layout, srs, key, identity }),
+            model: Arc::new(LoadedModel {
+                bundle,
+                openings,
+                layout,
+                srs,
+                key,
+                identity,
+                collection: Mutex::default(),
+            }),
             inputs,
             reports: Arc::default(),
         })
@@ -186,6 +199,10 @@ impl Prover for LocalProver {
         *model == self.model.identity
     }
 
+    fn proves_runs(&self) -> bool {
+        self.model.layout.options.statement.run().is_some()
+    }
+
     fn expected_time(&self) -> Duration {
         self.expected_time
     }
@@ -205,6 +222,9 @@ impl Prover for LocalProver {
         let (model, inputs) = (Arc::clone(&self.model), self.inputs.clone());
         let (request, reports) = (request.clone(), Arc::clone(&self.reports));
         in_slot(&self.slots, move || {
+            if let Some(place) = request.run {
+                return model.prove_run(&inputs, &request, place);
+            }
             let (artifact, report) = model.prove(&inputs, &request)?;
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             Ok(artifact)
@@ -229,7 +249,7 @@ async fn in_slot<T: Send + 'static>(
 }
 
 /// What an error of the prover means for the job.
-fn prove_error(error: &ModelProofError) -> ProveError {
+pub(super) fn prove_error(error: &ModelProofError) -> ProveError {
     match error {
         // The owner may bring a bundle with more of them.
         ModelProofError::Openings(_) => ProveError::NotReady(error.to_string()),
@@ -241,7 +261,41 @@ fn prove_error(error: &ModelProofError) -> ProveError {
     }
 }
 
+/// That what the model gives is what was answered.
+pub(super) fn refuse_other(expected: &[U256], given: &[U256]) -> Result<(), ProveError> {
+    if expected == given {
+        return Ok(());
+    }
+    let text = |words: &[U256]| words.iter().map(U256::to_string).collect::<Vec<_>>().join(" ");
+    Err(ProveError::Failed(format!(
+        "it was answered with output {}, the model gives {}: it cannot be proven",
+        text(expected),
+        text(given)
+    )))
+}
+
+pub(super) fn words_of(words: &[Fr]) -> Vec<U256> {
+    words.iter().map(|word| U256::from_be_bytes(field_to_bytes(word))).collect()
+}
+
 impl LoadedModel {
+    pub(super) fn prover(&self) -> ModelProver<'_> {
+        ModelProver::new(&self.bundle, &self.openings, &self.layout, &self.srs, &self.key)
+    }
+
+    /// A proof that does not hold would cost gas and an opening of the weights.
+    pub(super) fn check(&self, proof: &ProofFile) -> Result<(), ProveError> {
+        let failed = |reason: String| ProveError::Failed(reason);
+        let weights = self
+            .key
+            .verify(&proof.public_inputs, &proof.proof)
+            .map_err(|error| failed(format!("the proof made here is refused: {error}")))?;
+        if weights != self.identity.model_hash.0 {
+            return Err(failed("the proof made here is for another model".into()));
+        }
+        Ok(())
+    }
+
     fn prove(
         &self,
         inputs: &InputStore,
@@ -259,25 +313,16 @@ impl LoadedModel {
             .ok_or_else(|| unavailable("its salt is out of range".into()))?;
         let context = field_from_bytes(&request.context.to_be_bytes())
             .ok_or_else(|| failed("the context is not a field element".into()))?;
+        if let Some(expected) = &request.expected {
+            let words = prediction::reference(&self.bundle, &self.layout, &opening.input);
+            refuse_other(expected, &words_of(&words.map_err(|error| prove_error(&error))?))?;
+        }
         let statement = Statement { context, input: &opening.input, salt };
         // What was begun runs to its end: see `prove` above.
-        let prover =
-            ModelProver::new(&self.bundle, &self.openings, &self.layout, &self.srs, &self.key);
         let prediction =
-            prediction::prove(prover, &statement).map_err(|error| prove_error(&error))?;
-        // A proof that does not hold would cost gas and an opening of the weights.
-        let weights = self
-            .key
-            .verify(&prediction.proof.public_inputs, &prediction.proof.proof)
-            .map_err(|error| failed(format!("the proof made here is refused: {error}")))?;
-        if weights != self.identity.model_hash.0 {
-            return Err(failed("the proof made here is for another model".into()));
-        }
-        let outputs: Vec<U256> = prediction
-            .outputs
-            .iter()
-            .map(|word| U256::from_be_bytes(field_to_bytes(word)))
-            .collect();
+            prediction::prove(self.prover(), &statement).map_err(|error| prove_error(&error))?;
+        self.check(&prediction.proof)?;
+        let outputs = words_of(&prediction.outputs);
         let answer = match outputs[..] {
             [word] => u64::try_from(word)
                 .ok()

@@ -9,11 +9,12 @@ use super::Relayer;
 use crate::{
     clock::unix_now,
     disk::free_bytes,
+    duties::Wanted,
     error::{RelayerError, StoreError},
     heads::Heads,
-    job::{JobEvent, JobState, PredictionJob, SkipReason},
+    job::{JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason},
     policy::{is_too_late, objection},
-    proof_pool::Finished,
+    proof_pool::{Finished, Work},
     proving::{ProofRequest, ProveError},
     submitter::POOL_HAS_A_CLAIM,
 };
@@ -28,8 +29,10 @@ impl Relayer {
         heads: Heads,
     ) -> Result<(), RelayerError> {
         let id = job.id();
-        let reason =
-            objection(&self.config, self.proofs.prover(), &job.terms, self.deadline_margin);
+        let prover = self.proofs.prover();
+        let reason = objection(&self.config, prover, &job.terms, self.deadline_margin);
+        let by_runs = prover.proves_runs() && prover.serves(&job.terms.model);
+        let reason = reason.or_else(|| by_runs.then_some(SkipReason::ByRuns));
         let margin = self.deadline_margin.as_secs();
         let deadline = job.terms.deadline;
         let too_late = || SkipReason::Expired { deadline, now: heads.confirmed.timestamp };
@@ -67,25 +70,66 @@ impl Relayer {
             input_commitment: job.terms.input_commitment,
             recipient: self.recipient,
             hint: job.terms.hint.clone(),
+            run: None,
+            expected: None,
         };
         self.store.report(id, &JobEvent::ProofBegun, unix_now())?;
         tracing::info!(job = %id, "proving");
-        self.proofs.start(job.terms, request);
+        self.proofs.start(Work::Job(Box::new(job.terms)), request);
+        Ok(())
+    }
+
+    /// Begins the proof that a duty needs, if there is room for it.
+    pub(super) fn begin_duty_proof(
+        &mut self,
+        wanted: Wanted,
+        heads: Heads,
+    ) -> Result<(), RelayerError> {
+        let in_hand = self.proofs.works().any(|work| work.is_duty(&wanted.duty))
+            || self.unsaved.iter().any(|done| done.work.is_duty(&wanted.duty));
+        if in_hand || !self.proofs.has_room() || !self.unsaved.is_empty() {
+            return Ok(());
+        }
+        // A bond is worth more than its proofs; a run has to pay for itself.
+        let costly = wanted.pays.and_then(|(token, price)| {
+            self.costs.objection(self.config.profit, token, price)
+        });
+        let kept = if wanted.pays.is_some() { self.config.openings_for_bonds } else { 0 };
+        if let Some(obstacle) = costly.or_else(|| self.machine_obstacle(kept)) {
+            return self.duties.wait(wanted.duty, &obstacle);
+        }
+        if self.duties.may_begin_proof(&wanted, heads.newest.timestamp)? {
+            let work = Work::Duty { duty: wanted.duty, key: wanted.key };
+            self.proofs.start(work, wanted.request);
+        }
         Ok(())
     }
 
     /// What on this machine, or on the market, stands against a proof now.
     fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
-        if let Some(text) = self.costs.objection(self.config.profit, &job.terms) {
+        if let Some(text) = self.costs.objection(self.config.profit, job.terms.token, job.terms.price) {
             return Some(text);
         }
+        self.machine_obstacle(self.config.openings_for_bonds)
+    }
+
+    /// What on this machine stands against a proof that must leave so many openings.
+    pub(super) fn machine_obstacle(&mut self, kept: usize) -> Option<String> {
         if let Some(openings) = self.openings.look(self.proofs.prover())
-            && openings.left == 0
+            && openings.left <= kept
         {
-            return Some(format!(
-                "all {} openings of the model are used; import it anew and register it",
-                openings.budget
-            ));
+            return Some(if openings.left == 0 {
+                format!(
+                    "all {} openings of the model are used; import it anew and register it",
+                    openings.budget
+                )
+            } else {
+                format!(
+                    "{} openings of the model are left, and {kept} are kept back for contests; import it anew and \
+                     register it",
+                    openings.left
+                )
+            });
         }
         let free = free_bytes(&self.store.path())?;
         (free < self.config.least_disk).then(|| {
@@ -123,13 +167,17 @@ impl Relayer {
     /// Notes how a proof ended. One that cannot be stored stays in memory, and is stored when there is room.
     pub(super) fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
         self.openings.used();
-        match self.note_proof(&finished) {
+        let noted = match &finished.work {
+            Work::Job(terms) => self.note_proof(terms, &finished),
+            Work::Duty { duty, key } => self.duties.finish_proof(*duty, key, &finished.result),
+        };
+        match noted {
             // The store has logged it.
             Err(error) if error.concerns_one_job() => Ok(()),
             Err(error @ RelayerError::Store(StoreError::Disk { .. })) => {
                 if finished.result.is_ok() {
                     tracing::error!(
-                        job = %finished.terms.job_id, %error, code = error.code(),
+                        what = %finished.work, %error, code = error.code(),
                         "the proof cannot be stored and is kept in memory: make space, and do not stop the relayer before \
                          the proof is stored"
                     );
@@ -149,8 +197,8 @@ impl Relayer {
         }
     }
 
-    fn note_proof(&self, finished: &Finished) -> Result<(), RelayerError> {
-        let Finished { terms, took, result } = finished;
+    fn note_proof(&self, terms: &PredictionTerms, finished: &Finished) -> Result<(), RelayerError> {
+        let Finished { took, result, .. } = finished;
         let id = terms.job_id;
         // The job may have changed while the proof was made.
         let Some(job) = self.store.job(id)?.filter(|job| job.terms == *terms) else {
@@ -209,9 +257,17 @@ impl Relayer {
         }
         self.keep_unsaved()?;
         // A proof that is stopped on purpose does not count as a failed one.
-        for id in self.proofs.jobs() {
-            if self.store.job(id)?.is_some_and(|job| *job.state() == JobState::Proving) {
-                self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+        for work in self.proofs.works() {
+            match work {
+                Work::Job(terms) => {
+                    let id = terms.job_id;
+                    if self.store.job(id)?.is_some_and(|job| *job.state() == JobState::Proving) {
+                        self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+                    }
+                }
+                Work::Duty { duty, .. } => {
+                    self.store.update_duty(duty, |record| record.proving = false)?;
+                }
             }
         }
         self.proofs.shutdown().await;

@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use alloy::primitives::U256;
-use assay_client::{ContractClient, chain::BlockRef};
+use assay_client::ContractClient;
 
 use super::Relayer;
 use crate::{
     clock::unix_now,
+    duty::{Call, Due},
     error::RelayerError,
     heads::Heads,
     job::{JobEvent, JobState, PredictionJob},
+    proof_pool::Work,
 };
+
+/// What a turn goes on with.
+enum Task<'a> {
+    Job(U256),
+    Duty(&'a Due),
+}
 
 /// Old jobs looked at in one turn, to be forgotten.
 const PRUNED_AT_ONCE: usize = 64;
@@ -27,13 +35,25 @@ impl Relayer {
             self.finish_proof(finished)?;
         }
         let heads = self.look().await?;
+        let looked = self.duties.look(heads).await;
         let jobs = self.store.active()?;
+        let dues = self.duties.dues().to_vec();
+        let over = self.duties.over()?;
         // Those of jobs settled by others, or that are other jobs after a reorganization.
-        self.proofs.stop_unless(|terms| {
-            jobs.iter()
-                .any(|job| job.terms == *terms && job.paid_in.is_none() && job.ended_in.is_none())
+        self.proofs.stop_unless(|work| match work {
+            Work::Job(terms) => jobs
+                .iter()
+                .any(|job| job.terms == **terms && job.paid_in.is_none() && job.ended_in.is_none()),
+            Work::Duty { duty, .. } => !over.contains(duty),
         });
-        for id in jobs.iter().map(PredictionJob::id) {
+        for task in self.in_order(&dues, &jobs) {
+            let id = match task {
+                Task::Duty(due) => {
+                    self.do_duty(due, heads).await?;
+                    continue;
+                }
+                Task::Job(id) => id,
+            };
             // Read again: an earlier job's step may have found a reorganization.
             let Some(job) = self.store.job(id)? else {
                 continue;
@@ -49,7 +69,42 @@ impl Relayer {
         let withdrawn = self.withdrawals.turn(heads).await;
         let pruned = self.prune(heads);
         self.note_status(heads).await?;
-        freed.and(withdrawn).and(pruned)
+        looked.and(freed).and(withdrawn).and(pruned)
+    }
+
+    /// Jobs and duties: the least slack first, and of two with the same a duty, behind which is a bond.
+    fn in_order<'a>(&self, dues: &'a [Due], jobs: &[PredictionJob]) -> Vec<Task<'a>> {
+        let margin = self.deadline_margin.as_secs();
+        let with_proof = |due: &Due| matches!(due.call, Call::WithProof { .. });
+        // So many proofs of one contest have to be made before its deadline.
+        let together = |deadline| {
+            dues.iter().filter(|due| with_proof(due) && due.deadline == deadline).count() as u64
+        };
+        let duties = dues.iter().map(|due| {
+            let proofs = if with_proof(due) { together(due.deadline) } else { 0 };
+            let deadline = due.deadline.unwrap_or(u64::MAX);
+            (deadline.saturating_sub(margin.saturating_mul(proofs)), Task::Duty(due))
+        });
+        let jobs = jobs.iter().map(|job| {
+            (job.terms.deadline.saturating_sub(margin), Task::Job(job.id()))
+        });
+        let mut tasks: Vec<_> = duties.chain(jobs).collect();
+        tasks.sort_by_key(|(latest_begin, _)| *latest_begin);
+        tasks.into_iter().map(|(_, task)| task).collect()
+    }
+
+    /// One step of a duty, whose trouble must not hold up anything else.
+    async fn do_duty(&mut self, due: &Due, heads: Heads) -> Result<(), RelayerError> {
+        match self.duties.perform(due, heads).await {
+            Ok(None) => Ok(()),
+            Ok(Some(wanted)) => self.begin_duty_proof(wanted, heads),
+            Err(error) if error.is_unreachable() => {
+                tracing::warn!(duty = %due.duty, %error, code = error.code(), "it waits");
+                self.escrow.chain().head().await?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// One job's trouble must not hold up the others: the job waits, with pauses that grow.
@@ -82,42 +137,20 @@ impl Relayer {
 
     /// Reads what is new, and finds the end of the chain.
     async fn look(&mut self) -> Result<Heads, RelayerError> {
-        let mut newest = self.follower.catch_up().await?;
+        let newest = self.follower.catch_up().await?;
         if self.follower.take_rolled_back() {
             self.withdrawals.look_again();
+            self.heads.forget();
         }
         let chain = self.escrow.chain();
-        // One node's head may be ahead of all others, or its clock.
-        if chain.node_count() > 1
-            && let Some(reached) = chain.reached_head().await?
-        {
-            newest.timestamp = newest.timestamp.min(reached.timestamp);
-            newest.number = newest.number.min(reached.number);
-        }
-        let height = newest.number.saturating_sub(self.config.submit.confirmations - 1);
-        let agreed = if height == newest.number && chain.node_count() == 1 {
-            Some(newest)
-        } else {
-            chain.agreed_block(height).await?
-        };
-        match agreed {
-            Some(block) => self.confirmed = Some(block),
-            None => tracing::warn!(
-                code = "no-quorum",
-                height,
-                quorum = chain.quorum(),
-                nodes = chain.node_count(),
-                "not enough nodes have the same block; nothing is taken for final until they have"
-            ),
-        }
+        let heads = self.heads.look(chain, newest, self.config.submit.confirmations).await?;
         if self.config.profit.is_some() {
             match chain.gas_price().await {
                 Ok(price) => self.costs.gas_price = Some(price),
                 Err(error) => tracing::warn!(%error, "what gas costs is not known anew"),
             }
         }
-        let nothing = BlockRef { number: 0, hash: Default::default(), timestamp: 0 };
-        Ok(Heads { newest, confirmed: self.confirmed.unwrap_or(nothing) })
+        Ok(heads)
     }
 
     async fn advance(&mut self, job: PredictionJob, heads: Heads) -> Result<(), RelayerError> {
@@ -175,7 +208,8 @@ impl Relayer {
 
     /// Whether a proof of the job is being made, or waits for room on the disk.
     pub(super) fn is_in_hand(&self, id: U256) -> bool {
-        self.proofs.is_running(id) || self.unsaved.iter().any(|done| done.terms.job_id == id)
+        self.proofs.works().any(|work| work.is_job(id))
+            || self.unsaved.iter().any(|done| done.work.is_job(id))
     }
 
     /// Not so long that the deadline passes over it.
@@ -213,7 +247,11 @@ impl Relayer {
         let proof_time = self.proofs.prover().expected_time();
         let quote = self.costs.quote(&self.config, proof_time, waiting);
         let (missing, unsaved) = (self.follower.missing_jobs(), self.unsaved.len());
+        let (due, blocked) = (self.duties.dues().len(), self.duties.blocked());
         self.status.update(heads, &jobs, |status| {
+            status.duties_due = due;
+            status.blocked_duties =
+                blocked.iter().map(|(duty, why)| format!("{duty}: {why}")).collect();
             status.nodes = chain.health();
             status.proofs_running = self.proofs.len();
             status.quote = quote;

@@ -7,11 +7,13 @@
 mod connection;
 mod disk;
 mod faults;
+mod keeping;
 mod logs;
 mod nodes;
 mod payment;
 mod recovery;
 mod reorg;
+mod services;
 mod skipping;
 mod stepping;
 mod stuck;

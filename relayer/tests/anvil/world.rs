@@ -238,7 +238,13 @@ impl Prover for TestProver {
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
         let earlier = self.calls.fetch_add(1, Ordering::SeqCst);
-        assert_eq!(request.hint.as_ref(), b"digit 7");
+        match &request.expected {
+            None => assert_eq!(request.hint.as_ref(), b"digit 7"),
+            Some(expected) if *expected != [Self::OUTPUT] => {
+                return Err(ProveError::Failed("it cannot be proven".into()));
+            }
+            Some(_) => {}
+        }
         let proof =
             mock_proof(request.model, request.context, request.input_commitment, Self::OUTPUT);
         let good = ProofArtifact::of_input(proof, vec![Self::OUTPUT]);

@@ -1,0 +1,62 @@
+//! What contracts owe the account.
+
+use std::collections::BTreeSet;
+
+use alloy::primitives::Address;
+use assay_client::{Chain, Contract, bindings::ICustody, chain::BlockRef};
+use async_trait::async_trait;
+
+use super::{Watch, discovery::of_each};
+use crate::{
+    duty::{Call, Due, Duty},
+    error::RelayerError,
+};
+
+/// Watches the credits of one account in some contracts.
+pub(crate) struct CreditWatch {
+    chain: Chain,
+    account: Address,
+    /// Contracts and tokens, with the zero address for the native currency.
+    pairs: BTreeSet<(Address, Address)>,
+}
+
+impl CreditWatch {
+    /// Of the native currency and these tokens.
+    pub(crate) fn new(
+        chain: Chain,
+        account: Address,
+        contracts: &[Address],
+        tokens: &BTreeSet<Address>,
+    ) -> Self {
+        let tokens = || tokens.iter().copied().chain([Address::ZERO]);
+        let pairs = contracts.iter().flat_map(|at| tokens().map(|token| (*at, token))).collect();
+        Self { chain, account, pairs }
+    }
+}
+
+#[async_trait]
+impl Watch for CreditWatch {
+    fn tells(&self, duty: &Duty) -> bool {
+        matches!(duty, Duty::Withdraw { .. })
+    }
+
+    async fn discover(&mut self, _: BlockRef) -> Result<(), RelayerError> {
+        Ok(())
+    }
+
+    async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {
+        let (chain, account) = (self.chain.clone(), self.account);
+        let credits = of_each(self.pairs.clone(), |(contract, token)| {
+            let there = Contract::at(chain.clone(), contract).in_block(at);
+            async move { Ok((contract, token, there.credit(token, account).await?)) }
+        });
+        let owed = credits.await?.into_iter().filter(|(_, _, credit)| !credit.is_zero());
+        let due = owed.map(|(contract, token, _)| {
+            let call = ICustody::withdrawCall { token };
+            let call = Contract::at(chain.clone(), contract).request(&call);
+            let duty = Duty::Withdraw { contract, token };
+            Due { duty, deadline: None, pays: None, call: Call::Ready(call) }
+        });
+        Ok(due.collect())
+    }
+}

@@ -1,0 +1,253 @@
+//! What a watch has learnt from events, on disk.
+
+use std::time::Duration;
+
+use alloy::{primitives::U256, rpc::types::Log};
+use assay_client::{
+    Chain,
+    chain::{BlockRef, LogScanner},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{error::RelayerError, store::JobStore};
+
+/// A cursor that moved so far without finding anything is stored, so that a restart reads little again.
+const STORED_EVERY: u64 = 256;
+/// Requests for states at the same time.
+const PARALLEL: usize = 8;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Where events come from.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) store: JobStore,
+    /// No event is older.
+    pub(crate) start_block: u64,
+    /// Most blocks asked for at once.
+    pub(crate) max_log_range: u64,
+}
+
+/// Which ids were seen, of things that a contract counts from 1 on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ids {
+    first: U256,
+    count: U256,
+}
+
+impl Ids {
+    pub(crate) fn note(&mut self, id: U256) {
+        self.first = if self.count.is_zero() { id } else { self.first.min(id) };
+        self.count += U256::ONE;
+    }
+
+    /// Whether none is missing from the first one seen on, of so many that there are.
+    pub(crate) fn reach(&self, count: U256) -> bool {
+        self.count.is_zero() || self.first + self.count > count
+    }
+}
+
+/// What was found in a contract's events up to a confirmed block.
+pub(crate) struct Discovery<T> {
+    name: String,
+    chain: Chain,
+    store: JobStore,
+    scanner: LogScanner,
+    start_block: u64,
+    seen: Seen<T>,
+    stored: Option<u64>,
+    /// Times in a row that something was missing.
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Seen<T> {
+    cursor: Option<BlockRef>,
+    found: T,
+}
+
+impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T> {
+    /// Goes on from what the store has under this name.
+    pub(crate) fn open(
+        name: String,
+        chain: Chain,
+        scanner: LogScanner,
+        source: &Source,
+    ) -> Result<Self, RelayerError> {
+        let store = source.store.clone();
+        let seen: Seen<T> = store.found(&name)?.unwrap_or_default();
+        Ok(Self {
+            stored: seen.cursor.map(|cursor| cursor.number),
+            name,
+            chain,
+            store,
+            scanner,
+            start_block: source.start_block,
+            seen,
+            failures: 0,
+            not_before: None,
+        })
+    }
+
+    pub(crate) fn store(&self) -> &JobStore {
+        &self.store
+    }
+
+    pub(crate) fn found(&self) -> &T {
+        &self.seen.found
+    }
+
+    /// Reads on up to a block. `note` is given each event once, in their order.
+    pub(crate) async fn advance(
+        &mut self,
+        to: BlockRef,
+        note: &impl Fn(&mut T, &Log),
+    ) -> Result<(), RelayerError> {
+        if let Some(cursor) = self.seen.cursor {
+            if cursor.number > to.number || cursor == to {
+                return Ok(());
+            }
+            let there = self.chain.block(cursor.number.into()).await?;
+            if there.is_none_or(|block| block.hash != cursor.hash) {
+                tracing::warn!(watch = self.name, "confirmed blocks were taken back; reading from the beginning");
+                self.forget();
+            }
+        }
+        // What was found stays in use until everything is read again.
+        let (from, mut found) = match self.seen.cursor {
+            Some(cursor) => (cursor.number + 1, self.seen.found.clone()),
+            None => (self.start_block, T::default()),
+        };
+        let mut next = from;
+        while next <= to.number {
+            let (mut logs, reached) = self.scanner.scan(&self.chain, next, to.number).await?;
+            if let Some(second) = self.chain.each_node().get(1) {
+                merge(&mut logs, of_node(second, &self.scanner, next, reached).await);
+            }
+            logs.iter().for_each(|log| note(&mut found, log));
+            next = reached.saturating_add(1);
+        }
+        self.chain.require_block(to).await?;
+        let news = found != self.seen.found;
+        self.seen = Seen { cursor: Some(to), found };
+        if news || self.stored.is_none_or(|stored| to.number >= stored + STORED_EVERY) {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Changes what was found, for good.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut T)) -> Result<(), RelayerError> {
+        change(&mut self.seen.found);
+        self.save()
+    }
+
+    /// Says whether the contract counts no more than was found. Else everything is to be read again, but not before a
+    /// pause has passed that grows: whether it is to be read now.
+    pub(crate) fn lacks(&mut self, complete: bool) -> bool {
+        if complete {
+            (self.failures, self.not_before) = (0, None);
+            return false;
+        }
+        if self.not_before.is_some_and(|time| Instant::now() < time) {
+            return false;
+        }
+        tracing::warn!(
+            code = "logs-incomplete",
+            watch = self.name,
+            "the contract counts more than the events show; reading them again"
+        );
+        self.failures = self.failures.saturating_add(1);
+        let pause = Duration::from_secs(1 << self.failures.min(6)).min(LONGEST_PAUSE);
+        self.not_before = Some(Instant::now() + pause);
+        self.forget();
+        true
+    }
+
+    fn forget(&mut self) {
+        (self.seen.cursor, self.stored) = (None, None);
+    }
+
+    fn save(&mut self) -> Result<(), RelayerError> {
+        self.store.put_found(&self.name, &self.seen)?;
+        self.stored = self.seen.cursor.map(|cursor| cursor.number);
+        Ok(())
+    }
+}
+
+/// The logs of a range as one node has them; none where it does not say.
+async fn of_node(node: &Chain, scanner: &LogScanner, from: u64, to: u64) -> Vec<Log> {
+    let (mut scanner, mut found, mut next) = (scanner.clone(), Vec::new(), from);
+    while next <= to {
+        match scanner.scan(node, next, to).await {
+            Ok((logs, reached)) => {
+                found.extend(logs);
+                next = reached.saturating_add(1);
+            }
+            Err(error) => {
+                tracing::debug!(node = node.label(), %error, "no second opinion on the logs");
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn merge(logs: &mut Vec<Log>, more: Vec<Log>) {
+    let place = |log: &Log| (log.block_hash, log.log_index);
+    for log in more {
+        if !logs.iter().any(|known| place(known) == place(&log)) {
+            logs.push(log);
+        }
+    }
+    logs.sort_by_key(|log| (log.block_number, log.log_index));
+}
+
+/// Asks for each of these, some at the same time, in their order.
+pub(crate) async fn of_each<K, T, F>(
+    keys: impl IntoIterator<Item = K>,
+    ask: impl Fn(K) -> F,
+) -> Result<Vec<T>, RelayerError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, RelayerError>> + Send + 'static,
+{
+    let (mut keys, mut asked) = (keys.into_iter().enumerate(), JoinSet::new());
+    let mut answers: Vec<(usize, T)> = Vec::new();
+    loop {
+        while asked.len() < PARALLEL
+            && let Some((place, key)) = keys.next()
+        {
+            let answer = ask(key);
+            asked.spawn(async move { (place, answer.await) });
+        }
+        match asked.join_next().await {
+            Some(Ok((place, answer))) => answers.push((place, answer?)),
+            // A task that panicked, or was stopped.
+            Some(Err(error)) => {
+                return Err(RelayerError::Config(format!("a look at the chain broke off: {error}")));
+            }
+            None => break,
+        }
+    }
+    answers.sort_by_key(|(place, _)| *place);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_in_the_ids_shows() {
+        let mut ids = Ids::default();
+        assert!(ids.reach(U256::from(4)), "nothing is known of what was before");
+        for id in [3u64, 4, 6] {
+            ids.note(U256::from(id));
+        }
+        assert!(ids.reach(U256::from(5)) && !ids.reach(U256::from(6)));
+        ids.note(U256::from(5));
+        assert!(ids.reach(U256::from(6)) && !ids.reach(U256::from(7)));
+    }
+}

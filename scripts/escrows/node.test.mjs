@@ -1,0 +1,173 @@
+// The seller's side is served by a relayer alone, and what is due is done by keepers: nobody is at a keyboard.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { describe } from "node:test";
+
+import { assay, ether, wei } from "../lib/assay.mjs";
+import { BATCH, ITEMS, WANTED_CLASS } from "../lib/models.mjs";
+import { Audit, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
+import { openStage, play, prepare, takeOut } from "./play.mjs";
+import { relay } from "./relay.mjs";
+
+const [PENALTY, COST, PAID] = [ether("2"), ether("0.01"), ether("0.3")];
+const RUNS = ITEMS / BATCH;
+const stage = await openStage("deployer", "buyer", "seller");
+const { buyer, seller } = stage.actors;
+const { found } = stage;
+const prediction = stage.register(seller, "prediction");
+const classes = stage.register(seller, "classification");
+
+const service = (actor, command, ...args) => actor.send("service", command, ...args);
+const batchState = (batch) => stage.ask("service", "batch", batch).state;
+
+/** What keepers had done when they were last asked, by their store. */
+const before = new Map();
+/** What an actor's keeper does when it looks once. */
+const keep = (actor) =>
+  actor.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file(`${actor.name}.redb`)).duties;
+/** That an actor's keeper does these kinds of things, one each, and has nothing left to do then. */
+function kept(actor, ...kinds) {
+  const store = stage.file(actor.name);
+  const known = new Set(before.get(store) ?? []);
+  const duties = keep(actor);
+  assert.ok(duties.every(({ state }) => state === "over"), JSON.stringify(duties));
+  const done = duties.filter(({ what }) => !known.has(what)).map(({ duty }) => duty.kind);
+  before.set(store, duties.map(({ what }) => what));
+  assert.deepEqual(done.sort(), [...kinds].sort(), `${actor.name} keeps`);
+}
+
+/** Opens a service of a model. */
+const openService = (model) => service(
+  seller, "open", "--model", model.id, ...model.checked, "--bond", wei(3n * PENALTY), "--penalty", wei(PENALTY),
+  "--proof-cost", wei(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
+).service;
+
+/** Sells answers, and leaves their file where the relayer looks. */
+function sell(id, asked, bought) {
+  const folder = stage.file("answers");
+  fs.mkdirSync(folder, { recursive: true });
+  const [answers, receipt] = [`${folder}/first.json`, stage.file("receipt.json")];
+  assay(["service", "answer", ...asked, "-o", answers]);
+  service(seller, "sign", answers, "--service", id, "--buyer", buyer.address, "--price", wei(PAID), "-o", receipt);
+  return { folder, ...service(buyer, "post", receipt, "--answers", answers, ...bought) };
+}
+
+const own = (inputs, ...options) => [
+  "--private-key-file", seller.keyFile, "--minimum-price", "1wei", "--inputs", inputs,
+  "--store", stage.file("jobs.redb"), ...options,
+];
+
+play(stage, "a service keeps its bond, and its buyer is served, by a relayer alone", async () => {
+  const inputs = stage.file("inputs");
+  const openings = found.images.map((image) => assay([
+    "input", "commit", "--architecture", prediction.architecture, "--input", image, "-o", inputs,
+  ]));
+  const sold = sell(
+    openService(prediction), [...openings.map(({ opening }) => opening), "--bundle", prediction.bundle],
+    ["--inputs", inputs, ...prediction.checked],
+  );
+  service(buyer, "contest", sold.batch, "--items", "0,2");
+  // A job beside it.
+  const { job } = buyer.send(
+    "escrow", "open", "--model", prediction.id, ...prediction.checked, "--commitment", openings[1].commitment,
+    "--price", "1ether",
+  );
+  const log = stage.file("relayer.log");
+  const { duties } = await relay(stage, prediction, own(inputs, "--answers", sold.folder), log, () =>
+    batchState(sold.batch) === "posted" && stage.ask("escrow", "show", job).state === "claimed");
+  assert.ok(duties.filter(({ duty }) => duty.kind === "prove_item").length === 2, JSON.stringify(duties));
+  // Again, and this time the relayer is away until the end is near.
+  service(buyer, "contest", sold.batch, "--items", "1");
+  await stage.pass(3000);
+  await relay(stage, prediction, own(inputs, "--answers", sold.folder, "--keep"), log, () =>
+    batchState(sold.batch) === "posted");
+  await stage.pass(601);
+  await relay(stage, prediction, own(inputs, "--answers", sold.folder, "--keep"), log, async () =>
+    batchState(sold.batch) === "upheld" && (await stage.held("ServiceBond")) === 3n * PENALTY);
+});
+
+play(stage, "a collection is proven, claimed and withdrawn run by run, and contested runs are proven", async () => {
+  const inputs = stage.file("inputs");
+  fs.mkdirSync(inputs);
+  const { root, set } = found.collection;
+  fs.copyFileSync(set, `${inputs}/${root.replace(/^0x/, "")}.set`);
+  const sold = sell(openService(classes), ["--set", set, "--bundle", classes.bundle], ["--set", set, ...classes.checked]);
+  service(buyer, "contest", sold.batch, "--items", "1");
+  const { job } = buyer.send(
+    "escrow", "open", "--model", classes.id, ...classes.checked, "--commitment", root, "--price", "0.1ether",
+    "--items", String(ITEMS), "--deadline", "7200",
+  );
+  const log = stage.file("relayer.log");
+  const { duties, jobs } = await relay(stage, classes, own(inputs, "--answers", sold.folder), log, async () =>
+    batchState(sold.batch) === "posted" && stage.ask("escrow", "show", job).state === "claimed"
+      && (await stage.held("PredictionEscrow")) === 0n);
+  const count = (kind) => duties.filter(({ duty }) => duty.kind === kind).length;
+  assert.deepEqual([count("prove_item"), count("claim_run")], [1, RUNS], JSON.stringify(duties));
+  assert.deepEqual(jobs.map(({ state }) => state.name), ["skipped"]);
+});
+
+describe("keepers", () => {
+  let prepared;
+  const scene = prepare(stage, () => {
+    prepared = prepareAudits(stage);
+  });
+
+  play(scene, "have predictions and retrievals refunded", async () => {
+    const retrieval = stage.register(seller, "retrieval");
+    buyer.send("escrow", "open", "--model", prediction.id, ...prediction.checked, "--commitment", `0x${"01".repeat(31)}00`,
+      "--price", "1ether", "--deadline", "3600");
+    buyer.send(
+      "escrow", "retrieval", "open", "--model", retrieval.id, "--architecture", retrieval.architecture,
+      "--class", String(WANTED_CLASS), "--holder", seller.address, "--root", found.collection.root,
+      "--items", String(ITEMS), "--price", "1ether", "--prove-within", "3600", "--open-within", "3600",
+    );
+    kept(buyer);
+    await stage.pass(3601);
+    kept(seller);
+    kept(buyer, "refund_prediction", "settle_retrieval", "withdraw", "withdraw");
+    for (const contract of ["PredictionEscrow", "RetrievalEscrow"]) assert.equal(await stage.held(contract), 0n);
+    kept(buyer);
+  });
+
+  play(scene, "end an audit whose buyer does not deliver", async () => {
+    const audit = Audit.open(prepared, "--required", "1");
+    audit.enter(seller, "audit");
+    kept(seller);
+    await stage.pass(2 * HOUR + 1);
+    kept(seller, "release_entry", "withdraw");
+    kept(buyer, "settle_audit", "withdraw");
+    await takeOut(stage, "AuditEscrow", "audit", []);
+    assert.equal(audit.show().state, "undelivered");
+  });
+
+  play(scene, "end an audit whose claim is not proven, for its buyer", async () => {
+    const audit = Audit.open(prepared, "--required", "1");
+    audit.enter(seller, "coarseAudit");
+    audit.deliver();
+    audit.send(seller, "accept", "--unchecked", "--claim", String(ITEMS));
+    kept(seller);
+    kept(buyer, "return_bond", "withdraw");
+    await stage.pass(4 * HOUR + 1);
+    kept(seller);
+    buyer.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file("buyer.redb"));
+    assert.deepEqual(audit.show().entries.map(({ state }) => state), ["forfeited"]);
+    await takeOut(stage, "AuditEscrow", "audit", [], FEE);
+  });
+
+  play(scene, "pay the winner of an audit, with its stake", async () => {
+    const audit = Audit.open(prepared, "--required", String(ITEMS));
+    const entered = audit.enter(seller, "audit");
+    audit.deliver();
+    audit.accept(seller, "audit");
+    const proofs = stage.file("proofs");
+    audit.prove("audit", entered, proofs);
+    audit.submit(seller, proofs);
+    const rich = await seller.balance();
+    keep(seller);
+    keep(buyer);
+    assert.equal(audit.show().state, "paid");
+    assert.ok((await seller.balance()) > rich + REWARD + STAKE - ether("0.01"));
+    await takeOut(stage, "AuditEscrow", "audit", []);
+  });
+});
