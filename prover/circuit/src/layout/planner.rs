@@ -76,7 +76,7 @@ const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
 const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 /// Openings by default, at least and at most.
 const OPENINGS: [usize; 2] = [256, 1024];
-const WEIGHT_COLUMNS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48];
+const WEIGHT_COLUMNS: [usize; 15] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96];
 /// CPU seconds that 100,000 gas are worth where nothing is preferred.
 const BALANCE: f64 = 0.2;
 
@@ -184,6 +184,7 @@ impl Layout {
         let small = profile.weight_columns + 3 * profile.lanes + 1;
         let full = profile.lanes + 8;
         let fixed = 10
+            + usize::from(profile.folds)
             + profile.patterns.len()
             + profile.kernel_rows.len()
             + match profile.hash {
