@@ -15,7 +15,7 @@ use crate::statement::{OutputMode, StatementKind};
 const ELEMENTS: usize = 2;
 
 #[derive(Clone, Debug)]
-pub struct Folds {
+pub(crate) struct Folds {
     /// Whether there are any.
     pub any: bool,
     /// Tensors of which a reader wants each channel by itself.
@@ -24,30 +24,34 @@ pub struct Folds {
 }
 
 impl Folds {
-    pub fn new(graph: &QuantizedGraph, statement: StatementKind, weight_columns: usize) -> Self {
+    pub(crate) fn new(
+        graph: &QuantizedGraph,
+        statement: StatementKind,
+        weight_columns: usize,
+    ) -> Self {
         let any = graph.layers.iter().any(|layer| matches!(layer.op, Op::MatMul { .. }));
         let by_channel = by_channel(graph, statement);
         Self { any, by_channel, weight_columns }
     }
 
     /// Exponent of `v` from a channel to the next in claims about elements.
-    pub fn power(&self) -> usize {
+    pub(crate) fn power(&self) -> usize {
         if self.any { ELEMENTS } else { 1 }
     }
 
     /// Of channels that claims about elements take together.
-    pub fn elements(&self) -> Option<Fold> {
+    pub(crate) fn elements(&self) -> Option<Fold> {
         self.any.then(|| Fold::powers(self.power()))
     }
 
     /// Of what a tensor's readers take.
-    pub fn read(&self, tensor: TensorId) -> Option<Fold> {
+    pub(crate) fn read(&self, tensor: TensorId) -> Option<Fold> {
         self.elements().filter(|_| !self.by_channel[tensor])
     }
 
     /// Of the outputs of a convolution: they start anew with each group, at a multiple of the columns; see
     /// [`crate::layout::kernels::Kernel::output_index`].
-    pub fn convolution(&self, groups: usize, [inputs, outputs]: [usize; 2]) -> Option<Fold> {
+    pub(crate) fn convolution(&self, groups: usize, [inputs, outputs]: [usize; 2]) -> Option<Fold> {
         if [inputs, outputs] == [1, 1] || groups == 1 {
             return self.any.then(|| Fold::powers(1));
         }
@@ -57,13 +61,13 @@ impl Folds {
     }
 
     /// Of products whose sums over `depth` channels are claimed.
-    pub fn sums(&self, depth: usize) -> Option<Fold> {
+    pub(crate) fn sums(&self, depth: usize) -> Option<Fold> {
         let [within, between] = [0, self.power()].map(|v| ChannelStep { v, z: 0 });
         self.any.then_some(Fold { block: depth, steps: [within, between] })
     }
 
     /// Of channels of so many groups that are the places of a line, `step` exponents from one to the next.
-    pub fn places(&self, count: usize, step: u64) -> Option<Fold> {
+    pub(crate) fn places(&self, count: usize, step: u64) -> Option<Fold> {
         let step = i64::try_from(step).ok().filter(|_| self.any)?;
         let within = ChannelStep { v: 0, z: step };
         let between = ChannelStep { v: 1, z: -(step * (count as i64 - 1)) };
@@ -71,7 +75,7 @@ impl Folds {
     }
 
     /// The same of places that are lines, too: only one line of them runs on.
-    pub fn grid(&self, [height, width]: [usize; 2], reading: Reading) -> Option<Fold> {
+    pub(crate) fn grid(&self, [height, width]: [usize; 2], reading: Reading) -> Option<Fold> {
         if height == 1 { self.places(width, reading.column) } else { None }
     }
 }

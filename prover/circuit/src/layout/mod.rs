@@ -95,6 +95,8 @@ pub struct Layout {
     pub kernels: Vec<Kernel>,
     /// Where each strided or padded layer has its rest cells.
     pub rests: Vec<RestGrid>,
+    /// Exponent of `v` from a channel to the next in claims about elements.
+    pub element_power: usize,
     /// The lookup table.
     pub tables: Tables,
     /// Rows of hashes, where the statement hashes.
@@ -231,6 +233,7 @@ impl Layout {
             views,
             kernels,
             rests,
+            element_power: folds.power(),
             tables,
             hash,
             program,

@@ -75,8 +75,8 @@ impl Fold {
 }
 
 /// The two evaluations of a tile.
-pub const PRODUCED: usize = 0;
-pub const CONSUMED: usize = 1;
+pub(crate) const PRODUCED: usize = 0;
+pub(crate) const CONSUMED: usize = 1;
 
 /// A block of rows that holds one tensor, or one part of a claim.
 #[derive(Clone, Debug)]

@@ -63,7 +63,8 @@ fn tables() -> Vec<FunctionTable> {
     vec![
         table("identity", -120..120, &f64::from),
         table("is zero", -4..5, &|x| f64::from(u8::from(x == 0))),
-        table("exp", -240..1, &|x| 64.0 * (f64::from(x) / 24.0).exp()),
+        // Another row's largest value may be less than a score.
+        table("exp", -300..300, &|x| 64.0 * (f64::from(x.min(0)) / 24.0).exp()),
         table("inverse", 0..200, &|x| (4096.0 / f64::from(x.max(1))).min(119.0)),
         table("wide", -4000..4000, &f64::from),
     ]
@@ -152,14 +153,14 @@ fn masked(builder: &mut Builder, hidden: usize, one: usize, lie: Option<Lie>) ->
     let [query, key] = [(); 2].map(|()| dense(builder, hidden, WIDTH, scaled(3, IDENTITY)));
     let heads = if lie == Some(Lie::SwappedHead) { [1, 0] } else { [0, 1] };
     let key = arranged(builder, key, &heads);
-    let scores = Op::MatMul { inputs: [query, key], groups: HEADS, rescale: scaled(4, IDENTITY) };
+    let scores = Op::MatMul { inputs: [query, key], groups: HEADS, rescale: scaled(7, IDENTITY) };
     let stored = [HEADS * TOKENS, 1, TOKENS];
     let scores = builder.push(stored, scores);
     let pairs = (0..HEADS).flat_map(|h| (0..TOKENS * TOKENS).map(move |at| (h, at)));
     let hidden = |(h, at): (usize, usize)| {
         let (i, t) = (at / TOKENS, at % TOKENS);
         let seen = lie == Some(Lie::FutureToken) && (h, i, t) == (0, 0, 1);
-        if t > i && !seen { -60 } else { 0 }
+        if t > i && !seen { -40 } else { 0 }
     };
     let mask = constants(builder, one, &pairs.map(hidden).collect::<Vec<_>>());
     let counts = i64::from(lie != Some(Lie::NoMask));
@@ -177,10 +178,9 @@ fn softmax(builder: &mut Builder, scores: usize, lie: Option<Lie>) -> usize {
     let window = Window::dense([1, TOKENS]);
     let largest = builder.push([rows, 1, 1], Op::MaxPool { input: compared, window });
     let wide = builder.push(stored, Op::Resize { input: largest, factor: [1, TOKENS] });
-    // Another row's largest value may be less than a score.
     let times = if lie == Some(Lie::TwiceTheMaximum) { -2 } else { -1 };
     let inputs = vec![(scores, 1), (wide, times)];
-    let below = Op::Pointwise { inputs, constant: -30, rescale: scaled(0, EXP) };
+    let below = Op::Pointwise { inputs, constant: 0, rescale: scaled(0, EXP) };
     let powers = builder.push(stored, below);
     let total = Op::SumPool { input: powers, window, multiplier: 1, rescale: scaled(0, INVERSE) };
     let inverse = builder.push([rows, 1, 1], total);
@@ -207,7 +207,7 @@ fn network(lie: Option<Lie>) -> QuantizedGraph {
     let hidden = embedded(&mut builder, one, lie);
     let scores = masked(&mut builder, hidden, one, lie);
     let parts = softmax(&mut builder, scores, lie);
-    let value = dense(&mut builder, hidden, WIDTH, scaled(2, IDENTITY));
+    let value = dense(&mut builder, hidden, WIDTH, scaled(4, IDENTITY));
     let moved = |builder: &mut Builder, input: usize, width: usize| {
         let op = Op::Transpose { input, groups: HEADS, rescale: scaled(0, IDENTITY) };
         builder.push([HEADS * TOKENS, 1, width], op)
@@ -228,7 +228,7 @@ fn network(lie: Option<Lie>) -> QuantizedGraph {
     for layer in &mut graph.layers {
         let range = &mut graph.tensors[layer.output];
         match &mut layer.op {
-            Op::Add { .. } => (range.min, range.max) = (-240, 238),
+            Op::Add { .. } => (range.min, range.max) = (-480, 476),
             Op::Conv { weights, rescale, .. } if layer.output == output => {
                 weights.iter_mut().enumerate().for_each(|(i, w)| *w = [2, -3, 5, 1, -4][i % 5]);
                 *rescale = scaled(0, WIDE);
@@ -257,7 +257,7 @@ fn between_channels(entries: &mut Vec<Entry>) {
         let graph = &scene.graph;
         let index = |wanted: &dyn Fn(&Op) -> bool| layer(graph, wanted);
         match rule {
-            // That of the embeddings is the third one: the first two make the 1 and the one-hot vectors.
+            // The layers before make the 1 and the one-hot vectors.
             "convolution" => TileSource::Layer(2),
             "matrix product" => TileSource::Layer(index(&|op| matches!(op, Op::MatMul { .. }))),
             _ => {
@@ -269,14 +269,14 @@ fn between_channels(entries: &mut Vec<Entry>) {
         (
             "tile evaluations: produced (to the next channel)",
             Lie::AnotherEmbedding,
-            ("convolution", 2),
+            ("convolution", 1),
             Late::Produced,
             1,
         ),
         (
             "copies: produced: factor of a block of channels",
             Lie::AnotherEmbedding,
-            ("convolution", 2),
+            ("convolution", 1),
             Late::S1,
             0,
         ),
