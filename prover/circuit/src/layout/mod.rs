@@ -120,6 +120,10 @@ const MOST_OPENINGS: usize = 1 << 20;
 pub(crate) const MAX_K: u32 = 24;
 /// Rows for constants and challenges, beyond those of the public inputs.
 const LOAD_ROWS: usize = 64;
+/// The same where the weights leave room for more: deep networks have a factor of its own in each layer.
+const MANY_LOAD_ROWS: usize = 768;
+/// First row of the weights in circuits with so many.
+pub(crate) const MANY_WEIGHTS_ROW: usize = 1024;
 /// Least first row of the weights: clear of the load rows of every statement but those that show
 /// very many values.
 const WEIGHTS_ROW: usize = 128;
@@ -159,7 +163,8 @@ impl Layout {
         let readings = assign_readings(graph)?;
         let mut functions = Functions { tables: graph.functions.clone() };
         let public_inputs = statement.public_inputs(graph);
-        let load_rows = public_inputs + LOAD_ROWS;
+        let many = options.weights_row >= MANY_WEIGHTS_ROW;
+        let load_rows = public_inputs + if many { MANY_LOAD_ROWS } else { LOAD_ROWS };
 
         // The row before the first tile stays empty, as does the one after the last.
         let folds = Folds::new(graph, statement, options.weight_columns);

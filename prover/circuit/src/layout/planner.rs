@@ -4,7 +4,7 @@ use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
 use crate::layout::profile::HashGates;
-use crate::layout::{Layout, LayoutOptions, MAX_K, RESERVED_ROWS};
+use crate::layout::{Layout, LayoutOptions, MANY_WEIGHTS_ROW, MAX_K, RESERVED_ROWS};
 use crate::statement::StatementKind;
 
 /// What a plan is made for.
@@ -101,6 +101,22 @@ impl Preference {
 /// # Errors
 /// See [`LayoutError`].
 pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
+    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
+    match plan_from(graph, request, own_row) {
+        // Weights that lie further on leave more rows to constants.
+        Err(LayoutError::TooManyConstants) if request.place.is_none() => {
+            plan_from(graph, request, own_row.max(MANY_WEIGHTS_ROW))
+        }
+        planned => planned,
+    }
+}
+
+/// The same with the weights from row `own_row` on, where no other circuit says where they are.
+fn plan_from(
+    graph: &QuantizedGraph,
+    request: PlanRequest,
+    own_row: usize,
+) -> Result<Layout, LayoutError> {
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
     let mut misplaced = false;
@@ -111,7 +127,6 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
     let place = request.place.as_ref();
     let fixed_columns = place.map(|place| &place.columns).or(request.weight_columns.as_ref());
     let all_columns = fixed_columns.map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
-    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
     for lanes in all_lanes {
         for weight_columns in all_columns.iter().copied() {
             let options = LayoutOptions {
