@@ -231,7 +231,11 @@ impl Placement<'_> {
             Op::Resize { input, factor } => {
                 let consumed = self.readings[layer.output].strided(*factor);
                 let info = &graph.tensors[*input];
-                let function = self.functions.identity(info.min, info.max);
+                let function = if self.folds().any {
+                    self.identity(*input)
+                } else {
+                    self.functions.identity(info.min, info.max)
+                };
                 let folds = [None, self.folds().read(layer.output)];
                 let copy = Tile { consumed, repeat: *factor, function, folds, ..self.blank() };
                 whole_tile(self.copied(index, 0, copy), output)
@@ -352,7 +356,13 @@ impl Placement<'_> {
         let layer = &self.graph.layers[index];
         let (info, output) = (&self.graph.tensors[input], &self.graph.tensors[layer.output]);
         let consumed = self.readings[layer.output];
-        let function = self.functions.relu(info.max - info.min);
+        // One table for the steps of all pools, where there are many.
+        let pools = graph.layers.iter().filter_map(|layer| match &layer.op {
+            Op::MaxPool { input, .. } => Some(&graph.tensors[*input]),
+            _ => None,
+        });
+        let widest = pools.map(|info| info.max - info.min).max().filter(|_| self.folds().any);
+        let function = self.functions.relu(widest.unwrap_or(info.max - info.min));
         let taps = (0..window.kernel[0] * window.kernel[1])
             .map(|tap| {
                 let tile = Tile {
@@ -391,12 +401,15 @@ impl Placement<'_> {
         })
     }
 
-    /// A table for copies of a tensor. Those of matrices and of spread tensors share one where they can.
+    /// A table for copies of a tensor. Those of matrices and of spread tensors share one where they can, and
+    /// those of repeated tensors where channels run on.
     fn identity(&mut self, input: TensorId) -> usize {
         let graph = self.graph;
+        let repeats = self.folds().any;
         let copies = graph.layers.iter().flat_map(|layer| match &layer.op {
             Op::MatMul { inputs, .. } => inputs.to_vec(),
             Op::Spread { input, .. } => vec![*input],
+            Op::Resize { input, .. } if repeats => vec![*input],
             _ => Vec::new(),
         });
         let info = &graph.tensors[input];
