@@ -357,6 +357,7 @@ impl Placement<'_> {
         let (info, output) = (&self.graph.tensors[input], &self.graph.tensors[layer.output]);
         let consumed = self.readings[layer.output];
         // One table for the steps of all pools, where there are many.
+        let graph = self.graph;
         let pools = graph.layers.iter().filter_map(|layer| match &layer.op {
             Op::MaxPool { input, .. } => Some(&graph.tensors[*input]),
             _ => None,
