@@ -202,36 +202,3 @@ pub(super) fn cell_by_cell(
     };
     later.columns().advice
 }
-
-#[test]
-fn debug_seeds() {
-    for seed in 1000..1400 {
-        let (graph, inputs) = assay_testing::arbitrary::random_graph(seed);
-        if !graph.layers.iter().any(|layer| matches!(layer.op, assay_graph::Op::MatMul { .. })) {
-            continue;
-        }
-        let scene = Scene::prediction(
-            &graph,
-            &inputs[0],
-            [2 + seed as usize % 4, 2],
-            super::prediction(crate::InputMode::Committed),
-        );
-        let mut scene = scene;
-        scene.inputs[0].class = scene.inputs[0].execution.class();
-        let proof = scene.proof();
-        let system = System::new(&scene.layout);
-        let none = Weakening::none();
-        let broken = system.broken(&proof.columns(&system, &none, draw(1)), &none);
-        if !broken.is_empty() {
-            println!("seed {seed}: {broken:?}");
-            for layer in &graph.layers {
-                let mut op = layer.op.clone();
-                if let assay_graph::Op::Conv { weights, bias, .. } = &mut op {
-                    weights.clear();
-                    bias.clear();
-                }
-                println!("   {} {:?} <- {:?}", layer.output, graph.tensors[layer.output].shape, op);
-            }
-        }
-    }
-}
