@@ -35,6 +35,8 @@ def gpt2(depth=12, vocabulary=50257):
 
 
 def vit(**shape):
+    # The exporter does not know the one operator that attention is without this.
+    torch.backends.mha.set_fastpath_enabled(False)
     model = torchvision.models.VisionTransformer(image_size=224, patch_size=16, **shape)
     nn.init.normal_(model.heads.head.weight, std=0.2)
     generator = torch.Generator().manual_seed(2)

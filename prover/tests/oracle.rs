@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use assay_circuit::{
     AnswerMode, Assignment, InputMode, Layout, ModelAdvice, OutputMode, PlanRequest, ProvenInput,
-    Run, StatementKind, TreePlace,
+    Run, StatementKind, TreePlace, WeightsPlace,
 };
-use assay_graph::{Execution, Executor};
+use assay_graph::{Execution, Executor, QuantizedGraph};
 use assay_kernels::all_kernels;
 use assay_proof::{Prover, Srs, Unwatched, library::LibraryProver};
 use assay_prover::{
@@ -19,7 +19,7 @@ use assay_prover::{
 };
 use assay_testing::{
     deployed::{deploy, words},
-    networks::mixed_network,
+    networks::{attention, mixed_network},
 };
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand_chacha::ChaCha20Rng;
@@ -106,8 +106,11 @@ fn assignment<'a>(
     Assignment { graph: &bundle.graph, layout, inputs, place }
 }
 
-fn compare((statement, lanes, openings): Case, on_chain: bool) {
-    let (graph, image) = mixed_network();
+fn compare(
+    (graph, image): (QuantizedGraph, Vec<u8>),
+    (statement, lanes, openings): Case,
+    on_chain: bool,
+) {
     let request = PlanRequest {
         statement,
         lanes: Some(lanes),
@@ -162,7 +165,7 @@ fn makes_the_librarys_proofs_of_every_statement() {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            compare(*case, true);
+            compare(mixed_network(), *case, true);
         }
     };
     std::thread::scope(|scope| {
@@ -172,11 +175,53 @@ fn makes_the_librarys_proofs_of_every_statement() {
     assert!(next.load(Ordering::Relaxed) > cases.len());
 }
 
+/// Of networks whose channels run on into each other, alone and in a batch.
+#[test]
+fn makes_the_librarys_proofs_of_attention() {
+    for (joint, case) in [
+        (false, (prediction(InputMode::Committed, OutputMode::Class), 4, 256)),
+        (true, (prediction(InputMode::Committed, OutputMode::Logits), 3, 256)),
+        (true, (audit(2, 2, 1), 6, 256)),
+    ] {
+        compare(attention(joint), case, true);
+    }
+}
+
+/// The largest circuit that is asked for: 2^22 rows, of which the network takes few. Takes minutes and 10 GiB.
+#[test]
+#[ignore = "takes minutes and 10 GiB"]
+fn proves_circuits_of_four_million_rows() {
+    let (graph, image) = attention(true);
+    let place = WeightsPlace { columns: 1, first_row: 128, k: 22, openings: 256 };
+    let request = PlanRequest { place: Some(place), lanes: Some(2), ..PlanRequest::default() };
+    let bundle = Bundle::new(graph, request).unwrap();
+    let layout = bundle.layout().unwrap();
+    assert_eq!(layout.k, 22);
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = generate_key(&srs, &layout).unwrap();
+    let execution = Executor::new(&bundle.graph).unwrap().run(&image).unwrap();
+    let (images, executions) = ([image], [execution]);
+    let assignment = assignment(&bundle, &layout, &images, &executions);
+    let mut public = vec![Fr::from(6)];
+    public.extend(assignment.public_values());
+    let weights = bundle.weight_columns(&layout);
+    let polynomials = WeightPolynomials::new(&layout, &weights, &srs).unwrap();
+    let first = assignment.first_phase(weights, ChaCha20Rng::from_seed([8; 32])).unwrap();
+    let advice = ModelAdvice::new(&assignment, first, &public);
+    let mut witness = ModelWitness::new(advice, &layout, polynomials);
+    let proof = Prover { srs: &srs, key: &key, watch: &Unwatched }.prove(&mut witness, &public);
+    let proof = proof.unwrap();
+    key.verifier().verify(&public, &proof).unwrap();
+    public[2] += Fr::from(1);
+    assert!(key.verifier().verify(&public, &proof).is_err(), "another class is accepted");
+}
+
 /// Takes minutes: `cargo test --release --workspace --test oracle -- --ignored`.
 #[test]
 #[ignore = "takes minutes"]
 fn makes_the_librarys_proofs_of_large_circuits() {
     for openings in [30_000, 60_000, 120_000, 250_000] {
-        compare((prediction(InputMode::Committed, OutputMode::Class), 4, openings), false);
+        let case = (prediction(InputMode::Committed, OutputMode::Class), 4, openings);
+        compare(mixed_network(), case, false);
     }
 }

@@ -71,7 +71,7 @@ pub use witness::{
 pub enum LayoutError {
     /// Options out of bounds.
     #[error(
-        "from 2 to 64 lanes, from 1 to 64 weight columns, at most 2^20 openings, and weights that start \
+        "from 2 to 64 lanes, from 1 to 96 weight columns, at most 2^20 openings, and weights that start \
          within 2^20 rows of at most 2^24 are allowed"
     )]
     Options,

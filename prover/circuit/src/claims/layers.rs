@@ -6,7 +6,7 @@ use super::Claims;
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::{Reading, extent};
 use crate::layout::scalar_program::Cell;
-use crate::layout::tile::TileSource;
+use crate::layout::tile::{CONSUMED, PRODUCED, TileSource};
 
 impl Claims<'_, '_> {
     /// What ties layer `index` to its inputs.
@@ -72,10 +72,10 @@ impl Claims<'_, '_> {
         };
         // sum_j v^j acc_j = sum_j v^j (Y^_j - half * kept places), less the bias.
         let tile = self.tile_of(TileSource::Layer(index));
-        let [channels, height, width] = self.parts.tiles[tile].shape;
-        let produced = self.combined_tile(tile, |j| kernel.output_index(j), Self::produced);
+        let [_, height, width] = self.parts.tiles[tile].shape;
+        let produced = self.combined_tile(tile, PRODUCED, |j| kernel.output_index(j));
         let places = self.ones(reading.strided(window.stride), height, width);
-        let powers = self.powers(channels, |j| kernel.output_index(j));
+        let powers = self.output_powers(kernel);
         let (one, half) = (self.builder.one(), self.builder.integer(Self::half(rescale)));
         let added = self.builder.dot(&[(kernel.bias_sum(), one), (powers, half)]);
         let minus = self.builder.integer(-1);
@@ -202,7 +202,7 @@ impl Claims<'_, '_> {
     /// The factors' tile holds the inputs, and its products are the layer's accumulators.
     fn product(&mut self, index: usize, inputs: [TensorId; 2], rescale: &Rescale) {
         let factors = self.factors(index, inputs);
-        let left = self.combined_tile(factors, |c| c, Self::produced);
+        let left = self.combined_elements(factors, PRODUCED);
         let reading = self.parts.readings[inputs[0]];
         let right = self.kept_outputs(index, reading, -Self::half(rescale));
         self.builder.equal("product accumulators", left, right);
@@ -214,13 +214,15 @@ impl Claims<'_, '_> {
         let factors = self.factors(index, inputs);
         let [groups, ..] = self.parts.tiles[self.tile_of(TileSource::Layer(index))].shape;
         let depth = self.parts.tiles[factors].shape[0] / groups;
-        let left = self.combined_tile(factors, |c| c / depth, Self::produced);
+        let power = self.parts.folds.power();
+        let left = self.combined_tile(factors, PRODUCED, |c| c / depth * power);
         let reading = self.parts.readings[inputs[0]];
         let right = self.kept_outputs(index, reading, -Self::half(rescale));
         self.builder.equal("sums of products", left, right);
     }
 
-    /// The tile of a layer's factors, tied to them channel by channel: `A^_c + v B^_c`.
+    /// The tile of a layer's factors, tied to them channel by channel: `A^_c + v B^_c`. Channels that run on
+    /// count even powers of `v`, so that no power is both an `A`'s and a `B`'s.
     fn factors(&mut self, index: usize, inputs: [TensorId; 2]) -> usize {
         let graph = self.parts.graph;
         let [a, b] = inputs;
@@ -234,6 +236,12 @@ impl Claims<'_, '_> {
             let grid = self.grid(reading, height, width);
             second = self.builder.multiply(second, grid);
         }
+        if self.parts.tiles[factors].folds[CONSUMED].is_some() {
+            let terms = [(self.combined_evaluation(a), one), (self.combined_evaluation(b), second)];
+            let held = self.builder.dot(&terms);
+            self.builder.equal("product factors", held, self.consumed(factors, 0));
+            return factors;
+        }
         for channel in 0..channels {
             let terms = [(self.evaluation(a, channel), one), (self.evaluation(b, channel), second)];
             let held = self.builder.dot(&terms);
@@ -245,24 +253,28 @@ impl Claims<'_, '_> {
     /// The tile of a copied tensor, a layer's input number `number`, holds its values.
     pub(super) fn copied(&mut self, index: usize, number: usize, input: TensorId) {
         let tile = self.tile_of(TileSource::Copied { layer: index, input: number });
-        let terms = (0..self.parts.tiles[tile].channels())
-            .map(|c| (self.over_images(tile, c, Self::produced), self.builder.v_power(c)))
-            .collect::<Vec<_>>();
-        let held = self.builder.dot(&terms);
+        let held = if self.parts.tiles[tile].folds[PRODUCED].is_some() {
+            self.produced(tile, 0)
+        } else {
+            let terms = (0..self.parts.tiles[tile].channels())
+                .map(|c| (self.over_images(tile, c, Self::produced), self.power(c)))
+                .collect::<Vec<_>>();
+            self.builder.dot(&terms)
+        };
         let combined = self.combined_evaluation(input);
         self.builder.equal("copy", held, combined);
     }
 
-    /// `sum_c v^c (Y^_c + constant * kept places)` of a layer's tile.
+    /// `sum_c v^(c * power) (Y^_c + constant * kept places)` of a layer's tile.
     fn kept_outputs(&mut self, layer: usize, reading: Reading, constant: i64) -> Cell {
         let tile = self.tile_of(TileSource::Layer(layer));
         let [channels, height, width] = self.parts.tiles[tile].shape;
-        let produced = self.combined_tile(tile, |c| c, Self::produced);
+        let produced = self.combined_elements(tile, PRODUCED);
         if constant == 0 {
             return produced;
         }
         let places = self.ones(reading, height, width);
-        let powers = self.powers(channels, |c| c);
+        let powers = self.powers(channels);
         let (one, constant) = (self.builder.one(), self.builder.integer(constant));
         let powers = self.builder.multiply(powers, constant);
         self.builder.dot(&[(produced, one), (powers, places)])
@@ -278,7 +290,7 @@ impl Claims<'_, '_> {
         let least = i64::from(graph.tensors[input].min);
         if least != 0 {
             let (one, least) = (self.builder.one(), self.builder.integer(-least));
-            let powers = self.powers(channels, |c| c);
+            let powers = self.powers(channels);
             let powers = self.builder.multiply(powers, least);
             let places = self.ones(reading, height, width);
             combined = self.builder.dot(&[(combined, one), (powers, places)]);
@@ -291,14 +303,14 @@ impl Claims<'_, '_> {
             let (line, column) = (tap / window.kernel[1], tap % window.kernel[1]);
             let exponent = (window.kernel[0] - 1 - line) as u64 * reading.line
                 + (window.kernel[1] - 1 - column) as u64 * reading.column;
-            let power = self.builder.v_power(tap * channels);
+            let power = self.power(tap * channels);
             selection.push((power, self.builder.z_power(exponent)));
             let tile = self.tile_of(TileSource::PoolTap { layer: index, tap });
-            let pre = self.combined_tile(tile, |c| c, Self::produced);
+            let pre = self.combined_elements(tile, PRODUCED);
             let mut parts = vec![pre];
             parts.extend_from_slice(&reached);
             gathered.push((self.builder.sum(&parts), power));
-            reached.push(self.combined_tile(tile, |c| c, Self::consumed));
+            reached.push(self.combined_elements(tile, CONSUMED));
         }
         let selection = self.builder.dot(&selection);
         let left = self.builder.multiply(selection, combined);

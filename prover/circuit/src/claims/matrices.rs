@@ -6,7 +6,7 @@ use assay_graph::{Rescale, TensorId};
 use super::{Claims, Parts};
 use crate::layout::reading::Reading;
 use crate::layout::scalar_program::Cell;
-use crate::layout::tile::TileSource;
+use crate::layout::tile::{PRODUCED, TileSource};
 
 impl Claims<'_, '_> {
     /// `sum_i z^(i's place) X^_i = sum_p z^(p's place) acc^_p` in each group, over its channels `i` and
@@ -24,10 +24,14 @@ impl Claims<'_, '_> {
             (self.parts.tiles[tile].shape, self.parts.tiles[tile].produced);
         let reading = self.parts.readings[input];
         let channels = self.builder.z_grid(produced, [tall, wide]);
-        let places = self.builder.z_grid(reading, [height, width]);
         let left =
             self.grouped(groups, &channels, |claims, channel| claims.evaluation(input, channel));
-        let right = self.grouped(groups, &places, |claims, channel| claims.produced(tile, channel));
+        let right = if self.runs_on(tile) {
+            self.produced(tile, 0)
+        } else {
+            let places = self.builder.z_grid(reading, [height, width]);
+            self.grouped(groups, &places, |claims, channel| claims.produced(tile, channel))
+        };
         let right = self.less_halves(right, groups, rescale, |claims| {
             let pairs = claims.ones(reading, height, width);
             let others = claims.grid(produced, tall, wide);
@@ -53,7 +57,9 @@ impl Claims<'_, '_> {
         let [_, _, columns] = self.parts.tiles[tile].shape;
         let reading = readings[inputs[1]];
         let apart = Reading { column: reading.column * columns as u64, line: 0 };
-        let places = self.builder.z_grid(apart, [1, rows]);
+        let runs_on = self.runs_on(tile);
+        let rows_alone = if runs_on { 0 } else { rows };
+        let places = self.builder.z_grid(apart, [1, rows_alone]);
         let depth = channels / groups;
         let (mut lefts, mut rights) = (Vec::new(), Vec::new());
         for image in 0..images {
@@ -72,6 +78,10 @@ impl Claims<'_, '_> {
                 })
                 .collect();
             lefts.push(self.fold_groups(products));
+            if runs_on {
+                rights.push(self.produced(tile, 0));
+                continue;
+            }
             rights.push(self.grouped(groups, &places, |claims, channel| {
                 claims.produced(tile, image * groups * rows + channel)
             }));
@@ -83,6 +93,11 @@ impl Claims<'_, '_> {
             claims.builder.multiply(pairs, others)
         });
         self.builder.equal("matrix product", left, right);
+    }
+
+    /// Whether what a layer's tile produces is one evaluation: its steps are the powers of the claim.
+    fn runs_on(&self, tile: usize) -> bool {
+        self.parts.tiles[tile].folds[PRODUCED].is_some()
     }
 
     /// The copy of a layer's input, tied to it, where the layer has one.
@@ -145,7 +160,7 @@ impl Claims<'_, '_> {
             return produced;
         }
         let pairs = pairs(self);
-        let powers = self.powers(groups, |group| group);
+        let powers = self.group_powers(groups);
         let (one, half) = (self.builder.one(), self.builder.integer(-rescale.half()));
         let powers = self.builder.multiply(powers, half);
         self.builder.dot(&[(produced, one), (powers, pairs)])

@@ -4,6 +4,7 @@
 //! docs/circuit.md for the identities and their soundness.
 
 mod collection;
+mod combined;
 mod input;
 mod layers;
 mod matrices;
@@ -12,11 +13,14 @@ mod ranking;
 
 use assay_graph::{QuantizedGraph, TensorId};
 
+use crate::layout::folds::Folds;
 use crate::layout::hash_rows::HashRows;
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::reading::Reading;
 use crate::layout::scalar_program::{Cell, ProgramBuilder, field};
-use crate::layout::tile::{ChannelView, Step, Tile, TileSource};
+use crate::layout::tile::{
+    CONSUMED, ChannelStep, ChannelView, Fold, PRODUCED, Step, Tile, TileSource,
+};
 use crate::statement::StatementKind;
 
 pub(super) struct Parts<'a> {
@@ -27,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub kernels: &'a [Kernel],
     pub rests: &'a [RestGrid],
     pub hash: Option<&'a HashRows>,
+    pub folds: &'a Folds,
     pub statement: StatementKind,
 }
 
@@ -34,61 +39,74 @@ pub(super) struct Parts<'a> {
 /// (`s1`), the consumer's (`s0`).
 #[derive(Clone, Copy, Debug)]
 pub struct TileFactors {
-    row: [Cell; 2],
-    line: [Cell; 2],
-    group: [Cell; 2],
+    /// In the order of [`Step::ALL`].
+    steps: [[Cell; 2]; Step::ALL.len()],
 }
 
 impl TileFactors {
     pub fn of(&self, step: Step) -> [Cell; 2] {
-        match step {
-            Step::Row => self.row,
-            Step::Line => self.line,
-            Step::Group => self.group,
-        }
+        self.steps[step as usize]
     }
 }
 
 /// The factors of a tile; the cells exist once [`build`] has run.
 fn tile_factors(tile: &Tile, builder: &mut ProgramBuilder) -> TileFactors {
-    let factors =
-        [tile.produced, tile.consumed].map(|reading| Factors::new(tile, reading, builder));
-    let [mut produced, consumed] = factors;
+    let [mut produced, consumed] = [PRODUCED, CONSUMED].map(|side| factors(tile, side, builder));
     if tile.packs_bytes {
         let factor = (0..tile.lanes).fold(field(1), |power, _| power * field(256));
-        let factor = builder.constant(factor);
-        produced = Factors { row: factor, line: factor, group: factor };
+        produced = [builder.constant(factor); Step::ALL.len()];
     }
-    TileFactors {
-        row: [produced.row, consumed.row],
-        line: [produced.line, consumed.line],
-        group: [produced.group, consumed.group],
-    }
+    let steps = std::array::from_fn(|step| [produced[step], consumed[step]]);
+    TileFactors { steps }
 }
 
-/// Of one of the two evaluations.
-struct Factors {
-    row: Cell,
-    line: Cell,
-    group: Cell,
+/// Of one of the two evaluations, in the order of [`Step::ALL`].
+fn factors(tile: &Tile, side: usize, builder: &mut ProgramBuilder) -> [Cell; Step::ALL.len()] {
+    let reading = [tile.produced, tile.consumed][side];
+    let row = builder.z_power(tile.row_step(reading));
+    // Tiles of one line, or of one group, have no such step.
+    let line = if tile.shape[1] > 1 { builder.z_power(tile.line_step(reading)) } else { row };
+    let (last, images) = tile.to_last_row(reading);
+    let group = if tile.groups() > 1 {
+        // From the group's last position back to the next group's first.
+        let (lanes, back) = (builder.u_power(tile.lanes), builder.z_power(last));
+        builder.divide(lanes, back)
+    } else {
+        row
+    };
+    let mut steps = [row, line, group, row, row];
+    if let Some(Fold { block, steps: [within, between] }) = tile.folds[side] {
+        let mut from_last_row = |step| channel_factor(step, last, images, builder);
+        if block > 1 {
+            steps[Step::Channel as usize] = from_last_row(within);
+        }
+        if block < tile.shape[0] {
+            steps[Step::Block as usize] = from_last_row(between);
+        }
+    }
+    steps
 }
 
-impl Factors {
-    fn new(tile: &Tile, reading: Reading, builder: &mut ProgramBuilder) -> Self {
-        let row = builder.z_power(tile.row_step(reading));
-        // Tiles of one line, or of one group, have no such step.
-        let line = if tile.shape[1] > 1 { builder.z_power(tile.line_step(reading)) } else { row };
-        let group = if tile.groups() > 1 {
-            // From the group's last position back to the next group's first.
-            let last = (tile.shape[1] as u64 - 1) * reading.line
-                + (tile.shape[2] as u64 - 1) * reading.column;
-            let (lanes, back) = (builder.u_power(tile.lanes), builder.z_power(last));
-            builder.divide(lanes, back)
-        } else {
-            row
-        };
-        Self { row, line, group }
+/// A step from a channel's first row to the next one's, as seen from the channel's last row, which lies at
+/// `z^last u^images`.
+fn channel_factor(
+    step: ChannelStep,
+    last: u64,
+    images: usize,
+    builder: &mut ProgramBuilder,
+) -> Cell {
+    // Exponents are below 2^33 on either side.
+    let exponent = i128::from(step.z) - i128::from(last);
+    let distance = exponent.unsigned_abs() as u64;
+    let [forth, back] = if exponent < 0 { [0, distance] } else { [distance, 0] };
+    let (v, forth) = (builder.v_power(step.v), builder.z_power(forth));
+    let forth = builder.multiply(v, forth);
+    let mut back = builder.z_power(back);
+    if images > 0 {
+        let images = builder.u_power(images);
+        back = builder.multiply(back, images);
     }
+    if back == builder.one() { forth } else { builder.divide(forth, back) }
 }
 
 /// Builds the whole program; returns each tile's factors.
@@ -96,7 +114,8 @@ pub(super) fn build(parts: &Parts<'_>, builder: &mut ProgramBuilder) -> Vec<Tile
     let factors = parts.tiles.iter().map(|tile| tile_factors(tile, builder)).collect();
     builder.evaluations();
     let sums = std::collections::HashMap::new();
-    let mut claims = Claims { parts, builder, sums, images: None };
+    let combined = std::collections::HashMap::new();
+    let mut claims = Claims { parts, builder, sums, combined, images: None };
     claims.input();
     for index in 0..parts.graph.layers.len() {
         claims.layer(index);
@@ -115,6 +134,8 @@ struct Claims<'a, 'b> {
     builder: &'b mut ProgramBuilder,
     /// `X^_c` of tensors that are sums.
     sums: std::collections::HashMap<(TensorId, usize), Cell>,
+    /// The evaluations of tensors of which some channels run on into each other.
+    combined: std::collections::HashMap<TensorId, Cell>,
     images: Option<Cell>,
 }
 
@@ -128,10 +149,12 @@ impl Claims<'_, '_> {
     }
 
     fn produced(&self, tile: usize, channel: usize) -> Cell {
+        debug_assert!(channel == 0 || self.parts.tiles[tile].folds[PRODUCED].is_none());
         Cell::s1(self.parts.tiles[tile].channel_row(channel))
     }
 
     fn consumed(&self, tile: usize, channel: usize) -> Cell {
+        debug_assert!(channel == 0 || self.parts.tiles[tile].folds[CONSUMED].is_none());
         Cell::s0(self.parts.tiles[tile].channel_row(channel))
     }
 
@@ -182,12 +205,7 @@ impl Claims<'_, '_> {
             return *cell;
         }
         let reading = self.parts.readings[tensor];
-        let mut terms = Vec::with_capacity(view.terms.len() + 1);
-        for (tile, source) in &view.terms {
-            let [tall, wide] = self.parts.tiles[*tile].repeat;
-            let copies = self.grid(reading, tall, wide);
-            terms.push((self.over_images(*tile, *source, Self::consumed), copies));
-        }
+        let mut terms = self.terms(tensor, view.terms.iter());
         if view.constant != 0 {
             let [_, height, width] = self.parts.graph.tensors[tensor].shape;
             let ones = self.ones(reading, height, width);
@@ -196,6 +214,21 @@ impl Claims<'_, '_> {
         let cell = self.builder.dot(&terms);
         self.sums.insert((tensor, channel), cell);
         cell
+    }
+
+    /// The evaluations of tile channels that a tensor's channel is the sum of, with the copies of each.
+    fn terms<'c>(
+        &mut self,
+        tensor: TensorId,
+        of: impl Iterator<Item = &'c (usize, usize)>,
+    ) -> Vec<(Cell, Cell)> {
+        let reading = self.parts.readings[tensor];
+        of.map(|(tile, source)| {
+            let [tall, wide] = self.parts.tiles[*tile].repeat;
+            let copies = self.grid(reading, tall, wide);
+            (self.over_images(*tile, *source, Self::consumed), copies)
+        })
+        .collect()
     }
 
     /// `sum_b u^b` of a channel's evaluations, where images have channels of their own; otherwise they
@@ -214,32 +247,5 @@ impl Claims<'_, '_> {
             .map(|image| (cell(self, tile, image * channels + channel), self.image_power(image)))
             .collect::<Vec<_>>();
         self.builder.dot(&terms)
-    }
-
-    /// `sum_c v^c X^_c`.
-    fn combined_evaluation(&mut self, tensor: TensorId) -> Cell {
-        let terms = (0..self.parts.graph.tensors[tensor].shape[0])
-            .map(|channel| (self.evaluation(tensor, channel), self.builder.v_power(channel)))
-            .collect::<Vec<_>>();
-        self.builder.dot(&terms)
-    }
-
-    /// `sum_j v^index(j) cell(j)` over a tile's channels.
-    fn combined_tile(
-        &mut self,
-        tile: usize,
-        index: impl Fn(usize) -> usize,
-        cell: impl Fn(&Self, usize, usize) -> Cell,
-    ) -> Cell {
-        let terms = (0..self.parts.tiles[tile].shape[0])
-            .map(|channel| (cell(self, tile, channel), self.builder.v_power(index(channel))))
-            .collect::<Vec<_>>();
-        self.builder.dot(&terms)
-    }
-
-    /// `sum_j v^index(j)`.
-    fn powers(&mut self, count: usize, index: impl Fn(usize) -> usize) -> Cell {
-        let cells = (0..count).map(|j| self.builder.v_power(index(j))).collect::<Vec<_>>();
-        self.builder.sum(&cells)
     }
 }

@@ -137,7 +137,7 @@ impl Claims<'_, '_> {
         sums
     }
 
-    /// Asserts `above = sum_j v^j (key_j - key)`, or its fold over the images: `images` is the sum
+    /// Asserts `above = sum_j v^(j * power) (key_j - key)`, or its fold over the images: `images` is the sum
     /// of their powers.
     fn assert_differences(&mut self, rule: &'static str, above: Cell, images: Cell, key: Cell) {
         let graph = self.parts.graph;
@@ -145,9 +145,9 @@ impl Claims<'_, '_> {
         let scale = self.builder.integer(1 << self.ranking_shift());
         let (one, minus) = (self.builder.one(), self.builder.integer(-1));
         let combined = self.combined_evaluation(graph.output);
-        let powers = self.powers(classes, |j| j);
-        // sum_j v^j (n - 1 - j) = (sum_j v^j - n) / (v - 1)
-        let v = self.builder.v();
+        let powers = self.powers(classes);
+        // sum_j v^j (n - 1 - j) = (sum_j v^j - n) / (v - 1), and so for powers of a power of v.
+        let v = self.power(1);
         let count = self.builder.integer(-(classes as i64));
         let numerator = self.builder.dot(&[(powers, one), (count, one)]);
         let denominator = self.builder.dot(&[(v, one), (minus, one)]);
@@ -155,16 +155,6 @@ impl Claims<'_, '_> {
         let left = self.builder.dot(&[(above, one), (key, powers)]);
         let right = self.builder.dot(&[(combined, scale), (places, images)]);
         self.builder.equal(rule, left, right);
-    }
-
-    /// `sum_j v^j cell_j`.
-    fn weighted(&mut self, cells: &[Cell]) -> Cell {
-        let terms = cells
-            .iter()
-            .enumerate()
-            .map(|(j, cell)| (*cell, self.builder.v_power(j)))
-            .collect::<Vec<_>>();
-        self.builder.dot(&terms)
     }
 
     fn assert_some_zero(&mut self, rule: &'static str, cells: &[Cell]) {

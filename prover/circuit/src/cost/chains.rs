@@ -90,7 +90,7 @@ impl<'a> Owners<'a> {
         let mut factors = BTreeMap::new();
         for (tile, cells) in self.layout.tiles.iter().zip(&self.layout.tile_factors).rev() {
             let Some(part) = self.tile(Cell::s0(tile.first_row)) else { continue };
-            for step in [tile::Step::Group, tile::Step::Line, tile::Step::Row] {
+            for step in tile::Step::ALL.into_iter().rev() {
                 for index in cells.of(step).into_iter().filter_map(|cell| self.chain_at(cell)) {
                     factors.insert(index, part);
                 }

@@ -2,7 +2,7 @@
 
 use crate::layout::Layout;
 use crate::layout::scalar_program::{Cell, Equality, Operand, Step};
-use crate::layout::tile;
+use crate::layout::tile::{self, CONSUMED, PRODUCED};
 
 impl Layout {
     /// Visits each pair of cells that must be equal.
@@ -29,22 +29,25 @@ impl Layout {
         }
         for (tile, factors) in self.tiles.iter().zip(&self.tile_factors) {
             tile.for_each_row(|at| {
-                if at.starts_channel() {
-                    return;
+                for (side, cell) in [(PRODUCED, Cell::s1(at.row)), (CONSUMED, Cell::s0(at.row))] {
+                    if let Some(step) = tile.entered(side, &at) {
+                        equal(factor_rule(side, step), factors.of(step)[side], cell);
+                    }
                 }
-                let [produced, consumed] = factors.of(at.step());
-                let [produced_rule, consumed_rule] = match at.step() {
-                    tile::Step::Row => ["produced: factor of a row", "consumed: factor of a row"],
-                    tile::Step::Line => {
-                        ["produced: factor of a line", "consumed: factor of a line"]
-                    }
-                    tile::Step::Group => {
-                        ["produced: factor of a group", "consumed: factor of a group"]
-                    }
-                };
-                equal(produced_rule, produced, Cell::s1(at.row));
-                equal(consumed_rule, consumed, Cell::s0(at.row));
             });
         }
     }
+}
+
+fn factor_rule(side: usize, step: tile::Step) -> &'static str {
+    let [produced, consumed] = match step {
+        tile::Step::Row => ["produced: factor of a row", "consumed: factor of a row"],
+        tile::Step::Line => ["produced: factor of a line", "consumed: factor of a line"],
+        tile::Step::Group => ["produced: factor of a group", "consumed: factor of a group"],
+        tile::Step::Channel => ["produced: factor of a channel", "consumed: factor of a channel"],
+        tile::Step::Block => {
+            ["produced: factor of a block of channels", "consumed: factor of a block of channels"]
+        }
+    };
+    if side == PRODUCED { produced } else { consumed }
 }

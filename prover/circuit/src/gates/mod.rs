@@ -87,8 +87,9 @@ pub struct ModelConfig {
     pub table: [Column<Fixed>; 3],
     /// 1 in rows that multiply.
     pub multiply: Column<Fixed>,
-    /// 1 in the first row of each channel of a tile.
-    pub channel_start: Column<Fixed>,
+    /// 1 in the rows where an evaluation starts, of what is produced and of what is consumed: one column
+    /// where both start with each channel.
+    pub channel_start: [Column<Fixed>; 2],
     /// Tag of the function of a tile row; 1 in rows that absorb.
     pub function: Column<Fixed>,
     /// `2^shift` of a tile row; constants of load rows and hash rows.
@@ -167,7 +168,10 @@ impl ModelConfig {
             usable: fixed(),
             table: [fixed(), fixed(), fixed()],
             multiply: fixed(),
-            channel_start: fixed(),
+            channel_start: {
+                let produced = fixed();
+                [produced, if profile.folds { fixed() } else { produced }]
+            },
             function: fixed(),
             shift: fixed(),
             patterns: profile.patterns.iter().map(|_| fixed()).collect(),
@@ -271,12 +275,19 @@ impl ModelConfig {
             let v = meta.query_challenge(self.v);
             let u = self.u.map(|u| meta.query_challenge(u));
             let usable = meta.query_fixed(self.usable, Rotation::cur());
-            let start = meta.query_fixed(self.channel_start, Rotation::cur());
-            // A row continues into the next unless a channel starts there. The row after the last
+            let starts = |meta: &mut VirtualCells<'_, Fr>, at: Rotation| {
+                let [produced, consumed] = self.channel_start;
+                let produced = meta.query_fixed(produced, at);
+                let same = !self.profile.folds;
+                let consumed = if same { produced.clone() } else { meta.query_fixed(consumed, at) };
+                [produced, consumed]
+            };
+            let [start_produced, start_consumed] = starts(meta, Rotation::cur());
+            // A row continues into the next unless an evaluation starts there. The row after the last
             // tile starts an empty one; in the row before the first tile nothing depends on the
             // two running columns.
-            let continues = self.pattern_flags(meta, |_| true)
-                - meta.query_fixed(self.channel_start, Rotation::next());
+            let flags = self.pattern_flags(meta, |_| true);
+            let continues = starts(meta, Rotation::next()).map(|start| flags.clone() - start);
             let shift = meta.query_fixed(self.shift, Rotation::cur());
             let offset = Expression::Constant(Fr::from(ACTIVATION_OFFSET as u64));
             let cells = self
@@ -327,18 +338,23 @@ impl ModelConfig {
                 }
                 total
             });
+            let [on_produced, on_consumed] = continues;
+            let names = [["produced", "produced, result"], ["consumed", "consumed, result"]];
             let mut constraints = Vec::new();
-            for (column, factor, sum, names) in [
-                (self.produced, self.s1, produced_sum, ["produced", "produced, result"]),
-                (self.consumed, self.s0, consumed_sum, ["consumed", "consumed, result"]),
-            ] {
+            for ((column, factor, sum, starts), (on, names)) in [
+                (self.produced, self.s1, produced_sum, start_produced),
+                (self.consumed, self.s0, consumed_sum, start_consumed),
+            ]
+            .into_iter()
+            .zip([on_produced, on_consumed].into_iter().zip(names))
+            {
                 let cur = meta.query_advice(column, Rotation::cur());
                 let next = meta.query_advice(column, Rotation::next());
                 let factor_cur = meta.query_advice(factor, Rotation::cur());
                 let factor_next = meta.query_advice(factor, Rotation::next());
-                let after = continues.clone() * factor_next * next;
+                let after = on * factor_next * next;
                 constraints.push((names[0], usable.clone() * cur.clone() - sum - after));
-                constraints.push((names[1], start.clone() * (factor_cur - cur)));
+                constraints.push((names[1], starts * (factor_cur - cur)));
             }
             constraints
         });

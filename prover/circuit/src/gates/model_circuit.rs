@@ -131,12 +131,16 @@ impl<'a> ModelCircuit<'a> {
                     set(config.function, at.row, tag);
                     set(config.shift, at.row, scale);
                 }
-                if at.starts_channel() {
-                    set(config.channel_start, at.row, Fr::ONE);
+                for (side, column) in config.channel_start.into_iter().enumerate() {
+                    if tile.entered(side, &at).is_none() {
+                        set(column, at.row, Fr::ONE);
+                    }
                 }
             });
         }
-        set(config.channel_start, self.layout.tiles_end(), Fr::ONE);
+        for column in config.channel_start {
+            set(column, self.layout.tiles_end(), Fr::ONE);
+        }
         if missing { Err(Error::Synthesis) } else { Ok(()) }
     }
 

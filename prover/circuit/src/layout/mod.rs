@@ -1,6 +1,7 @@
 //! The layout of one network's circuit: which rows hold what. It depends on the architecture only
 //! (shapes, shifts, tables), never on weights or inputs.
 
+pub(crate) mod folds;
 pub(crate) mod hash_rows;
 pub(crate) mod kernels;
 pub(crate) mod lookup_table;
@@ -18,6 +19,7 @@ use assay_graph::QuantizedGraph;
 use crate::LayoutError;
 use crate::claims::{self, TileFactors};
 use crate::gates::queries;
+use crate::layout::folds::Folds;
 use crate::layout::hash_rows::{HashRows, hash_rows};
 use crate::layout::kernels::{Kernel, RestGrid};
 use crate::layout::lookup_table::Tables;
@@ -34,7 +36,7 @@ use crate::statement_code::StatementCode;
 pub struct LayoutOptions {
     /// Neighbouring values, or images, that a tile row holds: 2 to 64.
     pub lanes: usize,
-    /// Columns that hold the weights: 1 to 64.
+    /// Columns that hold the weights: 1 to 96.
     pub weight_columns: usize,
     /// What is proven.
     pub statement: StatementKind,
@@ -93,6 +95,8 @@ pub struct Layout {
     pub kernels: Vec<Kernel>,
     /// Where each strided or padded layer has its rest cells.
     pub rests: Vec<RestGrid>,
+    /// Exponent of `v` from a channel to the next in claims about elements.
+    pub element_power: usize,
     /// The lookup table.
     pub tables: Tables,
     /// Rows of hashes, where the statement hashes.
@@ -109,13 +113,17 @@ pub struct Layout {
 
 /// Bounds on options that come with an architecture, which a stranger may have made.
 const MOST_LANES: usize = 64;
-const MOST_WEIGHT_COLUMNS: usize = 64;
+const MOST_WEIGHT_COLUMNS: usize = 96;
 const MOST_OPENINGS: usize = 1 << 20;
 
 /// Largest `k`.
 pub(crate) const MAX_K: u32 = 24;
 /// Rows for constants and challenges, beyond those of the public inputs.
 const LOAD_ROWS: usize = 64;
+/// The same where the weights leave room for more: deep networks have a factor of its own in each layer.
+const MANY_LOAD_ROWS: usize = 768;
+/// First row of the weights in circuits with so many.
+pub(crate) const MANY_WEIGHTS_ROW: usize = 1024;
 /// Least first row of the weights: clear of the load rows of every statement but those that show
 /// very many values.
 const WEIGHTS_ROW: usize = 128;
@@ -155,10 +163,13 @@ impl Layout {
         let readings = assign_readings(graph)?;
         let mut functions = Functions { tables: graph.functions.clone() };
         let public_inputs = statement.public_inputs(graph);
-        let load_rows = public_inputs + LOAD_ROWS;
+        let many = options.weights_row >= MANY_WEIGHTS_ROW;
+        let load_rows = public_inputs + if many { MANY_LOAD_ROWS } else { LOAD_ROWS };
 
         // The row before the first tile stays empty, as does the one after the last.
+        let folds = Folds::new(graph, statement, options.weight_columns);
         let mut tiles = TileBuilder {
+            folds: folds.clone(),
             lanes: options.lanes,
             images: statement.images(),
             next_row: load_rows + 1,
@@ -181,7 +192,8 @@ impl Layout {
         let hash_end = hash.as_ref().map_or(tiles_end + 1, HashRows::end);
         let blocked = hash.as_ref().map_or_else(Vec::new, |hash| hash.blocked_rows(options.lanes));
 
-        let mut builder = ProgramBuilder::new(public_inputs, load_rows, tiles_end + 1, blocked);
+        let mut builder =
+            ProgramBuilder::new(public_inputs, load_rows, tiles_end + 1, blocked, folds.any);
         let parts = claims::Parts {
             graph,
             tiles: &tiles,
@@ -190,6 +202,7 @@ impl Layout {
             kernels: &kernels,
             rests: &rests,
             hash: hash.as_ref(),
+            folds: &folds,
             statement,
         };
         let tile_factors = claims::build(&parts, &mut builder);
@@ -225,6 +238,7 @@ impl Layout {
             views,
             kernels,
             rests,
+            element_power: folds.power(),
             tables,
             hash,
             program,
@@ -287,6 +301,7 @@ fn profile(
         kernel_rows: kernel_rows.into_iter().collect(),
         hash: hash_gates(options),
         batch: options.statement.images() > 1,
+        folds: tiles.iter().any(|tile| tile.folds.iter().any(Option::is_some)),
     }
 }
 

@@ -6,9 +6,10 @@ use assay_graph::{
 };
 
 use crate::LayoutError;
+use crate::layout::folds::Folds;
 use crate::layout::profile::TileCells;
 use crate::layout::reading::{Reading, with_room};
-use crate::layout::tile::{ChannelView, Tile, TileSource};
+use crate::layout::tile::{CONSUMED, ChannelView, Fold, PRODUCED, Tile, TileSource};
 use crate::statement::{AnswerMode, OutputMode, StatementKind};
 
 /// Function tables of the circuit: the graph's and a few of its own.
@@ -87,6 +88,7 @@ impl Functions {
 }
 
 pub(super) struct TileBuilder {
+    pub folds: Folds,
     pub lanes: usize,
     /// Images of a batch.
     pub images: usize,
@@ -98,7 +100,10 @@ impl TileBuilder {
     fn push(&mut self, tile: Tile) -> usize {
         let [channels, height, width] = tile.shape;
         let shape = [channels * tile.apart, height, width];
-        let tile = Tile { first_row: self.next_row, lanes: self.lanes, shape, ..tile };
+        // Those of images of their own are taken image by image.
+        let runs_on = tile.apart == 1 && shape[0] > 1;
+        let folds = tile.folds.map(|fold| fold.filter(|_| runs_on));
+        let tile = Tile { first_row: self.next_row, lanes: self.lanes, shape, folds, ..tile };
         self.next_row += tile.rows();
         self.tiles.push(tile);
         self.tiles.len() - 1
@@ -129,6 +134,7 @@ pub(super) fn place_tiles(
         repeat: [1, 1],
         function: 0,
         shift: 0,
+        folds: [None; 2],
     };
     let views = vec![Vec::new(); graph.tensors.len()];
     let mut placement = Placement { graph, readings, functions, tiles, blank, views };
@@ -157,6 +163,10 @@ struct Placement<'a> {
 impl Placement<'_> {
     fn blank(&self) -> Tile {
         self.blank.clone()
+    }
+
+    fn folds(&self) -> &Folds {
+        &self.tiles.folds
     }
 
     fn input(&mut self) {
@@ -192,34 +202,49 @@ impl Placement<'_> {
         let layer = &graph.layers[index];
         let output = &graph.tensors[layer.output];
         Ok(match &layer.op {
-            Op::Conv { input, window, rescale, .. }
-            | Op::SumPool { input, window, rescale, .. } => {
-                self.rescaled(index, self.readings[*input].strided(window.stride), *rescale)
+            Op::Conv { input, window, groups, rescale, .. } => {
+                let sizes = [*input, layer.output].map(|t| graph.tensors[t].shape[0] / groups);
+                let fold = self.folds().convolution(*groups, sizes);
+                let reading = self.readings[*input].strided(window.stride);
+                self.rescaled(index, reading, *rescale, fold)
+            }
+            Op::SumPool { input, window, rescale, .. } => {
+                let reading = self.readings[*input].strided(window.stride);
+                self.rescaled(index, reading, *rescale, self.folds().elements())
             }
             Op::Pointwise { inputs, rescale, .. } => {
                 let first = inputs.first().ok_or_else(|| LayoutError::Empty(layer.name.clone()))?;
-                self.rescaled(index, self.readings[first.0], *rescale)
+                let reading = self.readings[first.0];
+                self.rescaled(index, reading, *rescale, self.folds().elements())
             }
             Op::Multiply { inputs, rescale } => {
                 let reading = self.readings[inputs[0]];
-                self.product(index, inputs[0], reading, *rescale)
+                self.product(index, inputs[0], (reading, self.folds().elements()), *rescale)
             }
-            Op::Dot { inputs, planes, rescale, .. } => {
+            Op::Dot { inputs, groups, planes, rescale } => {
                 let reading = self.readings[inputs[0]];
                 let produced = if *planes { Reading::SUM } else { reading };
-                self.product(index, inputs[0], produced, *rescale)
+                let depth = graph.tensors[inputs[0]].shape[0] / groups;
+                self.product(index, inputs[0], (produced, self.folds().sums(depth)), *rescale)
             }
             Op::MaxPool { input, window } => self.max_pool(index, *input, window),
             Op::Resize { input, factor } => {
                 let consumed = self.readings[layer.output].strided(*factor);
                 let info = &graph.tensors[*input];
-                let function = self.functions.identity(info.min, info.max);
-                let copy = Tile { consumed, repeat: *factor, function, ..self.blank() };
+                let function = if self.folds().any {
+                    self.identity(*input)
+                } else {
+                    self.functions.identity(info.min, info.max)
+                };
+                let folds = [None, self.folds().read(layer.output)];
+                let copy = Tile { consumed, repeat: *factor, function, folds, ..self.blank() };
                 whole_tile(self.copied(index, 0, copy), output)
             }
             Op::Spread { input, factor } => {
                 let consumed = self.readings[layer.output].strided(*factor);
-                let copy = Tile { consumed, function: self.identity(*input), ..self.blank() };
+                let folds = [None, self.folds().read(layer.output)];
+                let function = self.identity(*input);
+                let copy = Tile { consumed, function, folds, ..self.blank() };
                 whole_tile(self.copied(index, 0, copy), output)
             }
             Op::Transpose { input, rescale, .. } => {
@@ -227,7 +252,8 @@ impl Placement<'_> {
                 let gap = self.readings[*input].span([height, width]);
                 let produced = Reading::around(gap, [output.shape[1], output.shape[2]])
                     .ok_or_else(|| LayoutError::Exponents { part: layer.name.clone() })?;
-                self.rescaled(index, produced, *rescale)
+                let fold = self.folds().grid([height, width], self.readings[*input]);
+                self.rescaled(index, produced, *rescale, fold)
             }
             Op::MatMul { inputs, rescale, .. } => self.matrix_product(index, *inputs, *rescale)?,
             Op::Add { inputs } => self.sum(inputs, output.shape[0]),
@@ -241,8 +267,15 @@ impl Placement<'_> {
     }
 
     /// A layer whose accumulators are rescaled: one tile with its trace.
-    fn rescaled(&mut self, index: usize, produced: Reading, rescale: Rescale) -> Vec<ChannelView> {
-        let tile = self.trace(index, produced, rescale);
+    fn rescaled(
+        &mut self,
+        index: usize,
+        produced: Reading,
+        rescale: Rescale,
+        fold: Option<Fold>,
+    ) -> Vec<ChannelView> {
+        let mut tile = self.trace(index, produced, rescale);
+        tile.folds[PRODUCED] = fold;
         let tile = self.tiles.push(tile);
         whole_tile(tile, &self.graph.tensors[self.graph.layers[index].output])
     }
@@ -257,6 +290,7 @@ impl Placement<'_> {
             consumed: self.readings[layer.output],
             function: rescale.function,
             shift: rescale.shift,
+            folds: [None, self.folds().read(layer.output)],
             ..self.blank()
         }
     }
@@ -285,7 +319,9 @@ impl Placement<'_> {
             self.copied(index, 1, copy);
         }
         let Tile { images, apart, .. } = apart;
-        let tile = Tile { images, apart, ..self.trace(index, reading, rescale) };
+        let mut tile = Tile { images, apart, ..self.trace(index, reading, rescale) };
+        let [_, _, rows] = graph.tensors[first].shape;
+        tile.folds[PRODUCED] = self.folds().places(rows, consumed.column);
         let tile = self.tiles.push(tile);
         Ok(whole_tile(tile, &graph.tensors[graph.layers[index].output]))
     }
@@ -296,10 +332,11 @@ impl Placement<'_> {
         &mut self,
         index: usize,
         input: TensorId,
-        produced: Reading,
+        (produced, fold): (Reading, Option<Fold>),
         rescale: Rescale,
     ) -> Vec<ChannelView> {
         let layer = &self.graph.layers[index];
+        let elements = self.folds().elements();
         let factors = Tile {
             name: format!("{} (factors)", layer.name),
             source: TileSource::Factors(index),
@@ -307,10 +344,11 @@ impl Placement<'_> {
             cells: TileCells::Product,
             produced,
             consumed: self.readings[input],
+            folds: [fold, elements],
             ..self.blank()
         };
         self.tiles.push(factors);
-        self.rescaled(index, self.readings[input], rescale)
+        self.rescaled(index, self.readings[input], rescale, elements)
     }
 
     /// A tile for each tap; the output is the tensor's least value plus the sum of all steps up.
@@ -318,7 +356,14 @@ impl Placement<'_> {
         let layer = &self.graph.layers[index];
         let (info, output) = (&self.graph.tensors[input], &self.graph.tensors[layer.output]);
         let consumed = self.readings[layer.output];
-        let function = self.functions.relu(info.max - info.min);
+        // One table for the steps of all pools, where there are many.
+        let graph = self.graph;
+        let pools = graph.layers.iter().filter_map(|layer| match &layer.op {
+            Op::MaxPool { input, .. } => Some(&graph.tensors[*input]),
+            _ => None,
+        });
+        let widest = pools.map(|info| info.max - info.min).max().filter(|_| self.folds().any);
+        let function = self.functions.relu(widest.unwrap_or(info.max - info.min));
         let taps = (0..window.kernel[0] * window.kernel[1])
             .map(|tap| {
                 let tile = Tile {
@@ -328,6 +373,7 @@ impl Placement<'_> {
                     produced: consumed,
                     consumed,
                     function,
+                    folds: [self.folds().elements(), self.folds().read(layer.output)],
                     ..self.blank()
                 };
                 self.tiles.push(tile)
@@ -351,16 +397,20 @@ impl Placement<'_> {
             source: TileSource::Copied { layer: index, input: number },
             shape: self.graph.tensors[input].shape,
             produced: self.readings[input],
+            folds: [self.folds().elements(), tile.folds[CONSUMED]],
             ..tile
         })
     }
 
-    /// A table for copies of a tensor. Those of matrices and of spread tensors share one where they can.
+    /// A table for copies of a tensor. Those of matrices and of spread tensors share one where they can, and
+    /// those of repeated tensors where channels run on.
     fn identity(&mut self, input: TensorId) -> usize {
         let graph = self.graph;
+        let repeats = self.folds().any;
         let copies = graph.layers.iter().flat_map(|layer| match &layer.op {
             Op::MatMul { inputs, .. } => inputs.to_vec(),
             Op::Spread { input, .. } => vec![*input],
+            Op::Resize { input, .. } if repeats => vec![*input],
             _ => Vec::new(),
         });
         let info = &graph.tensors[input];

@@ -4,7 +4,7 @@ use assay_graph::QuantizedGraph;
 
 use crate::LayoutError;
 use crate::layout::profile::HashGates;
-use crate::layout::{Layout, LayoutOptions, MAX_K, RESERVED_ROWS};
+use crate::layout::{Layout, LayoutOptions, MANY_WEIGHTS_ROW, MAX_K, RESERVED_ROWS};
 use crate::statement::StatementKind;
 
 /// What a plan is made for.
@@ -76,7 +76,7 @@ const LANES: [usize; 10] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14];
 const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 /// Openings by default, at least and at most.
 const OPENINGS: [usize; 2] = [256, 1024];
-const WEIGHT_COLUMNS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48];
+const WEIGHT_COLUMNS: [usize; 15] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96];
 /// CPU seconds that 100,000 gas are worth where nothing is preferred.
 const BALANCE: f64 = 0.2;
 
@@ -101,6 +101,22 @@ impl Preference {
 /// # Errors
 /// See [`LayoutError`].
 pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, LayoutError> {
+    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
+    match plan_from(graph, request, own_row) {
+        // Weights that lie further on leave more rows to constants.
+        Err(LayoutError::TooManyConstants) if request.place.is_none() => {
+            plan_from(graph, request, own_row.max(MANY_WEIGHTS_ROW))
+        }
+        planned => planned,
+    }
+}
+
+/// The same with the weights from row `own_row` on, where no other circuit says where they are.
+fn plan_from(
+    graph: &QuantizedGraph,
+    request: PlanRequest,
+    own_row: usize,
+) -> Result<Layout, LayoutError> {
     let mut best: Option<(f64, Layout)> = None;
     let mut smallest = u32::MAX;
     let mut misplaced = false;
@@ -111,7 +127,6 @@ pub fn plan(graph: &QuantizedGraph, request: PlanRequest) -> Result<Layout, Layo
     let place = request.place.as_ref();
     let fixed_columns = place.map(|place| &place.columns).or(request.weight_columns.as_ref());
     let all_columns = fixed_columns.map_or_else(|| WEIGHT_COLUMNS.to_vec(), one);
-    let own_row = LayoutOptions::own_weights_row(graph, request.statement);
     for lanes in all_lanes {
         for weight_columns in all_columns.iter().copied() {
             let options = LayoutOptions {
@@ -184,6 +199,7 @@ impl Layout {
         let small = profile.weight_columns + 3 * profile.lanes + 1;
         let full = profile.lanes + 8;
         let fixed = 10
+            + usize::from(profile.folds)
             + profile.patterns.len()
             + profile.kernel_rows.len()
             + match profile.hash {

@@ -102,6 +102,9 @@ pub struct ColumnProfile {
     pub hash: Option<HashGates>,
     /// Whether there is a challenge `u` that folds the images of a batch.
     pub batch: bool,
+    /// Whether channels of tiles run on into each other: what is produced and what is consumed then start
+    /// in rows of their own.
+    pub folds: bool,
 }
 
 /// A profile is the parameter of the circuit; the default only satisfies the library's trait.
@@ -115,6 +118,7 @@ impl Default for ColumnProfile {
             kernel_rows: Vec::new(),
             hash: None,
             batch: false,
+            folds: false,
         }
     }
 }

@@ -140,16 +140,22 @@ pub(crate) struct ProgramBuilder {
     z_squares: Vec<Cell>,
     z_powers: HashMap<u64, Cell>,
     geometric: HashMap<(u64, usize), Cell>,
+    /// Powers of `v` by squares, and sums of them by a quotient.
+    sparse: bool,
+    v_squares: Vec<Cell>,
+    v_sparse: HashMap<usize, Cell>,
+    v_geometric: HashMap<(usize, usize), Cell>,
 }
 
 impl ProgramBuilder {
     /// `instances` public inputs take the first load rows; `load_rows` rows are kept for loads and
-    /// the chains start at `first_row`.
+    /// the chains start at `first_row`. A `sparse` program makes no power of `v` that it does not use.
     pub(crate) fn new(
         instances: usize,
         load_rows: usize,
         first_row: usize,
         blocked: Vec<std::ops::Range<usize>>,
+        sparse: bool,
     ) -> Self {
         let loads = (0..instances).map(|row| (row, Load::Instance)).collect();
         Self {
@@ -168,6 +174,10 @@ impl ProgramBuilder {
             z_squares: Vec::new(),
             z_powers: HashMap::new(),
             geometric: HashMap::new(),
+            sparse,
+            v_squares: Vec::new(),
+            v_sparse: HashMap::new(),
+            v_geometric: HashMap::new(),
         }
     }
 
@@ -282,6 +292,9 @@ impl ProgramBuilder {
 
     /// `v^exponent`.
     pub(crate) fn v_power(&mut self, exponent: usize) -> Cell {
+        if self.sparse {
+            return self.v_sparse_power(exponent);
+        }
         if self.v_powers.is_empty() {
             let one = self.one();
             self.v_powers.push(one);
@@ -293,6 +306,48 @@ impl ProgramBuilder {
             self.v_powers.push(next);
         }
         self.v_powers[exponent]
+    }
+
+    /// `v^exponent` by repeated squaring.
+    fn v_sparse_power(&mut self, exponent: usize) -> Cell {
+        if exponent == 0 {
+            return self.one();
+        }
+        if let Some(cell) = self.v_sparse.get(&exponent) {
+            return *cell;
+        }
+        if self.v_squares.is_empty() {
+            let v = self.v();
+            self.v_squares.push(v);
+        }
+        let top = exponent.ilog2() as usize;
+        while self.v_squares.len() <= top {
+            let last = self.v_squares[self.v_squares.len() - 1];
+            let next = self.multiply(last, last);
+            self.v_squares.push(next);
+        }
+        let rest = self.v_sparse_power(exponent ^ (1 << top));
+        let square = self.v_squares[top];
+        let cell = self.multiply(square, rest);
+        self.v_sparse.insert(exponent, cell);
+        cell
+    }
+
+    /// `1 + b + ... + b^(count-1)` with `b = v^step`.
+    pub(crate) fn v_geometric(&mut self, step: usize, count: usize) -> Cell {
+        if count == 1 {
+            return self.one();
+        }
+        if let Some(cell) = self.v_geometric.get(&(step, count)) {
+            return *cell;
+        }
+        let (one, minus) = (self.one(), self.integer(-1));
+        let (base, end) = (self.v_power(step), self.v_power(step * count));
+        let numerator = self.dot(&[(end, one), (minus, one)]);
+        let denominator = self.dot(&[(base, one), (minus, one)]);
+        let cell = self.divide(numerator, denominator);
+        self.v_geometric.insert((step, count), cell);
+        cell
     }
 
     /// `u^exponent`.

@@ -47,6 +47,37 @@ pub enum TileSource {
     Verdict,
 }
 
+/// What the evaluation of a channel is multiplied by where it is added to that of the channel before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelStep {
+    /// Power of `v`.
+    pub v: usize,
+    /// Power of `z`; going back is negative.
+    pub z: i64,
+}
+
+/// How the channels of a tile run on into each other: one evaluation then stands for all of them,
+/// `sum_c s_c X^_c`, where `s_c` is the product of the steps up to channel `c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// Channels of a block, which divide all channels.
+    pub block: usize,
+    /// From a channel to the next one of its block, and from the last of a block to the next block's first.
+    pub steps: [ChannelStep; 2],
+}
+
+impl Fold {
+    /// `sum_c v^(c * power) X^_c`.
+    pub fn powers(power: usize) -> Self {
+        let step = ChannelStep { v: power, z: 0 };
+        Self { block: 1, steps: [step; 2] }
+    }
+}
+
+/// The two evaluations of a tile.
+pub(crate) const PRODUCED: usize = 0;
+pub(crate) const CONSUMED: usize = 1;
+
 /// A block of rows that holds one tensor, or one part of a claim.
 #[derive(Clone, Debug)]
 pub struct Tile {
@@ -79,6 +110,9 @@ pub struct Tile {
     pub function: usize,
     /// Bits of the remainder: `pre * 2^shift + rem` is the accumulator.
     pub shift: u32,
+    /// How channels run on into each other, what is produced and what is consumed; without it each channel
+    /// has an evaluation of its own.
+    pub folds: [Option<Fold>; 2],
 }
 
 /// Where a row of a tile is.
@@ -102,15 +136,23 @@ pub enum Step {
     Line,
     /// To the next group of images.
     Group,
+    /// To the next channel.
+    Channel,
+    /// To the next channel, the first of a block.
+    Block,
+}
+
+impl Step {
+    pub const ALL: [Self; 5] = [Self::Row, Self::Line, Self::Group, Self::Channel, Self::Block];
 }
 
 impl TileRow {
-    pub fn starts_channel(&self) -> bool {
+    fn starts_channel(&self) -> bool {
         (self.group, self.line, self.position) == (0, 0, 0)
     }
 
     /// How the row is reached from the one before it, where it does not start a channel.
-    pub fn step(&self) -> Step {
+    fn step(&self) -> Step {
         match (self.line, self.position) {
             (0, 0) => Step::Group,
             (_, 0) => Step::Line,
@@ -153,6 +195,24 @@ impl Tile {
     /// First row of a channel: its two evaluations end up here.
     pub fn channel_row(&self, channel: usize) -> usize {
         self.first_row + channel * self.rows_per_channel()
+    }
+
+    /// How an evaluation runs on from the row before into this one; `None` where one starts.
+    pub fn entered(&self, side: usize, at: &TileRow) -> Option<Step> {
+        if at.starts_channel() { self.channel_step(side, at.channel) } else { Some(at.step()) }
+    }
+
+    /// How an evaluation runs on into a channel.
+    pub fn channel_step(&self, side: usize, channel: usize) -> Option<Step> {
+        let fold = self.folds[side].filter(|_| channel > 0)?;
+        Some(if channel.is_multiple_of(fold.block) { Step::Block } else { Step::Channel })
+    }
+
+    /// Exponents of `z` and `u` from a channel's first row to its last.
+    pub fn to_last_row(&self, reading: Reading) -> (u64, usize) {
+        let lines = (self.shape[1] as u64 - 1) * reading.line;
+        let rows = (self.rows_per_line() as u64 - 1) * self.row_step(reading);
+        (lines + rows, self.lanes * (self.groups() - 1))
     }
 
     /// Live lanes of a row of `group`, at `position` of a line.

@@ -115,3 +115,27 @@ fn a_table_that_just_fits_is_proven() {
         assert!(failures.is_empty(), "{rows} of {room}, k {}: {failures:#?}", layout.k);
     }
 }
+
+/// A deep network has more constants than the load rows before the weights' usual place: the weights move on.
+#[test]
+fn a_network_of_many_constants_is_planned_and_proven() {
+    let mut builder = Builder::new([2, 2, 2]);
+    let mut last = builder.conv(0, [1, 1], [1, 1], [0; 4], 2, 1, true);
+    for step in 0..80 {
+        let constant = if step % 2 == 0 { 100 + step } else { 1 - 100 - step };
+        let rescale = Rescale { shift: 0, function: 1 };
+        let op = Op::Pointwise { inputs: vec![(last, 1)], constant, rescale };
+        last = builder.push([2, 2, 2], op);
+    }
+    let logits = builder.conv(last, [2, 2], [1, 1], [0; 4], 3, 1, false);
+    let graph = builder.finish(logits);
+    let statement = prediction(InputMode::Committed);
+    let refused = Layout::new(&graph, options(3, 2, statement));
+    assert!(matches!(refused, Err(LayoutError::TooManyConstants)), "{refused:?}");
+    let layout = plan(&graph, PlanRequest { statement, ..PlanRequest::default() }).expect("a plan");
+    let input = (0..8u32).map(|i| (i * 71 % 256) as u8).collect::<Vec<_>>();
+    let honest = failures(&graph, &input, layout.options, Attack::None);
+    assert!(honest.is_empty(), "{:#?}", honest.first());
+    let refused = failures(&graph, &input, layout.options, Attack::PublicInput(2));
+    assert!(!refused.is_empty(), "another class was accepted");
+}

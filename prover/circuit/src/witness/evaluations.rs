@@ -9,7 +9,7 @@ use assay_graph::ACTIVATION_OFFSET;
 
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{self, ScalarColumns};
-use crate::layout::tile::{Step, Tile};
+use crate::layout::tile::{CONSUMED, PRODUCED, Step, Tile};
 use crate::witness::assignment::{Assignment, FirstChallenges, LaneColumns, ThirdPhase};
 use crate::witness::integer_sums::{Factor, IntegerSum};
 use crate::witness::known::{Known, powers, zeros};
@@ -55,8 +55,7 @@ fn evaluate_tiles(
     let [produced, consumed] = columns;
     let layout = assignment.layout;
     for (tile, factors) in layout.tiles.iter().zip(&layout.tile_factors) {
-        let factors = [Step::Row, Step::Line, Step::Group]
-            .map(|step| factors.of(step).map(|cell| scalars.get(cell)));
+        let factors = Step::ALL.map(|step| factors.of(step).map(|cell| scalars.get(cell)));
         let evaluation = Evaluation::new(tile, factors, known);
         let per_channel = tile.rows_per_channel();
         let range = tile.first_row..tile.first_row + tile.rows();
@@ -70,6 +69,8 @@ fn evaluate_tiles(
             .for_each(|(channel, ((produced, consumed), (s0, s1)))| {
                 evaluation.run(channel, Running { produced, consumed, s0, s1 });
             });
+        evaluation.run_on(PRODUCED, produced, s1);
+        evaluation.run_on(CONSUMED, consumed, s0);
     }
     // The gate continues the first channel into the row before it, backwards; nothing reads it.
     if let Some(tile) = layout.tiles.first() {
@@ -96,13 +97,13 @@ struct Evaluation<'a> {
     v: Fr,
     /// Powers of the two bases, one for each lane.
     powers: [Vec<Fr>; 2],
-    /// From a row to the next: in a line, to the next line, to the next group.
-    factors: [[Fr; 2]; 3],
+    /// From a row to the next, in the order of [`Step::ALL`].
+    factors: [[Fr; 2]; Step::ALL.len()],
     sums: LaneSums,
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(tile: &'a Tile, factors: [[Fr; 2]; 3], known: Known<'a>) -> Self {
+    fn new(tile: &'a Tile, factors: [[Fr; 2]; Step::ALL.len()], known: Known<'a>) -> Self {
         let FirstChallenges { v, u, .. } = known.challenges;
         let powers = tile.lane_bases().map(|base| {
             let base = match base {
@@ -135,11 +136,7 @@ impl<'a> Evaluation<'a> {
                 self.sums_of_any(rows.start + index, live)
             };
             if index + 1 < rows.len() {
-                let factors = match tile.step_to(index + 1) {
-                    Step::Row => self.factors[0],
-                    Step::Line => self.factors[1],
-                    Step::Group => self.factors[2],
-                };
+                let factors = self.factors[tile.step_to(index + 1) as usize];
                 sums[0] += factors[0] * next[0];
                 sums[1] += factors[1] * next[1];
                 s1[index + 1] = factors[0];
@@ -151,6 +148,36 @@ impl<'a> Evaluation<'a> {
         }
         s1[0] = produced[0];
         s0[0] = consumed[0];
+    }
+
+    /// Lets the channels of one side run on into each other, where they do: `cells` hold each channel by
+    /// itself, `factors` their results.
+    fn run_on(&self, side: usize, cells: &mut [Fr], factors: &mut [Fr]) {
+        let tile = self.tile;
+        let step =
+            |channel| tile.channel_step(side, channel).map(|step| self.factors[step as usize]);
+        if tile.folds[side].is_none() {
+            return;
+        }
+        let per_channel = tile.rows_per_channel();
+        // What each row's evaluation multiplies that of the next channel by.
+        let mut onwards = vec![Fr::ONE; per_channel];
+        for index in (0..per_channel - 1).rev() {
+            let factor = self.factors[tile.step_to(index + 1) as usize][side];
+            onwards[index] = factor * onwards[index + 1];
+        }
+        let mut added = vec![Fr::ZERO; tile.shape[0]];
+        let mut next = Fr::ZERO;
+        for channel in (0..tile.shape[0]).rev() {
+            let factor = step(channel + 1).map_or(Fr::ZERO, |factors| factors[side]);
+            added[channel] = factor * next;
+            next = cells[channel * per_channel] + onwards[0] * added[channel];
+        }
+        let channels = cells.par_chunks_mut(per_channel).zip(factors.par_chunks_mut(per_channel));
+        channels.zip(added).enumerate().for_each(|(channel, ((cells, factors), added))| {
+            cells.iter_mut().zip(&onwards).for_each(|(cell, onwards)| *cell += onwards * &added);
+            factors[0] = step(channel).map_or(cells[0], |factors| factors[side]);
+        });
     }
 
     fn numbers(&self, rows: Range<usize>) -> Vec<LaneNumbers<'a>> {

@@ -47,6 +47,8 @@ impl Folded {
     fn new(assignment: &Assignment<'_>, rest: &RestGrid, v: Fr) -> Option<Self> {
         let graph = assignment.graph;
         let [kernel_h, kernel_w] = rest.window.kernel;
+        // Pools are claims about elements.
+        let element = v.pow_vartime([assignment.layout.element_power as u64]);
         match &graph.layers.get(rest.layer)?.op {
             Op::Conv { input, weights, .. } => {
                 let mut kernels = assignment.layout.kernels.iter();
@@ -56,13 +58,14 @@ impl Folded {
             Op::SumPool { input, multiplier, .. } => {
                 let channels = graph.tensors[*input].shape[0];
                 let multiplier = field(*multiplier);
-                let line = powers(v, channels).iter().map(|power| multiplier * power).collect();
+                let line =
+                    powers(element, channels).iter().map(|power| multiplier * power).collect();
                 Some(Self { taps: vec![line; kernel_h * kernel_w], input: *input, least: 0 })
             }
             Op::MaxPool { input, .. } => {
                 let info = &graph.tensors[*input];
                 let channels = info.shape[0];
-                let powers = powers(v, channels * kernel_h * kernel_w);
+                let powers = powers(element, channels * kernel_h * kernel_w);
                 let taps = powers.chunks(channels.max(1)).map(<[Fr]>::to_vec).collect();
                 Some(Self { taps, input: *input, least: info.min })
             }

@@ -52,6 +52,7 @@ pub(super) fn finish(
     let name = name.into();
     let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
     graph.compare_exactly();
+    graph.choose_by_bytes();
     graph.balance_features();
     graph.separate_input();
     Ok(graph)

@@ -5,6 +5,7 @@
 //! arithmetic, padding and activation functions are folded into the layers they belong to.
 
 mod balance;
+pub(crate) mod chosen;
 mod comparisons;
 mod constant;
 mod declared;

@@ -53,7 +53,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Flatten", add: layout::relabel, note: "constant target" },
     Operator { name: "Floor", add: elementwise::add, note: "" },
     Operator { name: "GRU", add: recurrent::recurrent, note: "as LSTM" },
-    Operator { name: "Gather", add: gather::gather, note: "constant indices in any order, or a constant table of up to 32,768 rows by integers of the input" },
+    Operator { name: "Gather", add: gather::gather, note: "constant indices in any order, or a constant table of up to 65,536 rows by integers of the input" },
     Operator { name: "GatherElements", add: gather::elements, note: "constant indices" },
     Operator { name: "GatherND", add: gather::nd, note: "constant indices" },
     Operator { name: "Gelu", add: elementwise::add, note: "" },

@@ -6,7 +6,7 @@ use super::{
     scales::{Scales, choose, exact_sums, integer_range, largest_scale},
     steps::Threshold,
 };
-use crate::model::{FloatGraph, FloatLayer, FloatOp, Function};
+use crate::model::{FloatGraph, FloatLayer, FloatOp, Function, chosen::differences};
 use assay_graph::{
     ACTIVATION_OFFSET, FunctionTable, Input, Layer, MAX_SHIFT, Op, QuantizedGraph, Rescale, Tensor,
     TensorId, WEIGHT_OFFSET,
@@ -261,7 +261,10 @@ impl Lowering<'_> {
         if function.is_indicator() {
             // Differences of two of as many integers as there are outputs, whatever was seen.
             let most = self.graph.tensors[layer.output].shape[0] as i64 - 1;
-            domain = (-most, most);
+            domain = match &layer.op {
+                FloatOp::Conv { groups, weights, bias, .. } => differences(*groups, weights, bias),
+                _ => (-most, most),
+            };
         }
         // Beyond the bounds of a clamp all values are the same: its table may go on.
         if let Some(bits) = self.choices.headroom_bits

@@ -29,7 +29,7 @@ pub struct QuantizeOptions {
     /// Largest size of one function table, as a power of two: the finest scale is taken at which
     /// each layer's calibrated range, with its margin, has at most this many integers. Default: 12
     /// for networks with up to 2^17 activations, 13 up to 2^18, 14 above and for inputs whose features
-    /// have scales of their own.
+    /// are numbers, not ids, with scales of their own.
     pub table_bits: Option<u32>,
     /// Same, for the layer that makes the logits. Default: one bit less than `table_bits`.
     pub output_bits: Option<u32>,
@@ -99,8 +99,14 @@ impl Choices {
         let activations: usize =
             graph.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
         let of_features = graph.input.values.is_some();
+        // Ids only choose, and need no fine tables.
+        let of_numbers = graph
+            .input
+            .values
+            .as_ref()
+            .is_some_and(|values| values.channels.iter().any(|channel| !channel.whole));
         let (default_bits, default_tables) = match activations {
-            0..=0x4_0000 if of_features => (14, 1),
+            0..=0x4_0000 if of_numbers => (14, 1),
             0..=0x2_0000 => (12, 1),
             0x2_0001..=0x4_0000 => (13, 1),
             _ => (14, 2),

@@ -11,7 +11,8 @@ use super::equivalent::EQUIVALENT;
 use super::prover::draw;
 use super::weaker::Weakening;
 use super::{
-    Entry, Kind, answers, dots, gates, hashes, layers, matrices, outputs, statements, weakened,
+    Entry, Kind, answers, dots, gates, hashes, layers, matrices, outputs, statements, transformers,
+    weakened,
 };
 use crate::AnswerMode;
 use crate::InputMode;
@@ -26,6 +27,7 @@ fn all() -> Vec<Entry> {
     entries.extend(layers::entries());
     entries.extend(matrices::entries());
     entries.extend(dots::entries());
+    entries.extend(transformers::entries());
     entries.extend(statements::entries());
     entries.extend(weakened::entries());
     entries.extend(answers::entries());
@@ -64,6 +66,7 @@ fn layouts() -> Vec<Layout> {
         matrices::multiplied(),
         matrices::copied(),
         matrices::batch(0).0,
+        transformers::scene(),
         gates::batch_scenes().0,
         answers::numbered(),
         outputs::hidden(),

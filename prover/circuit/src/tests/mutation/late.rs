@@ -12,6 +12,7 @@ use crate::FirstPhase;
 use crate::LaneColumns;
 use crate::layout::profile::{LaneBase, TileCells};
 use crate::layout::scalar_program::{Cell, Chain, Load, Operand, ScalarColumn, Step};
+use crate::layout::tile::{CONSUMED, PRODUCED};
 use crate::witness::lookups::batch_invert;
 use assay_graph::{ACTIVATION_OFFSET, WEIGHT_OFFSET};
 
@@ -281,18 +282,29 @@ impl Later<'_> {
                     };
                     sums = [0, 1].map(|side| sums[side] * bases[side] + values[side]);
                 }
-                if within + 1 < per_channel {
-                    let [produced, consumed] = factors
-                        .of(tile.step_to(within + 1))
-                        .map(|cell| self.operand(&Operand::Copy(cell), scalars));
+                for side in [PRODUCED, CONSUMED] {
+                    let step = if within + 1 < per_channel {
+                        Some(tile.step_to(within + 1))
+                    } else {
+                        let channel = index / per_channel + 1;
+                        (channel < tile.shape[0])
+                            .then(|| tile.channel_step(side, channel))
+                            .flatten()
+                    };
+                    let Some(step) = step else { continue };
+                    let factor = self.operand(&Operand::Copy(factors.of(step)[side]), scalars);
                     let next = row + 1;
-                    scalars.s1[next] = produced + self.moved(Late::S1, next);
-                    scalars.s0[next] = consumed + self.moved(Late::S0, next);
-                    sums[0] += scalars.s1[next] * scalars.produced[next];
-                    sums[1] += scalars.s0[next] * scalars.consumed[next];
+                    if side == PRODUCED {
+                        scalars.s1[next] = factor + self.moved(Late::S1, next);
+                        sums[side] += scalars.s1[next] * scalars.produced[next];
+                    } else {
+                        scalars.s0[next] = factor + self.moved(Late::S0, next);
+                        sums[side] += scalars.s0[next] * scalars.consumed[next];
+                    }
                 }
                 scalars.produced[row] = sums[0] + self.moved(Late::Produced, row);
                 scalars.consumed[row] = sums[1] + self.moved(Late::Consumed, row);
+                // Of a channel that others run on into the factor follows.
                 if within == 0 {
                     scalars.s1[row] = scalars.produced[row] + self.moved(Late::S1, row);
                     scalars.s0[row] = scalars.consumed[row] + self.moved(Late::S0, row);

@@ -26,6 +26,7 @@ mod places;
 mod prover;
 mod scene;
 mod statements;
+mod transformers;
 mod weakened;
 mod weaker;
 
@@ -152,6 +153,11 @@ fn every_claim_about_matrices_is_noticed() {
 #[test]
 fn every_claim_about_sums_of_products_is_noticed() {
     play(&dots::entries());
+}
+
+#[test]
+fn every_lie_about_a_transformer_is_noticed() {
+    play(&transformers::entries());
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use crate::Layout;
 use crate::layout::profile::TileCells;
 use crate::layout::scalar_program::{Load, Step};
-use crate::layout::tile;
+use crate::layout::tile::{self, CONSUMED, PRODUCED};
 use assay_arithmetic::poseidon::WIDTH;
 
 /// Kinds of all rows, by family of columns.
 pub(super) struct Places {
     looked_up: Vec<&'static str>,
-    evaluations: Vec<&'static str>,
-    results: Vec<&'static str>,
+    /// What is produced, what is consumed.
+    evaluations: [Vec<&'static str>; 2],
+    results: [Vec<&'static str>; 2],
     weights: Vec<&'static str>,
     products: Vec<&'static str>,
     loads: Vec<&'static str>,
@@ -25,8 +26,8 @@ impl Places {
         let elsewhere = vec![ELSEWHERE; rows];
         let mut places = Self {
             looked_up: elsewhere.clone(),
-            evaluations: elsewhere.clone(),
-            results: elsewhere.clone(),
+            evaluations: [elsewhere.clone(), elsewhere.clone()],
+            results: [elsewhere.clone(), elsewhere.clone()],
             weights: weights(layout, rows),
             products: elsewhere.clone(),
             loads: vec!["end"; rows],
@@ -39,15 +40,26 @@ impl Places {
                     places.looked_up[at.row] = "looked up";
                 }
                 let next = at.row + 1 - tile.first_row;
-                let ends = next.is_multiple_of(tile.rows_per_channel());
-                places.evaluations[at.row] = match tile.step_to(next % tile.rows_per_channel()) {
-                    _ if ends => "end of a channel",
-                    tile::Step::Row => "within a line",
-                    tile::Step::Line => "to the next line",
-                    tile::Step::Group => "to the next group",
-                };
-                if at.starts_channel() {
-                    places.results[at.row] = "";
+                let (channel, within) =
+                    (next / tile.rows_per_channel(), next % tile.rows_per_channel());
+                for side in [PRODUCED, CONSUMED] {
+                    let on = if within > 0 {
+                        Some(tile.step_to(within))
+                    } else {
+                        (channel < tile.shape[0])
+                            .then(|| tile.channel_step(side, channel))
+                            .flatten()
+                    };
+                    places.evaluations[side][at.row] = match on {
+                        None => "end of a channel",
+                        Some(tile::Step::Row) => "within a line",
+                        Some(tile::Step::Line) => "to the next line",
+                        Some(tile::Step::Group) => "to the next group",
+                        Some(tile::Step::Channel | tile::Step::Block) => "to the next channel",
+                    };
+                    if tile.entered(side, &at).is_none() {
+                        places.results[side][at.row] = "";
+                    }
                 }
             });
         }
@@ -84,10 +96,10 @@ impl Places {
         match constraint {
             "lookup sum: ends" if self.loads[row] == "end" => "end",
             "lookup sum: ends" => "start",
-            "tile evaluations: produced" | "tile evaluations: consumed" => self.evaluations[row],
-            "tile evaluations: produced, result" | "tile evaluations: consumed, result" => {
-                self.results[row]
-            }
+            "tile evaluations: produced" => self.evaluations[PRODUCED][row],
+            "tile evaluations: consumed" => self.evaluations[CONSUMED][row],
+            "tile evaluations: produced, result" => self.results[PRODUCED][row],
+            "tile evaluations: consumed, result" => self.results[CONSUMED][row],
             "weight sums: step" => self.weights[row],
             "scalar program: products" => self.products[row],
             "scalar program: load" => self.loads[row],

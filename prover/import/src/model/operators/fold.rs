@@ -70,7 +70,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
             Ok(Constant { shape, values: first.values.clone() })
         }
         "Transpose" => Ok(first.transpose(&layout::permutation(node, first.shape.len())?)),
-        "Shape" => Ok(Constant::vector(first.shape.iter().map(|size| *size as f64).collect())),
+        "Shape" => Ok(layout::sizes(node, &first.shape)),
         "Gather" => gather(importer, node, &first),
         "Concat" => concat(importer, node, &first),
         "Slice" => {

@@ -6,9 +6,8 @@ use super::{
 };
 use assay_graph::Window;
 
-/// Most rows of a table that ids of the input choose from: each id is compared with all of them in
-/// numbers of 16 bits.
-const MAX_IDS: usize = 1 << 15;
+/// Most rows of a table that ids of the input choose from: an id has two bytes.
+const MAX_IDS: usize = 1 << 16;
 
 pub(in crate::model) fn gather(
     importer: &mut Importer<'_>,

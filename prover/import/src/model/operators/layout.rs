@@ -141,9 +141,15 @@ pub(in crate::model) fn shape(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
-    let rank = value.shape.len() as i64;
+    let sizes = sizes(node, &value.shape);
+    importer.bind_constant(node, sizes)
+}
+
+/// The sizes of the axes from `start` to `end`, as Shape gives them.
+pub(in crate::model) fn sizes(node: &Node<'_>, shape: &[usize]) -> Constant {
+    let rank = shape.len() as i64;
     let clamp = |at: i64| (if at < 0 { at + rank } else { at }).clamp(0, rank) as usize;
     let (start, end) = (clamp(node.int("start", 0)), clamp(node.int("end", rank)));
-    let sizes = value.shape.get(start..end).unwrap_or_default();
-    importer.bind_constant(node, Constant::vector(sizes.iter().map(|s| *s as f64).collect()))
+    let sizes = shape.get(start..end).unwrap_or_default();
+    Constant::vector(sizes.iter().map(|size| *size as f64).collect())
 }

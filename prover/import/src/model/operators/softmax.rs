@@ -111,8 +111,7 @@ fn largest_and_sum(
 ) -> Result<(FloatTensorId, (FloatTensorId, Function)), ImportError> {
     let stored @ [channels, height, width] = importer.tensors[input].shape;
     let window = Window::dense([height, width]);
-    let op = FloatOp::MaxPool { input, window };
-    let largest = importer.push(node, [channels, 1, 1], Step::Layer(op))?;
+    let largest = largest(importer, node, input)?;
     let op = FloatOp::Resize { input: largest, factor: [height, width], zeros: false };
     let wide = importer.push(node, stored, Step::Layer(op))?;
     let below = add(importer, node, stored, &[(input, 1.0), (wide, -1.0)])?;
@@ -120,6 +119,32 @@ fn largest_and_sum(
     let op = FloatOp::MeanPool { input: powers, window, function: Function::Identity };
     let mean = importer.push(node, [channels, 1, 1], Step::Layer(op))?;
     Ok((largest, (mean, Function::affine((height * width) as f64, 0.0))))
+}
+
+/// The largest element of each channel. Of a long line by windows of a few places, then by windows of their
+/// results: each place of a window is a tile of its own, whose rows hold as many neighbours as there are windows.
+fn largest(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    input: FloatTensorId,
+) -> Result<FloatTensorId, ImportError> {
+    const PLACES: usize = 4;
+    let mut input = input;
+    loop {
+        let [channels, height, width] = importer.tensors[input].shape;
+        if height > 1 || width < 2 * PLACES {
+            let op = FloatOp::MaxPool { input, window: Window::dense([height, width]) };
+            return importer.push(node, [channels, 1, 1], Step::Layer(op));
+        }
+        let windows = width.div_ceil(PLACES);
+        let window = Window {
+            stride: [1, PLACES],
+            pads: [0, 0, 0, windows * PLACES - width],
+            ..Window::dense([1, PLACES])
+        };
+        let op = FloatOp::MaxPool { input, window };
+        input = importer.push(node, [channels, 1, windows], Step::Layer(op))?;
+    }
 }
 
 fn apply(

@@ -173,6 +173,21 @@ fn shapes_that_follow_from_the_input() {
     same_as_tract(network.then("Relu", "relu", &[]).head(18));
 }
 
+/// As exporters write it for inputs of free length, of which the import has fixed one.
+#[test]
+fn sizes_of_some_axes_of_a_constant() {
+    let mut network = Network::new(&[1, 6]);
+    network.constant("table", &[1, 6], (0..6).map(|value| value as f32).collect());
+    network.integers("zero", &[0]);
+    network.integers("one", &[1]);
+    let network = network
+        .opset(15)
+        .node("Shape", "width", &["table"], &[int("start", 1), int("end", 2)])
+        .node("Slice", "part", &["table", "zero", "width", "one"], &[])
+        .node("Add", "sum", &["input", "part"], &[]);
+    same_as_tract(network.head(6));
+}
+
 /// Triangles of constants: the mask of a causal attention, as the older exporter of PyTorch writes it.
 #[test]
 fn triangles_of_constants() {
