@@ -207,7 +207,9 @@ impl Duties {
             Some(ours) => tracing::info!(
                 %duty, transaction = %ours.hash, block = ours.block_number, gas = ours.gas_used, "done"
             ),
-            None => tracing::info!(%duty, "nothing is left to do; it was done by another, or its time is over"),
+            None => {
+                tracing::info!(%duty, "nothing is left to do; it was done by another, or its time is over")
+            }
         }
         let since = heads.confirmed.number;
         self.store.update_duty(&duty, |record| {
@@ -368,7 +370,8 @@ impl Duties {
             return self.postpone(duty, &text, "reverted");
         }
         let account = chain.account()?;
-        let Some(newest) = record.transactions.last().filter(|newest| newest.from == account) else {
+        let Some(newest) = record.transactions.last().filter(|newest| newest.from == account)
+        else {
             tracing::warn!(%duty, "a transaction of another account is left to it");
             return self.begin_anew(duty);
         };
@@ -417,12 +420,7 @@ impl Duties {
     }
 
     /// Lets a duty rest: 2, 4, 8... seconds, up to the longest pause.
-    fn postpone(
-        &mut self,
-        duty: Duty,
-        why: &str,
-        code: &'static str,
-    ) -> Result<(), RelayerError> {
+    fn postpone(&mut self, duty: Duty, why: &str, code: &'static str) -> Result<(), RelayerError> {
         let (_, tries) = self.pauses.get(&duty).copied().unwrap_or((Instant::now(), 0));
         let pause = Duration::from_secs(2u64 << tries.min(20)).min(self.policy.max_pause);
         let pause = pause.min(LONGEST_PROOF_PAUSE);
@@ -439,7 +437,11 @@ impl Duties {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn may_begin_proof(&mut self, wanted: &Wanted, now: u64) -> Result<bool, RelayerError> {
+    pub(crate) fn may_begin_proof(
+        &mut self,
+        wanted: &Wanted,
+        now: u64,
+    ) -> Result<bool, RelayerError> {
         let duty = wanted.duty;
         let record = self.store.duty(&duty)?.unwrap_or_else(|| DutyRecord::new(duty));
         if record.proving {

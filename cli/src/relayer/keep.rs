@@ -108,7 +108,11 @@ pub(super) fn keep(args: &KeepArgs, output: &Output) -> Result<()> {
             match args.begin(output).await {
                 Err(error) if is_node_trouble(&error) && !args.once => {
                     let error = crate::output::message(&error);
-                    tracing::warn!(error, code = "node-unreachable", "no node answers yet; waiting");
+                    tracing::warn!(
+                        error,
+                        code = "node-unreachable",
+                        "no node answers yet; waiting"
+                    );
                     tokio::select! {
                         () = shutdown.cancelled() => return Ok(()),
                         () = tokio::time::sleep(Duration::from_secs(10)) => {}

@@ -28,7 +28,7 @@ use tokio::{net::TcpListener, sync::watch};
 pub use access::{Token, TokenError};
 pub use snapshot::{About, Snapshot};
 pub use views::{
-    HeadView, JobList, JobView, NodeView, ObstacleView, OpeningsView, Problem, QuoteView,
+    DutyView, HeadView, JobList, JobView, NodeView, ObstacleView, OpeningsView, Problem, QuoteView,
     StatusView, StepView,
 };
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Source,
-    views::{JobView, StatusView},
+    views::{DutyView, JobView, StatusView},
 };
 
 /// How often it is made anew.
@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub status: StatusView,
     /// Jobs that are not settled, and the newest others; the newest first.
     pub jobs: Vec<JobView>,
+    /// Calls that the account owes itself: contested items, runs, settlements, refunds, withdrawals.
+    pub duties: Vec<DutyView>,
     /// What confirmed jobs paid; settled jobs are forgotten after a month.
     pub earned: Vec<Earned>,
     /// Why the jobs are not those of this moment, where the store does not answer.
@@ -67,7 +69,7 @@ impl Snapshot {
     fn news(&self) -> impl PartialEq + '_ {
         let StatusView { obstacles, jobs, openings, proofs_running, balance, .. } = &self.status;
         let health = (obstacles, openings, proofs_running, balance);
-        (&self.jobs, &self.earned, &self.store_error, jobs, health)
+        (&self.jobs, &self.duties, &self.earned, &self.store_error, jobs, health)
     }
 }
 
@@ -122,33 +124,32 @@ impl Maker {
         let store = self.source.store.clone();
         let read = tokio::task::spawn_blocking(move || {
             let jobs = shown(store.active()?, store.newest(None, SHOWN)?);
+            let duties = store.duties()?.iter().map(DutyView::from).collect();
             let earned = if counts { Some(earned(&store.jobs()?)) } else { None };
-            Ok::<_, StoreError>((jobs, earned))
+            Ok::<_, StoreError>((jobs, duties, earned))
         });
-        let (jobs, store_error) = match read.await {
-            Ok(Ok((jobs, earned))) => {
+        let kept = || before.map(|b| (b.jobs.clone(), b.duties.clone())).unwrap_or_default();
+        let ((jobs, duties), store_error) = match read.await {
+            Ok(Ok((jobs, duties, earned))) => {
                 if let Some(earned) = earned {
                     (self.earned, self.counted) = (earned, Some(Instant::now()));
                     self.changed = false;
                 }
                 self.changed |= before.is_some_and(|before| before.jobs != jobs);
-                (jobs, None)
+                ((jobs, duties), None)
             }
-            Ok(Err(error)) => (kept(before), Some(error.to_string())),
-            Err(error) => (kept(before), Some(error.to_string())),
+            Ok(Err(error)) => (kept(), Some(error.to_string())),
+            Err(error) => (kept(), Some(error.to_string())),
         };
         Snapshot {
             about: self.source.about.clone(),
             status: StatusView::from(&self.source.status.read()),
             jobs,
+            duties,
             earned: self.earned.clone(),
             store_error,
         }
     }
-}
-
-fn kept(before: Option<&Snapshot>) -> Vec<JobView> {
-    before.map(|before| before.jobs.clone()).unwrap_or_default()
 }
 
 fn shown(active: Vec<PredictionJob>, newest: Vec<PredictionJob>) -> Vec<JobView> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
-use assay_relayer::{JobState, PredictionJob, Status};
+use assay_relayer::{DutyRecord, JobState, PredictionJob, Status};
 use axum::{
     Json,
     http::StatusCode,
@@ -112,6 +112,36 @@ impl From<&PredictionJob> for JobView {
                 .iter()
                 .map(|step| StepView { state: step.state.clone(), at: step.at })
                 .collect(),
+        }
+    }
+}
+
+/// A call that the account owes itself, for which something was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DutyView {
+    /// In words.
+    pub what: String,
+    /// `due`, `proving`, `submitted` or `over`.
+    pub state: String,
+    /// Transactions signed for it so far.
+    pub transactions: usize,
+    /// The newest trouble.
+    pub last_error: Option<String>,
+}
+
+impl From<&DutyRecord> for DutyView {
+    fn from(record: &DutyRecord) -> Self {
+        let state = match record {
+            DutyRecord { over_since: Some(_), .. } => "over",
+            DutyRecord { proving: true, .. } => "proving",
+            DutyRecord { transactions, .. } if transactions.is_empty() => "due",
+            _ => "submitted",
+        };
+        Self {
+            what: record.duty.to_string(),
+            state: state.to_owned(),
+            transactions: record.transactions.len(),
+            last_error: record.last_error.clone(),
         }
     }
 }

@@ -209,8 +209,8 @@ impl ServiceWatch {
         let answer = answers.list.get(place).ok_or("an item is not among the answers")?;
         let path = tree.path(place).ok_or("an item is not in the tree")?;
         let batch_id = U256::from_be_bytes(look.id.0);
-        let run = (answers.batch != 0)
-            .then_some(RunPlace { run: place as u64, items: answers.items });
+        let run =
+            (answers.batch != 0).then_some(RunPlace { run: place as u64, items: answers.items });
         let request = ProofRequest {
             job_id: batch_id,
             context: self.bond.contract().proof_context(batch_id, service.provider),
@@ -260,9 +260,8 @@ impl ServiceWatch {
     /// Forgets batches of which nothing more can come, as a confirmed block says.
     async fn drop_final(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         let looks = self.batches(confirmed).await?;
-        let is_over = |look: &&Look| {
-            !matches!(look.batch.state, BatchState::Posted | BatchState::Contested)
-        };
+        let is_over =
+            |look: &&Look| !matches!(look.batch.state, BatchState::Posted | BatchState::Contested);
         let over: Vec<B256> = looks.iter().filter(is_over).map(|look| look.id).collect();
         if over.is_empty() {
             return Ok(());

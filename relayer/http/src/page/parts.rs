@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::{
     Snapshot,
-    views::{JobView, StatusView, StepView},
+    views::{DutyView, JobView, StatusView, StepView},
 };
 
 /// Longest text of an amount that is written with a decimal point.
@@ -25,6 +25,7 @@ pub(super) fn overview(snapshot: &Snapshot) -> Markup {
         }
         (figures(snapshot))
         (jobs(&snapshot.jobs))
+        (duties(&snapshot.duties))
         (nodes(status))
         (counts(status))
     }
@@ -182,6 +183,31 @@ fn durations(steps: &[StepView]) -> Vec<(&StepView, Option<u64>)> {
     both.map(|(step, next)| (step, next.map(|next| next.at.saturating_sub(step.at)))).collect()
 }
 
+fn duties(duties: &[DutyView]) -> Markup {
+    html! {
+        @if !duties.is_empty() {
+            section aria-labelledby="duties" {
+                h2 #duties { "Other duties" }
+                table {
+                    thead { tr { th { "what" } th { "state" } th { "transactions" } } }
+                    tbody {
+                        @for duty in duties {
+                            tr {
+                                td.small { (duty.what) }
+                                td {
+                                    (state(&duty.state)) " "
+                                    @if let Some(error) = &duty.last_error { span.small { (error) } }
+                                }
+                                td { (duty.transactions) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn nodes(status: &StatusView) -> Markup {
     html! {
         section aria-labelledby="nodes" {
@@ -220,7 +246,7 @@ fn counts(status: &StatusView) -> Markup {
 
 fn state(name: &str) -> Markup {
     let kind = match name {
-        "confirmed" => "good",
+        "confirmed" | "over" => "good",
         "failed" => "bad",
         "skipped" => "idle",
         _ => "busy",
