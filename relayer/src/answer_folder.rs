@@ -47,7 +47,8 @@ impl AnswerFolder {
     fn known(&self, receipt: &Receipt) -> Option<Tree> {
         let trees = self.files.values().filter_map(|(_, _, tree)| tree.as_ref());
         let mut of_receipt = trees.filter(|(answers, tree)| {
-            tree.root() == receipt.root && receipt.count == alloy::primitives::U256::from(answers.items)
+            tree.root() == receipt.root
+                && receipt.count == alloy::primitives::U256::from(answers.items)
         });
         of_receipt.next().cloned()
     }
@@ -77,9 +78,7 @@ impl AnswerFolder {
             return;
         }
         let tree = match Answers::read(&path) {
-            Ok(answers) => {
-                answers.tree().map(|tree| (Arc::new(answers), Arc::new(tree)))
-            }
+            Ok(answers) => answers.tree().map(|tree| (Arc::new(answers), Arc::new(tree))),
             Err(error) => {
                 tracing::warn!(%error, "a file is left out");
                 None

@@ -128,8 +128,8 @@ impl JobState {
     pub fn transition(&self, event: &JobEvent) -> Result<Self, IllegalEvent> {
         use JobEvent as Event;
         use SkipReason::{
-            ByRuns, CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding, PriceTooLow,
-            Refunded, Reorged, TokenNotAccepted, UnknownModel,
+            ByRuns, CallbackTooDear, ClaimedByOther, Expired, NoticeTooShort, OtherBinding,
+            PriceTooLow, Refunded, Reorged, TokenNotAccepted, UnknownModel,
         };
         Ok(match (self, event) {
             // Proving.

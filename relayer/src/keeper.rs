@@ -140,7 +140,11 @@ impl Keeper {
     ///
     /// # Errors
     /// What a restart would not cure.
-    pub async fn run(&mut self, once: bool, shutdown: CancellationToken) -> Result<(), RelayerError> {
+    pub async fn run(
+        &mut self,
+        once: bool,
+        shutdown: CancellationToken,
+    ) -> Result<(), RelayerError> {
         tracing::info!(
             account = %self.account()?, chain = self.escrow.chain().chain_id(),
             node = self.escrow.chain().label(), "keeper runs"

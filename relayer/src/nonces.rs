@@ -175,14 +175,11 @@ impl Nonces {
             // No pool has it: the next transaction gets this nonce.
             return Ok(());
         }
-        let keep = |signed: &SignedTransaction| {
-            match &owner.owner {
-                Owner::Job(id) => self
-                    .store
-                    .update(*id, |job| job.cancellations.push(signed.clone()))
-                    .map(drop),
-                Owner::Duty(duty) => self.store.cancel_duty(duty, signed),
+        let keep = |signed: &SignedTransaction| match &owner.owner {
+            Owner::Job(id) => {
+                self.store.update(*id, |job| job.cancellations.push(signed.clone())).map(drop)
             }
+            Owner::Duty(duty) => self.store.cancel_duty(duty, signed),
         };
         let last_sent = *self.sent.entry(nonce).or_insert_with(Instant::now);
         let stuck = last_sent.elapsed() >= self.policy.resend_after;

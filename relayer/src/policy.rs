@@ -82,9 +82,8 @@ mod tests {
     fn a_job_has_to_pay_for_its_claim_and_its_proof() {
         let costs = Costs { claim_gas: 100_000, gas_price: Some(10) };
         let profit = Profit { minimum: U256::from(10), proving_cost: U256::from(100) };
-        let objection = |profit, price: u64| {
-            costs.objection(profit, Address::ZERO, U256::from(price))
-        };
+        let objection =
+            |profit, price: u64| costs.objection(profit, Address::ZERO, U256::from(price));
         assert!(
             objection(Some(profit), 1_000_109).is_some_and(|text| text.contains("1000000 wei"))
         );

@@ -23,8 +23,8 @@ use crate::{
     status::StatusBoard,
     store::JobStore,
     submitter::Submitter,
-    withdrawals::Withdrawals,
     watch::{CreditWatch, Proofs, RunWatch, ServiceWatch, Source, Watch, keeping_watches},
+    withdrawals::Withdrawals,
 };
 
 mod openings;

@@ -78,9 +78,12 @@ fn turn_of(entries: &[Entry], entry: usize) -> U256 {
 /// The first of the proven ones; 0 for none.
 fn leader(job: &Job, entries: &[Entry]) -> usize {
     let proven = (1..=entries.len()).filter(|entry| job.proven.bit(entry - 1));
-    proven.fold(0, |leader, entry| {
-        if leader == 0 || comes_before(entries, entry, leader) { entry } else { leader }
-    })
+    proven.fold(
+        0,
+        |leader, entry| {
+            if leader == 0 || comes_before(entries, entry, leader) { entry } else { leader }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use assay_client::{ModelIdentity, ProofArtifact};
 use assay_prover::{
     arithmetic::field::{Fr, field_from_bytes, field_to_bytes},
     bundle::{Bundle, BundleError},
-    collection::Collection,
     circuit::{Layout, StatementKind},
+    collection::Collection,
     files::FileError,
     model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
     openings::{Marks, Openings},

@@ -57,13 +57,18 @@ impl LoadedModel {
             return Err(ProveError::Failed(text));
         }
         let run = self.layout.options.statement.run();
-        let run = run.ok_or_else(|| ProveError::Failed("the bundle proves single inputs".into()))?;
+        let run =
+            run.ok_or_else(|| ProveError::Failed("the bundle proves single inputs".into()))?;
         let first = usize::try_from(place.run).ok().and_then(|at| at.checked_mul(run.items()));
         let first = first.ok_or_else(|| unavailable("there is no such run".into()))?;
         set.open_run(first, run.log_items).map_err(|error| ProveError::Failed(error.to_string()))
     }
 
-    fn collection_of(&self, inputs: &InputStore, root: B256) -> Result<Arc<Collection>, ProveError> {
+    fn collection_of(
+        &self,
+        inputs: &InputStore,
+        root: B256,
+    ) -> Result<Arc<Collection>, ProveError> {
         let commitment = U256::from_be_bytes(root.0);
         let unavailable = |reason: String| ProveError::InputUnavailable { commitment, reason };
         let mut kept = self.collection.lock().unwrap_or_else(PoisonError::into_inner);

@@ -91,9 +91,9 @@ impl Relayer {
             return Ok(());
         }
         // A bond is worth more than its proofs; a run has to pay for itself.
-        let costly = wanted.pays.and_then(|(token, price)| {
-            self.costs.objection(self.config.profit, token, price)
-        });
+        let costly = wanted
+            .pays
+            .and_then(|(token, price)| self.costs.objection(self.config.profit, token, price));
         let kept = if wanted.pays.is_some() { self.config.openings_for_bonds } else { 0 };
         if let Some(obstacle) = costly.or_else(|| self.machine_obstacle(kept)) {
             return self.duties.wait(wanted.duty, &obstacle);
@@ -107,7 +107,9 @@ impl Relayer {
 
     /// What on this machine, or on the market, stands against a proof now.
     fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
-        if let Some(text) = self.costs.objection(self.config.profit, job.terms.token, job.terms.price) {
+        if let Some(text) =
+            self.costs.objection(self.config.profit, job.terms.token, job.terms.price)
+        {
             return Some(text);
         }
         self.machine_obstacle(self.config.openings_for_bonds)

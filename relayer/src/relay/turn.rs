@@ -85,9 +85,8 @@ impl Relayer {
             let deadline = due.deadline.unwrap_or(u64::MAX);
             (deadline.saturating_sub(margin.saturating_mul(proofs)), Task::Duty(due))
         });
-        let jobs = jobs.iter().map(|job| {
-            (job.terms.deadline.saturating_sub(margin), Task::Job(job.id()))
-        });
+        let jobs =
+            jobs.iter().map(|job| (job.terms.deadline.saturating_sub(margin), Task::Job(job.id())));
         let mut tasks: Vec<_> = duties.chain(jobs).collect();
         tasks.sort_by_key(|(latest_begin, _)| *latest_begin);
         tasks.into_iter().map(|(_, task)| task).collect()

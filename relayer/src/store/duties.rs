@@ -55,10 +55,7 @@ impl JobStore {
         let name = name_of(duty)?;
         self.disk.read("read a duty", |txn| {
             let duties = txn.open_table(DUTIES)?;
-            Ok(duties
-                .get(name.as_str())?
-                .map(|bytes| decode(&name, bytes.value()))
-                .transpose()?)
+            Ok(duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?)
         })
     }
 
@@ -74,10 +71,8 @@ impl JobStore {
         let name = name_of(duty)?;
         self.disk.write("change a duty", |txn| {
             let mut duties = txn.open_table(DUTIES)?;
-            let found: Option<DutyRecord> = duties
-                .get(name.as_str())?
-                .map(|bytes| decode(&name, bytes.value()))
-                .transpose()?;
+            let found: Option<DutyRecord> =
+                duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?;
             let mut record = found.unwrap_or_else(|| DutyRecord::new(*duty));
             change(&mut record);
             duties.insert(name.as_str(), encode(&record)?.as_slice())?;
@@ -131,10 +126,8 @@ impl JobStore {
         self.disk.write("store a proof", |txn| {
             txn.open_table(DUTY_PROOFS)?.insert(key.as_str(), encode(proof)?.as_slice())?;
             let mut duties = txn.open_table(DUTIES)?;
-            let found: Option<DutyRecord> = duties
-                .get(name.as_str())?
-                .map(|bytes| decode(&name, bytes.value()))
-                .transpose()?;
+            let found: Option<DutyRecord> =
+                duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?;
             let mut record = found.unwrap_or_else(|| DutyRecord::new(*duty));
             (record.proving, record.failed_proofs, record.last_error) = (false, 0, None);
             duties.insert(name.as_str(), encode(&record)?.as_slice())?;

@@ -110,7 +110,10 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
             }
             let there = self.chain.block(cursor.number.into()).await?;
             if there.is_none_or(|block| block.hash != cursor.hash) {
-                tracing::warn!(watch = self.name, "confirmed blocks were taken back; reading from the beginning");
+                tracing::warn!(
+                    watch = self.name,
+                    "confirmed blocks were taken back; reading from the beginning"
+                );
                 self.forget();
             }
         }
@@ -226,7 +229,9 @@ where
             Some(Ok((place, answer))) => answers.push((place, answer?)),
             // A task that panicked, or was stopped.
             Some(Err(error)) => {
-                return Err(RelayerError::Config(format!("a look at the chain broke off: {error}")));
+                return Err(RelayerError::Config(format!(
+                    "a look at the chain broke off: {error}"
+                )));
             }
             None => break,
         }

@@ -112,7 +112,8 @@ impl RunWatch {
         let known = self.claimed.entry(job).or_default();
         let (mut open, mut next) = (Vec::new(), 0);
         while next < runs && open.len() < AT_ONCE {
-            let asked: Vec<u64> = (next..runs).filter(|run| !known.contains(run)).take(AT_ONCE).collect();
+            let asked: Vec<u64> =
+                (next..runs).filter(|run| !known.contains(run)).take(AT_ONCE).collect();
             let Some(last) = asked.last().copied() else { break };
             let escrow = self.escrow.in_block(at);
             let found = of_each(asked, |run| {
@@ -203,7 +204,8 @@ impl Watch for RunWatch {
             if binding.is_some_and(|served| served != order.bindingHash) {
                 return;
             }
-            let nobody = ModelIdentity { vk_hash: Default::default(), model_hash: Default::default() };
+            let nobody =
+                ModelIdentity { vk_hash: Default::default(), model_hash: Default::default() };
             let terms = PredictionTerms {
                 job_id: opened.jobId,
                 model_id: opened.modelId,

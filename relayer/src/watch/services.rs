@@ -209,8 +209,8 @@ impl ServiceWatch {
         let answer = answers.list.get(place).ok_or("an item is not among the answers")?;
         let path = tree.path(place).ok_or("an item is not in the tree")?;
         let batch_id = U256::from_be_bytes(look.id.0);
-        let run = (answers.batch != 0)
-            .then_some(RunPlace { run: place as u64, items: answers.items });
+        let run =
+            (answers.batch != 0).then_some(RunPlace { run: place as u64, items: answers.items });
         let request = ProofRequest {
             job_id: batch_id,
             context: self.bond.contract().proof_context(batch_id, service.provider),
@@ -254,15 +254,14 @@ impl ServiceWatch {
             ),
             _ => return,
         };
-        dues.push(Due { duty, deadline: None, pays: None, call: Call::Ready(call) });
+        dues.push(Due { duty, deadline: None, pays: None, call: Call::ready(call) });
     }
 
     /// Forgets batches of which nothing more can come, as a confirmed block says.
     async fn drop_final(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         let looks = self.batches(confirmed).await?;
-        let is_over = |look: &&Look| {
-            !matches!(look.batch.state, BatchState::Posted | BatchState::Contested)
-        };
+        let is_over =
+            |look: &&Look| !matches!(look.batch.state, BatchState::Posted | BatchState::Contested);
         let over: Vec<B256> = looks.iter().filter(is_over).map(|look| look.id).collect();
         if over.is_empty() {
             return Ok(());
@@ -320,7 +319,7 @@ impl Watch for ServiceWatch {
             if self.keep && closes {
                 let duty = Duty::CloseService { contract: self.bond.address(), service: *id };
                 let call = IServiceBond::closeCall { serviceId: *id };
-                let call = Call::Ready(self.bond.contract().request(&call));
+                let call = Call::ready(self.bond.contract().request(&call));
                 dues.push(Due { duty, deadline: None, pays: None, call });
             }
         }

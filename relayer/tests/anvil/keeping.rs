@@ -82,7 +82,11 @@ async fn a_provider_is_paid_and_has_its_bond_back() {
     assert_eq!((service.state, service.bond), (ServiceState::Closed, U256::ZERO));
     assert_eq!((shop.nonce_of(0).await, shop.credit_of(0).await), (nonce + 5, U256::ZERO));
     assert_eq!(shop.bond.chain().balance(shop.bond.address()).await.unwrap(), U256::ZERO);
-    assert_eq!(shop.keep_all(0).await.len(), 3, "the second withdrawal is another turn of the first");
+    assert_eq!(
+        shop.keep_all(0).await.len(),
+        3,
+        "the second withdrawal is another turn of the first"
+    );
 }
 
 #[tokio::test]

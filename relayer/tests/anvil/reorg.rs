@@ -18,10 +18,10 @@ use crate::world::{World, settle};
 
 /// Asks a node and waits for its answer, so that nothing else happens meanwhile.
 fn ask(port: u16, method: &str, params: &Value) -> Value {
-    let body =
-        json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let mut node = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let head = "POST / HTTP/1.1\r\nhost: node\r\nconnection: close\r\ncontent-type: application/json";
+    let head =
+        "POST / HTTP/1.1\r\nhost: node\r\nconnection: close\r\ncontent-type: application/json";
     write!(node, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
     let mut answer = String::new();
     node.read_to_string(&mut answer).unwrap();

@@ -16,9 +16,7 @@ use alloy::{
 };
 use assay_client::{
     Artifact, ContractClient, ServiceBond, SignerSource,
-    service_bond::{
-        Answer, Answers, BatchState, Receipt, Terms, batch_id, receipt_digest,
-    },
+    service_bond::{Answer, Answers, BatchState, Receipt, Terms, batch_id, receipt_digest},
 };
 use assay_client_testing::{
     Action, Proxy,
@@ -63,8 +61,7 @@ impl Shop {
             proofWindow: 3600,
             noticePeriod: 10_000,
         };
-        let (service, _) =
-            bond.open_service(terms, U256::from(100_000), B256::ZERO).await.unwrap();
+        let (service, _) = bond.open_service(terms, U256::from(100_000), B256::ZERO).await.unwrap();
         Self { world, bond, buyer, service, answers: tempfile::tempdir().unwrap() }
     }
 
