@@ -6,12 +6,14 @@ use clap::Subcommand;
 use crate::output::Output;
 
 mod doctor;
+mod duty_contracts;
 mod json_log;
 mod keep;
 mod log;
 mod run;
 mod settled;
 mod store;
+mod waiting;
 mod watching;
 
 #[derive(Subcommand)]

@@ -6,26 +6,26 @@ use std::{
     time::Duration,
 };
 
-use alloy::{
-    primitives::{Address, U256},
-    rpc::types::TransactionRequest,
-};
+use alloy::rpc::types::TransactionRequest;
 use assay_client::{
-    Chain, ChainError, ProofArtifact,
+    Chain, ChainError,
     chain::{BlockRef, SignedTransaction, transaction::Broadcast},
 };
 use tokio::time::Instant;
 
 use crate::{
-    duty::{Call, Due, Duty, DutyRecord, ProofKey},
+    duty::{Call, Due, Duty, DutyRecord},
     error::{RelayerError, chain_code},
     heads::Heads,
-    proving::{ProofRequest, ProveError},
     resend::{Sendings, Waiting, is_displaced, resend},
     store::{JobStore, KEPT_BLOCKS},
     submitter::SubmitPolicy,
     watch::Watch,
 };
+
+mod proofs;
+
+pub(crate) use proofs::Wanted;
 
 /// Said of a duty that somebody is about to do.
 const POOL_DOES_IT: &str =
@@ -49,15 +49,6 @@ pub(crate) struct Duties {
     sendings: Sendings,
     /// Those that can never be done, as far as this process knows.
     hopeless: HashMap<Duty, String>,
-}
-
-/// A proof that a duty needs.
-pub(crate) struct Wanted {
-    pub(crate) duty: Duty,
-    pub(crate) key: ProofKey,
-    pub(crate) request: ProofRequest,
-    pub(crate) deadline: Option<u64>,
-    pub(crate) pays: Option<(Address, U256)>,
 }
 
 impl Duties {
@@ -252,7 +243,7 @@ impl Duties {
             })?;
         }
         let request = match &due.call {
-            Call::Ready(request) => request.clone(),
+            Call::Ready(request) => (**request).clone(),
             Call::Blocked(why) => {
                 self.postpone(duty, why, "bond-at-risk")?;
                 return Ok(None);
@@ -429,81 +420,6 @@ impl Duties {
         if known.as_deref() != Some(why) {
             tracing::warn!(%duty, why, code, "it waits");
             self.store.update_duty(&duty, |record| record.last_error = Some(why.to_owned()))?;
-        }
-        Ok(())
-    }
-
-    /// Notes that a proof is begun. A pause before that stands where earlier ones came to no end.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(crate) fn may_begin_proof(
-        &mut self,
-        wanted: &Wanted,
-        now: u64,
-    ) -> Result<bool, RelayerError> {
-        let duty = wanted.duty;
-        let record = self.store.duty(&duty)?.unwrap_or_else(|| DutyRecord::new(duty));
-        if record.proving {
-            // It came to no end; each try may cost an opening of the weights.
-            let record = self.store.update_duty(&duty, |record| {
-                record.proving = false;
-                record.failed_proofs = record.failed_proofs.saturating_add(1);
-            })?;
-            let left = wanted.deadline.map_or(u64::MAX, |deadline| deadline.saturating_sub(now));
-            if record.failed_proofs > 1 {
-                let pause = Duration::from_secs(1u64 << record.failed_proofs.min(12));
-                let pause = pause.min(Duration::from_secs(left / 4));
-                tracing::warn!(
-                    code = "proof-interrupted", %duty, times = record.failed_proofs, pause_s = pause.as_secs(),
-                    "proving came to no end, again; it is begun once more after a pause"
-                );
-                self.pauses.insert(duty, (Instant::now() + pause, 0));
-                return Ok(false);
-            }
-        }
-        self.store.update_duty(&duty, |record| record.proving = true)?;
-        tracing::info!(%duty, "proving");
-        Ok(true)
-    }
-
-    /// Lets a duty wait for something on this machine.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(crate) fn wait(&mut self, duty: Duty, why: &str) -> Result<(), RelayerError> {
-        self.postpone(duty, why, "duty-waits")
-    }
-
-    /// Notes how a proof ended.
-    ///
-    /// # Errors
-    /// Those of the store; the proof is to be handed in again then.
-    pub(crate) fn finish_proof(
-        &mut self,
-        duty: Duty,
-        key: &ProofKey,
-        result: &Result<ProofArtifact, ProveError>,
-    ) -> Result<(), RelayerError> {
-        match result {
-            Ok(proof) => {
-                self.store.put_duty_proof(&duty, key, proof)?;
-                self.pauses.remove(&duty);
-                tracing::info!(%duty, bytes = proof.proof.len(), "proven");
-            }
-            Err(error @ ProveError::Interrupted(_)) => {
-                // Still noted as being made: the next try counts it as one that came to no end.
-                tracing::warn!(%duty, %error, code = "proof-interrupted", "no proof; trying again");
-            }
-            Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
-                self.store.update_duty(&duty, |record| record.proving = false)?;
-                self.postpone(duty, &error.to_string(), "duty-waits")?;
-            }
-            Err(error) => {
-                self.store.update_duty(&duty, |record| record.proving = false)?;
-                tracing::error!(%duty, %error, code = "proof-failed", "it cannot be proven; a restart tries again");
-                self.hopeless.insert(duty, error.to_string());
-            }
         }
         Ok(())
     }

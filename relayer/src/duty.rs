@@ -220,7 +220,7 @@ pub(crate) type CallOf = Arc<dyn Fn(&ProofArtifact) -> TransactionRequest + Send
 #[derive(Clone)]
 pub(crate) enum Call {
     /// By this call.
-    Ready(TransactionRequest),
+    Ready(Box<TransactionRequest>),
     /// By nothing that is there: why, and what to do.
     Blocked(String),
     /// By a call with a proof, which has to be made.
@@ -232,6 +232,13 @@ pub(crate) enum Call {
         /// The call with it.
         call: CallOf,
     },
+}
+
+impl Call {
+    /// By this call.
+    pub(crate) fn ready(request: TransactionRequest) -> Self {
+        Self::Ready(Box::new(request))
+    }
 }
 
 /// A duty that the state of a block has left to do.

@@ -12,7 +12,7 @@ import { relay } from "./relay.mjs";
 
 const [PENALTY, COST, PAID] = [ether("2"), ether("0.01"), ether("0.3")];
 const RUNS = ITEMS / BATCH;
-const stage = await openStage("deployer", "buyer", "seller");
+const stage = await openStage("deployer", "buyer", "seller", "rival");
 const { buyer, seller } = stage.actors;
 const { found } = stage;
 const prediction = stage.register(seller, "prediction");

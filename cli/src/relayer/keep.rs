@@ -4,17 +4,17 @@ use std::{path::PathBuf, time::Duration};
 
 use alloy::primitives::Address;
 use anyhow::Result;
-use assay_client::{
-    AuditEscrow, ContractClient, PredictionEscrow, RetrievalEscrow, ServiceBond, chain::GasPolicy,
-};
+use assay_client::{PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{CancellationToken, DutyConfig, Keeper, KeeperConfig};
 use clap::Args;
 use serde::Serialize;
 
 use super::{
+    duty_contracts::duty_contracts,
     log::start_log,
-    run::{interrupted, is_node_trouble, parse_fee},
+    run::parse_fee,
     store::DutyReport,
+    waiting::{interrupted, is_node_trouble},
 };
 use crate::{
     chain::{SenderArgs, Session, block_on},
@@ -72,26 +72,6 @@ struct Report {
     account: Address,
     /// What was done, or is under way, and may yet be taken back.
     duties: Vec<DutyReport>,
-}
-
-/// The contracts of a deployment that have duties beside the prediction escrow. An escrow that is named stands for
-/// itself alone.
-pub(super) async fn duty_contracts(
-    contract: &ContractArgs,
-    session: &Session,
-) -> Result<DutyConfig> {
-    if contract.address.is_some() {
-        return Ok(DutyConfig::default());
-    }
-    let services = contract.open::<ServiceBond>(session).await?.0.address();
-    let audits = contract.open::<AuditEscrow>(session).await?.0.address();
-    let retrievals = contract.open::<RetrievalEscrow>(session).await?.0.address();
-    Ok(DutyConfig {
-        services: Some(services),
-        audits: Some(audits),
-        retrievals: Some(retrievals),
-        ..DutyConfig::default()
-    })
 }
 
 pub(super) fn keep(args: &KeepArgs, output: &Output) -> Result<()> {

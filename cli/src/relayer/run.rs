@@ -10,22 +10,23 @@ use std::{
 use alloy::primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{
-    Chain, ChainError, ContractClient, ModelIdentity, PredictionEscrow, PredictionEscrowError,
+    Chain, ChainError, ContractClient, ModelIdentity, PredictionEscrow,
     chain::GasPolicy,
     registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
 };
 use assay_prover::bundle::Bundle;
 use assay_relayer::{
-    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig, RelayerError,
+    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
 
 use super::{
-    keep::duty_contracts,
+    duty_contracts::duty_contracts,
     log::start_log,
     settled::{SettledReport, save_proof, settled_text},
     store::{DutyReport, StatusReport},
+    waiting::{interrupted, is_node_trouble},
     watching::WatchingArgs,
 };
 use crate::{
@@ -212,36 +213,6 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
         let (relayer, trust) = args.patiently(&shutdown, begin).await?;
         args.work(relayer, &prover, trust, shutdown, output).await
     })
-}
-
-/// Whether trouble is that of nodes that do not answer, which may pass.
-pub(super) fn is_node_trouble(error: &anyhow::Error) -> bool {
-    let passes = |error: &ChainError| {
-        matches!(error, ChainError::Unreachable { .. } | ChainError::Incomplete { .. })
-    };
-    error.chain().any(|cause| {
-        let chain = cause.downcast_ref::<ChainError>();
-        let escrow = cause.downcast_ref::<PredictionEscrowError>();
-        let relayer = cause.downcast_ref::<RelayerError>();
-        chain.is_some_and(passes)
-            || matches!(escrow, Some(PredictionEscrowError::Chain(error)) if passes(error))
-            || matches!(relayer, Some(RelayerError::Chain(error)) if passes(error))
-    })
-}
-
-/// Resolves when the process is asked to stop.
-pub(super) async fn interrupted() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
 impl RunArgs {
@@ -444,26 +415,6 @@ mod tests {
         assert_eq!(parse_least_price("1wei"), Ok(U256::ONE));
         assert!(parse_least_price("0").is_err_and(|text| text.contains("pay nothing")));
         assert!(parse_least_price("0ether").is_err());
-    }
-
-    #[test]
-    fn only_silent_nodes_are_waited_for() {
-        let node = || "http://node".to_owned();
-        let silent = || ChainError::Unreachable {
-            node: node(),
-            operation: "connect".into(),
-            reason: "refused".into(),
-        };
-        for passing in [
-            anyhow::Error::from(silent()).context("the escrow"),
-            RelayerError::Chain(silent()).into(),
-            PredictionEscrowError::Chain(silent()).into(),
-        ] {
-            assert!(is_node_trouble(&passing), "{passing}");
-        }
-        let wrong = ChainError::WrongChain { node: node(), expected: 1, found: 5 };
-        assert!(!is_node_trouble(&wrong.into()));
-        assert!(!is_node_trouble(&anyhow::anyhow!("the bundle holds another model")));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl AuditWatch {
 
     fn call(&self, duty: Duty, terms: &Terms) -> Option<Call> {
         let (contract, terms) = (self.escrow.contract(), terms.clone());
-        Some(Call::Ready(match duty {
+        Some(Call::ready(match duty {
             Duty::SettleAudit { job, .. } => {
                 contract.request(&IAuditEscrow::settleCall { jobId: job, terms })
             }

@@ -55,7 +55,7 @@ impl Watch for CreditWatch {
             let call = ICustody::withdrawCall { token };
             let call = Contract::at(chain.clone(), contract).request(&call);
             let duty = Duty::Withdraw { contract, token };
-            Due { duty, deadline: None, pays: None, call: Call::Ready(call) }
+            Due { duty, deadline: None, pays: None, call: Call::ready(call) }
         });
         Ok(due.collect())
     }

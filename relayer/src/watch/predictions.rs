@@ -97,7 +97,7 @@ impl Watch for PredictionWatch {
                 && at.timestamp > *deadline
             {
                 let call = IPredictionEscrow::refundCall { jobId: *job };
-                let call = Call::Ready(self.escrow.contract().request(&call));
+                let call = Call::ready(self.escrow.contract().request(&call));
                 let duty = Duty::RefundPrediction { contract, job: *job };
                 dues.push(Due { duty, deadline: None, pays: None, call });
             }

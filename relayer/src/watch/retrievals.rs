@@ -101,7 +101,7 @@ impl Watch for RetrievalWatch {
         for (id, terms, job) in &jobs {
             if job.state == State::Open && payee(terms, job, at.timestamp) == Some(self.account) {
                 let call = IRetrievalEscrow::settleCall { jobId: *id, terms: terms.clone() };
-                let call = Call::Ready(self.escrow.contract().request(&call));
+                let call = Call::ready(self.escrow.contract().request(&call));
                 let duty = Duty::SettleRetrieval { contract, job: *id };
                 dues.push(Due { duty, deadline: None, pays: None, call });
             }

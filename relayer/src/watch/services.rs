@@ -254,7 +254,7 @@ impl ServiceWatch {
             ),
             _ => return,
         };
-        dues.push(Due { duty, deadline: None, pays: None, call: Call::Ready(call) });
+        dues.push(Due { duty, deadline: None, pays: None, call: Call::ready(call) });
     }
 
     /// Forgets batches of which nothing more can come, as a confirmed block says.
@@ -319,7 +319,7 @@ impl Watch for ServiceWatch {
             if self.keep && closes {
                 let duty = Duty::CloseService { contract: self.bond.address(), service: *id };
                 let call = IServiceBond::closeCall { serviceId: *id };
-                let call = Call::Ready(self.bond.contract().request(&call));
+                let call = Call::ready(self.bond.contract().request(&call));
                 dues.push(Due { duty, deadline: None, pays: None, call });
             }
         }
