@@ -268,6 +268,15 @@ impl ModelConfig {
         });
     }
 
+    /// Whether an evaluation starts in a row, of what is produced and of what is consumed.
+    fn starts(&self, meta: &mut VirtualCells<'_, Fr>, at: Rotation) -> [Expression<Fr>; 2] {
+        let [produced, consumed] = self.channel_start;
+        let produced = meta.query_fixed(produced, at);
+        let same = !self.profile.folds;
+        let consumed = if same { produced.clone() } else { meta.query_fixed(consumed, at) };
+        [produced, consumed]
+    }
+
     /// The two running evaluations over tile rows, from the last row of a channel to its first.
     fn tile_gates(&self, meta: &mut ConstraintSystem<Fr>) {
         meta.create_gate("tile evaluations", |meta| {
@@ -275,19 +284,12 @@ impl ModelConfig {
             let v = meta.query_challenge(self.v);
             let u = self.u.map(|u| meta.query_challenge(u));
             let usable = meta.query_fixed(self.usable, Rotation::cur());
-            let starts = |meta: &mut VirtualCells<'_, Fr>, at: Rotation| {
-                let [produced, consumed] = self.channel_start;
-                let produced = meta.query_fixed(produced, at);
-                let same = !self.profile.folds;
-                let consumed = if same { produced.clone() } else { meta.query_fixed(consumed, at) };
-                [produced, consumed]
-            };
-            let [start_produced, start_consumed] = starts(meta, Rotation::cur());
+            let [start_produced, start_consumed] = self.starts(meta, Rotation::cur());
             // A row continues into the next unless an evaluation starts there. The row after the last
             // tile starts an empty one; in the row before the first tile nothing depends on the
             // two running columns.
             let flags = self.pattern_flags(meta, |_| true);
-            let continues = starts(meta, Rotation::next()).map(|start| flags.clone() - start);
+            let continues = self.starts(meta, Rotation::next()).map(|start| flags.clone() - start);
             let shift = meta.query_fixed(self.shift, Rotation::cur());
             let offset = Expression::Constant(Fr::from(ACTIVATION_OFFSET as u64));
             let cells = self

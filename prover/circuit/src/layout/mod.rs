@@ -148,6 +148,11 @@ impl LayoutOptions {
     }
 }
 
+/// Rows that bring constants and challenges, where the weights begin at this row.
+fn load_rows_of(weights_row: usize) -> usize {
+    if weights_row >= MANY_WEIGHTS_ROW { MANY_LOAD_ROWS } else { LOAD_ROWS }
+}
+
 impl Layout {
     /// Lays out the circuit of a network.
     ///
@@ -155,16 +160,14 @@ impl Layout {
     /// [`LayoutError`].
     pub fn new(graph: &QuantizedGraph, options: LayoutOptions) -> Result<Self, LayoutError> {
         let statement = options.statement;
-        let classes = graph.tensors[graph.output].shape[0];
-        if let Some(problem) = statement.fault(classes) {
+        if let Some(problem) = statement.fault(graph.tensors[graph.output].shape[0]) {
             return Err(LayoutError::Statement(problem));
         }
         options.check()?;
         let readings = assign_readings(graph)?;
         let mut functions = Functions { tables: graph.functions.clone() };
         let public_inputs = statement.public_inputs(graph);
-        let many = options.weights_row >= MANY_WEIGHTS_ROW;
-        let load_rows = public_inputs + if many { MANY_LOAD_ROWS } else { LOAD_ROWS };
+        let load_rows = public_inputs + load_rows_of(options.weights_row);
 
         // The row before the first tile stays empty, as does the one after the last.
         let folds = Folds::new(graph, statement, options.weight_columns);
@@ -182,10 +185,9 @@ impl Layout {
 
         let shifts = BTreeSet::from_iter(tiles.iter().map(|tile| tile.shift));
         let tables = Tables::new(functions.tables, &Vec::from_iter(shifts), load_rows);
-        let weights_row = options.weights_row;
         let (kernels, rests, weights_end) =
-            kernels::place(graph, &readings, options.weight_columns, weights_row);
-        let weight_rows = kernels.last().map_or(weights_row, Kernel::end);
+            kernels::place(graph, &readings, options.weight_columns, options.weights_row);
+        let weight_rows = kernels.last().map_or(options.weights_row, Kernel::end);
 
         let hash =
             hash_gates(&options).map(|gates| hash_rows(graph, statement, gates, tiles_end + 1));
@@ -209,11 +211,9 @@ impl Layout {
         let program = builder.finish().ok_or(LayoutError::TooManyConstants)?;
 
         let blinding_row = program.end.max(hash_end);
-        // Rest rows do not use the weight columns.
-        let openings_row = weight_rows;
         // The last usable row is a load row.
         let other_rows = (blinding_row + BLINDING_ROWS).max(tables.end() + 1);
-        let weights_rows = weights_end.max(openings_row + options.openings);
+        let weights_rows = weights_end.max(weight_rows + options.openings); // Rest rows do not use the weight columns.
         let (k, weight_stride) = size(&options, weights_rows, other_rows, load_rows)?;
         let profile = profile(&options, weight_stride, &tiles, &kernels);
         queries::check(&profile, k)?;
@@ -222,7 +222,7 @@ impl Layout {
             hash: hash.as_ref().map_or(0, |hash| hash.end() - hash.first_row),
             lanes: blinding_row + BLINDING_ROWS,
             scalars: program.end - tiles_end,
-            weights: weight_rows - weights_row,
+            weights: weight_rows - options.weights_row,
             rest: weights_end - weight_rows,
             table: tables.end() - load_rows,
         };
@@ -243,7 +243,7 @@ impl Layout {
             hash,
             program,
             blinding_row,
-            openings_row,
+            openings_row: weight_rows,
             rows,
         })
     }

@@ -175,7 +175,7 @@ impl<'a> Evaluation<'a> {
         }
         let channels = cells.par_chunks_mut(per_channel).zip(factors.par_chunks_mut(per_channel));
         channels.zip(added).enumerate().for_each(|(channel, ((cells, factors), added))| {
-            cells.iter_mut().zip(&onwards).for_each(|(cell, onwards)| *cell += onwards * &added);
+            cells.iter_mut().zip(&onwards).for_each(|(cell, onwards)| *cell += onwards * added);
             factors[0] = step(channel).map_or(cells[0], |factors| factors[side]);
         });
     }
