@@ -229,24 +229,26 @@ pub(super) fn run(args: &OpenArgs, output: &Output) -> Result<()> {
             sent: Sent::from(&outcome),
         })
     })?;
-    output.finish(&report, || {
-        let escrowed = report.reward.0.saturating_add(report.bond.0);
-        let mut rows = vec![
-            ("job", report.job.to_string()),
-            ("escrowed", amount_text(escrowed, report.token)),
-            ("abort fee", amount_text(report.abort_fee.0, report.token)),
-            ("wanted", format!("{} of {} items correct", report.required, report.items)),
-            ("test set", report.root.to_string()),
-            ("enter until", format!("{} (Unix time)", report.enter_by)),
-            ("deliver until", report.deliver_by.to_string()),
-            ("accept until", report.accept_by.to_string()),
-            ("prove within", format!("{} s for each claim", report.prove_window)),
-        ];
-        rows.extend(report.challenge.map(|root| ("challenge", root.to_string())));
-        rows.extend(report.trust.iter().flat_map(TrustReport::rows));
-        rows.push(("gas", report.sent.gas_used.to_string()));
-        table(&rows)
-    })
+    output.finish(&report, || text_of(&report))
+}
+
+fn text_of(report: &Report) -> String {
+    let escrowed = report.reward.0.saturating_add(report.bond.0);
+    let mut rows = vec![
+        ("job", report.job.to_string()),
+        ("escrowed", amount_text(escrowed, report.token)),
+        ("abort fee", amount_text(report.abort_fee.0, report.token)),
+        ("wanted", format!("{} of {} items correct", report.required, report.items)),
+        ("test set", report.root.to_string()),
+        ("enter until", format!("{} (Unix time)", report.enter_by)),
+        ("deliver until", report.deliver_by.to_string()),
+        ("accept until", report.accept_by.to_string()),
+        ("prove within", format!("{} s for each claim", report.prove_window)),
+    ];
+    rows.extend(report.challenge.map(|root| ("challenge", root.to_string())));
+    rows.extend(report.trust.iter().flat_map(TrustReport::rows));
+    rows.push(("gas", report.sent.gas_used.to_string()));
+    table(&rows)
 }
 
 /// The money of a job, in its token.

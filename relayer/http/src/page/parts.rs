@@ -159,21 +159,30 @@ fn bar(job: &JobView) -> Markup {
     let parts = durations(&job.timeline);
     let whole: u64 = parts.iter().filter_map(|(_, seconds)| *seconds).sum();
     let text = format!("{} from first to last state", span(whole));
-    let mut left = 0.0;
     html! {
         svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(text) {
             @if whole == 0 {
                 rect.(job.state) x="0" y="0" width="100" height="6" {}
             } @else {
-                @for (step, seconds) in &parts {
-                    @let width = 100.0 * seconds.unwrap_or(0) as f64 / whole as f64;
-                    rect.(step.state) x=(left) y="0" width=(width) height="6" { title { (step.state) } }
-                    @let _ = left += width;
+                @for (name, left, width) in widths(&parts, whole) {
+                    rect.(name) x=(left) y="0" width=(width) height="6" { title { (name) } }
                 }
             }
         }
         span.small { (span(whole)) }
     }
+}
+
+/// Each state's name, where its part of the bar begins, and how wide it is, of 100.
+fn widths<'a>(parts: &[(&'a StepView, Option<u64>)], whole: u64) -> Vec<(&'a str, f64, f64)> {
+    let mut left = 0.0;
+    let part = |(step, seconds): &(&'a StepView, Option<u64>)| {
+        let width = 100.0 * seconds.unwrap_or(0) as f64 / whole as f64;
+        let begins = left;
+        left += width;
+        (step.state.as_str(), begins, width)
+    };
+    parts.iter().map(part).collect()
 }
 
 /// Each state with the seconds to the next one; none for the last.
@@ -306,5 +315,7 @@ mod tests {
         let steps = [step("seen", 10), step("proving", 12), step("proven", 20)];
         let seconds: Vec<_> = durations(&steps).into_iter().map(|(_, seconds)| seconds).collect();
         assert_eq!(seconds, [Some(2), Some(8), None]);
+        let widths = widths(&durations(&steps), 10);
+        assert_eq!(widths, [("seen", 0.0, 20.0), ("proving", 20.0, 80.0), ("proven", 100.0, 0.0)]);
     }
 }
