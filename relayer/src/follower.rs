@@ -202,27 +202,14 @@ impl Follower {
     async fn note(&self, event: EscrowEvent, progress: &mut Progress) -> Result<(), RelayerError> {
         match event.kind {
             EventKind::Opened(opened) => {
-                let order = opened.order;
                 let binding = self.registry.binding(opened.modelId).await?;
                 // The escrow admits bound models only, and bindings are final: a missing or
                 // different one means that the registry was read from another fork.
-                let Some(binding) = binding.filter(|b| b.binding_hash == order.bindingHash) else {
+                let Some(binding) = binding.filter(|b| b.binding_hash == opened.order.bindingHash)
+                else {
                     return Err(RelayerError::ChainMoved);
                 };
-                let terms = PredictionTerms {
-                    job_id: opened.jobId,
-                    model_id: opened.modelId,
-                    model: binding.model,
-                    binding_hash: order.bindingHash,
-                    buyer: opened.buyer,
-                    token: order.token,
-                    price: order.price,
-                    deadline: order.deadline,
-                    notice: order.notice,
-                    callback_gas: order.callbackGas,
-                    input_commitment: order.inputCommitment,
-                    hint: order.hint,
-                };
+                let terms = PredictionTerms::opened(*opened, binding.model);
                 tracing::info!(job = %terms.job_id, model = %terms.model_id, price = %terms.price, "job opened");
                 progress.opened.push(PredictionJob::new(terms, event.block, unix_now()));
             }

@@ -36,54 +36,22 @@
 mod history;
 mod money;
 mod skip_reason;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, time::Duration};
 
-use alloy::primitives::{Address, B256, Bytes, U256};
-use assay_client::{
-    ModelIdentity,
-    chain::{BlockRef, SignedTransaction},
-};
+use alloy::primitives::{B256, U256};
+use assay_client::chain::{BlockRef, SignedTransaction};
 use serde::{Deserialize, Serialize};
 
 pub use history::Step;
 pub use money::{Ending, Payment, Withdrawal};
 pub use skip_reason::SkipReason;
+pub use terms::PredictionTerms;
 
 const LONGEST_PROOF_PAUSE: Duration = Duration::from_secs(3600);
-
-/// What the buyer asked for, as the escrow holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PredictionTerms {
-    /// Id in the escrow.
-    pub job_id: U256,
-    /// Id in the registry.
-    pub model_id: U256,
-    /// Verifying key and weights.
-    pub model: ModelIdentity,
-    /// Hash over the model and the contracts that check its proofs, pinned by the buyer.
-    pub binding_hash: B256,
-    /// Who opened it, and has the money back if nobody claims it.
-    pub buyer: Address,
-    /// Token of the payment; zero for the native currency.
-    pub token: Address,
-    /// Payment in the token's smallest unit.
-    pub price: U256,
-    /// Last second (Unix time) at which a claim is accepted.
-    pub deadline: u64,
-    /// Seconds between the buyer's request for an end and the deadline; 0 where there can be none.
-    #[serde(default)]
-    pub notice: u64,
-    /// Gas that a claim has to leave the buyer's contract.
-    #[serde(default)]
-    pub callback_gas: u64,
-    /// Poseidon commitment to the input, a field element.
-    pub input_commitment: U256,
-    /// Where the input is found, in the buyer's words; unverified.
-    pub hint: Bytes,
-}
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,10 @@ use crate::{
     bindings::{ContractErrors, IAuditEscrow},
     chain::{ChainError, TransactionOutcome},
     contract::{Contract, ContractClient, Logged},
-    escrow::collection_job::{self, OrderError, RunArtifact},
+    escrow::{
+        collection_job::{self, OrderError, RunArtifact},
+        job_count,
+    },
 };
 
 pub use crate::bindings::IAuditEscrow::{
@@ -90,7 +93,7 @@ impl AuditEscrow {
     /// # Errors
     /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
-        self.contract.query(&IAuditEscrow::jobCountCall {}).await
+        job_count(&self.contract).await
     }
 
     /// The terms of a job, from its event in block `from` or later, compared with the hash that

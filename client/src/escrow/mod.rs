@@ -6,6 +6,8 @@
 //! * [`sellers`]: whom an audit names.
 //! * [`collection_job`]: what audits and retrievals share.
 
+mod job_count;
+
 pub mod audit;
 pub mod audit_end;
 pub mod collection_job;
@@ -15,5 +17,6 @@ pub mod sellers;
 
 pub use audit::AuditEscrow;
 pub use collection_job::{OrderError, RunArtifact};
+pub use job_count::{job_count, job_count_at};
 pub use prediction::{PredictionEscrow, PredictionEscrowError};
 pub use retrieval::RetrievalEscrow;

@@ -5,7 +5,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, B256, U256},
     rpc::types::{Log, TransactionRequest},
-    sol_types::{SolCall, SolEvent},
+    sol_types::SolEvent,
 };
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         Artifact, BlockRef, Chain, ChainError, Deployed, LogScanner, TransactionOutcome, call,
     },
     contract::{Contract, ContractClient},
+    escrow::{job_count, job_count_at},
     proof::ProofArtifact,
     registry::{ModelRegistry, escrow_constructor},
 };
@@ -329,7 +330,7 @@ impl PredictionEscrow {
     /// # Errors
     /// As of [`Contract::query`].
     pub async fn count(&self) -> Result<U256, ChainError> {
-        self.contract.query(&IPredictionEscrow::jobCountCall {}).await
+        job_count(&self.contract).await
     }
 
     /// The same at the end of an earlier block; 0 where the contract was not there yet.
@@ -337,19 +338,7 @@ impl PredictionEscrow {
     /// # Errors
     /// Those of the node; many keep the state of the newest blocks only.
     pub async fn count_at(&self, block: u64) -> Result<U256, ChainError> {
-        let call = IPredictionEscrow::jobCountCall {};
-        let at = BlockNumberOrTag::Number(block);
-        let output = self.chain().call_at(call::request(self.address(), &call), at).await?;
-        if output.is_empty() {
-            return Ok(U256::ZERO);
-        }
-        IPredictionEscrow::jobCountCall::abi_decode_returns_validate(&output).map_err(|e| {
-            ChainError::BadAnswer {
-                node: self.chain().label().to_owned(),
-                operation: format!("jobCount() of contract {}", self.address()),
-                reason: e.to_string(),
-            }
-        })
+        job_count_at(&self.contract, block).await
     }
 
     /// Whether the node's pool has what ends a job that is open in the newest block: somebody's claim, mostly.

@@ -1,5 +1,8 @@
 use proptest::prelude::*;
 
+use alloy::primitives::{Address, Bytes};
+use assay_client::ModelIdentity;
+
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);

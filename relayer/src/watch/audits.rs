@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Watch,
-    discovery::{Discovery, Ids, Source, of_each},
+    discovery::{Discovery, Source, of_each},
 };
 use crate::{
     duty::{Call, Due, Duty},
@@ -38,7 +38,6 @@ pub(crate) struct AuditWatch {
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Found {
-    ids: Ids,
     /// The terms of jobs that may yet pay the account, as the contract's ABI encodes them.
     open: BTreeMap<U256, Bytes>,
 }
@@ -176,17 +175,11 @@ impl Watch for AuditWatch {
     async fn discover(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         self.confirmed = Some(confirmed);
         let note = |found: &mut Found, log: &Log| {
-            if let Ok(opened) = IAuditEscrow::AuditOpened::decode_log(&log.inner) {
-                found.ids.note(opened.jobId);
-                found.open.insert(opened.jobId, opened.terms.abi_encode().into());
-            }
+            let opened = IAuditEscrow::AuditOpened::decode_log(&log.inner).ok()?;
+            found.open.insert(opened.jobId, opened.terms.abi_encode().into());
+            Some(opened.jobId)
         };
-        self.seen.advance(confirmed, &note).await?;
-        let complete = self.seen.found().ids.reach(self.escrow.in_block(confirmed).count().await?);
-        if self.seen.lacks(complete) {
-            self.seen.advance(confirmed, &note).await?;
-        }
-        Ok(())
+        self.seen.advance_counted(confirmed, self.escrow.contract(), &note).await
     }
 
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use alloy::{primitives::U256, rpc::types::Log};
 use assay_client::{
-    Chain,
+    Chain, ChainError, Contract,
     chain::{BlockRef, LogScanner},
+    escrow::{job_count, job_count_at},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{task::JoinSet, time::Instant};
@@ -30,20 +31,24 @@ pub(crate) struct Source {
 
 /// Which ids were seen, of things that a contract counts from 1 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ids {
+struct Ids {
     first: U256,
     count: U256,
 }
 
 impl Ids {
-    pub(crate) fn note(&mut self, id: U256) {
+    fn note(&mut self, id: U256) {
         self.first = if self.count.is_zero() { id } else { self.first.min(id) };
         self.count += U256::ONE;
     }
 
-    /// Whether none is missing from the first one seen on, of so many that there are.
-    pub(crate) fn reach(&self, count: U256) -> bool {
-        self.count.is_zero() || self.first + self.count > count
+    /// Whether none is missing of so many that there are, of which so many were there before the first block that is
+    /// read. Where that is not known, whether none is missing from the first one seen on.
+    fn reach(&self, before: Option<U256>, count: U256) -> bool {
+        match before {
+            Some(before) => before.saturating_add(self.count) >= count,
+            None => self.count.is_zero() || self.first + self.count > count,
+        }
     }
 }
 
@@ -55,6 +60,8 @@ pub(crate) struct Discovery<T> {
     scanner: LogScanner,
     start_block: u64,
     seen: Seen<T>,
+    /// Jobs of before the first block that is read, once asked for; within it none where no node knows.
+    before: Option<Option<U256>>,
     stored: Option<u64>,
     /// Times in a row that something was missing.
     failures: u32,
@@ -65,6 +72,8 @@ pub(crate) struct Discovery<T> {
 struct Seen<T> {
     cursor: Option<BlockRef>,
     found: T,
+    #[serde(default)]
+    ids: Ids,
 }
 
 impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T> {
@@ -85,6 +94,7 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
             scanner,
             start_block: source.start_block,
             seen,
+            before: None,
             failures: 0,
             not_before: None,
         })
@@ -98,11 +108,50 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         &self.seen.found
     }
 
-    /// Reads on up to a block. `note` is given each event once, in their order.
+    /// Reads on up to a block, and everything again where the contract, which counts its jobs from 1 on, has more than
+    /// were seen. `note` is given each event once, in their order, and returns the id of the job that it opens.
+    pub(crate) async fn advance_counted(
+        &mut self,
+        to: BlockRef,
+        contract: &Contract,
+        note: &impl Fn(&mut T, &Log) -> Option<U256>,
+    ) -> Result<(), RelayerError> {
+        self.advance(to, note).await?;
+        let before = self.jobs_before(contract).await?;
+        let count = job_count(&contract.in_block(to)).await?;
+        let complete = self.seen.ids.reach(before, count);
+        if self.lacks(complete) {
+            self.advance(to, note).await?;
+        }
+        Ok(())
+    }
+
+    /// How many jobs there were before the first block that is read; `None` where no node knows any more.
+    async fn jobs_before(&mut self, contract: &Contract) -> Result<Option<U256>, RelayerError> {
+        if let Some(before) = self.before {
+            return Ok(before);
+        }
+        let before = match self.start_block.checked_sub(1) {
+            None => Some(U256::ZERO),
+            Some(block) => match job_count_at(contract, block).await {
+                Ok(count) => Some(count),
+                Err(error @ ChainError::Unreachable { .. }) => return Err(error.into()),
+                Err(error) => {
+                    tracing::debug!(%error, block, "the node has forgotten how many jobs there were");
+                    None
+                }
+            },
+        };
+        self.before = Some(before);
+        Ok(before)
+    }
+
+    /// Reads on up to a block. `note` is given each event once, in their order; what it returns is for
+    /// [`Self::advance_counted`].
     pub(crate) async fn advance(
         &mut self,
         to: BlockRef,
-        note: &impl Fn(&mut T, &Log),
+        note: &impl Fn(&mut T, &Log) -> Option<U256>,
     ) -> Result<(), RelayerError> {
         if let Some(cursor) = self.seen.cursor {
             if cursor.number > to.number || cursor == to {
@@ -118,9 +167,9 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
             }
         }
         // What was found stays in use until everything is read again.
-        let (from, mut found) = match self.seen.cursor {
-            Some(cursor) => (cursor.number + 1, self.seen.found.clone()),
-            None => (self.start_block, T::default()),
+        let (from, mut found, mut ids) = match self.seen.cursor {
+            Some(cursor) => (cursor.number + 1, self.seen.found.clone(), self.seen.ids),
+            None => (self.start_block, T::default(), Ids::default()),
         };
         let mut next = from;
         while next <= to.number {
@@ -128,12 +177,12 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
             if let Some(second) = self.chain.each_node().get(1) {
                 merge(&mut logs, of_node(second, &self.scanner, next, reached).await);
             }
-            logs.iter().for_each(|log| note(&mut found, log));
+            logs.iter().filter_map(|log| note(&mut found, log)).for_each(|id| ids.note(id));
             next = reached.saturating_add(1);
         }
         self.chain.require_block(to).await?;
-        let news = found != self.seen.found;
-        self.seen = Seen { cursor: Some(to), found };
+        let news = (&found, ids) != (&self.seen.found, self.seen.ids);
+        self.seen = Seen { cursor: Some(to), found, ids };
         if news || self.stored.is_none_or(|stored| to.number >= stored + STORED_EVERY) {
             self.save()?;
         }
@@ -247,12 +296,17 @@ mod tests {
     #[test]
     fn a_gap_in_the_ids_shows() {
         let mut ids = Ids::default();
-        assert!(ids.reach(U256::from(4)), "nothing is known of what was before");
+        let reach = |ids: Ids, count: u64| ids.reach(None, U256::from(count));
+        assert!(reach(ids, 4), "nothing is known of what was before");
+        // Where it is known, one empty answer hides nothing.
+        assert!(!ids.reach(Some(U256::from(2)), U256::from(4)));
         for id in [3u64, 4, 6] {
             ids.note(U256::from(id));
         }
-        assert!(ids.reach(U256::from(5)) && !ids.reach(U256::from(6)));
+        assert!(reach(ids, 5) && !reach(ids, 6));
         ids.note(U256::from(5));
-        assert!(ids.reach(U256::from(6)) && !ids.reach(U256::from(7)));
+        assert!(reach(ids, 6) && !reach(ids, 7));
+        assert!(ids.reach(Some(U256::from(2)), U256::from(6)));
+        assert!(!ids.reach(Some(U256::ONE), U256::from(6)), "the second is missing");
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Watch,
-    discovery::{Discovery, Ids, Source, of_each},
+    discovery::{Discovery, Source, of_each},
 };
 use crate::{
     duty::{Call, Due, Duty},
@@ -31,7 +31,6 @@ pub(crate) struct PredictionWatch {
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Found {
-    ids: Ids,
     /// Jobs of the account that may yet be refunded.
     open: BTreeSet<U256>,
 }
@@ -73,19 +72,14 @@ impl Watch for PredictionWatch {
         let note = |found: &mut Found, log: &alloy::rpc::types::Log| {
             let Ok(EventKind::Opened(opened)) = escrow.decode_event(log).map(|event| event.kind)
             else {
-                return;
+                return None;
             };
-            found.ids.note(opened.jobId);
             if opened.buyer == account {
                 found.open.insert(opened.jobId);
             }
+            Some(opened.jobId)
         };
-        self.seen.advance(confirmed, &note).await?;
-        let complete = self.seen.found().ids.reach(self.escrow.in_block(confirmed).count().await?);
-        if self.seen.lacks(complete) {
-            self.seen.advance(confirmed, &note).await?;
-        }
-        Ok(())
+        self.seen.advance_counted(confirmed, self.escrow.contract(), &note).await
     }
 
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Watch,
-    discovery::{Discovery, Ids, Source, of_each},
+    discovery::{Discovery, Source, of_each},
 };
 use crate::{
     duty::{Call, Due, Duty},
@@ -34,7 +34,6 @@ pub(crate) struct RetrievalWatch {
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Found {
-    ids: Ids,
     /// The terms of open ones of the account, as the contract's ABI encodes them.
     open: BTreeMap<U256, Bytes>,
 }
@@ -77,21 +76,13 @@ impl Watch for RetrievalWatch {
         self.confirmed = Some(confirmed);
         let account = self.account;
         let note = |found: &mut Found, log: &alloy::rpc::types::Log| {
-            if let Ok(opened) = IRetrievalEscrow::RetrievalOpened::decode_log(&log.inner) {
-                found.ids.note(opened.jobId);
-                if [opened.terms.requester, opened.terms.holder].contains(&account) {
-                    found.open.insert(opened.jobId, opened.terms.abi_encode().into());
-                }
+            let opened = IRetrievalEscrow::RetrievalOpened::decode_log(&log.inner).ok()?;
+            if [opened.terms.requester, opened.terms.holder].contains(&account) {
+                found.open.insert(opened.jobId, opened.terms.abi_encode().into());
             }
+            Some(opened.jobId)
         };
-        self.seen.advance(confirmed, &note).await?;
-        let call = IRetrievalEscrow::jobCountCall {};
-        let count = self.escrow.in_block(confirmed).contract().query(&call).await?;
-        let complete = self.seen.found().ids.reach(count);
-        if self.seen.lacks(complete) {
-            self.seen.advance(confirmed, &note).await?;
-        }
-        Ok(())
+        self.seen.advance_counted(confirmed, self.escrow.contract(), &note).await
     }
 
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {

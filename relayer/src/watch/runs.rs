@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Watch,
-    discovery::{Discovery, Ids, Source, of_each},
+    discovery::{Discovery, Source, of_each},
 };
 use crate::{
     config::RelayerConfig,
@@ -51,7 +51,6 @@ pub(crate) struct RunWatch {
 
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Found {
-    ids: Ids,
     /// Jobs that may be served, with their number of inputs.
     open: BTreeMap<U256, (PredictionTerms, U256)>,
 }
@@ -197,38 +196,18 @@ impl Watch for RunWatch {
         let note = |found: &mut Found, log: &Log| {
             let Ok(EventKind::Opened(opened)) = escrow.decode_event(log).map(|event| event.kind)
             else {
-                return;
+                return None;
             };
-            found.ids.note(opened.jobId);
-            let order = &opened.order;
-            if binding.is_some_and(|served| served != order.bindingHash) {
-                return;
-            }
-            let nobody =
-                ModelIdentity { vk_hash: Default::default(), model_hash: Default::default() };
-            let terms = PredictionTerms {
-                job_id: opened.jobId,
-                model_id: opened.modelId,
+            let (id, items) = (opened.jobId, opened.order.items);
+            if binding.is_none_or(|served| served == opened.order.bindingHash) {
                 // Asked for when it is needed.
-                model: nobody,
-                binding_hash: order.bindingHash,
-                buyer: opened.buyer,
-                token: order.token,
-                price: order.price,
-                deadline: order.deadline,
-                notice: order.notice,
-                callback_gas: order.callbackGas,
-                input_commitment: order.inputCommitment,
-                hint: order.hint.clone(),
-            };
-            found.open.insert(opened.jobId, (terms, order.items));
+                let nobody =
+                    ModelIdentity { vk_hash: Default::default(), model_hash: Default::default() };
+                found.open.insert(id, (PredictionTerms::opened(*opened, nobody), items));
+            }
+            Some(id)
         };
-        self.seen.advance(confirmed, &note).await?;
-        let complete = self.seen.found().ids.reach(self.escrow.in_block(confirmed).count().await?);
-        if self.seen.lacks(complete) {
-            self.seen.advance(confirmed, &note).await?;
-        }
-        Ok(())
+        self.seen.advance_counted(confirmed, self.escrow.contract(), &note).await
     }
 
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {

@@ -282,7 +282,10 @@ impl Watch for ServiceWatch {
     async fn discover(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         self.confirmed = Some(confirmed);
         let account = self.account;
-        let note = |found: &mut Found, log: &Log| note(found, log, account);
+        let note = |found: &mut Found, log: &Log| {
+            note(found, log, account);
+            None
+        };
         self.seen.advance(confirmed, &note).await?;
         let complete = self.is_complete(confirmed).await?;
         if self.seen.lacks(complete) {
