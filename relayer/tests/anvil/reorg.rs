@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::world::{World, settle};
 
 /// Asks a node and waits for its answer, so that nothing else happens meanwhile.
-fn ask(port: u16, method: &str, params: &Value) -> Value {
+pub(crate) fn ask(port: u16, method: &str, params: &Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let mut node = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let head =
