@@ -166,6 +166,22 @@ if (known.has(payoffs)) {
   });
 }
 
+// The gas of whole calls is what the snapshot says; what is a difference or rounded ("less", "more") has no figure there.
+const snapshot = "contracts/snapshots/gas.json";
+if (known.has(payoffs) && known.has(snapshot)) {
+  const measured = new Set(Object.values(JSON.parse(read(snapshot))));
+  let inGas = false;
+  prose(payoffs, false).forEach((line, index) => {
+    if (/^#/.test(line)) inGas = /^#+ Gas$/.test(line);
+    if (!inGas || !line.startsWith("|")) return;
+    const [call, gas] = line.split("|").slice(1, -1);
+    if (/ (less|more) *$/.test(gas) || / more *$/.test(call)) return;
+    for (const [figure] of gas.matchAll(/\d[\d,]+/g)) {
+      if (!measured.has(figure.replaceAll(",", ""))) faults.push(`${payoffs}:${index + 1}: no gas ${figure} in ${snapshot}`);
+    }
+  });
+}
+
 // The page that is made from measurements is what they give.
 if (known.has("scripts/evidence/evidence.mjs")) {
   try {
