@@ -121,7 +121,7 @@ contract AuditHandler is CustodyHandler {
         address seller = _actor(who);
         if (terms.challengeRoot != 0) {
             // Some show what was made for somebody else.
-            address prover = _actor(model / 64 % 4 == 3 ? who + 1 : who);
+            address prover = _actor(model / 64 % 4 == 3 ? who % 64 + 1 : who);
             if (prover != seller || _hasEntered(jobId, seller)) expected = false;
             uint256 items = terms.items < offer.batch ? terms.items : offer.batch;
             offer.correct = model % (items + 1);
