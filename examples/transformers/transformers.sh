@@ -4,6 +4,7 @@
 #   examples/transformers/transformers.sh FOLDER          imports each export and prints a row of a table
 #   examples/transformers/transformers.sh FOLDER prove    proves one input of each too, also to a contract
 #
+# FOLDER gets a report of each export, and with `prove` its figures, EXPORT-figures.json.
 # Needs the release build (or ASSAY_BIN, another program) and Node.js, for `prove` also scripts/install-tools.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -25,7 +26,7 @@ for file in "$folder"/*.onnx; do
     -o "$folder/$export.html" --json >"$work/report.json"
   echo '{}' >"$work/bench.json"
   [ "${2:-}" != prove ] || ASSAY_BIN=$assay node "$here/examples/transformers/prove.mjs" "$bundle" \
-    "$folder/$name-test.npz:0" "$work/$export" >"$work/bench.json"
+    "$folder/$name-test.npz:0" "$work/$export" | tee "$folder/$export-figures.json" >"$work/bench.json"
   node -e '
     const [name, ...files] = process.argv.slice(1);
     const [theirs, imported, { accuracy }, made] = files.map((file) => JSON.parse(require("fs").readFileSync(file, "utf8")));

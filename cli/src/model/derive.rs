@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{
-    import::{Prefer, parse_output},
+    import::{Prefer, parse_memory, parse_output},
     inspect::describe,
 };
 use crate::output::{Output, hex, table};
@@ -47,6 +47,9 @@ pub(crate) struct DeriveArgs {
     /// What the circuit shall take little of [default: a balance of time and gas]
     #[arg(long, value_enum, value_name = "WHAT")]
     prefer: Option<Prefer>,
+    /// Most memory that a proof may take by the cost model, in GB (10^9 bytes)
+    #[arg(long, value_name = "GB", value_parser = parse_memory)]
+    max_memory: Option<f64>,
     /// Values in one row of the circuit [default: chosen by a cost model]
     #[arg(long)]
     lanes: Option<usize>,
@@ -134,6 +137,7 @@ pub(super) fn run(args: &DeriveArgs, output: &Output) -> Result<()> {
     let request = PlanRequest {
         statement: args.kind(classes)?,
         prefer: Prefer::of(args.prefer),
+        max_memory_mb: args.max_memory.map(|gb| gb * 1e3),
         lanes: args.lanes,
         ..PlanRequest::default()
     };

@@ -111,11 +111,21 @@ impl Prefer {
     }
 }
 
+/// Gigabytes, more than none.
+pub(super) fn parse_memory(text: &str) -> Result<f64, String> {
+    let gb: Option<f64> = text.parse().ok();
+    let told = || "expected a number of GB above 0, for instance `6` or `1.5`".to_owned();
+    gb.filter(|gb| gb.is_finite() && *gb > 0.0).ok_or_else(told)
+}
+
 #[derive(Args)]
 struct PlanArgs {
     /// What the circuit shall take little of [default: a balance of time and gas]
     #[arg(long, value_enum, help_heading = "Circuit", value_name = "WHAT")]
     prefer: Option<Prefer>,
+    /// Most memory that a proof may take by the cost model, in GB (10^9 bytes)
+    #[arg(long, help_heading = "Circuit", value_name = "GB", value_parser = parse_memory)]
+    max_memory: Option<f64>,
     /// Neighbouring values in one row of the circuit [default: chosen by a cost model]
     #[arg(long, help_heading = "Circuit")]
     lanes: Option<usize>,
@@ -229,6 +239,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
         },
         openings: args.plan.openings,
         prefer: Prefer::of(args.plan.prefer),
+        max_memory_mb: args.plan.max_memory.map(|gb| gb * 1e3),
         lanes: args.plan.lanes,
         weight_columns: args.plan.weight_columns,
         place: None,

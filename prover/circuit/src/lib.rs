@@ -133,6 +133,17 @@ pub enum LayoutError {
         /// Largest logarithm.
         max: u32,
     },
+    /// No layout takes as little memory as it may.
+    #[error(
+        "a proof of this network takes at least {least} MB of memory by the cost model, more than the {max} MB \
+         that it may take"
+    )]
+    TooMuchMemory {
+        /// Least memory of a layout, in MB.
+        least: f64,
+        /// What it may take, in MB.
+        max: f64,
+    },
 }
 
 /// Why no witness can be made for an input.

@@ -17,6 +17,8 @@ pub struct PlanRequest {
     pub openings: Option<usize>,
     /// What the circuit shall take little of.
     pub prefer: Preference,
+    /// Most that a proof may hold in memory by [`Estimate::peak_rss_mb`], in MB.
+    pub max_memory_mb: Option<f64>,
     /// Fixes the number of lanes.
     pub lanes: Option<usize>,
     /// Fixes the number of weight columns.
@@ -32,7 +34,7 @@ pub enum Preference {
     /// Time and gas: 100,000 gas are worth a quarter of a CPU second.
     #[default]
     Balance,
-    /// Gas of a verification, whatever the time.
+    /// Gas of a verification, whatever the time, with at most `2^22` rows where the network has so few.
     Gas,
     /// Time to prove, whatever the gas.
     Time,
@@ -77,6 +79,9 @@ const BATCH_LANES: [usize; 13] = [2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20];
 /// Openings by default, at least and at most.
 const OPENINGS: [usize; 2] = [256, 1024];
 const WEIGHT_COLUMNS: [usize; 15] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96];
+/// Circuits of more rows are for networks that have no smaller one: the least gas is always that of the longest
+/// circuit, and few machines hold it.
+const PREFERRED_K: u32 = 22;
 /// CPU seconds that 100,000 gas are worth where nothing is preferred.
 const BALANCE: f64 = 0.2;
 
@@ -117,9 +122,7 @@ fn plan_from(
     request: PlanRequest,
     own_row: usize,
 ) -> Result<Layout, LayoutError> {
-    let mut best: Option<(f64, Layout)> = None;
-    let mut smallest = u32::MAX;
-    let mut misplaced = false;
+    let mut choice = Choice::new(request);
     let one = |fixed: &usize| vec![*fixed];
     let batch = request.statement.run().is_some();
     let lanes = if batch { BATCH_LANES.as_slice() } else { LANES.as_slice() };
@@ -144,37 +147,73 @@ fn plan_from(
                 Ok(layout) => layout,
                 // With other lanes the circuit has other rows, and the weights may fit.
                 Err(LayoutError::WeightsPlace) => {
-                    misplaced = true;
+                    choice.misplaced = true;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            smallest = smallest.min(layout.k);
             let weights_decide = layout.weight_rows_needed() + RESERVED_ROWS > 1 << (layout.k - 1);
-            if layout.k <= MAX_K {
-                let estimate = layout.estimate();
-                let score = request.prefer.score(&estimate);
-                if best.as_ref().is_none_or(|(least, _)| score < *least) {
-                    best = Some((score, layout));
-                }
-            }
+            choice.offer(layout);
             if !weights_decide {
                 // More weight columns would leave `k` as it is.
                 break;
             }
         }
     }
-    let none = match (smallest, misplaced) {
-        (u32::MAX, true) => LayoutError::WeightsPlace,
-        (k, _) => LayoutError::TooLarge { k, max: MAX_K },
-    };
-    let (_, layout) = best.ok_or(none)?;
+    let layout = choice.made()?;
     if request.openings.is_some() || place.is_some() {
         return Ok(layout);
     }
     let room = layout.weight_domain() - RESERVED_ROWS - layout.openings_row;
     let openings = room.clamp(OPENINGS[0], OPENINGS[1]);
     Layout::new(graph, LayoutOptions { openings, ..layout.options })
+}
+
+/// The best layout so far, and why others were none.
+struct Choice {
+    request: PlanRequest,
+    /// Whether it has more rows than [`PREFERRED_K`] says, its score, and the layout.
+    best: Option<(bool, f64, Layout)>,
+    /// Logarithm of the rows of the shortest.
+    smallest: u32,
+    /// Least memory of those that take more than may be taken, in MB.
+    least_memory: f64,
+    /// The weights of one did not fit where they are kept.
+    misplaced: bool,
+}
+
+impl Choice {
+    fn new(request: PlanRequest) -> Self {
+        Self { request, best: None, smallest: u32::MAX, least_memory: f64::INFINITY, misplaced: false }
+    }
+
+    fn offer(&mut self, layout: Layout) {
+        self.smallest = self.smallest.min(layout.k);
+        if layout.k > MAX_K {
+            return;
+        }
+        let estimate = layout.estimate();
+        if self.request.max_memory_mb.is_some_and(|max| estimate.peak_rss_mb > max) {
+            self.least_memory = self.least_memory.min(estimate.peak_rss_mb);
+            return;
+        }
+        let long = layout.k > PREFERRED_K;
+        let score = self.request.prefer.score(&estimate);
+        if self.best.as_ref().is_none_or(|(was_long, least, _)| (long, score) < (*was_long, *least)) {
+            self.best = Some((long, score, layout));
+        }
+    }
+
+    fn made(self) -> Result<Layout, LayoutError> {
+        let none = match (self.request.max_memory_mb, self.smallest, self.misplaced) {
+            (Some(max), _, _) if self.least_memory.is_finite() => {
+                LayoutError::TooMuchMemory { least: self.least_memory.ceil(), max }
+            }
+            (_, u32::MAX, true) => LayoutError::WeightsPlace,
+            (_, k, _) => LayoutError::TooLarge { k, max: MAX_K },
+        };
+        self.best.map(|(_, _, layout)| layout).ok_or(none)
+    }
 }
 
 impl Layout {
@@ -244,13 +283,16 @@ mod tests {
     use super::*;
     use crate::statement::Run;
 
+    /// A batch, which can be short and wide or long and narrow.
+    fn batch(log_items: u32) -> StatementKind {
+        StatementKind::Audit { run: Run { log_items, depth: log_items }, top: 1 }
+    }
+
     #[test]
     fn a_preference_gets_the_least_of_what_it_names() {
         let (graph, _) = mixed_network();
-        // A batch, which can be short and wide or long and narrow.
-        let statement = StatementKind::Audit { run: Run { log_items: 6, depth: 6 }, top: 1 };
         let planned = |prefer| {
-            let request = PlanRequest { statement, prefer, ..PlanRequest::default() };
+            let request = PlanRequest { statement: batch(6), prefer, ..PlanRequest::default() };
             plan(&graph, request).expect("a layout").estimate()
         };
         let [balance, gas, time, memory] =
@@ -260,6 +302,57 @@ mod tests {
             assert!(gas.verify_gas <= other.verify_gas);
             assert!(time.prove_cpu_s <= other.prove_cpu_s);
             assert!(memory.peak_rss_mb <= other.peak_rss_mb);
+        }
+    }
+
+    #[test]
+    fn no_plan_takes_more_memory_than_it_may() {
+        let (graph, _) = mixed_network();
+        let gas = PlanRequest {
+            statement: batch(6),
+            prefer: Preference::Gas,
+            ..PlanRequest::default()
+        };
+        let free = plan(&graph, gas).expect("a layout").estimate();
+        let least = PlanRequest { prefer: Preference::Memory, ..gas };
+        let least = plan(&graph, least).expect("a layout").estimate();
+        assert!(least.peak_rss_mb < free.peak_rss_mb, "the batch has but one layout");
+
+        let between = (least.peak_rss_mb + free.peak_rss_mb) / 2.0;
+        let bounded = PlanRequest { max_memory_mb: Some(between), ..gas };
+        let bounded = plan(&graph, bounded).expect("a layout").estimate();
+        assert!(bounded.peak_rss_mb <= between);
+        assert!(bounded.verify_gas >= free.verify_gas);
+
+        let none = PlanRequest { max_memory_mb: Some(least.peak_rss_mb - 1.0), ..gas };
+        let Err(LayoutError::TooMuchMemory { least: told, .. }) = plan(&graph, none) else {
+            panic!("a proof was planned that takes too much");
+        };
+        assert_eq!(told, least.peak_rss_mb.ceil());
+    }
+
+    #[test]
+    fn gas_is_not_bought_with_more_rows_than_machines_hold() {
+        let (graph, _) = mixed_network();
+        for log_items in [10, 14] {
+            let layouts = BATCH_LANES.iter().filter_map(|lanes| {
+                let lanes = Some(*lanes);
+                let request = PlanRequest {
+                    statement: batch(log_items),
+                    lanes,
+                    ..PlanRequest::default()
+                };
+                plan(&graph, request).ok()
+            });
+            let ks: Vec<u32> = layouts.map(|layout| layout.k).collect();
+            let shortest = *ks.iter().min().expect("a layout");
+            let request = PlanRequest {
+                statement: batch(log_items),
+                prefer: Preference::Gas,
+                ..PlanRequest::default()
+            };
+            let planned = plan(&graph, request).expect("a layout");
+            assert!(planned.k <= PREFERRED_K.max(shortest), "{ks:?}, {}", planned.k);
         }
     }
 }
