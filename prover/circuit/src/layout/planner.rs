@@ -184,7 +184,13 @@ struct Choice {
 
 impl Choice {
     fn new(request: PlanRequest) -> Self {
-        Self { request, best: None, smallest: u32::MAX, least_memory: f64::INFINITY, misplaced: false }
+        Self {
+            request,
+            best: None,
+            smallest: u32::MAX,
+            least_memory: f64::INFINITY,
+            misplaced: false,
+        }
     }
 
     fn offer(&mut self, layout: Layout) {
@@ -199,7 +205,8 @@ impl Choice {
         }
         let long = layout.k > PREFERRED_K;
         let score = self.request.prefer.score(&estimate);
-        if self.best.as_ref().is_none_or(|(was_long, least, _)| (long, score) < (*was_long, *least)) {
+        if self.best.as_ref().is_none_or(|(was_long, least, _)| (long, score) < (*was_long, *least))
+        {
             self.best = Some((long, score, layout));
         }
     }
@@ -308,11 +315,8 @@ mod tests {
     #[test]
     fn no_plan_takes_more_memory_than_it_may() {
         let (graph, _) = mixed_network();
-        let gas = PlanRequest {
-            statement: batch(6),
-            prefer: Preference::Gas,
-            ..PlanRequest::default()
-        };
+        let gas =
+            PlanRequest { statement: batch(6), prefer: Preference::Gas, ..PlanRequest::default() };
         let free = plan(&graph, gas).expect("a layout").estimate();
         let least = PlanRequest { prefer: Preference::Memory, ..gas };
         let least = plan(&graph, least).expect("a layout").estimate();
@@ -337,11 +341,8 @@ mod tests {
         for log_items in [10, 14] {
             let layouts = BATCH_LANES.iter().filter_map(|lanes| {
                 let lanes = Some(*lanes);
-                let request = PlanRequest {
-                    statement: batch(log_items),
-                    lanes,
-                    ..PlanRequest::default()
-                };
+                let request =
+                    PlanRequest { statement: batch(log_items), lanes, ..PlanRequest::default() };
                 plan(&graph, request).ok()
             });
             let ks: Vec<u32> = layouts.map(|layout| layout.k).collect();

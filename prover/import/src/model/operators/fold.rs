@@ -72,6 +72,7 @@ fn evaluate(importer: &Importer<'_>, node: &Node<'_>) -> Result<Constant, Import
         "Transpose" => Ok(first.transpose(&layout::permutation(node, first.shape.len())?)),
         "Shape" => Ok(layout::sizes(node, &first.shape)),
         "Gather" => gather(importer, node, &first),
+        "GatherElements" | "GatherND" => super::gather::constant(importer, node, &first),
         "Concat" => concat(importer, node, &first),
         "Slice" => {
             let mut result = (*first).clone();

@@ -113,24 +113,8 @@ pub(in crate::model) fn elements(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
-    let rank = value.shape.len();
-    let axis = windows::axis(node, node.int("axis", 0), rank)?;
-    let indices = required_constant(importer, node, 1)?;
-    let fits = indices.shape.len() == rank
-        && (0..rank).all(|at| at == axis || indices.shape[at] <= value.shape[at]);
-    if !fits {
-        return Err(node.error(format!(
-            "indices of shape {:?} for data of shape {:?}",
-            indices.shape, value.shape
-        )));
-    }
-    let mut strides = shapes::strides(&value.shape);
-    let stride = std::mem::replace(&mut strides[axis], 0);
-    let positions = positions(node, &indices, value.shape[axis])?;
-    let starts = shapes::strided_offsets(&indices.shape, &strides);
-    let taken: Vec<usize> =
-        starts.into_iter().zip(positions).map(|(start, at)| start + at * stride).collect();
-    let value = cut::take(importer, node, &value, indices.shape.clone(), &taken)?;
+    let (shape, taken) = elements_taken(importer, node, &value.shape)?;
+    let value = cut::take(importer, node, &value, shape, &taken)?;
     importer.bind(node, value)
 }
 
@@ -140,39 +124,83 @@ pub(in crate::model) fn nd(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
+    let (shape, taken) = nd_taken(importer, node, &value.shape)?;
+    let value = cut::take(importer, node, &value, shape, &taken)?;
+    importer.bind(node, value)
+}
+
+/// Both of a constant.
+pub(super) fn constant(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &Constant,
+) -> Result<Constant, ImportError> {
+    let (shape, taken) = match node.operator() {
+        "GatherND" => nd_taken(importer, node, &data.shape)?,
+        _ => elements_taken(importer, node, &data.shape)?,
+    };
+    let value = |at: usize| data.values.get(at).copied();
+    let values: Option<Vec<f64>> = taken.into_iter().map(value).collect();
+    let values = values.ok_or_else(|| node.error("indices beyond its data"))?;
+    Ok(Constant { shape, values })
+}
+
+/// Shape of the result of a GatherElements, and the place in the data of each of its elements.
+fn elements_taken(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &[usize],
+) -> Result<(Vec<usize>, Vec<usize>), ImportError> {
+    let rank = data.len();
+    let axis = windows::axis(node, node.int("axis", 0), rank)?;
     let indices = required_constant(importer, node, 1)?;
-    let problem = || {
-        node.error(format!(
-            "indices of shape {:?} for data of shape {:?}",
-            indices.shape, value.shape
-        ))
-    };
+    let fits = indices.shape.len() == rank
+        && (0..rank).all(|at| at == axis || indices.shape[at] <= data[at]);
+    if !fits {
+        return Err(
+            node.error(format!("indices of shape {:?} for data of shape {data:?}", indices.shape))
+        );
+    }
+    let mut strides = shapes::strides(data);
+    let stride = std::mem::replace(&mut strides[axis], 0);
+    let positions = positions(node, &indices, data[axis])?;
+    let starts = shapes::strided_offsets(&indices.shape, &strides);
+    let taken = starts.into_iter().zip(positions).map(|(start, at)| start + at * stride).collect();
+    Ok((indices.shape.clone(), taken))
+}
+
+/// The same of a GatherND.
+fn nd_taken(
+    importer: &Importer<'_>,
+    node: &Node<'_>,
+    data: &[usize],
+) -> Result<(Vec<usize>, Vec<usize>), ImportError> {
+    let indices = required_constant(importer, node, 1)?;
+    let problem =
+        || node.error(format!("indices of shape {:?} for data of shape {data:?}", indices.shape));
     let batches = usize::try_from(node.int("batch_dims", 0)).unwrap_or(usize::MAX);
-    let (Some(&depth), rank) = (indices.shape.last(), value.shape.len()) else {
-        return Err(problem());
-    };
+    let (Some(&depth), rank) = (indices.shape.last(), data.len()) else { return Err(problem()) };
     let used = batches.checked_add(depth).filter(|used| *used <= rank && depth > 0);
     let Some(used) = used.filter(|_| indices.shape.len() > batches) else { return Err(problem()) };
-    if indices.shape[..batches] != value.shape[..batches] {
+    if indices.shape[..batches] != data[..batches] {
         return Err(problem());
     }
-    let strides = shapes::strides(&value.shape);
+    let strides = shapes::strides(data);
     let blocks: usize = indices.shape[..batches].iter().product();
     let rows = indices.values.len() / depth;
-    let run: usize = value.shape[used..].iter().product();
+    let run: usize = data[used..].iter().product();
     let per_block = rows.checked_div(blocks).unwrap_or(0).max(1);
-    let batch_size: usize = value.shape[batches..].iter().product();
+    let batch_size: usize = data[batches..].iter().product();
     let mut shape = indices.shape[..indices.shape.len() - 1].to_vec();
-    shape.extend(&value.shape[used..]);
+    shape.extend(&data[used..]);
     shapes::element_count(&shape).map_err(|problem| node.error(problem))?;
     let mut taken = Vec::new();
     for (row, index) in indices.integers().chunks(depth).enumerate() {
         let mut start = row / per_block * batch_size;
         for (axis, at) in (batches..used).zip(index) {
-            start += windows::axis(node, *at, value.shape[axis])? * strides[axis];
+            start += windows::axis(node, *at, data[axis])? * strides[axis];
         }
         taken.extend(start..start + run);
     }
-    let value = cut::take(importer, node, &value, shape, &taken)?;
-    importer.bind(node, value)
+    Ok((shape, taken))
 }

@@ -306,6 +306,27 @@ fn elements_are_gathered_in_any_order() {
     check(pairs.head(48));
 }
 
+/// As exporters look up a mask over tokens.
+#[test]
+fn constants_are_gathered_too() {
+    let gathered = |operator: &str, places: &[i64], shape: &[i64]| {
+        let mut network = Network::new(&[1, 2, 4, 4]).conv("conv", &[4, 2, 1, 1], &[]);
+        network.random("mask", &[2, 4], 2.0);
+        network.integers("places", places);
+        if let Some(tensor) = network.graph.initializer.last_mut() {
+            tensor.dims = shape.to_vec();
+        }
+        let axis = [int("axis", 1)];
+        let attributes = if operator == "GatherElements" { &axis[..] } else { &[] };
+        let network = network.node(operator, "found", &["mask", "places"], attributes);
+        let network = reshape(network, "line", "found", &[4, 1, 1]);
+        check(network.node("Add", "y", &["conv", "line"], &[]).head(64));
+    };
+    gathered("GatherND", &[0, 1, 0, 3, 1, 0, 1, 2], &[4, 2]);
+    gathered("GatherND", &[1], &[1, 1]);
+    gathered("GatherElements", &[2, 0, 3, 3], &[2, 2]);
+}
+
 #[test]
 fn constants_of_any_shape() {
     for (operator, shape) in [
