@@ -151,6 +151,7 @@ agree! {
     tokens_through_a_dense_layer: "41-token-dense";
     raw_wine: "53-wine-raw";
     features_of_different_ranges_behind_a_relu: "54-features-relu";
+    features_of_different_ranges_behind_a_clip: "59-features-clip";
     attention_with_a_mask_of_integers: "55-masked-attention";
 }
 

@@ -3,9 +3,10 @@
 //! A tensor has one scale. A convolution takes up the scales of an encoding's features, each in its own
 //! weights; behind a Relu, in a product or a pool they are numbers of one tensor, and a feature of small
 //! range has few integers there. Functions that keep proportions let each feature be smaller or larger by
-//! a power of two, which is exact, until a convolution takes it back.
+//! a power of two, which is exact, until a convolution takes it back. A clip is taken apart into two of these
+//! where that helps.
 
-use super::{FloatGraph, FloatLayer, FloatOp, Function};
+use super::{Binary, FloatGraph, FloatLayer, FloatOp, Function};
 use assay_graph::Window;
 
 /// Ranges that differ by less are left as they are.
@@ -23,6 +24,20 @@ impl FloatGraph {
         if self.input.values.is_none() {
             return;
         }
+        let mut apart = self.clone();
+        let opened = apart.take_clips_apart();
+        if !opened.is_empty() {
+            let balanced = apart.balance();
+            if opened.iter().all(|made| balanced.contains(made)) {
+                *self = apart;
+                return;
+            }
+        }
+        self.balance();
+    }
+
+    /// The tensors whose features have been balanced where layers make them.
+    fn balance(&mut self) -> Vec<usize> {
         let holds = self.holds_input();
         let made = self.layers.iter().enumerate();
         let made = made.filter_map(|(index, layer)| Some((index, factors(layer, &holds)?)));
@@ -35,12 +50,64 @@ impl FloatGraph {
                 None => drop(starts.pop()),
             }
         }
-        if let Some(factors) = balanced {
-            let starts = starts.iter().map(|(index, _)| *index).collect::<Vec<_>>();
-            for (index, layer) in self.layers.iter_mut().enumerate() {
-                take_up(layer, &factors, starts.contains(&index));
-            }
+        let Some(factors) = balanced else { return Vec::new() };
+        let starts = starts.iter().map(|(index, _)| *index).collect::<Vec<_>>();
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            take_up(layer, &factors, starts.contains(&index));
         }
+        starts.into_iter().map(|index| self.layers[index].output).collect()
+    }
+
+    /// `clip(x, a, b) = b - relu((b - a) - relu(x - a))` for features of an encoded input whose ranges differ much,
+    /// with bounds of each feature's own that lie in its range: so no step is larger than the feature.
+    /// Returns the tensors of the inner steps.
+    fn take_clips_apart(&mut self) -> Vec<usize> {
+        let holds = self.holds_input();
+        let mut opened = Vec::new();
+        for mut layer in std::mem::take(&mut self.layers) {
+            let bounds = features(&layer, &holds).and_then(|ranges| {
+                let clip = clip_bounds(layer.op.function()?)?;
+                // At 0 alone it is a Relu, or the like.
+                let plain = clip.iter().all(|bound| *bound == 0.0 || bound.is_infinite());
+                let differ = spread(ranges.iter().map(|[low, high]| low.abs().max(high.abs())));
+                (!plain && differ.is_some()).then(|| inside(&ranges, clip))
+            });
+            let Some(bounds) = bounds else {
+                self.layers.push(layer);
+                continue;
+            };
+            let last = layer.output;
+            let mut tensor = || {
+                self.tensors.push(self.tensors[last].clone());
+                self.tensors.len() - 1
+            };
+            let (inner, outer) = (tensor(), tensor());
+            if let FloatOp::Conv { bias, function, .. } = &mut layer.op {
+                bias.iter_mut().zip(&bounds).for_each(|(bias, [a, _])| *bias -= a);
+                *function = Function::relu();
+            }
+            layer.output = inner;
+            let step = |input, output, bias, function| FloatLayer {
+                name: layer.name.clone(),
+                operator: layer.operator.clone(),
+                output,
+                op: FloatOp::Conv {
+                    input,
+                    window: Window::dense([1, 1]),
+                    groups: bounds.len(),
+                    weights: vec![-1.0; bounds.len()],
+                    bias,
+                    function,
+                },
+            };
+            let widths = bounds.iter().map(|[a, b]| b - a).collect();
+            let second = step(inner, outer, widths, Function::relu());
+            let ends = bounds.iter().map(|[_, b]| *b).collect();
+            let third = step(outer, last, ends, Function::Identity);
+            self.layers.extend([layer, second, third]);
+            opened.push(inner);
+        }
+        opened
     }
 
     /// The factors of all tensors, if those of the layers `starts` can be kept apart until convolutions
@@ -86,26 +153,69 @@ impl FloatGraph {
     }
 }
 
+/// Least and largest value of each channel before the function, if the layer makes features of an encoded input.
+fn features(layer: &FloatLayer, holds: &[bool]) -> Option<Vec<[f32; 2]>> {
+    let FloatOp::Conv { input, window, groups, weights, bias, .. } = &layer.op else {
+        return None;
+    };
+    if !(holds[*input] && *groups == bias.len() && *window == Window::dense([1, 1])) {
+        return None;
+    }
+    let range = |(weights, bias): (&[f32], &f32)| {
+        let reach = |sign: f32| weights.iter().map(|w| 255.0 * (sign * w).max(0.0)).sum::<f32>();
+        [bias - reach(-1.0), bias + reach(1.0)]
+    };
+    Some(weights.chunks(weights.len() / groups).zip(bias).map(range).collect())
+}
+
+/// The bounds of `min(max(x, low), high)`, infinite where there is none; `None` for any other function.
+fn clip_bounds(function: &Function) -> Option<[f64; 2]> {
+    match function {
+        Function::Identity => Some([f64::NEG_INFINITY, f64::INFINITY]),
+        Function::Binary(operator @ (Binary::Min | Binary::Max), left, right) => {
+            let (inner, bound) = match (&**left, &**right) {
+                (inner, Function::Constant(bound)) | (Function::Constant(bound), inner) => {
+                    (inner, *bound)
+                }
+                _ => return None,
+            };
+            Some(clip_bounds(inner)?.map(|end| operator.evaluate(end, bound)))
+        }
+        _ => None,
+    }
+}
+
+/// The bounds of a clip as bounds of each feature that lie in its range, or are one where all of it is clipped.
+fn inside(ranges: &[[f32; 2]], [low, high]: [f64; 2]) -> Vec<[f32; 2]> {
+    let (low, high) = (low as f32, high as f32);
+    let bounds = |[least, most]: &[f32; 2]| {
+        if low > *most {
+            [low; 2]
+        } else if high < *least {
+            [high; 2]
+        } else {
+            [low.max(*least), high.min(*most)]
+        }
+    };
+    ranges.iter().map(bounds).collect()
+}
+
+/// The largest size, if the least that is not 0 is much smaller.
+fn spread(sizes: impl Iterator<Item = f32>) -> Option<f32> {
+    let used = sizes.filter(|size| *size > 0.0);
+    let (least, most) = used.fold((f32::INFINITY, 0f32), |(l, m), size| (l.min(size), m.max(size)));
+    (least * LEAST_RATIO <= most && most.is_finite()).then_some(most)
+}
+
 /// The factors that a layer's channels should have, if it makes features of an encoded input and their
 /// ranges differ much.
 fn factors(layer: &FloatLayer, holds: &[bool]) -> Option<Vec<f32>> {
-    let FloatOp::Conv { input, window, groups, weights, bias, function } = &layer.op else {
-        return None;
-    };
-    let makes = holds[*input] && *groups == bias.len() && *window == Window::dense([1, 1]);
-    if !makes || !function.is_homogeneous() {
+    let ranges = features(layer, holds)?;
+    if !layer.op.function()?.is_homogeneous() {
         return None;
     }
-    let size = |(weights, bias): (&[f32], &f32)| {
-        let reach = |sign: f32| weights.iter().map(|w| 255.0 * (sign * w).max(0.0)).sum::<f32>();
-        (bias + reach(1.0)).abs().max((bias - reach(-1.0)).abs())
-    };
-    let sizes = weights.chunks(weights.len() / groups).zip(bias).map(size).collect::<Vec<_>>();
-    let used = sizes.iter().copied().filter(|size| *size > 0.0);
-    let (least, most) = used.fold((f32::INFINITY, 0f32), |(l, m), size| (l.min(size), m.max(size)));
-    if !(least * LEAST_RATIO <= most && most.is_finite()) {
-        return None;
-    }
+    let sizes = ranges.iter().map(|[low, high]| low.abs().max(high.abs())).collect::<Vec<_>>();
+    let most = spread(sizes.iter().copied())?;
     let factor = |size: &f32| if *size > 0.0 { (size / most).log2().floor().exp2() } else { 1.0 };
     let factors = sizes.iter().map(factor).collect::<Vec<_>>();
     factors.iter().all(|factor| factor.is_normal()).then_some(factors)
