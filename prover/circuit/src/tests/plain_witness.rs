@@ -73,6 +73,9 @@ fn rest_cell(assignment: &Assignment<'_>, rest: &RestGrid, at: [usize; 2], v: Fr
     let power = |exponent: usize| v.pow_vartime([exponent as u64]);
     let taps = window.kernel[0] * window.kernel[1];
     let least = if let Op::MaxPool { .. } = op { info.min } else { 0 };
+    // Where channels run on, those of claims about elements count every second power.
+    let element =
+        if graph.layers.iter().any(|layer| matches!(layer.op, Op::MatMul { .. })) { 2 } else { 1 };
     let mut sum = Fr::ZERO;
     for (tap, channel) in (0..taps).flat_map(|tap| (0..channels).map(move |c| (tap, c))) {
         let tap_of = [tap / window.kernel[1], tap % window.kernel[1]];
@@ -97,8 +100,8 @@ fn rest_cell(assignment: &Assignment<'_>, rest: &RestGrid, at: [usize; 2], v: Fr
                 };
                 outputs.map(weigh).sum::<Fr>()
             }
-            Op::SumPool { multiplier, .. } => power(channel) * field(*multiplier),
-            _ => power(channel + channels * tap),
+            Op::SumPool { multiplier, .. } => power(element * channel) * field(*multiplier),
+            _ => power(element * (channel + channels * tap)),
         };
         for (image, input_of) in assignment.inputs.iter().enumerate() {
             let value = input_of.execution.tensors[*input][(channel * height + h) * width + w];
