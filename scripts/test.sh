@@ -36,8 +36,9 @@ export ASSAY_REQUIRE_PTAU=1
 export ASSAY_REQUIRE_WASM=${ASSAY_REQUIRE_WASM-1}
 export ASSAY_SOLC="$PWD/scripts/solc"
 
-# Cargo works beside the Solidity parts, which leave a core free: one build with everything that tests need,
-# the lints and the documentation, the licences, the build for browsers. Each is waited for below.
+# Cargo works beside the Solidity parts, which leave a core free: one build with everything that tests need. The
+# lints and the documentation, the licences and the build for browsers come beside the plays on a chain, which wait
+# for blocks and locks rather than for a core. Each is waited for below.
 work=$(mktemp -d)
 # What the program keeps for its user: keys that were made again here, counts of openings nowhere.
 export ASSAY_CACHE_DIR="$PWD/.cache/assay" ASSAY_STATE_DIR="$work/state"
@@ -49,6 +50,7 @@ in_background() { # NAME COMMAND...
 }
 rust_work() {
   in_background build cargo --config scripts/checked.toml test --release --workspace --no-run
+  until [ -f "$work/tested" ]; do sleep 1; done
   in_background lints cargo clippy --release --workspace --all-targets -- -D warnings
   in_background pages env RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
   in_background dependencies bash scripts/check-dependencies.sh
@@ -93,16 +95,13 @@ elif [ "$changed_lines" -gt 0 ]; then
   check "mutants of changed contracts" node scripts/mutate-contracts.mjs --changed "$since" --seconds 20
 fi
 check "Rust build" finished build
-check "Rust lints" finished lints
-check "Rust documentation" finished pages
-check "licences and sources of dependencies" finished dependencies
-check "build for browsers" finished browser
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "fixtures of classifications and hidden outputs" bash scripts/statement-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh
 check "powers of tau by snarkjs" node scripts/powers-of-tau.mjs 10
 # A quarter of a minute of damaged files for the importer, see prover/import/src/model/tests/fuzz.rs.
 check "Rust tests" env ASSAY_FUZZ_SECONDS=15 cargo --config scripts/checked.toml test --release --workspace
+touch "$work/tested"
 check "end to end: a prediction is sold" bash scripts/demo.sh --test --fresh
 check "end to end: audits, services, retrievals" node --test --test-concurrency=2 scripts/escrows/*.test.mjs
 check "end to end: the story of two bounties" bash scripts/demo.sh audit
@@ -114,6 +113,10 @@ if [ -d "${ASSAY_SHARED:-../shared}/data" ]; then
 else
   printf '\nskipped: the benchmarks of audits, ../shared/data is not there\n'
 fi
+check "Rust lints" finished lints
+check "Rust documentation" finished pages
+check "licences and sources of dependencies" finished dependencies
+check "build for browsers" finished browser
 
 printf '\n'
 printf 'passed: %s\n' "${passed[@]}"
