@@ -4,12 +4,17 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 
 const CAST = "node_modules/.bin/cast";
-const RECEIPT = "(bytes32,address,bytes32,uint256,uint256,uint256,uint256)";
-const TERMS = "(address,bytes32,address,uint96,uint96,uint96,uint96,uint256,bytes32,uint32,uint32,uint8,uint64,uint64,uint64,uint64,bytes32)";
-const PROVE_ITEM = `prove(${RECEIPT},(uint256,uint256,uint256[],bytes32[]),bytes)`;
-const PROVE_RUN = `prove(uint256,${TERMS},uint256,uint256,uint256,bytes)`;
+/** A proof's call of a contract as it is built: the selector, and how many words stand in each of its tuples. */
+function proveCall(contract) {
+  const { abi, methodIdentifiers } = JSON.parse(fs.readFileSync(`contracts/out/${contract}.sol/${contract}.json`, "utf8"));
+  const [, selector] = Object.entries(methodIdentifiers).find(([signature]) => signature.startsWith("prove("));
+  const { inputs } = abi.find(({ type, name }) => type === "function" && name === "prove");
+  return { selector: `0x${selector}`, words: inputs.map(({ components }) => components?.length ?? 1) };
+}
+const [PROVE_ITEM, PROVE_RUN] = ["ServiceBond", "AuditEscrow"].map(proveCall);
 /** Words of a receipt, and of an audit's job and terms, which stand first in each call about them. */
-const [RECEIPT_WORDS, JOB_WORDS] = [7, 18];
+const RECEIPT_WORDS = PROVE_ITEM.words[0];
+const JOB_WORDS = PROVE_RUN.words[0] + PROVE_RUN.words[1];
 /** A proof's file: a head, how many public inputs, these, the proof, a checksum (prover/proof/src/proof_file.rs). */
 const [HEAD, CHECKSUM] = [56, 32];
 /** Gas that a forged call may use. */
@@ -50,14 +55,14 @@ export async function itemCall(stage, answers, { index, position = 0, output }, 
   const head = [position, answers[index].commitment, 4 * 32, 6 * 32];
   const opening = [...head, 1, output, path.length].map(word).join("") + path.join("");
   const offset = 32 * (RECEIPT_WORDS + 2);
-  return cast("sig", PROVE_ITEM) + receipt + word(offset) + word(offset + opening.length / 2) + opening + bytes(proof);
+  return PROVE_ITEM.selector + receipt + word(offset) + word(offset + opening.length / 2) + opening + bytes(proof);
 }
 
 /** `AuditEscrow.prove` of one run, after the seller's own call about the job. */
 export async function runCall(stage, { entry, run, correct }, proof) {
   const job = await lastCall(stage, JOB_WORDS);
   const head = 32 * (JOB_WORDS + 4);
-  return cast("sig", PROVE_RUN) + job + [entry, run, correct, head].map(word).join("") + bytes(proof);
+  return PROVE_RUN.selector + job + [entry, run, correct, head].map(word).join("") + bytes(proof);
 }
 
 /** Siblings from a leaf of the tree of answers to its root, as `AnswerTree` makes them. */
