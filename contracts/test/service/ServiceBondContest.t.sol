@@ -123,7 +123,11 @@ contract ServiceBondContestTest is ServiceFixture {
             vm.warp(vm.getBlockTimestamp() + 10 minutes);
         }
         assertEq(bond.creditOf(ETHER, seller), 6 * PROOF_COST);
+        // In the last second, too, others may follow.
         vm.warp(contestBy);
+        contestBatch(batchId, 1);
+        proveItem(batchId, 0);
+        assertBatch(batchId, IServiceBond.BatchState.Posted);
         vm.expectRevert(
             abi.encodeWithSelector(Errors.DeadlineNotPassed.selector, uint256(batchId), contestBy)
         );
@@ -131,7 +135,7 @@ contract ServiceBondContestTest is ServiceFixture {
         vm.warp(contestBy + 1);
         bond.settle(receipts[batchId]);
         assertBatch(batchId, IServiceBond.BatchState.Upheld);
-        assertEq(bond.creditOf(ETHER, seller), PRICE + 6 * PROOF_COST);
+        assertEq(bond.creditOf(ETHER, seller), PRICE + 7 * PROOF_COST);
         _assertNothingReserved(BOND);
     }
 
