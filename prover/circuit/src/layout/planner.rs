@@ -338,22 +338,24 @@ mod tests {
     #[test]
     fn gas_is_not_bought_with_more_rows_than_machines_hold() {
         let (graph, _) = mixed_network();
-        for log_items in [10, 14] {
-            let layouts = BATCH_LANES.iter().filter_map(|lanes| {
-                let lanes = Some(*lanes);
-                let request =
-                    PlanRequest { statement: batch(log_items), lanes, ..PlanRequest::default() };
-                plan(&graph, request).ok()
-            });
-            let ks: Vec<u32> = layouts.map(|layout| layout.k).collect();
-            let shortest = *ks.iter().min().expect("a layout");
-            let request = PlanRequest {
-                statement: batch(log_items),
-                prefer: Preference::Gas,
-                ..PlanRequest::default()
-            };
-            let planned = plan(&graph, request).expect("a layout");
-            assert!(planned.k <= PREFERRED_K.max(shortest), "{ks:?}, {}", planned.k);
-        }
+        let gas = PlanRequest { prefer: Preference::Gas, ..PlanRequest::default() };
+        let layout = |lanes, k| {
+            let request = PlanRequest { lanes: Some(lanes), ..gas };
+            let mut layout = plan(&graph, request).expect("a layout");
+            layout.k = k;
+            layout
+        };
+        let (wide, long) = ((8, PREFERRED_K), (2, PREFERRED_K + 1));
+        let [wide_gas, long_gas] =
+            [wide, long].map(|(lanes, k)| layout(lanes, k).estimate().verify_gas);
+        assert!(long_gas < wide_gas);
+        let chosen = |offers: &[(usize, u32)]| {
+            let mut choice = Choice::new(gas);
+            offers.iter().for_each(|(lanes, k)| choice.offer(layout(*lanes, *k)));
+            choice.made().expect("a layout").k
+        };
+        assert_eq!(chosen(&[wide, long]), PREFERRED_K);
+        assert_eq!(chosen(&[long, wide]), PREFERRED_K);
+        assert_eq!(chosen(&[long]), PREFERRED_K + 1);
     }
 }
