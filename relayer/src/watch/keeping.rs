@@ -9,17 +9,26 @@ use super::{
     credits::CreditWatch,
     discovery::Source,
     predictions::PredictionWatch,
-    retrievals::RetrievalWatch,
+    retrievals::{RetrievalWatch, Selling},
     services::{Proofs, ServiceWatch},
 };
 use crate::{config::DutyConfig, error::RelayerError};
+
+/// What is proven beside the keeping.
+#[derive(Default)]
+pub(crate) struct Proving {
+    /// Contested items of services.
+    pub(crate) services: Option<Proofs>,
+    /// Retrievals that name the account as holder.
+    pub(crate) retrievals: Option<Selling>,
+}
 
 /// Watches that keep all escrows for the signing account. What those among `withdrawn` owe is paid out.
 pub(crate) fn keeping_watches(
     escrow: &PredictionEscrow,
     config: &DutyConfig,
     source: &Source,
-    proofs: Option<Proofs>,
+    proving: Proving,
     withdrawn: &[Address],
 ) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
     let chain = escrow.chain().clone();
@@ -27,7 +36,7 @@ pub(crate) fn keeping_watches(
     let mut watches: Vec<Box<dyn Watch>> = Vec::new();
     if let Some(address) = config.services {
         let bond = ServiceBond::at(chain.clone(), address);
-        watches.push(Box::new(ServiceWatch::new(bond, account, source, proofs, true)?));
+        watches.push(Box::new(ServiceWatch::new(bond, account, source, proving.services, true)?));
     }
     watches.push(Box::new(PredictionWatch::new(escrow.clone(), account, source)?));
     if let Some(address) = config.audits {
@@ -36,7 +45,8 @@ pub(crate) fn keeping_watches(
     }
     if let Some(address) = config.retrievals {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);
-        watches.push(Box::new(RetrievalWatch::new(retrievals, account, source)?));
+        let selling = proving.retrievals;
+        watches.push(Box::new(RetrievalWatch::new(retrievals, account, source, true, selling)?));
     }
     watches.push(Box::new(CreditWatch::new(chain, account, withdrawn, &config.tokens)));
     Ok(watches)

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod collections;
 mod connection;
 mod disk;
 mod faults;
@@ -13,6 +14,7 @@ mod nodes;
 mod payment;
 mod recovery;
 mod reorg;
+mod retrievals;
 mod services;
 mod skipping;
 mod stepping;
