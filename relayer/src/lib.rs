@@ -17,6 +17,7 @@
 mod answer_folder;
 mod clock;
 pub mod config;
+mod deliveries;
 mod disk;
 mod duties;
 pub mod duty;
@@ -55,7 +56,9 @@ pub use policy::Quote;
 pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover, RunPlace};
 pub use refusal::{LeftAlone, Refusal};
 pub use relay::Relayer;
-pub use sales::{Publishing, RetrievalSales, RunSale, Sales};
+pub use sales::{
+    AuditPolicy, AuditSales, DeliveryFolder, Publishing, RetrievalSales, RunSale, Sales,
+};
 pub use status::{Status, StatusBoard};
 pub use store::JobStore;
 pub use tokio_util::sync::CancellationToken;

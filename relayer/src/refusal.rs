@@ -52,6 +52,10 @@ pub enum Refusal {
     NamedSellers { root: B256 },
     /// All places of an audit are taken.
     Full { entries: u64 },
+    /// The window of an audit to prove a claim is shorter than its proofs take.
+    WindowTooShort { seconds: u64, needed: u64 },
+    /// An entry of an audit is given up for the abort fee.
+    GivenUp { reason: String },
 }
 
 impl fmt::Display for Refusal {
@@ -114,6 +118,12 @@ impl fmt::Display for Refusal {
                  `assay escrow audit enter --seller`"
             ),
             Self::Full { entries } => write!(f, "all its {entries} places are taken"),
+            Self::WindowTooShort { seconds, needed } => write!(
+                f,
+                "it leaves {seconds} s to prove a claim, and its proofs are reckoned with {needed} s; --deadline-margin \
+                 lowers that"
+            ),
+            Self::GivenUp { reason } => write!(f, "it is given up for the abort fee: {reason}"),
         }
     }
 }

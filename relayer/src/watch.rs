@@ -21,6 +21,7 @@ mod retrievals;
 mod runs;
 mod services;
 
+pub(crate) use audits::{AuditSelling, AuditWatch};
 pub(crate) use credits::CreditWatch;
 pub(crate) use discovery::Source;
 pub(crate) use keeping::{Proving, keeping_watches};

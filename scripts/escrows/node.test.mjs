@@ -6,7 +6,7 @@ import { describe } from "node:test";
 
 import { assay, ether, wei } from "../lib/assay.mjs";
 import { BATCH, ITEMS, WANTED_CLASS } from "../lib/models.mjs";
-import { Audit, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
+import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
 import { openStage, play, prepare, takeOut } from "./play.mjs";
 import { relay, relayAndKill } from "./relay.mjs";
 
@@ -150,6 +150,31 @@ play(stage, "a retrieval is proven, published and paid by a relayer that is kill
   const { files } = assay(["dataset", "verify", openings, "--root", root]);
   assert.deepEqual(files.map(({ index }) => index), selected);
   assert.ok(selected.length > 0);
+});
+
+play(stage, "an audit is entered, answered for and proven by a relayer that is killed on its way", async () => {
+  const prepared = prepareAudits(stage);
+  const { bundle, keys } = prepared.registered.audit;
+  const [inputs, sets, log] = ["inputs", "sets", "relayer.log"].map((name) => stage.file(name));
+  const audit = Audit.open(prepared, "--required", String(ITEMS));
+  const options = own(
+    inputs, "--bundle", bundle, "--keys", keys, "--audits", sets, "--audit-key", prepared.sealing.seller.key,
+    "--audit-stake", wei(STAKE), "--audit-reward", wei(REWARD),
+  );
+  const entry = () => audit.show().entries[0];
+  const rich = await seller.balance();
+  await relayAndKill(stage, prediction, options, log, () => entry() !== undefined);
+  await stage.rpc("evm_mine");
+  audit.deliver();
+  fs.copyFileSync(audit.sealed, `${sets}/from the buyer`);
+  await relayAndKill(stage, prediction, options, log, () => entry().state === "accepted" && entry().missing < RUNS);
+  const { duties } = await relay(stage, prediction, options, log, async () =>
+    audit.show().state === "paid" && (await stage.held("AuditEscrow")) === BOND);
+  const kinds = duties.map(({ duty }) => duty.kind).sort();
+  assert.deepEqual(kinds, ["accept_audit", "enter_audit", ...Array(RUNS).fill("prove_audit_run"), "settle_audit", "withdraw"],
+    JSON.stringify(duties));
+  assert.deepEqual([audit.show().entries.length, entry().state], [1, "returned"]);
+  assert.ok((await seller.balance()) > rich + REWARD - ether("0.02"), "the reward is there, and the stake is back");
 });
 
 describe("keepers", () => {

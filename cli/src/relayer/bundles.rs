@@ -23,7 +23,7 @@ use crate::{
 #[derive(Args)]
 pub(super) struct BundleArgs {
     /// Model bundle; may be repeated, each with a --keys of its own. What a bundle proves says what it serves: predictions,
-    /// items of collections (one of both), or retrievals
+    /// items of collections (one of both), retrievals or audits
     #[arg(long, value_name = "FILE", required = true)]
     bundle: Vec<PathBuf>,
     /// Parameters that the keys were made with

@@ -46,7 +46,7 @@ that at the present fee, for --proving-cost and for --minimum-profit waits for c
 Of several nodes (--rpc more than once) the healthiest is asked, another where that one does not answer or
 says no, and more than half must have a block before it ends a job.
 It serves jobs of one entry of the registry for each bundle: the one whose verifying key and verifier are those that are
-made again here from the bundle and the setup. A bundle for retrievals needs --collections; see docs/relayer.md.
+made again here from the bundle and the setup. A bundle for retrievals needs --collections, one for audits --audits; see docs/relayer.md.
 On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address 127.0.0.1:9464
 there is a page at http://127.0.0.1:9464/, an API beside it (/api/openapi.json), and /health, /ready and /metrics
@@ -234,7 +234,7 @@ impl RunArgs {
         }
         let pairs: Vec<_> = served.iter().zip(&entries).collect();
         let sales = self.selling.sales(&pairs)?;
-        let sells = !sales.retrievals.models.is_empty();
+        let sells = !sales.retrievals.models.is_empty() || sales.audits.is_some();
         if self.keep || self.answers.is_some() || sells {
             config.duties = DutyConfig {
                 answers: self.answers.clone(),

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+use alloy::primitives::U256;
 use anyhow::{Context, Result, bail};
 use assay_prover::circuit::StatementKind;
-use assay_relayer::{Publishing, RetrievalSales, RunSale, Sales, proving::InputStore};
+use assay_relayer::{
+    AuditPolicy, AuditSales, DeliveryFolder, Publishing, RetrievalSales, RunSale, Sales,
+    proving::InputStore,
+};
 use clap::Args;
 
 use super::bundles::{Entry, Served};
+use crate::amount::parse_native;
 
 /// Longest place that an escrow logs, in bytes, less the name of a file.
 const LONGEST_PLACE: usize = 4_096 - 128;
@@ -28,6 +33,31 @@ pub(super) struct SellingArgs {
     /// Publish openings for everybody where the requester names no key; whoever looks sees the items
     #[arg(long, requires = "published", help_heading = "Retrievals")]
     publish_unsealed: bool,
+    /// Folder of the test sets of audits: with a --bundle for audits, those are entered that --audit-stake and the options
+    /// beside it allow. Sealed sets are looked for here by their hash; the unsealed ones, which are secret, lie here too
+    #[arg(
+        long, value_name = "DIR", help_heading = "Audits",
+        requires_all = ["deployment", "audit_key", "audit_stake", "audit_reward"]
+    )]
+    audits: Option<PathBuf>,
+    /// File of the secret key to which buyers seal their sets, from `assay dataset key`
+    #[arg(long, value_name = "FILE", requires = "audits", help_heading = "Audits")]
+    audit_key: Option<PathBuf>,
+    /// Largest stake of one audit, such as 0.5ether; it is lost if a claim cannot be proven in time
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_native, requires = "audits", help_heading = "Audits")]
+    audit_stake: Option<U256>,
+    /// Largest sum of all stakes in audits at the same time [default: --audit-stake]
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_native, requires = "audits", help_heading = "Audits")]
+    audit_stakes: Option<U256>,
+    /// Least reward of an audit; it also has to cover its proofs and calls, as the price of a job does
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_native, requires = "audits", help_heading = "Audits")]
+    audit_reward: Option<U256>,
+    /// Fetch sets from where their buyers say (https or http), which has this machine ask any server that a buyer names
+    #[arg(long, requires = "audits", help_heading = "Audits")]
+    fetch_sets: bool,
+    /// Largest set that is fetched
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30, requires = "fetch_sets", help_heading = "Audits")]
+    largest_set: u64,
 }
 
 impl SellingArgs {
@@ -40,9 +70,12 @@ impl SellingArgs {
                 )?;
                 Ok(Some(InputStore::new(folder)))
             }
-            StatementKind::Audit { .. } => bail!(
-                "a relayer does not enter audits; `assay escrow audit enter` and the commands beside it do"
-            ),
+            StatementKind::Audit { .. } => {
+                let folder = self.audits.as_ref().context(
+                    "a bundle for audits needs --audits, the folder for their test sets, and the options beside it",
+                )?;
+                Ok(Some(InputStore::new(folder)))
+            }
             _ => Ok(None),
         }
     }
@@ -60,21 +93,49 @@ impl SellingArgs {
             }),
             _ => None,
         };
-        let mut models = Vec::new();
-        for (served, entry) in served {
-            if matches!(served.statement(), StatementKind::Retrieval { .. }) {
-                models.push(RunSale {
-                    prover: served.prover.clone(),
-                    binding: entry.binding,
-                    model_id: entry.model_id,
-                });
+        let of = |wanted: &str| -> Vec<RunSale> {
+            let pairs = served.iter().filter(|(served, _)| served.statement().name() == wanted);
+            let sale = |(served, entry): &(&Served, &Entry)| RunSale {
+                prover: served.prover.clone(),
+                binding: entry.binding,
+                model_id: entry.model_id,
+            };
+            pairs.map(sale).collect()
+        };
+        let (retrievals, audits) = (of("retrieval"), of("audit"));
+        for (wanted, option, models, given) in [
+            ("retrieval", "--collections", &retrievals, self.collections.is_some()),
+            ("audit", "--audits", &audits, self.audits.is_some()),
+        ] {
+            if models.is_empty() && given {
+                bail!(
+                    "{option} needs a --bundle for it; `assay model derive --statement {wanted}` makes one"
+                );
             }
         }
-        if models.is_empty() && self.collections.is_some() {
-            bail!(
-                "--collections needs a --bundle for retrievals; `assay model derive --statement retrieval` makes one"
-            );
+        let retrievals = RetrievalSales { models: retrievals, publishing };
+        Ok(Sales { retrievals, audits: self.audits(audits)? })
+    }
+
+    fn audits(&self, models: Vec<RunSale>) -> Result<Option<AuditSales>> {
+        let (Some(folder), Some(key), Some(stake), Some(reward)) =
+            (&self.audits, &self.audit_key, self.audit_stake, self.audit_reward)
+        else {
+            return Ok(None);
+        };
+        if reward.is_zero() {
+            bail!("a least reward of 0 enters audits that pay nothing; 1wei enters all others");
         }
-        Ok(Sales { retrievals: RetrievalSales { models, publishing } })
+        let policy = AuditPolicy {
+            most_stake: stake,
+            most_staked: self.audit_stakes.unwrap_or(stake),
+            least_reward: reward,
+        };
+        let deliveries = DeliveryFolder {
+            folder: folder.clone(),
+            key: key.clone(),
+            fetch: self.fetch_sets.then_some(self.largest_set),
+        };
+        Ok(Some(AuditSales { models, deliveries, policy }))
     }
 }

@@ -99,6 +99,9 @@ impl Relayer {
 
     /// One step of a duty, whose trouble must not hold up anything else.
     async fn do_duty(&mut self, due: &Due, heads: Heads) -> Result<(), RelayerError> {
+        if let Some(obstacle) = self.not_worth(due)? {
+            return self.duties.wait(due.duty, &obstacle);
+        }
         match self.duties.perform(due, heads).await {
             Ok(None) => Ok(()),
             Ok(Some(wanted)) => self.begin_duty_proof(wanted, heads),
@@ -109,6 +112,20 @@ impl Relayer {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Why a call that needs no proof, and has to pay for what follows, is not made now. With a proof that is looked at
+    /// before the proof.
+    fn not_worth(&self, due: &Due) -> Result<Option<String>, RelayerError> {
+        let (Some(pays), Call::Ready(_)) = (due.pays, &due.call) else {
+            return Ok(None);
+        };
+        let sent = self.store.duty(&due.duty)?;
+        if sent.is_some_and(|record| !record.transactions.is_empty()) {
+            return Ok(None);
+        }
+        let gas = self.duties.proof_gas(due.duty.contract());
+        Ok(self.costs.objection(self.config.profit, pays, gas))
     }
 
     /// One job's trouble must not hold up the others: the job waits, with pauses that grow.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use assay_client::{ContractClient, ModelRegistry, PredictionEscrow, RetrievalEscrow, ServiceBond};
+use assay_client::{
+    AuditEscrow, ContractClient, ModelRegistry, PredictionEscrow, RetrievalEscrow, ServiceBond,
+};
 
 use crate::{
     config::RelayerConfig,
@@ -11,8 +13,8 @@ use crate::{
     sales::Sales,
     store::JobStore,
     watch::{
-        CreditWatch, Proofs, Proving, RetrievalWatch, Selling, ServiceWatch, Source, Watch,
-        keeping_watches,
+        AuditSelling, AuditWatch, CreditWatch, Proofs, Proving, RetrievalWatch, Selling,
+        ServiceWatch, Source, Watch, keeping_watches,
     },
 };
 
@@ -36,22 +38,27 @@ pub(super) fn watches(
             "there are answers to be proven when they are contested, and no service bond",
         );
     }
-    let retrieves = !sales.retrievals.models.is_empty();
+    let Sales { retrievals, audits } = sales;
+    let retrieves = !retrievals.models.is_empty();
     if retrieves && duties.retrievals.is_none() {
         return missing("there is a model for retrievals, and no escrow of retrievals");
+    }
+    if audits.is_some() && duties.audits.is_none() {
+        return missing("there is a model for audits, and no escrow of audits");
     }
     let chain = escrow.chain().clone();
     let account = chain.account()?;
     let is_paid = config.recipient.is_none_or(|to| to == account);
-    if retrieves && !is_paid {
-        return missing(
-            "retrievals pay the account that holds the collection; leave out --recipient",
-        );
+    if (retrieves || audits.is_some()) && !is_paid {
+        return missing("retrievals and audits pay the signing account; leave out --recipient");
     }
     let answers = duties.answers.clone();
     let services = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
-    let selling = || Selling::new(sales.retrievals, registry.clone(), config, store.clone());
-    let proving = Proving { services, retrievals: retrieves.then(selling) };
+    let selling = || Selling::new(retrievals, registry.clone(), config, store.clone());
+    let entering =
+        |sales| AuditSelling::new(sales, account, registry.clone(), config, store.clone());
+    let audits = audits.map(entering).transpose()?;
+    let proving = Proving { services, retrievals: retrieves.then(selling), audits };
     let mut withdrawn = duties.contracts();
     // What the prediction escrow owes for single inputs is withdrawn with the jobs.
     withdrawn.extend(prover.proves_runs().then_some(escrow.address()));
@@ -70,6 +77,12 @@ pub(super) fn watches(
     if let (Some(selling), Some(address)) = (proving.retrievals, duties.retrievals) {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);
         let watch = RetrievalWatch::new(retrievals, account, &source, false, Some(selling))?;
+        watches.push(Box::new(watch));
+        served.push(address);
+    }
+    if let (Some(selling), Some(address)) = (proving.audits, duties.audits) {
+        let audits = AuditEscrow::at(chain.clone(), address);
+        let watch = AuditWatch::new(audits, account, &source, false, Some(selling))?;
         watches.push(Box::new(watch));
         served.push(address);
     }

@@ -5,7 +5,7 @@ use assay_client::{AuditEscrow, ContractClient, PredictionEscrow, RetrievalEscro
 
 use super::{
     Watch,
-    audits::AuditWatch,
+    audits::{AuditSelling, AuditWatch},
     credits::CreditWatch,
     discovery::Source,
     predictions::PredictionWatch,
@@ -21,6 +21,8 @@ pub(crate) struct Proving {
     pub(crate) services: Option<Proofs>,
     /// Retrievals that name the account as holder.
     pub(crate) retrievals: Option<Selling>,
+    /// Audits that are entered.
+    pub(crate) audits: Option<AuditSelling>,
 }
 
 /// Watches that keep all escrows for the signing account. What those among `withdrawn` owe is paid out.
@@ -41,7 +43,8 @@ pub(crate) fn keeping_watches(
     watches.push(Box::new(PredictionWatch::new(escrow.clone(), account, source)?));
     if let Some(address) = config.audits {
         let audits = AuditEscrow::at(chain.clone(), address);
-        watches.push(Box::new(AuditWatch::new(audits, account, source)?));
+        let selling = proving.audits;
+        watches.push(Box::new(AuditWatch::new(audits, account, source, true, selling)?));
     }
     if let Some(address) = config.retrievals {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audits;
 mod collections;
 mod connection;
 mod disk;

@@ -86,7 +86,7 @@ impl Library {
             model_id: self.model.id,
         };
         let publishing = Some(self.publishing());
-        Sales { retrievals: RetrievalSales { models: vec![sale], publishing } }
+        Sales { retrievals: RetrievalSales { models: vec![sale], publishing }, ..Sales::default() }
     }
 
     async fn relayer_with(&self, escrow: PredictionEscrow, config: RelayerConfig) -> Relayer {
