@@ -5,12 +5,14 @@ use clap::Subcommand;
 
 use crate::output::Output;
 
+mod bundles;
 mod doctor;
 mod duty_contracts;
 mod json_log;
 mod keep;
 mod log;
 mod run;
+mod selling;
 mod settled;
 mod store;
 mod waiting;

@@ -43,6 +43,7 @@ pub mod chain;
 pub mod contract;
 pub mod deployment;
 pub mod escrow;
+pub mod fetch;
 #[cfg(unix)]
 pub mod local_node;
 pub mod proof;

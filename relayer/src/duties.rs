@@ -3,10 +3,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
-use alloy::rpc::types::TransactionRequest;
+use alloy::{primitives::Address, rpc::types::TransactionRequest};
 use assay_client::{
     Chain, ChainError,
     chain::{BlockRef, SignedTransaction, transaction::Broadcast},
@@ -17,6 +18,7 @@ use crate::{
     duty::{Call, Due, Duty, DutyRecord},
     error::{RelayerError, chain_code},
     heads::Heads,
+    refusal::LeftAlone,
     resend::{Sendings, Waiting, is_displaced, resend},
     store::{JobStore, KEPT_BLOCKS},
     submitter::SubmitPolicy,
@@ -49,6 +51,10 @@ pub(crate) struct Duties {
     sendings: Sendings,
     /// Those that can never be done, as far as this process knows.
     hopeless: HashMap<Duty, String>,
+    /// Jobs that are left alone, by the newest look; `None` before the first, when the store has those of another process.
+    left_alone: Option<Vec<LeftAlone>>,
+    /// Gas of the newest call with a proof that is over, by contract.
+    proof_gas: HashMap<Address, u64>,
 }
 
 impl Duties {
@@ -69,7 +75,19 @@ impl Duties {
             pauses: HashMap::new(),
             sendings: Sendings::default(),
             hopeless: HashMap::new(),
+            left_alone: None,
+            proof_gas: HashMap::new(),
         }
+    }
+
+    /// Jobs in which the account could sell, and does not.
+    pub(crate) fn left_alone(&self) -> &[LeftAlone] {
+        self.left_alone.as_deref().unwrap_or_default()
+    }
+
+    /// What the newest call with a proof used in a contract, in gas.
+    pub(crate) fn proof_gas(&self, contract: Address) -> Option<u64> {
+        self.proof_gas.get(&contract).copied()
     }
 
     /// What is due, the nearest deadline first.
@@ -96,12 +114,16 @@ impl Duties {
         self.dues.iter().filter_map(why).collect()
     }
 
-    /// Finds out what is due, if a block came since the last look, and what is over.
+    /// Finds out what is due, if a block came since the last look or a watch has news of this machine, and what is over.
     ///
     /// # Errors
     /// A broken store; an unreachable node, of which all else is done first. The trouble of one watch leaves the others.
     pub(crate) async fn look(&mut self, heads: Heads) -> Result<(), RelayerError> {
-        if self.watches.is_empty() || self.looked_at == Some(heads.newest) {
+        let mut news = false;
+        for watch in &mut self.watches {
+            news |= watch.has_news();
+        }
+        if self.watches.is_empty() || self.looked_at == Some(heads.newest) && !news {
             return Ok(());
         }
         let mut trouble = Ok(());
@@ -134,6 +156,9 @@ impl Duties {
         dues.sort_by_key(Due::urgency);
         self.dues = dues;
         let whole = self.known.len() == self.watches.len();
+        if whole {
+            self.note_left_alone()?;
+        }
         self.looked_at = whole.then_some(heads.newest);
         self.pauses.retain(|duty, _| self.dues.iter().any(|due| due.duty == *duty));
         self.end(heads).await?;
@@ -141,6 +166,20 @@ impl Duties {
             Err(error) if error.is_unreachable() => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps why jobs are left alone, for whoever asks, and says what is new.
+    fn note_left_alone(&mut self) -> Result<(), RelayerError> {
+        let found: Vec<_> = self.watches.iter().flat_map(|watch| watch.left_alone()).collect();
+        if self.left_alone.as_ref() == Some(&found) {
+            return Ok(());
+        }
+        for new in found.iter().filter(|one| !self.left_alone().contains(one)) {
+            tracing::info!(what = new.what, reason = %new.reason, code = "left-alone", "it is left alone");
+        }
+        self.store.put_left_alone(&found)?;
+        self.left_alone = Some(found);
+        Ok(())
     }
 
     /// Notes what is over, and forgets what is over for long.
@@ -183,7 +222,7 @@ impl Duties {
         Ok(())
     }
 
-    async fn note_over(&self, record: &DutyRecord, heads: Heads) -> Result<(), RelayerError> {
+    async fn note_over(&mut self, record: &DutyRecord, heads: Heads) -> Result<(), RelayerError> {
         let duty = record.duty;
         let mut ours = None;
         for transaction in record.transactions.iter().rev() {
@@ -195,9 +234,14 @@ impl Duties {
         match ours {
             // Its block may not be confirmed yet although somebody else has done the same.
             Some(ours) if ours.block_number > heads.confirmed.number => return Ok(()),
-            Some(ours) => tracing::info!(
-                %duty, transaction = %ours.hash, block = ours.block_number, gas = ours.gas_used, "done"
-            ),
+            Some(ours) => {
+                tracing::info!(
+                    %duty, transaction = %ours.hash, block = ours.block_number, gas = ours.gas_used, "done"
+                );
+                if duty.shows_proof() {
+                    self.proof_gas.insert(duty.contract(), ours.gas_used);
+                }
+            }
             None => {
                 tracing::info!(%duty, "nothing is left to do; it was done by another, or its time is over")
             }
@@ -248,12 +292,12 @@ impl Duties {
                 self.postpone(duty, why, "bond-at-risk")?;
                 return Ok(None);
             }
-            Call::WithProof { key, request, call } => match self.store.duty_proof(key)? {
+            Call::WithProof { key, request, prover, call } => match self.store.duty_proof(key)? {
                 Some(proof) => call(&proof),
                 None => {
                     let (key, request) = (key.clone(), (**request).clone());
-                    let (deadline, pays) = (due.deadline, due.pays);
-                    return Ok(Some(Wanted { duty, key, request, deadline, pays }));
+                    let (deadline, pays, prover) = (due.deadline, due.pays, Arc::clone(prover));
+                    return Ok(Some(Wanted { duty, key, request, prover, deadline, pays }));
                 }
             },
         };

@@ -13,7 +13,7 @@ use alloy::{
 use assay_client::{ProofArtifact, chain::SignedTransaction};
 use serde::{Deserialize, Serialize};
 
-use crate::proving::ProofRequest;
+use crate::proving::{ProofRequest, Prover};
 
 /// A call, by what it brings about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +67,58 @@ pub enum Duty {
         /// The run.
         run: u64,
     },
+    /// A run of a retrieval is proven.
+    ProveRetrievalRun {
+        /// The retrieval escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+        /// The run.
+        run: u64,
+    },
+    /// The openings of a retrieval's items are published, which pays its holder.
+    PublishRetrieval {
+        /// The retrieval escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+    },
+    /// A model enters an audit, with a stake.
+    EnterAudit {
+        /// The audit escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+    },
+    /// An entry of an audit claims how many items are correct.
+    AcceptAudit {
+        /// The audit escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+        /// The entry.
+        entry: U256,
+    },
+    /// An entry of an audit gives up, for the abort fee.
+    AbortAudit {
+        /// The audit escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+        /// The entry.
+        entry: U256,
+    },
+    /// A run of an entry's claim is proven.
+    ProveAuditRun {
+        /// The audit escrow.
+        contract: Address,
+        /// Id of the job.
+        job: U256,
+        /// The entry.
+        entry: U256,
+        /// The run.
+        run: u64,
+    },
     /// An audit is ended.
     SettleAudit {
         /// The audit escrow.
@@ -116,12 +168,29 @@ impl Duty {
             | Self::CloseService { contract, .. }
             | Self::RefundPrediction { contract, .. }
             | Self::ClaimRun { contract, .. }
+            | Self::ProveRetrievalRun { contract, .. }
+            | Self::PublishRetrieval { contract, .. }
+            | Self::EnterAudit { contract, .. }
+            | Self::AcceptAudit { contract, .. }
+            | Self::AbortAudit { contract, .. }
+            | Self::ProveAuditRun { contract, .. }
             | Self::SettleAudit { contract, .. }
             | Self::ReleaseEntry { contract, .. }
             | Self::ReturnBond { contract, .. }
             | Self::SettleRetrieval { contract, .. }
             | Self::Withdraw { contract, .. } => contract,
         }
+    }
+
+    /// Whether its call shows a proof, so that its gas is that of such a call of the contract.
+    pub(crate) fn shows_proof(&self) -> bool {
+        matches!(
+            self,
+            Self::ProveItem { .. }
+                | Self::ClaimRun { .. }
+                | Self::ProveRetrievalRun { .. }
+                | Self::ProveAuditRun { .. }
+        )
     }
 }
 
@@ -136,6 +205,22 @@ impl fmt::Display for Duty {
             Self::CloseService { service, .. } => write!(f, "end of service {service}"),
             Self::RefundPrediction { job, .. } => write!(f, "refund of prediction {job}"),
             Self::ClaimRun { job, run, .. } => write!(f, "claim of run {run} of prediction {job}"),
+            Self::ProveRetrievalRun { job, run, .. } => {
+                write!(f, "proof of run {run} of retrieval {job}")
+            }
+            Self::PublishRetrieval { job, .. } => {
+                write!(f, "publication of the openings of retrieval {job}")
+            }
+            Self::EnterAudit { job, .. } => write!(f, "entry into audit {job}"),
+            Self::AcceptAudit { job, entry, .. } => {
+                write!(f, "claim of entry {entry} of audit {job}")
+            }
+            Self::AbortAudit { job, entry, .. } => {
+                write!(f, "end of entry {entry} of audit {job} for the abort fee")
+            }
+            Self::ProveAuditRun { job, entry, run, .. } => {
+                write!(f, "proof of run {run} of entry {entry} of audit {job}")
+            }
             Self::SettleAudit { job, .. } => write!(f, "end of audit {job}"),
             Self::ReleaseEntry { job, entry, .. } => {
                 write!(f, "release of entry {entry} of audit {job}")
@@ -229,6 +314,8 @@ pub(crate) enum Call {
         key: ProofKey,
         /// What is to be proven.
         request: Box<ProofRequest>,
+        /// Who proves it.
+        prover: Arc<dyn Prover>,
         /// The call with it.
         call: CallOf,
     },
@@ -241,18 +328,50 @@ impl Call {
     }
 }
 
+/// What something earns, and what is still to be done for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pays {
+    /// Zero for the native currency.
+    pub(crate) token: Address,
+    /// In the token's smallest unit.
+    pub(crate) amount: U256,
+    /// Proofs that are still to be made.
+    pub(crate) proofs: u64,
+    /// Calls that are still to be made, each as costly as one with a proof.
+    pub(crate) calls: u64,
+}
+
+impl Pays {
+    /// For one proof and the call with it.
+    pub(crate) fn once(token: Address, amount: U256) -> Self {
+        Self { token, amount, proofs: 1, calls: 1 }
+    }
+}
+
 /// A duty that the state of a block has left to do.
 #[derive(Clone)]
 pub(crate) struct Due {
     pub(crate) duty: Duty,
     /// Last second (Unix time) in which it can be done; `None` where it can wait.
     pub(crate) deadline: Option<u64>,
-    /// What it earns, in which token, where that has to cover its costs.
-    pub(crate) pays: Option<(Address, U256)>,
+    /// What it earns, where that has to cover its costs.
+    pub(crate) pays: Option<Pays>,
+    /// Proofs that have to be made before the deadline, where that are more than there are duties of it.
+    pub(crate) proofs: u64,
     pub(crate) call: Call,
 }
 
 impl Due {
+    /// By this call, whatever it costs, whenever it is.
+    pub(crate) fn ready(duty: Duty, request: TransactionRequest) -> Self {
+        Self { duty, deadline: None, pays: None, proofs: 0, call: Call::ready(request) }
+    }
+
+    /// By this call before a deadline, whatever it costs.
+    pub(crate) fn by(deadline: u64, duty: Duty, call: Call) -> Self {
+        Self { duty, deadline: Some(deadline), pays: None, proofs: 0, call }
+    }
+
     /// The nearest deadline first; what can wait comes last.
     pub(crate) fn urgency(&self) -> (u64, Duty) {
         (self.deadline.unwrap_or(u64::MAX), self.duty)

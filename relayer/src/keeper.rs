@@ -15,7 +15,7 @@ use crate::{
     nonces::Nonces,
     store::JobStore,
     submitter::SubmitPolicy,
-    watch::{Source, keeping_watches},
+    watch::{Proving, Source, keeping_watches},
 };
 
 /// Settings of a keeper.
@@ -85,7 +85,8 @@ impl Keeper {
         let mut withdrawn = config.duties.contracts();
         withdrawn.push(escrow.address());
         withdrawn.retain(|_| config.withdraw);
-        let watches = keeping_watches(&escrow, &config.duties, &source, None, &withdrawn)?;
+        let watches =
+            keeping_watches(&escrow, &config.duties, &source, Proving::default(), &withdrawn)?;
         let duties = Duties::new(chain.clone(), store.clone(), config.submit, watches);
         let nonces = Nonces::new(chain, store.clone(), config.submit);
         let (heads, last) = (HeadWatch::default(), None);

@@ -17,6 +17,7 @@
 mod answer_folder;
 mod clock;
 pub mod config;
+mod deliveries;
 mod disk;
 mod duties;
 pub mod duty;
@@ -31,11 +32,14 @@ mod pauses;
 mod policy;
 mod proof_pool;
 pub mod proving;
+pub mod refusal;
 pub mod relay;
 mod resend;
+pub mod sales;
 pub mod status;
 pub mod store;
 pub mod submitter;
+mod surveys;
 mod watch;
 mod withdrawals;
 
@@ -50,7 +54,11 @@ pub use keeper::{Keeper, KeeperConfig};
 pub use metrics::text as metrics_text;
 pub use policy::Quote;
 pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover, RunPlace};
+pub use refusal::{LeftAlone, Refusal};
 pub use relay::Relayer;
+pub use sales::{
+    AuditPolicy, AuditSales, DeliveryFolder, Publishing, RetrievalSales, RunSale, Sales,
+};
 pub use status::{Status, StatusBoard};
 pub use store::JobStore;
 pub use tokio_util::sync::CancellationToken;

@@ -7,6 +7,7 @@ use assay_client::chain::BlockRef;
 
 use crate::{
     config::{Profit, RelayerConfig},
+    duty::Pays,
     job::{PredictionTerms, SkipReason},
     proving::Prover,
 };
@@ -65,24 +66,35 @@ impl Costs {
         })
     }
 
-    /// Why a job had better not be proven now, if so: gas may become cheaper before its deadline.
+    /// Why something had better not be proven now, if so: gas may become cheaper before its deadline. `gas` is what a
+    /// call with a proof was seen to use; that of a claim stands for it where it is not known.
     pub(crate) fn objection(
         &self,
         profit: Option<Profit>,
-        token: Address,
-        price: U256,
+        pays: Pays,
+        gas: Option<u64>,
     ) -> Option<String> {
         let (profit, gas_price) = (profit?, self.gas_price?);
-        if token != Address::ZERO {
+        if pays.token != Address::ZERO {
             return None;
         }
-        let claim = U256::from(self.claim_gas).saturating_mul(U256::from(gas_price));
-        let costs = claim.saturating_add(profit.proving_cost);
-        (price < costs.saturating_add(profit.minimum)).then(|| {
+        let each = U256::from(gas.unwrap_or(self.claim_gas));
+        let calls = each.saturating_mul(U256::from(gas_price));
+        let calls = calls.saturating_mul(U256::from(pays.calls));
+        let proofs = profit.proving_cost.saturating_mul(U256::from(pays.proofs));
+        let costs = calls.saturating_add(proofs);
+        (pays.amount < costs.saturating_add(profit.minimum)).then(|| {
+            let what = match (pays.calls, pays.proofs) {
+                (1, 1) => format!(
+                    "a claim costs {calls} wei at the present {gas_price} wei per gas, its proof {proofs} wei"
+                ),
+                (more, made) => format!(
+                    "{more} calls cost {calls} wei at the present {gas_price} wei per gas, {made} proofs {proofs} wei"
+                ),
+            };
             format!(
-                "it pays {} wei; a claim costs {claim} wei at the present {gas_price} wei per gas, its proof {} wei, \
-                 and {} wei are to be left: waiting for cheaper gas",
-                price, profit.proving_cost, profit.minimum
+                "it pays {} wei; {what}, and {} wei are to be left: waiting for cheaper gas",
+                pays.amount, profit.minimum
             )
         })
     }
@@ -134,14 +146,26 @@ mod tests {
     fn a_job_has_to_pay_for_its_claim_and_its_proof() {
         let costs = Costs { claim_gas: 100_000, gas_price: Some(10) };
         let profit = Profit { minimum: U256::from(10), proving_cost: U256::from(100) };
-        let objection =
-            |profit, price: u64| costs.objection(profit, Address::ZERO, U256::from(price));
+        let objection = |profit, price: u64| {
+            costs.objection(profit, Pays::once(Address::ZERO, U256::from(price)), None)
+        };
         assert!(
             objection(Some(profit), 1_000_109).is_some_and(|text| text.contains("1000000 wei"))
         );
         assert_eq!(objection(Some(profit), 1_000_110), None);
         assert_eq!(objection(None, 1_000_109), None);
         // Nobody knows what a token is worth.
-        assert_eq!(costs.objection(Some(profit), Address::with_last_byte(1), U256::ZERO), None);
+        let other = Pays::once(Address::with_last_byte(1), U256::ZERO);
+        assert_eq!(costs.objection(Some(profit), other, None), None);
+        // What is still to be done is paid for, by the gas that such calls were seen to use.
+        let pays = |amount: u64| Pays {
+            token: Address::ZERO,
+            amount: U256::from(amount),
+            proofs: 2,
+            calls: 3,
+        };
+        assert_eq!(costs.objection(Some(profit), pays(3 * 500 + 200 + 10), Some(50)), None);
+        let text = costs.objection(Some(profit), pays(3 * 500 + 200 + 9), Some(50));
+        assert!(text.is_some_and(|text| text.contains("3 calls cost 1500 wei")));
     }
 }

@@ -72,8 +72,14 @@ impl ProofPool {
         Self { prover, capacity, tasks: JoinSet::new(), running: HashMap::new() }
     }
 
+    /// Who proves jobs.
     pub(crate) fn prover(&self) -> &dyn Prover {
         self.prover.as_ref()
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared_prover(&self) -> Arc<dyn Prover> {
+        Arc::clone(&self.prover)
     }
 
     pub(crate) fn has_room(&self) -> bool {
@@ -89,8 +95,7 @@ impl ProofPool {
         self.running.values().map(|running| &running.work)
     }
 
-    pub(crate) fn start(&mut self, work: Work, request: ProofRequest) {
-        let prover = Arc::clone(&self.prover);
+    pub(crate) fn start(&mut self, work: Work, request: ProofRequest, prover: Arc<dyn Prover>) {
         let abort = self.tasks.spawn(async move { prover.prove(&request).await });
         self.running.insert(abort.id(), Running { work, abort, since: Instant::now() });
     }

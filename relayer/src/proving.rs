@@ -97,6 +97,36 @@ pub trait Prover: Send + Sync + 'static {
         false
     }
 
+    /// Items of a run, where its proofs are about runs of collections.
+    fn run_items(&self) -> Option<u64> {
+        None
+    }
+
+    /// The word that the proof of each run of a collection will show, without a proof and without spending anything: how
+    /// many items are correct, or a bitmap of those that are selected. An error for a collection of which a run cannot be
+    /// proven.
+    ///
+    /// # Errors
+    /// [`ProveError::InputUnavailable`] where the collection is not there, or is not the one with this root;
+    /// [`ProveError::Failed`] where it is of another size or shape than the proofs are about.
+    async fn survey(&self, root: U256, _items: u64) -> Result<Vec<U256>, ProveError> {
+        Err(ProveError::InputUnavailable {
+            commitment: root,
+            reason: "this prover knows no collections".into(),
+        })
+    }
+
+    /// The openings of these items of a collection, each a line of JSON: what their buyer shall see.
+    ///
+    /// # Errors
+    /// As of [`Self::survey`].
+    async fn open_items(&self, root: U256, _items: &[u64]) -> Result<String, ProveError> {
+        Err(ProveError::InputUnavailable {
+            commitment: root,
+            reason: "this prover knows no collections".into(),
+        })
+    }
+
     /// How long a proof is expected to take on this machine; zero if that is not known.
     fn expected_time(&self) -> Duration {
         Duration::ZERO

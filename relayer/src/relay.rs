@@ -1,10 +1,10 @@
 //! The relayer's main loop.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use assay_client::{
-    ContractClient, PredictionEscrow, PredictionEscrowError, ServiceBond, proof_context,
+    ContractClient, ModelIdentity, PredictionEscrow, PredictionEscrowError, proof_context,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,18 +20,21 @@ use crate::{
     policy::Costs,
     proof_pool::{Finished, ProofPool},
     proving::Prover,
+    sales::Sales,
     status::StatusBoard,
     store::JobStore,
     submitter::Submitter,
-    watch::{CreditWatch, Proofs, RunWatch, ServiceWatch, Source, Watch, keeping_watches},
+    watch::RunWatch,
     withdrawals::Withdrawals,
 };
 
 mod openings;
 mod proofs;
 mod turn;
+mod watches;
 
 use openings::OpeningsWatch;
+use watches::{source_of, watches};
 
 /// A relayer for one escrow and one recipient.
 pub struct Relayer {
@@ -52,6 +55,8 @@ pub struct Relayer {
     duties: Duties,
     costs: Costs,
     openings: OpeningsWatch,
+    /// Those of models that only duties are proven with.
+    other_openings: HashMap<ModelIdentity, OpeningsWatch>,
     /// Where forgetting old jobs goes on.
     prune_from: U256,
     status: StatusBoard,
@@ -69,6 +74,19 @@ impl Relayer {
         escrow: PredictionEscrow,
         prover: Arc<dyn Prover>,
         config: RelayerConfig,
+    ) -> Result<Self, RelayerError> {
+        Self::with_sales(escrow, prover, config, Sales::default()).await
+    }
+
+    /// The same for one that sells proofs about collections too, beside the jobs of `prover`'s model.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub async fn with_sales(
+        escrow: PredictionEscrow,
+        prover: Arc<dyn Prover>,
+        config: RelayerConfig,
+        sales: Sales,
     ) -> Result<Self, RelayerError> {
         let account = escrow.chain().account()?;
         let recipient = config.recipient.unwrap_or(account);
@@ -106,7 +124,7 @@ impl Relayer {
         let withdraw = config.withdraw && recipient == account;
         let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
         let deadline_margin = config.margin(prover.expected_time());
-        let mut watches = watches(&escrow, &store, &config, &prover)?;
+        let mut watches = watches(&escrow, &models, &store, &config, &prover, sales)?;
         if prover.proves_runs() {
             let source = source_of(&store, &config);
             let watch =
@@ -131,6 +149,7 @@ impl Relayer {
             duties,
             costs: Costs::default(),
             openings: OpeningsWatch::default(),
+            other_openings: HashMap::new(),
             prune_from: U256::ZERO,
             status: StatusBoard::default(),
         })
@@ -260,54 +279,5 @@ impl Relayer {
             }
         }
         Ok(None)
-    }
-}
-
-/// What is looked at for duties beside the jobs.
-fn watches(
-    escrow: &PredictionEscrow,
-    store: &JobStore,
-    config: &RelayerConfig,
-    prover: &Arc<dyn Prover>,
-) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
-    let source = source_of(store, config);
-    let duties = &config.duties;
-    let answers = duties.answers.clone();
-    if answers.is_some() && duties.services.is_none() {
-        let text = "there are answers to be proven when they are contested, and no service bond";
-        return Err(RelayerError::Config(text.into()));
-    }
-    let proofs = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
-    let chain = escrow.chain().clone();
-    let account = chain.account()?;
-    let mut withdrawn = duties.contracts();
-    // What the prediction escrow owes for single inputs is withdrawn with the jobs.
-    withdrawn.extend(prover.proves_runs().then_some(escrow.address()));
-    withdrawn.retain(|_| config.withdraw && config.recipient.is_none_or(|to| to == account));
-    if duties.keep {
-        return keeping_watches(escrow, duties, &source, proofs, &withdrawn);
-    }
-    let mut watches: Vec<Box<dyn Watch>> = Vec::new();
-    if let (Some(proofs), Some(address)) = (proofs, duties.services) {
-        let bond = ServiceBond::at(chain.clone(), address);
-        let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
-        watches.push(Box::new(watch));
-        withdrawn.retain(|contract| [address, escrow.address()].contains(contract));
-    } else {
-        withdrawn.retain(|contract| *contract == escrow.address());
-    }
-    if !withdrawn.is_empty() {
-        let tokens = config.minimum_prices.keys().chain(&duties.tokens).copied();
-        let credits = CreditWatch::new(chain, account, &withdrawn, &tokens.collect());
-        watches.push(Box::new(credits));
-    }
-    Ok(watches)
-}
-
-fn source_of(store: &JobStore, config: &RelayerConfig) -> Source {
-    Source {
-        store: store.clone(),
-        start_block: config.start_block,
-        max_log_range: config.max_log_range,
     }
 }

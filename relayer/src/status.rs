@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::RelayerError, heads::Heads, job::PredictionJob, policy::Quote, proving::OpeningsLeft,
+    refusal::LeftAlone,
 };
 
 /// How long a balance is taken for the present one.
@@ -43,6 +44,8 @@ pub struct Status {
     pub duties_due: usize,
     /// Those of them with a deadline that nothing here can do, and why: a bond may be lost.
     pub blocked_duties: Vec<String>,
+    /// Retrievals and audits in which the account could sell, and why it does not.
+    pub left_alone: Vec<LeftAlone>,
     /// Of the signing account, in wei.
     pub balance: Option<U256>,
     /// What a job would have to pay now; `None` before a node has said what gas costs.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::{
     duty::{Due, Duty},
     error::RelayerError,
+    refusal::LeftAlone,
 };
 
 mod audits;
@@ -20,9 +21,11 @@ mod retrievals;
 mod runs;
 mod services;
 
+pub(crate) use audits::{AuditSelling, AuditWatch};
 pub(crate) use credits::CreditWatch;
 pub(crate) use discovery::Source;
-pub(crate) use keeping::keeping_watches;
+pub(crate) use keeping::{Proving, keeping_watches};
+pub(crate) use retrievals::{RetrievalWatch, Selling};
 pub(crate) use runs::RunWatch;
 pub(crate) use services::{Proofs, ServiceWatch};
 
@@ -37,4 +40,14 @@ pub(crate) trait Watch: Send {
 
     /// What the state at the end of a block leaves to do.
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError>;
+
+    /// Jobs that the newest look left alone, and why.
+    fn left_alone(&self) -> Vec<LeftAlone> {
+        Vec::new()
+    }
+
+    /// Whether something on this machine is worth another look without a new block.
+    fn has_news(&mut self) -> bool {
+        false
+    }
 }

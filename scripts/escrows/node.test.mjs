@@ -6,9 +6,9 @@ import { describe } from "node:test";
 
 import { assay, ether, wei } from "../lib/assay.mjs";
 import { BATCH, ITEMS, WANTED_CLASS } from "../lib/models.mjs";
-import { Audit, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
+import { Audit, BOND, FEE, HOUR, REWARD, STAKE, prepareAudits } from "./audits.mjs";
 import { openStage, play, prepare, takeOut } from "./play.mjs";
-import { relay } from "./relay.mjs";
+import { relay, relayAndKill } from "./relay.mjs";
 
 const [PENALTY, COST, PAID] = [ether("2"), ether("0.01"), ether("0.3")];
 const RUNS = ITEMS / BATCH;
@@ -105,6 +105,76 @@ play(stage, "a collection is proven, claimed and withdrawn run by run, and conte
   const count = (kind) => duties.filter(({ duty }) => duty.kind === kind).length;
   assert.deepEqual([count("prove_item"), count("claim_run")], [1, RUNS], JSON.stringify(duties));
   assert.deepEqual(jobs.map(({ state }) => state.name), ["skipped"]);
+});
+
+play(stage, "a retrieval is proven, published and paid by a relayer that is killed on its way, beside its jobs", async () => {
+  const retrieval = stage.register(seller, "retrieval");
+  const { root, set } = found.collection;
+  const [inputs, collections, published] = ["inputs", "collections", "published"].map((name) => stage.file(name));
+  fs.mkdirSync(collections);
+  const key = stage.file("requester.age-key");
+  const { recipient } = assay(["dataset", "key", "-o", key]);
+  const { commitment } = assay([
+    "input", "commit", "--architecture", prediction.architecture, "--input", found.images[0], "-o", inputs,
+  ]);
+  const { job: predicted } = buyer.send(
+    "escrow", "open", "--model", prediction.id, ...prediction.checked, "--commitment", commitment, "--price", "1ether",
+  );
+  const { job } = buyer.send(
+    "escrow", "retrieval", "open", "--model", retrieval.id, "--architecture", retrieval.architecture,
+    "--class", String(WANTED_CLASS), "--holder", seller.address, "--root", root, "--items", String(ITEMS),
+    "--price", "0.2ether", "--prove-within", "3600", "--open-within", "3600", "--hint", recipient,
+  );
+  const options = own(
+    inputs, "--bundle", retrieval.bundle, "--keys", retrieval.keys, "--collections", collections,
+    "--published", published, "--published-at", "https://example.org/openings/",
+  );
+  const shown = () => stage.ask("escrow", "retrieval", "show", job);
+  const log = stage.file("relayer.log");
+  // The collection is not there yet: it says so, and serves its jobs.
+  const { left_alone: [left] } = await relay(stage, prediction, options, log, () =>
+    stage.ask("escrow", "show", predicted).state === "claimed" && /put it there/.test(fs.readFileSync(log, "utf8")));
+  assert.deepEqual([left.what, left.reason.kind], [`retrieval ${job}`, "collection"]);
+  fs.copyFileSync(set, `${collections}/${root.replace(/^0x/, "")}.set`);
+  await relayAndKill(stage, prediction, options, log, () => shown().missing.length < RUNS);
+  const { duties, left_alone } = await relay(stage, prediction, options, log, async () =>
+    shown().state === "paid" && (await stage.held("RetrievalEscrow")) === 0n);
+  const count = (kind) => duties.filter(({ duty }) => duty.kind === kind).length;
+  assert.deepEqual([count("prove_retrieval_run"), count("publish_retrieval"), left_alone], [RUNS, 1, []],
+    JSON.stringify(duties));
+  // What the requester has of it.
+  const { selected, publication } = shown();
+  const [, file] = /^https:\/\/example\.org\/openings\/(.*\.jsonl\.age)$/.exec(publication.place);
+  const openings = stage.file("openings.jsonl");
+  assay(["dataset", "unseal", `${published}/${file}`, "--key", key, "--any", "-o", openings]);
+  const { files } = assay(["dataset", "verify", openings, "--root", root]);
+  assert.deepEqual(files.map(({ index }) => index), selected);
+  assert.ok(selected.length > 0);
+});
+
+play(stage, "an audit is entered, answered for and proven by a relayer that is killed on its way", async () => {
+  const prepared = prepareAudits(stage);
+  const { bundle, keys } = prepared.registered.audit;
+  const [inputs, sets, log] = ["inputs", "sets", "relayer.log"].map((name) => stage.file(name));
+  const audit = Audit.open(prepared, "--required", String(ITEMS));
+  const options = own(
+    inputs, "--bundle", bundle, "--keys", keys, "--audits", sets, "--audit-key", prepared.sealing.seller.key,
+    "--audit-stake", wei(STAKE), "--audit-reward", wei(REWARD),
+  );
+  const entry = () => audit.show().entries[0];
+  const rich = await seller.balance();
+  await relayAndKill(stage, prediction, options, log, () => entry() !== undefined);
+  await stage.rpc("evm_mine");
+  audit.deliver();
+  fs.copyFileSync(audit.sealed, `${sets}/from the buyer`);
+  await relayAndKill(stage, prediction, options, log, () => entry().state === "accepted" && entry().missing < RUNS);
+  const { duties } = await relay(stage, prediction, options, log, async () =>
+    audit.show().state === "paid" && (await stage.held("AuditEscrow")) === BOND);
+  const kinds = duties.map(({ duty }) => duty.kind).sort();
+  assert.deepEqual(kinds, ["accept_audit", "enter_audit", ...Array(RUNS).fill("prove_audit_run"), "settle_audit", "withdraw"],
+    JSON.stringify(duties));
+  assert.deepEqual([audit.show().entries.length, entry().state], [1, "returned"]);
+  assert.ok((await seller.balance()) > rich + REWARD - ether("0.02"), "the reward is there, and the stake is back");
 });
 
 describe("keepers", () => {

@@ -10,7 +10,12 @@ import { guard } from "../lib/guard.mjs";
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Runs a relayer for a model until `until` holds, then asks it to stop; returns its report. */
-export async function relay(stage, model, options, log, until) {
+export const relay = (stage, model, options, log, until) => run(stage, model, options, log, until, "SIGTERM");
+
+/** Runs one until `until` holds, and kills it there, so that it can clear nothing away. */
+export const relayAndKill = (stage, model, options, log, until) => run(stage, model, options, log, until, "SIGKILL");
+
+async function run(stage, model, options, log, until, signal) {
   const out = fs.openSync(log, "a");
   const relayer = spawn(ASSAY, [
     "relayer", "run", "--json", "--bundle", model.bundle, "--setup", stage.found.setup, "--keys", model.keys,
@@ -27,10 +32,11 @@ export async function relay(stage, model, options, log, until) {
       if (held) break;
     }
   } finally {
-    relayer.kill("SIGTERM");
+    relayer.kill(signal);
   }
   const code = await ended;
   guardian.kill();
-  assert.ok(held && code === 0, fs.readFileSync(log, "utf8"));
-  return JSON.parse(report);
+  const killed = signal === "SIGKILL";
+  assert.ok(held && (killed || code === 0), fs.readFileSync(log, "utf8"));
+  return killed ? null : JSON.parse(report);
 }

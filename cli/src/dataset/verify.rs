@@ -17,9 +17,10 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay dataset verify test.set --root 0x1f...
-  assay dataset verify openings/0.json openings/7.json --root 0x1f... --depth 10")]
+  assay dataset verify openings/0.json openings/7.json --root 0x1f... --depth 10
+  assay dataset verify openings.jsonl --root 0x1f...")]
 pub(crate) struct VerifyArgs {
-    /// Set files, or openings (`.json`)
+    /// Set files, openings (`.json`), or files with an opening a line, as a relayer publishes them (`.jsonl`)
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The root that they must have. Without it, openings are checked against what they claim
@@ -49,8 +50,11 @@ struct VerifiedFile {
 }
 
 pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
-    let files = args.files.iter().map(|file| check(file, args, output));
-    let report = Verified { files: files.collect::<Result<_>>()?, valid: true };
+    let mut files = Vec::new();
+    for file in &args.files {
+        files.extend(check(file, args, output)?);
+    }
+    let report = Verified { files, valid: true };
     output.finish(&report, || {
         let rows: Vec<(String, String)> = report
             .files
@@ -73,35 +77,46 @@ pub(super) fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
     })
 }
 
-fn check(file: &Path, args: &VerifyArgs, output: &Output) -> Result<VerifiedFile> {
-    let is_opening = file.extension().is_some_and(|found| found.eq_ignore_ascii_case("json"));
-    let found = if is_opening {
-        let opened = OpeningFile::read(file)?;
-        opened.verify().with_context(|| format!("{} does not hold", file.display()))?;
-        VerifiedFile {
-            file: file.to_owned(),
-            root: B256::from(field_to_bytes(&opened.root)),
-            depth: u32::try_from(opened.opening.siblings.len())?,
-            items: None,
-            index: Some(opened.opening.index),
-            label: Some(opened.opening.item.label),
-        }
+fn check(file: &Path, args: &VerifyArgs, output: &Output) -> Result<Vec<VerifiedFile>> {
+    let is =
+        |wanted: &str| file.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted));
+    let found = if is("json") {
+        vec![opened(file, &OpeningFile::read(file)?)?]
+    } else if is("jsonl") {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let openings = OpeningFile::from_lines(file, &text)?;
+        openings.iter().map(|opening| opened(file, opening)).collect::<Result<_>>()?
     } else {
         let set = read(file, output)?;
-        VerifiedFile {
+        vec![VerifiedFile {
             file: file.to_owned(),
             root: root(&set),
             depth: set.depth(),
             items: Some(set.len()),
             index: None,
             label: None,
-        }
+        }]
     };
-    if let Some(root) = args.root.filter(|root| *root != found.root) {
-        bail!("{} has root {}, not {root}", file.display(), found.root);
-    }
-    if let Some(depth) = args.depth.filter(|depth| *depth != found.depth) {
-        bail!("the tree of {} is {} deep, not {depth}", file.display(), found.depth);
+    for found in &found {
+        if let Some(root) = args.root.filter(|root| *root != found.root) {
+            bail!("{} has root {}, not {root}", file.display(), found.root);
+        }
+        if let Some(depth) = args.depth.filter(|depth| *depth != found.depth) {
+            bail!("the tree of {} is {} deep, not {depth}", file.display(), found.depth);
+        }
     }
     Ok(found)
+}
+
+fn opened(file: &Path, opening: &OpeningFile) -> Result<VerifiedFile> {
+    opening.verify().with_context(|| format!("{} does not hold", file.display()))?;
+    Ok(VerifiedFile {
+        file: file.to_owned(),
+        root: B256::from(field_to_bytes(&opening.root)),
+        depth: u32::try_from(opening.opening.siblings.len())?,
+        items: None,
+        index: Some(opening.opening.index),
+        label: Some(opening.opening.item.label),
+    })
 }

@@ -1,6 +1,6 @@
 //! `assay relayer doctor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::U256;
 use anyhow::{Result, bail};
@@ -36,12 +36,12 @@ Each line is one check; it ends with an error if any of them fails. It changes n
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     contract: ContractArgs,
-    /// Model bundle
-    #[arg(long, value_name = "FILE")]
-    bundle: PathBuf,
-    /// Folder of keys
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    /// Model bundle; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    bundle: Vec<PathBuf>,
+    /// Folder of keys, one for each bundle
+    #[arg(long, value_name = "DIR", required = true)]
+    keys: Vec<PathBuf>,
     /// Folder of openings, `<commitment>.json`
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
@@ -123,27 +123,41 @@ pub(super) fn run(args: &DoctorArgs, output: &Output) -> Result<()> {
     Ok(())
 }
 
+fn check_bundle(checks: &mut Checks, path: &Path) {
+    match openings(path) {
+        Ok((left, budget)) => {
+            let says = format!("{left} of {budget} openings left");
+            let verdict = match () {
+                () if left == 0 => Verdict::Bad,
+                () if left * 10 < budget => Verdict::Warning,
+                () => Verdict::Good,
+            };
+            let advice = "; import the model anew and register it before none is left";
+            let advice = if verdict == Verdict::Good { "" } else { advice };
+            checks.add("bundle", verdict, format!("{says}{advice}"));
+        }
+        Err(error) => checks.bad("bundle", message(&error)),
+    }
+}
+
+fn openings(path: &Path) -> Result<(usize, usize)> {
+    let bundle = Bundle::read(path)?;
+    let usage = bundle.openings(path, &Marks::of_user()?).usage()?;
+    Ok((usage.left, usage.budget))
+}
+
 impl DoctorArgs {
     fn check_files(&self, checks: &mut Checks) {
-        match self.openings() {
-            Ok((left, budget)) => {
-                let says = format!("{left} of {budget} openings left");
-                let verdict = match () {
-                    () if left == 0 => Verdict::Bad,
-                    () if left * 10 < budget => Verdict::Warning,
-                    () => Verdict::Good,
-                };
-                let advice = "; import the model anew and register it before none is left";
-                let advice = if verdict == Verdict::Good { "" } else { advice };
-                checks.add("bundle", verdict, format!("{says}{advice}"));
-            }
-            Err(error) => checks.bad("bundle", message(&error)),
+        for bundle in &self.bundle {
+            check_bundle(checks, bundle);
         }
-        if self.keys.join("proving.key").exists() {
-            checks.good("keys", "there is a proving key");
-        } else {
-            let says = "there is no proving key; the relayer makes it, which takes a while";
-            checks.add("keys", Verdict::Warning, says);
+        for keys in &self.keys {
+            if keys.join("proving.key").exists() {
+                checks.good("keys", "there is a proving key");
+            } else {
+                let says = "there is no proving key; the relayer makes it, which takes a while";
+                checks.add("keys", Verdict::Warning, says);
+            }
         }
         match std::fs::read_dir(&self.inputs) {
             Ok(entries) => checks.good("inputs", format!("{} files", entries.count())),
@@ -169,12 +183,6 @@ impl DoctorArgs {
             Some(free) => checks.good("disk", format!("{} MiB free", free >> 20)),
             None => checks.add("disk", Verdict::Warning, "it does not say what is free"),
         }
-    }
-
-    fn openings(&self) -> Result<(usize, usize)> {
-        let bundle = Bundle::read(&self.bundle)?;
-        let usage = bundle.openings(&self.bundle, &Marks::of_user()?).usage()?;
-        Ok((usage.left, usage.budget))
     }
 
     async fn check_chain(&self, checks: &mut Checks) {

@@ -3,18 +3,12 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{
-    Chain, ChainError, ContractClient, ModelIdentity, PredictionEscrow,
-    chain::GasPolicy,
-    registry::{ModelCommitment, PROOF_SYSTEM_ID, model_id},
-};
-use assay_prover::bundle::Bundle;
+use assay_client::{Chain, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{
     CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
@@ -22,10 +16,12 @@ use assay_relayer::{
 use clap::Args;
 
 use super::{
+    bundles::{BundleArgs, Served},
     duty_contracts::duty_contracts,
     log::start_log,
+    selling::SellingArgs,
     settled::{SettledReport, save_proof, settled_text},
-    store::{DutyReport, StatusReport},
+    store::StatusReport,
     waiting::{interrupted, is_node_trouble},
     watching::WatchingArgs,
 };
@@ -35,7 +31,7 @@ use crate::{
     contract::ContractArgs,
     output::Output,
     setup_trust::{SetupTrust, guard_setup},
-    trust::{Expected, KnownModel, Solc, TrustReport, check_entry, check_setup},
+    trust::{TrustReport, check_setup},
 };
 
 #[derive(Args)]
@@ -49,8 +45,8 @@ waits for its opening until its deadline. A claim costs some 700,000 gas: a job 
 that at the present fee, for --proving-cost and for --minimum-profit waits for cheaper gas.
 Of several nodes (--rpc more than once) the healthiest is asked, another where that one does not answer or
 says no, and more than half must have a block before it ends a job.
-It serves jobs of one entry of the registry: the one whose verifying key and verifier are those that are made
-again here from the bundle and the setup.
+It serves jobs of one entry of the registry for each bundle: the one whose verifying key and verifier are those that are
+made again here from the bundle and the setup. A bundle for retrievals needs --collections, one for audits --audits; see docs/relayer.md.
 On a fresh store it reads from the deployment's block on, or from --start-block.
 The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). With --status-address 127.0.0.1:9464
 there is a page at http://127.0.0.1:9464/, an API beside it (/api/openapi.json), and /health, /ready and /metrics
@@ -58,15 +54,8 @@ there is a page at http://127.0.0.1:9464/, an API beside it (/api/openapi.json),
 pub(crate) struct RunArgs {
     #[command(flatten)]
     contract: ContractArgs,
-    /// Model bundle
-    #[arg(long, value_name = "FILE")]
-    bundle: PathBuf,
-    /// Parameters that the keys were made with
-    #[arg(long, env = "ASSAY_SETUP", value_name = "FILE")]
-    setup: PathBuf,
-    /// Folder of keys; the proving key is made where there is none
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    #[command(flatten)]
+    bundles: BundleArgs,
     /// Folder of openings, `<commitment>.json`
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
@@ -138,15 +127,8 @@ pub(crate) struct RunArgs {
     /// Pause between looks at the chain
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000)]
     poll: u64,
-    /// Id of the model to serve [default: the one that the signing account registered]
-    #[arg(long, value_name = "ID", help_heading = "Trust")]
-    model: Option<U256>,
     #[command(flatten)]
-    solc: Solc,
-    /// Serve jobs of any entry of the registry that has this model, without making its key and verifier
-    /// again
-    #[arg(long, conflicts_with = "model", help_heading = "Trust")]
-    trust_registry: bool,
+    selling: SellingArgs,
     /// Allow a setup of no known ceremony on a chain that is not a development chain
     #[arg(long)]
     dev: bool,
@@ -187,14 +169,13 @@ pub(super) fn parse_fee(text: &str) -> Result<u128, String> {
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
     start_log(output.is_json() || args.until_settled.is_some(), args.json_log);
     args.watching.check()?;
-    check_setup(&args.setup, output)?;
-    let spinner = output.spinner("reading the model and its keys");
-    let inputs = InputStore::new(&args.inputs);
-    let prover = LocalProver::open(&args.bundle, &args.setup, &args.keys, inputs)?;
-    drop(spinner);
-    let expected = args.expected(output)?;
+    check_setup(&args.bundles.setup, output)?;
     let config = args.config();
-    let prover = Arc::new(prover.with_parallel_proofs(config.parallel_proofs));
+    let inputs = |statement| -> Result<InputStore> {
+        Ok(args.selling.inputs(statement)?.unwrap_or_else(|| InputStore::new(&args.inputs)))
+    };
+    let served = args.bundles.open(inputs, config.parallel_proofs, output)?;
+    let prover = served.first().context("there is no bundle")?.prover.clone();
     if args.sender.node.chain_id.is_none() {
         tracing::warn!(
             code = "no-chain-id",
@@ -209,7 +190,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
                 stop.cancel();
             }
         });
-        let begin = async || args.begin(output, config.clone(), &expected, prover.clone()).await;
+        let begin = async || args.begin(output, config.clone(), &served).await;
         let (relayer, trust) = args.patiently(&shutdown, begin).await?;
         args.work(relayer, &prover, trust, shutdown, output).await
     })
@@ -233,21 +214,28 @@ impl RunArgs {
         config
     }
 
-    /// Connects, looks at the escrow and the registry, and opens the store.
+    /// Connects, looks at the escrow and the registry, and opens the store. The first bundle is that of the jobs.
     async fn begin(
         &self,
         output: &Output,
         mut config: RelayerConfig,
-        expected: &Option<Expected>,
-        prover: Arc<LocalProver>,
+        served: &[Served],
     ) -> Result<(Relayer, TrustReport)> {
         let spinner = output.spinner("looking at the escrow");
         let chain = self.connect().await?;
         let session = Session { chain, spinner };
-        guard_setup(&SetupTrust::of(prover.setup_id()), session.chain.chain_id(), self.dev)?;
         let (escrow, from) = self.contract.open::<PredictionEscrow>(&session).await?;
         config.start_block = from;
-        if self.keep || self.answers.is_some() {
+        let mut entries = Vec::new();
+        for one in served {
+            let setup = SetupTrust::of(one.prover.setup_id());
+            guard_setup(&setup, session.chain.chain_id(), self.dev)?;
+            entries.push(one.entry(&escrow).await?);
+        }
+        let pairs: Vec<_> = served.iter().zip(&entries).collect();
+        let sales = self.selling.sales(&pairs)?;
+        let sells = !sales.retrievals.models.is_empty() || sales.audits.is_some();
+        if self.keep || self.answers.is_some() || sells {
             config.duties = DutyConfig {
                 answers: self.answers.clone(),
                 keep: self.keep,
@@ -255,15 +243,10 @@ impl RunArgs {
                 ..duty_contracts(&self.contract, &session).await?
             };
         }
-        let trust = match expected {
-            Some(expected) => {
-                let (binding, trust) = self.served(&escrow, expected, prover.model()).await?;
-                config.binding = Some(binding);
-                trust
-            }
-            None => TrustReport::registry(),
-        };
-        Ok((Relayer::new(escrow, prover, config).await?, trust))
+        let (first, entry) = pairs.first().context("there is no bundle")?;
+        config.binding = entry.binding;
+        let (prover, trust) = (first.prover.clone(), entry.trust.clone());
+        Ok((Relayer::with_sales(escrow, prover, config, sales).await?, trust))
     }
 
     async fn connect(&self) -> Result<Chain> {
@@ -315,8 +298,7 @@ impl RunArgs {
         self.watching.serve(&relayer, prover.model(), &shutdown).await?;
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
-            let (jobs, duties) = (relayer.store().jobs()?, DutyReport::all(relayer.store())?);
-            let report = StatusReport { trust: Some(trust), jobs, duties };
+            let report = StatusReport::of(relayer.store(), Some(trust))?;
             return output.finish(&report, || "stopped".to_owned());
         };
         let spinner = output.spinner(format!("job {id}: waiting for it, proving, claiming"));
@@ -345,54 +327,6 @@ impl RunArgs {
             bail!("job {id} was not paid: {}", report.job.state());
         }
         Ok(())
-    }
-
-    /// The key and the verifier that follow from the bundle, made again; `None` where nobody shall look.
-    fn expected(&self, output: &Output) -> Result<Option<Expected>> {
-        if self.trust_registry {
-            return Ok(None);
-        }
-        let architecture = Bundle::read(&self.bundle)?.architecture();
-        let known = KnownModel::of(architecture, Some(&self.setup), output)?;
-        let code = self.solc.code_of(known.key().info().profile(), output)?;
-        Ok(Some(Expected { known, code }))
-    }
-
-    /// The binding of the entry that is served, which must be of the expected key and verifier.
-    async fn served(
-        &self,
-        escrow: &PredictionEscrow,
-        expected: &Expected,
-        prover: ModelIdentity,
-    ) -> Result<(B256, TrustReport)> {
-        if prover.vk_hash != expected.known.vk_hash() {
-            bail!(
-                "the keys in {} are of verifying key {}, the one that follows from the bundle and the setup is \
-                 {}; make the keys again with `assay keygen`",
-                self.keys.display(),
-                prover.vk_hash,
-                expected.known.vk_hash()
-            );
-        }
-        let commitment = ModelCommitment {
-            modelHash: prover.model_hash,
-            circuitHash: B256::from(expected.known.architecture().circuit_hash()),
-            vkHash: prover.vk_hash,
-            proofSystemId: PROOF_SYSTEM_ID,
-            uri: String::new(),
-        };
-        let own = || Ok(model_id(escrow.chain().account()?, &commitment));
-        let model = self.model.map_or_else(own, Ok::<_, ChainError>)?;
-        let registry = escrow.registry().await?;
-        let checked = check_entry(expected, &registry, model).await.with_context(|| {
-            "no jobs can be served; `assay model register` registers the model for this account, --model names \
-             another account's entry"
-        });
-        let (binding, trust) = checked?;
-        if binding.model != prover {
-            bail!("model {model:#066x} is {}, the bundle holds {prover}", binding.model);
-        }
-        Ok((binding.binding_hash, trust))
     }
 }
 

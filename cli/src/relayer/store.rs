@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::U256;
 use anyhow::{Context, Result, bail};
 use assay_client::{ContractClient, PredictionEscrow};
-use assay_relayer::{DutyRecord, JobStore, PredictionJob};
+use assay_relayer::{DutyRecord, JobStore, LeftAlone, PredictionJob};
 use clap::Args;
 use serde::Serialize;
 
@@ -53,9 +53,34 @@ pub(crate) struct RetryArgs {
 #[derive(Serialize)]
 pub(super) struct StatusReport {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) trust: Option<TrustReport>,
-    pub(super) jobs: Vec<PredictionJob>,
-    pub(super) duties: Vec<DutyReport>,
+    trust: Option<TrustReport>,
+    jobs: Vec<PredictionJob>,
+    duties: Vec<DutyReport>,
+    /// Retrievals and audits in which the account could sell, and why it does not.
+    left_alone: Vec<LeftAloneReport>,
+}
+
+/// A job that is left alone.
+#[derive(Serialize)]
+struct LeftAloneReport {
+    #[serde(flatten)]
+    left: LeftAlone,
+    /// The reason in words, with what to do.
+    why: String,
+}
+
+impl StatusReport {
+    /// What a store has.
+    pub(super) fn of(store: &JobStore, trust: Option<TrustReport>) -> Result<Self> {
+        let left_alone = store.left_alone()?.into_iter();
+        let report = |left: LeftAlone| LeftAloneReport { why: left.reason.to_string(), left };
+        Ok(Self {
+            trust,
+            jobs: store.jobs()?,
+            duties: DutyReport::all(store)?,
+            left_alone: left_alone.map(report).collect(),
+        })
+    }
 }
 
 /// A call that was due, and what was done about it.
@@ -111,10 +136,10 @@ impl StoreArgs {
 
 pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
     let store = args.store.open(output)?;
-    let (jobs, duties) = (store.jobs()?, DutyReport::all(&store)?);
-    let report = StatusReport { trust: None, jobs, duties };
+    let report = StatusReport::of(&store, None)?;
     output.finish(&report, || {
-        if report.jobs.is_empty() && report.duties.is_empty() {
+        let duties = report.duties.len() + report.left_alone.len();
+        if report.jobs.is_empty() && duties == 0 {
             return "no jobs".to_owned();
         }
         let mut rows: Vec<(String, String)> = report
@@ -127,6 +152,10 @@ pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
             })
             .collect();
         rows.extend(report.duties.iter().map(DutyReport::row));
+        let alone = report.left_alone.iter();
+        rows.extend(
+            alone.map(|one| ("left alone".to_owned(), format!("{}  {}", one.left.what, one.why))),
+        );
         table(&rows)
     })
 }

@@ -102,6 +102,24 @@ fn its_status_is_not_for_strangers() {
 }
 
 #[test]
+fn each_bundle_has_keys_of_its_own() {
+    let more = ["--minimum-price", "1gwei", "--bundle", "another.bundle"];
+    let (code, said) = run(&Folder::new("relayer-bundles"), &more);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("2 --bundle and 1 --keys"), "{said}");
+}
+
+#[test]
+fn audits_are_entered_with_a_limit_and_a_key_only() {
+    let more = ["--minimum-price", "1gwei", "--audits", "sets"];
+    let (code, said) = run(&Folder::new("relayer-audits"), &more);
+    assert_eq!(code, Some(2), "{said}");
+    for option in ["--audit-key", "--audit-stake", "--audit-reward"] {
+        assert!(said.contains(option), "{option}: {said}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_is_wrong() {
     let world = World::get();
     let folder = Folder::new("relayer-doctor");

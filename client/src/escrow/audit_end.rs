@@ -1,5 +1,7 @@
 //! How an audit ends, by the state of its contract: what `settle` and `release` would do at a time.
 
+use std::ops::RangeInclusive;
+
 use alloy::primitives::U256;
 
 use super::audit::{Entry, EntryState, Job, State, Terms, prove_by};
@@ -53,6 +55,35 @@ pub fn outcome(
         return Some(EntryState::Returned);
     }
     (now > prove_by(terms, turn_of(entries, entry))).then_some(EntryState::Forfeited)
+}
+
+/// When an accepted entry has to prove its claim: from the first second on in which no claim before it can be proven any
+/// more, until the last of its own window. `None` where it need not, as things stand: its claim is proven, or comes
+/// behind one that is, or others may still claim more.
+///
+/// `entries` are all of the job, from entry 1 on, and `now` is the time of the block whose state they are.
+pub fn window_to_prove(
+    job: &Job,
+    entries: &[Entry],
+    terms: &Terms,
+    entry: usize,
+    now: u64,
+) -> Option<RangeInclusive<u64>> {
+    let state = entries.get(entry.checked_sub(1)?)?.state;
+    let answered = job.waiting.is_zero() || now > terms.acceptBy;
+    if job.state != State::Delivered || state != EntryState::Accepted || !answered {
+        return None;
+    }
+    let leader = leader(job, entries);
+    if job.proven.bit(entry - 1) || leader != 0 && comes_before(entries, leader, entry) {
+        return None;
+    }
+    let turn = turn_of(entries, entry);
+    let first = match turn.checked_sub(U256::ONE) {
+        Some(before) => prove_by(terms, before).saturating_add(1),
+        None => 0,
+    };
+    Some(first..=prove_by(terms, turn))
 }
 
 fn turns_passed(terms: &Terms, now: u64) -> u64 {
@@ -153,6 +184,28 @@ mod tests {
         assert_eq!(decided_winner(&job(0b100, 2, 0), &entries([0, 10, 0]), &terms(), 150), None);
         let open = Job { state: State::Open, ..job(0, 3, 7) };
         assert_eq!(decided_winner(&open, &claims, &terms(), 999), None);
+    }
+
+    #[test]
+    fn a_claim_is_proven_when_its_turn_has_come() {
+        let (claims, terms) = (entries([7, 9, 8]), terms());
+        let window = |job: &Job, entry, now| window_to_prove(job, &claims, &terms, entry, now);
+        // One may still claim more, as long as there is time.
+        let open = job(0b100, 2, 0);
+        assert_eq!([window(&open, 2, 200), window(&open, 2, 201)], [None, Some(0..=250)]);
+        let answered = job(0, 3, 0);
+        assert_eq!(window(&answered, 2, 150), Some(0..=250));
+        assert_eq!(window(&answered, 3, 150), Some(251..=300));
+        assert_eq!(window(&answered, 1, 150), Some(301..=350));
+        // Proven, and behind a proven one.
+        let proven = job(0, 3, 0b010);
+        assert_eq!([window(&proven, 2, 150), window(&proven, 3, 150)], [None, None]);
+        // The last one is proven early: those before it still have to.
+        let early = job(0, 3, 0b001);
+        assert_eq!(window(&early, 3, 150), Some(251..=300));
+        let paid = Job { state: State::Paid, ..job(0, 3, 0) };
+        assert_eq!([window(&paid, 2, 150), window(&answered, 4, 150)], [None, None]);
+        assert_eq!(window(&answered, 0, 150), None);
     }
 
     #[test]

@@ -22,7 +22,12 @@ use crate::node::{self, KEYS, artifacts};
 /// of the form that the registry asks for (the bytes of contracts/src/libraries/VerifyingKey.sol).
 fn key() -> Vec<u8> {
     // Format 2; a prediction of one class for a committed input.
-    let mut key = vec![2, 1, 0, 1, 0, 0, 0, 1];
+    key_of(&[2, 1, 0, 1, 0, 0, 0, 1])
+}
+
+/// The same of another statement: the bytes of its word behind the first, without the zeros at the end.
+fn key_of(statement: &[u8]) -> Vec<u8> {
+    let mut key = statement.to_vec();
     key.resize(31 + 7 * 32, 0);
     key.extend_from_slice(&GENERATOR);
     // Any [s]_2, and a commitment.
@@ -91,6 +96,17 @@ pub struct Stage {
     pub verifier: Address,
 }
 
+/// A model in the registry, with the test double of a verifier.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisteredModel {
+    /// Verifying key and weights.
+    pub model: ModelIdentity,
+    /// Its id.
+    pub id: U256,
+    /// What a buyer passes with an order.
+    pub binding_hash: B256,
+}
+
 impl Stage {
     /// Starts a node and sets it up.
     ///
@@ -128,6 +144,19 @@ impl Stage {
             vk: vk.address,
             verifier,
         }
+    }
+
+    /// Registers another model for account 0: of a statement, by the bytes of its word behind the first.
+    ///
+    /// # Panics
+    /// Where the registry refuses it.
+    pub async fn register(&self, statement: &[u8], weights: &str) -> RegisteredModel {
+        let key = key_of(statement);
+        let vk = self.chain.deploy_data(&key).await.unwrap();
+        let model = ModelIdentity { vk_hash: vk.code_hash, model_hash: keccak256(weights) };
+        let made = self.registry.register(commitment(model), vk.address, self.verifier).await;
+        let made = made.unwrap();
+        RegisteredModel { model, id: made.model_id, binding_hash: made.binding_hash }
     }
 
     /// An order for a prediction in the native currency, with an hour to its deadline.
@@ -211,7 +240,11 @@ pub fn mock_proof(
     input_commitment: U256,
     output: U256,
 ) -> Bytes {
-    let public_inputs = vec![context, input_commitment, output];
+    mock_proof_of(model, vec![context, input_commitment, output])
+}
+
+/// The same for any public inputs.
+pub fn mock_proof_of(model: ModelIdentity, public_inputs: Vec<U256>) -> Bytes {
     let digest = keccak256((model.vk_hash, public_inputs).abi_encode_params());
     [model.model_hash, digest].concat().into()
 }

@@ -196,6 +196,17 @@ impl OpeningFile {
         })
     }
 
+    /// Reads lines that [`OpeningFile::to_json`] made, one opening each; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`CollectionError::OpeningContent`], also where there is no line.
+    pub fn from_lines(path: &Path, text: &str) -> Result<Vec<Self>, CollectionError> {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let openings: Vec<Self> =
+            lines.map(|line| Self::from_json(path, line)).collect::<Result<_, _>>()?;
+        if openings.is_empty() { Err(content(path, "it holds no opening")) } else { Ok(openings) }
+    }
+
     /// Writes `<index>.json` in a folder, which is made if it is missing; returns its path. Its owner
     /// alone can read it: whom to show the item is the owner's choice. The same opening may be there
     /// already; another one is not replaced.

@@ -142,16 +142,32 @@ impl FromStr for Recipient {
 /// [`SealError::NoRecipients`], [`SealError::Read`], [`SealError::Write`], [`SealError::Exists`].
 pub fn seal(set: &Path, recipients: &[Recipient], output: &Path) -> Result<(), SealError> {
     let unreadable = |source| SealError::Read { path: set.to_owned(), source };
+    let input = File::open(set).map_err(unreadable)?;
+    seal_from(BufReader::new(input), recipients, output)
+}
+
+/// The same of bytes that need not lie in a file, so that they are never on a disk in the open.
+///
+/// # Errors
+/// As of [`seal`].
+pub fn seal_bytes(data: &[u8], recipients: &[Recipient], output: &Path) -> Result<(), SealError> {
+    seal_from(data, recipients, output)
+}
+
+fn seal_from(
+    mut input: impl io::Read,
+    recipients: &[Recipient],
+    output: &Path,
+) -> Result<(), SealError> {
     let unwritable = |source| SealError::Write { path: output.to_owned(), source };
     let to = recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient);
     let encryptor = Encryptor::with_recipients(to).map_err(|error| match error {
         EncryptError::Io(source) => unwritable(source),
         _ => SealError::NoRecipients,
     })?;
-    let input = File::open(set).map_err(unreadable)?;
     let buffer = BufWriter::new(create_new(output)?);
     let mut writer = encryptor.wrap_output(buffer).map_err(unwritable)?;
-    io::copy(&mut BufReader::new(input), &mut writer).map_err(unwritable)?;
+    io::copy(&mut input, &mut writer).map_err(unwritable)?;
     finish(writer.finish().map_err(unwritable)?, output)
 }
 
@@ -235,6 +251,11 @@ mod tests {
             assert_eq!(fs::read(&back).expect("read"), content);
             fs::remove_file(&back).expect("remove");
         }
+        let again = folder.path().join("again.age");
+        seal_bytes(&content, &[b.recipient()], &again).expect("seals");
+        unseal(&again, &b, &back).expect("opens");
+        assert_eq!(fs::read(&back).expect("read"), content);
+        fs::remove_file(&again).and_then(|()| fs::remove_file(&back)).expect("remove");
         assert!(matches!(unseal(&sealed, &c, &back), Err(SealError::OtherKey { .. })));
         assert!(!back.exists());
         // Nothing is replaced, least of all the set itself.

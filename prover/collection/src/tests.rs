@@ -223,6 +223,10 @@ fn opening_files_survive_and_broken_ones_are_refused() {
     assert!(refused_file.contains("not replaced"), "{refused_file}");
     assert_eq!(std::fs::read(&path).expect("read"), b"precious");
     let text = file.to_json();
+    let other = OpeningFile::of(&set, 0).expect("an opening");
+    let lines = OpeningFile::from_lines(&path, &[text.clone(), other.to_json()].concat());
+    assert!(lines.expect("two lines") == [file, other]);
+    assert!(OpeningFile::from_lines(&path, "\n").is_err());
     let broken = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} in {text}");
         OpeningFile::from_json(&path, &text.replacen(from, to, 1))

@@ -28,8 +28,8 @@ use tokio::{net::TcpListener, sync::watch};
 pub use access::{Token, TokenError};
 pub use snapshot::{About, Snapshot};
 pub use views::{
-    DutyView, HeadView, JobList, JobView, NodeView, ObstacleView, OpeningsView, Problem, QuoteView,
-    StatusView, StepView,
+    DutyView, HeadView, JobList, JobView, LeftAloneView, NodeView, ObstacleView, OpeningsView,
+    Problem, QuoteView, StatusView, StepView,
 };
 
 /// What the answers are made of.

@@ -173,6 +173,15 @@ pub struct ObstacleView {
     pub text: String,
 }
 
+/// A retrieval or an audit in which the account could sell, and does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LeftAloneView {
+    /// Which.
+    pub what: String,
+    /// Why, with what to do.
+    pub reason: String,
+}
+
 /// Proofs of the model that can still be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OpeningsView {
@@ -217,6 +226,8 @@ pub struct StatusView {
     pub ready: bool,
     /// What does.
     pub obstacles: Vec<ObstacleView>,
+    /// Retrievals and audits in which the account could sell, and why it does not.
+    pub left_alone: Vec<LeftAloneView>,
     /// The newest block.
     pub newest: Option<HeadView>,
     /// The newest block that may end a job.
@@ -256,6 +267,14 @@ impl From<&Status> for StatusView {
             obstacles: obstacles
                 .into_iter()
                 .map(|found| ObstacleView { code: found.code.to_owned(), text: found.text })
+                .collect(),
+            left_alone: status
+                .left_alone
+                .iter()
+                .map(|left| LeftAloneView {
+                    what: left.what.clone(),
+                    reason: left.reason.to_string(),
+                })
                 .collect(),
             newest: status.heads.map(|heads| head(heads.newest)),
             confirmed: status.heads.map(|heads| head(heads.confirmed)),

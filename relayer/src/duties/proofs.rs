@@ -1,16 +1,15 @@
 //! The proofs that duties need.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::{Address, U256};
 use assay_client::ProofArtifact;
 use tokio::time::Instant;
 
 use super::Duties;
 use crate::{
-    duty::{Duty, DutyRecord, ProofKey},
+    duty::{Duty, DutyRecord, Pays, ProofKey},
     error::RelayerError,
-    proving::{ProofRequest, ProveError},
+    proving::{ProofRequest, ProveError, Prover},
 };
 
 /// A proof that a duty needs.
@@ -18,8 +17,9 @@ pub(crate) struct Wanted {
     pub(crate) duty: Duty,
     pub(crate) key: ProofKey,
     pub(crate) request: ProofRequest,
+    pub(crate) prover: Arc<dyn Prover>,
     pub(crate) deadline: Option<u64>,
-    pub(crate) pays: Option<(Address, U256)>,
+    pub(crate) pays: Option<Pays>,
 }
 
 impl Duties {

@@ -51,8 +51,8 @@ pub enum LocalProverError {
     Prediction(#[from] ModelProofError),
     /// The bundle is for another statement.
     #[error(
-        "{path} proves another statement; what is served from here is what a model says of a committed input, openly, or of \
-         the items of a collection",
+        "{path} proves another statement; what is served from here is what a model says of a committed input, openly, or \
+         of the items of a collection",
         path = .path.display()
     )]
     Statement { path: PathBuf },
@@ -127,7 +127,7 @@ impl LocalProver {
         let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
         let statement = layout.options.statement;
-        if !shows_answer(statement) && !matches!(statement, StatementKind::Classification { .. }) {
+        if !shows_answer(statement) && statement.run().is_none() {
             return Err(LocalProverError::Statement { path: path.to_owned() });
         }
         let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
@@ -187,6 +187,11 @@ impl LocalProver {
         self.model.key.info().setup_id()
     }
 
+    /// What its proofs state.
+    pub fn statement(&self) -> StatementKind {
+        self.model.layout.options.statement
+    }
+
     /// The proofs made so far, oldest first.
     pub fn reports(&self) -> Vec<ProofReport> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -200,7 +205,21 @@ impl Prover for LocalProver {
     }
 
     fn proves_runs(&self) -> bool {
-        self.model.layout.options.statement.run().is_some()
+        matches!(self.statement(), StatementKind::Classification { .. })
+    }
+
+    fn run_items(&self) -> Option<u64> {
+        self.statement().run().map(|run| run.items() as u64)
+    }
+
+    async fn survey(&self, root: U256, items: u64) -> Result<Vec<U256>, ProveError> {
+        let (model, inputs) = (Arc::clone(&self.model), self.inputs.clone());
+        aside(move || model.survey(&inputs, root, items)).await
+    }
+
+    async fn open_items(&self, root: U256, items: &[u64]) -> Result<String, ProveError> {
+        let (model, inputs, items) = (Arc::clone(&self.model), self.inputs.clone(), items.to_vec());
+        aside(move || model.open_items(&inputs, root, &items)).await
     }
 
     fn expected_time(&self) -> Duration {
@@ -231,6 +250,14 @@ impl Prover for LocalProver {
         })
         .await
     }
+}
+
+/// Runs `work` on a thread of its own.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ProveError> + Send + 'static,
+) -> Result<T, ProveError> {
+    let work = tokio::task::spawn_blocking(work).await;
+    work.map_err(|error| ProveError::Interrupted(error.to_string()))?
 }
 
 /// Runs `work` on a thread of its own when a slot is free. The slot is taken until the work has

@@ -6,8 +6,9 @@ use alloy::primitives::{B256, U256};
 use assay_client::ProofArtifact;
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
-    collection::{Collection, RunOpening},
-    run_proof,
+    circuit::StatementKind,
+    collection::{Collection, OpeningFile, RunOpening},
+    run_proof::{self, RunResult},
 };
 
 use super::{
@@ -40,6 +41,61 @@ impl LoadedModel {
         self.check(&made.proof)?;
         let outputs = words_of(made.proof.public_inputs.get(4..).unwrap_or_default());
         Ok(ProofArtifact { proof: made.proof.proof.into(), run: U256::from(place.run), outputs })
+    }
+
+    /// The word that the proof of each run of a collection will show.
+    pub(super) fn survey(
+        &self,
+        inputs: &InputStore,
+        root: U256,
+        items: u64,
+    ) -> Result<Vec<U256>, ProveError> {
+        let failed = |reason: String| ProveError::Failed(reason);
+        let statement = self.layout.options.statement;
+        let run =
+            statement.run().ok_or_else(|| failed("the bundle proves single inputs".into()))?;
+        let set = self.collection_of(inputs, B256::from(root.to_be_bytes()))?;
+        if set.len() as u64 != items {
+            return Err(failed(format!("the collection has {} items, not {items}", set.len())));
+        }
+        if set.depth() != run.depth {
+            return Err(failed(format!(
+                "its tree is {} deep, the circuit takes trees of depth {}; derive the bundle with --depth {}",
+                set.depth(),
+                run.depth,
+                set.depth()
+            )));
+        }
+        if matches!(statement, StatementKind::Audit { .. }) && set.labels().is_empty() {
+            return Err(failed("it has no labels, and an audit needs one for each item".into()));
+        }
+        let word = |first: usize| {
+            let cannot = |reason: String| failed(format!("the run from item {first} on: {reason}"));
+            let opening = set.open_run(first, run.log_items).map_err(|e| cannot(e.to_string()))?;
+            match run_proof::reference(&self.bundle, &self.layout, &opening) {
+                Ok(RunResult::Correct(count)) => Ok(U256::from(count)),
+                Ok(RunResult::Selected(bitmap)) => Ok(U256::from(bitmap)),
+                Ok(_) => Err(cannot("its proof shows more than one word".into())),
+                Err(error) => Err(cannot(error.to_string())),
+            }
+        };
+        (0..set.len()).step_by(run.items()).map(word).collect()
+    }
+
+    /// The openings of items of a collection, each a line.
+    pub(super) fn open_items(
+        &self,
+        inputs: &InputStore,
+        root: U256,
+        items: &[u64],
+    ) -> Result<String, ProveError> {
+        let set = self.collection_of(inputs, B256::from(root.to_be_bytes()))?;
+        let line = |index: &u64| {
+            let index = usize::try_from(*index).unwrap_or(usize::MAX);
+            let opened = OpeningFile::of(&set, index);
+            Ok(opened.map_err(|error| ProveError::Failed(error.to_string()))?.to_json())
+        };
+        items.iter().map(line).collect()
     }
 
     /// The items of a run, from the collection in the folder of inputs.

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use assay_client::{ContractClient, proof_context};
+use assay_client::{ContractClient, ModelIdentity, proof_context};
 use tokio::time::Instant;
 
-use super::Relayer;
+use super::{Relayer, openings::OpeningsWatch};
 use crate::{
     clock::unix_now,
     disk::free_bytes,
     duties::Wanted,
+    duty::Pays,
     error::{RelayerError, StoreError},
     heads::Heads,
     job::{JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason},
     policy::{is_too_late, objection},
     proof_pool::{Finished, Work},
-    proving::{ProofRequest, ProveError},
+    proving::{ProofRequest, ProveError, Prover},
     submitter::POOL_HAS_A_CLAIM,
 };
 
@@ -75,7 +76,8 @@ impl Relayer {
         };
         self.store.report(id, &JobEvent::ProofBegun, unix_now())?;
         tracing::info!(job = %id, "proving");
-        self.proofs.start(Work::Job(Box::new(job.terms)), request);
+        let prover = self.proofs.shared_prover();
+        self.proofs.start(Work::Job(Box::new(job.terms)), request, prover);
         Ok(())
     }
 
@@ -91,33 +93,49 @@ impl Relayer {
             return Ok(());
         }
         // A bond is worth more than its proofs; a run has to pay for itself.
-        let costly = wanted
-            .pays
-            .and_then(|(token, price)| self.costs.objection(self.config.profit, token, price));
-        let kept = if wanted.pays.is_some() { self.config.openings_for_bonds } else { 0 };
-        if let Some(obstacle) = costly.or_else(|| self.machine_obstacle(kept)) {
+        let gas = self.duties.proof_gas(wanted.duty.contract());
+        let objection = |pays| self.costs.objection(self.config.profit, pays, gas);
+        let costly = wanted.pays.and_then(objection);
+        // What contests may ask for are openings of the model of the service.
+        let contested = self.proofs.prover().serves(&wanted.request.model);
+        let keeps = wanted.pays.is_some() && contested;
+        let kept = if keeps { self.config.openings_for_bonds } else { 0 };
+        let (prover, model) = (wanted.prover.clone(), wanted.request.model);
+        if let Some(obstacle) =
+            costly.or_else(|| self.machine_obstacle(prover.as_ref(), model, kept))
+        {
             return self.duties.wait(wanted.duty, &obstacle);
         }
         if self.duties.may_begin_proof(&wanted, heads.newest.timestamp)? {
             let work = Work::Duty { duty: wanted.duty, key: wanted.key };
-            self.proofs.start(work, wanted.request);
+            self.proofs.start(work, wanted.request, prover);
         }
         Ok(())
     }
 
     /// What on this machine, or on the market, stands against a proof now.
     fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
-        if let Some(text) =
-            self.costs.objection(self.config.profit, job.terms.token, job.terms.price)
-        {
+        let pays = Pays::once(job.terms.token, job.terms.price);
+        if let Some(text) = self.costs.objection(self.config.profit, pays, None) {
             return Some(text);
         }
-        self.machine_obstacle(self.config.openings_for_bonds)
+        let prover = self.proofs.shared_prover();
+        self.machine_obstacle(prover.as_ref(), job.terms.model, self.config.openings_for_bonds)
     }
 
-    /// What on this machine stands against a proof that must leave so many openings.
-    pub(super) fn machine_obstacle(&mut self, kept: usize) -> Option<String> {
-        if let Some(openings) = self.openings.look(self.proofs.prover())
+    /// What on this machine stands against a proof that must leave so many openings of its model.
+    fn machine_obstacle(
+        &mut self,
+        prover: &dyn Prover,
+        model: ModelIdentity,
+        kept: usize,
+    ) -> Option<String> {
+        let watch = if self.proofs.prover().serves(&model) {
+            &mut self.openings
+        } else {
+            self.other_openings.entry(model).or_default()
+        };
+        if let Some(openings) = watch.look(prover)
             && openings.left <= kept
         {
             return Some(if openings.left == 0 {
@@ -169,6 +187,7 @@ impl Relayer {
     /// Notes how a proof ended. One that cannot be stored stays in memory, and is stored when there is room.
     pub(super) fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
         self.openings.used();
+        self.other_openings.values_mut().for_each(OpeningsWatch::used);
         let noted = match &finished.work {
             Work::Job(terms) => self.note_proof(terms, &finished),
             Work::Duty { duty, key } => self.duties.finish_proof(*duty, key, &finished.result),

@@ -75,15 +75,20 @@ impl Relayer {
     /// Jobs and duties: the least slack first, and of two with the same a duty, behind which is a bond.
     fn in_order<'a>(&self, dues: &'a [Due], jobs: &[PredictionJob]) -> Vec<Task<'a>> {
         let margin = self.deadline_margin.as_secs();
-        let with_proof = |due: &Due| matches!(due.call, Call::WithProof { .. });
-        // So many proofs of one contest have to be made before its deadline.
+        // So many proofs of one contest, or one collection, have to be made before its deadline.
         let together = |deadline| {
-            dues.iter().filter(|due| with_proof(due) && due.deadline == deadline).count() as u64
+            let same = dues.iter().filter(|due| due.deadline == deadline);
+            same.filter(|due| matches!(due.call, Call::WithProof { .. })).count() as u64
         };
         let duties = dues.iter().map(|due| {
-            let proofs = if with_proof(due) { together(due.deadline) } else { 0 };
-            let deadline = due.deadline.unwrap_or(u64::MAX);
-            (deadline.saturating_sub(margin.saturating_mul(proofs)), Task::Duty(due))
+            let time = match &due.call {
+                Call::WithProof { prover, .. } => {
+                    let each = self.config.margin(prover.expected_time()).as_secs();
+                    each.saturating_mul(together(due.deadline).max(due.proofs))
+                }
+                _ => 0,
+            };
+            (due.deadline.unwrap_or(u64::MAX).saturating_sub(time), Task::Duty(due))
         });
         let jobs =
             jobs.iter().map(|job| (job.terms.deadline.saturating_sub(margin), Task::Job(job.id())));
@@ -94,6 +99,9 @@ impl Relayer {
 
     /// One step of a duty, whose trouble must not hold up anything else.
     async fn do_duty(&mut self, due: &Due, heads: Heads) -> Result<(), RelayerError> {
+        if let Some(obstacle) = self.not_worth(due)? {
+            return self.duties.wait(due.duty, &obstacle);
+        }
         match self.duties.perform(due, heads).await {
             Ok(None) => Ok(()),
             Ok(Some(wanted)) => self.begin_duty_proof(wanted, heads),
@@ -104,6 +112,20 @@ impl Relayer {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Why a call that needs no proof, and has to pay for what follows, is not made now. With a proof that is looked at
+    /// before the proof.
+    fn not_worth(&self, due: &Due) -> Result<Option<String>, RelayerError> {
+        let (Some(pays), Call::Ready(_)) = (due.pays, &due.call) else {
+            return Ok(None);
+        };
+        let sent = self.store.duty(&due.duty)?;
+        if sent.is_some_and(|record| !record.transactions.is_empty()) {
+            return Ok(None);
+        }
+        let gas = self.duties.proof_gas(due.duty.contract());
+        Ok(self.costs.objection(self.config.profit, pays, gas))
     }
 
     /// One job's trouble must not hold up the others: the job waits, with pauses that grow.
@@ -247,10 +269,12 @@ impl Relayer {
         let quote = self.costs.quote(&self.config, proof_time, waiting);
         let (missing, unsaved) = (self.follower.missing_jobs(), self.unsaved.len());
         let (due, blocked) = (self.duties.dues().len(), self.duties.blocked());
+        let left_alone = self.duties.left_alone().to_vec();
         self.status.update(heads, &jobs, |status| {
             status.duties_due = due;
             status.blocked_duties =
                 blocked.iter().map(|(duty, why)| format!("{duty}: {why}")).collect();
+            status.left_alone = left_alone;
             status.nodes = chain.health();
             status.proofs_running = self.proofs.len();
             status.quote = quote;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     duty::{Duty, DutyRecord, ProofKey},
     error::StoreError,
+    refusal::LeftAlone,
 };
 
 /// Duties by their JSON, which is the same for the same duty.
@@ -23,15 +24,45 @@ const DUTY_PROOFS: TableDefinition<'static, &'static str, &'static [u8]> =
 /// What watches have found so far, by their name.
 const FOUND: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("found");
 
+/// Jobs that are left alone, in one entry.
+const LEFT_ALONE: TableDefinition<'static, &'static str, &'static [u8]> =
+    TableDefinition::new("left_alone");
+const NEWEST: &str = "newest";
+
 /// Makes the tables.
 pub(super) fn prepare(txn: &WriteTransaction) -> Result<(), Fault> {
     txn.open_table(DUTIES)?;
     txn.open_table(DUTY_PROOFS)?;
     txn.open_table(FOUND)?;
+    txn.open_table(LEFT_ALONE)?;
     Ok(())
 }
 
 impl JobStore {
+    /// Retrievals and audits in which the account could sell and does not, by the newest look.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
+        self.disk.read("read what is left alone", |txn| {
+            let table = txn.open_table(LEFT_ALONE)?;
+            let entry = table.get(NEWEST)?;
+            let found = entry.map(|bytes| decode("what is left alone", bytes.value()));
+            Ok(found.transpose()?.unwrap_or_default())
+        })
+    }
+
+    /// Keeps which jobs are left alone, instead of those that were before.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn put_left_alone(&self, found: &[LeftAlone]) -> Result<(), StoreError> {
+        self.disk.write("store what is left alone", |txn| {
+            txn.open_table(LEFT_ALONE)?.insert(NEWEST, encode(&found)?.as_slice())?;
+            Ok(())
+        })
+    }
+
     /// All duties for which anything was done, also those that are over, for as long as that may be taken back.
     ///
     /// # Errors
@@ -109,6 +140,16 @@ impl JobStore {
             let proofs = txn.open_table(DUTY_PROOFS)?;
             let found = proofs.get(key.as_str())?;
             Ok(found.map(|bytes| decode(key.as_str(), bytes.value())).transpose()?)
+        })
+    }
+
+    /// Whether a proof is kept under a key.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn has_duty_proof(&self, key: &ProofKey) -> Result<bool, StoreError> {
+        self.disk.read("look for a proof", |txn| {
+            Ok(txn.open_table(DUTY_PROOFS)?.get(key.as_str())?.is_some())
         })
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{Watch, discovery::of_each};
 use crate::{
-    duty::{Call, Due, Duty},
+    duty::{Due, Duty},
     error::RelayerError,
 };
 
@@ -54,8 +54,7 @@ impl Watch for CreditWatch {
         let due = owed.map(|(contract, token, _)| {
             let call = ICustody::withdrawCall { token };
             let call = Contract::at(chain.clone(), contract).request(&call);
-            let duty = Duty::Withdraw { contract, token };
-            Due { duty, deadline: None, pays: None, call: Call::ready(call) }
+            Due::ready(Duty::Withdraw { contract, token }, call)
         });
         Ok(due.collect())
     }

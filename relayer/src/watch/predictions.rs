@@ -17,7 +17,7 @@ use super::{
     discovery::{Discovery, Source, of_each},
 };
 use crate::{
-    duty::{Call, Due, Duty},
+    duty::{Due, Duty},
     error::RelayerError,
 };
 
@@ -91,9 +91,8 @@ impl Watch for PredictionWatch {
                 && at.timestamp > *deadline
             {
                 let call = IPredictionEscrow::refundCall { jobId: *job };
-                let call = Call::ready(self.escrow.contract().request(&call));
                 let duty = Duty::RefundPrediction { contract, job: *job };
-                dues.push(Due { duty, deadline: None, pays: None, call });
+                dues.push(Due::ready(duty, self.escrow.contract().request(&call)));
             }
         }
         let ended = |state: &Option<(OnChainState, u64)>| {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::RelayerConfig,
-    duty::{Call, Due, Duty, ProofKey},
+    duty::{Call, Due, Duty, Pays, ProofKey},
     error::RelayerError,
     job::PredictionTerms,
     policy::objection,
@@ -157,10 +157,12 @@ impl RunWatch {
         Some(Due {
             duty: Duty::ClaimRun { contract: self.escrow.address(), job: id, run },
             deadline: Some(job.deadline),
-            pays: Some((job.token, pays)),
+            pays: Some(Pays::once(job.token, pays)),
+            proofs: 0,
             call: Call::WithProof {
                 key: ProofKey::new(self.escrow.address(), id, run),
                 request: Box::new(request),
+                prover: Arc::clone(&self.prover),
                 call,
             },
         })

@@ -180,7 +180,7 @@ impl ServiceWatch {
                 Ok(call) => call,
                 Err(why) => Call::Blocked(why),
             };
-            dues.push(Due { duty, deadline: Some(look.batch.proveBy), pays: None, call });
+            dues.push(Due::by(look.batch.proveBy, duty, call));
         }
         Ok(())
     }
@@ -234,7 +234,8 @@ impl ServiceWatch {
             contract.request(&IServiceBond::proveCall { receipt, opening, proof })
         });
         let key = ProofKey::new(self.bond.address(), batch_id, place as u64);
-        Ok(Call::WithProof { key, request: Box::new(request), call })
+        let prover = Arc::clone(prover);
+        Ok(Call::WithProof { key, request: Box::new(request), prover, call })
     }
 
     fn kept(&self, look: &Look, service: &Service, now: u64, dues: &mut Vec<Due>) {
@@ -254,7 +255,7 @@ impl ServiceWatch {
             ),
             _ => return,
         };
-        dues.push(Due { duty, deadline: None, pays: None, call: Call::ready(call) });
+        dues.push(Due::ready(duty, call));
     }
 
     /// Forgets batches of which nothing more can come, as a confirmed block says.
@@ -322,8 +323,7 @@ impl Watch for ServiceWatch {
             if self.keep && closes {
                 let duty = Duty::CloseService { contract: self.bond.address(), service: *id };
                 let call = IServiceBond::closeCall { serviceId: *id };
-                let call = Call::ready(self.bond.contract().request(&call));
-                dues.push(Due { duty, deadline: None, pays: None, call });
+                dues.push(Due::ready(duty, self.bond.contract().request(&call)));
             }
         }
         if any_over && let Some(confirmed) = self.confirmed {

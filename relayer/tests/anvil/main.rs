@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audits;
+mod collections;
 mod connection;
 mod disk;
 mod faults;
@@ -13,6 +15,7 @@ mod nodes;
 mod payment;
 mod recovery;
 mod reorg;
+mod retrievals;
 mod services;
 mod skipping;
 mod stepping;

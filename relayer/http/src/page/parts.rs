@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::{
     Snapshot,
-    views::{DutyView, JobView, StatusView, StepView},
+    views::{DutyView, JobView, LeftAloneView, StatusView, StepView},
 };
 
 /// Longest text of an amount that is written with a decimal point.
@@ -26,6 +26,7 @@ pub(super) fn overview(snapshot: &Snapshot) -> Markup {
         (figures(snapshot))
         (jobs(&snapshot.jobs))
         (duties(&snapshot.duties))
+        (left_alone(&status.left_alone))
         (nodes(status))
         (counts(status))
     }
@@ -209,6 +210,24 @@ fn duties(duties: &[DutyView]) -> Markup {
                                 }
                                 td { (duty.transactions) }
                             }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn left_alone(left: &[LeftAloneView]) -> Markup {
+    html! {
+        @if !left.is_empty() {
+            section aria-labelledby="left-alone" {
+                h2 #left-alone { "Left alone" }
+                table {
+                    thead { tr { th { "what" } th { "why" } } }
+                    tbody {
+                        @for one in left {
+                            tr { td.small { (one.what) } td.small { (one.reason) } }
                         }
                     }
                 }
