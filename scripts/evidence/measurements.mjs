@@ -7,7 +7,7 @@ const IMAGES = ["lenet", "lenet5_mnist", "mlp_mnist", "resnet8_cifar10", "vww_96
   "mobilenet_v2_0.5_96", "mobilenet_v2_0.75_192", "mobilenet_v2_1.0_224", "squeezenet_224"];
 const TOPICS = {
   prediction: [...IMAGES, "ad01_autoencoder", "kws_dscnn", "resnet50"],
-  network: ["minilm_l3", "minilm_l6", "minilm_l6_32_columns", "minilm_l6_128", "vit_tiny", "gpt2"],
+  network: ["vit_digits", "gpt_characters", "minilm_l3", "minilm_l6", "minilm_l6_32_columns", "minilm_l6_128", "vit_tiny", "gpt2"],
   cost: [...IMAGES, "resnet8_cifar10_jpeg", "breast_cancer", "credit_default", "digits_mlp"],
   inference: IMAGES,
   audit: ["lenet", "mobilenet_v2_0.5_96", "resnet8_cifar10", "vww_96"],

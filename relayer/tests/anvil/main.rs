@@ -8,6 +8,7 @@ mod audits;
 mod collections;
 mod connection;
 mod disk;
+mod fair;
 mod faults;
 mod keeping;
 mod logs;
