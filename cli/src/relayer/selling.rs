@@ -27,7 +27,7 @@ pub(super) struct SellingArgs {
     /// --published-at to requesters reads it
     #[arg(long, value_name = "DIR", requires = "published_at", help_heading = "Retrievals")]
     published: Option<PathBuf>,
-    /// What goes on chain before the name of a file in --published, such as https://example.org/openings/
+    /// What goes on chain before the name of a file in --published, such as `https://example.org/openings/`
     #[arg(long, value_name = "PLACE", requires = "published", help_heading = "Retrievals")]
     published_at: Option<String>,
     /// Publish openings for everybody where the requester names no key; whoever looks sees the items
