@@ -152,6 +152,7 @@ agree! {
     raw_wine: "53-wine-raw";
     features_of_different_ranges_behind_a_relu: "54-features-relu";
     features_of_different_ranges_behind_a_clip: "59-features-clip";
+    years_behind_a_clip: "60-far-clip";
     attention_with_a_mask_of_integers: "55-masked-attention";
 }
 

@@ -14,6 +14,9 @@ const LEAST_RATIO: f32 = 8.0;
 /// Most layers that are tried one by one.
 const MAX_TRIED: usize = 64;
 
+/// The tensor of a clip's first step, and how large its features are.
+type Opened = (usize, Vec<f32>);
+
 /// For each tensor how often larger its channels are than what it holds; `None` for once.
 type Factors = Vec<Option<Vec<f32>>>;
 
@@ -27,27 +30,37 @@ impl FloatGraph {
         let mut apart = self.clone();
         let opened = apart.take_clips_apart();
         if !opened.is_empty() {
-            let balanced = apart.balance();
-            if opened.iter().all(|made| balanced.contains(made)) {
+            let balanced = apart.balance(&opened);
+            if opened.iter().all(|(made, _)| balanced.contains(made)) {
                 *self = apart;
                 return;
             }
         }
-        self.balance();
+        self.balance(&[]);
     }
 
-    /// The tensors whose features have been balanced where layers make them.
-    fn balance(&mut self) -> Vec<usize> {
+    /// The tensors whose features have been balanced where layers make them; `opened` are first steps of clips.
+    fn balance(&mut self, opened: &[Opened]) -> Vec<usize> {
         let holds = self.holds_input();
         let made = self.layers.iter().enumerate();
-        let made = made.filter_map(|(index, layer)| Some((index, factors(layer, &holds)?)));
+        let made = made.filter_map(|(index, layer)| {
+            let sizes = opened.iter().find(|(made, _)| *made == layer.output);
+            let sizes = sizes.map(|(_, sizes)| sizes.as_slice());
+            Some((index, factors(layer, &holds, sizes)?))
+        });
+        let made = made.take(MAX_TRIED).collect::<Vec<_>>();
+        // All at once, as what is added has to be balanced alike; else as many as can be.
+        let mut balanced = self.spread_factors(&made);
         let mut starts: Vec<(usize, Vec<f32>)> = Vec::new();
-        let mut balanced = None;
-        for start in made.take(MAX_TRIED) {
-            starts.push(start);
-            match self.spread_factors(&starts) {
-                Some(factors) => balanced = Some(factors),
-                None => drop(starts.pop()),
+        if balanced.is_some() {
+            starts = made;
+        } else {
+            for start in made {
+                starts.push(start);
+                match self.spread_factors(&starts) {
+                    Some(factors) => balanced = Some(factors),
+                    None => drop(starts.pop()),
+                }
             }
         }
         let Some(factors) = balanced else { return Vec::new() };
@@ -60,8 +73,7 @@ impl FloatGraph {
 
     /// `clip(x, a, b) = b - relu((b - a) - relu(x - a))` for features of an encoded input whose ranges differ much,
     /// with bounds of each feature's own that lie in its range: so no step is larger than the feature.
-    /// Returns the tensors of the inner steps.
-    fn take_clips_apart(&mut self) -> Vec<usize> {
+    fn take_clips_apart(&mut self) -> Vec<Opened> {
         let holds = self.holds_input();
         let mut opened = Vec::new();
         for mut layer in std::mem::take(&mut self.layers) {
@@ -69,10 +81,17 @@ impl FloatGraph {
                 let clip = clip_bounds(layer.op.function()?)?;
                 // At 0 alone it is a Relu, or the like.
                 let plain = clip.iter().all(|bound| *bound == 0.0 || bound.is_infinite());
-                let differ = spread(ranges.iter().map(|[low, high]| low.abs().max(high.abs())));
-                (!plain && differ.is_some()).then(|| inside(&ranges, clip))
+                let bounds = inside(&ranges, clip);
+                // All steps of a feature are no larger. Two clips of the same features mostly have the same sizes, and
+                // may be added.
+                let sizes = ranges.iter().zip(&bounds).map(|([low, high], [a, b])| {
+                    [low, high, a, b].into_iter().fold(0f32, |most, x| most.max(x.abs()))
+                });
+                let sizes = sizes.collect::<Vec<_>>();
+                let differ = spread(sizes.iter().copied()).is_some();
+                (!plain && differ).then_some((bounds, sizes))
             });
-            let Some(bounds) = bounds else {
+            let Some((bounds, sizes)) = bounds else {
                 self.layers.push(layer);
                 continue;
             };
@@ -105,7 +124,7 @@ impl FloatGraph {
             let ends = bounds.iter().map(|[_, b]| *b).collect();
             let third = step(outer, last, ends, Function::Identity);
             self.layers.extend([layer, second, third]);
-            opened.push(inner);
+            opened.push((inner, sizes));
         }
         opened
     }
@@ -208,13 +227,14 @@ fn spread(sizes: impl Iterator<Item = f32>) -> Option<f32> {
 }
 
 /// The factors that a layer's channels should have, if it makes features of an encoded input and their
-/// ranges differ much.
-fn factors(layer: &FloatLayer, holds: &[bool]) -> Option<Vec<f32>> {
+/// ranges differ much. `given` says how large they are, where that is more than the layer's own range.
+fn factors(layer: &FloatLayer, holds: &[bool], given: Option<&[f32]>) -> Option<Vec<f32>> {
     let ranges = features(layer, holds)?;
     if !layer.op.function()?.is_homogeneous() {
         return None;
     }
-    let sizes = ranges.iter().map(|[low, high]| low.abs().max(high.abs())).collect::<Vec<_>>();
+    let own = ranges.iter().map(|[low, high]| low.abs().max(high.abs()));
+    let sizes = given.map_or_else(|| own.collect::<Vec<_>>(), <[f32]>::to_vec);
     let most = spread(sizes.iter().copied())?;
     let factor = |size: &f32| if *size > 0.0 { (size / most).log2().floor().exp2() } else { 1.0 };
     let factors = sizes.iter().map(factor).collect::<Vec<_>>();
