@@ -8,7 +8,7 @@
 #                                        `scripts/bench.sh NAME --json` prints it; one of the same ABOUT and name
 #                                        is replaced. Nothing is written if the page could not be made of them.
 #
-# ABOUT is prediction, network, audit, batch, cost, inference, inside, plan, accuracy, tabular, library or attack: see
+# ABOUT is prediction, network, audit, batch, cost, inference, inside, plan, tabular, library or attack: see
 # the page's last section. A `network` is one with a command of its own, such as a transformer; its row in the page's
 # table of transformers comes from figures named as those of a prediction.
 # A measurement has a topic (ABOUT) and a name, the object's `model` or `attack` unless --name says another. Needs

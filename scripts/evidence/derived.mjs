@@ -52,7 +52,7 @@ export const derived = {
   largest_loss: (m) => format(Math.max(...losses(m)), "fixed2"),
   lost_v1: (m) => lost(m.row("cost", "mobilenet_v1_0.25_128"), "top1"),
   other_squeezenet: (m) => {
-    const row = m.row("accuracy", "squeezenet_224");
+    const row = m.row("cost", "squeezenet_224");
     const inputs = positive(row, "accuracy.inputs");
     return `${inputs - positive(row, "accuracy.agree")} of ${inputs}`;
   },

@@ -60,7 +60,9 @@ const [images, skip, encoding] = NETWORKS[name] ?? [values.calibrate, Number(val
 const onnx = name === "lenet" ? "examples/digits/lenet.onnx" : NETWORKS[name] ? `${DATA}/models/${name}.onnx` : name;
 const samples = NETWORKS[name] ? `${DATA}/images/${images}` : images;
 const calibrate = name === "lenet" ? "examples/digits/calibration.npz" : samples;
-const imported = assay(["model", "import", onnx, "--calibrate", calibrate, ...(skip ? ["--calibration-limit", String(skip)] : []),
+// Pictures for networks of another size are named by theirs; what is made of the middle is a network's usual input.
+const resize = images.endsWith("_jpg") && !name.endsWith("_224") ? ["--resize", "crop"] : [];
+const imported = assay(["model", "import", onnx, "--calibrate", calibrate, ...resize, ...(skip ? ["--calibration-limit", String(skip)] : []),
   ...(encoding ? ["--encoding", encoding] : []), "--accept-loss", "-o", bundle]);
 const shown = assay(["model", "inspect", bundle]);
 if (values.plan) {
@@ -69,7 +71,7 @@ if (values.plan) {
   console.log(JSON.stringify({ model, parameters, multiply_accumulates, layers: shown.layers.length, predicted: shown.predicted }));
   process.exit(0);
 }
-const report = assay(["model", "report", bundle, "--float", onnx, "--inputs", values.inputs ?? samples, "--skip", String(skip),
+const report = assay(["model", "report", bundle, "--float", onnx, "--inputs", values.inputs ?? samples, ...resize, "--skip", String(skip),
   "--limit", values.limit, "-o", path.join(work, "report.html")]);
 
 const size = (shape) => shape.reduce((product, side) => product * side, 1);

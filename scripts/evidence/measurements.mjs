@@ -15,7 +15,6 @@ const TOPICS = {
   plan: ["resnet50"],
   inside: ["11-self-attention", "18-softmax-inside"],
   library: ["lenet", "mobilenet_v2_0.5_96"],
-  accuracy: [],
   tabular: ["breast-cancer", "credit-boosted", "digits", "wine"],
   attack: ["cheaper-network", "random-answers", "backdoor", "chosen-after-the-test", "copied-proof", "hollow-key", "garbage"],
   peer: ["paper-0.75-192", "zkml-mobilenet", "zktorch-bert", "zkgpt", "deepprove", "ezkl-mlp", "ezkl-lenet"],

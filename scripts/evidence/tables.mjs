@@ -75,7 +75,7 @@ export const tables = {
   accuracy(measurements) {
     const measured = all(measurements, "cost", (row) => DATA[row.name] && positive(row, "accuracy.inputs") >= FEWEST);
     const order = Object.keys(DATA);
-    const rows = [...measured, ...measurements.about("accuracy")].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+    const rows = measured.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
     return sourced(rows, ["network", "data", "compared on", "float, top-1 / top-5", "proven, top-1 / top-5", "same class", "refused"],
       rows.map((row) => {
         const accuracy = figure(row, "accuracy");
