@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::{eips::BlockNumberOrTag, rpc::types::Log};
 use tokio::task::JoinSet;
 
-use super::{BlockRef, Chain, ChainError, NodeHealth};
+use super::{BlockRef, Chain, ChainError, LogScanner, NodeHealth};
 
 /// How long further nodes are waited for when a quorum has answered.
 const GRACE: Duration = Duration::from_millis(500);
@@ -39,6 +39,39 @@ impl Chain {
     pub fn quorum(&self) -> usize {
         let all = self.nodes.len();
         self.config.quorum.unwrap_or(all / 2 + 1).clamp(1, all.max(1))
+    }
+
+    /// The logs of a block that a quorum of the nodes shows, for what cannot be taken back. With one node those that it
+    /// shows.
+    ///
+    /// # Errors
+    /// That of a node, where so many do not answer.
+    pub async fn agreed_logs(
+        &self,
+        scanner: &LogScanner,
+        block: BlockRef,
+    ) -> Result<Vec<Log>, ChainError> {
+        let (mut shown, mut failed) = (Vec::new(), None);
+        for node in self.each_node() {
+            match scanner.of_block(&node, block).await {
+                Ok(logs) => shown.push(logs),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if shown.len() < self.quorum() => return Err(error),
+            _ => {}
+        }
+        let same = |a: &Log, b: &Log| a.log_index == b.log_index && a.inner == b.inner;
+        let has = |logs: &[Log], log: &Log| logs.iter().any(|other| same(other, log));
+        let mut agreed: Vec<Log> = Vec::new();
+        for log in shown.iter().flatten() {
+            let votes = shown.iter().filter(|logs| has(logs, log)).count();
+            if votes >= self.quorum() && !has(&agreed, log) {
+                agreed.push(log.clone());
+            }
+        }
+        Ok(agreed)
     }
 
     /// The block that a quorum of the nodes has at a height; `None` where so many do not agree, or do not

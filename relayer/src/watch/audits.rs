@@ -51,6 +51,8 @@ pub(crate) struct AuditWatch {
     keep: bool,
     selling: Option<AuditSelling>,
     confirmed: Option<BlockRef>,
+    /// What was delivered, as a quorum of the nodes shows it.
+    agreed: BTreeMap<U256, Delivery>,
     /// Whether a job was delivered in a confirmed block, and no event says so.
     lacks_delivery: bool,
     /// When the events may be read again for that.
@@ -62,8 +64,8 @@ pub(crate) struct AuditWatch {
 struct Found {
     /// Jobs that may yet pay the account.
     open: BTreeMap<U256, Order>,
-    /// Their deliveries, and those of others.
-    delivered: BTreeMap<U256, Delivery>,
+    /// Block and hash of their deliveries, and of those of others.
+    delivered: BTreeMap<U256, (u64, B256)>,
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +99,7 @@ impl AuditWatch {
             keep,
             selling,
             confirmed: None,
+            agreed: BTreeMap::new(),
             lacks_delivery: false,
             not_before: None,
             left_alone: Vec::new(),
@@ -268,6 +271,29 @@ impl AuditWatch {
         promised
     }
 
+    /// What was delivered. One node alone is not believed where there are several: to give up because of garbage, or to be
+    /// silent, costs a fee that nobody gives back.
+    async fn delivery(&mut self, job: U256) -> Result<Option<Delivery>, RelayerError> {
+        if let Some(agreed) = self.agreed.get(&job) {
+            return Ok(Some(agreed.clone()));
+        }
+        let Some(&(number, hash)) = self.seen.found().delivered.get(&job) else {
+            return Ok(None);
+        };
+        let topics = vec![IAuditEscrow::AuditDelivered::SIGNATURE_HASH];
+        let scanner = LogScanner::new(self.escrow.address(), topics, 1).about(B256::from(job));
+        let block = BlockRef { number, hash, timestamp: 0 };
+        let shown = self.escrow.chain().agreed_logs(&scanner, block).await?;
+        let agreed = shown.iter().find_map(|log| {
+            let delivered = IAuditEscrow::AuditDelivered::decode_log(&log.inner).ok()?;
+            Some(Delivery { data_hash: delivered.dataHash, place: delivered.place.clone() })
+        });
+        if let Some(agreed) = &agreed {
+            self.agreed.insert(job, agreed.clone());
+        }
+        Ok(agreed)
+    }
+
     /// What an entry of the account leaves to do.
     async fn of_entry(
         &mut self,
@@ -275,16 +301,16 @@ impl AuditWatch {
         entry: usize,
         at: BlockRef,
     ) -> Result<Vec<Due>, RelayerError> {
-        let Some(selling) = &mut self.selling else {
+        if self.selling.is_none() {
             return Ok(Vec::new());
-        };
+        }
         let state = look.entries.get(entry - 1).map(|stored| stored.state);
         let waits = look.job.state == State::Delivered
             && look.job.waiting.bit(entry - 1)
             && at.timestamp <= look.terms.acceptBy;
         match state {
             Some(EntryState::Entered) if waits => {
-                let delivery = self.seen.found().delivered.get(&look.id).cloned();
+                let delivery = self.delivery(look.id).await?;
                 if delivery.is_none() {
                     // The event comes with the confirmed block of the delivery.
                     let Some(confirmed) = self.confirmed else { return Ok(Vec::new()) };
@@ -294,6 +320,9 @@ impl AuditWatch {
                     }
                     self.lacks_delivery = true;
                 }
+                let Some(selling) = &mut self.selling else {
+                    return Ok(Vec::new());
+                };
                 let answer = selling.answer(&self.escrow, look, entry, delivery.as_ref()).await?;
                 let (due, reason) = answer;
                 if let Some(reason) = reason {
@@ -301,7 +330,10 @@ impl AuditWatch {
                 }
                 Ok(due.into_iter().collect())
             }
-            Some(EntryState::Accepted) => selling.prove(&self.escrow, look, entry, at).await,
+            Some(EntryState::Accepted) => match &mut self.selling {
+                Some(selling) => selling.prove(&self.escrow, look, entry, at).await,
+                None => Ok(Vec::new()),
+            },
             _ => Ok(Vec::new()),
         }
     }
@@ -326,7 +358,9 @@ impl AuditWatch {
         self.seen.change(|found| {
             found.open.retain(|id, _| !over.contains(id));
             found.delivered.retain(|id, _| !over.contains(id));
-        })
+        })?;
+        self.agreed.retain(|id, _| !over.contains(id));
+        Ok(())
     }
 }
 
@@ -336,9 +370,9 @@ fn is_live(entry: &Entry) -> bool {
 
 fn note(found: &mut Found, log: &Log) -> Option<U256> {
     if let Ok(delivered) = IAuditEscrow::AuditDelivered::decode_log(&log.inner) {
-        let (data_hash, place) = (delivered.dataHash, delivered.place.clone());
-        if found.open.contains_key(&delivered.jobId) {
-            found.delivered.insert(delivered.jobId, Delivery { data_hash, place });
+        let block = log.block_number.zip(log.block_hash);
+        if let Some(block) = block.filter(|_| found.open.contains_key(&delivered.jobId)) {
+            found.delivered.insert(delivered.jobId, block);
         }
         return None;
     }

@@ -10,9 +10,14 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::{
+    hex,
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::SolEvent,
+};
 use assay_client::{
     ContractClient,
+    bindings::IAuditEscrow::AuditDelivered,
     escrow::{
         audit::{AuditOrder, EntryState, State, Terms, admission_hash},
         sellers::Sellers,
@@ -20,7 +25,7 @@ use assay_client::{
 };
 use assay_client_testing::{Action, Proxy, require_anvil};
 use assay_relayer::{AuditPolicy, OpeningsLeft, Profit, Refusal, Relayer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
@@ -212,6 +217,40 @@ async fn a_set_that_is_not_there_is_said_and_found_later() {
     std::fs::copy(sealed, fair.folder.path().join("any name")).unwrap();
     fair.turn_until_paid(&mut relayer, &order).await;
     assert!(board.read().blocked_duties.is_empty());
+}
+
+/// Threat: a node that says that garbage was delivered, which the seller would pay the abort fee for.
+#[tokio::test]
+async fn a_delivery_that_one_of_three_nodes_invents_is_not_believed() {
+    require_anvil!();
+    let fair = Fair::open().await;
+    let set = fair.set(1, &WORDS);
+    let order = fair.offer(&set).await;
+    std::fs::write(fair.folder.path().join("garbage"), GARBAGE).unwrap();
+    let port = fair.world.node.port();
+    let proxies = [Proxy::start(port).await, Proxy::start(port).await, Proxy::start(port).await];
+    proxies[0].rule(|method, _| match method {
+        "eth_getLogs" => Action::Alter(deliver_garbage),
+        _ => Action::Forward,
+    });
+    let escrow = fair.world.escrow_through(&proxies.each_ref()).await;
+    let mut relayer = fair.relayer_of(escrow, fair.config(), fair.sales()).await.unwrap();
+    fair.turn_until_entry(&mut relayer, &order, 1, EntryState::Entered).await;
+    fair.hand_over(&order, &set.path).await;
+    fair.turn_until_paid(&mut relayer, &order).await;
+    assert_eq!(fair.runs_proven(), [0, 1, 2, 3]);
+}
+
+const GARBAGE: &str = "no set at all";
+
+/// Has each delivery in a node's logs name the hash of [`GARBAGE`].
+fn deliver_garbage(logs: &mut Value) {
+    let topic = json!(AuditDelivered::SIGNATURE_HASH);
+    for log in logs.as_array_mut().into_iter().flatten().filter(|log| log["topics"][0] == topic) {
+        let mut data = log["data"].as_str().unwrap().to_owned();
+        data.replace_range(66..130, &hex::encode(keccak256(GARBAGE)));
+        log["data"] = json!(data);
+    }
 }
 
 #[tokio::test]

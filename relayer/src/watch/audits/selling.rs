@@ -168,7 +168,9 @@ impl Selling {
         };
         let Some(delivery) = delivery else {
             return wait(
-                "the event that says where the set is was shown by no node; add another node with --rpc".into(),
+                "the event that says where the set is was shown by no node, or not by so many as have to agree; add another \
+                 node with --rpc"
+                    .into(),
             );
         };
         let terms = &look.terms;
