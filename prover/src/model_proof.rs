@@ -23,7 +23,7 @@ use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
     AdviceColumn, AdviceSource, KeyError, KeyInfo, KeyShape, ProofFile, ProveError, Prover,
     ProverKey, Srs, Unwatched, VerifierKey, Watch, commit_columns, library::LibraryProver,
-    weight_polynomials, weights_hash,
+    weights_hash,
 };
 
 /// Why there is no proof.
@@ -260,7 +260,6 @@ impl<'a> ModelProver<'a> {
         }
         let start = Instant::now();
         let weights = self.bundle.weight_columns(self.layout);
-        let polynomials = WeightPolynomials::new(self.layout, &weights, self.srs)?;
         let kept = KeptPoints::of(self.bundle, self.openings, self.layout, self.srs);
         let first = assignment.first_phase(weights, OsRng)?;
         let witness_time = start.elapsed();
@@ -274,7 +273,7 @@ impl<'a> ModelProver<'a> {
         let advice = ModelAdvice::new(assignment, first, &public_inputs);
         let known = kept.read();
         let were_known = known.is_some();
-        let mut witness = ModelWitness::new(advice, self.layout, polynomials).with_points(known);
+        let mut witness = ModelWitness::new(advice, self.layout).with_points(known);
         let proof = match self.library {
             Some(library) => library.prove_fresh(&mut witness, &public_inputs)?,
             None => prover.prove(&mut witness, &public_inputs)?,
@@ -311,24 +310,6 @@ fn suffices(needed_mb: u64, free_bytes: Option<u64>) -> Result<(), ModelProofErr
     }
 }
 
-/// The weight columns of a circuit that has more rows than they: coefficients. By the circuit's rows they
-/// would be full of large values.
-pub struct WeightPolynomials(Option<Vec<Vec<Fr>>>);
-
-impl WeightPolynomials {
-    /// Those of `weights`, the columns of [`Bundle::weight_columns`]; none where the rows are as many.
-    ///
-    /// # Errors
-    /// [`ModelProofError::Weights`] when they do not fit the parameters.
-    pub fn new(layout: &Layout, weights: &[Vec<Fr>], srs: &Srs) -> Result<Self, ModelProofError> {
-        if layout.weight_stride() == 1 {
-            return Ok(Self(None));
-        }
-        let polynomials = weight_polynomials(srs, weights).ok_or(ModelProofError::Weights)?;
-        Ok(Self(Some(polynomials)))
-    }
-}
-
 /// Of a model's circuit, counted from 0.
 const LAST_PHASE: u8 = 2;
 
@@ -337,17 +318,14 @@ pub struct ModelWitness<'a> {
     /// Gone with the last phase's columns.
     advice: Option<ModelAdvice<'a>>,
     layout: &'a Layout,
-    polynomials: Option<Vec<Vec<Fr>>>,
     /// Commitments to the weight columns, where they are known.
     points: Vec<G1Affine>,
 }
 
 impl<'a> ModelWitness<'a> {
-    /// The columns of `advice`, but for the weights where there are polynomials of them.
-    pub fn new(advice: ModelAdvice<'a>, layout: &'a Layout, weights: WeightPolynomials) -> Self {
-        let WeightPolynomials(polynomials) = weights;
-        let advice = if polynomials.is_some() { advice.without_weights() } else { advice };
-        Self { advice: Some(advice), layout, polynomials, points: Vec::new() }
+    /// The columns of `advice`.
+    pub fn new(advice: ModelAdvice<'a>, layout: &'a Layout) -> Self {
+        Self { advice: Some(advice.with_weights_on_own_domain()), layout, points: Vec::new() }
     }
 
     /// With the commitments to the weight columns, where they are known from an earlier proof.
@@ -377,13 +355,15 @@ impl AdviceSource for ModelWitness<'_> {
         // columns of the remainders carry random values in rows that nothing constrains.
         let weights = self.layout.options.weight_columns;
         let complete = weights + self.layout.options.lanes;
-        let mut polynomials = self.polynomials.take().unwrap_or_default().into_iter();
-        let columns =
-            columns.into_iter().enumerate().map(|(index, column)| match polynomials.next() {
-                Some(coefficients) => AdviceColumn::Polynomial(coefficients),
-                None if index < complete => AdviceColumn::Complete(column),
-                None => AdviceColumn::Values(column),
-            });
+        let columns = columns.into_iter().enumerate().map(|(index, column)| {
+            if index < weights {
+                AdviceColumn::OnSubgroup(column)
+            } else if index < complete {
+                AdviceColumn::Complete(column)
+            } else {
+                AdviceColumn::Values(column)
+            }
+        });
         Ok(columns.collect())
     }
 }

@@ -15,7 +15,7 @@ use assay_kernels::all_kernels;
 use assay_proof::{Prover, Srs, Unwatched, library::LibraryProver};
 use assay_prover::{
     bundle::Bundle,
-    model_proof::{ModelWitness, WeightPolynomials, generate_key},
+    model_proof::{ModelWitness, generate_key},
 };
 use assay_testing::{
     deployed::{deploy, words},
@@ -134,19 +134,18 @@ fn compare(
     let assignment = assignment(&bundle, &layout, &images, &executions);
     let mut public = vec![Fr::from(6)];
     public.extend(assignment.public_values());
-    let witness = |srs: &Srs| {
+    let witness = || {
         let weights = bundle.weight_columns(&layout);
-        let polynomials = WeightPolynomials::new(&layout, &weights, srs).unwrap();
         let first = assignment.first_phase(weights, ChaCha20Rng::from_seed([8; 32])).unwrap();
-        ModelWitness::new(ModelAdvice::new(&assignment, first, &public), &layout, polynomials)
+        ModelWitness::new(ModelAdvice::new(&assignment, first, &public), &layout)
     };
 
     let library = LibraryProver::new(&srs, &key);
-    let expected = library.prove(&mut witness(&srs), &public, [3; 32]).unwrap();
+    let expected = library.prove(&mut witness(), &public, [3; 32]).unwrap();
     for kernels in all_kernels() {
         let srs = srs.with_kernels(*kernels);
         let prover = Prover { srs: &srs, key: &key, watch: &Unwatched };
-        let proof = expected.again(&prover, &mut witness(&srs), &public).unwrap();
+        let proof = expected.again(&prover, &mut witness(), &public).unwrap();
         assert!(proof == expected.proof, "{name}: {} makes another proof", kernels.name());
     }
     key.verifier()
@@ -205,10 +204,9 @@ fn proves_circuits_of_four_million_rows() {
     let mut public = vec![Fr::from(6)];
     public.extend(assignment.public_values());
     let weights = bundle.weight_columns(&layout);
-    let polynomials = WeightPolynomials::new(&layout, &weights, &srs).unwrap();
     let first = assignment.first_phase(weights, ChaCha20Rng::from_seed([8; 32])).unwrap();
     let advice = ModelAdvice::new(&assignment, first, &public);
-    let mut witness = ModelWitness::new(advice, &layout, polynomials);
+    let mut witness = ModelWitness::new(advice, &layout);
     let proof = Prover { srs: &srs, key: &key, watch: &Unwatched }.prove(&mut witness, &public);
     let proof = proof.unwrap();
     key.verifier().verify(&public, &proof).unwrap();

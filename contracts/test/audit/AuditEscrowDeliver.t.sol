@@ -8,6 +8,8 @@ import {AuditFixture} from "./AuditFixture.sol";
 
 contract AuditEscrowDeliverTest is AuditFixture {
     function test_Deliver() public {
+        // The second job, so that its number is not the bitmap of its entries.
+        openAudit(bounty(ETHER));
         (uint256 jobId, IAuditEscrow.Terms memory terms) = enteredBounty();
         bytes32 entriesHash = audit.getJob(jobId).entriesHash;
         vm.roll(block.number + 1);

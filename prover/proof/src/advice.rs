@@ -25,9 +25,9 @@ pub enum AdviceColumn {
     /// The values of 2^k rows, the last ones included. Their source answers for hiding them: it has put
     /// random values into as many rows that nothing constrains as the column is opened at points, plus one.
     Complete(Values),
-    /// The coefficients of the column's polynomial, from that of X^0 on, at most 2^k. Hiding is up to the
-    /// source.
-    Polynomial(Vec<Fr>),
+    /// The values at the 2^h-th roots of unity, where h is at most k: of the column's polynomial of fewer than 2^h
+    /// coefficients. Hiding is up to the source. Small values are kept as such throughout the proof.
+    OnSubgroup(Values),
 }
 
 /// Gives a circuit's advice columns, phase by phase.

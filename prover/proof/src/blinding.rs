@@ -22,13 +22,43 @@ impl Randomness {
     pub(crate) fn fresh() -> Self {
         Self { rng: ChaCha20Rng::from_entropy(), vanishing: None }
     }
+
+    /// The vanishing argument's polynomial; what else is to be drawn has been.
+    pub(crate) fn into_polynomial(mut self) -> RandomPolynomial {
+        match self.vanishing {
+            Some(coefficients) => RandomPolynomial::Given(coefficients),
+            None => RandomPolynomial::drawn(&mut self.rng),
+        }
+    }
+}
+
+/// A polynomial that is made twice, for its commitment and for the opening, and takes no memory meanwhile.
+pub(crate) enum RandomPolynomial {
+    /// Its coefficients.
+    Given(Vec<Fr>),
+    /// What uniform ones follow from.
+    Drawn([u8; 32]),
+}
+
+impl RandomPolynomial {
+    fn drawn(rng: &mut ChaCha20Rng) -> Self {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self::Drawn(seed)
+    }
+
+    /// Its coefficients, `length` of them where they are drawn.
+    pub(crate) fn coefficients(&self, length: usize) -> Vec<Fr> {
+        match self {
+            Self::Given(coefficients) => coefficients.clone(),
+            Self::Drawn(seed) => uniform(length, *seed),
+        }
+    }
 }
 
 /// Uniform coefficients: each block from a stream of its own under one seed.
-pub(crate) fn random_polynomial(length: usize, rng: &mut ChaCha20Rng) -> Vec<Fr> {
+fn uniform(length: usize, seed: [u8; 32]) -> Vec<Fr> {
     const BLOCK: usize = 1 << 12;
-    let mut seed = [0; 32];
-    rng.fill_bytes(&mut seed);
     let mut coefficients = vec![Fr::ZERO; length];
     coefficients.par_chunks_mut(BLOCK).enumerate().for_each(|(index, block)| {
         let mut rng = ChaCha20Rng::from_seed(seed);
@@ -47,8 +77,10 @@ mod tests {
     #[test]
     fn coefficients_do_not_repeat() {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
-        let mut coefficients = random_polynomial(3 << 12, &mut rng);
-        coefficients.extend(random_polynomial(1, &mut rng));
+        let [first, second] = [(); 2].map(|()| RandomPolynomial::drawn(&mut rng));
+        let mut coefficients = first.coefficients(3 << 12);
+        assert_eq!(coefficients, first.coefficients(3 << 12), "the same each time");
+        coefficients.extend(second.coefficients(1));
         let mut sorted = coefficients.clone();
         sorted.sort();
         sorted.dedup();

@@ -90,7 +90,7 @@ pub use proof_file::ProofFile;
 pub use prove::{
     Prover, commit_columns, create_proof, create_proof_self_blinded,
     watch::{Step, Unwatched, Watch},
-    weight_polynomials, weights_hash,
+    weights_hash,
 };
 #[cfg(feature = "prove")]
 pub use prove_error::ProveError;

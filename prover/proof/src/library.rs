@@ -165,8 +165,10 @@ impl Columns<'_> {
     fn by_rows(&self, column: &AdviceColumn) -> Vec<Fr> {
         match column {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => values.to_full(),
-            AdviceColumn::Polynomial(coefficients) => {
-                let mut values = coefficients.clone();
+            AdviceColumn::OnSubgroup(values) => {
+                let small = EvaluationDomain::new(1, values.len().ilog2());
+                let polynomial = small.lagrange_from_vec(values.to_full());
+                let mut values = small.lagrange_to_coeff(polynomial).into_values();
                 values.resize(self.params.n() as usize, Fr::ZERO);
                 let data = self.domain.get_fft_data(values.len());
                 let (omega, k) = (self.domain.get_omega(), self.params.k());

@@ -4,6 +4,7 @@
 //! makes the same proof (`tests/oracle`). Only who computes is another: the kernels, on columns that stay as
 //! small as they are until a step needs their polynomials, and on one part of the extended domain at a time.
 
+mod by_values;
 mod combined;
 mod costs;
 mod opening;
@@ -29,13 +30,14 @@ use halo2_proofs::{
 
 use super::{
     advice::{AdviceColumn, AdviceSource, CircuitAdvice, Shape},
-    blinding::{Randomness, random_polynomial},
+    blinding::Randomness,
     key_files::{ProverKey, matches_srs},
     profile::{PermutationColumn, Profile},
     prove_error::ProveError,
     srs::Srs,
     transcript::{KeccakWrite, point_to_bytes},
 };
+use by_values::ByValues;
 use costs::{Costs, Size, Work};
 use opening::Opening;
 use permutation::Argument;
@@ -160,12 +162,13 @@ impl Prover<'_> {
             domain: &domain,
             meter: Meter::new(self.watch, costs),
             polynomials: Vec::with_capacity(profile.advice_columns()),
+            by_values: ByValues::default(),
             permuted: vec![Vec::new(); profile.permutation.len()],
         };
         let transcript_repr = key.vk().transcript_repr();
         let rounds = Rounds { k, profile, public_inputs, transcript_repr };
         let challenges = rounds.run(advice, &mut randomness.rng, &mut transcript, &mut columns)?;
-        let Columns { mut meter, polynomials, permuted, .. } = columns;
+        let Columns { mut meter, polynomials, by_values, permuted, .. } = columns;
 
         // The lookup argument's challenge; there are no lookups of the library's.
         let _theta = *transcript.squeeze_challenge_scalar::<()>();
@@ -175,11 +178,9 @@ impl Prover<'_> {
         let permuted = self.permuted_values(permuted);
         let permutation =
             argument.commit(permuted, &mut randomness.rng, &mut transcript, &mut meter)?;
-        let random = match randomness.vanishing {
-            Some(coefficients) => coefficients,
-            None => random_polynomial(rows, &mut randomness.rng),
-        };
-        let commitment: G1Affine = srs.monomial().exponentiate_full(&random).to_affine();
+        let random = randomness.into_polynomial();
+        let commitment: G1Affine =
+            srs.monomial().exponentiate_full(&random.coefficients(rows)).to_affine();
         transcript.write_point(commitment)?;
         meter.done(Work::Commitment)?;
         let y = *transcript.squeeze_challenge_scalar::<()>();
@@ -187,10 +188,11 @@ impl Prover<'_> {
         let mut polynomials = Polynomials {
             rows,
             advice: polynomials,
+            by_values,
             fixed: self.fixed_polynomials(&domain, &mut meter)?,
             instance: instance(&domain, public_inputs),
             permutation,
-            random,
+            random: Vec::new(),
             active: active_rows(&domain, profile),
             sums: Vec::new(),
         };
@@ -199,6 +201,7 @@ impl Prover<'_> {
         let challenges = Challenges { circuit, beta, gamma, y };
         let pieces = polynomials.quotient(profile, &challenges, &parts, &mut meter)?;
         drop(parts);
+        polynomials.random = random.coefficients(rows);
         for piece in &pieces {
             let commitment: G1Affine = srs.monomial().exponentiate_full(piece).to_affine();
             transcript.write_point(commitment)?;
@@ -260,12 +263,13 @@ impl Prover<'_> {
     }
 }
 
-/// Commits to the advice columns and keeps their polynomials.
+/// Commits to the advice columns and keeps their polynomials, or their values.
 struct Columns<'a, 'w> {
     prover: &'a Prover<'w>,
     domain: &'a Domain,
     meter: Meter<'w>,
     polynomials: Vec<Vec<Fr>>,
+    by_values: ByValues,
     /// Values by rows of the permutation's columns.
     permuted: Vec<Vec<Fr>>,
 }
@@ -289,16 +293,19 @@ fn commitment_work(column: &AdviceColumn, k: u32) -> (Work, f64) {
     /// Of so many rows one is looked at.
     const STRIDE: usize = 61;
     match column {
-        AdviceColumn::Polynomial(coefficients) => {
-            (Work::WeightColumn, coefficients.len() as f64 / f64::from(k).exp2())
+        AdviceColumn::OnSubgroup(values) if values.len() < 1 << k => {
+            (Work::WeightColumn, values.len() as f64 / f64::from(k).exp2())
         }
         AdviceColumn::Values(Column::Full(values))
-        | AdviceColumn::Complete(Column::Full(values)) => {
+        | AdviceColumn::Complete(Column::Full(values))
+        | AdviceColumn::OnSubgroup(Column::Full(values)) => {
             let bytes: Vec<usize> = values.iter().step_by(STRIDE).map(bytes_of).collect();
             let most = 32 * bytes.len().max(1);
             (Work::FullColumn, bytes.iter().sum::<usize>() as f64 / most as f64)
         }
-        AdviceColumn::Values(_) | AdviceColumn::Complete(_) => (Work::SmallColumn, 1.0),
+        AdviceColumn::Values(_) | AdviceColumn::Complete(_) | AdviceColumn::OnSubgroup(_) => {
+            (Work::SmallColumn, 1.0)
+        }
     }
 }
 
@@ -315,7 +322,7 @@ impl Committer for Columns<'_, '_> {
             self.meter.expect(self.expected(index), -1.0);
             let (work, share) = commitment_work(column, self.domain.k());
             self.meter.expect(work, share);
-            if let AdviceColumn::Polynomial(_) = column {
+            if let AdviceColumn::OnSubgroup(_) = column {
                 self.meter.expect(Work::Polynomial, -1.0);
             }
         }
@@ -333,8 +340,12 @@ impl Committer for Columns<'_, '_> {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
                 srs.lagrange().exponentiate(values)
             }
-            AdviceColumn::Polynomial(coefficients) => {
-                srs.monomial().exponentiate_full(coefficients)
+            AdviceColumn::OnSubgroup(values) if values.len() == 1 << self.domain.k() => {
+                srs.lagrange().exponentiate(values)
+            }
+            AdviceColumn::OnSubgroup(values) => {
+                let coefficients = coefficients_of(srs, values);
+                srs.monomial().exponentiate_full(&coefficients)
             }
         };
         self.meter.done_in(work, share)?;
@@ -348,17 +359,17 @@ impl Committer for Columns<'_, '_> {
             PermutationColumn::Fixed(_) => false,
         };
         let place = profile.permutation.iter().position(of);
-        let transformed = !matches!(column, AdviceColumn::Polynomial(_));
+        let transformed = !matches!(column, AdviceColumn::OnSubgroup(_));
         let coefficients = match column {
-            AdviceColumn::Polynomial(mut coefficients) => {
+            AdviceColumn::OnSubgroup(values) => {
                 if let Some(place) = place {
-                    let mut values = coefficients.clone();
-                    values.resize(1 << self.domain.k(), Fr::ZERO);
-                    self.domain.values_in_place(&mut values);
-                    self.permuted[place] = values;
+                    let mut by_rows = coefficients_of(self.prover.srs, &values);
+                    by_rows.resize(1 << self.domain.k(), Fr::ZERO);
+                    self.domain.values_in_place(&mut by_rows);
+                    self.permuted[place] = by_rows;
                 }
-                coefficients.shrink_to_fit();
-                coefficients
+                self.by_values.insert(index, values);
+                Vec::new()
             }
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
                 if let Some(place) = place {
@@ -378,6 +389,11 @@ impl Committer for Columns<'_, '_> {
     }
 }
 
+/// Of the polynomial with these values at the roots of unity of their number.
+fn coefficients_of(srs: &Srs, values: &Column) -> Vec<Fr> {
+    Domain::new(srs.kernels(), values.len().ilog2()).coefficients(values)
+}
+
 fn instance(domain: &Domain, public_inputs: &[Fr]) -> Vec<Fr> {
     let values = vec![0; 1 << domain.k()];
     let exceptions = (0..).zip(public_inputs.iter().copied()).collect();
@@ -389,8 +405,8 @@ fn instance(domain: &Domain, public_inputs: &[Fr]) -> Vec<Fr> {
 fn parts(srs: &Srs, profile: &Profile) -> Parts {
     let k = srs.k();
     let extension = profile.quotient_pieces.next_power_of_two().ilog2();
-    // Smaller parts of fewer rows would take more time than the memory is worth.
-    let pieces: u32 = if k < 19 { 2 } else { 3 };
+    // Parts of fewer than 2^14 rows would take more time than the memory is worth.
+    let pieces = k.saturating_sub(14).clamp(2, 4);
     Parts::new(srs.kernels(), k, extension, extension + pieces.min(k))
 }
 
@@ -424,7 +440,7 @@ pub fn commit_columns(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<G1Affine>> {
 }
 
 /// Coefficients of the polynomials that columns stand for; see [`commit_columns`].
-pub fn weight_polynomials(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<Vec<Fr>>> {
+fn weight_polynomials(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<Vec<Fr>>> {
     let k = columns.first()?.len().checked_ilog2()?;
     if k > srs.k() || columns.iter().any(|column| column.len() != 1 << k) {
         return None;

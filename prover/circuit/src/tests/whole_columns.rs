@@ -114,6 +114,7 @@ fn compare(assignment: &Assignment<'_>) {
     let mut expected = cell_by_cell(assignment, &first, &rest, &public, [v, theta, beta, u, z]);
     let weights = layout.options.weight_columns;
     expected[weights..].iter_mut().for_each(|column| column[usable..].fill(Fr::ZERO));
+    let unchanged = expected.clone();
     let changes = (0..expected.len()).map(|column| CellChange {
         column,
         row: column * 17 % usable,
@@ -142,9 +143,14 @@ fn compare(assignment: &Assignment<'_>) {
     }
     let tails = first.weight_tails().rows;
     assert!(tails.iter().zip(&expected).all(|(tail, column)| *tail == column[usable..]));
-    let mut advice = ModelAdvice::new(assignment, first, &public).without_weights();
-    for (index, column) in advice.columns(0, &[]).into_iter().enumerate() {
-        assert_eq!(column.is_empty(), index < weights, "column {index}");
+    let of_weights = first.weights.clone();
+    let mut advice = ModelAdvice::new(assignment, first, &public).with_weights_on_own_domain();
+    let columns = advice.columns(0, &[]);
+    for (index, (column, expected)) in columns.iter().zip(&of_weights).enumerate() {
+        assert!(column.to_full() == *expected, "weight column {index}");
+    }
+    for (index, column) in columns.iter().enumerate().skip(weights) {
+        assert!(column.to_full() == unchanged[index], "column {index}");
     }
 }
 

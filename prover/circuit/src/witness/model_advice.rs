@@ -23,21 +23,21 @@ pub struct ModelAdvice<'a> {
     rest: Vec<Fr>,
     instances: &'a [Fr],
     changes: Vec<CellChange>,
-    /// Whether the weight columns are handed over, too.
-    with_weights: bool,
+    /// Whether the weight columns are handed over by the rows of their own domain.
+    own_domain: bool,
 }
 
 impl<'a> ModelAdvice<'a> {
     /// `instances` are all public inputs, the context first.
     pub fn new(assignment: &'a Assignment<'a>, first: FirstPhase, instances: &'a [Fr]) -> Self {
         let (weights, rest, changes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { assignment, first, weights, rest, instances, changes, with_weights: true }
+        Self { assignment, first, weights, rest, instances, changes, own_domain: false }
     }
 
-    /// Hands over empty columns in place of the weight columns, for a prover that has them already. By the
+    /// Hands over the weight columns by the rows of their own domain, for a prover that wants no more. By the
     /// rows of a circuit larger than their domain they take long to compute, and much memory.
-    pub fn without_weights(mut self) -> Self {
-        self.with_weights = false;
+    pub fn with_weights_on_own_domain(mut self) -> Self {
+        self.own_domain = true;
         self
     }
 
@@ -47,7 +47,8 @@ impl<'a> ModelAdvice<'a> {
         self
     }
 
-    /// The columns of a phase as the constraint system counts them, each of the circuit's length. The
+    /// The columns of a phase as the constraint system counts them, each of the circuit's length unless
+    /// [`Self::with_weights_on_own_domain`] says otherwise. The
     /// last rows, kept for blinding, hold zeros, but in the weight columns what
     /// [`FirstPhase::weight_tails`] says. The phases are 0, 1 and 2, each of them asked for once and in
     /// this order. `challenges` are those of the phases before, as the constraint system counts them.
@@ -94,18 +95,12 @@ impl<'a> ModelAdvice<'a> {
 
     fn first_columns(&mut self) -> Vec<Column> {
         let usable = self.usable();
-        let extended = self.with_weights && self.layout().weight_stride() > 1;
+        let extended = !self.own_domain && self.layout().weight_stride() > 1;
         let extended = extended.then(|| self.first.extended_weights().into_owned());
         let weights = std::mem::take(&mut self.first.weights);
         self.weights = weights.iter().map(|column| SmallColumn::from_full(column)).collect();
         drop(weights);
-        let weight_column = |column: &SmallColumn<u32>| {
-            if self.with_weights {
-                column.to_column(column.rows())
-            } else {
-                Column::Full(Vec::new())
-            }
-        };
+        let weight_column = |column: &SmallColumn<u32>| column.to_column(column.rows());
         let mut columns = match extended {
             Some(extended) => extended.into_iter().map(Column::Full).collect(),
             None => self.weights.iter().map(weight_column).collect::<Vec<_>>(),

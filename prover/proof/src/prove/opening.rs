@@ -1,7 +1,10 @@
 //! Evaluations, and one opening proof for all of them: SHPLONK (Boneh, Drake, Fisch, Gabizon, "Efficient
 //! polynomial commitment schemes for multiple points and polynomials", section 4), as the library does it.
 
-use std::{collections::BTreeSet, io::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+};
 
 use assay_kernels::Kernels;
 use halo2_proofs::{
@@ -102,13 +105,32 @@ impl Opening<'_> {
         let last = self.profile.last_rotation();
         let products = &polynomials.permutation.products;
         Evaluations {
-            advice: queries(&self.profile.advice_queries, &polynomials.advice),
+            advice: self.advice(queries(&self.profile.advice_queries, &polynomials.advice)),
             fixed: queries(&self.profile.fixed_queries, &polynomials.fixed),
             random: at(&polynomials.random, 0),
             sigma: polynomials.permutation.sigma.iter().map(|sigma| at(sigma, 0)).collect(),
             products: products.iter().map(|z| [at(z, 0), at(z, 1), at(z, last)]).collect(),
             quotient: at(self.quotient, 0),
         }
+    }
+
+    /// The evaluations of the advice queries: `of_polynomials`, but for columns that are kept by values.
+    fn advice(&self, mut of_polynomials: Vec<Fr>) -> Vec<Fr> {
+        let kept = &self.polynomials.by_values;
+        let queries = self.profile.advice_queries.iter().enumerate();
+        let mut by_rotation: BTreeMap<i32, Vec<(usize, usize)>> = BTreeMap::new();
+        for (query, (column, rotation)) in queries.filter(|(_, (column, _))| kept.contains(*column))
+        {
+            by_rotation.entry(*rotation).or_default().push((query, *column));
+        }
+        for (rotation, queries) in by_rotation {
+            let columns: Vec<usize> = queries.iter().map(|(_, column)| *column).collect();
+            let values = kept.evaluate(&columns, self.point(rotation), self.kernels());
+            for ((query, _), value) in queries.into_iter().zip(values) {
+                of_polynomials[query] = value.unwrap_or_default();
+            }
+        }
+        of_polynomials
     }
 
     fn write_evaluations<W: Write>(
@@ -146,14 +168,20 @@ impl Opening<'_> {
         let points: Vec<Fr> = set.rotations.iter().map(|rotation| self.point(*rotation)).collect();
         let mut values = vec![Fr::ZERO; points.len()];
         let mut terms = Vec::with_capacity(set.openings.len());
+        let mut kept = Vec::new();
         let mut power = Fr::ONE;
         for (commitment, openings) in &set.openings {
+            if let Commitment::Advice(column) = commitment {
+                kept.push((*column, power));
+            }
             terms.push((self.polynomial(*commitment), power));
             for (value, evaluation) in values.iter_mut().zip(openings) {
                 *value += power * evaluations.get(*evaluation);
             }
             power *= y;
         }
+        let kept = self.polynomials.by_values.combine(&kept, self.kernels());
+        terms.extend(kept.iter().map(|sum| (sum.as_slice(), Fr::ONE)));
         let mut sum = vec![Fr::ZERO; self.polynomials.rows];
         self.kernels().combine(&terms, &mut sum);
         let remainder = interpolate(&points, &values);

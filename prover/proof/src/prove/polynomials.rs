@@ -3,18 +3,20 @@
 use assay_kernels::{Column, Domain};
 use halo2_proofs::halo2curves::bn256::Fr;
 
-use super::permutation::Permutation;
+use super::{by_values::ByValues, permutation::Permutation};
 use crate::profile::Profile;
 
 /// Coefficients of everything that a proof opens, but for the quotient.
 pub(super) struct Polynomials {
     /// n, the number of rows.
     pub rows: usize,
+    /// None of the columns that are kept by values.
     pub advice: Vec<Vec<Fr>>,
+    pub by_values: ByValues,
     pub fixed: Vec<Vec<Fr>>,
     pub instance: Vec<Fr>,
     pub permutation: Permutation,
-    /// Of the vanishing argument: hides the quotient's evaluation.
+    /// Of the vanishing argument: hides the quotient's evaluation. None until the quotient is made.
     pub random: Vec<Fr>,
     /// One in the rows before that in which the permutation's products end.
     pub active: Vec<Fr>,

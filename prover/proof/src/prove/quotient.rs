@@ -258,6 +258,13 @@ impl Polynomials {
     ) -> Result<Vec<Vec<Fr>>, ProveError> {
         let constraints = Constraints::new(profile, challenges);
         let kernels = parts.kernels();
+        for cell in &constraints.cells {
+            if let Cell::Advice(column, _) = *cell
+                && let Some(coefficients) = self.by_values.take(column, kernels)
+            {
+                self.advice[column] = coefficients;
+            }
+        }
         self.sums = constraints.sums.iter().map(|sum| self.sum(sum, profile, parts)).collect();
         let mut values: Vec<Vec<Fr>> = vec![Vec::new(); parts.count()];
         let mut factors = vec![Fr::ZERO; parts.count()];
@@ -300,14 +307,20 @@ impl Polynomials {
 
     /// The coefficients of a sum.
     fn sum(&self, sum: &[(Cell, Fr)], profile: &Profile, parts: &Parts) -> Vec<Fr> {
+        let kernels = parts.kernels();
+        let kept = sum.iter().filter_map(|(cell, factor)| match cell {
+            Cell::Advice(column, _) => Some((*column, *factor)),
+            _ => None,
+        });
+        let kept = self.by_values.combine(&kept.collect::<Vec<_>>(), kernels);
         let terms = sum.iter().filter_map(|(cell, factor)| match self.read(*cell, profile) {
             Read::Polynomial(coefficients, _) => Some((coefficients, *factor)),
             _ => None,
         });
-        let terms: Vec<_> = terms.collect();
+        let terms: Vec<_> = terms.chain(kept.iter().map(|sum| (sum.as_slice(), Fr::ONE))).collect();
         let longest = terms.iter().map(|(coefficients, _)| coefficients.len()).max();
         let mut coefficients = vec![Fr::ZERO; longest.unwrap_or_default()];
-        parts.kernels().combine(&terms, &mut coefficients);
+        kernels.combine(&terms, &mut coefficients);
         coefficients
     }
 

@@ -110,7 +110,9 @@ impl Rounds<'_> {
         let rows = 1usize << self.k;
         let fits = match column {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => values.len() == rows,
-            AdviceColumn::Polynomial(coefficients) => coefficients.len() <= rows,
+            AdviceColumn::OnSubgroup(values) => {
+                values.len() <= rows && values.len().is_power_of_two()
+            }
         };
         if !fits {
             return Err(ProveError::Witness(format!(
