@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use halo2_proofs::halo2curves::bn256::Fr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
 use assay_arithmetic::{keccak256, weight_columns::BlindingSeed};
 pub use assay_circuit::Architecture;
-use assay_circuit::{ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, plan};
+use assay_circuit::{
+    ArchitectureError, Layout, LayoutError, LayoutOptions, PlanRequest, SmallColumn, plan,
+};
 use assay_files::Readers;
 use assay_files::{FileError, Kind, envelope};
 use assay_graph::{GraphError, InputOrder, InputPart, QuantizedGraph, ValueEncoding};
@@ -297,7 +298,7 @@ impl Bundle {
 
     /// The weight columns by rows of their domain; see [`Layout::weight_columns`]. The opening rows
     /// are drawn from the seed too.
-    pub fn weight_columns(&self, layout: &Layout) -> Vec<Vec<Fr>> {
+    pub fn weight_columns(&self, layout: &Layout) -> Vec<SmallColumn<u32>> {
         let values = keccak256(&[b"assay.opening-values.v1", &self.seed.0]);
         layout.weight_columns(&self.graph, &self.seed, ChaCha20Rng::from_seed(values))
     }

@@ -17,7 +17,7 @@ use crate::{
     openings::{Openings, OpeningsError},
     output_opening::OutputOpeningError,
 };
-use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, WitnessError};
+use assay_circuit::{Assignment, Layout, ModelAdvice, ModelCircuit, SmallColumn, WitnessError};
 use assay_files::FileError;
 use assay_graph::{ExecuteError, GraphError, QuantizedGraph};
 use assay_proof::{
@@ -228,8 +228,8 @@ pub fn model_hash(
     if srs.k() != layout.k {
         return Err(ModelProofError::SetupSize { found: srs.k(), needed: layout.k });
     }
-    let columns = bundle.weight_columns(layout);
-    let points = commit_columns(srs, &columns).ok_or(ModelProofError::Weights)?;
+    let columns = bundle.weight_columns(layout).into_iter().map(SmallColumn::into_column);
+    let points = commit_columns(srs, columns).ok_or(ModelProofError::Weights)?;
     Ok(weights_hash(&points))
 }
 

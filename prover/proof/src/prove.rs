@@ -340,13 +340,7 @@ impl Committer for Columns<'_, '_> {
             AdviceColumn::Values(values) | AdviceColumn::Complete(values) => {
                 srs.lagrange().exponentiate(values)
             }
-            AdviceColumn::OnSubgroup(values) if values.len() == 1 << self.domain.k() => {
-                srs.lagrange().exponentiate(values)
-            }
-            AdviceColumn::OnSubgroup(values) => {
-                let coefficients = coefficients_of(srs, values);
-                srs.monomial().exponentiate_full(&coefficients)
-            }
+            AdviceColumn::OnSubgroup(values) => commit_on_subgroup(srs, values),
         };
         self.meter.done_in(work, share)?;
         Ok(commitment)
@@ -428,30 +422,23 @@ fn fold(srs: &Srs, pieces: Vec<Vec<Fr>>, xn: Fr) -> Vec<Fr> {
 ///
 /// A column of `2^h` values, `h <= k`, stands for the polynomial of degree below `2^h` with these
 /// values on the subgroup of that size. Returns `None` for a column of another length.
-pub fn commit_columns(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<G1Affine>> {
-    let full = columns.first()?.len() == 1 << srs.k();
-    if full && columns.iter().all(|column| column.len() == 1 << srs.k()) {
-        let commit = |column: &Vec<Fr>| srs.lagrange().exponentiate_full(column).to_affine();
-        return Some(columns.iter().map(commit).collect());
-    }
-    let polynomials = weight_polynomials(srs, columns)?;
-    let commit = |column: &Vec<Fr>| srs.monomial().exponentiate_full(column).to_affine();
-    Some(polynomials.iter().map(commit).collect())
+pub fn commit_columns(
+    srs: &Srs,
+    columns: impl IntoIterator<Item = Column>,
+) -> Option<Vec<G1Affine>> {
+    let commit = |column: Column| {
+        let fits = column.len().is_power_of_two() && column.len() <= 1 << srs.k();
+        fits.then(|| commit_on_subgroup(srs, &column).to_affine())
+    };
+    columns.into_iter().map(commit).collect()
 }
 
-/// Coefficients of the polynomials that columns stand for; see [`commit_columns`].
-fn weight_polynomials(srs: &Srs, columns: &[Vec<Fr>]) -> Option<Vec<Vec<Fr>>> {
-    let k = columns.first()?.len().checked_ilog2()?;
-    if k > srs.k() || columns.iter().any(|column| column.len() != 1 << k) {
-        return None;
+/// The point of the polynomial with these values at the roots of unity of their number.
+fn commit_on_subgroup(srs: &Srs, values: &Column) -> G1 {
+    if values.len() == 1 << srs.k() {
+        return srs.lagrange().exponentiate(values);
     }
-    let domain = Domain::new(srs.kernels(), k);
-    let interpolate = |column: &Vec<Fr>| {
-        let mut coefficients = column.clone();
-        domain.coefficients_in_place(&mut coefficients);
-        coefficients
-    };
-    Some(columns.iter().map(interpolate).collect())
+    srs.monomial().exponentiate_full(&coefficients_of(srs, values))
 }
 
 /// The model's hash: Keccak-256 of the weight points, 64 bytes each.

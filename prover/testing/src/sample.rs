@@ -424,7 +424,8 @@ impl Setup {
             column.resize((1 << self.params.k) - tail.len(), Fr::ZERO);
             column.extend(tail);
         }
-        assay_proof::commit_columns(&self.srs, &columns).unwrap()
+        assay_proof::commit_columns(&self.srs, columns.into_iter().map(assay_kernels::Column::Full))
+            .unwrap()
     }
 
     /// Proof and public inputs.

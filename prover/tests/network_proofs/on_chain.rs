@@ -103,7 +103,7 @@ fn proofs_from_tampered_witnesses_are_refused() {
     type Change = fn(&Layout, &mut FirstPhase);
     let changes: [(&str, Change); 5] = [
         ("a weight", |layout, first| {
-            first.weights[0][layout.kernel_first_row(0)] += Fr::one();
+            first.weights[0].add(layout.kernel_first_row(0), Fr::one());
         }),
         ("an activation", |layout, first| first.lanes[0].out.add(tile_row(layout), Fr::one())),
         ("a remainder", |layout, first| first.lanes[1].rem.add(tile_row(layout), Fr::one())),

@@ -50,7 +50,8 @@ fn layouts_of_other_networks_make_no_witness() {
             let inputs = vec![proven(input, &execution)];
             let assignment = Assignment { graph, layout, inputs, place: None };
             let columns = layout.options.weight_columns;
-            let weights = vec![vec![Fr::zero(); layout.weight_domain()]; columns];
+            let zeros = vec![Fr::zero(); layout.weight_domain()];
+            let weights = vec![SmallColumn::from_full(&zeros); columns];
             matches!(assignment.first_phase(weights, OsRng), Err(WitnessError::Mismatch))
         };
         for (other, (network, _)) in networks.iter().enumerate() {

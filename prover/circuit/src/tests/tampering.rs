@@ -75,19 +75,19 @@ fn consistent_first_phase_tampering_is_refused() {
     assert_refused(
         "a weight",
         Attack::FirstPhase(&|layout, first| {
-            first.weights[1][layout.kernels[0].first_row] += Fr::one();
+            first.weights[1].add(layout.kernels[0].first_row, Fr::one());
         }),
     );
     assert_refused(
         "a depthwise weight",
         Attack::FirstPhase(&|layout, first| {
-            first.weights[0][layout.kernels[1].first_row] += Fr::one();
+            first.weights[0].add(layout.kernels[1].first_row, Fr::one());
         }),
     );
     assert_refused(
         "a bias",
         Attack::FirstPhase(&|layout, first| {
-            first.weights[0][layout.kernels[2].bias_row] += Fr::one();
+            first.weights[0].add(layout.kernels[2].bias_row, Fr::one());
         }),
     );
     for tile in [

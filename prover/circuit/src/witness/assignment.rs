@@ -1,6 +1,6 @@
 //! What is proven, and the columns that come of it.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use assay_arithmetic::weight_columns::{WeightTails, extend_column};
 use assay_graph::{Execution, QuantizedGraph};
@@ -85,7 +85,7 @@ pub(crate) struct FirstChallenges {
 #[derive(Clone)]
 pub struct FirstPhase {
     /// `weights[column][row]`, by rows of the weights' domain.
-    pub weights: Vec<Vec<Fr>>,
+    pub weights: Vec<SmallColumn<u32>>,
     /// Rows from one row of the weights to the next.
     pub(super) weight_stride: usize,
     /// What the tile rows and hash rows hold.
@@ -119,14 +119,12 @@ pub(crate) struct ThirdPhase {
 
 impl FirstPhase {
     /// The weight columns by rows of the circuit.
-    pub fn extended_weights(&self) -> Cow<'_, [Vec<Fr>]> {
-        match self.weight_stride {
-            1 => Cow::Borrowed(&self.weights),
-            stride => {
-                let columns = self.weights.iter();
-                Cow::Owned(columns.map(|column| extend_column(column, stride)).collect())
-            }
-        }
+    pub fn extended_weights(&self) -> Vec<Vec<Fr>> {
+        let extended = |column: &SmallColumn<u32>| match self.weight_stride {
+            1 => column.to_full(),
+            stride => extend_column(&column.to_full(), stride),
+        };
+        self.weights.iter().map(extended).collect()
     }
 
     /// The rows of the weight columns that a circuit does not assign.

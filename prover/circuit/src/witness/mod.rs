@@ -53,7 +53,7 @@ impl Assignment<'_> {
     /// layout is of another network or statement.
     pub fn first_phase(
         &self,
-        weights: Vec<Vec<Fr>>,
+        weights: Vec<SmallColumn<u32>>,
         mut blinding: impl RngCore + CryptoRng,
     ) -> Result<FirstPhase, WitnessError> {
         let mut lanes = first_phase::lanes(self)?;
@@ -84,9 +84,7 @@ impl Assignment<'_> {
         z: Fr,
         instances: &[Fr],
     ) -> ThirdPhase {
-        let weights = first.weights.iter().map(|column| SmallColumn::from_full(column));
-        let weights = &weights.collect::<Vec<_>>();
-        let known = Known { first, weights, rest, challenges, z, instances };
+        let known = Known { first, weights: &first.weights, rest, challenges, z, instances };
         evaluations::third_phase(self, known)
     }
 
@@ -292,29 +290,30 @@ impl Layout {
         graph: &QuantizedGraph,
         seed: &BlindingSeed,
         mut opening_values: impl RngCore,
-    ) -> Vec<Vec<Fr>> {
-        let zero = Fr::from(WEIGHT_OFFSET as u64);
+    ) -> Vec<SmallColumn<u32>> {
         let rows = self.weight_domain();
         let mut cells = seed
             .rows(self.options.weight_columns, RESERVED_ROWS)
             .into_iter()
             .map(|tail| {
-                let mut column = vec![zero; rows - RESERVED_ROWS];
-                column.extend(tail);
+                let mut column = SmallColumn::of(vec![WEIGHT_OFFSET as u32; rows]);
+                for (row, value) in (rows - RESERVED_ROWS..).zip(tail) {
+                    column.set(row, value);
+                }
                 column
             })
             .collect::<Vec<_>>();
         for kernel in &self.kernels {
             if let Op::Conv { weights, bias, .. } = &graph.layers[kernel.layer].op {
                 kernel.for_each_cell(weights, bias, |row, column, value| {
-                    cells[column][row] = Fr::from((value + WEIGHT_OFFSET) as u64);
+                    cells[column].numbers_mut()[row] = (value + WEIGHT_OFFSET) as u32;
                 });
             }
         }
         let first = self.openings_row;
         for column in &mut cells {
-            for cell in &mut column[first..first + self.options.openings] {
-                *cell = Fr::random(&mut opening_values);
+            for row in first..first + self.options.openings {
+                column.set(row, Fr::random(&mut opening_values));
             }
         }
         cells

@@ -96,10 +96,8 @@ impl<'a> ModelAdvice<'a> {
     fn first_columns(&mut self) -> Vec<Column> {
         let usable = self.usable();
         let extended = !self.own_domain && self.layout().weight_stride() > 1;
-        let extended = extended.then(|| self.first.extended_weights().into_owned());
-        let weights = std::mem::take(&mut self.first.weights);
-        self.weights = weights.iter().map(|column| SmallColumn::from_full(column)).collect();
-        drop(weights);
+        let extended = extended.then(|| self.first.extended_weights());
+        self.weights = std::mem::take(&mut self.first.weights);
         let weight_column = |column: &SmallColumn<u32>| column.to_column(column.rows());
         let mut columns = match extended {
             Some(extended) => extended.into_iter().map(Column::Full).collect(),

@@ -13,9 +13,6 @@ use rayon::prelude::*;
 /// exception takes the memory of ten numbers, a row of a full column that of eight.
 const ROWS_PER_EXCEPTION: usize = 4;
 
-/// Rows that a thread looks at at a time.
-const BLOCK_ROWS: usize = 1 << 12;
-
 /// A column of numbers of type `T`, but for a few rows that hold something else.
 #[derive(Clone, Debug)]
 pub struct SmallColumn<T> {
@@ -43,21 +40,13 @@ impl<T: SmallNumber> SmallColumn<T> {
     }
 
     /// Of any values.
-    pub(super) fn from_full(full: &[Fr]) -> Self {
-        let mut values = vec![T::default(); full.len()];
-        let blocks = values.par_chunks_mut(BLOCK_ROWS).zip(full.par_chunks(BLOCK_ROWS));
-        let exceptions = blocks.enumerate().map(|(block, (values, full))| {
-            let mut exceptions = Vec::new();
-            for (index, (small, value)) in values.iter_mut().zip(full).enumerate() {
-                match number(value) {
-                    Some(number) => *small = number,
-                    None => exceptions.push(((block * BLOCK_ROWS + index) as u32, *value)),
-                }
-            }
-            exceptions
-        });
-        let exceptions = exceptions.collect::<Vec<_>>().concat();
-        Self { values, exceptions }
+    #[cfg(test)]
+    pub(crate) fn from_full(full: &[Fr]) -> Self {
+        let mut column = Self::zeros(full.len());
+        for (row, value) in full.iter().enumerate() {
+            column.set(row, *value);
+        }
+        column
     }
 
     /// Number of rows.
@@ -134,6 +123,12 @@ impl<T: SmallNumber> SmallColumn<T> {
         Column::Small { values, exceptions: self.exceptions[..count].to_vec() }
     }
 
+    /// As a prover takes it.
+    pub fn into_column(self) -> Column {
+        let rows = self.rows();
+        self.to_column(rows)
+    }
+
     /// Where a row is, or would be, among the exceptions.
     fn place(&self, row: usize) -> Result<usize, usize> {
         match self.exceptions.last() {
@@ -187,10 +182,6 @@ mod tests {
         let wide = SmallColumn::<u32>::from_full(&expected);
         assert!(wide.to_full() == expected);
         assert!(wide.exceptions.len() < column.exceptions.len());
-        // Of several blocks.
-        let long = expected.iter().cycle().take(3 * BLOCK_ROWS + 5).copied().collect::<Vec<_>>();
-        let wide = SmallColumn::<u32>::from_full(&long);
-        assert!(wide.to_full() == long && wide.exceptions.is_sorted_by(|a, b| a.0 < b.0));
     }
 
     #[test]

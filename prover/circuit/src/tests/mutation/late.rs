@@ -176,7 +176,7 @@ impl Later<'_> {
                 if cells.len() == 0 {
                     return next * base + self.rest[row];
                 }
-                cells.fold(next, |sum, column| sum * base + column[row] - zero)
+                cells.fold(next, |sum, column| sum * base + column.get(row) - zero)
             });
             sums[row] = sum + self.moved(Late::Weights, row);
         }
