@@ -14,8 +14,8 @@ use super::{
 
 /// Bound on one activation.
 const MAX_ACTIVATION: usize = 1 << 24;
-/// Bound on the elements of all tensors, weights and folded constants together: a small file can
-/// name one large tensor many times.
+/// Bound on the elements of all tensors, weights and folded constants together, beside one for each byte of the
+/// file: a small file can name one large tensor many times.
 const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
 
 /// An ONNX value that depends on the input.
@@ -143,8 +143,11 @@ impl<'a> Importer<'a> {
     /// Takes `elements` from what the network may have in all.
     pub(super) fn reserve(&mut self, elements: usize) -> Result<(), String> {
         self.elements = self.elements.saturating_add(elements);
-        if self.elements > MAX_TOTAL_ELEMENTS {
-            return Err(format!("the network has more than {MAX_TOTAL_ELEMENTS} elements in all"));
+        let most = MAX_TOTAL_ELEMENTS.saturating_add(self.source.length);
+        if self.elements > most {
+            return Err(format!(
+                "the network has more than {most} elements in all, weights and results of all its nodes"
+            ));
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ use super::{ImportError, constant::Constant, shapes::element_count};
 pub(super) struct Source {
     pub proto: ModelProto,
     pub folder: Option<PathBuf>,
+    /// Bytes of the file itself.
+    pub length: usize,
 }
 
 impl fmt::Debug for Source {
@@ -36,7 +38,7 @@ impl Source {
         if proto.graph.is_none() {
             return Err(ImportError::Parse("it holds no graph".into()));
         }
-        Ok(Self { proto, folder: folder.map(Path::to_owned) })
+        Ok(Self { proto, folder: folder.map(Path::to_owned), length: content.len() })
     }
 
     pub(super) fn graph(&self) -> Result<&GraphProto, ImportError> {

@@ -112,7 +112,8 @@ fn window(values: &[u32]) -> u32 {
     let mut sample: Vec<u32> = values.iter().step_by(STRIDE).copied().collect();
     sample.sort_unstable();
     let middle = sample.get(sample.len() / 2).copied().unwrap_or_default();
-    middle.saturating_sub(WINDOW as u32 / 2)
+    // No number below the window may wrap around into it.
+    middle.saturating_sub(WINDOW as u32 / 2).min(u32::MAX - (WINDOW as u32 - 1))
 }
 
 /// `sum[i] += sum_j factor_j * column_j[i]`.

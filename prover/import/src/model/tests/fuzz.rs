@@ -174,7 +174,7 @@ fn damaged_structure() {
         let proto = tract_onnx::onnx()
             .proto_model_for_read(&mut content.as_slice())
             .unwrap_or_else(|error| panic!("{error}"));
-        seeds.push(Source { proto, folder: None });
+        seeds.push(Source { proto, folder: None, length: 0 });
     }
     seeds.extend((0..40).map(|seed| super::random::random_network(seed).source()));
     seeds.push(varied().source());
@@ -197,7 +197,7 @@ fn damaged_structure() {
         let mut random = Random::new(case + 1_000_000);
         let seed = &seeds[random.size(0, seeds.len() - 1)];
         let folder = (random.size(0, 1) == 0).then(digits);
-        let mut source = Source { proto: seed.proto.clone(), folder };
+        let mut source = Source { proto: seed.proto.clone(), folder, length: 0 };
         if let Some(graph) = &mut source.proto.graph {
             for _ in 0..random.size(1, 4) {
                 mutate(graph, &mut random);

@@ -219,6 +219,6 @@ impl Network {
             graph: Some(self.graph),
             ..ModelProto::default()
         };
-        Source { proto, folder: None }
+        Source { proto, folder: None, length: 0 }
     }
 }
