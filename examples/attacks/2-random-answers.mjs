@@ -88,7 +88,10 @@ const worth = rows.map(({ p }) => ({
   p, gained: p * inEther(PRICE), lost: formula(p, MOST) * inEther(PRICE + PENALTY),
 }));
 story.figure("worth", worth);
-story.figure("checks_wei", String(COST * BigInt(MOST)));
+story.figure("price_wei", String(PRICE));
+story.figure("penalty_wei", String(PENALTY));
+story.figure("check_wei", String(COST));
+story.figure("most_checks", MOST);
 story.table(["p", "gained by not computing, at most", `lost on average, ${MOST} checks`], ...worth.map(({ p, gained, lost }) => [
   percent(p, 0), `${gained.toFixed(4)} ETH`, `${lost.toFixed(4)} ETH`,
 ]));
@@ -135,15 +138,16 @@ const checks = SHORT ? 2 : 8;
 const honest = sell("honest", (answer) => answer);
 honest.contest(checks);
 const from = Date.now();
-const { proven } = honest.prove();
+const { proven, gas_used: proofGas } = honest.prove();
 story.demand(proven.length === checks, "an honest provider proves what is asked");
 story.line(`An honest batch of ${images.length}: ${checks} contested, ${proven.length} proven in ${((Date.now() - from) / 1000).toFixed(1)} s with the transactions.`);
 await stage.pass(3601);
 deployer.send("service", "settle", honest.batch);
 const paid = provider.withdraw("service");
-const earned = BigInt(checks) * COST;
-story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for each proof. That part, ${eth(earned)}, is the buyer's loss: checks`);
-story.line(`of honest answers cost it something. ${MOST} of them would be ${eth(COST * BigInt(MOST))} on a price of ${eth(PRICE)}, and the gas of ${MOST} proofs.`);
+const checkGas = story.figure("check_gas", Math.round(proofGas / checks));
+story.line(`The provider is paid ${eth(paid)}: the price, and ${eth(COST)} for each proof. That part, ${eth(BigInt(checks) * COST)}, is the buyer's loss:`);
+story.line(`checks of honest answers cost it something. ${MOST} of them would be ${eth(COST * BigInt(MOST))} on a price of ${eth(PRICE)}, and`);
+story.line(`${(MOST * checkGas).toLocaleString("en-US")} gas for their proofs, which the provider pays.`);
 
 const lazy = sell("lazy", (answer) => (random() < PLAYED ? Math.floor(random() * CLASSES) : answer));
 story.demand(lazy.wrong > 0, "some answers are wrong");

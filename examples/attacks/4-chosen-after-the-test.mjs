@@ -36,6 +36,8 @@ story.demand(Math.abs(rows[0].small - TRUE) < 1e-9, "one network shows what it i
 story.demand(rows.every(({ planned }) => planned > TRUE - 1e-9 && planned < TRUE + 0.05), "with the planned items the best is off by less than 5 points");
 story.demand(rows.at(-1).small > TRUE + 0.05, `on ${FEW} items the best of many is off by more`);
 story.figure("rows", rows);
+story.figure("right", TRUE);
+story.figure("few", FEW);
 story.table(["networks to choose from", `shown on ${FEW} items`, "items needed to be within 5 points", "shown on these"],
   ...rows.map(({ models, items, small, planned }) => [models, percent(small), items, percent(planned)]));
 
