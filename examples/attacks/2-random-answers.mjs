@@ -107,7 +107,7 @@ const { service } = provider.send(
   "service", "open", "--model", model.id, ...model.checked, "--bond", wei(3n * PENALTY), "--penalty", wei(PENALTY),
   "--proof-cost", wei(COST), "--contest-window", "3600", "--proof-window", "3600", "--notice-period", "10000",
 );
-const { images } = digits();
+const { images } = digits(SHORT ? 16 : 30);
 const inputs = stage.file("inputs");
 const openings = images.map((image) => assay([
   "input", "commit", "--architecture", model.architecture, "--input", image, "-o", inputs,

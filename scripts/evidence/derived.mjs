@@ -102,6 +102,9 @@ export const derived = {
   checks_gas: (m) => format((random(m, "most_checks") * random(m, "check_gas")) / 1e6, "fixed1"),
   softmax_share: (m) => ends(["vit-dynamo", "gpt-dynamo"].map((name) => positive(m.row("inside", name), "softmax_share")), "percent").join(" to "),
   transformers: (m) => format(m.about("network").length),
+  /** The earlier way of measuring ResNet-50, without a contract. */
+  second_proof: (m) => (perhaps(m.row("prediction", "resnet50"), "verify_gas") === undefined
+    ? "; its row is of the second proof of its bundle, the others are of the first, which also commits to the weights" : ""),
   /** What the plots cannot show of the tables beside them. */
   unplotted: (m) => {
     const rows = [...m.about("prediction"), ...m.about("network")];
