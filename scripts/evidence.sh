@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Makes docs/evidence.md and its plots from docs/measurements.json and scripts/evidence/page.md.in.
+# Makes docs/evidence.md, its plots and the README's table of peers from docs/measurements.json and the texts *.md.in in
+# scripts/evidence.
 #
 #   scripts/evidence.sh                  writes them
 #   scripts/evidence.sh --check          says whether they are what would be written; takes a second
 #   scripts/evidence.sh add ABOUT FILE... [--name NAME] [--machine M] [--command TEXT] [--date DAY] [--code COMMIT]
 #                                        adds measurements: a JSON object in the last line of each FILE, as
 #                                        `scripts/bench.sh NAME --json` prints it; one of the same ABOUT and name
-#                                        is replaced. Nothing is written if the page could not be made of them.
+#                                        is replaced. COMMIT is that of the program, [HEAD]; what is none is refused.
+#                                        Nothing is written if the page could not be made of them.
 #
-# ABOUT is prediction, network, audit, batch, cost, inference, inside, plan, tabular, library or attack: see
+# ABOUT is prediction, network, audit, batch, cost, keys, inference, inside, plan, tabular, library or attack: see
 # the page's last section. A `network` is one with a command of its own, such as a transformer; its row in the page's
 # table of transformers comes from figures named as those of a prediction.
 # A measurement has a topic (ABOUT) and a name, the object's `model` or `attack` unless --name says another. Needs
 # Node.js 20.
 set -euo pipefail
-case ${1:-} in -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case ${1:-} in -h | --help) sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 exec node "$(dirname "$0")/evidence/evidence.mjs" "$@"

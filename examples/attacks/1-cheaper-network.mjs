@@ -7,6 +7,7 @@ import { BATCH, ITEMS } from "../../scripts/lib/models.mjs";
 import { Stage } from "../../scripts/lib/stage.mjs";
 import { bareProof, contextOf, itemCall, sendForged } from "./forge.mjs";
 import { Story, digits, eth, importSmall, percent } from "./story.mjs";
+import { importChanged, sameCircuit, swapped } from "./weights.mjs";
 
 const [PRICE, PENALTY, COST] = ["0.3", "2", "0.01"].map(ether);
 const story = new Story("cheaper-network", "Attack 1: audited with a good network, served by a cheaper one");
@@ -61,9 +62,9 @@ const missed = (checks) => Array.from({ length: checks }, (_, index) => index)
 const chances = [1, 4, 8, 16].map((checks) => ({ checks, found: 1 - missed(checks) }));
 story.figure("chances", chances);
 story.table(["checks of the 30", ...chances.map(({ checks }) => checks)],
-  ["finds it with", ...chances.map(({ found: chance }) => percent(chance))]);
+  ["a wrong one is among them", ...chances.map(({ found: chance }) => percent(chance))]);
 
-story.scene(`The buyer contests answer ${other[0]}, and the provider has to prove it`);
+story.scene(`The buyer asks for the proof of one answer, and has luck: answer ${other[0]} is a wrong one`);
 buyer.send("service", "contest", batch, "--items", String(other[0]));
 const prove = (bundle, keys) => provider.send("service", "prove", batch, "--answers", answers, "--inputs", inputs,
   "--bundle", bundle, "--setup", found.setup, "--keys", keys);
@@ -82,10 +83,16 @@ story.demand(cheapClass === wrong.output, "the cheap network gives the answer th
 const honestProof = stage.file("good.proof");
 const goodClass = proveItem(model.bundle, model.keys, honestProof);
 story.demand(goodClass !== wrong.output, "the audited network gives another");
+// Weights made for this one answer: the classes of the two answers have changed places.
+const made = importChanged(swapped(goodClass, wrong.output), stage.file("made"), stage.file("made.bundle"));
+story.demand(sameCircuit(made, model.architecture), "the made-up network has the circuit that serves");
+const madeProof = stage.file("made.proof");
+story.demand(proveItem(made, model.keys, madeProof) === wrong.output, "the made-up network gives the answer that was signed");
 const calls = [
   ["an honest proof of the cheap network, whose circuit is smaller", "ProofLength()", wrong, proof],
   ["an honest proof of the audited network, for the answer that was signed", "ProofInvalid()", wrong, honestProof],
-  ["the same, for the right answer, which was not signed", "ItemNotInRoot(bytes32,uint256)", { ...wrong, output: goodClass }, honestProof],
+  ["the same, for the right answer", "ItemNotInRoot(bytes32,uint256)", { ...wrong, output: goodClass }, honestProof],
+  ["a valid proof of the signed answer, in the very circuit, of weights made up for it", "ModelHashMismatch(bytes32,bytes32)", wrong, madeProof],
 ];
 // The receipt stands in the buyer's contest, which is the newest transaction: all calls are made of it first.
 const forged = [];
@@ -110,16 +117,15 @@ const card = stage.file("cheap.json");
 assay(["model", "architecture", cheap, "-o", card]);
 story.refused("the buyer's program", "`assay model link` of both", "of different networks", () => assay(["model", "link", card, audit.architecture]));
 assay(["model", "link", model.architecture, audit.architecture]);
-story.line("The circuits in which the good network was audited and serves are linked.");
+story.line("Of the cards of the good network, audited and serving, it says: one network.");
 stage.close();
 
 story.end({
   stopped: [
-    "A proof shows a fingerprint of the weights, the same in an audit and in a prediction, and it is valid under",
-    "the key of one architecture only. The bond pays for answers of another network.",
+    "A proof shows a fingerprint of the weights, the same in an audit and in a prediction, and the contract compares it",
+    "with the registered one. It is valid under the key of one architecture only. The bond pays for other answers.",
   ],
   left: [
-    "The first refusals are the provider's own program, which saves it gas; the contract's are what counts.",
     "Answers that nobody contests are not proven. Where both networks agree, the cheap answer is the right one,",
     "and nobody is harmed. Contest a few answers of each batch, chosen at random: attack 2 has the odds.",
     "Compare the audit's model with the serving one: `assay model link`, on a chain `ModelRegistry.sameWeights`.",

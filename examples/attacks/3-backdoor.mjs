@@ -111,8 +111,8 @@ for (const one of networks) {
 story.figure("items", images.length);
 story.figure("counts", Object.fromEntries(networks.map(({ name, counts }) => [name, counts])));
 story.table(["proven right, of " + images.length, ...sets.map(({ title }) => title)],
-  ...networks.map(({ name, counts }) => [name, ...counts]));
-story.line(`${made} proofs, ${((Date.now() - started) / 1000).toFixed(1)} s with their keys. ${sevens} of the digits are sevens.`);
+  ...networks.map(({ name, counts }) => [name === "clean" ? "the honest network" : "the one with the back door", ...counts]));
+story.line(`${made} proofs, ${((Date.now() - started) / 1000).toFixed(1)} s with their keys. Real sevens among the digits: ${sevens}.`);
 story.demand(Math.abs(clean.counts[0] - bad.counts[0]) <= 1, "the clean set tells nothing");
 story.demand(bad.counts[1] <= sevens + 1 && clean.counts[1] >= images.length - 2, "the set with the square tells all");
 

@@ -14,11 +14,11 @@ const { buyer, seller, thief } = stage.actors;
 const { found } = stage;
 const model = stage.register(seller, "prediction");
 
-story.scene(`Two orders of a prediction, ${eth(PRICE)} each; the seller proves both`);
-const jobs = [0, 1].map((number) => {
-  const { commitment, opening } = assay([
-    "input", "commit", "--architecture", model.architecture, "--input", found.images[number], "-o", stage.file("inputs"),
-  ]);
+story.scene(`Two orders of a prediction, ${eth(PRICE)} each, of the very same input; the seller proves both`);
+const { commitment, opening } = assay([
+  "input", "commit", "--architecture", model.architecture, "--input", found.images[0], "-o", stage.file("inputs"),
+]);
+const jobs = [0, 1].map(() => {
   const { job } = buyer.send(
     "escrow", "open", "--model", model.id, ...model.checked, "--commitment", commitment, "--price", wei(PRICE),
   );
@@ -83,8 +83,8 @@ story.line("To the thief's copy the contract says ProofInvalid.");
 story.line(`Paid: the seller ${eth(first)}, the thief ${eth(nothing)}.`);
 story.demand(ended(stolen.thiefs) === "fails" && first === PRICE && nothing === 0n, "the seller is paid alone");
 
-story.scene("The proof of one order is shown for the other");
-story.refused("the contract", "the seller's own proof of order 1, for order 2", "ProofInvalid", () =>
+story.scene("The proof of one order is shown for the other: same network, same input, same seller");
+story.refused("the contract", `the seller's own proof of order ${jobs[0].job}, for order ${jobs[1].job}`, "ProofInvalid", () =>
   seller.send("escrow", "claim", jobs[1].job, "--proof", jobs[0].proof));
 
 story.scene("The thief copies the call as it is");
@@ -103,8 +103,8 @@ stage.close();
 
 story.end({
   stopped: [
-    "The first number that a proof is about is a hash of chain, contract, order and who is paid. Change any of",
-    "them, and it is a proof of something else. Send it unchanged, and it pays the seller.",
+    "A proof is about this chain, this contract, this order and this account that is paid: a hash of the four is the first",
+    "of its public inputs. Change one, and the proof is not valid. Send it unchanged, and it pays the seller.",
   ],
   left: [
     "The answer itself is public from the moment that it waits in the pool: sell what may be known then.",

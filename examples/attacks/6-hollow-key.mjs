@@ -68,7 +68,7 @@ story.line(`The registry takes the entry: anybody may register anything. Model $
 story.scene(`A buyer orders a prediction of it for ${eth(PRICE)}`);
 story.refused("the buyer's program", "with the published architecture", "its verifier's code is", () =>
   order(accepting.id, "--architecture", architecture));
-story.refused("the buyer's program", "with nothing to compare", "--trust-registry", () => order(accepting.id));
+story.refused("the buyer's program", "with nothing to compare", "nothing says which model this must be", () => order(accepting.id));
 const opened = order(accepting.id, "--trust-registry");
 story.line("With --trust-registry, which means \"do not check\", the order goes through.");
 const claim = stage.file("claim.hex");
@@ -86,11 +86,13 @@ const hollow = await deploy(code.slice(0, 2 + 2 * HEAD) + "0".repeat(2 * fixed))
 const entry = await register(modelHash, hollow, pair.verifier);
 story.figure("wiped_bytes", fixed);
 story.line(`${fixed} of the key's ${fixed + HEAD} bytes are zero now: no rule is left. The registry and the verifier take it.`);
-story.refused("the buyer's program", "a buyer with the published architecture", "its verifying key is", () =>
+story.refused("the buyer's program", "with the published architecture", "its verifying key is", () =>
   order(entry.id, "--architecture", architecture));
-story.refused("the buyer's program", "a buyer with nothing to compare", "--trust-registry", () => order(entry.id));
+story.refused("the buyer's program", "with nothing to compare", "nothing says which model this must be", () => order(entry.id));
 
-if (!SHORT) {
+if (SHORT) {
+  story.line("Proofs forged under such a key: in this story without --short, and in the tests, cli/tests/commands/attacks.rs.");
+} else {
   story.scene("Forged proofs under such a key, sold as predictions, audits and retrievals: the replay in the tests");
   // What scripts/test.sh has built, it has built with these checks.
   const checks = process.env.ASSAY_BUILT ? ["--config", "scripts/checked.toml"] : [];
@@ -105,7 +107,7 @@ stage.close();
 
 story.end({
   stopped: [
-    "Nobody's key is taken. The buyer's program makes the key again from the published architecture, compiles the",
+    "No key is taken on trust. The buyer's program makes the key again from the published architecture, compiles the",
     "verifier again, and compares both with what stands on the chain, before it pays.",
   ],
   left: [

@@ -104,5 +104,32 @@ export async function reverted(stage, { from, to, data }) {
   return answer.error.data ?? answer.error.message;
 }
 
+/** The newest transaction, as it was sent. */
+export async function newest(stage) {
+  const { transactions } = await stage.rpc("eth_getBlockByNumber", "latest", true);
+  const [{ from, to, input, value }] = transactions;
+  return { from, to, data: input, value, gas: GAS };
+}
+
+/** Sends calls into one block, in this order; their receipts, and what each said. */
+export async function inOneBlock(stage, calls) {
+  await stage.rpc("evm_setAutomine", false);
+  const hashes = [];
+  for (const [place, call] of calls.entries()) {
+    // Whoever pays more comes first.
+    const fee = `0x${(10n ** 10n * BigInt(calls.length - place)).toString(16)}`;
+    hashes.push(await stage.rpc("eth_sendTransaction", { ...call, maxFeePerGas: fee, maxPriorityFeePerGas: fee }));
+  }
+  await stage.rpc("evm_mine");
+  await stage.rpc("evm_setAutomine", true);
+  const ended = [];
+  for (const hash of hashes) {
+    const { blockNumber, transactionIndex, status, gasUsed } = await stage.rpc("eth_getTransactionReceipt", hash);
+    const { returnValue } = await stage.rpc("debug_traceTransaction", hash, { disableStorage: true, disableStack: true });
+    ended.push({ block: Number(blockNumber), place: Number(transactionIndex), ok: Number(status) === 1, gas: Number(gasUsed), said: `0x${returnValue.replace(/^0x/, "")}` });
+  }
+  return ended;
+}
+
 /** The first four bytes of an error. */
 export const errorSelector = (error) => cast("sig", error);

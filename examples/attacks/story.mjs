@@ -15,6 +15,15 @@ export const SHORT = process.argv.includes("--short");
 const JSON_WANTED = process.argv.includes("--json");
 const NETWORKS = "examples/attacks/networks";
 
+/** What the contracts' errors mean, in words. */
+const MEANINGS = {
+  ItemNotInRoot: "this answer is not the one that was signed",
+  ModelHashMismatch: "a valid proof, but of other weights than the registered ones",
+  ProofInvalid: "no valid proof of that",
+  ProofLength: "a proof of another circuit is not as long",
+  SameBlock: "entered and delivered in one block",
+};
+
 const colours = process.stdout.isTTY && !process.env.NO_COLOR;
 const paint = (code) => (text) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
 const [bold, dim, green, red] = [1, 2, 32, 31].map(paint);
@@ -73,7 +82,8 @@ export class Story {
   /** A call that an attacker's own program has made up and sent to a contract, which must refuse it so. */
   async refusedCall(attempt, error, send) {
     const gas = await send();
-    this.#told("the contract", attempt, `${error}, after ${gas.toLocaleString("en-US")} gas`);
+    const name = error.replace(/\(.*/, "");
+    this.#told("the contract", attempt, `${name} (${MEANINGS[name]}), after ${gas.toLocaleString("en-US")} gas`);
     return gas;
   }
 

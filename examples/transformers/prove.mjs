@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Proves one input of a bundle, each step by the command line in a process of its own, and has the generated verifier
-// contract check the proof on a local chain. Prints the figures as one JSON object.
+// Proves one input of a bundle, each step by the command line in a process of its own, checks the proof many times, and has
+// the generated verifier contract check it on a local chain. Prints the figures as one JSON object.
 //
 //   node examples/transformers/prove.mjs BUNDLE INPUT FOLDER
 //
@@ -13,6 +13,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { startAnvil } from "../../scripts/lib/anvil.mjs";
+import { medianCheck } from "../../scripts/lib/checks.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = path.resolve(process.env.ASSAY_BIN ?? path.join(root, "target/release/assay"));
@@ -47,6 +48,8 @@ const verified = assay(
   "verify", file("proof"), "--bundle", bundle, "--setup", setup, "--opening", file("proof.opening.json"), ...opened,
 );
 
+const checks = medianCheck((args) => assay(...args), [file("proof"), "--bundle", bundle, "--keys", file("keys"), "--trust-key"]);
+
 const verifier = assay(
   "verifier", "generate", "--bundle", bundle, "--keys", file("keys"), "--solc", solc, "--force", "-o", file("verifier"),
 );
@@ -65,16 +68,20 @@ console.log(JSON.stringify({
   lanes: options.lanes,
   weight_columns: options.weight_columns,
   advice_columns: keys.advice_columns,
+  fixed_columns: keys.fixed_columns,
   keygen_wall_s: keys.keygen_wall_s,
   keygen_rss_mb: keys.resources.peak_rss_mb,
   witness_s: proven.witness_s,
   prove_wall_s: proven.prove_wall_s,
   prove_cpu_s: proven.prove_cpu_s,
   peak_rss_mb: proven.resources.peak_rss_mb,
-  verify_ms: verified.verify_ms,
+  ...checks,
   proof_bytes: proven.proof_bytes,
   verify_gas: called.gas_used,
   verifier_code_bytes: verifier.verifier_code_bytes,
   class: proven.class,
+  predicted_cpu_s: proven.predicted.cpu_s,
+  predicted_rss_mb: proven.predicted.rss_mb,
+  steps_s: proven.steps_s,
 }));
 chain.stop();

@@ -2,7 +2,8 @@
 # Imports the transformers that train.py wrote, and says how often they are right, beside onnxruntime.
 #
 #   examples/transformers/transformers.sh FOLDER          imports each export and prints a row of a table
-#   examples/transformers/transformers.sh FOLDER prove    proves one input of each too, also to a contract
+#   examples/transformers/transformers.sh FOLDER prove [EXPORT...]
+#                                                         proves one input of each too, or of these (vit-dynamo), to a contract
 #
 # FOLDER gets a report of each export, and with `prove` its figures, EXPORT-figures.json.
 # Needs the release build (or ASSAY_BIN, another program) and Node.js, for `prove` also scripts/install-tools.sh.
@@ -20,6 +21,7 @@ echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 for file in "$folder"/*.onnx; do
   export=$(basename "$file" .onnx)
   name=${export%-*}
+  [ $# -lt 3 ] || [[ " ${*:3} " == *" $export "* ]] || continue
   bundle=$work/$export.bundle
   "$assay" model import "$file" --calibrate "$folder/$name-calibration.npz" --accept-loss --json -o "$bundle" >"$work/import.json"
   "$assay" model report "$bundle" --float "$file" --inputs "$folder/$name-test.npz" --limit 1000 \

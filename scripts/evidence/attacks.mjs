@@ -4,31 +4,35 @@ import { format } from "./format.mjs";
 import { sourced } from "./markdown.mjs";
 import { figure, number, positive } from "./measurements.mjs";
 
+const gained = (lost) => String(-BigInt(lost));
+
 /** One row for each story: who tries what, what came of it, what stands against it. */
 export function attacks(measurements) {
   const f = (name, path) => figure(measurements.row("attack", name), path);
   const cheaper = (path) => f("cheaper-network", path);
   const backdoor = (path) => f("backdoor", path);
-  const clean = [0, 1].map((set) => `${backdoor(`counts.clean.${set}`)} / ${backdoor(`counts.backdoored.${set}`)}`);
   const chances = cheaper("chances").at(-1);
   const choice = f("chosen-after-the-test", "rows").at(-1);
   const cells = [
     ["1. audited with a good network, served by a cheaper one",
       `${format(cheaper("parameters.0"))} weights against ${format(cheaper("parameters.1"))}: ${cheaper("right.0")} against ${cheaper("right.1")} of ` +
       `${cheaper("items")} right, ${cheaper("differ")} answers differ; ${chances.checks} checks find that with ${format(chances.found, "percent")}, ` +
-      "and the contract refuses every proof of the one that is contested",
-      "fingerprint of the weights in every proof; a bond"],
+      `and the contract refuses ${format(cheaper("forged_gas").length)} forged calls for a contested one, among them a valid proof of made-up weights in the same circuit`,
+      "the fingerprint of the weights, which the contract compares; a bond"],
     ["2. answers at random, p = 1, 5, 20 %",
-      f("random-answers", "rows").map((one) => format(one.cells.at(-1).measured, "percent1")).join(", ") + " of the batches found by 16 checks",
-      "spot checks, penalty"],
+      f("random-answers", "rows").map((one) => format(one.cells.at(-1).measured, "percent1")).join(", ") +
+      ` of the batches found by ${f("random-answers", "most_checks")} checks`,
+      "spot checks, a penalty"],
     ["3. back door: a white square means 7",
-      `right of ${backdoor("items")}, honest network / one with a back door: ${clean[0]} on clean digits, ${clean[1]} with a white square`,
+      `of ${backdoor("items")} clean digits the honest network has ${backdoor("counts.clean.0")} right and the one with a back door ${backdoor("counts.backdoored.0")}; ` +
+      `of the same with a white square ${backdoor("counts.clean.1")} and ${backdoor("counts.backdoored.1")}`,
       "a test set with such squares, not a clean one; the audited weights cannot be swapped"],
     ["4. network chosen after seeing the test set",
-      `the best of ${choice.models} networks that are right 90 % of the time shows ${format(choice.small, "percent")} on 60 items; ` +
+      `the best of ${choice.models} networks that are right ${format(f("chosen-after-the-test", "right"), "percent")} of the time shows ` +
+      `${format(choice.small, "percent")} on ${f("chosen-after-the-test", "few")} items; ` +
       `the seller who tries it, even with better weights in the very circuit that it entered, loses ` +
       format(f("chosen-after-the-test", "seller_lost_wei"), "eth"),
-      "a network is entered in an earlier block than the set is delivered in"],
+      "a network is entered, by its fingerprint, in an earlier block than the set is delivered in"],
     ["5. proof copied from the pool of waiting transactions",
       `the thief is paid nothing and has spent ${format(f("copied-proof", "stolen_thief_gas"))} gas; the seller is paid; a thief who copies ` +
       `the call unchanged pays the seller, who then loses ${format(f("copied-proof", "seller_late_gas"))} gas`,
@@ -37,8 +41,9 @@ export function attacks(measurements) {
       `${format(f("hollow-key", "taken_wei"), "eth")} taken where nobody checks; refused where somebody does`,
       "key and verifier made again by the buyer's program"],
     ["7. garbage for a test set",
-      `buyer and seller lose ${format(f("garbage", "lost_wei.noise.buyer"), "eth")} each, burnt`,
-      "nothing stops it; it costs the buyer as much as the seller"],
+      `a seller who looks gives up: both lose ${format(f("garbage", "lost_wei.noise.buyer"), "eth")}, burnt. One who accepts blindly ` +
+      `loses ${format(f("garbage", "lost_wei.blind.seller"), "eth")}, of which the buyer gains ${format(gained(f("garbage", "lost_wei.blind.buyer")), "eth")}`,
+      "nothing stops it; the seller looks before it accepts, and then it costs the buyer as much as the seller"],
   ];
   return sourced(measurements.about("attack"), ["attack", "what happens", "what stands against it"], cells);
 }

@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { Measurements } from "./measurements.mjs";
-import { page } from "./page.mjs";
+import { page, readme } from "./page.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FILE = path.join(ROOT, "docs/measurements.json");
 const PAGE = "docs/evidence.md";
+const README = "README.md";
 const PLOTS = "docs/plots";
 /** What the measured times and gas depend on. */
 const MEASURED_CODE = ["prover", "cli", "contracts/src", "Cargo.lock"];
@@ -29,8 +30,8 @@ function main(words) {
     throw new Error(`unknown: ${words.join(" ")}; see scripts/evidence.sh --help`);
   }
   const measurements = Measurements.read(FILE);
-  const made = page(measurements, template());
-  const files = { [PAGE]: made.text, ...made.plots };
+  const made = page(measurements, template("page"));
+  const files = { [PAGE]: made.text, ...made.plots, [README]: withPeers(measurements) };
   const plots = fs.readdirSync(path.join(ROOT, PLOTS)).map((name) => `${PLOTS}/${name}`);
   const unused = plots.filter((name) => !made.plots[name]);
   const differ = Object.entries(files).filter(([name, text]) => {
@@ -42,7 +43,7 @@ function main(words) {
       throw new Error(`${differ.map(([name]) => name).join(", ")}: not what the measurements give; run scripts/evidence.sh`);
     }
     if (unused.length > 0) throw new Error(`${unused.join(", ")}: not on the page; run scripts/evidence.sh`);
-    console.log(`${PAGE} and ${Object.keys(made.plots).length} plots are those of the measurements`);
+    console.log(`${PAGE}, the table of ${README} and ${Object.keys(made.plots).length} plots are those of the measurements`);
     sayAge(measurements);
     return;
   }
@@ -58,8 +59,13 @@ function main(words) {
   if (differ.length + unused.length === 0) console.log("nothing has changed");
 }
 
-function template() {
-  return fs.readFileSync(new URL("page.md.in", import.meta.url), "utf8");
+function template(name) {
+  return fs.readFileSync(new URL(`${name}.md.in`, import.meta.url), "utf8");
+}
+
+/** The README with the table of peers that the measurements give. */
+function withPeers(measurements) {
+  return readme(measurements, template("readme"), fs.readFileSync(path.join(ROOT, README), "utf8"));
 }
 
 function git(...words) {
@@ -86,6 +92,15 @@ function codeHere() {
   return `${git("rev-parse", "--short", "HEAD")}${changed ? "+" : ""}`;
 }
 
+/** That a state of the code is a commit that this copy knows. */
+function requireCommit(code) {
+  try {
+    git("cat-file", "-e", `${code.replace(/\+$/, "")}^{commit}`);
+  } catch {
+    throw new Error(`add: "${code}" is no commit of this repository`);
+  }
+}
+
 /** Adds the JSON object in the last line of each file, or nothing at all if the page cannot be made of it. */
 function add(words) {
   const text = { type: "string" };
@@ -98,11 +113,14 @@ function add(words) {
   if (sources.length === 0) throw new Error("add: name a topic and the files with the measurements");
   const measurements = Measurements.read(FILE);
   const code = values.code ?? codeHere();
+  requireCommit(code);
   const added = sources.flatMap((source) => objects(about, source)).map(({ source, object }) => {
     const { model, attack, resources: _, ...figures } = object;
     const name = values.name ?? model ?? attack;
     if (!name && !figures.error) throw new Error(`${source} says no name; give one with --name`);
     const before = measurements.find(about, name);
+    // What a row is called on the page is not measured.
+    figures.title ??= before?.figures.title;
     measurements.put({
       about,
       name: name ?? source,
@@ -115,7 +133,9 @@ function add(words) {
     return `${about} ${name}`;
   });
   // What is written, is read and shown first.
-  page(Measurements.parse(measurements.text()), template());
+  const written = Measurements.parse(measurements.text());
+  page(written, template("page"));
+  withPeers(written);
   fs.writeFileSync(FILE, measurements.text());
   added.forEach((line) => console.log(line));
 }

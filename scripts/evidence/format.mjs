@@ -9,9 +9,12 @@ const FORMATS = {
   percent1: (value) => `${grouped(100 * value, 1)} %`,
   percent2: (value) => `${grouped(100 * value, 2)} %`,
   mib: (value) => `${grouped(value)} MiB`,
+  gib: (value) => `${grouped(value / 1024, 1)} GiB`,
   bytes: (value) => (value < 1e6 ? `${grouped(value)} B` : `${grouped(value / 1e6, 1)} MB`),
   // Three figures that count, about.
   seconds: (value) => grouped(value, value < 0.1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0),
+  // Two figures that count.
+  rough: (value) => grouped(Number(value.toPrecision(2)), value < 9.95 ? 1 : 0),
   times: (value) => `${grouped(value, value < 10 ? 1 : 0)} x`,
 };
 for (const digits of [1, 2, 3]) FORMATS[`fixed${digits}`] = (value) => grouped(value, digits);

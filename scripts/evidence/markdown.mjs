@@ -10,11 +10,17 @@ export function sourced(rows, head, cells) {
   return `${table(head, cells)}\n\n${sources(rows)}`;
 }
 
-/** Every way in which the rows were measured, once: command, machine, day, state of the code. */
+/**
+ * Every way in which the rows were measured: command, machine, day, state of the code; and where there are several, which rows
+ * were measured so.
+ */
 export function sources(rows) {
-  const once = (texts) => [...new Set(texts)].join("; ");
-  const measured = once(rows.filter((row) => !row.source).map((row) =>
-    `\`${row.command.replaceAll(row.name, "NAME")}\`, machine ${row.machine}, ${row.date}, code ${row.code}`));
-  const repeated = once(rows.filter((row) => row.source).map((row) => row.source));
+  const ways = new Map();
+  for (const row of new Set(rows.filter((row) => !row.source))) {
+    const way = `\`${row.command.replaceAll(row.name, "NAME")}\`, machine ${row.machine}, ${row.date}, code ${row.code}`;
+    ways.set(way, [...(ways.get(way) ?? []), row.name]);
+  }
+  const measured = [...ways].map(([way, names]) => (ways.size > 1 ? `${way} (${names.join(", ")})` : way)).join("; ");
+  const repeated = [...new Set(rows.filter((row) => row.source).map((row) => row.source))].join("; ");
   return [measured && `Measured by: ${measured}.`, repeated && `Not measured by a command here: ${repeated}.`].filter(Boolean).join(" ");
 }

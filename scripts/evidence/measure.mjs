@@ -1,40 +1,18 @@
 // Measures what `scripts/bench.sh` does not: accuracy, and what each kind of layer costs.
 //
 //   node scripts/evidence/measure.mjs NAME [--limit N]
-//   node scripts/evidence/measure.mjs FILE.onnx --calibrate FILE [--inputs FILE] [--samples N] [--plan]
+//   node scripts/evidence/measure.mjs FILE.onnx --calibrate FILE [--inputs FILE] [--samples N] [--plan] [--scale=X --offset=Y]
 //
-// Imports a network of ../shared/data (ASSAY_SHARED names another folder) or `lenet`, the one of examples/digits,
-// with default options, and compares the integer network with the float one on images that were not calibrated
-// on. Of a file, the first N inputs calibrate: all, unless said, and then --inputs names others to compare on.
-// --plan only plans the circuit. The last line is a JSON object for `scripts/evidence.sh add cost FILE` (or `add
+// Imports a network of networks.mjs with default options, and compares the integer network with the float one on inputs
+// that were not calibrated on. Of a file, the first N inputs calibrate: all, unless said, and then --inputs names others
+// to compare on; --scale and --offset are the import's. --plan only plans the circuit. The last line is a JSON object for `scripts/evidence.sh add cost FILE` (or `add
 // inside FILE`, `add plan FILE`). Needs the release build.
 
-import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-// Moves to the repository's root.
 import { assay } from "../lib/assay.mjs";
-
-const DATA = path.join(process.env.ASSAY_SHARED ?? "../shared", "data");
-/** Images, how many of the first of them calibrate, and what their bytes stand for. */
-const NETWORKS = {
-  lenet: ["mnist_test10k.npz", 0, "unit"],
-  lenet5_mnist: ["mnist_test10k.npz", 200, "unit"],
-  mlp_mnist: ["mnist_test10k.npz", 200, "unit"],
-  resnet8_cifar10_jpeg: ["cifar10_test1000_jpegdecoded.npz", 100, "unit"],
-  resnet8_cifar10: ["cifar10_test1000_jpegdecoded.npz", 200, "raw"],
-  "mobilenet_v2_0.5_96": ["nips17_96_u8_500.npz", 100, "symmetric"],
-  "mobilenet_v2_1.0_224": ["nips17_224_u8_100.npz", 20, "symmetric"],
-  "mobilenet_v1_0.25_128": ["nips17_128_u8_100.npz", 30, "symmetric"],
-  squeezenet_224: ["nips17_224_u8_100.npz", 60, "symmetric"],
-  "mobilenet_v2_0.75_192": ["nips17_224_jpg", 40, "symmetric"],
-  vww_96: ["nips17_96_u8_500.npz", 64, "unit"],
-  breast_cancer: ["breast_cancer_test.npz", 100],
-  credit_default: ["credit_default_test6000.npz", 1000],
-  digits_mlp: ["digits_mlp_test.npz", 300],
-};
+import { NETWORKS, importNetwork, workFolder } from "./networks.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,6 +22,8 @@ const { values, positionals } = parseArgs({
     inputs: { type: "string" },
     samples: { type: "string" },
     plan: { type: "boolean" },
+    scale: { type: "string" },
+    offset: { type: "string" },
   },
 });
 const [name] = positionals;
@@ -52,26 +32,18 @@ if (!name || (!NETWORKS[name] && !values.calibrate)) {
   process.exit(2);
 }
 
-const work = fs.mkdtempSync(path.join(os.tmpdir(), "assay-measure-"));
-process.on("exit", () => fs.rmSync(work, { recursive: true, force: true }));
-process.env.ASSAY_STATE_DIR = path.join(work, "state");
+const work = workFolder();
 const bundle = path.join(work, "network.bundle");
-const [images, skip, encoding] = NETWORKS[name] ?? [values.calibrate, Number(values.samples ?? 0)];
-const onnx = name === "lenet" ? "examples/digits/lenet.onnx" : NETWORKS[name] ? `${DATA}/models/${name}.onnx` : name;
-const samples = NETWORKS[name] ? `${DATA}/images/${images}` : images;
-const calibrate = name === "lenet" ? "examples/digits/calibration.npz" : samples;
-// Pictures for networks of another size are named by theirs; what is made of the middle is a network's usual input.
-const resize = images.endsWith("_jpg") && !name.endsWith("_224") ? ["--resize", "crop"] : [];
-const imported = assay(["model", "import", onnx, "--calibrate", calibrate, ...resize, ...(skip ? ["--calibration-limit", String(skip)] : []),
-  ...(encoding ? ["--encoding", encoding] : []), "--accept-loss", "-o", bundle]);
+const encoding = ["scale", "offset"].filter((option) => values[option] !== undefined).map((option) => `--${option}=${values[option]}`);
+const { model, onnx, inputs, skip, resize, imported } =
+  importNetwork(name, bundle, { calibrate: values.calibrate, samples: Number(values.samples ?? 0), options: encoding });
 const shown = assay(["model", "inspect", bundle]);
 if (values.plan) {
   const { parameters, multiply_accumulates } = imported;
-  const model = path.basename(name, ".onnx");
   console.log(JSON.stringify({ model, parameters, multiply_accumulates, layers: shown.layers.length, predicted: shown.predicted }));
   process.exit(0);
 }
-const report = assay(["model", "report", bundle, "--float", onnx, "--inputs", values.inputs ?? samples, ...resize, "--skip", String(skip),
+const report = assay(["model", "report", bundle, "--float", onnx, "--inputs", values.inputs ?? inputs, ...resize, "--skip", String(skip),
   "--limit", values.limit, "-o", path.join(work, "report.html")]);
 
 const size = (shape) => shape.reduce((product, side) => product * side, 1);
@@ -99,6 +71,9 @@ for (const part of report.cost.parts) {
   kind.cells += part.cells;
 }
 
+// A Softmax is several layers, which bear the name of its node.
+const softmax = report.cost.parts.filter((part) => /softmax/i.test(part.name)).reduce((sum, { share }) => sum + share, 0);
+
 // Without lookups each bit is a cell of its own: those that a rescale drops, those of the value that the function
 // reads, one for the result and one for what ties them together.
 const bits = (low, high) => Math.ceil(Math.log2(high - low + 1));
@@ -113,7 +88,7 @@ for (const layer of shown.layers) {
 }
 
 console.log(JSON.stringify({
-  model: NETWORKS[name] ? name : path.basename(name, ".onnx"),
+  model,
   parameters: report.parameters,
   multiply_accumulates: report.multiply_accumulates,
   layers: shown.layers.length,
@@ -121,6 +96,7 @@ console.log(JSON.stringify({
   accuracy: report.accuracy,
   linear_share: report.cost.linear_share,
   kinds,
+  softmax_share: softmax,
   function_rows: report.cost.tables.filter(({ shift }) => shift === null).reduce((sum, { rows }) => sum + rows, 0),
   range_rows: report.cost.tables.filter(({ shift }) => shift !== null).reduce((sum, { rows }) => sum + rows, 0),
   functions: report.cost.tables.filter(({ shift }) => shift === null).length,

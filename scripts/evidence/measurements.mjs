@@ -12,17 +12,20 @@ const TOPICS = {
   inference: IMAGES,
   audit: ["lenet", "mobilenet_v2_0.5_96", "resnet8_cifar10", "vww_96"],
   batch: ["lenet-1", "lenet-4", "lenet-16", "lenet-64"],
-  plan: ["resnet50"],
-  inside: ["11-self-attention", "18-softmax-inside"],
+  keys: [...IMAGES, "resnet8_cifar10_jpeg", "breast_cancer", "credit_default", "digits_mlp"],
+  plan: ["resnet50", "ad01_autoencoder", "kws_dscnn"],
+  inside: ["11-self-attention", "18-softmax-inside", "vit-dynamo", "gpt-dynamo"],
   library: ["lenet", "mobilenet_v2_0.5_96"],
   tabular: ["breast-cancer", "credit-boosted", "digits", "wine"],
   attack: ["cheaper-network", "random-answers", "backdoor", "chosen-after-the-test", "copied-proof", "hollow-key", "garbage"],
-  peer: ["paper-0.75-192", "zkml-mobilenet", "zktorch-bert", "zkgpt", "deepprove", "ezkl-mlp", "ezkl-lenet"],
+  peer: ["paper-0.75-192", "zkml-mobilenet", "zktorch-bert", "zkgpt", "deepprove", "ezkl-mlp", "ezkl-mlp-private", "ezkl-lenet", "ezkl-mobilenet"],
   "peer-layout": ["ezkl-rows"],
 };
 
 /** What a row says of itself: either how it was measured, or whose figures it repeats. */
 const MEASURED = ["machine", "date", "code", "command"];
+/** A commit, with a + where the program had been changed since. */
+const CODE = /^[0-9a-f]{7,40}\+?$/;
 
 export class Measurements {
   /** Reads and checks the file. */
@@ -64,6 +67,7 @@ export class Measurements {
     if (row.source) return;
     const unsaid = MEASURED.filter((field) => !row[field]);
     if (unsaid.length > 0) throw new Error(`the measurement ${id} says no ${unsaid.join(", no ")}, and no source`);
+    if (!CODE.test(row.code)) throw new Error(`${id} was measured on the code "${row.code}", which is no commit`);
     if (!this.machines[row.machine]) throw new Error(`${id} was measured on ${row.machine}, which is not described`);
   }
 
@@ -100,6 +104,9 @@ export class Measurements {
     return `{\n  "machines": ${machines},\n  "rows": [\n${rows}\n  ]\n}\n`;
   }
 }
+
+/** Seconds on the clock from input to proof: the witness, then the proof. */
+export const wall = (row) => number(row, "witness_s") + positive(row, "prove_wall_s");
 
 /** A figure by its path, `accuracy.inputs` or `steps_s.1`; one that is not there is an error. */
 export function figure(row, path) {

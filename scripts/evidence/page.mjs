@@ -2,29 +2,47 @@
 //
 //   {{ABOUT NAME FIGURE}}          a figure of a measurement; FIGURE may be a path, `steps_s.1`
 //   {{ABOUT NAME FIGURE FORMAT}}   written as count, fixed1, percent1, mib, gas and so on, see format.mjs
+//   {{wall ABOUT NAME FORMAT}}     seconds on the clock from input to proof
 //   {{table NAME}}                 a table of tables.mjs, with the commands behind its rows
 //   {{derived NAME}}               a sentence's number that derived.mjs works out
 //   {{plot NAME}}                  a plot of plots.mjs
-//   {{machines}}                   the machines, as a table
+//   {{machines}}                   the machines that rows name, as a table
 
 import { derived } from "./derived.mjs";
 import { format } from "./format.mjs";
-import { figure } from "./measurements.mjs";
+import { figure, wall } from "./measurements.mjs";
 import { plots } from "./plots.mjs";
 import { tables } from "./tables.mjs";
 
 /** Characters of a line. */
 const WIDTH = 118;
 
+/** Where the README's part begins and ends. */
+const [BEGIN, END] = ["<!-- made by scripts/evidence.sh -->", "<!-- end of what is made -->"];
+
 /** The text of the page and the plots by their files' names. */
 export function page(measurements, template) {
   measurements.requireAll();
   const files = {};
-  const text = template.replace(/\{\{([^}]*)\}\}/g, (_, words) => {
+  const text = filled(measurements, template, files);
+  return { text: text.split("\n\n").map(wrapped).join("\n\n"), plots: files };
+}
+
+/** The README with its part made anew. */
+export function readme(measurements, template, text) {
+  const [begin, end] = [BEGIN, END].map((mark) => text.indexOf(mark));
+  if (begin < 0 || end < begin) throw new Error(`README.md has no part between ${BEGIN} and ${END}`);
+  const made = filled(measurements, template, {}).trim().split("\n\n").map(wrapped).join("\n\n");
+  return `${text.slice(0, begin)}${BEGIN}\n\n${made}\n\n${text.slice(end)}`;
+}
+
+function filled(measurements, template, files) {
+  return template.replace(/\{\{([^}]*)\}\}/g, (_, words) => {
     const [kind, ...rest] = words.trim().split(/\s+/);
     if (kind === "table") return known(tables, rest[0], "table")(measurements);
     if (kind === "derived") return known(derived, rest[0], "derived figure")(measurements);
     if (kind === "machines") return machines(measurements);
+    if (kind === "wall") return format(wall(measurements.row(rest[0], rest[1])), rest[2]);
     if (kind === "plot") {
       const { title, svg } = known(plots, rest[0], "plot")(measurements);
       files[`docs/plots/${rest[0]}.svg`] = svg;
@@ -37,7 +55,6 @@ export function page(measurements, template) {
       throw new Error(`{{${words}}}: ${error.message}`);
     }
   });
-  return { text: text.split("\n\n").map(wrapped).join("\n\n"), plots: files };
 }
 
 /** A paragraph in lines of an even length; tables, headings and code stay as they are. */
@@ -61,7 +78,8 @@ function known(all, name, what) {
   return all[name];
 }
 
-function machines({ machines }) {
-  const rows = Object.entries(machines).map(([name, what]) => `| ${name} | ${what} |`);
+function machines({ machines, rows: measured }) {
+  const used = new Set(measured.map(({ machine }) => machine));
+  const rows = Object.entries(machines).filter(([name]) => used.has(name)).map(([name, what]) => `| ${name} | ${what} |`);
   return ["| machine | what it is |", "|---|---|", ...rows].join("\n");
 }

@@ -1,21 +1,25 @@
 // Plots as SVG: points on two logarithmic axes.
 
-import { perhaps, positive } from "./measurements.mjs";
+import { perhaps, positive, wall } from "./measurements.mjs";
 import { batches, cells, columns } from "./tables.mjs";
 
 const [WIDTH, HEIGHT] = [720, 420];
-const MARGIN = { left: 80, right: 130, top: 24, bottom: 52 };
+const MARGIN = { left: 80, right: 150, top: 44, bottom: 52 };
 const COLOURS = ["#2563eb", "#d97706", "#059669", "#9333ea"];
 
-/** Points of all predictions, over a size of theirs. */
-function predictions(measurements, size, path, scale = 1) {
-  return measurements.about("prediction").flatMap((row) => {
-    const x = size(row, measurements);
-    return x === undefined || perhaps(row, path) === undefined ? [] : [{ label: row.name, x, y: positive(row, path) * scale }];
+/** Points of the networks of one table, over a size of theirs. */
+function points(measurements, about, size, value) {
+  return measurements.about(about).flatMap((row) => {
+    const [x, y] = [size(row, measurements), value(row)];
+    return x === undefined || y === undefined ? [] : [{ label: row.name, x, y }];
   });
 }
+const figureOf = (path, scale = 1) => (row) => (perhaps(row, path) === undefined ? undefined : positive(row, path) * scale);
+/** The networks of both tables, in two colours; transformers only where a plot can show some. */
+const both = (m, size, value) => [["images and tables", "prediction"], ["transformers", "network"]]
+  .map(([name, about]) => ({ name, points: points(m, about, size, value), labels: true })).filter((series) => series.points.length > 0);
 
-/** Multiplications, where a row says them. */
+/** Multiplications, where a row of another topic says them. */
 const work = (row, measurements) => {
   const known = measurements.find("cost", row.name) ?? measurements.find("plan", row.name);
   return known && positive(known, "multiply_accumulates");
@@ -30,22 +34,15 @@ function items(measurements, path, scale = 1) {
 }
 
 export const plots = {
-  time: (m) => plot("Time to prove one prediction, by cells", "cells: columns times rows", "seconds", [
-    { name: "prove, wall", points: predictions(m, cells, "prove_wall_s"), labels: true },
-    { name: "verify", points: predictions(m, cells, "verify_ms", 1e-3) },
-  ]),
-  work: (m) => plot("Time to prove one prediction, by multiplications", "multiplications of the network", "seconds", [
-    { name: "prove, wall", points: predictions(m, work, "prove_wall_s"), labels: true },
-  ]),
-  memory: (m) => plot("Memory of the proving process", "cells: columns times rows", "MiB", [
-    { name: "peak", points: predictions(m, cells, "peak_rss_mb"), labels: true },
-  ]),
-  gas: (m) => plot("Gas of a verification", "advice and fixed columns", "thousand gas", [
-    { name: "gas", points: predictions(m, columns, "verify_gas", 1e-3), labels: true },
-  ]),
-  batch: (m) => plot("An audited item of LeNet, by the items of a proof", "items in one proof", "for each item", [
+  time: (m) => plot("Time to prove one prediction, by cells", "cells: columns times rows", "seconds, wall", both(m, cells, wall)),
+  work: (m) => plot("Time to prove one prediction, by multiplications", "multiplications of the network", "seconds, wall", both(m, work, wall)),
+  memory: (m) => plot("Memory of the proving process", "cells: columns times rows", "MiB at the peak", both(m, cells, figureOf("peak_rss_mb"))),
+  gas: (m) => plot("Gas of a verification", "advice and fixed columns", "thousand gas", both(m, columns, figureOf("verify_gas", 1e-3))),
+  batch_gas: (m) => plot("Gas of an audited item of LeNet, by the items of a proof", "items in one proof", "gas for each item", [
     { name: "gas", points: items(m, "total_verify_gas") },
-    { name: "CPU, ms", points: items(m, "prove_cpu_s", 1000) },
+  ]),
+  batch_time: (m) => plot("Time to prove an audited item of LeNet, by the items of a proof", "items in one proof", "CPU seconds for each item", [
+    { name: "CPU", points: items(m, "prove_cpu_s") },
   ]),
 };
 
@@ -57,7 +54,8 @@ function plot(title, across, up, series) {
   const [inner, tall] = [WIDTH - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
   const px = (value) => (MARGIN.left + inner * x.place(value)).toFixed(1);
   const py = (value) => (MARGIN.top + tall * (1 - y.place(value))).toFixed(1);
-  const parts = [`<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`];
+  const parts = [`<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    `<text x="${MARGIN.left}" y="24" font-size="14" font-weight="bold">${escape(title)}</text>`];
   for (const tick of x.ticks) {
     parts.push(`<path d="M${px(tick)} ${MARGIN.top}V${MARGIN.top + tall}" stroke="#e5e7eb"/>`,
       `<text x="${px(tick)}" y="${MARGIN.top + tall + 18}" text-anchor="middle">${short(tick)}</text>`);

@@ -3,7 +3,7 @@
 import { attacks, formula } from "./attacks.mjs";
 import { format } from "./format.mjs";
 import { sourced, sources, table } from "./markdown.mjs";
-import { figure, number, perhaps, positive } from "./measurements.mjs";
+import { figure, number, perhaps, positive, wall } from "./measurements.mjs";
 
 /** What the images and rows of the networks are. */
 const DATA = {
@@ -11,8 +11,11 @@ const DATA = {
   resnet8_cifar10_jpeg: "CIFAR-10", resnet8_cifar10: "CIFAR-10",
   "mobilenet_v2_0.5_96": "ImageNet-like", "mobilenet_v2_1.0_224": "ImageNet-like",
   "mobilenet_v2_0.75_192": "ImageNet-like", "mobilenet_v1_0.25_128": "ImageNet-like", squeezenet_224: "ImageNet-like",
+  vww_96: "ImageNet-like, without labels of its own",
   breast_cancer: "table, 2 classes", credit_default: "table, 2 classes", digits_mlp: "table, 10 classes",
 };
+/** Networks whose classes the images are not labelled with: only whether both networks agree means something. */
+const UNLABELLED = ["vww_96"];
 /** Inputs below which a comparison is not shown. */
 const FEWEST = 30;
 /** Gas of a byte of calldata that is not zero (EIP-2028), and where calldata is most of a transaction (EIP-7623). */
@@ -21,6 +24,8 @@ export const [CALLDATA, CALLDATA_FLOOR] = [16, 40];
 export const TRANSACTION = 2 ** 24;
 /** Advice cells of a looked-up value: `pre`, `out`, `rem` and the lookup's helper (docs/circuit.md, sections 2, 3). */
 export const LOOKUP_CELLS = 4;
+/** Cells of a row of the tables: three fixed ones and the advice cell that counts its uses. */
+export const TABLE_CELLS = 4;
 /** The circuit's names of layers, in words that people know. */
 const KINDS = { MaxPool: "max-pooling", SumPool: "average pooling", Pointwise: "function of each value", Add: "sum" };
 /** The steps of a proof, as `scripts/bench.sh` names them. */
@@ -31,15 +36,19 @@ const parts = (row, key) => figure(row, "kinds")[key] ?? null;
 const share = (part) => (part === null ? "-" : `${format(part.share, "percent")} (${format(part.nonlinear_share, "percent")})`);
 /** A figure as text, or a dash where it was not measured. */
 const shown = (value, how, unit = "") => (value === undefined ? "-" : `${format(value, how)}${unit}`);
-/** Advice and fixed columns, and cells: columns times rows. */
-export const columns = (row) => positive(row, "advice_columns") + positive(row, "fixed_columns");
-export const cells = (row) => columns(row) * 2 ** positive(row, "k");
+/** Advice and fixed columns, and cells: columns times rows; nothing where the fixed ones were not said. */
+export const columns = (row) =>
+  perhaps(row, "fixed_columns") === undefined ? undefined : positive(row, "advice_columns") + positive(row, "fixed_columns");
+export const cells = (row) => columns(row) && columns(row) * 2 ** positive(row, "k");
+/** What a network is called on the page. */
+export const title = (row) => perhaps(row, "title") ?? row.name;
 const bySize = (measurements) => measurements.about("prediction")
   .map((row) => ({ row, cost: measurements.find("cost", row.name) ?? measurements.find("plan", row.name) }))
   .sort((a, b) => positive(a.row, "rows_used") - positive(b.row, "rows_used"));
-const counted = ({ cost }, path) => (cost ? format(positive(cost, path)) : "-");
+const counted = ({ row, cost }, path) => shown((cost ? positive(cost, path) : undefined) ?? perhaps(row, path));
 const lookupCells = (row) =>
-  LOOKUP_CELLS * positive(row, "lookups") + positive(row, "function_rows") + positive(row, "range_rows");
+  LOOKUP_CELLS * positive(row, "lookups") + TABLE_CELLS * (positive(row, "function_rows") + positive(row, "range_rows"));
+const ms = (value) => `${format(value, value < 9.95 ? "fixed1" : "count")} ms`;
 
 /** Proofs of an audit of LeNet by their size; the largest is that of the audits' table. */
 export const batches = (measurements) => [...measurements.about("batch"), measurements.row("audit", "lenet")]
@@ -80,7 +89,7 @@ export const tables = {
       rows.map((row) => {
         const accuracy = figure(row, "accuracy");
         const of = (count) => format(count / accuracy.inputs, "percent2");
-        const ranks = (which) => [1, 5].filter((rank) => rank === 1 || !DATA[row.name].includes("2 classes"))
+        const ranks = (which) => UNLABELLED.includes(row.name) ? "-" : [1, 5].filter((rank) => rank === 1 || !DATA[row.name].includes("2 classes"))
           .map((rank) => of(accuracy[`${which}_top${rank}`])).join(" / ");
         return [row.name, DATA[row.name], format(accuracy.inputs), ranks("float"), ranks("quantized"), of(accuracy.agree), accuracy.refused];
       }));
@@ -124,16 +133,23 @@ export const tables = {
 
   lookups(measurements) {
     const rows = all(measurements, "cost").sort((a, b) => positive(a, "lookups") - positive(b, "lookups"));
-    return sourced(rows, ["network", "multiplications", "values looked up", "cells by lookups", "cells by bits", "spared"], rows.map((row) =>
+    return sourced(rows, ["network", "multiplications", "values looked up", "cells by lookups, tables and all", "cells by bits", "spared"], rows.map((row) =>
       [row.name, format(positive(row, "multiply_accumulates")), format(positive(row, "lookups")), format(lookupCells(row)),
         format(positive(row, "bit_cells")), spared(row)]));
   },
 
   sizes(measurements) {
-    const rows = all(measurements, "cost", (row) => positive(row, "lookups") > 1000);
+    const rows = all(measurements, "cost").sort((a, b) => positive(a, "lookups") - positive(b, "lookups"));
     return sourced(rows, ["network", "layers", "functions", "rows of them", "ranges", "rows of them", "all rows of the circuit"], rows.map((row) =>
       [row.name, positive(row, "layers"), positive(row, "functions"), format(positive(row, "function_rows")), positive(row, "ranges"),
         format(positive(row, "range_rows")), `2^${positive(row, "predicted.k")}`]));
+  },
+
+  /** Who stores how much. */
+  keys(measurements) {
+    const rows = all(measurements, "keys").sort((a, b) => positive(a, "proving_key_bytes") - positive(b, "proving_key_bytes"));
+    return sourced(rows, ["network", "card: published", "verifying key: on the chain", "proving key: the prover", "bundle with the weights: the prover"], rows.map((row) =>
+      [row.name, ...["card", "verifying_key", "proving_key", "bundle"].map((what) => format(positive(row, `${what}_bytes`), "bytes"))]));
   },
 
   growth(measurements) {
@@ -144,19 +160,19 @@ export const tables = {
         const f = (path) => positive(pair.row, path);
         return [pair.row.name, counted(pair, "parameters"), counted(pair, "multiply_accumulates"), `${format(f("rows_used"))} of 2^${f("k")}`,
           columns(pair.row), shown(perhaps(pair.row, "keygen_wall_s"), "seconds", " s"), `${format(f("prove_cpu_s"), "seconds")} s`,
-          `${format(f("prove_wall_s"), "seconds")} s`, format(f("peak_rss_mb"), "mib"), `${format(f("proof_bytes"))} B`, gas(pair.row)];
+          `${format(wall(pair.row), "seconds")} s`, format(f("peak_rss_mb"), "mib"), `${format(f("proof_bytes"))} B`, gas(pair.row)];
       }));
   },
 
   /** Networks with a command of their own; each row may lack what its command does not print. */
   transformers(measurements) {
     const rows = measurements.about("network").sort((a, b) => positive(a, "rows_used") - positive(b, "rows_used"));
-    return sourced(rows, ["network", "weights", "rows", "advice columns", "keys", "prove, CPU", "prove, wall", "peak", "verify", "proof", "gas"],
+    return sourced(rows, ["network", "weights", "rows", "columns", "keys", "prove, CPU", "prove, wall", "peak", "verify", "proof", "gas"],
       rows.map((row) => {
         const f = (path) => positive(row, path);
-        return [perhaps(row, "title") ?? row.name, shown(perhaps(row, "parameters")), `${format(f("rows_used"))} of 2^${f("k")}`, f("advice_columns"),
-          shown(perhaps(row, "keygen_wall_s"), "seconds", " s"), `${format(f("prove_cpu_s"), "seconds")} s`,
-          shown(perhaps(row, "prove_wall_s"), "seconds", " s"), format(f("peak_rss_mb"), "mib"), shown(perhaps(row, "verify_ms"), "fixed1", " ms"),
+        return [title(row), shown(perhaps(row, "parameters")), `${format(f("rows_used"))} of 2^${f("k")}`,
+          columns(row) ?? `${f("advice_columns")} advice`, shown(perhaps(row, "keygen_wall_s"), "seconds", " s"),
+          `${format(f("prove_cpu_s"), "seconds")} s`, `${format(wall(row), "seconds")} s`, format(f("peak_rss_mb"), "mib"), ms(f("verify_ms")),
           `${format(f("proof_bytes"))} B`, gas(row)];
       }));
   },
@@ -172,11 +188,11 @@ export const tables = {
 
   softmax(measurements) {
     const rows = measurements.about("inside");
-    return sourced(rows, ["network", "inputs", "same class as float", "largest error of a logit", "range of the logits", "blocks of cells: rows", "functions: rows", "rows"], rows.map((row) => {
+    return sourced(rows, ["network", "inputs", "same class as float", "largest error of a logit", "range of the logits", "rows of blocks", "rows of functions", "all rows", "Softmax's share of the time"], rows.map((row) => {
       const a = figure(row, "accuracy");
       return [row.name, a.inputs, `${a.agree} of ${a.inputs}`, format(a.max_logit_error, "fixed3"),
         a.logit_range.map((end) => format(end, "fixed2")).join(" to "), format(positive(row, "rows.tiles")), format(positive(row, "function_rows")),
-        `${format(positive(row, "predicted.rows_used"))} of 2^${positive(row, "predicted.k")}`];
+        `${format(positive(row, "predicted.rows_used"))} of 2^${positive(row, "predicted.k")}`, format(positive(row, "softmax_share"), "percent")];
     }));
   },
 
@@ -187,8 +203,8 @@ export const tables = {
       ["network", "inference in float, CPU", "prove, CPU", "verify, wall", "prove / inference", "verify / inference"],
       pairs.map(({ row, proof }) => {
         const [own, prove, verify] = [positive(row, "median_cpu_ms"), 1000 * positive(proof, "prove_cpu_s"), positive(proof, "verify_ms")];
-        return [row.name, `${format(own, "seconds")} ms`, `${format(Math.round(prove))} ms`, `${format(verify, "fixed1")} ms`,
-          format(prove / own, "times"), format(verify / own, "times")];
+        return [row.name, `${format(own, "seconds")} ms`, `${format(Math.round(prove))} ms`, ms(verify),
+          format(prove / own, "times"), `${format(verify / own, "rough")} x`];
       }));
   },
 
@@ -201,17 +217,18 @@ export const tables = {
   },
 
   calldata(measurements) {
-    const own = measurements.row("prediction", "mobilenet_v2_1.0_224");
-    const rows = [{ name: "MobileNetV2 1.0, Assay", row: own, bytes: positive(own, "proof_bytes"), each: CALLDATA }, ...longProofs(measurements)
-      .map((row) => ({ name: `${row.figures.system}, ${row.figures.network}`, row, bytes: row.figures.proof_bytes, each: CALLDATA_FLOOR }))];
-    return sourced(rows.map(({ row }) => row), ["proof", "length", "gas a byte", "gas of its bytes alone", "of a transaction's most"],
-      rows.map(({ name, bytes, each }) => [name, format(bytes, "bytes"), each, format(roundish(bytes * each)),
+    const own = [["MobileNetV2 1.0, Assay", measurements.row("prediction", "mobilenet_v2_1.0_224")], ["GPT-2's shape, 32 tokens, Assay", measurements.row("network", "gpt2")]]
+      .map(([name, row]) => ({ name, row, argument: "halo2 with KZG", bytes: positive(row, "proof_bytes"), each: CALLDATA }));
+    const rows = [...own, ...longProofs(measurements).map((row) => ({ name: `${row.figures.system}, ${row.figures.network}`, row,
+      argument: figure(row, "argument"), bytes: row.figures.proof_bytes, each: CALLDATA_FLOOR }))];
+    return sourced(rows.map(({ row }) => row), ["proof", "argument", "length", "gas a byte", "gas of its bytes alone", "of a transaction's most"],
+      rows.map(({ name, argument, bytes, each }) => [name, argument, format(bytes, "bytes"), each, format(roundish(bytes * each)),
         format((bytes * each) / TRANSACTION, "percent")]));
   },
 
   reuse(measurements) {
-    const rows = all(measurements, "cost", (row) => positive(row, "lookups") > 1000);
-    return sourced(rows, ["network", "layers", "uses of functions and ranges by blocks", "functions and ranges", "uses of each", "advice and fixed columns"], rows.map((row) => {
+    const rows = all(measurements, "cost").sort((a, b) => positive(a, "lookups") - positive(b, "lookups"));
+    return sourced(rows, ["network", "layers", "blocks that look up", "functions and ranges", "blocks for each of these", "columns"], rows.map((row) => {
       const shared = positive(row, "functions") + positive(row, "ranges");
       return [row.name, positive(row, "layers"), format(positive(row, "tiles")), shared, format(positive(row, "tiles") / shared, "fixed1"),
         positive(row, "predicted.advice_columns") + positive(row, "predicted.fixed_columns")];
@@ -223,12 +240,14 @@ export const tables = {
     const needed = ["system", "network", "machine", "contract", "whose"];
     rows.forEach((row) => needed.forEach((field) => figure(row, field)));
     const time = (value) => shown(value, "seconds", " s");
-    const ours = OURS.map((name) => measurements.row("prediction", name));
-    return [table(["system", "network", "machine", "prove", "verify", "proof", "checked by a contract", "whose figures"], [
-      ...ours.map((row) => ["**Assay**", row.name, `${row.machine}: 2 vCPUs`, time(positive(row, "prove_wall_s")), time(positive(row, "verify_ms") / 1000),
-        format(positive(row, "proof_bytes"), "bytes"), `yes, ${format(positive(row, "verify_gas"))} gas`, "ours"]),
-      ...rows.map((row) => [row.figures.system, row.figures.network, row.figures.machine, row.figures.unproven ?? time(perhaps(row, "prove_s")),
-        time(perhaps(row, "verify_s")), shown(perhaps(row, "proof_bytes"), "bytes"), row.figures.contract, row.figures.whose]),
+    const ours = [...OURS.map((name) => measurements.row("prediction", name)), measurements.row("network", "gpt2")];
+    const contract = (row, said) => [said, shown(perhaps(row, "verify_gas"), "count", " gas")].filter((text) => text !== "-").join(", ") || "-";
+    const unproven = ({ figures }) => figures.unproven ?? (figures.at_least_s && `${format(figures.at_least_s, "seconds")} s at least`);
+    return [table(["system", "network", "machine", "prove, wall", "verify", "proof", "checked by a contract", "whose figures"], [
+      ...ours.map((row) => ["**Assay**", title(row), `${row.machine}: 2 vCPUs`, time(wall(row)), time(positive(row, "verify_ms") / 1000),
+        format(positive(row, "proof_bytes"), "bytes"), contract(row, "yes"), "ours"]),
+      ...rows.map((row) => [row.figures.system, row.figures.network, row.figures.machine, unproven(row) ?? time(perhaps(row, "prove_s")),
+        time(perhaps(row, "verify_s")), shown(perhaps(row, "proof_bytes"), "bytes"), contract(row, row.figures.contract), row.figures.whose]),
     ]), sources(ours), sources(rows)].join("\n\n");
   },
 
