@@ -41,9 +41,10 @@ mod verify;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use output::Output;
+use relayer::config_file::with_config_file;
 
 /// Proofs about committed machine-learning models, and payment for them.
 #[derive(Parser)]
@@ -117,7 +118,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments = match with_config_file(std::env::args_os().collect(), &Cli::command()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            return refuse_usage(
+                &Cli::command().error(ErrorKind::InvalidValue, format!("{error:#}")),
+            );
+        }
+    };
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return refuse_usage(&error),
     };
@@ -172,8 +181,6 @@ fn run(command: Command, output: &Output) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use crate::output::Output;
 
 mod bundles;
+pub(crate) mod config_file;
 mod doctor;
 mod duty_contracts;
 mod json_log;

@@ -12,6 +12,7 @@ use assay_relayer::{JobStore, free_bytes};
 use clap::Args;
 use serde::Serialize;
 
+use super::config_file::ConfigArgs;
 use crate::{
     amount::amount_text,
     chain::{SenderArgs, block_on},
@@ -34,6 +35,8 @@ const LAG_TOLERANCE: u64 = 5;
 
 Each line is one check; it ends with an error if any of them fails. It changes nothing.")]
 pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     contract: ContractArgs,
     /// Model bundle; may be repeated

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
+    config_file::ConfigArgs,
     duty_contracts::duty_contracts,
     log::start_log,
     run::parse_fee,
@@ -31,6 +32,8 @@ escrows of the deployment and behind the service bond, each once, and withdraws 
 retrievals, ends of audits, stakes of entries, bonds of buyers, payments of batches, punishments of providers that did not prove, and
 bonds of closed services. `assay relayer run --keep` does the same beside its jobs; one account takes one of both.")]
 pub(crate) struct KeepArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     contract: ContractArgs,
     /// What was sent, so that a restart goes on from it; not that of a relayer which is running

@@ -17,6 +17,7 @@ use clap::Args;
 
 use super::{
     bundles::{BundleArgs, Served},
+    config_file::ConfigArgs,
     duty_contracts::duty_contracts,
     log::start_log,
     selling::SellingArgs,
@@ -52,6 +53,8 @@ The log goes to stderr; ASSAY_LOG sets its level (error, warn, info, debug). Wit
 there is a page at http://127.0.0.1:9464/, an API beside it (/api/openapi.json), and /health, /ready and /metrics
 (OpenMetrics) for programs that watch.")]
 pub(crate) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
