@@ -20,7 +20,7 @@ const cargo = (...args) => execFileSync("cargo", args, { encoding: "utf8", maxBu
 // Libraries that belong to one idea, and the crates that may depend on them.
 const RESERVED = {
   "tract-onnx": ["assay-import"],
-  redb: ["assay-relayer"],
+  sqlx: ["assay-relayer"],
   axum: ["assay-relayer-http"],
   anyhow: ["assay"],
   age: ["assay-collection"],

@@ -37,7 +37,7 @@ fs.writeFileSync(stage.file("token"), TOKEN);
 
 const relayer = spawn(ASSAY, [
   "relayer", "run", "--bundle", model.bundle, "--setup", stage.found.setup, "--keys", model.keys, "--inputs", inputs,
-  "--store", stage.file("jobs.redb"), "--minimum-price", "0.01ether", "--poll", "300", "--status-address", new URL(PAGE).host,
+  "--store", stage.file("jobs.db"), "--minimum-price", "0.01ether", "--poll", "300", "--status-address", new URL(PAGE).host,
   "--api-token-file", stage.file("token"), "--private-key-file", seller.keyFile,
 ], { env: { ...process.env, ...stage.environment }, stdio: ["ignore", "ignore", fs.openSync(stage.file("relayer.log"), "a")] });
 const guardian = guard({ process: relayer.pid });

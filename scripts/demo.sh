@@ -192,7 +192,7 @@ say "Buyer: escrow 1 ETH for the class of ${image##*/}"
 buyer_before=$(balance "$buyer") seller_before=$(balance "$seller")
 # The seller's relayer is up before there is a job.
 "$assay" relayer run --json --escrow "$escrow" --bundle "$cache/lenet.bundle" --setup "$cache/dev.srs" \
-  --keys "$cache/keys" --inputs "$run/openings" --store "$run/relayer.redb" --poll 200 \
+  --keys "$cache/keys" --inputs "$run/openings" --store "$run/relayer.db" --poll 200 \
   --minimum-price 0.1ether --until-settled 1 --save-proof "$run/job1.proof" "$(as seller)" >"$run/report/relayer.json" 2>"$run/relayer.log" &
 relayer=$!
 # The buyer needs the published architecture only, and hands the opening to the seller.

@@ -10,6 +10,7 @@ use alloy::primitives::{Address, B256, U256};
 
 use crate::{
     job::{PredictionTerms, SkipReason},
+    store::StorePlace,
     submitter::SubmitPolicy,
 };
 
@@ -52,8 +53,8 @@ impl DutyConfig {
 /// Settings of a relayer.
 #[derive(Clone, Debug)]
 pub struct RelayerConfig {
-    /// File of the job store.
-    pub store: PathBuf,
+    /// Where the job store is.
+    pub store: StorePlace,
     /// Who is paid; the signing account for `None`.
     pub recipient: Option<Address>,
     /// First block to read on a fresh store: that of the escrow's deployment, or earlier.
@@ -97,7 +98,7 @@ pub struct RelayerConfig {
 impl RelayerConfig {
     /// The defaults, with a store at `store`. No payment is accepted before there is a minimum
     /// price.
-    pub fn new(store: impl Into<PathBuf>) -> Self {
+    pub fn new(store: impl Into<StorePlace>) -> Self {
         Self {
             store: store.into(),
             recipient: None,

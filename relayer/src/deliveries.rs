@@ -30,9 +30,13 @@ use assay_prover::{
     },
 };
 use serde::{Deserialize, Serialize};
-use tokio::{task::JoinHandle, time::Instant};
 
-use crate::{error::RelayerError, proving::InputStore, sales::DeliveryFolder};
+use crate::{
+    beside::{Answer, Beside},
+    error::RelayerError,
+    proving::InputStore,
+    sales::DeliveryFolder,
+};
 
 /// How long a file may lie in its place unnoticed, and how often a server is asked for one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -62,19 +66,21 @@ pub(crate) enum NoSet {
     Garbage(String),
 }
 
-enum Known {
-    Running {
-        work: JoinHandle<Result<(), NoSet>>,
-        /// Whether it was said that it has ended.
-        said: bool,
-    },
-    Ready,
-    Not {
-        why: NoSet,
-        at: Instant,
-        /// Whether somebody was told so, and nobody that it may be otherwise by now.
-        waited_for: bool,
-    },
+/// A set that lies in its place.
+#[derive(Clone)]
+struct Ready;
+
+impl Answer for Ready {
+    type Failure = NoSet;
+
+    /// The bytes that a buyer delivered are those on chain, and stay so.
+    fn pause_after(failure: &NoSet) -> Option<Duration> {
+        matches!(failure, NoSet::Missing(_)).then_some(LOOK_AGAIN)
+    }
+
+    fn broken_off(why: String) -> NoSet {
+        NoSet::Missing(format!("the look at the delivery broke off: {why}"))
+    }
 }
 
 /// A file with this time and size has this hash.
@@ -83,9 +89,7 @@ type Hashes = HashMap<PathBuf, (Option<SystemTime>, u64, B256)>;
 /// The folder of one seller.
 pub(crate) struct Deliveries {
     inner: Arc<Folder>,
-    known: HashMap<(B256, U256), Known>,
-    /// Whether a result came in: what looked at another state meanwhile has to look again.
-    came_in: bool,
+    known: Beside<(B256, U256), Ready>,
 }
 
 struct Folder {
@@ -111,7 +115,7 @@ impl Deliveries {
             largest: places.fetch,
             hashes: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(folder), known: HashMap::new(), came_in: false })
+        Ok(Self { inner: Arc::new(folder), known: Beside::default() })
     }
 
     /// The public key to which sets are to be sealed.
@@ -125,64 +129,15 @@ impl Deliveries {
         delivery: &Delivery,
         wanted: WantedSet,
     ) -> Option<Result<(), NoSet>> {
-        let key = (delivery.data_hash, wanted.root);
-        if let Some(Known::Running { work, .. }) = self.known.get_mut(&key) {
-            if !work.is_finished() {
-                return None;
-            }
-            let broken = |error: tokio::task::JoinError| {
-                Err(NoSet::Missing(format!("the look at the delivery broke off: {error}")))
-            };
-            let known = match work.await.unwrap_or_else(broken) {
-                Ok(()) => Known::Ready,
-                Err(why) => Known::Not { why, at: Instant::now(), waited_for: true },
-            };
-            self.known.insert(key, known);
-            self.came_in = true;
-        }
-        let before = match self.known.get_mut(&key) {
-            Some(Known::Ready) => return Some(Ok(())),
-            // The bytes are those on chain, and stay so.
-            Some(Known::Not { why: why @ NoSet::Garbage(_), .. }) => return Some(Err(why.clone())),
-            Some(Known::Not { why, at, waited_for }) => {
-                *waited_for = true;
-                let told = Some(Err(why.clone()));
-                if at.elapsed() < LOOK_AGAIN {
-                    return told;
-                }
-                told
-            }
-            _ => None,
-        };
         let (folder, delivery) = (Arc::clone(&self.inner), delivery.clone());
-        let work = tokio::spawn(async move { folder.obtain(&delivery, wanted).await });
-        self.known.insert(key, Known::Running { work, said: false });
-        before
+        let key = (delivery.data_hash, wanted.root);
+        let obtain = async move || folder.obtain(&delivery, wanted).await.map(|()| Ready);
+        Some(self.known.look(key, obtain).await?.map(drop))
     }
 
     /// Whether another look would find something new. It is said once of each.
     pub(crate) fn has_news(&mut self) -> bool {
-        let mut news = std::mem::take(&mut self.came_in);
-        for known in self.known.values_mut() {
-            news |= has_news(known);
-        }
-        news
-    }
-}
-
-fn has_news(known: &mut Known) -> bool {
-    match known {
-        Known::Running { work, said } => {
-            let ended = !*said && work.is_finished();
-            *said |= ended;
-            ended
-        }
-        Known::Not { why: NoSet::Missing(_), at, waited_for } => {
-            let may_be_otherwise = *waited_for && at.elapsed() >= LOOK_AGAIN;
-            *waited_for &= !may_be_otherwise;
-            may_be_otherwise
-        }
-        _ => false,
+        self.known.has_news()
     }
 }
 

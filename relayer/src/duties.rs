@@ -99,8 +99,9 @@ impl Duties {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn over(&self) -> Result<BTreeSet<Duty>, RelayerError> {
-        let over = self.store.duties()?.into_iter().filter(|record| record.over_since.is_some());
+    pub(crate) async fn over(&self) -> Result<BTreeSet<Duty>, RelayerError> {
+        let over =
+            self.store.duties().await?.into_iter().filter(|record| record.over_since.is_some());
         Ok(over.map(|record| record.duty).collect())
     }
 
@@ -157,7 +158,7 @@ impl Duties {
         self.dues = dues;
         let whole = self.known.len() == self.watches.len();
         if whole {
-            self.note_left_alone()?;
+            self.note_left_alone().await?;
         }
         self.looked_at = whole.then_some(heads.newest);
         self.pauses.retain(|duty, _| self.dues.iter().any(|due| due.duty == *duty));
@@ -169,7 +170,7 @@ impl Duties {
     }
 
     /// Keeps why jobs are left alone, for whoever asks, and says what is new.
-    fn note_left_alone(&mut self) -> Result<(), RelayerError> {
+    async fn note_left_alone(&mut self) -> Result<(), RelayerError> {
         let found: Vec<_> = self.watches.iter().flat_map(|watch| watch.left_alone()).collect();
         if self.left_alone.as_ref() == Some(&found) {
             return Ok(());
@@ -177,7 +178,7 @@ impl Duties {
         for new in found.iter().filter(|one| !self.left_alone().contains(one)) {
             tracing::info!(what = new.what, reason = %new.reason, code = "left-alone", "it is left alone");
         }
-        self.store.put_left_alone(&found)?;
+        self.store.put_left_alone(&found).await?;
         self.left_alone = Some(found);
         Ok(())
     }
@@ -185,12 +186,12 @@ impl Duties {
     /// Notes what is over, and forgets what is over for long.
     async fn end(&mut self, heads: Heads) -> Result<(), RelayerError> {
         let mut in_confirmed: HashMap<usize, Vec<Due>> = HashMap::new();
-        for record in self.store.duties()? {
+        for record in self.store.duties().await? {
             let duty = record.duty;
             if let Some(since) = record.over_since {
                 let old = heads.confirmed.number > since.saturating_add(KEPT_BLOCKS as u64);
                 if old && !record.is_loose() {
-                    self.store.forget_duty(&duty)?;
+                    self.store.forget_duty(&duty).await?;
                 }
                 continue;
             }
@@ -247,9 +248,11 @@ impl Duties {
             }
         }
         let since = heads.confirmed.number;
-        self.store.update_duty(&duty, |record| {
-            (record.over_since, record.proving) = (Some(since), false);
-        })?;
+        self.store
+            .update_duty(&duty, |record| {
+                (record.over_since, record.proving) = (Some(since), false);
+            })
+            .await?;
         Ok(())
     }
 
@@ -270,7 +273,7 @@ impl Duties {
         let done = self.step(due, heads).await;
         match done {
             Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {
-                self.postpone(duty, &error.to_string(), chain_code(&error))?;
+                self.postpone(duty, &error.to_string(), chain_code(&error)).await?;
                 Ok(None)
             }
             other => other,
@@ -279,27 +282,32 @@ impl Duties {
 
     async fn step(&mut self, due: &Due, heads: Heads) -> Result<Option<Wanted>, RelayerError> {
         let duty = due.duty;
-        let mut record = self.store.duty(&duty)?.unwrap_or_else(|| DutyRecord::new(duty));
+        let mut record = self.store.duty(&duty).await?.unwrap_or_else(|| DutyRecord::new(duty));
         if record.over_since.is_some() {
             // A reorganization took it back, or there is more to withdraw.
-            record = self.store.update_duty(&duty, |record| {
-                (record.over_since, record.nonces_used) = (None, false);
-            })?;
+            record = self
+                .store
+                .update_duty(&duty, |record| {
+                    (record.over_since, record.nonces_used) = (None, false);
+                })
+                .await?;
         }
         let request = match &due.call {
             Call::Ready(request) => (**request).clone(),
             Call::Blocked(why) => {
-                self.postpone(duty, why, "bond-at-risk")?;
+                self.postpone(duty, why, "bond-at-risk").await?;
                 return Ok(None);
             }
-            Call::WithProof { key, request, prover, call } => match self.store.duty_proof(key)? {
-                Some(proof) => call(&proof),
-                None => {
-                    let (key, request) = (key.clone(), (**request).clone());
-                    let (deadline, pays, prover) = (due.deadline, due.pays, Arc::clone(prover));
-                    return Ok(Some(Wanted { duty, key, request, prover, deadline, pays }));
+            Call::WithProof { key, request, prover, call } => {
+                match self.store.duty_proof(key).await? {
+                    Some(proof) => call(&proof),
+                    None => {
+                        let (key, request) = (key.clone(), (**request).clone());
+                        let (deadline, pays, prover) = (due.deadline, due.pays, Arc::clone(prover));
+                        return Ok(Some(Wanted { duty, key, request, prover, deadline, pays }));
+                    }
                 }
-            },
+            }
         };
         if record.transactions.is_empty() {
             self.send(duty, request).await?;
@@ -323,7 +331,12 @@ impl Duties {
                     if refusal.is_none() || matches!(error, ChainError::Reverted(_)) {
                         refusal = Some(error);
                     }
-                    if !self.store.duty(&duty)?.is_none_or(|kept| kept.transactions.is_empty()) {
+                    if !self
+                        .store
+                        .duty(&duty)
+                        .await?
+                        .is_none_or(|kept| kept.transactions.is_empty())
+                    {
                         // It was signed: the next turn finds out what became of it.
                         break;
                     }
@@ -348,20 +361,22 @@ impl Duties {
         // A race would cost the loser its fee.
         let pending = alloy::eips::BlockNumberOrTag::Pending;
         if let Err(ChainError::Reverted(_)) = node.call_at(trial, pending).await {
-            return self.postpone(duty, POOL_DOES_IT, "pool-does-it");
+            return self.postpone(duty, POOL_DOES_IT, "pool-does-it").await;
         }
-        let keep = |signed: &SignedTransaction| -> Result<(), RelayerError> {
-            self.store.update_duty(&duty, |record| {
-                record.transactions.push(signed.clone());
-                record.last_error = None;
-            })?;
+        let keep = async |signed: SignedTransaction| -> Result<(), RelayerError> {
+            self.store
+                .update_duty(&duty, |record| {
+                    record.transactions.push(signed);
+                    record.last_error = None;
+                })
+                .await?;
             Ok(())
         };
         let (signed, answer) = match node.send_with(request, keep).await {
             Ok(sent) => sent,
             // The node will never have it.
             Err(RelayerError::Chain(error @ ChainError::Refused { .. })) => {
-                self.store.update_duty(&duty, |record| record.transactions.clear())?;
+                self.store.update_duty(&duty, |record| record.transactions.clear()).await?;
                 return Err(error.into());
             }
             Err(error) => return Err(error),
@@ -397,18 +412,18 @@ impl Duties {
             if outcome.success {
                 // It took effect, and the same is due again, as a withdrawal may be.
                 tracing::info!(%duty, transaction = %outcome.hash, "done, and due again");
-                self.begin_anew(duty)?;
+                self.begin_anew(duty).await?;
                 return Ok(());
             }
-            self.begin_anew(duty)?;
+            self.begin_anew(duty).await?;
             let text = format!("transaction {} was mined but reverted", outcome.hash);
-            return self.postpone(duty, &text, "reverted");
+            return self.postpone(duty, &text, "reverted").await;
         }
         let account = chain.account()?;
         let Some(newest) = record.transactions.last().filter(|newest| newest.from == account)
         else {
             tracing::warn!(%duty, "a transaction of another account is left to it");
-            return self.begin_anew(duty);
+            return self.begin_anew(duty).await;
         };
         let stuck = self.sendings.waited(newest.hash) >= self.policy.resend_after;
         let known = chain.knows_transaction(newest.hash).await?;
@@ -417,12 +432,12 @@ impl Duties {
         }
         if !known && is_displaced(&chain, &self.store, newest).await? {
             tracing::warn!(%duty, nonce = newest.nonce, "the node lost the transaction and gave its nonce out again; signing again");
-            return self.begin_anew(duty);
+            return self.begin_anew(duty).await;
         }
         let may_raise = record.transactions.len() < self.policy.max_claims;
-        let keep = |signed: &SignedTransaction| {
-            let keep = |record: &mut DutyRecord| record.transactions.push(signed.clone());
-            self.store.update_duty(&duty, keep).map(drop)
+        let keep = async |signed: SignedTransaction| {
+            let keep = |record: &mut DutyRecord| record.transactions.push(signed);
+            self.store.update_duty(&duty, keep).await.map(drop)
         };
         let dearest = record.transactions.iter().max_by_key(|known| known.max_fee_per_gas);
         let waiting = Waiting {
@@ -432,7 +447,9 @@ impl Duties {
         };
         match resend(&chain, waiting, stuck, keep).await? {
             Broadcast::Accepted => self.sendings.sent(newest.hash),
-            Broadcast::Underpriced { message } => self.postpone(duty, &message, "underpriced")?,
+            Broadcast::Underpriced { message } => {
+                self.postpone(duty, &message, "underpriced").await?
+            }
             // By one of these after all, or by another transaction; the state tells.
             Broadcast::NonceUsed { .. } => {
                 for transaction in &record.transactions {
@@ -440,30 +457,39 @@ impl Duties {
                         return Ok(());
                     }
                 }
-                self.begin_anew(duty)?;
+                self.begin_anew(duty).await?;
             }
         }
         Ok(())
     }
 
-    fn begin_anew(&mut self, duty: Duty) -> Result<(), RelayerError> {
-        self.store.update_duty(&duty, |record| {
-            record.transactions.clear();
-            record.cancellations.clear();
-        })?;
+    async fn begin_anew(&mut self, duty: Duty) -> Result<(), RelayerError> {
+        self.store
+            .update_duty(&duty, |record| {
+                record.transactions.clear();
+                record.cancellations.clear();
+            })
+            .await?;
         Ok(())
     }
 
     /// Lets a duty rest: 2, 4, 8... seconds, up to the longest pause.
-    fn postpone(&mut self, duty: Duty, why: &str, code: &'static str) -> Result<(), RelayerError> {
+    async fn postpone(
+        &mut self,
+        duty: Duty,
+        why: &str,
+        code: &'static str,
+    ) -> Result<(), RelayerError> {
         let (_, tries) = self.pauses.get(&duty).copied().unwrap_or((Instant::now(), 0));
         let pause = Duration::from_secs(2u64 << tries.min(20)).min(self.policy.max_pause);
         let pause = pause.min(LONGEST_PROOF_PAUSE);
         self.pauses.insert(duty, (Instant::now() + pause, tries.saturating_add(1)));
-        let known = self.store.duty(&duty)?.and_then(|record| record.last_error);
+        let known = self.store.duty(&duty).await?.and_then(|record| record.last_error);
         if known.as_deref() != Some(why) {
             tracing::warn!(%duty, why, code, "it waits");
-            self.store.update_duty(&duty, |record| record.last_error = Some(why.to_owned()))?;
+            self.store
+                .update_duty(&duty, |record| record.last_error = Some(why.to_owned()))
+                .await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Errors of the relayer proper.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
 
@@ -14,29 +14,37 @@ use crate::job::IllegalEvent;
 #[allow(missing_docs, reason = "the texts of the variants say what their fields hold")]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("the job store {path} is in use by another relayer; stop it, or give this one a store of its own", path = .path.display())]
-    InUse { path: PathBuf },
+    #[error(
+        "the job store {place} is in use by another relayer; stop it, or give this one a store of its own"
+    )]
+    InUse { place: String },
 
-    /// The file cannot be opened, or is no store.
-    #[error("the job store {path} cannot be opened: {reason}", path = .path.display())]
-    Open { path: PathBuf, reason: String },
+    /// It cannot be opened, or is no store.
+    #[error("the job store {place} cannot be opened: {reason}")]
+    Open { place: String, reason: String },
 
     /// A store of another escrow or chain.
     #[error(
-        "the job store {path} belongs to escrow {found_escrow} on chain {found_chain}, not to {escrow} on chain {chain_id}; use another file, one per escrow",
-        path = .path.display()
+        "the job store {place} belongs to escrow {found_escrow} on chain {found_chain}, not to {escrow} on chain {chain_id}; use another one, one per escrow"
     )]
     OtherEscrow {
-        path: PathBuf,
+        place: String,
         chain_id: u64,
         escrow: Address,
-        found_chain: u64,
-        found_escrow: Address,
+        found_chain: String,
+        found_escrow: String,
     },
 
-    /// A store of another version.
-    #[error("the job store {path} has format {found}, this version reads {expected}; use a new file", path = .path.display())]
-    Format { path: PathBuf, found: u64, expected: u64 },
+    /// A store of a later version.
+    #[error("the job store {place} was changed by a later version of this program; use that one")]
+    Format { place: String },
+
+    /// A store of before there were databases.
+    #[error(
+        "the job store {place} was written by an earlier version of this program, and is left as it is; let that version finish \
+         its jobs and its withdrawals (`assay relayer status` shows them), and name a new file here"
+    )]
+    Older { place: String },
 
     /// The disk. What could not be stored is tried again.
     #[error(
@@ -44,13 +52,24 @@ pub enum StoreError {
     )]
     Disk { operation: &'static str, reason: String },
 
+    /// The database does not answer, or somebody else has it just now. It is tried again.
+    #[error("the job store could not {operation}: {reason}; the relayer waits for its database")]
+    Unreachable { operation: &'static str, reason: String },
+
+    /// The file, or the database, is damaged as a whole.
+    #[error(
+        "the job store is damaged and could not {operation}: {reason}; restore it, or use a new one: jobs are found again on chain, \
+         proofs and what was sent are not"
+    )]
+    Broken { operation: &'static str, reason: String },
+
     /// Anything else.
     #[error("the job store could not {operation}: {reason}")]
     Failed { operation: &'static str, reason: String },
 
     /// An entry that cannot be decoded.
     #[error(
-        "the entry of {what} in the job store is damaged: {reason}; use a new file, jobs are found again on chain"
+        "the entry of {what} in the job store is damaged: {reason}; use a new one, jobs are found again on chain"
     )]
     Damaged { what: String, reason: String },
 
@@ -124,8 +143,8 @@ impl From<PredictionEscrowError> for RelayerError {
 
 impl RelayerError {
     /// Whether a running relayer goes on trying after this. Any trouble with the node may pass, also one that
-    /// somebody has to end (an expired subscription), or an event that makes no sense; so may that of a full disk.
-    /// A damaged store does not.
+    /// somebody has to end (an expired subscription), or an event that makes no sense; so may that of a full
+    /// disk, or of a database that does not answer. A damaged store does not.
     pub fn is_survivable(&self) -> bool {
         matches!(
             self,
@@ -133,7 +152,7 @@ impl RelayerError {
                 | Self::ChainMoved
                 | Self::EventMissing { .. }
                 | Self::Escrow(PredictionEscrowError::BadEvent { .. })
-                | Self::Store(StoreError::Disk { .. })
+                | Self::Store(StoreError::Disk { .. } | StoreError::Unreachable { .. })
         )
     }
 
@@ -157,6 +176,7 @@ impl RelayerError {
         match self {
             Self::Chain(error) => chain_code(error),
             Self::Store(StoreError::Disk { .. }) => "store-disk",
+            Self::Store(StoreError::Unreachable { .. }) => "store-unreachable",
             Self::Store(StoreError::IllegalEvent { .. }) => "illegal-event",
             Self::Store(_) => "store",
             Self::Escrow(PredictionEscrowError::BadEvent { .. }) => "bad-event",

@@ -145,7 +145,7 @@ impl Follower {
     pub async fn step(&mut self) -> Result<Step, RelayerError> {
         let chain = self.escrow.chain().clone();
         let head = chain.head().await?;
-        let cursor = self.store.cursor()?;
+        let cursor = self.store.cursor().await?;
         let from = cursor.map_or(self.start_block, |c| c.number.saturating_add(1));
 
         // A cursor over the head mostly means another node behind the same address that lags.
@@ -195,7 +195,7 @@ impl Follower {
         if cursor.is_none() {
             self.note_first_jobs().await?;
         }
-        self.store.apply(progress, unix_now())?;
+        self.store.apply(progress, unix_now()).await?;
         Ok(Step::Advanced { to: reached, head: head.number, events: logs.len() })
     }
 
@@ -237,7 +237,7 @@ impl Follower {
 
     async fn roll_back(&self, chain: &Chain, head: u64) -> Result<Step, RelayerError> {
         let mut ancestor = None;
-        for known in self.store.blocks()?.into_iter().filter(|b| b.number <= head) {
+        for known in self.store.blocks().await?.into_iter().filter(|b| b.number <= head) {
             if hash_at(chain, known.number).await?.is_some_and(|b| b.hash == known.hash) {
                 ancestor = Some(known.number);
                 break;
@@ -247,7 +247,7 @@ impl Follower {
             let warning = RelayerError::DeepReorg { kept: KEPT_BLOCKS, from: self.start_block };
             tracing::warn!("{warning}");
         }
-        let jobs = self.store.roll_back(ancestor, unix_now())?;
+        let jobs = self.store.roll_back(ancestor, unix_now()).await?;
         Ok(Step::RolledBack { ancestor, jobs })
     }
 }

@@ -1,7 +1,7 @@
 //! Does what the contracts leave an account to do that needs no proof: settles, refunds, releases, punishes, closes and
 //! withdraws, where that pays the account.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy::primitives::Address;
 use assay_client::{ContractClient, PredictionEscrow, chain::BlockRef};
@@ -13,7 +13,7 @@ use crate::{
     error::RelayerError,
     heads::{HeadWatch, Heads},
     nonces::Nonces,
-    store::JobStore,
+    store::{JobStore, StorePlace},
     submitter::SubmitPolicy,
     watch::{Proving, Source, keeping_watches},
 };
@@ -21,8 +21,8 @@ use crate::{
 /// Settings of a keeper.
 #[derive(Clone, Debug)]
 pub struct KeeperConfig {
-    /// File of the store; a relayer's, if it does not run.
-    pub store: PathBuf,
+    /// Where the store is; a relayer's, if it does not run.
+    pub store: StorePlace,
     /// First block to read on a fresh store: that of the contracts' deployment, or earlier.
     pub start_block: u64,
     /// Most blocks asked for in one log query.
@@ -39,7 +39,7 @@ pub struct KeeperConfig {
 
 impl KeeperConfig {
     /// The defaults, with a store at `store`.
-    pub fn new(store: impl Into<PathBuf>) -> Self {
+    pub fn new(store: impl Into<StorePlace>) -> Self {
         Self {
             store: store.into(),
             start_block: 0,
@@ -71,12 +71,12 @@ impl Keeper {
     ///
     /// # Errors
     /// [`RelayerError::Store`], and [`assay_client::ChainError::NoSigner`] for a connection without a key.
-    pub fn new(escrow: PredictionEscrow, config: KeeperConfig) -> Result<Self, RelayerError> {
+    pub async fn new(escrow: PredictionEscrow, config: KeeperConfig) -> Result<Self, RelayerError> {
         let chain = escrow.chain().clone();
         if config.submit.confirmations == 0 {
             return Err(RelayerError::Config("confirmations must be at least 1".into()));
         }
-        let store = JobStore::open(&config.store, chain.chain_id(), escrow.address())?;
+        let store = JobStore::open(&config.store, chain.chain_id(), escrow.address()).await?;
         let source = Source {
             store: store.clone(),
             start_block: config.start_block,
@@ -86,7 +86,8 @@ impl Keeper {
         withdrawn.push(escrow.address());
         withdrawn.retain(|_| config.withdraw);
         let watches =
-            keeping_watches(&escrow, &config.duties, &source, Proving::default(), &withdrawn)?;
+            keeping_watches(&escrow, &config.duties, &source, Proving::default(), &withdrawn)
+                .await?;
         let duties = Duties::new(chain.clone(), store.clone(), config.submit, watches);
         let nonces = Nonces::new(chain, store.clone(), config.submit);
         let (heads, last) = (HeadWatch::default(), None);
@@ -118,7 +119,7 @@ impl Keeper {
             self.duties.perform(&due, heads).await?;
         }
         self.nonces.free().await?;
-        let live = self.store.duties()?.iter().any(|record| {
+        let live = self.store.duties().await?.iter().any(|record| {
             record.over_since.is_none() && !record.transactions.is_empty() || record.is_loose()
         });
         Ok(live || !self.duties.dues().is_empty())

@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answer_folder;
+mod beside;
 mod clock;
 pub mod config;
 mod deliveries;
@@ -60,5 +61,5 @@ pub use sales::{
     AuditPolicy, AuditSales, DeliveryFolder, Publishing, RetrievalSales, RunSale, Sales,
 };
 pub use status::{Status, StatusBoard};
-pub use store::JobStore;
+pub use store::{JobStore, StorePlace};
 pub use tokio_util::sync::CancellationToken;

@@ -82,7 +82,7 @@ impl Nonces {
 
     async fn look(&mut self) -> Result<(), RelayerError> {
         let account = self.chain.account()?;
-        let ended = self.loose()?;
+        let ended = self.loose().await?;
         let mut stale: BTreeMap<u64, Vec<&Loose>> = BTreeMap::new();
         for loose in &ended {
             let nonces: BTreeSet<u64> =
@@ -94,14 +94,15 @@ impl Nonces {
         let waits = |loose: &Loose| {
             loose.sent.iter().any(|claim| claim.from == account && claim.nonce >= self.mined)
         };
-        self.all_mined(ended.iter().filter(|loose| !waits(loose)))?;
+        let mined: Vec<_> = ended.iter().filter(|loose| !waits(loose)).collect();
+        self.all_mined(&mined).await?;
         if stale.is_empty() {
             self.sent.clear();
             return Ok(());
         }
         self.mined = self.chain.mined_nonce().await?;
-        let live = self.store.active()?;
-        let (withdrawals, duties) = (self.store.withdrawals()?, self.store.duties()?);
+        let live = self.store.active().await?;
+        let (withdrawals, duties) = (self.store.withdrawals().await?, self.store.duties().await?);
         let claims = live.iter().flat_map(|job| &job.claims);
         let duties = duties.iter().filter(|record| record.over_since.is_none());
         let needed: BTreeSet<u64> = claims
@@ -120,13 +121,13 @@ impl Nonces {
     }
 
     /// What has ended and may have transactions in a pool.
-    fn loose(&self) -> Result<Vec<Loose>, RelayerError> {
-        let jobs = self.store.loose()?.into_iter().map(|job| Loose {
+    async fn loose(&self) -> Result<Vec<Loose>, RelayerError> {
+        let jobs = self.store.loose().await?.into_iter().map(|job| Loose {
             owner: Owner::Job(job.id()),
             sent: job.claims,
             empty: job.cancellations,
         });
-        let duties = self.store.duties()?.into_iter().filter(DutyRecord::is_loose);
+        let duties = self.store.duties().await?.into_iter().filter(DutyRecord::is_loose);
         let duties = duties.map(|record| Loose {
             owner: Owner::Duty(record.duty),
             sent: record.transactions,
@@ -135,17 +136,17 @@ impl Nonces {
         Ok(jobs.chain(duties).collect())
     }
 
-    fn all_mined<'a>(&self, found: impl Iterator<Item = &'a Loose>) -> Result<(), RelayerError> {
+    async fn all_mined(&self, found: &[&Loose]) -> Result<(), RelayerError> {
         let mut jobs = Vec::new();
         for loose in found {
             match loose.owner {
                 Owner::Job(id) => jobs.push(id),
                 Owner::Duty(duty) => {
-                    self.store.update_duty(&duty, |record| record.nonces_used = true)?;
+                    self.store.update_duty(&duty, |record| record.nonces_used = true).await?;
                 }
             }
         }
-        Ok(self.store.all_mined(&jobs)?)
+        Ok(self.store.all_mined(&jobs).await?)
     }
 
     async fn free_one(
@@ -175,11 +176,11 @@ impl Nonces {
             // No pool has it: the next transaction gets this nonce.
             return Ok(());
         }
-        let keep = |signed: &SignedTransaction| match &owner.owner {
+        let keep = async |signed: SignedTransaction| match &owner.owner {
             Owner::Job(id) => {
-                self.store.update(*id, |job| job.cancellations.push(signed.clone())).map(drop)
+                self.store.update(*id, |job| job.cancellations.push(signed)).await.map(drop)
             }
-            Owner::Duty(duty) => self.store.cancel_duty(duty, signed),
+            Owner::Duty(duty) => self.store.cancel_duty(duty, signed).await,
         };
         let last_sent = *self.sent.entry(nonce).or_insert_with(Instant::now);
         let stuck = last_sent.elapsed() >= self.policy.resend_after;
@@ -193,7 +194,7 @@ impl Nonces {
                     owner = %owner.owner, nonce, old = %dearest.hash, new = %signed.hash,
                     "nothing is left to do, but a transaction for it waits in the pool; sending an empty transaction in its place"
                 );
-                keep(&signed)?;
+                keep(signed.clone()).await?;
                 (signed, false)
             }
         };

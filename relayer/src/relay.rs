@@ -109,7 +109,8 @@ impl Relayer {
             let address = escrow.address();
             return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
         }
-        let store = JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address())?;
+        let store =
+            JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address()).await?;
         let follower = Follower::new(
             escrow.clone(),
             registry,
@@ -122,13 +123,14 @@ impl Relayer {
         let submitter = Submitter::new(escrow.clone(), store.clone(), recipient, config.submit);
         let nonces = Nonces::new(escrow.chain().clone(), store.clone(), config.submit);
         let withdraw = config.withdraw && recipient == account;
-        let withdrawals = Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw)?;
+        let withdrawals =
+            Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw).await?;
         let deadline_margin = config.margin(prover.expected_time());
-        let mut watches = watches(&escrow, &models, &store, &config, &prover, sales)?;
+        let mut watches = watches(&escrow, &models, &store, &config, &prover, sales).await?;
         if prover.proves_runs() {
             let source = source_of(&store, &config);
             let watch =
-                RunWatch::new(escrow.clone(), models, recipient, &config, &prover, &source)?;
+                RunWatch::new(escrow.clone(), models, recipient, &config, &prover, &source).await?;
             watches.push(Box::new(watch));
         }
         let duties = Duties::new(escrow.chain().clone(), store.clone(), config.submit, watches);
@@ -240,11 +242,11 @@ impl Relayer {
             };
             if let Some(id) = until {
                 let late = timeout.is_some_and(|limit| start.elapsed() >= limit);
-                let job = self.store.job(id)?;
+                let job = self.store.job(id).await?;
                 match job {
                     Some(job)
                         if job.state().is_settled()
-                            && (late || !self.withdrawals.on_their_way()?) =>
+                            && (late || !self.withdrawals.on_their_way().await?) =>
                     {
                         return Ok(Some(job));
                     }
@@ -275,7 +277,7 @@ impl Relayer {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
-                Some(finished) = self.proofs.next() => self.finish_or_retry(finished)?,
+                Some(finished) = self.proofs.next() => self.finish_or_retry(finished).await?,
             }
         }
         Ok(None)

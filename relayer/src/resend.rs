@@ -62,7 +62,8 @@ pub(crate) async fn is_displaced(
     store: &JobStore,
     lost: &SignedTransaction,
 ) -> Result<bool, RelayerError> {
-    let (jobs, withdrawals, duties) = (store.active()?, store.withdrawals()?, store.duties()?);
+    let (jobs, withdrawals, duties) =
+        (store.active().await?, store.withdrawals().await?, store.duties().await?);
     let live = jobs.iter().map(|job| &job.claims);
     let groups = live
         .chain(withdrawals.iter().map(|withdrawal| &withdrawal.transactions))
@@ -80,11 +81,11 @@ pub(crate) async fn is_displaced(
 
 /// Sends a transaction again: with higher fees if it is `stuck`, or if the node refuses it as too
 /// cheap. A further version goes to `keep` before the node sees it.
-pub(crate) async fn resend(
+pub(crate) async fn resend<Kept: Future<Output = Result<(), StoreError>>>(
     chain: &Chain,
     waiting: Waiting<'_>,
     stuck: bool,
-    keep: impl Fn(&SignedTransaction) -> Result<(), StoreError>,
+    keep: impl Fn(SignedTransaction) -> Kept,
 ) -> Result<Broadcast, RelayerError> {
     if stuck && let Some(raised) = raise(chain, &waiting, &keep).await? {
         return Ok(chain.broadcast(&raised).await?);
@@ -99,10 +100,10 @@ pub(crate) async fn resend(
 }
 
 /// `None` where the fees cannot be raised.
-async fn raise(
+async fn raise<Kept: Future<Output = Result<(), StoreError>>>(
     chain: &Chain,
     waiting: &Waiting<'_>,
-    keep: impl Fn(&SignedTransaction) -> Result<(), StoreError>,
+    keep: impl Fn(SignedTransaction) -> Kept,
 ) -> Result<Option<SignedTransaction>, RelayerError> {
     let Some(request) = waiting.request.clone() else {
         return Ok(None);
@@ -111,7 +112,7 @@ async fn raise(
     match chain.sign_replacement(request, old).await {
         Ok(signed) => {
             tracing::warn!(old = %old.hash, new = %signed.hash, nonce = old.nonce, "a transaction does not get into a block; raising its fees");
-            keep(&signed)?;
+            keep(signed.clone()).await?;
             Ok(Some(signed))
         }
         Err(error @ ChainError::Unreachable { .. }) => Err(error.into()),

@@ -1,32 +1,30 @@
-//! The relayer's memory: cursor, jobs, proofs, withdrawals. One file, one escrow, one process.
+//! The relayer's memory: cursor, jobs, proofs, withdrawals, and every transaction that it signed. One escrow, one process
+//! that writes.
 //!
-//! redb rather than SQLite: it is pure Rust (no C compiler, 2 MB less to build), keeps a commit
-//! durable through a power cut (copy-on-write B-trees, fsync at commit), and takes a file lock, so
-//! that two relayers cannot share a store by mistake. What is kept is a map from job id to job;
-//! nothing of SQL would be used. Every change below is one transaction: what a caller sees as
-//! one step is on disk as a whole or not at all.
+//! It lies in a file of SQLite's, or in a database of PostgreSQL's, in the same tables (`relayer/migrations`). A job is
+//! one text of JSON, with beside it what is asked for: what else is kept of it may grow from version to version. Every
+//! change below is one transaction: what a caller sees as one step is there as a whole or not at all, and on the disk
+//! when the call returns.
 
 mod chain;
-mod disk;
+mod database;
 mod duties;
 mod entries;
+mod fault;
 mod holes;
 mod index;
+mod outbox;
+mod place;
+mod table;
 #[cfg(test)]
 mod tests;
 mod withdrawals;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, io::Read, path::Path, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use assay_client::{ProofArtifact, chain::BlockRef};
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
+use sqlx::query;
 
 use crate::{
     clock::unix_now,
@@ -35,18 +33,10 @@ use crate::{
     pauses::Pauses,
 };
 
-use disk::Disk;
-use entries::{Fault, decode, decode_job, encode, key};
-
-const FORMAT: u64 = 1;
-const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
-/// Blocks read so far, by number; the last is the cursor.
-const BLOCKS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("blocks");
-const JOBS: TableDefinition<'static, [u8; 32], &'static [u8]> = TableDefinition::new("jobs");
-const PROOFS: TableDefinition<'static, [u8; 32], &'static [u8]> = TableDefinition::new("proofs");
-/// By token.
-const WITHDRAWALS: TableDefinition<'static, [u8; 20], &'static [u8]> =
-    TableDefinition::new("withdrawals");
+use database::{Database, Transaction, cannot_open};
+use entries::{decode, encode, key};
+pub use place::StorePlace;
+use table::{get_job, put_job};
 
 /// How many read blocks are remembered to find the fork after a reorganization.
 pub const KEPT_BLOCKS: usize = 512;
@@ -54,15 +44,8 @@ pub const KEPT_BLOCKS: usize = 512;
 /// The store of one relayer. Clones share it.
 #[derive(Clone)]
 pub struct JobStore {
-    disk: Arc<Disk>,
+    database: Arc<Database>,
     pauses: Pauses,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Owner {
-    format: u64,
-    chain_id: u64,
-    escrow: Address,
 }
 
 /// What one step of following found: applied as a whole.
@@ -82,202 +65,130 @@ impl JobStore {
     /// Opens or makes the store of the relayer for `escrow` on chain `chain_id`.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::OtherEscrow`], [`StoreError::Format`],
+    /// [`StoreError::InUse`], [`StoreError::OtherEscrow`], [`StoreError::Format`], [`StoreError::Older`],
     /// [`StoreError::Open`].
-    pub fn open(path: &Path, chain_id: u64, escrow: Address) -> Result<Self, StoreError> {
-        let fault = |reason: String| StoreError::Open { path: path.to_owned(), reason };
-        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(|e| fault(e.to_string()))?;
+    pub async fn open(
+        place: impl Into<StorePlace>,
+        chain_id: u64,
+        escrow: Address,
+    ) -> Result<Self, StoreError> {
+        let place = place.into();
+        if let Some(path) = place.file() {
+            look_at(path, &place)?;
         }
-        let store = Self { disk: Arc::new(Disk::open(path)?), pauses: Pauses::default() };
-        store.disk.write("be prepared", |txn| {
-            txn.open_table(BLOCKS)?;
-            txn.open_table(JOBS)?;
-            txn.open_table(PROOFS)?;
-            txn.open_table(WITHDRAWALS)?;
-            withdrawals::prepare(txn)?;
-            duties::prepare(txn)?;
-            index::prepare(txn)?;
-            let mut meta = txn.open_table(META)?;
-            let found = meta.get("owner")?.map(|v| v.value().to_vec());
-            match found {
-                None => {
-                    let owner = Owner { format: FORMAT, chain_id, escrow };
-                    meta.insert("owner", encode(&owner)?.as_slice())?;
-                }
-                Some(bytes) => {
-                    let owner: Owner = decode("its owner", &bytes)?;
-                    if owner.format != FORMAT {
-                        let path = path.to_owned();
-                        return Err(StoreError::Format {
-                            path,
-                            found: owner.format,
-                            expected: FORMAT,
-                        }
-                        .into());
-                    }
-                    if (owner.chain_id, owner.escrow) != (chain_id, escrow) {
-                        return Err(StoreError::OtherEscrow {
-                            path: path.to_owned(),
-                            chain_id,
-                            escrow,
-                            found_chain: owner.chain_id,
-                            found_escrow: owner.escrow,
-                        }
-                        .into());
-                    }
-                }
-            }
-            Ok(())
-        })?;
+        let database = Arc::new(Database::open(&place).await?);
+        let store = Self { database, pauses: Pauses::default() };
+        store.own(chain_id, escrow).await?;
         Ok(store)
     }
 
-    /// The file.
-    pub fn path(&self) -> PathBuf {
-        self.disk.path().to_path_buf()
+    /// Notes whose store it is, or compares that.
+    async fn own(&self, chain_id: u64, escrow: Address) -> Result<(), StoreError> {
+        let place = self.place();
+        let mut txn = self.database.write("be prepared").await?;
+        let rows = txn.rows(query("SELECT chain_id, escrow FROM owner")).await?;
+        let Some(row) = rows.first() else {
+            let sql = "INSERT INTO owner (one, chain_id, escrow) VALUES (1, $1, $2)";
+            let owner = query(sql).bind(chain_id.to_string()).bind(escrow.to_string());
+            txn.execute(owner).await?;
+            return txn.commit().await;
+        };
+        let (found_chain, found_escrow): (String, String) =
+            (txn.column(row, 0)?, txn.column(row, 1)?);
+        txn.commit().await?;
+        if (&found_chain, &found_escrow) != (&chain_id.to_string(), &escrow.to_string()) {
+            let place = place.to_string();
+            return Err(StoreError::OtherEscrow {
+                place,
+                chain_id,
+                escrow,
+                found_chain,
+                found_escrow,
+            });
+        }
+        Ok(())
     }
 
-    /// The last block read, if any.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn cursor(&self) -> Result<Option<BlockRef>, StoreError> {
-        self.disk.read("read its cursor", |txn| {
-            let blocks = txn.open_table(BLOCKS)?;
-            match blocks.last()? {
-                Some((number, bytes)) => {
-                    Ok(Some(decode(&format!("block {}", number.value()), bytes.value())?))
-                }
-                None => Ok(None),
-            }
-        })
+    /// Closes its connections, which else happens some time after the last clone is dropped.
+    pub async fn close(self) {
+        self.database.close().await;
     }
 
-    /// Blocks read, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn blocks(&self) -> Result<Vec<BlockRef>, StoreError> {
-        self.disk.read("read its blocks", |txn| {
-            let blocks = txn.open_table(BLOCKS)?;
-            let mut found = Vec::new();
-            for entry in blocks.iter()?.rev() {
-                let (number, bytes) = entry?;
-                found.push(decode(&format!("block {}", number.value()), bytes.value())?);
-            }
-            Ok(found)
-        })
+    /// Where it is.
+    pub fn place(&self) -> &StorePlace {
+        self.database.place()
     }
 
     /// A job.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
-        self.disk.read("read a job", |txn| {
-            let jobs = txn.open_table(JOBS)?;
-            Ok(jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?)
-        })
-    }
-
-    /// All jobs, by id.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn jobs(&self) -> Result<Vec<PredictionJob>, StoreError> {
-        self.disk.read("read its jobs", |txn| all_jobs(&txn.open_table(JOBS)?))
-    }
-
-    /// At most so many jobs, the newest first, of ids below `before` where one is named.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn newest(
-        &self,
-        before: Option<U256>,
-        at_most: usize,
-    ) -> Result<Vec<PredictionJob>, StoreError> {
-        self.disk.read("read its jobs", |txn| {
-            let jobs = txn.open_table(JOBS)?;
-            let range = match before {
-                Some(before) => jobs.range(..key(before))?,
-                None => jobs.range::<[u8; 32]>(..)?,
-            };
-            let mut found = Vec::new();
-            for entry in range.rev().take(at_most) {
-                let (id, bytes) = entry?;
-                found.push(decode_job(U256::from_be_bytes(id.value()), bytes.value())?);
-            }
-            Ok(found)
-        })
+    /// Those of the store.
+    pub async fn job(&self, id: U256) -> Result<Option<PredictionJob>, StoreError> {
+        let mut txn = self.database.read("read a job").await?;
+        let job = get_job(&mut txn, id).await?;
+        txn.commit().await?;
+        Ok(job)
     }
 
     /// The proof of a job.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn proof(&self, id: U256) -> Result<Option<ProofArtifact>, StoreError> {
-        self.disk.read("read a proof", |txn| {
-            let proofs = txn.open_table(PROOFS)?;
-            let found = proofs.get(key(id))?;
-            Ok(found
-                .map(|bytes| decode(&format!("the proof of job {id}"), bytes.value()))
-                .transpose()?)
-        })
+    /// Those of the store.
+    pub async fn proof(&self, id: U256) -> Result<Option<ProofArtifact>, StoreError> {
+        let mut txn = self.database.read("read a proof").await?;
+        let found = txn.text(query("SELECT body FROM proofs WHERE job = $1").bind(key(id))).await?;
+        txn.commit().await?;
+        found.map(|body| decode(&format!("the proof of job {id}"), &body)).transpose()
     }
 
     /// Changes a job in one transaction and returns what it is now. Its state changes by
     /// [`Self::report`].
     ///
     /// # Errors
-    /// [`StoreError::NoSuchJob`], [`StoreError::Failed`] and [`StoreError::Damaged`].
-    pub fn update(
+    /// [`StoreError::NoSuchJob`], and those of the store.
+    pub async fn update(
         &self,
         id: U256,
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
-        self.disk.write("change a job", |txn| {
-            change_job(txn, id, |job| {
-                change(job);
-                Ok(())
-            })
+        self.change(id, |job| {
+            change(job);
+            Ok(())
         })
+        .await
     }
 
     /// Reports an event of a job and returns what the job is now.
     ///
     /// # Errors
     /// [`StoreError::IllegalEvent`] for an event that cannot happen in the job's state, which is
-    /// logged; [`StoreError::NoSuchJob`], [`StoreError::Failed`] and [`StoreError::Damaged`]. Nothing
-    /// is changed then.
-    pub fn report(
+    /// logged; [`StoreError::NoSuchJob`], and those of the store. Nothing is changed then.
+    pub async fn report(
         &self,
         id: U256,
         event: &JobEvent,
         now: u64,
     ) -> Result<PredictionJob, StoreError> {
-        self.report_and(id, event, now, |_| {})
+        self.report_and(id, event, now, |_| {}).await
     }
 
     /// The same with a further change of the job, in one transaction.
     ///
     /// # Errors
     /// As of [`Self::report`].
-    pub fn report_and(
+    pub async fn report_and(
         &self,
         id: U256,
         event: &JobEvent,
         now: u64,
         change: impl FnOnce(&mut PredictionJob),
     ) -> Result<PredictionJob, StoreError> {
-        let job = self.disk.write("change a job", |txn| {
-            change_job(txn, id, |job| {
-                handle(job, event, now)?;
-                change(job);
-                Ok(())
-            })
-        })?;
+        let changed = self.change(id, |job| {
+            handle(job, event, now)?;
+            change(job);
+            Ok(())
+        });
+        let job = changed.await?;
         if job.attempts == 0 {
             self.pauses.end(id);
         }
@@ -288,7 +199,7 @@ impl JobStore {
     ///
     /// # Errors
     /// As of [`Self::update`].
-    pub fn postpone(
+    pub async fn postpone(
         &self,
         id: U256,
         error: String,
@@ -296,7 +207,7 @@ impl JobStore {
         max_pause: Duration,
     ) -> Result<PredictionJob, StoreError> {
         let mut pause = max_pause;
-        let job = self.update(id, |job| pause = job.postpone(error, now, max_pause))?;
+        let job = self.update(id, |job| pause = job.postpone(error, now, max_pause)).await?;
         self.pauses.begin(id, pause);
         Ok(job)
     }
@@ -306,17 +217,16 @@ impl JobStore {
     ///
     /// # Errors
     /// [`StoreError::NotRetriable`] for a job in any other state, and as of [`Self::report`].
-    pub fn retry(&self, id: U256) -> Result<PredictionJob, StoreError> {
-        let proof = self.proof(id)?.is_some();
-        self.disk.write("change a job", |txn| {
-            change_job(txn, id, |job| {
-                let kept = job.kept(proof);
-                job.handle(&JobEvent::Retried(kept), unix_now())
-                    .map_err(|source| StoreError::NotRetriable { job: id, source })?;
-                job.last_error = None;
-                Ok(())
-            })
+    pub async fn retry(&self, id: U256) -> Result<PredictionJob, StoreError> {
+        let proof = self.proof(id).await?.is_some();
+        self.change(id, |job| {
+            let kept = job.kept(proof);
+            job.handle(&JobEvent::Retried(kept), unix_now())
+                .map_err(|source| StoreError::NotRetriable { job: id, source })?;
+            job.last_error = None;
+            Ok(())
         })
+        .await
     }
 
     /// Lets a job rest, by a clock that nobody sets. A restart ends all pauses.
@@ -338,19 +248,55 @@ impl JobStore {
     ///
     /// # Errors
     /// As of [`Self::report`].
-    pub fn put_proof(
+    pub async fn put_proof(
         &self,
         id: U256,
         proof: &ProofArtifact,
         now: u64,
     ) -> Result<PredictionJob, StoreError> {
-        let job = self.disk.write("store a proof", |txn| {
-            txn.open_table(PROOFS)?.insert(key(id), encode(proof)?.as_slice())?;
-            change_job(txn, id, |job| handle(job, &JobEvent::ProofMade, now))
-        })?;
+        let mut txn = self.database.write("store a proof").await?;
+        let sql = "INSERT INTO proofs (job, body) VALUES ($1, $2)
+            ON CONFLICT (job) DO UPDATE SET body = excluded.body";
+        txn.execute(query(sql).bind(key(id)).bind(encode(proof)?)).await?;
+        let made = |job: &mut PredictionJob| handle(job, &JobEvent::ProofMade, now);
+        let job = change_job(&mut txn, id, made).await?;
+        txn.commit().await?;
         self.pauses.end(id);
         Ok(job)
     }
+
+    async fn change(
+        &self,
+        id: U256,
+        change: impl FnOnce(&mut PredictionJob) -> Result<(), StoreError>,
+    ) -> Result<PredictionJob, StoreError> {
+        let mut txn = self.database.write("change a job").await?;
+        let job = change_job(&mut txn, id, change).await?;
+        txn.commit().await?;
+        Ok(job)
+    }
+}
+
+/// Makes the folder of a file, and says of a file that is no store of this version's what it is. Nothing is written
+/// into it.
+fn look_at(path: &Path, place: &StorePlace) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|error| cannot_open(place, &error))?;
+    }
+    let mut start = Vec::new();
+    match fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot_open(place, &error)),
+        Ok(file) => file.take(16).read_to_end(&mut start),
+    }
+    .map_err(|error| cannot_open(place, &error))?;
+    if start.starts_with(b"redb") {
+        return Err(StoreError::Older { place: place.to_string() });
+    }
+    if !start.is_empty() && start != b"SQLite format 3\0" {
+        return Err(cannot_open(place, &"it is no store of a relayer; name another file"));
+    }
+    Ok(())
 }
 
 /// Applies an event to a job; one that cannot happen is logged and changes nothing.
@@ -361,29 +307,13 @@ fn handle(job: &mut PredictionJob, event: &JobEvent, now: u64) -> Result<(), Sto
     })
 }
 
-fn change_job(
-    txn: &WriteTransaction,
+async fn change_job(
+    txn: &mut Transaction,
     id: U256,
     change: impl FnOnce(&mut PredictionJob) -> Result<(), StoreError>,
-) -> Result<PredictionJob, Fault> {
-    let mut job = get_job(txn, id)?.ok_or(StoreError::NoSuchJob(id))?;
+) -> Result<PredictionJob, StoreError> {
+    let mut job = get_job(txn, id).await?.ok_or(StoreError::NoSuchJob(id))?;
     change(&mut job)?;
-    index::put_job(txn, &job)?;
+    put_job(txn, &job).await?;
     Ok(job)
-}
-
-fn get_job(txn: &WriteTransaction, id: U256) -> Result<Option<PredictionJob>, Fault> {
-    let jobs = txn.open_table(JOBS)?;
-    Ok(jobs.get(key(id))?.map(|bytes| decode_job(id, bytes.value())).transpose()?)
-}
-
-fn all_jobs(
-    jobs: &impl ReadableTable<[u8; 32], &'static [u8]>,
-) -> Result<Vec<PredictionJob>, Fault> {
-    let mut found = Vec::new();
-    for entry in jobs.iter()? {
-        let (id, bytes) = entry?;
-        found.push(decode_job(U256::from_be_bytes(id.value()), bytes.value())?);
-    }
-    Ok(found)
 }

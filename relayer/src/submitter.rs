@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -99,16 +102,16 @@ impl Submitter {
         if let Some(unchanged) = self.unless_open(job, heads).await? {
             return Ok(unchanged);
         }
-        let Some(artifact) = self.store.proof(id)? else {
+        let Some(artifact) = self.store.proof(id).await? else {
             tracing::warn!(job = %id, "the proof is missing from the store; proving again");
-            return Ok(self.report(job, &JobEvent::ProofMissing)?);
+            return Ok(self.report(job, &JobEvent::ProofMissing).await?);
         };
         if job.recent_claims() >= self.policy.max_claims {
             let reason = format!("{} claims were sent and none paid", job.recent_claims());
-            return Ok(self.report(job, &JobEvent::GivenUp { reason })?);
+            return Ok(self.report(job, &JobEvent::GivenUp { reason }).await?);
         }
         if job.claims.is_empty() && self.escrow.is_ending(id).await? {
-            return Ok(self.postpone(job, POOL_HAS_A_CLAIM.into())?);
+            return Ok(self.postpone(job, POOL_HAS_A_CLAIM.into()).await?);
         }
         let mut refusal = None;
         for chain in self.nodes() {
@@ -130,7 +133,7 @@ impl Submitter {
         }
         match refusal {
             Some(error @ ChainError::Unreachable { .. }) => Err(error.into()),
-            Some(error) => Ok(self.postpone(job, format!("the claim would fail: {error}"))?),
+            Some(error) => Ok(self.postpone(job, format!("the claim would fail: {error}")).await?),
             None => Ok(job.clone()),
         }
     }
@@ -154,33 +157,33 @@ impl Submitter {
         let id = job.id();
         self.dry_run_at(escrow, job, artifact).await.map_err(Unsent::Refused)?;
         let request = escrow.claim_request(id, self.recipient, artifact);
-        let mut signed_claim = false;
-        let sent = escrow
-            .chain()
-            .send_with(request, |signed: &SignedTransaction| -> Result<(), RelayerError> {
-                self.store.report_and(id, &JobEvent::ClaimSigned, unix_now(), |job| {
-                    job.claims.push(signed.clone());
-                })?;
-                signed_claim = true;
-                tracing::info!(job = %id, transaction = %signed.hash, nonce = signed.nonce, "claim signed and stored");
-                Ok(())
-            })
-            .await;
+        let signed_claim = AtomicBool::new(false);
+        let keep = async |signed: SignedTransaction| -> Result<(), RelayerError> {
+            let (transaction, nonce) = (signed.hash, signed.nonce);
+            let keep = |job: &mut PredictionJob| job.claims.push(signed);
+            self.store.report_and(id, &JobEvent::ClaimSigned, unix_now(), keep).await?;
+            signed_claim.store(true, Ordering::Relaxed);
+            tracing::info!(job = %id, %transaction, nonce, "claim signed and stored");
+            Ok(())
+        };
+        let sent = escrow.chain().send_with(request, keep).await;
+        let signed_claim = signed_claim.into_inner();
         let fatal = Unsent::Fatal;
         match sent {
             Ok((signed, Broadcast::Accepted)) => {
                 tracing::info!(job = %id, transaction = %signed.hash, "claim sent");
-                self.report(job, &JobEvent::ClaimAccepted).map_err(|e| fatal(e.into()))
+                self.report(job, &JobEvent::ClaimAccepted).await.map_err(|e| fatal(e.into()))
             }
             // Reconciling finds out what took the nonce.
             Ok((_, Broadcast::NonceUsed { message } | Broadcast::Underpriced { message })) => {
-                self.postpone(job, message).map_err(|e| fatal(e.into()))
+                self.postpone(job, message).await.map_err(|e| fatal(e.into()))
             }
             Err(RelayerError::Chain(error)) if !signed_claim => Err(Unsent::Refused(error)),
-            Err(RelayerError::Chain(error @ ChainError::Refused { .. })) => self
-                .report(job, &JobEvent::ClaimVoid)
-                .and_then(|job| self.postpone(&job, error.to_string()))
-                .map_err(|e| fatal(e.into())),
+            Err(RelayerError::Chain(error @ ChainError::Refused { .. })) => {
+                let void = self.report(job, &JobEvent::ClaimVoid).await;
+                let job = void.map_err(|e| fatal(e.into()))?;
+                self.postpone(&job, error.to_string()).await.map_err(|e| fatal(e.into()))
+            }
             Err(other) => Err(Unsent::Fatal(other)),
         }
     }
@@ -226,7 +229,7 @@ impl Submitter {
             return self.confirm_end(job, ending, heads).await;
         }
         let Some(last) = job.claims.last() else {
-            return Ok(self.report(job, &JobEvent::ClaimVoid)?);
+            return Ok(self.report(job, &JobEvent::ClaimVoid).await?);
         };
         let mut last_reverted = false;
         if let Some(done) = self.look_up(job, heads, &mut last_reverted).await? {
@@ -237,8 +240,10 @@ impl Submitter {
         }
         if last_reverted {
             tracing::warn!(job = %job.id(), transaction = %last.hash, "the claim was mined but reverted; trying again");
-            self.report(job, &JobEvent::ClaimVoid)?;
-            return Ok(self.postpone(job, format!("claim {} was mined but reverted", last.hash))?);
+            self.report(job, &JobEvent::ClaimVoid).await?;
+            return Ok(self
+                .postpone(job, format!("claim {} was mined but reverted", last.hash))
+                .await?);
         }
 
         let chain = self.escrow.chain();
@@ -251,33 +256,33 @@ impl Submitter {
         }
         if !known && is_displaced(chain, &self.store, last).await? {
             tracing::warn!(job = %job.id(), nonce = last.nonce, "the node lost the claim and gave its nonce out again; signing again");
-            return Ok(self.report(job, &JobEvent::ClaimVoid)?);
+            return Ok(self.report(job, &JobEvent::ClaimVoid).await?);
         }
         let waiting = Waiting {
             newest: last,
             dearest: job.dearest(last.nonce).unwrap_or(last),
-            request: self.further_claim(job, last)?,
+            request: self.further_claim(job, last).await?,
         };
-        let keep = |signed: &SignedTransaction| {
-            self.store.update(job.id(), |job| job.claims.push(signed.clone())).map(drop)
+        let keep = async |signed: SignedTransaction| {
+            self.store.update(job.id(), |job| job.claims.push(signed)).await.map(drop)
         };
         match resend(chain, waiting, stuck, keep).await {
             Ok(Broadcast::Accepted) => {
                 tracing::info!(job = %job.id(), nonce = last.nonce, "claim sent again");
                 self.sendings.sent(last.hash);
-                Ok(self.report(job, &JobEvent::ClaimAccepted)?)
+                Ok(self.report(job, &JobEvent::ClaimAccepted).await?)
             }
-            Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message)?),
+            Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message).await?),
             Ok(Broadcast::NonceUsed { .. }) => {
                 // It may have been mined between the look and the sending.
                 if let Some(done) = self.look_up(job, heads, &mut last_reverted).await? {
                     return Ok(done);
                 }
                 tracing::warn!(job = %job.id(), nonce = last.nonce, "another transaction took the nonce; signing again");
-                Ok(self.report(job, &JobEvent::ClaimVoid)?)
+                Ok(self.report(job, &JobEvent::ClaimVoid).await?)
             }
             Err(RelayerError::Chain(error)) if !matches!(error, ChainError::Unreachable { .. }) => {
-                Ok(self.postpone(job, error.to_string())?)
+                Ok(self.postpone(job, error.to_string()).await?)
             }
             Err(error) => Err(error),
         }
@@ -304,7 +309,7 @@ impl Submitter {
                 return Ok(Some(if waiting {
                     job.clone()
                 } else {
-                    self.report(job, &JobEvent::ClaimAccepted)?
+                    self.report(job, &JobEvent::ClaimAccepted).await?
                 }));
             }
             *last_reverted |= age == 0;
@@ -338,7 +343,7 @@ impl Submitter {
             Some(_) => {
                 let text = "an event and a receipt say that the job was paid, the escrow says that it was not";
                 tracing::warn!(job = %job.id(), code = "state-contradicts", block = payment.block.number, text);
-                return Ok(self.postpone(job, text.into())?);
+                return Ok(self.postpone(job, text.into()).await?);
             }
         }
         let event = JobEvent::PaymentConfirmed {
@@ -349,7 +354,7 @@ impl Submitter {
         };
         self.unread_jobs().remove(&job.id());
         tracing::info!(job = %job.id(), transaction = %outcome.hash, gas = outcome.gas_used, "claim confirmed");
-        Ok(self.store.report_and(job.id(), &event, unix_now(), |job| job.last_error = None)?)
+        Ok(self.store.report_and(job.id(), &event, unix_now(), |job| job.last_error = None).await?)
     }
 
     /// Ends a job that has ended on chain without paying us, when the block is confirmed and the chain itself,
@@ -371,14 +376,14 @@ impl Submitter {
         };
         if found == OnChainState::Open {
             let text = "an event says that the job has ended, the chain says that it is open";
-            self.store.update(job.id(), |job| job.ended_in = None)?;
-            return Ok(self.postpone(job, text.into())?);
+            self.store.update(job.id(), |job| job.ended_in = None).await?;
+            return Ok(self.postpone(job, text.into()).await?);
         }
         let reason = ending.reason.clone();
         tracing::info!(job = %job.id(), %reason, "job skipped");
         self.unread_jobs().remove(&job.id());
         let closed = JobEvent::Closed { reason };
-        Ok(self.store.report_and(job.id(), &closed, unix_now(), |job| job.ended_in = None)?)
+        Ok(self.store.report_and(job.id(), &closed, unix_now(), |job| job.ended_in = None).await?)
     }
 
     /// Whether enough nodes have a block at its height: that block, not only one with its number.
@@ -431,7 +436,7 @@ impl Submitter {
         }
         let reason = SkipReason::Expired { deadline, now };
         tracing::info!(job = %job.id(), %reason, "job skipped");
-        Ok(Some(self.report(job, &JobEvent::Closed { reason })?))
+        Ok(Some(self.report(job, &JobEvent::Closed { reason }).await?))
     }
 
     /// Whether a quorum of the nodes says that a job's deadline was moved to this time.
@@ -466,7 +471,7 @@ impl Submitter {
     }
 
     /// The claim to sign again with higher fees; `None` if there must be no further one.
-    fn further_claim(
+    async fn further_claim(
         &self,
         job: &PredictionJob,
         last: &SignedTransaction,
@@ -476,24 +481,24 @@ impl Submitter {
         if !ours || job.recent_claims() >= self.policy.max_claims {
             return Ok(None);
         }
-        let proof = self.store.proof(job.id())?;
+        let proof = self.store.proof(job.id()).await?;
         Ok(proof.map(|proof| self.escrow.claim_request(job.id(), self.recipient, &proof)))
     }
 
-    fn report(
+    async fn report(
         &self,
         job: &PredictionJob,
         event: &JobEvent,
     ) -> Result<PredictionJob, crate::StoreError> {
-        self.store.report(job.id(), event, unix_now())
+        self.store.report(job.id(), event, unix_now()).await
     }
 
-    fn postpone(
+    async fn postpone(
         &self,
         job: &PredictionJob,
         error: String,
     ) -> Result<PredictionJob, crate::StoreError> {
-        self.store.postpone(job.id(), error, unix_now(), self.policy.max_pause)
+        self.store.postpone(job.id(), error, unix_now(), self.policy.max_pause).await
     }
 }
 

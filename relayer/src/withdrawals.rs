@@ -43,13 +43,13 @@ pub(crate) struct Withdrawals {
 }
 
 impl Withdrawals {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         escrow: PredictionEscrow,
         store: JobStore,
         policy: SubmitPolicy,
         wanted: bool,
     ) -> Result<Self, StoreError> {
-        let confirmed = store.jobs()?.into_iter();
+        let confirmed = store.jobs().await?.into_iter();
         let tokens: BTreeSet<Address> = confirmed
             .filter(|job| matches!(job.state(), JobState::Confirmed { .. }))
             .map(|job| job.terms.token)
@@ -83,8 +83,8 @@ impl Withdrawals {
     }
 
     /// Whether any was sent and is not in a block with enough confirmations.
-    pub(crate) fn on_their_way(&self) -> Result<bool, StoreError> {
-        Ok(!self.store.withdrawals()?.is_empty())
+    pub(crate) async fn on_their_way(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.withdrawals().await?.is_empty())
     }
 
     /// Looks at those on their way, and begins those that are due.
@@ -95,15 +95,20 @@ impl Withdrawals {
         if Instant::now() >= self.next_look {
             self.look_again();
         }
-        for withdrawal in self.store.withdrawals()? {
+        for withdrawal in self.store.withdrawals().await? {
             let done = self.follow(&withdrawal, heads).await;
             self.or_later(withdrawal.token, done)?;
         }
         if !self.wanted {
             return Ok(());
         }
-        let on_their_way: Vec<Address> =
-            self.store.withdrawals()?.into_iter().map(|withdrawal| withdrawal.token).collect();
+        let on_their_way: Vec<Address> = self
+            .store
+            .withdrawals()
+            .await?
+            .into_iter()
+            .map(|withdrawal| withdrawal.token)
+            .collect();
         for token in self.earned.clone() {
             if Instant::now() >= self.not_before && !on_their_way.contains(&token) {
                 let begun = self.begin(token).await;
@@ -120,10 +125,10 @@ impl Withdrawals {
             self.earned.remove(&token);
             return Ok(());
         }
-        let keep = |signed: &SignedTransaction| -> Result<(), RelayerError> {
-            let transactions = vec![signed.clone()];
+        let keep = async |signed: SignedTransaction| -> Result<(), RelayerError> {
+            let transactions = vec![signed];
             let withdrawal = Withdrawal { token, transactions };
-            Ok(self.store.put_withdrawal(&withdrawal)?)
+            Ok(self.store.put_withdrawal(&withdrawal).await?)
         };
         // Whatever the node answers, the next turn finds out what became of it.
         let (signed, _) = chain.send_with(self.request(token), keep).await?;
@@ -139,7 +144,7 @@ impl Withdrawals {
             };
             if !outcome.success {
                 tracing::warn!(%token, transaction = %outcome.hash, "the withdrawal reverted; trying again later");
-                self.store.remove_withdrawal(token)?;
+                self.store.remove_withdrawal(token).await?;
                 self.pause();
             } else if outcome.block_number <= heads.confirmed.number {
                 tracing::info!(%token, transaction = %outcome.hash, "earnings withdrawn");
@@ -149,7 +154,7 @@ impl Withdrawals {
                     timestamp: heads.newest.timestamp,
                 };
                 let last = heads.newest.number.saturating_sub(KEPT_BLOCKS as u64);
-                self.store.withdrawn(withdrawal, outcome.hash, block, last)?;
+                self.store.withdrawn(withdrawal, outcome.hash, block, last).await?;
             }
             return Ok(());
         }
@@ -157,7 +162,7 @@ impl Withdrawals {
         let newest = withdrawal.transactions.last();
         let Some(newest) = newest.filter(|newest| newest.from == account) else {
             tracing::warn!(%token, "a withdrawal of another account is left to it");
-            return Ok(self.store.remove_withdrawal(token)?);
+            return Ok(self.store.remove_withdrawal(token).await?);
         };
         let stuck = self.sendings.waited(newest.hash) >= self.policy.resend_after;
         if Instant::now() < self.not_before {
@@ -168,12 +173,12 @@ impl Withdrawals {
             return Ok(());
         }
         if !known && is_displaced(&chain, &self.store, newest).await? {
-            return Ok(self.store.remove_withdrawal(token)?);
+            return Ok(self.store.remove_withdrawal(token).await?);
         }
         let may_raise = withdrawal.transactions.len() < self.policy.max_claims;
         let request = may_raise.then(|| self.request(token));
-        let keep = |signed: &SignedTransaction| {
-            self.store.update_withdrawal(token, |kept| kept.transactions.push(signed.clone()))
+        let keep = async |signed: SignedTransaction| {
+            self.store.update_withdrawal(token, |kept| kept.transactions.push(signed)).await
         };
         let waiting = Waiting { newest, dearest: newest, request };
         match resend(&chain, waiting, stuck, keep).await? {
@@ -184,7 +189,7 @@ impl Withdrawals {
             }
             Broadcast::NonceUsed { .. } => {
                 // By one of these after all, or by another transaction; the credit tells.
-                self.store.remove_withdrawal(token)?;
+                self.store.remove_withdrawal(token).await?;
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ const batchState = (batch) => stage.ask("service", "batch", batch).state;
 const before = new Map();
 /** What an actor's keeper does when it looks once. */
 const keep = (actor) =>
-  actor.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file(`${actor.name}.redb`)).duties;
+  actor.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file(`${actor.name}.db`)).duties;
 /** That an actor's keeper does these kinds of things, one each, and has nothing left to do then. */
 function kept(actor, ...kinds) {
   const store = stage.file(actor.name);
@@ -55,7 +55,7 @@ function sell(id, asked, bought) {
 
 const own = (inputs, ...options) => [
   "--private-key-file", seller.keyFile, "--minimum-price", "1wei", "--inputs", inputs,
-  "--store", stage.file("jobs.redb"), ...options,
+  "--store", stage.file("jobs.db"), ...options,
 ];
 
 play(stage, "a service keeps its bond, and its buyer is served, by a relayer alone", async () => {
@@ -220,7 +220,7 @@ describe("keepers", () => {
     kept(buyer, "return_bond", "withdraw");
     await stage.pass(4 * HOUR + 1);
     kept(seller);
-    buyer.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file("buyer.redb"));
+    buyer.send("relayer", "keep", "--once", "--poll", "50", "--store", stage.file("buyer.db"));
     assert.deepEqual(audit.show().entries.map(({ state }) => state), ["forfeited"]);
     await takeOut(stage, "AuditEscrow", "audit", [], FEE);
   });

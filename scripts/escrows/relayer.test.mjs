@@ -58,7 +58,7 @@ play(stage, "a relayer with a keystore is stopped, started again, and paid in a 
   );
   assert.equal(await token.balance(buyer.address), 0n);
 
-  const [store, log] = [stage.file("jobs.redb"), stage.file("relayer.log")];
+  const [store, log] = [stage.file("jobs.db"), stage.file("relayer.log")];
   const options = [
     ...keystore(), "--minimum-price", "1ether", "--inputs", inputs, "--store", store,
     "--token", `${token.address}=${units(PRICE)}`,

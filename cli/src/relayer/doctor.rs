@@ -8,7 +8,7 @@ use assay_client::{
     Chain, ChainError, Contract, ContractClient, PredictionEscrow, chain::BlockRef,
 };
 use assay_prover::{bundle::Bundle, openings::Marks};
-use assay_relayer::{JobStore, free_bytes};
+use assay_relayer::{JobStore, StorePlace, free_bytes};
 use clap::Args;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ const LAG_TOLERANCE: u64 = 5;
 #[derive(Args)]
 #[command(after_help = "Example:
   assay relayer doctor --escrow 0x... --bundle lenet.bundle --keys keys --inputs openings \\
-    --store jobs.redb --chain-id 1 --rpc https://one.example --rpc https://two.example \\
+    --store jobs.db --chain-id 1 --rpc https://one.example --rpc https://two.example \\
     --private-key-file seller.key
 
 Each line is one check; it ends with an error if any of them fails. It changes nothing.")]
@@ -48,9 +48,15 @@ pub(crate) struct DoctorArgs {
     /// Folder of openings, `<commitment>.json`
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
-    /// The relayer's memory
-    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
-    store: PathBuf,
+    /// The relayer's memory: a file, or postgres://user:password@host/database
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "relayer.db",
+        env = "ASSAY_STORE",
+        hide_env_values = true
+    )]
+    store: StorePlace,
     #[command(flatten)]
     sender: SenderArgs,
 }
@@ -173,7 +179,10 @@ impl DoctorArgs {
                 ),
             ),
         }
-        let folder = self.store.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let Some(file) = self.store.file() else {
+            return;
+        };
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
         match free_bytes(&folder) {
             Some(free) if free < 64 << 20 => checks.bad(
@@ -270,14 +279,14 @@ impl DoctorArgs {
         let escrow: PredictionEscrow = contract.into_client().await?;
         let jobs = escrow.count().await?;
         checks.good("escrow", format!("{}, {jobs} jobs so far", place.address));
-        if !self.store.exists() {
+        if !self.store.may_exist() {
             let says = format!("none yet; jobs are read from block {} on", place.from_block);
             checks.good("store", says);
             return Ok(());
         }
-        match JobStore::open(&self.store, chain.chain_id(), place.address) {
+        match JobStore::open(&self.store, chain.chain_id(), place.address).await {
             Ok(store) => {
-                let (active, cursor) = (store.active()?.len(), store.cursor()?);
+                let (active, cursor) = (store.active().await?.len(), store.cursor().await?);
                 let at = cursor.map_or(0, |cursor| cursor.number);
                 checks.good("store", format!("read up to block {at}, {active} jobs to do"));
             }

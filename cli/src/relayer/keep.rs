@@ -1,11 +1,11 @@
 //! `assay relayer keep`.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy::primitives::Address;
 use anyhow::Result;
 use assay_client::{PredictionEscrow, chain::GasPolicy};
-use assay_relayer::{CancellationToken, DutyConfig, Keeper, KeeperConfig};
+use assay_relayer::{CancellationToken, DutyConfig, Keeper, KeeperConfig, StorePlace};
 use clap::Args;
 use serde::Serialize;
 
@@ -37,8 +37,14 @@ pub(crate) struct KeepArgs {
     #[command(flatten)]
     contract: ContractArgs,
     /// What was sent, so that a restart goes on from it; not that of a relayer which is running
-    #[arg(long, value_name = "FILE", default_value = "keeper.redb")]
-    store: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "keeper.db",
+        env = "ASSAY_STORE",
+        hide_env_values = true
+    )]
+    store: StorePlace,
     /// Stop when nothing is left to do for now
     #[arg(long)]
     once: bool,
@@ -105,7 +111,7 @@ pub(super) fn keep(args: &KeepArgs, output: &Output) -> Result<()> {
             }
         };
         keeper.run(args.once, shutdown).await?;
-        let duties = DutyReport::all(keeper.store())?;
+        let duties = DutyReport::all(keeper.store()).await?;
         let report = Report { account: keeper.account()?, duties };
         output.finish(&report, || match report.duties.is_empty() {
             true => "nothing was due".to_owned(),
@@ -132,6 +138,6 @@ impl KeepArgs {
             tokens: self.token.iter().copied().collect(),
             ..duty_contracts(&self.contract, &session).await?
         };
-        Ok(Keeper::new(escrow, config)?)
+        Ok(Keeper::new(escrow, config).await?)
     }
 }

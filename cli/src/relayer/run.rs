@@ -10,7 +10,7 @@ use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{Chain, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{
-    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig,
+    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig, StorePlace,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
@@ -38,7 +38,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "Example:
   assay relayer run --escrow 0x... --bundle lenet.bundle --setup dev.srs --keys keys \\
-    --inputs openings --store jobs.redb --minimum-price 0.05ether --max-fee 50gwei \\
+    --inputs openings --store jobs.db --minimum-price 0.05ether --max-fee 50gwei \\
     --rpc http://127.0.0.1:8545 --private-key-file seller.key
 
 Buyers hand their openings (`assay input commit`) to the seller, who puts them into --inputs; a job
@@ -72,9 +72,15 @@ pub(crate) struct RunArgs {
     /// Also make the calls that pay the signing account in all escrows of the deployment, as `assay relayer keep` does
     #[arg(long, requires = "deployment")]
     keep: bool,
-    /// The relayer's memory; a restart goes on from it
-    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
-    store: PathBuf,
+    /// The relayer's memory, a file or postgres://user:password@host/database; a restart goes on from it
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "relayer.db",
+        env = "ASSAY_STORE",
+        hide_env_values = true
+    )]
+    store: StorePlace,
     /// Blocks that must hold a claim before it counts as paid, its own included
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
@@ -301,7 +307,7 @@ impl RunArgs {
         self.watching.serve(&relayer, prover.model(), &shutdown).await?;
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
-            let report = StatusReport::of(relayer.store(), Some(trust))?;
+            let report = StatusReport::of(relayer.store(), Some(trust)).await?;
             return output.finish(&report, || "stopped".to_owned());
         };
         let spinner = output.spinner(format!("job {id}: waiting for it, proving, claiming"));
@@ -315,7 +321,7 @@ impl RunArgs {
             _ => (None, None),
         };
         if let (Some(path), Some(_)) = (&self.save_proof, transaction) {
-            save_proof(&relayer, &job, path)?;
+            save_proof(&relayer, &job, path).await?;
         }
         let report = SettledReport {
             settled_as: job.state().name(),

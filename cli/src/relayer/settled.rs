@@ -56,10 +56,11 @@ impl From<&ProofReport> for ProofFigures {
 }
 
 /// Writes the proof of a job as a proof file.
-pub(super) fn save_proof(relayer: &Relayer, job: &PredictionJob, path: &Path) -> Result<()> {
+pub(super) async fn save_proof(relayer: &Relayer, job: &PredictionJob, path: &Path) -> Result<()> {
     let artifact = relayer
         .store()
-        .proof(job.id())?
+        .proof(job.id())
+        .await?
         .with_context(|| format!("job {} has no proof", job.id()))?;
     let context = relayer.escrow().contract().proof_context(job.id(), relayer.recipient());
     let public_inputs = [context, job.terms.input_commitment]

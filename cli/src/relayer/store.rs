@@ -1,11 +1,9 @@
 //! `assay relayer status` and `assay relayer retry`.
 
-use std::path::PathBuf;
-
 use alloy::primitives::U256;
 use anyhow::{Context, Result, bail};
 use assay_client::{ContractClient, PredictionEscrow};
-use assay_relayer::{DutyRecord, JobStore, LeftAlone, PredictionJob};
+use assay_relayer::{DutyRecord, JobStore, LeftAlone, PredictionJob, StorePlace};
 use clap::Args;
 use serde::Serialize;
 
@@ -19,9 +17,15 @@ use crate::{
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {
-    /// The relayer's memory
-    #[arg(long, value_name = "FILE", default_value = "relayer.redb")]
-    store: PathBuf,
+    /// The relayer's memory: a file, or postgres://user:password@host/database
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "relayer.db",
+        env = "ASSAY_STORE",
+        hide_env_values = true
+    )]
+    store: StorePlace,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -30,7 +34,7 @@ pub(crate) struct StoreArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay relayer status --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545")]
+  assay relayer status --store relayer.db --escrow 0x... --rpc http://127.0.0.1:8545")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     store: StoreArgs,
@@ -38,7 +42,7 @@ pub(crate) struct StatusArgs {
 
 #[derive(Args)]
 #[command(after_help = "Example:
-  assay relayer retry 7 --store relayer.redb --escrow 0x... --rpc http://127.0.0.1:8545
+  assay relayer retry 7 --store relayer.db --escrow 0x... --rpc http://127.0.0.1:8545
 
 The job goes on from its proof and its claims, as far as there are any. What stood against it is checked
 again when the relayer runs: a price that is too low still is.")]
@@ -71,13 +75,13 @@ struct LeftAloneReport {
 
 impl StatusReport {
     /// What a store has.
-    pub(super) fn of(store: &JobStore, trust: Option<TrustReport>) -> Result<Self> {
-        let left_alone = store.left_alone()?.into_iter();
+    pub(super) async fn of(store: &JobStore, trust: Option<TrustReport>) -> Result<Self> {
+        let left_alone = store.left_alone().await?.into_iter();
         let report = |left: LeftAlone| LeftAloneReport { why: left.reason.to_string(), left };
         Ok(Self {
             trust,
-            jobs: store.jobs()?,
-            duties: DutyReport::all(store)?,
+            jobs: store.jobs().await?,
+            duties: DutyReport::all(store).await?,
             left_alone: left_alone.map(report).collect(),
         })
     }
@@ -94,7 +98,7 @@ pub(super) struct DutyReport {
 
 impl DutyReport {
     /// Those of a store that are under way, or may yet be taken back.
-    pub(super) fn all(store: &JobStore) -> Result<Vec<Self>> {
+    pub(super) async fn all(store: &JobStore) -> Result<Vec<Self>> {
         let report = |record: DutyRecord| Self {
             what: record.duty.to_string(),
             state: match &record {
@@ -105,7 +109,7 @@ impl DutyReport {
             },
             record,
         };
-        Ok(store.duties()?.into_iter().map(report).collect())
+        Ok(store.duties().await?.into_iter().map(report).collect())
     }
 
     /// A line of a table.
@@ -122,21 +126,21 @@ struct RetryReport {
 }
 
 impl StoreArgs {
-    fn open(&self, output: &Output) -> Result<JobStore> {
-        if !self.store.exists() {
-            bail!("there is no store {}", self.store.display());
+    /// Works with the store, which may be a relayer's that does not run.
+    fn with<T>(&self, output: &Output, work: impl AsyncFnOnce(JobStore) -> Result<T>) -> Result<T> {
+        if !self.store.may_exist() {
+            bail!("there is no store {}", self.store);
         }
-        let (chain_id, escrow) = self.node.run(output, "asking the node", async |session| {
+        self.node.run(output, "asking the node", async |session| {
             let place = self.contract.find(PredictionEscrow::NAME, &session.chain)?;
-            Ok((session.chain.chain_id(), place.address))
-        })?;
-        Ok(JobStore::open(&self.store, chain_id, escrow)?)
+            let chain_id = session.chain.chain_id();
+            work(JobStore::open(&self.store, chain_id, place.address).await?).await
+        })
     }
 }
 
 pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
-    let store = args.store.open(output)?;
-    let report = StatusReport::of(&store, None)?;
+    let report = args.store.with(output, async |store| StatusReport::of(&store, None).await)?;
     output.finish(&report, || {
         let duties = report.duties.len() + report.left_alone.len();
         if report.jobs.is_empty() && duties == 0 {
@@ -161,9 +165,13 @@ pub(super) fn status(args: &StatusArgs, output: &Output) -> Result<()> {
 }
 
 pub(super) fn retry(args: &RetryArgs, output: &Output) -> Result<()> {
-    let job = args.store.open(output)?.retry(args.job).with_context(|| {
-        format!("job {} cannot be taken up again; `assay relayer status` shows the jobs", args.job)
-    })?;
+    let retried = args.store.with(output, async |store| {
+        store.retry(args.job).await.with_context(|| {
+            let job = args.job;
+            format!("job {job} cannot be taken up again; `assay relayer status` shows the jobs")
+        })
+    });
+    let job = retried?;
     let report = RetryReport { state: job.state().name(), job };
     output.finish(&report, || {
         format!("job {} goes on from {} when the relayer runs", report.job.id(), report.state)

@@ -129,7 +129,7 @@ fn a_hollow_key_sells_no_prediction_to_whoever_checks() {
             "--minimum-price",
             "1wei",
             "--store",
-            &text(&market.folder.file("jobs.redb")),
+            &text(&market.folder.file("jobs.db")),
         ],
     )));
     assert!(

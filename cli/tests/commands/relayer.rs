@@ -30,7 +30,7 @@ fn run_at(rpc: &str, folder: &Folder, more: &[&str]) -> (Option<i32>, String) {
         // Made here where they are not there yet.
         ("--keys", world.file("model-keys")),
         ("--inputs", folder.file("openings")),
-        ("--store", folder.file("jobs.redb")),
+        ("--store", folder.file("jobs.db")),
     ] {
         arguments.push(Box::new(option));
         arguments.push(Box::new(path));
@@ -124,7 +124,7 @@ fn the_doctor_says_what_is_wrong() {
     let world = World::get();
     let folder = Folder::new("relayer-doctor");
     let (bundle, keys) = (world.file("model.bundle"), folder.file("no-keys"));
-    let (inputs, store) = (folder.file("openings"), folder.file("jobs.redb"));
+    let (inputs, store) = (folder.file("openings"), folder.file("jobs.db"));
     let escrow = "0x00000000000000000000000000000000000000aa";
     let mut command = command(&[
         &"relayer",

@@ -113,16 +113,16 @@ impl Chain {
     /// # Errors
     /// Before `persist` ran, nothing was sent. After it, a [`ChainError::Unreachable`] leaves
     /// open whether the node has the transaction: ask for its receipt, or send it again.
-    pub async fn send_with<E: From<ChainError>>(
+    pub async fn send_with<E: From<ChainError>, Kept: Future<Output = Result<(), E>>>(
         &self,
         request: TransactionRequest,
-        persist: impl FnOnce(&SignedTransaction) -> Result<(), E>,
+        persist: impl FnOnce(SignedTransaction) -> Kept,
     ) -> Result<(SignedTransaction, Broadcast), E> {
         let account = self.signing_account()?;
         let _reserved = account.nonce_lock.lock().await;
         let nonce = self.next_nonce(account.address).await?;
         let signed = self.sign(request, nonce, None).await?;
-        persist(&signed)?;
+        persist(signed.clone()).await?;
         let broadcast = self.broadcast(&signed).await?;
         Ok((signed, broadcast))
     }
@@ -155,7 +155,7 @@ impl Chain {
         let mut hash = None;
         let sent = self.send_with(request.clone(), |signed| {
             hash = Some(signed.hash);
-            Ok::<(), ChainError>(())
+            std::future::ready(Ok::<(), ChainError>(()))
         });
         let (signed, broadcast) = match (sent.await, hash) {
             (Ok(sent), _) => sent,

@@ -5,6 +5,7 @@
 //! * [`node`]: anvil and forge's artifacts in this repository.
 //! * [`stage`]: a registry, an escrow, a model and its verifier on such a node.
 //! * [`proxy`]: answers that get lost, refusals.
+//! * [`postgres`]: a database server of the test's own.
 //!
 //! Such tests need `scripts/install-tools.sh` and `forge build`; without them each prints why it did
 //! not run, see [`require_anvil!`]. With `ASSAY_REQUIRE_ANVIL=1` that is a failure.
@@ -13,9 +14,11 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod node;
+pub mod postgres;
 pub mod proxy;
 pub mod stage;
 
 pub use assay_client::LocalNode;
+pub use postgres::PostgresServer;
 pub use proxy::{Action, Proxy};
 pub use stage::Stage;

@@ -192,9 +192,9 @@ async fn jobs(
         return Err(Problem::new(StatusCode::BAD_REQUEST, text));
     }
     let before = which.before.as_deref().map(id_of).transpose()?;
-    let store = shared.source.store.clone();
     // One more, to know whether there are any.
-    let mut found = blocking(move || store.newest(before, limit + 1)).await?;
+    let found = shared.source.store.newest(before, limit + 1).await;
+    let mut found = found.map_err(|error| Problem::of_store(&error))?;
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|job| job.id().to_string());
@@ -223,8 +223,8 @@ async fn job(
 
 /// The job with an id in words.
 pub(crate) async fn job_of(shared: &Shared, id: &str) -> Result<JobView, Problem> {
-    let (id, store) = (id_of(id)?, shared.source.store.clone());
-    let found = blocking(move || store.job(id)).await?;
+    let id = id_of(id)?;
+    let found = shared.source.store.job(id).await.map_err(|error| Problem::of_store(&error))?;
     found.as_ref().map(JobView::from).ok_or_else(|| no_such_job(id))
 }
 
@@ -252,7 +252,8 @@ async fn retry(
 ) -> Result<Json<JobView>, Problem> {
     access::may_write(shared.source.token.as_ref(), &headers)?;
     let (id, store) = (id_of(&id)?, shared.source.store.clone());
-    let done = tokio::task::spawn_blocking(move || store.retry(id)).await;
+    // To its end, whether whoever asked waits for it or not.
+    let done = tokio::spawn(async move { store.retry(id).await }).await;
     match done.map_err(|error| internal(&error))? {
         Ok(job) => {
             tracing::info!(job = %id, "a person asked over HTTP for another try");
@@ -297,14 +298,6 @@ fn no_such_job(id: U256) -> Problem {
         StatusCode::NOT_FOUND,
         format!("there is no job {id} in the store; settled jobs are forgotten after a month"),
     )
-}
-
-/// Reads the store on a thread that may wait.
-async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, Problem> {
-    let read = tokio::task::spawn_blocking(read).await;
-    read.map_err(|error| internal(&error))?.map_err(|error| Problem::of_store(&error))
 }
 
 fn internal(error: &tokio::task::JoinError) -> Problem {

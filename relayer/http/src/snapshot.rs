@@ -123,15 +123,15 @@ impl Maker {
         let period = if self.changed { soon } else { late };
         let counts = self.counted.is_none_or(|at| at.elapsed() >= period);
         let store = self.source.store.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let jobs = shown(store.active()?, store.newest(None, SHOWN)?);
-            let duties = store.duties()?.iter().map(DutyView::from).collect();
-            let earned = if counts { Some(earned(&store.jobs()?)) } else { None };
+        let read = async move {
+            let jobs = shown(store.active().await?, store.newest(None, SHOWN).await?);
+            let duties = store.duties().await?.iter().map(DutyView::from).collect();
+            let earned = if counts { Some(earned(&store.jobs().await?)) } else { None };
             Ok::<_, StoreError>((jobs, duties, earned))
-        });
+        };
         let kept = || before.map(|b| (b.jobs.clone(), b.duties.clone())).unwrap_or_default();
         let ((jobs, duties), store_error) = match read.await {
-            Ok(Ok((jobs, duties, earned))) => {
+            Ok((jobs, duties, earned)) => {
                 if let Some(earned) = earned {
                     (self.earned, self.counted) = (earned, Some(Instant::now()));
                     self.changed = false;
@@ -139,7 +139,6 @@ impl Maker {
                 self.changed |= before.is_some_and(|before| before.jobs != jobs);
                 ((jobs, duties), None)
             }
-            Ok(Err(error)) => (kept(), Some(error.to_string())),
             Err(error) => (kept(), Some(error.to_string())),
         };
         Snapshot {

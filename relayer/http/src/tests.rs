@@ -37,13 +37,16 @@ fn job(id: u64) -> PredictionJob {
     PredictionJob::new(terms, block, 1_900_000_000)
 }
 
-fn source(folder: &TempDir, token: Option<&str>) -> Source {
-    let store = JobStore::open(&folder.path().join("s.redb"), 1, Address::ZERO).unwrap();
+async fn source(folder: &TempDir, token: Option<&str>) -> Source {
+    let store = JobStore::open(folder.path().join("s.db"), 1, Address::ZERO).await.unwrap();
     let opened = (1..=5).map(job).collect();
-    store.apply(Progress { opened, ..Progress::default() }, 1_900_000_000).unwrap();
+    store.apply(Progress { opened, ..Progress::default() }, 1_900_000_000).await.unwrap();
     let event = JobEvent::GivenUp { reason: "<b>no input</b>".into() };
-    store.report(U256::from(2), &event, 1_900_000_009).unwrap();
-    store.report(U256::from(3), &JobEvent::Closed { reason: SkipReason::Refunded }, 7).unwrap();
+    store.report(U256::from(2), &event, 1_900_000_009).await.unwrap();
+    store
+        .report(U256::from(3), &JobEvent::Closed { reason: SkipReason::Refunded }, 7)
+        .await
+        .unwrap();
     Source {
         status: StatusBoard::default(),
         store,
@@ -88,7 +91,7 @@ async fn json(router: &Router, path: &str) -> Value {
 #[tokio::test]
 async fn jobs_are_listed_newest_first_and_in_parts() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let first = json(&router, "/api/jobs?limit=2").await;
     assert_eq!((&first["jobs"][0]["id"], &first["next"]), (&"5".into(), &"4".into()));
     let rest = json(&router, "/api/jobs?limit=200&before=4").await;
@@ -104,7 +107,7 @@ async fn jobs_are_listed_newest_first_and_in_parts() {
 #[tokio::test]
 async fn a_job_tells_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let failed = json(&router, "/api/jobs/2").await;
     assert_eq!((&failed["state"], &failed["settled"]), (&"failed".into(), &true.into()));
     assert_eq!(failed["timeline"][1]["at"], 1_900_000_009);
@@ -119,7 +122,7 @@ async fn a_job_tells_what_became_of_it() {
 #[tokio::test]
 async fn writing_takes_the_token() {
     let folder = tempfile::tempdir().unwrap();
-    let source = source(&folder, Some(TOKEN));
+    let source = source(&folder, Some(TOKEN)).await;
     let router = served(source.clone()).await;
     let post = async |path: &str, token: Option<&str>| {
         let mut builder = request(Method::POST, path);
@@ -131,10 +134,10 @@ async fn writing_takes_the_token() {
     for wrong in [None, Some(""), Some("0123456789abcdeX"), Some("0123456789abcdef0")] {
         assert_eq!(post("/api/jobs/2/retry", wrong).await.0, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(source.store.job(U256::from(2)).unwrap().unwrap().state().name(), "failed");
+    assert_eq!(source.store.job(U256::from(2)).await.unwrap().unwrap().state().name(), "failed");
     let (status, body) = post("/api/jobs/2/retry", Some(TOKEN)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    assert_eq!(source.store.job(U256::from(2)).unwrap().unwrap().state().name(), "seen");
+    assert_eq!(source.store.job(U256::from(2)).await.unwrap().unwrap().state().name(), "seen");
     // Nothing is tried again that goes on already, or that the chain has ended.
     for (id, expected) in
         [(2, StatusCode::CONFLICT), (3, StatusCode::CONFLICT), (9, StatusCode::NOT_FOUND)]
@@ -147,7 +150,7 @@ async fn writing_takes_the_token() {
 #[tokio::test]
 async fn without_a_token_nobody_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let builder = request(Method::POST, "/api/jobs/2/retry");
     let builder = builder.header(header::AUTHORIZATION, "Bearer ");
     let (status, body) = ask(&router, builder.body(Body::empty()).unwrap()).await;
@@ -160,7 +163,7 @@ async fn without_a_token_nobody_writes() {
 #[tokio::test]
 async fn another_name_for_this_machine_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let source = source(&folder, None);
+    let source = source(&folder, None).await;
     let local = served(source.clone()).await;
     let named = |host: &str| {
         let builder = Request::builder().uri("/api/status").header(header::HOST, host);
@@ -181,7 +184,7 @@ async fn another_name_for_this_machine_is_refused() {
 #[tokio::test]
 async fn watchers_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let (status, early) = get(&router, "/ready").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(early.contains("starting"), "{early}");
@@ -202,7 +205,7 @@ async fn watchers_are_told() {
 #[tokio::test]
 async fn the_document_names_every_path() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let document = json(&router, "/api/openapi.json").await;
     assert_eq!(document, serde_json::from_str::<Value>(&openapi()).unwrap());
     let paths = document["paths"].as_object().unwrap();
@@ -226,7 +229,7 @@ async fn the_document_names_every_path() {
 #[tokio::test]
 async fn the_page_shows_jobs_and_escapes_what_others_wrote() {
     let folder = tempfile::tempdir().unwrap();
-    let router = served(source(&folder, None)).await;
+    let router = served(source(&folder, None).await).await;
     let (status, page) = get(&router, "/").await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("/jobs/5") && page.contains("0.05 ether"), "{page}");
@@ -242,7 +245,7 @@ async fn the_page_shows_jobs_and_escapes_what_others_wrote() {
 #[tokio::test]
 async fn changes_come_as_a_stream_that_ends_with_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    let source = source(&folder, None);
+    let source = source(&folder, None).await;
     let server = Server::bind(([127, 0, 0, 1], 0).into(), source.clone()).await.unwrap();
     let address = server.address().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -262,7 +265,7 @@ async fn changes_come_as_a_stream_that_ends_with_the_server() {
         }
     };
     until("event: snapshot").await;
-    source.store.retry(U256::from(2)).unwrap();
+    source.store.retry(U256::from(2)).await.unwrap();
     until("\"at\":1900000009},{\"state\":\"seen\"").await;
     drop(stop);
     tokio::time::timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();

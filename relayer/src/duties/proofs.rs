@@ -27,19 +27,22 @@ impl Duties {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn may_begin_proof(
+    pub(crate) async fn may_begin_proof(
         &mut self,
         wanted: &Wanted,
         now: u64,
     ) -> Result<bool, RelayerError> {
         let duty = wanted.duty;
-        let record = self.store.duty(&duty)?.unwrap_or_else(|| DutyRecord::new(duty));
+        let record = self.store.duty(&duty).await?.unwrap_or_else(|| DutyRecord::new(duty));
         if record.proving {
             // It came to no end; each try may cost an opening of the weights.
-            let record = self.store.update_duty(&duty, |record| {
-                record.proving = false;
-                record.failed_proofs = record.failed_proofs.saturating_add(1);
-            })?;
+            let record = self
+                .store
+                .update_duty(&duty, |record| {
+                    record.proving = false;
+                    record.failed_proofs = record.failed_proofs.saturating_add(1);
+                })
+                .await?;
             let left = wanted.deadline.map_or(u64::MAX, |deadline| deadline.saturating_sub(now));
             if record.failed_proofs > 1 {
                 let pause = Duration::from_secs(1u64 << record.failed_proofs.min(12));
@@ -52,7 +55,7 @@ impl Duties {
                 return Ok(false);
             }
         }
-        self.store.update_duty(&duty, |record| record.proving = true)?;
+        self.store.update_duty(&duty, |record| record.proving = true).await?;
         tracing::info!(%duty, "proving");
         Ok(true)
     }
@@ -61,15 +64,15 @@ impl Duties {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn wait(&mut self, duty: Duty, why: &str) -> Result<(), RelayerError> {
-        self.postpone(duty, why, "duty-waits")
+    pub(crate) async fn wait(&mut self, duty: Duty, why: &str) -> Result<(), RelayerError> {
+        self.postpone(duty, why, "duty-waits").await
     }
 
     /// Notes how a proof ended.
     ///
     /// # Errors
     /// Those of the store; the proof is to be handed in again then.
-    pub(crate) fn finish_proof(
+    pub(crate) async fn finish_proof(
         &mut self,
         duty: Duty,
         key: &ProofKey,
@@ -77,7 +80,7 @@ impl Duties {
     ) -> Result<(), RelayerError> {
         match result {
             Ok(proof) => {
-                self.store.put_duty_proof(&duty, key, proof)?;
+                self.store.put_duty_proof(&duty, key, proof).await?;
                 self.pauses.remove(&duty);
                 tracing::info!(%duty, bytes = proof.proof.len(), "proven");
             }
@@ -86,11 +89,11 @@ impl Duties {
                 tracing::warn!(%duty, %error, code = "proof-interrupted", "no proof; trying again");
             }
             Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
-                self.store.update_duty(&duty, |record| record.proving = false)?;
-                self.postpone(duty, &error.to_string(), "duty-waits")?;
+                self.store.update_duty(&duty, |record| record.proving = false).await?;
+                self.postpone(duty, &error.to_string(), "duty-waits").await?;
             }
             Err(error) => {
-                self.store.update_duty(&duty, |record| record.proving = false)?;
+                self.store.update_duty(&duty, |record| record.proving = false).await?;
                 tracing::error!(%duty, %error, code = "proof-failed", "it cannot be proven; a restart tries again");
                 self.hopeless.insert(duty, error.to_string());
             }

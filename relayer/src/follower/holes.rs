@@ -30,7 +30,7 @@ impl Follower {
         if self.holes.not_before.is_some_and(|time| Instant::now() < time) {
             return Ok(());
         }
-        let Some(cursor) = self.store.cursor()? else {
+        let Some(cursor) = self.store.cursor().await? else {
             return Ok(());
         };
         if self.holes.doubted.is_none() && self.holes.whole_at == Some(cursor) {
@@ -48,7 +48,7 @@ impl Follower {
         let Some(count) = self.count(cursor.number).await? else {
             return Ok(());
         };
-        self.holes.missing = self.store.missing(count, AT_ONCE)?;
+        self.holes.missing = self.store.missing(count, AT_ONCE).await?;
         if self.holes.missing.is_empty() {
             (self.holes.failures, self.holes.whole_at) = (0, Some(cursor));
             return Ok(());
@@ -59,13 +59,13 @@ impl Follower {
         );
         // Neighbours in the same range are found together.
         for id in self.holes.missing.clone() {
-            if self.store.job(id)?.is_none() {
-                let (below, above) = self.store.opened_around(id)?;
+            if self.store.job(id).await?.is_none() {
+                let (below, above) = self.store.opened_around(id).await?;
                 let from = below.unwrap_or(self.start_block);
                 self.read_again(from, above.unwrap_or(cursor.number)).await?;
             }
         }
-        self.holes.missing = self.store.missing(count, AT_ONCE)?;
+        self.holes.missing = self.store.missing(count, AT_ONCE).await?;
         let holes = &mut self.holes;
         if holes.missing.is_empty() {
             holes.failures = 0;
@@ -80,7 +80,7 @@ impl Follower {
 
     /// Notes which jobs were opened before the first block that is read: nobody asks for them.
     pub(super) async fn note_first_jobs(&self) -> Result<(), RelayerError> {
-        if self.store.whole()?.is_some() {
+        if self.store.whole().await?.is_some() {
             return Ok(());
         }
         let before = match self.start_block.checked_sub(1) {
@@ -95,7 +95,7 @@ impl Follower {
             },
         };
         if let Some(before) = before {
-            self.store.set_whole(before)?;
+            self.store.set_whole(before).await?;
         }
         Ok(())
     }
@@ -110,10 +110,10 @@ impl Follower {
                 return Ok(None);
             }
         };
-        if self.store.whole()?.is_none() {
+        if self.store.whole().await?.is_none() {
             // Of the jobs before the first one seen nobody can say whether they were wanted.
-            let seen = self.store.lowest()?.map(|id| id.saturating_sub(U256::ONE));
-            self.store.set_whole(seen.unwrap_or(count))?;
+            let seen = self.store.lowest().await?.map(|id| id.saturating_sub(U256::ONE));
+            self.store.set_whole(seen.unwrap_or(count)).await?;
         }
         Ok(Some(count))
     }
@@ -138,7 +138,7 @@ impl Follower {
                         self.note(event, &mut progress).await?;
                     }
                 }
-                self.store.apply(progress, unix_now())?;
+                self.store.apply(progress, unix_now()).await?;
                 next = reached.saturating_add(1);
             }
         }

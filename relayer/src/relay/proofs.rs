@@ -40,7 +40,7 @@ impl Relayer {
         let reason =
             reason.or_else(|| is_too_late(deadline, margin, heads.confirmed).then(too_late));
         if let Some(reason) = reason {
-            return self.decline(&job, reason);
+            return self.decline(&job, reason).await;
         }
         // The newest block alone ends nothing.
         if is_too_late(deadline, margin, heads.newest)
@@ -50,14 +50,14 @@ impl Relayer {
             return Ok(());
         }
         if let Some(obstacle) = self.obstacle(&job) {
-            return self.wait(&job, obstacle);
+            return self.wait(&job, obstacle).await;
         }
         // Proving is dear: ask the state itself, not only the events, and the deadline as it is now.
         if self.submitter.unless_open(&job, heads).await?.is_some() {
             return Ok(());
         }
         if self.escrow.is_ending(id).await? {
-            return self.wait(&job, POOL_HAS_A_CLAIM.into());
+            return self.wait(&job, POOL_HAS_A_CLAIM.into()).await;
         }
         let request = ProofRequest {
             job_id: id,
@@ -74,7 +74,7 @@ impl Relayer {
             run: None,
             expected: None,
         };
-        self.store.report(id, &JobEvent::ProofBegun, unix_now())?;
+        self.store.report(id, &JobEvent::ProofBegun, unix_now()).await?;
         tracing::info!(job = %id, "proving");
         let prover = self.proofs.shared_prover();
         self.proofs.start(Work::Job(Box::new(job.terms)), request, prover);
@@ -82,7 +82,7 @@ impl Relayer {
     }
 
     /// Begins the proof that a duty needs, if there is room for it.
-    pub(super) fn begin_duty_proof(
+    pub(super) async fn begin_duty_proof(
         &mut self,
         wanted: Wanted,
         heads: Heads,
@@ -104,9 +104,9 @@ impl Relayer {
         if let Some(obstacle) =
             costly.or_else(|| self.machine_obstacle(prover.as_ref(), model, kept))
         {
-            return self.duties.wait(wanted.duty, &obstacle);
+            return self.duties.wait(wanted.duty, &obstacle).await;
         }
-        if self.duties.may_begin_proof(&wanted, heads.newest.timestamp)? {
+        if self.duties.may_begin_proof(&wanted, heads.newest.timestamp).await? {
             let work = Work::Duty { duty: wanted.duty, key: wanted.key };
             self.proofs.start(work, wanted.request, prover);
         }
@@ -151,7 +151,8 @@ impl Relayer {
                 )
             });
         }
-        let free = free_bytes(&self.store.path())?;
+        // That of a database elsewhere is looked after there.
+        let free = free_bytes(self.store.place().file()?)?;
         (free < self.config.least_disk).then(|| {
             format!(
                 "the disk of the store has {free} bytes free, {} are wanted before a proof is begun; make space",
@@ -160,47 +161,52 @@ impl Relayer {
         })
     }
 
-    fn wait(&self, job: &PredictionJob, why: String) -> Result<(), RelayerError> {
+    async fn wait(&self, job: &PredictionJob, why: String) -> Result<(), RelayerError> {
         if job.last_error.as_deref() != Some(&why) {
             tracing::warn!(job = %job.id(), why, code = "job-waits", "the job waits");
         }
         let max_pause = self.config.submit.max_pause.min(LONGEST_INPUT_PAUSE);
-        self.store.postpone(job.id(), why, unix_now(), max_pause)?;
+        self.store.postpone(job.id(), why, unix_now(), max_pause).await?;
         Ok(())
     }
 
-    fn decline(&self, job: &PredictionJob, reason: SkipReason) -> Result<(), RelayerError> {
+    async fn decline(&self, job: &PredictionJob, reason: SkipReason) -> Result<(), RelayerError> {
         tracing::info!(job = %job.id(), %reason, "job skipped");
-        self.store.report(job.id(), &JobEvent::Declined { reason }, unix_now())?;
+        self.store.report(job.id(), &JobEvent::Declined { reason }, unix_now()).await?;
         Ok(())
     }
 
     /// Stores the proofs that the disk had no room for.
-    pub(super) fn keep_unsaved(&mut self) -> Result<(), RelayerError> {
+    pub(super) async fn keep_unsaved(&mut self) -> Result<(), RelayerError> {
         let mut kept = Ok(());
         for finished in std::mem::take(&mut self.unsaved) {
-            kept = kept.and(self.finish_proof(finished));
+            kept = kept.and(self.finish_proof(finished).await);
         }
         kept
     }
 
     /// Notes how a proof ended. One that cannot be stored stays in memory, and is stored when there is room.
-    pub(super) fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
+    pub(super) async fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
         self.openings.used();
         self.other_openings.values_mut().for_each(OpeningsWatch::used);
         let noted = match &finished.work {
-            Work::Job(terms) => self.note_proof(terms, &finished),
-            Work::Duty { duty, key } => self.duties.finish_proof(*duty, key, &finished.result),
+            Work::Job(terms) => self.note_proof(terms, &finished).await,
+            Work::Duty { duty, key } => {
+                self.duties.finish_proof(*duty, key, &finished.result).await
+            }
         };
         match noted {
             // The store has logged it.
             Err(error) if error.concerns_one_job() => Ok(()),
-            Err(error @ RelayerError::Store(StoreError::Disk { .. })) => {
+            Err(
+                error @ RelayerError::Store(
+                    StoreError::Disk { .. } | StoreError::Unreachable { .. },
+                ),
+            ) => {
                 if finished.result.is_ok() {
                     tracing::error!(
                         what = %finished.work, %error, code = error.code(),
-                        "the proof cannot be stored and is kept in memory: make space, and do not stop the relayer before \
-                         the proof is stored"
+                        "the proof cannot be stored and is kept in memory: do not stop the relayer before it is stored"
                     );
                 }
                 self.unsaved.push(finished);
@@ -211,31 +217,35 @@ impl Relayer {
     }
 
     /// The same between two turns, where the next turn tries again what the disk refuses.
-    pub(super) fn finish_or_retry(&mut self, finished: Finished) -> Result<(), RelayerError> {
-        match self.finish_proof(finished) {
+    pub(super) async fn finish_or_retry(&mut self, finished: Finished) -> Result<(), RelayerError> {
+        match self.finish_proof(finished).await {
             Err(error) if error.is_survivable() => Ok(()),
             other => other,
         }
     }
 
-    fn note_proof(&self, terms: &PredictionTerms, finished: &Finished) -> Result<(), RelayerError> {
+    async fn note_proof(
+        &self,
+        terms: &PredictionTerms,
+        finished: &Finished,
+    ) -> Result<(), RelayerError> {
         let Finished { took, result, .. } = finished;
         let id = terms.job_id;
         // The job may have changed while the proof was made.
-        let Some(job) = self.store.job(id)?.filter(|job| job.terms == *terms) else {
+        let Some(job) = self.store.job(id).await?.filter(|job| job.terms == *terms) else {
             return Ok(());
         };
         let seconds = took.as_secs_f32();
         let mut max_pause = self.config.submit.max_pause;
         match result {
             Ok(proof) => {
-                self.store.put_proof(id, proof, unix_now())?;
+                self.store.put_proof(id, proof, unix_now()).await?;
                 self.status.count("proofs_made");
                 tracing::info!(job = %id, seconds, bytes = proof.proof.len(), outputs = ?proof.outputs, "proven");
             }
             Err(_) if *job.state() != JobState::Proving => {}
             Err(ProveError::UnknownModel(model)) => {
-                self.decline(&job, SkipReason::UnknownModel { model: *model })?;
+                self.decline(&job, SkipReason::UnknownModel { model: *model }).await?;
             }
             // Until the job's deadline: buyers hand their inputs over after they have opened it.
             Err(error @ (ProveError::InputUnavailable { .. } | ProveError::NotReady(_))) => {
@@ -245,14 +255,14 @@ impl Relayer {
                 if matches!(error, ProveError::InputUnavailable { .. }) {
                     max_pause = max_pause.min(LONGEST_INPUT_PAUSE);
                 }
-                self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
-                self.store.postpone(id, error.to_string(), unix_now(), max_pause)?;
+                self.store.report(id, &JobEvent::ProofPutOff, unix_now()).await?;
+                self.store.postpone(id, error.to_string(), unix_now(), max_pause).await?;
             }
             Err(error @ ProveError::Interrupted(_)) => {
                 tracing::warn!(job = %id, seconds, %error, code = "proof-interrupted", "no proof; trying again later");
                 self.status.count("proofs_interrupted");
-                let job = self.store.report(id, &JobEvent::ProofInterrupted, unix_now())?;
-                self.store.postpone(id, error.to_string(), unix_now(), max_pause)?;
+                let job = self.store.report(id, &JobEvent::ProofInterrupted, unix_now()).await?;
+                self.store.postpone(id, error.to_string(), unix_now(), max_pause).await?;
                 let pause = job.pause_after_interruption();
                 if pause > Duration::ZERO {
                     self.store.pause(id, pause);
@@ -261,7 +271,7 @@ impl Relayer {
             Err(error) => {
                 tracing::error!(job = %id, seconds, %error, code = "proof-failed", "job given up; `assay relayer retry` brings it back");
                 let reason = error.to_string();
-                self.store.report(id, &JobEvent::GivenUp { reason }, unix_now())?;
+                self.store.report(id, &JobEvent::GivenUp { reason }, unix_now()).await?;
             }
         }
         Ok(())
@@ -274,20 +284,25 @@ impl Relayer {
         }
         let end = Instant::now() + self.config.shutdown_grace;
         while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.proofs.next()).await {
-            self.finish_or_retry(finished)?;
+            self.finish_or_retry(finished).await?;
         }
-        self.keep_unsaved()?;
+        self.keep_unsaved().await?;
         // A proof that is stopped on purpose does not count as a failed one.
         for work in self.proofs.works() {
             match work {
                 Work::Job(terms) => {
                     let id = terms.job_id;
-                    if self.store.job(id)?.is_some_and(|job| *job.state() == JobState::Proving) {
-                        self.store.report(id, &JobEvent::ProofPutOff, unix_now())?;
+                    if self
+                        .store
+                        .job(id)
+                        .await?
+                        .is_some_and(|job| *job.state() == JobState::Proving)
+                    {
+                        self.store.report(id, &JobEvent::ProofPutOff, unix_now()).await?;
                     }
                 }
                 Work::Duty { duty, .. } => {
-                    self.store.update_duty(duty, |record| record.proving = false)?;
+                    self.store.update_duty(duty, |record| record.proving = false).await?;
                 }
             }
         }

@@ -30,15 +30,15 @@ impl Relayer {
     /// # Errors
     /// Those that concern all jobs; the turn can be repeated.
     pub async fn turn(&mut self) -> Result<(), RelayerError> {
-        self.keep_unsaved()?;
+        self.keep_unsaved().await?;
         while let Some(finished) = self.proofs.try_next() {
-            self.finish_proof(finished)?;
+            self.finish_proof(finished).await?;
         }
         let heads = self.look().await?;
         let looked = self.duties.look(heads).await;
-        let jobs = self.store.active()?;
+        let jobs = self.store.active().await?;
         let dues = self.duties.dues().to_vec();
-        let over = self.duties.over()?;
+        let over = self.duties.over().await?;
         // Those of jobs settled by others, or that are other jobs after a reorganization.
         self.proofs.stop_unless(|work| match work {
             Work::Job(terms) => jobs
@@ -55,7 +55,7 @@ impl Relayer {
                 Task::Job(id) => id,
             };
             // Read again: an earlier job's step may have found a reorganization.
-            let Some(job) = self.store.job(id)? else {
+            let Some(job) = self.store.job(id).await? else {
                 continue;
             };
             if job.state().is_settled() || !self.store.is_due(id) {
@@ -67,7 +67,7 @@ impl Relayer {
         // Each has its own trouble, which is not that of the other.
         let freed = self.nonces.free().await;
         let withdrawn = self.withdrawals.turn(heads).await;
-        let pruned = self.prune(heads);
+        let pruned = self.prune(heads).await;
         self.note_status(heads).await?;
         looked.and(freed).and(withdrawn).and(pruned)
     }
@@ -99,12 +99,12 @@ impl Relayer {
 
     /// One step of a duty, whose trouble must not hold up anything else.
     async fn do_duty(&mut self, due: &Due, heads: Heads) -> Result<(), RelayerError> {
-        if let Some(obstacle) = self.not_worth(due)? {
-            return self.duties.wait(due.duty, &obstacle);
+        if let Some(obstacle) = self.not_worth(due).await? {
+            return self.duties.wait(due.duty, &obstacle).await;
         }
         match self.duties.perform(due, heads).await {
             Ok(None) => Ok(()),
-            Ok(Some(wanted)) => self.begin_duty_proof(wanted, heads),
+            Ok(Some(wanted)) => self.begin_duty_proof(wanted, heads).await,
             Err(error) if error.is_unreachable() => {
                 tracing::warn!(duty = %due.duty, %error, code = error.code(), "it waits");
                 self.escrow.chain().head().await?;
@@ -116,11 +116,11 @@ impl Relayer {
 
     /// Why a call that needs no proof, and has to pay for what follows, is not made now. With a proof that is looked at
     /// before the proof.
-    fn not_worth(&self, due: &Due) -> Result<Option<String>, RelayerError> {
+    async fn not_worth(&self, due: &Due) -> Result<Option<String>, RelayerError> {
         let (Some(pays), Call::Ready(_)) = (due.pays, &due.call) else {
             return Ok(None);
         };
-        let sent = self.store.duty(&due.duty)?;
+        let sent = self.store.duty(&due.duty).await?;
         if sent.is_some_and(|record| !record.transactions.is_empty()) {
             return Ok(None);
         }
@@ -145,7 +145,7 @@ impl Relayer {
         self.status.count(error.code());
         let unreachable = error.is_unreachable();
         let max_pause = self.config.submit.max_pause;
-        match self.store.postpone(id, error.to_string(), unix_now(), max_pause) {
+        match self.store.postpone(id, error.to_string(), unix_now(), max_pause).await {
             Err(error) if error_of_job(&error) => {}
             other => drop(other?),
         }
@@ -184,9 +184,12 @@ impl Relayer {
             JobState::Proving if self.is_in_hand(id) => return Ok(()),
             JobState::Proving => {
                 let event = JobEvent::ProofInterrupted;
-                let job = self.store.report_and(id, &event, unix_now(), |job| {
-                    job.last_error = Some("proving was interrupted".into());
-                })?;
+                let job = self
+                    .store
+                    .report_and(id, &event, unix_now(), |job| {
+                        job.last_error = Some("proving was interrupted".into());
+                    })
+                    .await?;
                 let pause = self.pause_after_interruption(&job, heads);
                 if pause > Duration::ZERO {
                     tracing::warn!(
@@ -212,7 +215,7 @@ impl Relayer {
             && !self.chain_is_idle(heads).await?
         {
             let heads = self.look().await?;
-            match self.store.job(id)? {
+            match self.store.job(id).await? {
                 Some(job) if job.paid_in.is_some() => self.submitter.reconcile(&job, heads).await?,
                 _ => return Ok(()),
             }
@@ -245,9 +248,9 @@ impl Relayer {
     }
 
     /// Forgets a few of the jobs that are long over.
-    fn prune(&mut self, heads: Heads) -> Result<(), RelayerError> {
+    async fn prune(&mut self, heads: Heads) -> Result<(), RelayerError> {
         let before = heads.confirmed.timestamp.saturating_sub(self.config.keep_settled.as_secs());
-        let next = self.store.prune(self.prune_from, PRUNED_AT_ONCE, before)?;
+        let next = self.store.prune(self.prune_from, PRUNED_AT_ONCE, before).await?;
         self.prune_from = next.unwrap_or_default();
         Ok(())
     }
@@ -261,7 +264,7 @@ impl Relayer {
                 Err(error) => tracing::debug!(%error, "the balance is not known"),
             }
         }
-        let jobs = self.store.active()?;
+        let jobs = self.store.active().await?;
         let unproven =
             |job: &&PredictionJob| matches!(job.state(), JobState::Seen | JobState::Proving);
         let waiting = jobs.iter().filter(unproven).count();

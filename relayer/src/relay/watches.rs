@@ -22,7 +22,7 @@ use crate::{
 ///
 /// # Errors
 /// Settings that contradict each other, and those of the store.
-pub(super) fn watches(
+pub(super) async fn watches(
     escrow: &PredictionEscrow,
     registry: &ModelRegistry,
     store: &JobStore,
@@ -64,25 +64,25 @@ pub(super) fn watches(
     withdrawn.extend(prover.proves_runs().then_some(escrow.address()));
     withdrawn.retain(|_| config.withdraw && is_paid);
     if duties.keep {
-        return keeping_watches(escrow, duties, &source, proving, &withdrawn);
+        return keeping_watches(escrow, duties, &source, proving, &withdrawn).await;
     }
     let mut served = vec![escrow.address()];
     let mut watches: Vec<Box<dyn Watch>> = Vec::new();
     if let (Some(proofs), Some(address)) = (proving.services, duties.services) {
         let bond = ServiceBond::at(chain.clone(), address);
-        let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false)?;
+        let watch = ServiceWatch::new(bond, account, &source, Some(proofs), false).await?;
         watches.push(Box::new(watch));
         served.push(address);
     }
     if let (Some(selling), Some(address)) = (proving.retrievals, duties.retrievals) {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);
-        let watch = RetrievalWatch::new(retrievals, account, &source, false, Some(selling))?;
+        let watch = RetrievalWatch::new(retrievals, account, &source, false, Some(selling)).await?;
         watches.push(Box::new(watch));
         served.push(address);
     }
     if let (Some(selling), Some(address)) = (proving.audits, duties.audits) {
         let audits = AuditEscrow::at(chain.clone(), address);
-        let watch = AuditWatch::new(audits, account, &source, false, Some(selling))?;
+        let watch = AuditWatch::new(audits, account, &source, false, Some(selling)).await?;
         watches.push(Box::new(watch));
         served.push(address);
     }

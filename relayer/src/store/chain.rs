@@ -1,14 +1,16 @@
 //! What the chain did, and what it took back, as changes of the store.
 
 use alloy::primitives::U256;
-use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+use assay_client::chain::BlockRef;
+use sqlx::query;
 
 use super::{
-    BLOCKS, JOBS, JobStore, KEPT_BLOCKS, PROOFS, Progress, all_jobs,
-    entries::{Fault, encode, key},
-    get_job, handle,
+    JobStore, KEPT_BLOCKS, Progress,
+    database::Transaction,
+    entries::{decode, encode, key, whole},
+    handle,
     holes::lower_whole,
-    index::put_job,
+    table::{all_jobs, get_job, put_job},
     withdrawals::take_back_withdrawn,
 };
 use crate::{
@@ -17,40 +19,64 @@ use crate::{
 };
 
 impl JobStore {
+    /// The last block read, if any.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn cursor(&self) -> Result<Option<BlockRef>, StoreError> {
+        let mut txn = self.database.read("read its cursor").await?;
+        let sql = "SELECT body FROM blocks ORDER BY number DESC LIMIT 1";
+        let found = txn.text(query(sql)).await?;
+        txn.commit().await?;
+        found.map(|body| decode("the last block read", &body)).transpose()
+    }
+
+    /// Blocks read, newest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn blocks(&self) -> Result<Vec<BlockRef>, StoreError> {
+        let mut txn = self.database.read("read its blocks").await?;
+        let rows = txn.rows(query("SELECT body FROM blocks ORDER BY number DESC")).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let body: String = txn.column(row, 0)?;
+            found.push(decode("a block", &body)?);
+        }
+        txn.commit().await?;
+        Ok(found)
+    }
+
     /// Applies what was read from the chain and moves the cursor. Applying the same twice
     /// changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
-    pub fn apply(&self, progress: Progress, now: u64) -> Result<(), StoreError> {
-        self.disk.write("apply events", |txn| {
-            for opened in progress.opened {
-                apply_opened(txn, opened, now)?;
+    /// Those of the store; nothing is changed then.
+    pub async fn apply(&self, progress: Progress, now: u64) -> Result<(), StoreError> {
+        let mut txn = self.database.write("apply events").await?;
+        for opened in progress.opened {
+            apply_opened(&mut txn, opened, now).await?;
+        }
+        for (id, payment) in progress.paid {
+            if let Some(mut job) = get_job(&mut txn, id).await? {
+                job.paid_in = Some(payment);
+                // Somebody may have sent our proof although we gave the job up: the payment
+                // is ours all the same, to be confirmed and withdrawn.
+                handle(&mut job, &JobEvent::Paid, now)?;
+                put_job(&mut txn, &job).await?;
             }
-            for (id, payment) in progress.paid {
-                if let Some(mut job) = get_job(txn, id)? {
-                    job.paid_in = Some(payment);
-                    // Somebody may have sent our proof although we gave the job up: the payment
-                    // is ours all the same, to be confirmed and withdrawn.
-                    handle(&mut job, &JobEvent::Paid, now)?;
-                    put_job(txn, &job)?;
-                }
+        }
+        for (id, ending) in progress.ended {
+            let job = get_job(&mut txn, id).await?;
+            if let Some(mut job) = job.filter(|job| !job.state().is_settled()) {
+                job.ended_in = Some(ending);
+                put_job(&mut txn, &job).await?;
             }
-            for (id, ending) in progress.ended {
-                if let Some(mut job) = get_job(txn, id)?.filter(|job| !job.state().is_settled()) {
-                    job.ended_in = Some(ending);
-                    put_job(txn, &job)?;
-                }
-            }
-            if let Some(cursor) = progress.cursor {
-                let mut blocks = txn.open_table(BLOCKS)?;
-                blocks.insert(cursor.number, encode(&cursor)?.as_slice())?;
-                while blocks.len()? > KEPT_BLOCKS as u64 {
-                    blocks.pop_first()?;
-                }
-            }
-            Ok(())
-        })
+        }
+        if let Some(cursor) = progress.cursor {
+            put_block(&mut txn, cursor).await?;
+        }
+        txn.commit().await
     }
 
     /// Takes back everything that happened after block `ancestor` (or everything, for `None`):
@@ -58,56 +84,74 @@ impl JobStore {
     /// Returns the ids of the jobs touched.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] and [`StoreError::Damaged`]; nothing is changed then.
-    pub fn roll_back(&self, ancestor: Option<u64>, now: u64) -> Result<Vec<U256>, StoreError> {
+    /// Those of the store; nothing is changed then.
+    pub async fn roll_back(
+        &self,
+        ancestor: Option<u64>,
+        now: u64,
+    ) -> Result<Vec<U256>, StoreError> {
         let gone = |block: u64| ancestor.is_none_or(|a| block > a);
-        self.disk.write("roll back", |txn| {
-            txn.open_table(BLOCKS)?.retain(|number, _| !gone(number))?;
-            let jobs = all_jobs(&txn.open_table(JOBS)?)?;
-            let mut touched = Vec::new();
-            for mut job in jobs {
-                if take_back(txn, &mut job, gone, now)? {
-                    put_job(txn, &job)?;
-                    touched.push(job.id());
-                }
+        let mut txn = self.database.write("roll back").await?;
+        let kept = ancestor.map_or(-1, whole);
+        txn.execute(query("DELETE FROM blocks WHERE number > $1").bind(kept)).await?;
+        let mut touched = Vec::new();
+        for mut job in all_jobs(&mut txn).await? {
+            if take_back(&mut txn, &mut job, gone, now).await? {
+                put_job(&mut txn, &job).await?;
+                touched.push(job.id());
             }
-            // What was opened again may be missing.
-            if let Some(lowest) = touched.iter().min() {
-                lower_whole(txn, lowest.saturating_sub(U256::ONE))?;
-            }
-            take_back_withdrawn(txn, gone)?;
-            Ok(touched)
-        })
+        }
+        // What was opened again may be missing.
+        if let Some(lowest) = touched.iter().min() {
+            lower_whole(&mut txn, lowest.saturating_sub(U256::ONE)).await?;
+        }
+        take_back_withdrawn(&mut txn, gone).await?;
+        txn.commit().await?;
+        Ok(touched)
     }
 }
 
-fn apply_opened(txn: &WriteTransaction, opened: PredictionJob, now: u64) -> Result<(), Fault> {
+/// Notes that a block was read, and forgets the oldest.
+async fn put_block(txn: &mut Transaction, block: BlockRef) -> Result<(), StoreError> {
+    let sql = "INSERT INTO blocks (number, body) VALUES ($1, $2)
+        ON CONFLICT (number) DO UPDATE SET body = excluded.body";
+    txn.execute(query(sql).bind(whole(block.number)).bind(encode(&block)?)).await?;
+    let sql = "DELETE FROM blocks WHERE number <= (
+        SELECT number FROM blocks ORDER BY number DESC LIMIT 1 OFFSET $1)";
+    txn.execute(query(sql).bind(whole(KEPT_BLOCKS as u64))).await.map(drop)
+}
+
+async fn apply_opened(
+    txn: &mut Transaction,
+    opened: PredictionJob,
+    now: u64,
+) -> Result<(), StoreError> {
     let id = opened.id();
-    let known = get_job(txn, id)?;
+    let known = get_job(txn, id).await?;
     let same_terms = known.as_ref().is_some_and(|k| k.terms == opened.terms);
     let job = match known {
         Some(mut known) if same_terms => {
             known.opened_in = opened.opened_in;
-            let kept = known.kept(has_proof(txn, id)?);
+            let kept = known.kept(has_proof(txn, id).await?);
             handle(&mut known, &JobEvent::OpenedAgain(kept), now)?;
             known
         }
         // After a reorganization the id can stand for another order.
         _ => {
-            txn.open_table(PROOFS)?.remove(key(id))?;
+            txn.execute(query("DELETE FROM proofs WHERE job = $1").bind(key(id))).await?;
             opened
         }
     };
-    put_job(txn, &job)
+    put_job(txn, &job).await
 }
 
 /// Undoes what happened to a job in blocks that are gone; whether anything did.
-fn take_back(
-    txn: &WriteTransaction,
+async fn take_back(
+    txn: &mut Transaction,
     job: &mut PredictionJob,
     gone: impl Fn(u64) -> bool,
     now: u64,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let unpaid = job.paid_in.is_some_and(|payment| gone(payment.block.number));
     if unpaid {
         job.paid_in = None;
@@ -116,7 +160,6 @@ fn take_back(
     if unended {
         job.ended_in = None;
     }
-    let kept = job.kept(has_proof(txn, job.id())?);
     let event = if gone(job.opened_in.number) {
         let known = *job.state() == JobState::Skipped { reason: SkipReason::Reorged };
         (unpaid || !known).then_some(JobEvent::OpeningTakenBack)
@@ -129,7 +172,10 @@ fn take_back(
             } => true,
             _ => false,
         };
-        (unpaid || undecided).then_some(JobEvent::TakenBack(kept))
+        match unpaid || undecided {
+            true => Some(JobEvent::TakenBack(job.kept(has_proof(txn, job.id()).await?))),
+            false => None,
+        }
     };
     if let Some(event) = &event {
         handle(job, event, now)?;
@@ -137,6 +183,7 @@ fn take_back(
     Ok(unended || event.is_some())
 }
 
-fn has_proof(txn: &WriteTransaction, id: U256) -> Result<bool, Fault> {
-    Ok(txn.open_table(PROOFS)?.get(key(id))?.is_some())
+async fn has_proof(txn: &mut Transaction, id: U256) -> Result<bool, StoreError> {
+    let sql = "SELECT job FROM proofs WHERE job = $1";
+    Ok(txn.text(query(sql).bind(key(id))).await?.is_some())
 }

@@ -1,13 +1,16 @@
 //! The store's duties, their proofs, and what watches remember.
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use assay_client::{ProofArtifact, chain::SignedTransaction};
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
+use sqlx::query;
 
 use super::{
     JobStore,
-    entries::{Fault, decode, encode},
+    database::Transaction,
+    entries::{decode, encode},
+    holes::{note, put_note},
+    outbox::{self, Sender},
 };
 use crate::{
     duty::{Duty, DutyRecord, ProofKey},
@@ -15,209 +18,219 @@ use crate::{
     refusal::LeftAlone,
 };
 
-/// Duties by their JSON, which is the same for the same duty.
-const DUTIES: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("duties");
-/// Proofs of duties.
-const DUTY_PROOFS: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("duty_proofs");
-/// What watches have found so far, by their name.
-const FOUND: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("found");
-
-/// Jobs that are left alone, in one entry.
-const LEFT_ALONE: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("left_alone");
-const NEWEST: &str = "newest";
-
-/// Makes the tables.
-pub(super) fn prepare(txn: &WriteTransaction) -> Result<(), Fault> {
-    txn.open_table(DUTIES)?;
-    txn.open_table(DUTY_PROOFS)?;
-    txn.open_table(FOUND)?;
-    txn.open_table(LEFT_ALONE)?;
-    Ok(())
-}
+/// The note of the jobs that are left alone.
+const LEFT_ALONE: &str = "left_alone";
 
 impl JobStore {
     /// Retrievals and audits in which the account could sell and does not, by the newest look.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
-        self.disk.read("read what is left alone", |txn| {
-            let table = txn.open_table(LEFT_ALONE)?;
-            let entry = table.get(NEWEST)?;
-            let found = entry.map(|bytes| decode("what is left alone", bytes.value()));
-            Ok(found.transpose()?.unwrap_or_default())
-        })
+    pub async fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
+        let mut txn = self.database.read("read what is left alone").await?;
+        let found = note(&mut txn, LEFT_ALONE).await?;
+        txn.commit().await?;
+        let found = found.map(|body| decode("what is left alone", &body));
+        Ok(found.transpose()?.unwrap_or_default())
     }
 
     /// Keeps which jobs are left alone, instead of those that were before.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn put_left_alone(&self, found: &[LeftAlone]) -> Result<(), StoreError> {
-        self.disk.write("store what is left alone", |txn| {
-            txn.open_table(LEFT_ALONE)?.insert(NEWEST, encode(&found)?.as_slice())?;
-            Ok(())
-        })
+    pub(crate) async fn put_left_alone(&self, found: &[LeftAlone]) -> Result<(), StoreError> {
+        let mut txn = self.database.write("store what is left alone").await?;
+        put_note(&mut txn, LEFT_ALONE, &found).await?;
+        txn.commit().await
     }
 
     /// All duties for which anything was done, also those that are over, for as long as that may be taken back.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn duties(&self) -> Result<Vec<DutyRecord>, StoreError> {
-        self.disk.read("read its duties", |txn| {
-            let mut found = Vec::new();
-            for entry in txn.open_table(DUTIES)?.iter()? {
-                let (name, bytes) = entry?;
-                found.push(decode(name.value(), bytes.value())?);
-            }
-            Ok(found)
-        })
+    pub async fn duties(&self) -> Result<Vec<DutyRecord>, StoreError> {
+        let mut txn = self.database.read("read its duties").await?;
+        let rows = txn.rows(query("SELECT name, body FROM duties ORDER BY name")).await?;
+        let mut signed = outbox::of_kind(&mut txn, DutyRecord::KIND).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (name, body): (String, String) = (txn.column(row, 0)?, txn.column(row, 1)?);
+            let mut record: DutyRecord = decode(&name, &body)?;
+            record.give(signed.remove(&name).unwrap_or_default());
+            found.push(record);
+        }
+        txn.commit().await?;
+        Ok(found)
     }
 
     /// What was done about a duty, if anything.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn duty(&self, duty: &Duty) -> Result<Option<DutyRecord>, StoreError> {
-        let name = name_of(duty)?;
-        self.disk.read("read a duty", |txn| {
-            let duties = txn.open_table(DUTIES)?;
-            Ok(duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?)
-        })
+    pub async fn duty(&self, duty: &Duty) -> Result<Option<DutyRecord>, StoreError> {
+        let name = encode(duty)?;
+        let mut txn = self.database.read("read a duty").await?;
+        let found = get(&mut txn, &name).await?;
+        txn.commit().await?;
+        Ok(found)
     }
 
     /// Changes what is kept about a duty, and returns it.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn update_duty(
+    pub async fn update_duty(
         &self,
         duty: &Duty,
         change: impl FnOnce(&mut DutyRecord),
     ) -> Result<DutyRecord, StoreError> {
-        let name = name_of(duty)?;
-        self.disk.write("change a duty", |txn| {
-            let mut duties = txn.open_table(DUTIES)?;
-            let found: Option<DutyRecord> =
-                duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?;
-            let mut record = found.unwrap_or_else(|| DutyRecord::new(*duty));
-            change(&mut record);
-            duties.insert(name.as_str(), encode(&record)?.as_slice())?;
-            Ok(record)
-        })
+        let mut txn = self.database.write("change a duty").await?;
+        let record = change_duty(&mut txn, duty, change).await?;
+        txn.commit().await?;
+        Ok(record)
     }
 
     /// Keeps an empty transaction that takes the nonce of one whose duty is over.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn cancel_duty(&self, duty: &Duty, signed: &SignedTransaction) -> Result<(), StoreError> {
-        self.update_duty(duty, |record| record.cancellations.push(signed.clone())).map(drop)
+    pub async fn cancel_duty(
+        &self,
+        duty: &Duty,
+        signed: SignedTransaction,
+    ) -> Result<(), StoreError> {
+        self.update_duty(duty, |record| record.cancellations.push(signed)).await.map(drop)
     }
 
     /// Forgets a duty.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn forget_duty(&self, duty: &Duty) -> Result<(), StoreError> {
-        let name = name_of(duty)?;
-        self.disk.write("forget a duty", |txn| {
-            txn.open_table(DUTIES)?.remove(name.as_str())?;
-            Ok(())
-        })
+    pub async fn forget_duty(&self, duty: &Duty) -> Result<(), StoreError> {
+        let name = encode(duty)?;
+        let mut txn = self.database.write("forget a duty").await?;
+        txn.execute(query("DELETE FROM duties WHERE name = $1").bind(name.clone())).await?;
+        outbox::remove(&mut txn, DutyRecord::KIND, &name).await?;
+        txn.commit().await
     }
 
     /// The proof kept under a key.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn duty_proof(&self, key: &ProofKey) -> Result<Option<ProofArtifact>, StoreError> {
-        self.disk.read("read a proof", |txn| {
-            let proofs = txn.open_table(DUTY_PROOFS)?;
-            let found = proofs.get(key.as_str())?;
-            Ok(found.map(|bytes| decode(key.as_str(), bytes.value())).transpose()?)
-        })
+    pub async fn duty_proof(&self, key: &ProofKey) -> Result<Option<ProofArtifact>, StoreError> {
+        let mut txn = self.database.read("read a proof").await?;
+        let sql = "SELECT body FROM duty_proofs WHERE name = $1";
+        let found = txn.text(query(sql).bind(key.as_str())).await?;
+        txn.commit().await?;
+        found.map(|body| decode(key.as_str(), &body)).transpose()
     }
 
     /// Whether a proof is kept under a key.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn has_duty_proof(&self, key: &ProofKey) -> Result<bool, StoreError> {
-        self.disk.read("look for a proof", |txn| {
-            Ok(txn.open_table(DUTY_PROOFS)?.get(key.as_str())?.is_some())
-        })
+    pub async fn has_duty_proof(&self, key: &ProofKey) -> Result<bool, StoreError> {
+        let mut txn = self.database.read("look for a proof").await?;
+        let sql = "SELECT name FROM duty_proofs WHERE name = $1";
+        let found = txn.text(query(sql).bind(key.as_str())).await?;
+        txn.commit().await?;
+        Ok(found.is_some())
     }
 
     /// Keeps the proof of a duty, and notes that it came to an end, in one transaction.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn put_duty_proof(
+    pub async fn put_duty_proof(
         &self,
         duty: &Duty,
         key: &ProofKey,
         proof: &ProofArtifact,
     ) -> Result<(), StoreError> {
-        let name = name_of(duty)?;
-        self.disk.write("store a proof", |txn| {
-            txn.open_table(DUTY_PROOFS)?.insert(key.as_str(), encode(proof)?.as_slice())?;
-            let mut duties = txn.open_table(DUTIES)?;
-            let found: Option<DutyRecord> =
-                duties.get(name.as_str())?.map(|bytes| decode(&name, bytes.value())).transpose()?;
-            let mut record = found.unwrap_or_else(|| DutyRecord::new(*duty));
+        let mut txn = self.database.write("store a proof").await?;
+        let sql = "INSERT INTO duty_proofs (name, body) VALUES ($1, $2)
+            ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+        txn.execute(query(sql).bind(key.as_str()).bind(encode(proof)?)).await?;
+        let ended = |record: &mut DutyRecord| {
             (record.proving, record.failed_proofs, record.last_error) = (false, 0, None);
-            duties.insert(name.as_str(), encode(&record)?.as_slice())?;
-            Ok(())
-        })
+        };
+        change_duty(&mut txn, duty, ended).await?;
+        txn.commit().await
     }
 
     /// Forgets the proofs for a batch or a job of which nothing is left to do.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn forget_duty_proofs(
+    pub(crate) async fn forget_duty_proofs(
         &self,
-        contract: alloy::primitives::Address,
+        contract: Address,
         subject: U256,
     ) -> Result<(), StoreError> {
         let first = ProofKey::new(contract, subject, 0);
-        let prefix = first.as_str().trim_end_matches('0').to_owned();
-        self.disk.write("forget proofs", |txn| {
-            txn.open_table(DUTY_PROOFS)?.retain(|key, _| !key.starts_with(&prefix))?;
-            Ok(())
-        })
+        // Digits and letters only: nothing in it stands for anything else.
+        let names = format!("{}%", first.as_str().trim_end_matches('0'));
+        let mut txn = self.database.write("forget proofs").await?;
+        txn.execute(query("DELETE FROM duty_proofs WHERE name LIKE $1").bind(names)).await?;
+        txn.commit().await
     }
 
     /// What a watch has found so far.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn found<T: DeserializeOwned>(&self, watch: &str) -> Result<Option<T>, StoreError> {
-        self.disk.read("read what was found", |txn| {
-            let found = txn.open_table(FOUND)?;
-            let entry = found.get(watch)?;
-            Ok(entry.map(|bytes| decode(watch, bytes.value())).transpose()?)
-        })
+    pub(crate) async fn found<T: DeserializeOwned>(
+        &self,
+        watch: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let mut txn = self.database.read("read what was found").await?;
+        let found = txn.text(query("SELECT body FROM found WHERE watch = $1").bind(watch)).await?;
+        txn.commit().await?;
+        found.map(|body| decode(watch, &body)).transpose()
     }
 
     /// Keeps what a watch has found so far.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) fn put_found(&self, watch: &str, found: &impl Serialize) -> Result<(), StoreError> {
-        self.disk.write("store what was found", |txn| {
-            txn.open_table(FOUND)?.insert(watch, encode(found)?.as_slice())?;
-            Ok(())
-        })
+    pub(crate) async fn put_found(
+        &self,
+        watch: &str,
+        found: &(impl Serialize + Sync),
+    ) -> Result<(), StoreError> {
+        let body = encode(found)?;
+        let mut txn = self.database.write("store what was found").await?;
+        let sql = "INSERT INTO found (watch, body) VALUES ($1, $2)
+            ON CONFLICT (watch) DO UPDATE SET body = excluded.body";
+        txn.execute(query(sql).bind(watch).bind(body)).await?;
+        txn.commit().await
     }
 }
 
-fn name_of(duty: &Duty) -> Result<String, StoreError> {
-    serde_json::to_string(duty)
-        .map_err(|e| StoreError::Failed { operation: "name a duty", reason: e.to_string() })
+async fn get(txn: &mut Transaction, name: &str) -> Result<Option<DutyRecord>, StoreError> {
+    let sql = "SELECT body FROM duties WHERE name = $1";
+    let Some(body) = txn.text(query(sql).bind(name)).await? else {
+        return Ok(None);
+    };
+    let mut record: DutyRecord = decode(name, &body)?;
+    record.give(outbox::of(txn, DutyRecord::KIND, name).await?);
+    Ok(Some(record))
+}
+
+async fn change_duty(
+    txn: &mut Transaction,
+    duty: &Duty,
+    change: impl FnOnce(&mut DutyRecord),
+) -> Result<DutyRecord, StoreError> {
+    let name = encode(duty)?;
+    let mut record = get(txn, &name).await?.unwrap_or_else(|| DutyRecord::new(*duty));
+    change(&mut record);
+    let mut bare = record.clone();
+    let signed = bare.take();
+    let sql = "INSERT INTO duties (name, body) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET body = excluded.body";
+    txn.execute(query(sql).bind(name.clone()).bind(encode(&bare)?)).await?;
+    outbox::put(txn, DutyRecord::KIND, &name, &signed).await?;
+    Ok(record)
 }

@@ -1,32 +1,28 @@
 //! Which jobs there is work on, so that a look at them does not grow with history; and what is forgotten.
 
 use alloy::primitives::U256;
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use sqlx::query;
 
 use super::{
-    JOBS, JobStore, META, PROOFS, all_jobs,
-    entries::{Fault, decode_job, encode, key},
+    JobStore,
+    entries::{id_of, key, whole},
+    outbox::{self, Sender},
+    table::{all_jobs, jobs_of},
 };
 use crate::{error::StoreError, job::PredictionJob};
-
-/// Jobs that are not settled, with their deadline.
-const ACTIVE: TableDefinition<'static, [u8; 32], u64> = TableDefinition::new("active");
-/// Settled jobs with claims that may still wait in a pool.
-const LOOSE: TableDefinition<'static, [u8; 32], ()> = TableDefinition::new("loose");
-/// Set when the tables above are complete.
-const INDEXED: &str = "indexed";
 
 impl JobStore {
     /// The jobs that are not settled: the nearest deadline first.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn active(&self) -> Result<Vec<PredictionJob>, StoreError> {
-        let mut active = self.indexed(|txn| {
-            let entries = txn.open_table(ACTIVE)?;
-            let ids = entries.iter()?.map(|entry| Ok(entry?.0.value()));
-            ids.collect()
-        })?;
+    pub async fn active(&self) -> Result<Vec<PredictionJob>, StoreError> {
+        let mut txn = self.database.read("read its jobs").await?;
+        let jobs = query("SELECT id, body FROM jobs WHERE active = 1");
+        let signed = "SELECT owner, empty, body FROM outbox WHERE kind = 'job'
+            AND owner IN (SELECT id FROM jobs WHERE active = 1) ORDER BY owner, empty, place";
+        let mut active = jobs_of(&mut txn, jobs, query(signed)).await?;
+        txn.commit().await?;
         active.sort_by_key(|job| (job.terms.deadline, job.id()));
         Ok(active)
     }
@@ -35,29 +31,65 @@ impl JobStore {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn loose(&self) -> Result<Vec<PredictionJob>, StoreError> {
-        self.indexed(|txn| {
-            let entries = txn.open_table(LOOSE)?;
-            let ids = entries.iter()?.map(|entry| Ok(entry?.0.value()));
-            ids.collect()
-        })
+    pub async fn loose(&self) -> Result<Vec<PredictionJob>, StoreError> {
+        let mut txn = self.database.read("read its jobs").await?;
+        let jobs = query("SELECT id, body FROM jobs WHERE loose = 1 ORDER BY id");
+        let signed = "SELECT owner, empty, body FROM outbox WHERE kind = 'job'
+            AND owner IN (SELECT id FROM jobs WHERE loose = 1) ORDER BY owner, empty, place";
+        let loose = jobs_of(&mut txn, jobs, query(signed)).await?;
+        txn.commit().await?;
+        Ok(loose)
+    }
+
+    /// All jobs, by id.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn jobs(&self) -> Result<Vec<PredictionJob>, StoreError> {
+        let mut txn = self.database.read("read its jobs").await?;
+        let jobs = all_jobs(&mut txn).await?;
+        txn.commit().await?;
+        Ok(jobs)
+    }
+
+    /// At most so many jobs, the newest first, of ids below `before` where one is named.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn newest(
+        &self,
+        before: Option<U256>,
+        at_most: usize,
+    ) -> Result<Vec<PredictionJob>, StoreError> {
+        // No id is above this text.
+        let before = before.map_or_else(|| "g".to_owned(), key);
+        let at_most = whole(at_most as u64);
+        let mut txn = self.database.read("read its jobs").await?;
+        let jobs = "SELECT id, body FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let signed = "SELECT owner, empty, body FROM outbox WHERE kind = 'job'
+            AND owner IN (SELECT id FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2)
+            ORDER BY owner, empty, place";
+        let jobs = query(jobs).bind(before.clone()).bind(at_most);
+        let signed = query(signed).bind(before).bind(at_most);
+        let newest = jobs_of(&mut txn, jobs, signed).await?;
+        txn.commit().await?;
+        Ok(newest)
     }
 
     /// Notes that all claims of these jobs are in blocks.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn all_mined(&self, ids: &[U256]) -> Result<(), StoreError> {
+    pub async fn all_mined(&self, ids: &[U256]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
-        self.disk.write("note mined claims", |txn| {
-            let mut loose = txn.open_table(LOOSE)?;
-            for id in ids {
-                loose.remove(key(*id))?;
-            }
-            Ok(())
-        })
+        let mut txn = self.database.write("note mined claims").await?;
+        for id in ids {
+            let sql = "UPDATE jobs SET loose = 0 WHERE id = $1";
+            txn.execute(query(sql).bind(key(*id))).await?;
+        }
+        txn.commit().await
     }
 
     /// Forgets settled jobs, with their proofs, whose deadline was before `time`, Unix time of the chain. Looks at
@@ -65,79 +97,37 @@ impl JobStore {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn prune(&self, from: U256, at_most: usize, time: u64) -> Result<Option<U256>, StoreError> {
-        let (mut old, mut last, mut looked) = (Vec::new(), from, 0);
-        self.disk.read("look for old jobs", |txn| {
-            let (jobs, loose) = (txn.open_table(JOBS)?, txn.open_table(LOOSE)?);
-            for entry in jobs.range(key(from)..)?.take(at_most) {
-                let (id, bytes) = entry?;
-                let job = decode_job(U256::from_be_bytes(id.value()), bytes.value())?;
-                (last, looked) = (job.id(), looked + 1);
-                let over = job.state().is_settled() && job.terms.deadline < time;
-                if over && loose.get(id.value())?.is_none() {
-                    old.push(job.id());
-                }
+    pub async fn prune(
+        &self,
+        from: U256,
+        at_most: usize,
+        time: u64,
+    ) -> Result<Option<U256>, StoreError> {
+        let mut txn = self.database.read("look for old jobs").await?;
+        let sql =
+            "SELECT id, active, loose, deadline FROM jobs WHERE id >= $1 ORDER BY id LIMIT $2";
+        let looked = txn.rows(query(sql).bind(key(from)).bind(whole(at_most as u64))).await?;
+        let (mut old, mut last) = (Vec::new(), from);
+        for row in &looked {
+            let id: String = txn.column(row, 0)?;
+            last = id_of(&id)?;
+            let (active, loose): (i64, i64) = (txn.column(row, 1)?, txn.column(row, 2)?);
+            if active == 0 && loose == 0 && txn.column::<i64>(row, 3)? < whole(time) {
+                old.push(id);
             }
-            Ok(())
-        })?;
+        }
+        let whole_step = looked.len() == at_most;
+        txn.commit().await?;
         if !old.is_empty() {
-            self.disk.write("forget old jobs", |txn| {
-                let (mut jobs, mut proofs) = (txn.open_table(JOBS)?, txn.open_table(PROOFS)?);
-                for id in &old {
-                    jobs.remove(key(*id))?;
-                    proofs.remove(key(*id))?;
-                }
-                Ok(())
-            })?;
+            let mut txn = self.database.write("forget old jobs").await?;
+            for id in &old {
+                txn.execute(query("DELETE FROM jobs WHERE id = $1").bind(id)).await?;
+                txn.execute(query("DELETE FROM proofs WHERE job = $1").bind(id)).await?;
+                outbox::remove(&mut txn, PredictionJob::KIND, id).await?;
+            }
+            txn.commit().await?;
             tracing::info!(jobs = old.len(), "forgot settled jobs whose deadlines are long past");
         }
-        Ok((looked == at_most).then(|| last.saturating_add(U256::ONE)))
+        Ok(whole_step.then(|| last.saturating_add(U256::ONE)))
     }
-
-    fn indexed(
-        &self,
-        ids: impl FnOnce(&redb::ReadTransaction) -> Result<Vec<[u8; 32]>, Fault>,
-    ) -> Result<Vec<PredictionJob>, StoreError> {
-        self.disk.read("read its jobs", |txn| {
-            let jobs = txn.open_table(JOBS)?;
-            let mut found = Vec::new();
-            for id in ids(txn)? {
-                if let Some(bytes) = jobs.get(id)? {
-                    found.push(decode_job(U256::from_be_bytes(id), bytes.value())?);
-                }
-            }
-            Ok(found)
-        })
-    }
-}
-
-/// Makes the tables, from the jobs where a store has none yet.
-pub(super) fn prepare(txn: &WriteTransaction) -> Result<(), Fault> {
-    txn.open_table(ACTIVE)?;
-    txn.open_table(LOOSE)?;
-    if txn.open_table(META)?.get(INDEXED)?.is_none() {
-        let jobs = all_jobs(&txn.open_table(JOBS)?)?;
-        for job in &jobs {
-            put_job(txn, job)?;
-        }
-        txn.open_table(META)?.insert(INDEXED, encode(&true)?.as_slice())?;
-    }
-    Ok(())
-}
-
-/// Writes a job where it belongs.
-pub(super) fn put_job(txn: &WriteTransaction, job: &PredictionJob) -> Result<(), Fault> {
-    let id = key(job.id());
-    txn.open_table(JOBS)?.insert(id, encode(job)?.as_slice())?;
-    let (mut active, mut loose) = (txn.open_table(ACTIVE)?, txn.open_table(LOOSE)?);
-    if job.state().is_settled() {
-        active.remove(id)?;
-        if !job.claims.is_empty() {
-            loose.insert(id, ())?;
-        }
-    } else {
-        active.insert(id, job.terms.deadline)?;
-        loose.remove(id)?;
-    }
-    Ok(())
 }

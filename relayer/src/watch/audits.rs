@@ -78,7 +78,7 @@ struct Order {
 
 impl AuditWatch {
     /// `keep` ends what pays the account; `selling` enters, answers for and proves what is worth it.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         escrow: AuditEscrow,
         account: Address,
         source: &Source,
@@ -91,7 +91,7 @@ impl AuditWatch {
         ];
         let scanner = LogScanner::new(escrow.address(), topics, source.max_log_range);
         let name = format!("audits and deliveries of {account} at {}", escrow.address());
-        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source)?;
+        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source).await?;
         Ok(Self {
             escrow,
             account,
@@ -230,7 +230,7 @@ impl AuditWatch {
         let mut wanted: Vec<(bool, &Look)> = Vec::new();
         for look in looks.iter().filter(|look| self.may_enter(look, at.timestamp)) {
             let duty = Duty::EnterAudit { contract: self.escrow.address(), job: look.id };
-            let sent = self.seen.store().duty(&duty)?;
+            let sent = self.seen.store().duty(&duty).await?;
             let sent = sent.is_some_and(|record| !record.transactions.is_empty());
             wanted.push((!sent, look));
         }
@@ -350,15 +350,16 @@ impl AuditWatch {
             for entry in look.entries.iter().filter(|entry| self.is_own(entry)) {
                 for root in [look.terms.testSetRoot, look.terms.challengeRoot] {
                     let subject = selling::subject(look, entry.modelId, root);
-                    self.seen.store().forget_duty_proofs(self.escrow.address(), subject)?;
+                    self.seen.store().forget_duty_proofs(self.escrow.address(), subject).await?;
                 }
             }
         }
         let over: Vec<U256> = over.iter().map(|look| look.id).collect();
-        self.seen.change(|found| {
+        let forget = |found: &mut Found| {
             found.open.retain(|id, _| !over.contains(id));
             found.delivered.retain(|id, _| !over.contains(id));
-        })?;
+        };
+        self.seen.change(forget).await?;
         self.agreed.retain(|id, _| !over.contains(id));
         Ok(())
     }

@@ -76,16 +76,16 @@ struct Seen<T> {
     ids: Ids,
 }
 
-impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T> {
+impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned + Sync> Discovery<T> {
     /// Goes on from what the store has under this name.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         name: String,
         chain: Chain,
         scanner: LogScanner,
         source: &Source,
     ) -> Result<Self, RelayerError> {
         let store = source.store.clone();
-        let seen: Seen<T> = store.found(&name)?.unwrap_or_default();
+        let seen: Seen<T> = store.found(&name).await?.unwrap_or_default();
         Ok(Self {
             stored: seen.cursor.map(|cursor| cursor.number),
             name,
@@ -184,15 +184,15 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         let news = (&found, ids) != (&self.seen.found, self.seen.ids);
         self.seen = Seen { cursor: Some(to), found, ids };
         if news || self.stored.is_none_or(|stored| to.number >= stored + STORED_EVERY) {
-            self.save()?;
+            self.save().await?;
         }
         Ok(())
     }
 
     /// Changes what was found, for good.
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut T)) -> Result<(), RelayerError> {
+    pub(crate) async fn change(&mut self, change: impl FnOnce(&mut T)) -> Result<(), RelayerError> {
         change(&mut self.seen.found);
-        self.save()
+        self.save().await
     }
 
     /// Says whether the contract counts no more than was found. Else everything is to be read again, but not before a
@@ -221,8 +221,8 @@ impl<T: Default + Clone + PartialEq + Serialize + DeserializeOwned> Discovery<T>
         (self.seen.cursor, self.stored) = (None, None);
     }
 
-    fn save(&mut self) -> Result<(), RelayerError> {
-        self.store.put_found(&self.name, &self.seen)?;
+    async fn save(&mut self) -> Result<(), RelayerError> {
+        self.store.put_found(&self.name, &self.seen).await?;
         self.stored = self.seen.cursor.map(|cursor| cursor.number);
         Ok(())
     }

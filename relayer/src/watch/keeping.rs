@@ -26,7 +26,7 @@ pub(crate) struct Proving {
 }
 
 /// Watches that keep all escrows for the signing account. What those among `withdrawn` owe is paid out.
-pub(crate) fn keeping_watches(
+pub(crate) async fn keeping_watches(
     escrow: &PredictionEscrow,
     config: &DutyConfig,
     source: &Source,
@@ -38,18 +38,21 @@ pub(crate) fn keeping_watches(
     let mut watches: Vec<Box<dyn Watch>> = Vec::new();
     if let Some(address) = config.services {
         let bond = ServiceBond::at(chain.clone(), address);
-        watches.push(Box::new(ServiceWatch::new(bond, account, source, proving.services, true)?));
+        watches.push(Box::new(
+            ServiceWatch::new(bond, account, source, proving.services, true).await?,
+        ));
     }
-    watches.push(Box::new(PredictionWatch::new(escrow.clone(), account, source)?));
+    watches.push(Box::new(PredictionWatch::new(escrow.clone(), account, source).await?));
     if let Some(address) = config.audits {
         let audits = AuditEscrow::at(chain.clone(), address);
         let selling = proving.audits;
-        watches.push(Box::new(AuditWatch::new(audits, account, source, true, selling)?));
+        watches.push(Box::new(AuditWatch::new(audits, account, source, true, selling).await?));
     }
     if let Some(address) = config.retrievals {
         let retrievals = RetrievalEscrow::at(chain.clone(), address);
         let selling = proving.retrievals;
-        watches.push(Box::new(RetrievalWatch::new(retrievals, account, source, true, selling)?));
+        watches
+            .push(Box::new(RetrievalWatch::new(retrievals, account, source, true, selling).await?));
     }
     watches.push(Box::new(CreditWatch::new(chain, account, withdrawn, &config.tokens)));
     Ok(watches)

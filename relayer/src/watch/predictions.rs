@@ -36,14 +36,14 @@ struct Found {
 }
 
 impl PredictionWatch {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         escrow: PredictionEscrow,
         account: Address,
         source: &Source,
     ) -> Result<Self, RelayerError> {
         let scanner = escrow.scanner(source.max_log_range);
         let name = format!("predictions of {account} at {}", escrow.address());
-        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source)?;
+        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source).await?;
         Ok(Self { escrow, account, seen, confirmed: None })
     }
 
@@ -105,7 +105,7 @@ impl Watch for PredictionWatch {
             let over: Vec<U256> =
                 states.iter().filter(|(_, state)| ended(state)).map(|(id, _)| *id).collect();
             if !over.is_empty() {
-                self.seen.change(|found| found.open.retain(|id| !over.contains(id)))?;
+                self.seen.change(|found| found.open.retain(|id| !over.contains(id))).await?;
             }
         }
         Ok(dues)

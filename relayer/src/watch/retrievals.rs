@@ -67,7 +67,7 @@ pub(super) struct Look {
 
 impl RetrievalWatch {
     /// `keep` ends what pays the account; `selling` proves what it is asked for as holder.
-    pub(crate) fn new(
+    pub(crate) async fn new(
         escrow: RetrievalEscrow,
         account: Address,
         source: &Source,
@@ -77,7 +77,7 @@ impl RetrievalWatch {
         let topics = vec![IRetrievalEscrow::RetrievalOpened::SIGNATURE_HASH];
         let scanner = LogScanner::new(escrow.address(), topics, source.max_log_range);
         let name = format!("retrievals and hints of {account} at {}", escrow.address());
-        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source)?;
+        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source).await?;
         let left_alone = Vec::new();
         Ok(Self { escrow, account, seen, keep, selling, confirmed: None, left_alone })
     }
@@ -138,10 +138,10 @@ impl RetrievalWatch {
         }
         for look in &over {
             let subject = selling::subject(look);
-            self.seen.store().forget_duty_proofs(self.escrow.address(), subject)?;
+            self.seen.store().forget_duty_proofs(self.escrow.address(), subject).await?;
         }
         let over: Vec<U256> = over.iter().map(|look| look.id).collect();
-        self.seen.change(|found| found.open.retain(|id, _| !over.contains(id)))
+        self.seen.change(|found| found.open.retain(|id, _| !over.contains(id))).await
     }
 }
 

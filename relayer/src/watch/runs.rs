@@ -56,7 +56,7 @@ struct Found {
 }
 
 impl RunWatch {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         escrow: PredictionEscrow,
         registry: ModelRegistry,
         recipient: Address,
@@ -66,7 +66,7 @@ impl RunWatch {
     ) -> Result<Self, RelayerError> {
         let scanner = escrow.scanner(source.max_log_range);
         let name = format!("collections for {recipient} at {}", escrow.address());
-        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source)?;
+        let seen = Discovery::open(name, escrow.chain().clone(), scanner, source).await?;
         Ok(Self {
             escrow,
             registry,
@@ -180,9 +180,9 @@ impl RunWatch {
         }
         for id in &over {
             self.claimed.remove(id);
-            self.seen.store().forget_duty_proofs(self.escrow.address(), *id)?;
+            self.seen.store().forget_duty_proofs(self.escrow.address(), *id).await?;
         }
-        self.seen.change(|found| found.open.retain(|id, _| !over.contains(id)))
+        self.seen.change(|found| found.open.retain(|id, _| !over.contains(id))).await
     }
 }
 

@@ -69,7 +69,7 @@ struct Look {
 }
 
 impl ServiceWatch {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         bond: ServiceBond,
         account: Address,
         source: &Source,
@@ -82,7 +82,7 @@ impl ServiceWatch {
         ];
         let scanner = LogScanner::new(bond.address(), topics, source.max_log_range);
         let name = format!("services of {account} at {}", bond.address());
-        let seen = Discovery::open(name, bond.chain().clone(), scanner, source)?;
+        let seen = Discovery::open(name, bond.chain().clone(), scanner, source).await?;
         let proofs = proofs.map(|proofs| (proofs.prover, AnswerFolder::new(proofs.answers)));
         Ok(Self {
             bond,
@@ -268,9 +268,12 @@ impl ServiceWatch {
             return Ok(());
         }
         for id in &over {
-            self.seen.store().forget_duty_proofs(self.bond.address(), U256::from_be_bytes(id.0))?;
+            self.seen
+                .store()
+                .forget_duty_proofs(self.bond.address(), U256::from_be_bytes(id.0))
+                .await?;
         }
-        self.seen.change(|found| found.batches.retain(|id, _| !over.contains(id)))
+        self.seen.change(|found| found.batches.retain(|id, _| !over.contains(id))).await
     }
 }
 

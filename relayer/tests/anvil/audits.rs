@@ -97,7 +97,7 @@ async fn what_is_not_worth_the_stake_is_not_entered() {
     let mut relayer = fair.relayer_of(escrow, config, fair.sales()).await.unwrap();
     let store = relayer.store().clone();
     let waits = async || {
-        let records = store.duties().unwrap();
+        let records = store.duties().await.unwrap();
         let errors = records.iter().filter_map(|record| record.last_error.clone());
         errors.into_iter().any(|why| why.contains("7 calls cost") && why.contains("4 proofs"))
     };
@@ -130,12 +130,13 @@ async fn terms_that_are_not_for_it_are_left_alone() {
             |reason| matches!(reason, Refusal::TooLate { .. }),
         ),
     ];
-    for (admitted, change, is) in cases {
+    for (number, (admitted, change, is)) in cases.into_iter().enumerate() {
         let mark = fair.world.rpc("evm_snapshot", json!([])).await;
         fair.offer_with(&set, admitted, change).await;
-        let reason = fair.refused(fair.sales(), fair.config()).await;
+        let mut config = fair.config();
+        config.store = fair.world.store().with_file_name(format!("case-{number}.db")).into();
+        let reason = fair.refused(fair.sales(), config).await;
         assert!(is(&reason), "{reason:?}");
-        std::fs::remove_file(fair.world.store()).unwrap();
         fair.world.rpc("evm_revert", json!([mark])).await;
     }
     let key = admission_hash(fair.model.model.vk_hash, code_hash(&fair).await);
@@ -386,8 +387,9 @@ async fn bring_to(fair: &Fair, relayer: &mut Relayer, order: &AuditOrder, wanted
         State::Open => {
             fair.turn_until_entry(relayer, order, 1, EntryState::Entered).await;
             let store = relayer.store().clone();
-            let over =
-                async || store.duties().unwrap().iter().all(|record| record.over_since.is_some());
+            let over = async || {
+                store.duties().await.unwrap().iter().all(|record| record.over_since.is_some())
+            };
             fair.turn_until(relayer, over).await;
         }
         _ => fair.turn_until_paid(relayer, order).await,

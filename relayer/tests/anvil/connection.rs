@@ -81,7 +81,7 @@ async fn nodes_that_limit_log_queries() {
     let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
-    let head = relayer.store().cursor().unwrap().unwrap().number;
+    let head = relayer.store().cursor().await.unwrap().unwrap().number;
     let seen = seen.lock().unwrap();
     assert!((0..=head).all(|block| seen.contains(&block)), "no gap");
 }

@@ -55,7 +55,7 @@ async fn with_a_full_disk() {
     let world = World::new().await;
     let id = world.open(5).await;
     let mut config = world.hasty_config();
-    config.store = folder.join("jobs.redb");
+    config.store = folder.join("jobs.db").into();
     config.least_disk = 1 << 16;
     let prover = world.prover();
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config.clone()).await;
@@ -84,7 +84,7 @@ async fn with_a_full_disk() {
         loop {
             // Room for a job, not for a proof.
             let _ = relayer.turn().await;
-            let job = relayer.store().job(second).unwrap();
+            let job = relayer.store().job(second).await.unwrap();
             if job.is_some_and(|job| job.last_error.is_some()) {
                 return;
             }

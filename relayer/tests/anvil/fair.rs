@@ -254,7 +254,7 @@ impl Fair {
         let done = tokio::time::timeout(MINUTE, turns).await;
         let status = relayer.status().read();
         let (left, blocked) = (status.left_alone, status.blocked_duties);
-        let duties = relayer.store().duties().unwrap();
+        let duties = relayer.store().duties().await.unwrap();
         assert!(done.is_ok(), "it came to {duties:#?}, {left:?}, {blocked:?}");
     }
 
@@ -273,7 +273,7 @@ impl Fair {
     pub(crate) async fn turn_until_paid(&self, relayer: &mut Relayer, order: &AuditOrder) {
         let store = relayer.store().clone();
         let is_paid = async || {
-            let records = store.duties().unwrap();
+            let records = store.duties().await.unwrap();
             let over = records.iter().all(|record| record.over_since.is_some());
             over && self.state(order).await == State::Paid
         };
@@ -287,7 +287,7 @@ impl Fair {
         let board = relayer.status().clone();
         let says = async || !board.read().left_alone.is_empty();
         self.turn_until(&mut relayer, says).await;
-        let left = relayer.store().left_alone().unwrap();
+        let left = relayer.store().left_alone().await.unwrap();
         assert_eq!(left, board.read().left_alone);
         left[0].reason.clone()
     }

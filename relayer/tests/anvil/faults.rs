@@ -93,9 +93,10 @@ async fn a_job_that_was_given_up_is_taken_up_by_hand() {
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Fails)).await;
     assert!(matches!(settle(&mut relayer, id).await.state(), JobState::Failed { .. }));
     drop(relayer);
-    let store =
-        JobStore::open(&world.store(), world.chain.chain_id(), world.escrow.address()).unwrap();
-    assert_eq!(*store.retry(id).unwrap().state(), JobState::Seen);
+    let store = JobStore::open(world.store(), world.chain.chain_id(), world.escrow.address())
+        .await
+        .unwrap();
+    assert_eq!(*store.retry(id).await.unwrap().state(), JobState::Seen);
     drop(store);
     let mut relayer = world.relayer(&world.prover()).await;
     let job = settle(&mut relayer, id).await;
@@ -124,7 +125,7 @@ async fn one_jobs_trouble_holds_up_no_other() {
         let job = settle(&mut relayer, *id).await;
         world.assert_paid_once(&job).await;
     }
-    let job = relayer.store().job(first).unwrap().unwrap();
+    let job = relayer.store().job(first).await.unwrap().unwrap();
     assert_eq!(*job.state(), JobState::Proven);
     assert!(job.last_error.unwrap().contains("500"));
     proxy.rule(|_, _| Action::Forward);
@@ -145,7 +146,7 @@ async fn the_nearest_deadline_goes_first() {
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
     let states: Vec<_> =
-        relayer.store().jobs().unwrap().into_iter().map(|job| job.state().clone()).collect();
+        relayer.store().jobs().await.unwrap().into_iter().map(|job| job.state().clone()).collect();
     assert_eq!(states, [JobState::Seen, JobState::Proving, JobState::Seen]);
 }
 
@@ -159,13 +160,13 @@ async fn crashes_while_proving_end_nothing() {
         relayer.turn().await.unwrap();
         relayer.store().wake(id);
         relayer.turn().await.unwrap();
-        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proving);
+        assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Proving);
     }
     let prover = world.prover();
     let mut relayer = world.relayer(&prover).await;
     relayer.turn().await.unwrap();
     // Each try may cost an opening: it has to wait a while, and not for ever.
-    let job = relayer.store().job(id).unwrap().unwrap();
+    let job = relayer.store().job(id).await.unwrap().unwrap();
     assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 7));
     assert!(!relayer.store().is_due(id));
     assert_eq!(prover.calls(), 0);
@@ -195,7 +196,9 @@ async fn a_withdrawal_that_is_taken_back_is_made_again() {
     assert!(credit().await > U256::ZERO, "anvil kept the withdrawal");
     assert_eq!(world.claims().await, 1);
     let done = async {
-        while credit().await > U256::ZERO || !relayer.store().withdrawals().unwrap().is_empty() {
+        while credit().await > U256::ZERO
+            || !relayer.store().withdrawals().await.unwrap().is_empty()
+        {
             relayer.turn().await.unwrap();
             world.mine(1).await;
         }
@@ -214,7 +217,7 @@ async fn rival(world: &World, id: U256) -> impl AsyncFn() -> Address {
     let artifact = ProofArtifact::of_input(proof, vec![TestProver::OUTPUT]);
     async move || {
         let request = escrow.claim_request(id, recipient, &artifact);
-        chain.send_with(request, |_| Ok::<(), ChainError>(())).await.unwrap();
+        chain.send_with(request, async |_| Ok::<(), ChainError>(())).await.unwrap();
         recipient
     }
 }

@@ -34,7 +34,7 @@ impl Shop {
     async fn keeper(&self, account: usize) -> Keeper {
         let chain = connect(self.world.node.url(), account).await;
         let escrow = PredictionEscrow::at(chain, self.world.escrow.address());
-        Keeper::new(escrow, self.keeper_config(&format!("keeper-{account}.redb"))).unwrap()
+        Keeper::new(escrow, self.keeper_config(&format!("keeper-{account}.db"))).await.unwrap()
     }
 
     /// Keeps until nothing is left to do for now.
@@ -42,7 +42,7 @@ impl Shop {
         let mut keeper = self.keeper(account).await;
         let run = keeper.run(true, CancellationToken::new());
         tokio::time::timeout(MINUTE, run).await.expect("it comes to an end").unwrap();
-        keeper.store().duties().unwrap().into_iter().map(|record| record.duty).collect()
+        keeper.store().duties().await.unwrap().into_iter().map(|record| record.duty).collect()
     }
 
     async fn nonce_of(&self, account: usize) -> u64 {
@@ -156,7 +156,7 @@ async fn looked_for(hide: fn(&mut Vec<Value>)) {
     });
     let chain = connect(proxy.url(), 1).await;
     let escrow = PredictionEscrow::at(chain, shop.world.escrow.address());
-    let mut keeper = Keeper::new(escrow, shop.keeper_config("lied-to.redb")).unwrap();
+    let mut keeper = Keeper::new(escrow, shop.keeper_config("lied-to.db")).await.unwrap();
     let refunded = async {
         for id in ids {
             while shop.world.escrow.job(id).await.unwrap().unwrap().state != OnChainState::Refunded
@@ -182,10 +182,10 @@ async fn killed_at(shop: &Shop, n: u32, fate: Action) -> bool {
         fate.clone()
     });
     let (url, address) = (proxy.url(), shop.world.escrow.address());
-    let config = shop.keeper_config("keeper-0.redb");
+    let config = shop.keeper_config("keeper-0.db");
     let work = async {
         let chain = connect_or_die(url).await?;
-        let mut keeper = Keeper::new(PredictionEscrow::at(chain, address), config).ok()?;
+        let mut keeper = Keeper::new(PredictionEscrow::at(chain, address), config).await.ok()?;
         keeper.run(true, CancellationToken::new()).await.ok()
     };
     tokio::select! {

@@ -45,7 +45,7 @@ async fn an_opening_that_a_node_leaves_out_is_looked_for_again() {
     let escrow = world.escrow_through(&[&proxy]).await;
     let mut relayer = world.relayer_with(escrow, &world.prover(), world.config()).await;
     relayer.turn().await.unwrap();
-    assert_eq!(relayer.store().jobs().unwrap().len(), 0, "both are hidden at first");
+    assert_eq!(relayer.store().jobs().await.unwrap().len(), 0, "both are hidden at first");
     for id in [first, second] {
         let job = settle(&mut relayer, id).await;
         world.assert_paid_once(&job).await;
@@ -126,7 +126,7 @@ async fn a_payment_that_a_node_leaves_out_is_looked_for_again() {
         let ended = async {
             loop {
                 relayer.turn().await.unwrap();
-                let job = relayer.store().job(id).unwrap().unwrap();
+                let job = relayer.store().job(id).await.unwrap().unwrap();
                 if job.state().is_settled() {
                     return job;
                 }
@@ -234,7 +234,7 @@ async fn history(blocks: u64) -> (f64, Duration) {
     let started = Instant::now();
     relayer.turn().await.unwrap();
     let took = started.elapsed();
-    assert!(relayer.store().job(id).unwrap().is_some());
+    assert!(relayer.store().job(id).await.unwrap().is_some());
     (requests.load(Ordering::SeqCst) as f64 / (blocks as f64 / 100.0), took)
 }
 

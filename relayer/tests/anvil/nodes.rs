@@ -126,7 +126,7 @@ async fn nothing_is_final_without_a_quorum() {
     assert_eq!(*job.state(), JobState::Submitted);
     for _ in 0..3 {
         relayer.turn().await.unwrap();
-        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Submitted);
+        assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Submitted);
     }
     second.rule(|_, _| Action::Forward);
     let job = settle(&mut relayer, id).await;

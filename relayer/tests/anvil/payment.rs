@@ -77,7 +77,7 @@ async fn confirmations_are_waited_for() {
     turn_until(&mut relayer, id, |job| job.paid_in.is_some()).await;
     for _ in 0..2 {
         relayer.turn().await.unwrap();
-        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Submitted);
+        assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Submitted);
         world.mine(1).await;
     }
     let job = settle(&mut relayer, id).await;

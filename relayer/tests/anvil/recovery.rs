@@ -15,7 +15,7 @@ async fn killed_while_proving() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proving);
+    assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Proving);
     drop(relayer);
 
     let prover = world.prover();
@@ -188,7 +188,11 @@ async fn only_the_deadline_ends_the_wait_for_an_input() {
     let mut relayer = world.relayer(&prover).await;
     relayer.turn().await.unwrap();
     // As after hours of waiting.
-    relayer.store().report_and(id, &JobEvent::ProofPutOff, 0, |job| job.attempts = 900).unwrap();
+    relayer
+        .store()
+        .report_and(id, &JobEvent::ProofPutOff, 0, |job| job.attempts = 900)
+        .await
+        .unwrap();
     let job = turn_until(&mut relayer, id, |job| job.attempts > 900).await;
     assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 0));
     assert!(job.last_error.unwrap().contains("not here yet"));
@@ -216,7 +220,7 @@ async fn a_proof_stopped_on_purpose_is_no_failed_one() {
     };
     let (ran, ()) = tokio::join!(relayer.run(stop), waits);
     ran.unwrap();
-    let job = relayer.store().job(id).unwrap().unwrap();
+    let job = relayer.store().job(id).await.unwrap().unwrap();
     assert_eq!((job.state(), job.failed_proofs), (&JobState::Seen, 0));
     drop(relayer);
 

@@ -71,7 +71,7 @@ async fn a_claim_whose_block_goes_while_it_is_looked_at_is_not_paid() {
         }
         assert_eq!(old_answers.load(Ordering::SeqCst), 1 + u32::from(also_the_block));
         assert_eq!(world.claims().await, 0, "anvil kept the claim");
-        let job = relayer.store().job(id).unwrap().unwrap();
+        let job = relayer.store().job(id).await.unwrap().unwrap();
         assert_eq!(*job.state(), JobState::Submitted, "by answers of a block that is gone");
 
         let job = settle(&mut relayer, id).await;
@@ -115,7 +115,7 @@ async fn a_job_that_was_dropped_and_one_that_came_back() {
     relayer.turn().await.unwrap();
     world.mine(3).await;
     relayer.turn().await.unwrap();
-    let job = relayer.store().job(id).unwrap().unwrap();
+    let job = relayer.store().job(id).await.unwrap().unwrap();
     assert_eq!(*job.state(), JobState::Skipped { reason: SkipReason::Reorged });
 
     // The same id again, for another order: the old proof must not be used.

@@ -137,7 +137,7 @@ impl Library {
         let turns = async {
             loop {
                 relayer.turn().await.unwrap();
-                let records = relayer.store().duties().unwrap();
+                let records = relayer.store().duties().await.unwrap();
                 let over = records.iter().all(|record| record.over_since.is_some());
                 if self.state(order).await == State::Paid && over {
                     return;
@@ -147,7 +147,11 @@ impl Library {
         };
         let done = tokio::time::timeout(MINUTE, turns).await;
         let left = relayer.status().read().left_alone;
-        assert!(done.is_ok(), "it came to {:#?}, {left:?}", relayer.store().duties().unwrap());
+        assert!(
+            done.is_ok(),
+            "it came to {:#?}, {left:?}",
+            relayer.store().duties().await.unwrap()
+        );
     }
 
     /// Turns a relayer until it says why it leaves a retrieval alone.
@@ -156,7 +160,7 @@ impl Library {
             loop {
                 relayer.turn().await.unwrap();
                 if let Some(left) = relayer.status().read().left_alone.first() {
-                    assert_eq!(relayer.store().left_alone().unwrap().first(), Some(left));
+                    assert_eq!(relayer.store().left_alone().await.unwrap().first(), Some(left));
                     return left.reason.clone();
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -223,7 +227,7 @@ async fn what_selects_nothing_is_settled_without_openings() {
     let order = library.ask_with(5, Some("no key"), 3600).await;
     let mut relayer = library.relayer().await;
     library.turn_until_paid(&mut relayer, &order).await;
-    let settled = relayer.store().duties().unwrap();
+    let settled = relayer.store().duties().await.unwrap();
     let settled = settled.iter().any(|one| matches!(one.duty, Duty::SettleRetrieval { .. }));
     assert!(settled && library.credit().await == U256::from(PRICE));
     assert!(library.escrow.publication(&order).await.unwrap().is_none());
@@ -270,7 +274,7 @@ async fn what_is_not_worth_it_or_not_possible_is_left_alone_and_said() {
     let waits = async {
         loop {
             relayer.turn().await.unwrap();
-            let records = relayer.store().duties().unwrap();
+            let records = relayer.store().duties().await.unwrap();
             if let Some(why) = records.iter().find_map(|one| one.last_error.clone()) {
                 return why;
             }
@@ -362,7 +366,7 @@ async fn after_the_deadline_nothing_is_proven() {
         relayer.turn().await.unwrap();
     }
     assert_eq!(library.runs_proven(), [0u64; 0]);
-    assert!(relayer.store().duties().unwrap().is_empty());
+    assert!(relayer.store().duties().await.unwrap().is_empty());
 }
 
 /// Runs a relayer through a proxy until its n-th request, which meets `fate`, and drops it then. Whether it came to

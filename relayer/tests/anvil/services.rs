@@ -138,7 +138,7 @@ impl Shop {
         let turns = async {
             loop {
                 relayer.turn().await.unwrap();
-                let records = relayer.store().duties().unwrap();
+                let records = relayer.store().duties().await.unwrap();
                 let over = records.iter().all(|record| record.over_since.is_some());
                 if self.state(receipt).await == wanted && over {
                     return;
@@ -147,7 +147,7 @@ impl Shop {
             }
         };
         let done = tokio::time::timeout(MINUTE, turns).await;
-        assert!(done.is_ok(), "it came to {:#?}", relayer.store().duties().unwrap());
+        assert!(done.is_ok(), "it came to {:#?}", relayer.store().duties().await.unwrap());
     }
 }
 
@@ -252,8 +252,8 @@ async fn a_contest_goes_before_a_job_with_more_slack() {
     let prover = shop.world.prover_that(Behaviour::Hangs);
     let mut relayer = shop.relayer(&prover).await;
     relayer.turn().await.unwrap();
-    assert!(relayer.store().duties().unwrap()[0].proving);
-    assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Seen);
+    assert!(relayer.store().duties().await.unwrap()[0].proving);
+    assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Seen);
 }
 
 #[tokio::test]
@@ -315,7 +315,7 @@ async fn killed_at_each_request(stride: u32, fate: Action) {
         let killed = killed_at(&shop, &receipt, n, fate.clone()).await;
         let mut relayer = shop.relayer(&shop.world.prover()).await;
         shop.turn_until(&mut relayer, &receipt, BatchState::Posted).await;
-        let sent: Vec<DutyRecord> = relayer.store().duties().unwrap();
+        let sent: Vec<DutyRecord> = relayer.store().duties().await.unwrap();
         assert!(sent.iter().all(|record| record.transactions.len() == 1), "killed at request {n}");
         if !killed {
             break;
@@ -368,7 +368,7 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let come_to_it = async {
         loop {
             relayer.turn().await.unwrap();
-            let records = relayer.store().duties().unwrap();
+            let records = relayer.store().duties().await.unwrap();
             if records.iter().any(step) {
                 return;
             }
@@ -390,7 +390,7 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let proven = async {
         loop {
             relayer.turn().await.unwrap();
-            let records = relayer.store().duties().unwrap();
+            let records = relayer.store().duties().await.unwrap();
             let batch = shop.bond.batch(batch).await.unwrap().unwrap();
             let over = records.iter().all(|record| record.over_since.is_some());
             if batch.state == BatchState::Posted && batch.proven == U256::ONE && over {

@@ -132,7 +132,7 @@ async fn a_job_that_is_refunded_while_it_is_proven() {
     let id = world.open(5).await;
     let mut relayer = world.relayer(&world.prover_that(Behaviour::Hangs)).await;
     relayer.turn().await.unwrap();
-    assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proving);
+    assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Proving);
     world.pass_deadline().await;
     world.buyer.refund(id).await.unwrap();
     let job = settle(&mut relayer, id).await;

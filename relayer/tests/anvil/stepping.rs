@@ -119,7 +119,7 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let come_to_it = async {
         loop {
             relayer.turn().await.unwrap();
-            let job = relayer.store().job(id).unwrap().unwrap();
+            let job = relayer.store().job(id).await.unwrap().unwrap();
             if step(&job) {
                 return;
             }
@@ -139,7 +139,7 @@ async fn reorganized(depth: u64, name: &str, step: Step) {
     let paid = async {
         loop {
             relayer.turn().await.unwrap();
-            let job = relayer.store().job(id).unwrap().unwrap();
+            let job = relayer.store().job(id).await.unwrap().unwrap();
             if matches!(job.state(), JobState::Confirmed { .. })
                 && world.claims().await == 1
                 && world.chain.head().await.unwrap().number > opened + depth + 4

@@ -48,7 +48,7 @@ async fn a_claim_that_pays_less_than_its_rival_in_the_pool_raises_its_fees() {
     world.automine(false).await;
     let rival =
         TransactionRequest::default().with_to(Address::with_last_byte(0x99)).with_value(U256::ONE);
-    let keep = |_: &_| Ok::<(), ChainError>(());
+    let keep = async |_| Ok::<(), ChainError>(());
     let (rival, _) = world.chain.send_with(rival, keep).await.unwrap();
     assert_eq!(rival.nonce, nonce);
 
@@ -88,7 +88,7 @@ async fn two_claims_of_ours_do_not_outbid_each_other() {
         let job = settle(&mut relayer, id).await;
         world.assert_paid_once(&job).await;
     }
-    assert_eq!(relayer.store().job(second).unwrap().unwrap().claims.len(), 1);
+    assert_eq!(relayer.store().job(second).await.unwrap().unwrap().claims.len(), 1);
     assert_eq!(world.nonce().await, nonce + 2);
 }
 
@@ -110,7 +110,7 @@ async fn a_claim_that_waits_when_its_job_expires_gives_its_nonce_back() {
     let job = turn_until(&mut relayer, id, |job| !job.cancellations.is_empty()).await;
     assert_expired(&job);
     relayer.turn().await.unwrap();
-    let job = relayer.store().job(id).unwrap().unwrap();
+    let job = relayer.store().job(id).await.unwrap().unwrap();
     assert_eq!(job.cancellations.len(), 1, "once is enough");
     assert_eq!(job.cancellations[0].nonce, job.claims[0].nonce);
     world.mine(1).await;
@@ -142,7 +142,7 @@ async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
     turn_until(&mut relayer, first, |job| *job.state() == JobState::Submitted).await;
     world.mine(1).await;
     turn_until(&mut relayer, first, |job| matches!(job.state(), JobState::Confirmed { .. })).await;
-    let sent = relayer.store().withdrawals().unwrap();
+    let sent = relayer.store().withdrawals().await.unwrap();
     assert_eq!((sent.len(), sent[0].transactions.len(), sent[0].token), (1, 1, Address::ZERO));
     assert_eq!(sent[0].transactions[0].nonce, nonce + 1);
     // The next job goes on while the withdrawal, which the node has lost, waits.
@@ -157,7 +157,7 @@ async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
     let mut relayer = world.relayer_with(escrow.clone(), &world.prover(), config).await;
     let job = turn_until(&mut relayer, second, |job| job.claims.len() == 2).await;
     assert_eq!(job.claims[1].nonce, nonce + 2);
-    let sent = relayer.store().withdrawals().unwrap();
+    let sent = relayer.store().withdrawals().await.unwrap();
     assert_eq!(sent.len(), 1);
     let transactions = &sent[0].transactions;
     assert!(transactions.len() >= 2 && transactions.iter().all(|t| t.nonce == nonce + 1));
@@ -165,7 +165,7 @@ async fn a_withdrawal_is_not_waited_for_and_not_sent_twice() {
     world.mine(1).await;
     let job = settle(&mut relayer, second).await;
     world.assert_paid_once(&job).await;
-    assert_eq!(relayer.store().withdrawals().unwrap(), []);
+    assert_eq!(relayer.store().withdrawals().await.unwrap(), []);
     assert_eq!(world.escrow.contract().credit(Address::ZERO, account).await.unwrap(), U256::ZERO);
     assert_eq!(world.nonce().await, nonce + 4, "two claims, two withdrawals");
 }

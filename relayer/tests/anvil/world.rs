@@ -47,7 +47,7 @@ impl World {
     }
 
     pub(crate) fn store(&self) -> PathBuf {
-        self.dir.path().join("jobs.redb")
+        self.dir.path().join("jobs.db")
     }
 
     pub(crate) fn config(&self) -> RelayerConfig {
@@ -104,7 +104,7 @@ impl World {
         let prover = self.prover_that(Behaviour::ProvesAndStops(stop.clone()));
         let mut relayer = self.relayer_with(self.escrow.clone(), &prover, config).await;
         relayer.run(stop).await.unwrap();
-        assert_eq!(*relayer.store().job(id).unwrap().unwrap().state(), JobState::Proven);
+        assert_eq!(*relayer.store().job(id).await.unwrap().unwrap().state(), JobState::Proven);
         assert_eq!(self.claims().await, 0);
     }
 
@@ -171,7 +171,7 @@ pub(crate) async fn turn_until(
     let turns = async {
         loop {
             relayer.turn().await.unwrap();
-            if let Some(job) = relayer.store().job(id).unwrap().filter(|job| wanted(job)) {
+            if let Some(job) = relayer.store().job(id).await.unwrap().filter(|job| wanted(job)) {
                 return job;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -128,7 +128,7 @@ impl Selling {
             None => {
                 // What was said to wait goes on waiting; it is not over.
                 let duty = Duty::AcceptAudit { contract, job: id, entry };
-                let waits = self.store.duty(&duty)?;
+                let waits = self.store.duty(&duty).await?;
                 if waits.is_none_or(|record| record.over_since.is_some()) {
                     return Ok((None, None));
                 }
@@ -238,7 +238,7 @@ impl Selling {
         let mut unmade = stored.missing.saturating_to::<u64>();
         for run in &open {
             let key = ProofKey::new(escrow.address(), subject, *run);
-            unmade -= u64::from(unmade > 0 && self.store.has_duty_proof(&key)?);
+            unmade -= u64::from(unmade > 0 && self.store.has_duty_proof(&key).await?);
         }
         let place = |run: &u64| RunPlace { run: *run, items: u64::from(look.terms.items) };
         let due = |run: &u64| {

@@ -165,13 +165,14 @@ impl Selling {
         let (mut unmade, mut proving) = (missing, 0);
         for run in &open {
             let key = ProofKey::new(escrow.address(), subject(look), *run);
-            if self.store.has_duty_proof(&key)? {
+            if self.store.has_duty_proof(&key).await? {
                 unmade = unmade.saturating_sub(1);
                 continue;
             }
             let duty =
                 Duty::ProveRetrievalRun { contract: escrow.address(), job: look.id, run: *run };
-            proving += u64::from(self.store.duty(&duty)?.is_some_and(|record| record.proving));
+            proving +=
+                u64::from(self.store.duty(&duty).await?.is_some_and(|record| record.proving));
         }
         let begun = missing < runs || unmade < missing || proving > 0;
         Ok(Progress { runs, missing, open, unmade, proving, begun })

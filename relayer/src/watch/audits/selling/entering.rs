@@ -57,8 +57,8 @@ impl Selling {
         let runs = u64::from(look.terms.items).div_ceil(batch);
         let duty = Duty::EnterAudit { contract: escrow.address(), job: look.id };
         let key = self.possession_key(escrow, look, &sale);
-        let shown = self.store.has_duty_proof(&key)?
-            || self.store.duty(&duty)?.is_some_and(|record| record.proving);
+        let shown = self.store.has_duty_proof(&key).await?
+            || self.store.duty(&duty).await?.is_some_and(|record| record.proving);
         let proofs = runs + u64::from(challenged && !shown);
         if let Err(reason) = self.time_and_openings(look, &sale, runs, promised.runs + proofs) {
             return Ok(Err(reason));
