@@ -118,7 +118,12 @@ impl HiddenOutputs {
     ///
     /// # Errors
     /// If it is of another network, or opens another commitment than the wanted one.
-    pub(crate) fn read(path: &Path, graph: &QuantizedGraph, wanted: Option<B256>) -> Result<Self> {
+    pub(crate) fn read(
+        path: &Path,
+        graph: &QuantizedGraph,
+        bounds: &[f64],
+        wanted: Option<B256>,
+    ) -> Result<Self> {
         let opening = OutputOpening::read(path)?;
         let (found, expected) =
             (opening.outputs().len(), graph.tensors.get(graph.output).map_or(0, |t| t.shape[0]));
@@ -131,6 +136,7 @@ impl HiddenOutputs {
             name: format!("output {index}"),
             value: output.to_string(),
             real: step.map(|step| f64::from(*output) * step),
+            error_bound: bounds.get(index).copied(),
         });
         let (opening_path, class) = (path.to_owned(), opening.class());
         Ok(Self { opening: opening_path, commitment, class, outputs: outputs.collect() })
@@ -152,8 +158,8 @@ impl HiddenOutputs {
 }
 
 fn show(args: &ShowArgs, output: &Output) -> Result<()> {
-    let graph = args.model.architecture()?.graph;
-    let hidden = HiddenOutputs::read(&args.opening, &graph, args.commitment)?;
+    let (architecture, bounds) = args.model.architecture_and_bounds()?;
+    let hidden = HiddenOutputs::read(&args.opening, &architecture.graph, &bounds, args.commitment)?;
     output.finish(&hidden, || {
         let compared = match args.commitment {
             Some(_) => "",

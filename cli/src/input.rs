@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::IsTerminal,
-    path::{Path, PathBuf},
+    path::{Display, Path, PathBuf},
 };
 
 use alloy::primitives::B256;
@@ -170,19 +170,29 @@ impl InputArgs {
         graph: &QuantizedGraph,
     ) -> Result<(Vec<u8>, Option<Vec<f64>>)> {
         let name = &graph.tensors[graph.input.tensor].name;
-        let (expected, found, shape, read) = match read_json(path, &graph.input.parts, name)? {
+        let (expected, found, shape, read) = match read_json(
+            path,
+            &Source::for_network(path, graph),
+            name,
+        )? {
             Json::Bytes(bytes) => {
                 let shape = graph.tensors[graph.input.tensor].shape;
                 (shape.iter().product::<usize>(), bytes.len(), shape, (bytes, None))
             }
-            Json::Numbers(mut numbers) => {
+            Json::Numbers(mut numbers, sizes) => {
                 let shape = graph.value_shape();
                 let count = shape.iter().product::<usize>();
-                if let Some(order) = graph.input.order.as_ref().filter(|_| numbers.len() == count) {
-                    numbers = order.stored(shape, &numbers);
+                let source = Source::for_network(path, graph);
+                if numbers.len() == count {
+                    let places = source.places(&sizes).map_err(|own| {
+                        anyhow!(
+                            "{} holds an array of {sizes:?}, an input of the network has {own:?}, or is flat",
+                            path.display()
+                        )
+                    })?;
+                    numbers = places.stored(&numbers);
                 }
                 let wanted = if numbers.len() == count { numbers.as_slice() } else { &[] };
-                let source = Source::for_network(path, graph);
                 let encoded = Values::of(&graph.input).encode(wanted, self.clamp);
                 let bytes = encoded.map_err(|(index, problem)| {
                     anyhow!("{}, {}: {problem}", path.display(), source.feature(index))
@@ -234,11 +244,13 @@ fn only_one(source: &Source<'_>) -> Result<()> {
 /// What a JSON file holds.
 enum Json {
     Bytes(Vec<u8>),
-    Numbers(Vec<f64>),
+    /// With the sizes of the nested arrays.
+    Numbers(Vec<f64>, Vec<u64>),
 }
 
-/// Numbers by the names of `parts`, where there are several inputs, or of the only one, or in their order.
-fn read_json(path: &Path, parts: &[InputPart], only: &str) -> Result<Json> {
+/// Numbers by the names of the source's parts, where there are several inputs, or of the only one, or in their order.
+fn read_json(path: &Path, source: &Source<'_>, only: &str) -> Result<Json> {
+    let parts = source.parts;
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let value: Value =
@@ -256,7 +268,7 @@ fn read_json(path: &Path, parts: &[InputPart], only: &str) -> Result<Json> {
     }
     let Value::Object(fields) = &value else {
         flatten(&value, &mut numbers).with_context(wrong)?;
-        return Ok(Json::Numbers(numbers));
+        return Ok(Json::Numbers(numbers, sizes(&value).with_context(|| ragged(&shown))?));
     };
     let named = |name: &str| {
         let found = || fields.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -271,16 +283,38 @@ fn read_json(path: &Path, parts: &[InputPart], only: &str) -> Result<Json> {
     let not_numbers = |name: &str| format!("{shown}: `{name}` is not an array of numbers");
     if parts.is_empty() {
         flatten(named(only)?, &mut numbers).with_context(|| not_numbers(only))?;
+        return Ok(Json::Numbers(numbers, sizes(named(only)?).with_context(|| ragged(&shown))?));
     }
-    for InputPart { name, elements } in parts {
+    for (index, InputPart { name, elements }) in parts.iter().enumerate() {
         let before = numbers.len();
         flatten(named(name)?, &mut numbers).with_context(|| not_numbers(name))?;
         let found = numbers.len() - before;
         if found != *elements {
             bail!("{shown}: `{name}` has {found} numbers, not {elements}");
         }
+        let sizes = sizes(named(name)?).with_context(|| ragged(&shown))?;
+        if !source.is_part(index, &sizes) {
+            bail!(
+                "{shown}: `{name}` is an array of {sizes:?}, not of {:?}",
+                source.sizes.get(index).map_or(&[][..], Vec::as_slice)
+            );
+        }
     }
-    Ok(Json::Numbers(numbers))
+    let sizes = vec![numbers.len() as u64];
+    Ok(Json::Numbers(numbers, sizes))
+}
+
+fn ragged(shown: &Display<'_>) -> String {
+    format!("{shown} holds nested arrays of different lengths")
+}
+
+/// Sizes of nested arrays; `None` where those of one depth have different ones.
+fn sizes(value: &Value) -> Option<Vec<u64>> {
+    let Value::Array(items) = value else { return Some(Vec::new()) };
+    let mut inner = items.iter().map(sizes);
+    let first = inner.next().unwrap_or_else(|| Some(Vec::new()))?;
+    let same = inner.all(|sizes| sizes.as_ref() == Some(&first));
+    same.then(|| [vec![items.len() as u64], first].concat())
 }
 
 /// The numbers of nested arrays, in order.
@@ -406,15 +440,17 @@ mod tests {
         let error = refused(folder.path()).expect_err("a folder");
         assert!(error.contains("is a folder"), "{error}");
 
-        let numbers = |name: &str, text: &str, parts: &[InputPart]| match read_json(
-            &file(name, text),
-            parts,
-            "x",
-        ) {
-            Ok(Json::Numbers(numbers)) => Ok(numbers),
-            Ok(Json::Bytes(_)) => Err("bytes".to_owned()),
-            Err(error) => Err(format!("{error:#}")),
+        let numbers = |name: &str, text: &str, parts: &[InputPart]| {
+            let path = file(name, text);
+            let source = Source { parts, ..Source::of(&path, [3, 1, 1], raw) };
+            match read_json(&path, &source, "x") {
+                Ok(Json::Numbers(numbers, _)) => Ok(numbers),
+                Ok(Json::Bytes(_)) => Err("bytes".to_owned()),
+                Err(error) => Err(format!("{error:#}")),
+            }
         };
+        let ragged = numbers("a.json", "[[1, 2], [3]]", &[]).expect_err("ragged");
+        assert!(ragged.contains("of different lengths"), "{ragged}");
         assert_eq!(numbers("a.json", r#"{"x": [[1, 2.5]]}"#, &[]), Ok(vec![1.0, 2.5]));
         assert_eq!(numbers("a.json", "[1, 2.5]", &[]), Ok(vec![1.0, 2.5]));
         let error = numbers("a.json", r#"{"y": [1, 2.5]}"#, &[]).expect_err("another name");
@@ -432,6 +468,17 @@ mod tests {
         assert_eq!(draw(&[0, 255, 0, 255], [1, 2, 2], false), " @\n");
         assert_eq!(draw(&[255, 255, 255], [3, 1, 1], false), "=\n");
         assert!(draw(&[1, 2, 3], [3, 1, 1], true).starts_with("\x1b[38;2;1;2;3;48;2;0;0;0m"));
+    }
+
+    #[test]
+    fn nested_arrays_have_sizes() {
+        let of = |text: &str| sizes(&serde_json::from_str(text).expect("JSON"));
+        assert_eq!(of("[[[1, 2, 3], [4, 5, 6]]]"), Some(vec![1, 2, 3]));
+        assert_eq!(
+            (of("7"), of("[]"), of("[[], []]")),
+            (Some(vec![]), Some(vec![0]), Some(vec![2, 0]))
+        );
+        assert_eq!((of("[[1], 2]"), of("[[1], [2, 3]]")), (None, None));
     }
 
     #[test]

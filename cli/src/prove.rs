@@ -8,7 +8,7 @@ use assay_client::{Contract, ContractClient, ModelIdentity, PredictionEscrow};
 use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     bundle::Bundle,
-    circuit::{InputMode, StatementKind},
+    circuit::{InputMode, OutputMode, StatementKind},
     graph::QuantizedGraph,
     model_proof::{ModelProver, model_hash},
     openings::Marks,
@@ -117,8 +117,9 @@ struct Proven {
     /// File with the outputs and the salt of their commitment, where the proof hides them.
     #[serde(skip_serializing_if = "Option::is_none")]
     outputs_opening: Option<PathBuf>,
-    class: usize,
-    /// The network's outputs, where the proof shows them.
+    /// Index of the largest output; none where there is only one.
+    class: Option<usize>,
+    /// The network's outputs, or the best classes, where the proof shows them.
     outputs: Vec<PublicInput>,
     context: B256,
     public_inputs: Vec<B256>,
@@ -204,8 +205,8 @@ pub(crate) fn run(args: &ProveArgs, output: &Output) -> Result<()> {
         output: args.output.clone(),
         opening: opening_file.map(OpeningBeside::keep),
         outputs_opening: outputs_file.map(|file| file.path().to_owned()),
-        class: prediction.class,
-        outputs: shown_outputs(layout.options.statement, &bundle.graph, &public_inputs),
+        class: (prediction.logits.len() > 1).then_some(prediction.class),
+        outputs: shown_outputs(layout.options.statement, &bundle, &public_inputs),
         context,
         public_inputs,
         model_hash,
@@ -240,15 +241,23 @@ fn write(proof: &NewFile, outputs: Option<&NewFile>, prediction: &Prediction) ->
     proof.write(|path| Ok(prediction.proof.write(path)?))
 }
 
-/// The public inputs that are outputs of the network.
+/// The public inputs that are outputs of the network, or its best classes.
 fn shown_outputs(
     statement: StatementKind,
-    graph: &QuantizedGraph,
+    bundle: &Bundle,
     public_inputs: &[B256],
 ) -> Vec<PublicInput> {
-    let mut outputs = named(statement, graph, public_inputs);
-    outputs.retain(|input| input.real.is_some());
-    outputs
+    let mut outputs = named(statement, &bundle.graph, &bundle.bounds, public_inputs);
+    let first = statement.first_output(&bundle.graph);
+    match statement {
+        StatementKind::Prediction { output: OutputMode::Best(_), .. } => {
+            outputs.split_off(first.min(outputs.len()))
+        }
+        _ => {
+            outputs.retain(|input| input.real.is_some());
+            outputs
+        }
+    }
 }
 
 impl Proven {
@@ -261,7 +270,10 @@ impl Proven {
         rows.extend(self.outputs_opening.as_ref().map(|path| {
             ("outputs", format!("{} (secret: shows the hidden outputs)", path.display()))
         }));
-        rows.push(("class", self.class.to_string()));
+        // The best classes begin with it.
+        let ranked = self.outputs.iter().any(|output| output.real.is_none());
+        let class = self.class.filter(|_| !ranked);
+        rows.extend(class.map(|class| ("class", class.to_string())));
         rows.extend(self.outputs.iter().map(|output| (output.name.as_str(), output.text())));
         rows.extend([
             ("model", self.model_hash.to_string()),

@@ -20,16 +20,37 @@ pub(crate) struct PublicInput {
     /// Of an output of the network: the real number that it stands for, to a step of its integers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub real: Option<f64>,
+    /// How far that may be off the imported network's output, by the samples of its import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_bound: Option<f64>,
 }
 
 impl PublicInput {
     /// The value, with the real number behind it.
     pub(crate) fn text(&self) -> String {
         match self.real {
-            Some(real) => format!("{} (stands for {real:.6})", self.value),
+            Some(real) => {
+                format!("{} (stands for {})", self.value, real_text(real, self.error_bound))
+            }
             None => self.value.clone(),
         }
     }
+}
+
+/// An output as a real number, with its error bound where that is known.
+pub(crate) fn real_text(real: f64, bound: Option<f64>) -> String {
+    match bound {
+        Some(bound) => format!("{real:.6} ± {bound:.6}"),
+        None => format!("{real:.6}"),
+    }
+}
+
+/// What an error bound says.
+pub(crate) fn bound_text(bound: f64) -> String {
+    format!(
+        "within {bound:.6} of the imported network's output, by what the samples of its import showed (measured, \
+         not proven)"
+    )
 }
 
 /// How the value of a public input is read.
@@ -40,13 +61,16 @@ enum Form {
     Logit,
 }
 
-/// The public inputs of a proof of `statement`, in order.
+/// The public inputs of a proof of `statement`, in order. `bounds` are how far outputs may be off, where that
+/// is known.
 pub(crate) fn named(
     statement: StatementKind,
     graph: &QuantizedGraph,
+    bounds: &[f64],
     words: &[B256],
 ) -> Vec<PublicInput> {
     let names = names(statement, graph);
+    let mut bounds = bounds.iter().copied();
     words
         .iter()
         .zip(names)
@@ -54,7 +78,8 @@ pub(crate) fn named(
             let value = value(word, form);
             let step = matches!(form, Form::Logit).then(|| output_step(graph)).flatten();
             let real = step.and_then(|step| Some(value.parse::<f64>().ok()? * step));
-            PublicInput { name, value, real }
+            let error_bound = matches!(form, Form::Logit).then(|| bounds.next()).flatten();
+            PublicInput { name, value, real, error_bound }
         })
         .collect()
 }
@@ -173,7 +198,7 @@ mod tests {
     fn values_are_read_as_what_they_are() {
         let graph = quantized();
         let show = |statement, words: &[B256]| {
-            let named = named(statement, &graph, words);
+            let named = named(statement, &graph, &[], words);
             named.into_iter().map(|one| format!("{}={}", one.name, one.value)).collect::<Vec<_>>()
         };
         let prediction = |output| StatementKind::Prediction { input: InputMode::Committed, output };
@@ -184,10 +209,12 @@ mod tests {
         words.extend((0..10).map(|class| word((1 << 15) - 5 + class)));
         let logits = show(prediction(OutputMode::Logits), &words);
         assert_eq!((logits[2].as_str(), logits[11].as_str()), ("logit 0=-5", "logit 9=4"));
-        let reals = super::named(prediction(OutputMode::Logits), &graph, &words);
+        let bounds = (0..10).map(f64::from).collect::<Vec<_>>();
+        let reals = super::named(prediction(OutputMode::Logits), &graph, &bounds, &words);
         let step = 1.0 / graph.tensors[graph.output].scale;
         assert_eq!((reals[1].real, reals[2].real), (None, Some(-5.0 * step)));
-        assert!(reals[2].text().starts_with("-5 (stands for -"), "{}", reals[2].text());
+        let text = reals[3].text();
+        assert!(text.starts_with("-4 (stands for -") && text.ends_with(" ± 1.000000)"), "{text}");
         let run = Run { log_items: 2, depth: 3 };
         let audit = StatementKind::Audit { run, top: 1 };
         let audit = show(audit, &[word(0), word(9), word(4), word(3), word(2)]);

@@ -37,6 +37,19 @@ impl ModelSource {
             (None, None, None) => bail!("give a bundle, an architecture or a model card"),
         }
     }
+
+    /// The same, and how far outputs may be off, where bundle or card say it.
+    pub(crate) fn architecture_and_bounds(&self) -> Result<(Architecture, Vec<f64>)> {
+        if let Some(bundle) = &self.bundle {
+            let bundle = Bundle::read(bundle)?;
+            return Ok((bundle.architecture(), bundle.bounds));
+        }
+        if let Some(card) = &self.card {
+            let card = ModelCard::read(card)?.0;
+            return Ok((card.architecture, card.output.bounds));
+        }
+        Ok((self.architecture()?, Vec::new()))
+    }
 }
 
 /// The architecture in a file, which may be a model card.
@@ -47,6 +60,15 @@ pub(crate) fn read_architecture(path: &Path) -> Result<Architecture> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the architecture {}", path.display()))?;
     Ok(architecture_from_json(path, &text)?)
+}
+
+/// The same, and how far outputs may be off, where it is a card that says it.
+pub(crate) fn read_architecture_and_bounds(path: &Path) -> Result<(Architecture, Vec<f64>)> {
+    if is_card(path)? {
+        let card = ModelCard::read(path)?.0;
+        return Ok((card.architecture, card.output.bounds));
+    }
+    Ok((read_architecture(path)?, Vec::new()))
 }
 
 /// Whether a file says that it is a model card; other JSON is taken for an architecture.

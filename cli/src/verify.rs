@@ -129,7 +129,8 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
         matches!(statement, StatementKind::Prediction { output: OutputMode::Class, .. });
     let class = public_inputs.last().filter(|_| shows_class);
     args.require(shown, model_hash, commitment, &public_inputs)?;
-    let hidden_outputs = args.hidden_outputs(&architecture, &public_inputs)?;
+    let bounds = shown_as.as_ref().map_or(&[][..], |shown| shown.bounds.as_slice()).to_vec();
+    let hidden_outputs = args.hidden_outputs(&architecture, &bounds, &public_inputs)?;
     let report = Verified {
         valid: true,
         statement: describe(statement),
@@ -137,7 +138,7 @@ pub(crate) fn run(args: &VerifyArgs, output: &Output) -> Result<()> {
         class_name: class.and_then(|class| name_of(*class, shown_as.as_ref()?)),
         left_out: shown_as.and_then(|shown| shown.left_out),
         context,
-        named_inputs: named(statement, &architecture.graph, &public_inputs),
+        named_inputs: named(statement, &architecture.graph, &bounds, &public_inputs),
         input: args.opening.clone(),
         model_hash: shown,
         compared: Compared {
@@ -186,6 +187,7 @@ impl VerifyArgs {
     fn hidden_outputs(
         &self,
         architecture: &Architecture,
+        bounds: &[f64],
         public_inputs: &[B256],
     ) -> Result<Option<HiddenOutputs>> {
         let Some(path) = &self.outputs_opening else { return Ok(None) };
@@ -195,7 +197,7 @@ impl VerifyArgs {
         }
         let shown = public_inputs.get(statement.first_output(graph)).copied();
         let shown = shown.context("the proof shows no commitment to its outputs")?;
-        HiddenOutputs::read(path, graph, Some(shown)).map(Some)
+        HiddenOutputs::read(path, graph, bounds, Some(shown)).map(Some)
     }
 
     /// Refuses a proof that is about something else than what was asked for, or than the card's model.

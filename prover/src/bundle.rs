@@ -24,10 +24,12 @@ use assay_import::model::FinalOperator;
 use crate::openings::{BundleId, Marks, Openings, OpeningsError, counter_path};
 
 const BUNDLE: Kind =
-    Kind { magic: *b"ASSAYBDL", version: 4, name: "model bundle", readers: Readers::Owner };
+    Kind { magic: *b"ASSAYBDL", version: 5, name: "model bundle", readers: Readers::Owner };
 
-/// The version before, whose inputs have one scale.
-const BEFORE: Kind = Kind { version: 3, ..BUNDLE };
+/// The version before, which does not say the sizes of the file's inputs nor how far outputs are off.
+const BEFORE: Kind = Kind { version: 4, ..BUNDLE };
+/// The one before that, whose inputs have one scale.
+const FIRST: Kind = Kind { version: 3, ..BUNDLE };
 
 /// Why a bundle cannot be made, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -106,40 +108,39 @@ pub struct Bundle {
     /// What the imported file computes after the logits, in its order. No circuit proves it, so it is not
     /// part of the architecture: the logits' largest, and their order, are the same without it.
     pub dropped: Vec<FinalOperator>,
+    /// How far each output may be off the imported file's, in real units, by what the samples of its import
+    /// showed: measured, not proven. Empty where it is not known, as in bundles of versions before.
+    pub bounds: Vec<f64>,
 }
 
+/// What every version has.
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct Core {
     graph: QuantizedGraph,
     options: LayoutOptions,
     seed: [u8; 32],
     budget: usize,
     id: BundleId,
     dropped: Vec<FinalOperator>,
-    /// What the binary form of the graph's input leaves out.
+}
+
+/// Of what the binary form of the graph's input leaves out, what version 4 has.
+#[derive(Default, Serialize, Deserialize)]
+struct Encoded {
     values: Option<ValueEncoding>,
     parts: Vec<InputPart>,
     order: Option<InputOrder>,
 }
 
-/// As [`BEFORE`] has it: all but the last three fields.
-#[derive(Serialize, Deserialize)]
-struct BodyBefore {
-    graph: QuantizedGraph,
-    options: LayoutOptions,
-    seed: [u8; 32],
-    budget: usize,
-    id: BundleId,
-    dropped: Vec<FinalOperator>,
+/// What this version adds.
+#[derive(Default, Serialize, Deserialize)]
+struct Added {
+    sizes: Vec<Vec<usize>>,
+    bounds: Vec<f64>,
 }
 
-impl From<BodyBefore> for Body {
-    fn from(body: BodyBefore) -> Self {
-        let BodyBefore { graph, options, seed, budget, id, dropped } = body;
-        let (values, parts, order) = (None, Vec::new(), None);
-        Self { graph, options, seed, budget, id, dropped, values, parts, order }
-    }
-}
+/// In the file one follows the other, so that a version before is a beginning of this one.
+type Body = (Core, Encoded, Added);
 
 impl Bundle {
     /// Plans a layout for a network and draws a fresh seed and id.
@@ -156,6 +157,7 @@ impl Bundle {
             budget: options.openings,
             id: BundleId::random(),
             dropped: Vec::new(),
+            bounds: Vec::new(),
         })
     }
 
@@ -183,6 +185,7 @@ impl Bundle {
             budget,
             id: BundleId::random(),
             dropped: self.dropped.clone(),
+            bounds: self.bounds.clone(),
         };
         // All is on the disk before the openings leave this bundle, and they are used after that only.
         let openings = derived.write(output, marks, false)?;
@@ -213,17 +216,22 @@ impl Bundle {
 
     /// The same; without `at_once` nothing can be proven before [`Openings::begin`].
     fn write(&self, path: &Path, marks: &Marks, at_once: bool) -> Result<Openings, BundleError> {
-        let body = Body {
+        let core = Core {
             graph: self.graph.clone(),
             options: self.options,
             seed: self.seed.0,
             budget: self.budget,
             id: self.id,
             dropped: self.dropped.clone(),
-            values: self.graph.input.values.clone(),
-            parts: self.graph.input.parts.clone(),
-            order: self.graph.input.order.clone(),
         };
+        let input = &self.graph.input;
+        let encoded = Encoded {
+            values: input.values.clone(),
+            parts: input.parts.clone(),
+            order: input.order.clone(),
+        };
+        let added = Added { sizes: input.sizes.clone(), bounds: self.bounds.clone() };
+        let body: Body = (core, encoded, added);
         let bytes = postcard::to_stdvec(&body).map_err(|error| content(path, error))?;
         Self::require_free(path)?;
         // All that may fail for want of room is written before there is a counter.
@@ -273,14 +281,26 @@ impl Bundle {
         let body = match envelope::read(path, BUNDLE) {
             Err(FileError::Version { found, .. }) if found == BEFORE.version => {
                 let (_, bytes) = envelope::read(path, BEFORE)?;
-                postcard::from_bytes::<BodyBefore>(&bytes).map_err(failed)?.into()
+                let (core, encoded) = postcard::from_bytes(&bytes).map_err(failed)?;
+                (core, encoded, Added::default())
+            }
+            Err(FileError::Version { found, .. }) if found == FIRST.version => {
+                let (_, bytes) = envelope::read(path, FIRST)?;
+                let core = postcard::from_bytes(&bytes).map_err(failed)?;
+                (core, Encoded::default(), Added::default())
             }
             read => postcard::from_bytes::<Body>(&read?.1).map_err(failed)?,
         };
-        let Body { mut graph, options, seed, budget, id, dropped, values, parts, order } = body;
-        (graph.input.values, graph.input.parts, graph.input.order) = (values, parts, order);
+        let (core, Encoded { values, parts, order }, Added { sizes, bounds }) = body;
+        let Core { mut graph, options, seed, budget, id, dropped } = core;
+        let input = &mut graph.input;
+        (input.values, input.parts, input.order, input.sizes) = (values, parts, order, sizes);
         graph.validate()?;
-        Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped })
+        let known = bounds.is_empty() || bounds.len() == graph.tensors[graph.output].shape[0];
+        if !known || bounds.iter().any(|bound| !bound.is_finite() || *bound < 0.0) {
+            return Err(content(path, "its bounds are not those of its outputs"));
+        }
+        Ok(Self { graph, options, seed: BlindingSeed(seed), budget, id, dropped, bounds })
     }
 
     /// The layout of the bundle's circuit.
@@ -367,11 +387,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_of_the_version_before_is_read() {
+    fn bundles_of_versions_before_are_read() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bundle");
         let bundle = Bundle::new(mixed_network().0, PlanRequest::default()).expect("bundle");
-        let body = BodyBefore {
+        let core = Core {
             graph: bundle.graph.clone(),
             options: bundle.options,
             seed: bundle.seed.0,
@@ -379,10 +399,18 @@ mod tests {
             id: bundle.id,
             dropped: Vec::new(),
         };
-        let bytes = postcard::to_stdvec(&body).expect("bytes");
-        envelope::write(&path, BEFORE, &[0; 32], &bytes).expect("written");
-        let read = Bundle::read(&path).expect("read");
-        assert_eq!((read.graph, read.id), (bundle.graph, bundle.id));
+        let encoded = Encoded { order: Some(InputOrder::ChannelsLast), ..Encoded::default() };
+        let first = postcard::to_stdvec(&core).expect("bytes");
+        let before = postcard::to_stdvec(&(core, encoded)).expect("bytes");
+        for (kind, bytes, order) in
+            [(FIRST, first, None), (BEFORE, before, Some(InputOrder::ChannelsLast))]
+        {
+            envelope::write(&path, kind, &[0; 32], &bytes).expect("written");
+            let read = Bundle::read(&path).expect("read");
+            assert_eq!((&read.graph.input.order, read.id), (&order, bundle.id));
+            assert_eq!(read.graph.layers, bundle.graph.layers);
+            assert!(read.graph.input.sizes.is_empty() && read.bounds.is_empty());
+        }
     }
 
     #[test]
@@ -394,10 +422,13 @@ mod tests {
         let channels = vec![channel; graph.tensors[graph.input.tensor].shape[0]];
         graph.input.values = Some(ValueEncoding { bytes: 1, channels, clamp: true });
         (graph.input.byte_scale, graph.input.byte_offset) = (1.0, 0.0);
-        let bundle = Bundle::new(graph, PlanRequest::default()).expect("bundle");
+        let sizes = vec![vec![graph.tensors[graph.input.tensor].shape.iter().product()]];
+        graph.input.sizes = sizes;
+        let mut bundle = Bundle::new(graph, PlanRequest::default()).expect("bundle");
+        bundle.bounds = vec![0.25; bundle.graph.tensors[bundle.graph.output].shape[0]];
         bundle.create(&path, &Marks::at(folder.path())).expect("write");
         let again = Bundle::read(&path).expect("read");
-        assert_eq!(again.graph, bundle.graph);
+        assert_eq!((&again.graph, &again.bounds), (&bundle.graph, &bundle.bounds));
         let text = again.architecture().to_json();
         assert_eq!(
             architecture_from_json(&path, &text).expect("parses").graph.input,

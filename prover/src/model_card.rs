@@ -191,10 +191,14 @@ pub struct CardOutput {
     /// Names of the classes, in their order; may be empty.
     #[serde(default)]
     pub names: Vec<String>,
+    /// Where a proof shows the outputs' numbers, how far each may be off the float network's, in real units:
+    /// what the samples of the import showed, not proven. Empty where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<f64>,
 }
 
 /// What of a card does not follow from the architecture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CardClaims {
     /// Keccak-256 of the points that commit to the weights.
     pub model_hash: [u8; 32],
@@ -212,6 +216,8 @@ pub struct CardClaims {
     pub openings: usize,
     /// What was left out of the float network's output.
     pub left_out: Option<String>,
+    /// How far each output may be off; see [`CardOutput::bounds`].
+    pub bounds: Vec<f64>,
 }
 
 impl ModelCard {
@@ -221,6 +227,14 @@ impl ModelCard {
     /// [`CardError::Architecture`].
     pub fn new(architecture: Architecture, claims: CardClaims) -> Result<Self, CardError> {
         let layout = architecture.layout()?;
+        let shows_numbers = match architecture.options.statement {
+            StatementKind::Prediction { output, .. } => {
+                matches!(output, OutputMode::Logits | OutputMode::Commitment)
+            }
+            StatementKind::Classification { answers, .. } => answers == AnswerMode::Numbers,
+            _ => false,
+        };
+        let bounds = if shows_numbers { claims.bounds } else { Vec::new() };
         Ok(Self {
             format: CARD_FORMAT.to_owned(),
             name: architecture.graph.name.clone(),
@@ -234,7 +248,7 @@ impl ModelCard {
                 code_hash: claims.code_hash.map(Word),
             },
             input: input_of(&architecture),
-            output: CardOutput { left_out: claims.left_out, ..output_of(&architecture) },
+            output: CardOutput { left_out: claims.left_out, bounds, ..output_of(&architecture) },
             openings: claims.openings,
             owner: String::new(),
             licence: String::new(),
@@ -325,6 +339,15 @@ impl ModelCard {
                 derived: classes.to_string(),
             });
         }
+        let bounds = &self.output.bounds;
+        let usable = bounds.iter().all(|bound| bound.is_finite() && *bound >= 0.0);
+        if !bounds.is_empty() && (bounds.len() != classes || !usable) {
+            return Err(CardError::Contradiction {
+                what: "number of error bounds",
+                claimed: format!("{bounds:?}"),
+                derived: classes.to_string(),
+            });
+        }
         Ok(layout)
     }
 }
@@ -373,6 +396,7 @@ fn output_of(architecture: &Architecture) -> CardOutput {
         step: 1.0 / tensor.scale,
         left_out: None,
         names: Vec::new(),
+        bounds: Vec::new(),
     }
 }
 
@@ -394,6 +418,7 @@ mod tests {
             code_hash: Some([5; 32]),
             openings: 7,
             left_out: Some("Softmax".to_owned()),
+            bounds: Vec::new(),
         };
         ModelCard::new(bundle.architecture(), claims).expect("card")
     }
@@ -415,7 +440,7 @@ mod tests {
     #[test]
     fn a_claim_that_does_not_follow_is_named() {
         type Change = fn(&mut ModelCard);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 11] = [
             ("circuit hash", |card| card.circuit_hash = Word([9; 32])),
             ("statement", |card| card.statement = "audit".to_owned()),
             ("name", |card| card.name.push('x')),
@@ -425,6 +450,8 @@ mod tests {
             ("number of classes", |card| card.output.classes += 1),
             ("step of a logit", |card| card.output.step *= 2.0),
             ("number of class names", |card| card.output.names.push("cat".to_owned())),
+            ("number of error bounds", |card| card.output.bounds = vec![0.5]),
+            ("number of error bounds", |card| card.output.bounds = vec![-1.0; card.output.classes]),
         ];
         for (name, change) in changes {
             let mut changed = card();

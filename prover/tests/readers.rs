@@ -163,6 +163,7 @@ fn damaged_files_are_refused_and_nothing_panics() {
         code_hash: None,
         openings: 7,
         left_out: None,
+        bounds: Vec::new(),
     };
     ModelCard::new(architecture.clone(), claims).unwrap().write(&at("card"), false).unwrap();
     let inputs = (0..4).map(|i| vec![i; 60]).collect();

@@ -8,6 +8,7 @@ use assay_prover::{
     collection::{Collection, SaltSeed},
     graph::Shape,
     import::data::{self, Labels, Source, Values},
+    import::model::PublishedInput,
     import::quantize::InputEncoding,
 };
 use clap::{ArgGroup, Args, ValueEnum};
@@ -169,17 +170,20 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
     args.require_empty_folder()?;
     let mut classes = None;
     let input;
-    let (mut parts, mut order, mut name) = (Vec::new(), None, String::new());
+    let mut published = PublishedInput::default();
     let (shape, item_shape, model) = match args.shape {
         Some(shape) => (shape, shape, None),
         None => {
             let graph = args.network().architecture()?.graph;
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
             let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
-            parts.clone_from(&graph.input.parts);
-            order.clone_from(&graph.input.order);
-            name.clone_from(&graph.tensors[graph.input.tensor].name);
             input = graph.input;
+            published = PublishedInput {
+                name: graph.tensors[input.tensor].name.clone(),
+                parts: input.parts.clone(),
+                order: input.order.clone(),
+                sizes: input.sizes.clone(),
+            };
             (shape, bytes, Some(Values::of(&input)))
         }
     };
@@ -197,9 +201,10 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         values: args.values.choose(model)?,
         clamp: args.values.clamp,
         resize: args.resize.choice(),
-        parts: &parts,
-        order: order.as_ref(),
-        input: Some(name.as_str()).filter(|name| !name.is_empty()),
+        parts: &published.parts,
+        order: published.order.as_ref(),
+        sizes: &published.sizes,
+        input: Some(published.name.as_str()).filter(|name| !name.is_empty()),
         inputs: args.inputs.as_deref(),
         labels,
         skip: args.skip,

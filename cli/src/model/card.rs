@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::outputs::Outputs;
 use crate::{
     output::{Output, hex, table},
+    public_inputs::bound_text,
     setup_trust::SetupTrust,
     trust::{KnownModel, Solc, read_setup},
 };
@@ -87,6 +88,7 @@ pub(super) fn run(args: &CardArgs, output: &Output) -> Result<()> {
         code_hash: Some(code.code_hash.0),
         openings: bundle.budget,
         left_out: Outputs::of(&bundle).dropped_text(),
+        bounds: bundle.bounds.clone(),
     };
     let mut card = ModelCard::new(bundle.architecture(), claims)?;
     card.owner = args.owner.map(|owner| owner.to_string()).unwrap_or_default();
@@ -125,6 +127,8 @@ impl Report {
         if let Some(left_out) = &card.output.left_out {
             rows.push(("left out", left_out.clone()));
         }
+        let most = card.output.bounds.iter().copied().reduce(f64::max);
+        rows.extend(most.map(|most| ("error bound", bound_text(most))));
         table(&rows)
     }
 }

@@ -99,14 +99,10 @@ impl EncodingArgs {
             Some(values) => Values::Channels(values),
             None => Values::Reals(bytes),
         };
-        let parts = &model.graph.input.published_parts();
-        let clamp = self.clamp;
-        let order = model.graph.published_order();
-        let order = order.as_ref();
-        let input = model.graph.input.parts.first().map(|part| part.name.as_str());
-        let resize = self.resize.choice();
-        let source =
-            Source { limit, clamp, resize, parts, order, input, ..Source::of(path, shape, values) };
+        let published = model.graph.published_input();
+        let (clamp, resize) = (self.clamp, self.resize.choice());
+        let source = Source { limit, clamp, resize, ..Source::of(path, shape, values) };
+        let source = source.in_file(&published);
         let samples = data::samples(&source)?;
         Ok((model, samples, bytes, report))
     }
@@ -129,11 +125,8 @@ impl EncodingArgs {
         }
         // All of the file, not only what is calibrated on: the ranges shall hold.
         let shape = model.graph.value_shape();
-        let parts = &model.graph.input.published_parts();
-        let order = model.graph.published_order();
-        let input = model.graph.input.parts.first().map(|part| part.name.as_str());
-        let order = order.as_ref();
-        let source = Source { parts, order, input, ..Source::of(path, shape, Values::Unencoded) };
+        let published = model.graph.published_input();
+        let source = Source::of(path, shape, Values::Unencoded).in_file(&published);
         let samples = data::samples(&source)?;
         let channels = model.graph.input_channels();
         let mut numbers = samples.numbers;
@@ -159,7 +152,7 @@ impl EncodingArgs {
                 margin: self.value_margin,
                 percentile: self.value_percentile,
                 range: self.value_range,
-                compares: model.graph.compares_input(),
+                compares: model.graph.input.compares,
                 channels,
             },
         )?;
@@ -173,6 +166,14 @@ impl EncodingArgs {
 }
 
 impl EncodingReport {
+    /// Bytes of a number of a feature; 0 where bytes stand for numbers as they are.
+    pub(super) fn number_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(_) => 0,
+            Self::Features(values) => values.bytes,
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         match self {
             Self::Bytes(encoding) => format!("b * {:.6} + {:.6}", encoding.scale, encoding.offset),

@@ -6,8 +6,10 @@ use anyhow::Result;
 use assay_prover::{
     bundle::Bundle,
     circuit::{Estimate, InputMode, OutputMode, PlanRequest, Preference, StatementKind},
+    import::model::Model,
     import::quantize::{
-        AccuracyReport, CalibrationMethod, Loss, QuantizeOptions, calibrate_and_quantize, compare,
+        AccuracyReport, CalibrationMethod, Loss, QuantizeOptions, calibrate_and_quantize,
+        compare_each,
     },
     openings::Marks,
 };
@@ -140,9 +142,15 @@ struct PlanArgs {
     #[arg(long, help_heading = "Circuit")]
     public_input: bool,
     /// What a prediction shows: `class`, `best:K` (the K best classes, the best first), `logits`, or a
-    /// `commitment` to all outputs, for answers that only the buyer shall read
-    #[arg(long, help_heading = "Circuit", default_value = "class", value_name = "WHAT", value_parser = parse_output)]
-    outputs: OutputMode,
+    /// `commitment` to all outputs, for answers that only the buyer shall read [default: class, or logits where
+    /// the network has one output, which is a number]
+    #[arg(long, help_heading = "Circuit", value_name = "WHAT", value_parser = parse_output)]
+    outputs: Option<OutputMode>,
+}
+
+/// Whether proofs show outputs as numbers, or hide them to be read as such.
+fn are_numbers(outputs: OutputMode) -> bool {
+    matches!(outputs, OutputMode::Logits | OutputMode::Commitment)
 }
 
 fn parse_tensor_bits(text: &str) -> Result<(String, u32), String> {
@@ -220,8 +228,8 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Result<()> {
 pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Result<()> {
     Bundle::require_free(&args.output)?;
     let steps = output.bar(5, "reading the network");
-    let numbers = matches!(args.plan.outputs, OutputMode::Logits | OutputMode::Commitment);
-    let model = args.network.import(&args.model, numbers)?;
+    let (model, outputs) = args.network()?;
+    let numbers = are_numbers(outputs);
     steps.step("reading the sample inputs");
     let (model, samples, bytes, encoding) =
         args.encoding.apply(model, &args.calibrate, args.calibration_limit)?;
@@ -230,12 +238,13 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     let options = args.quantize.options();
     let quantized = calibrate_and_quantize(graph, &bytes, &samples.data.inputs, &options)?;
     steps.step("comparing with the float network");
-    let calibration = compare(model.original(), &quantized, &samples, &|| {})?;
+    let comparison = compare_each(model.original(), &quantized, &samples, &|| {})?;
+    let (calibration, bounds) = (comparison.accuracy, comparison.bounds(&quantized));
     steps.step("planning the circuit");
     let request = PlanRequest {
         statement: StatementKind::Prediction {
             input: if args.plan.public_input { InputMode::Public } else { InputMode::Committed },
-            output: args.plan.outputs,
+            output: outputs,
         },
         openings: args.plan.openings,
         prefer: Prefer::of(args.plan.prefer),
@@ -246,6 +255,7 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     };
     let mut bundle = Bundle::new(quantized, request)?;
     bundle.dropped = graph.dropped.clone();
+    bundle.bounds = bounds;
     let layout = bundle.layout()?;
     bundle.create(&args.output, marks)?;
     drop(steps);
@@ -256,10 +266,15 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
         classes: graph.classes(),
         parameters: bundle.graph.parameters(),
         multiply_accumulates: graph.multiply_accumulates(),
-        encoding,
         outputs: Outputs::of(&bundle),
-        notes: graph.notes.clone(),
-        warning: loss_warning(&calibration, graph.classes(), numbers).filter(|_| !args.accept_loss),
+        notes: args
+            .notes(graph.classes(), outputs)
+            .into_iter()
+            .chain(graph.notes.clone())
+            .collect(),
+        warning: loss_warning(&calibration, graph.classes(), numbers, encoding.number_bytes())
+            .filter(|_| !args.accept_loss),
+        encoding,
         calibration,
         k: layout.k,
         lanes: layout.options.lanes,
@@ -271,14 +286,45 @@ pub(super) fn import(args: &ImportArgs, marks: &Marks, output: &Output) -> Resul
     output.finish(&report, || text(&report))
 }
 
+impl ImportArgs {
+    /// The float network, and what its proofs shall show of its outputs.
+    fn network(&self) -> Result<(Model, OutputMode)> {
+        let import = |numbers| self.network.import(&self.model, numbers);
+        let first = self.plan.outputs.unwrap_or(OutputMode::Class);
+        match import(are_numbers(first)) {
+            // A network of one output has no classes.
+            Ok(model) if model.graph.classes() == 1 && self.plan.outputs.is_none() => {
+                Ok((import(true)?, OutputMode::Logits))
+            }
+            model => Ok((model?, first)),
+        }
+    }
+
+    /// What a user should know of what proofs show.
+    fn notes(&self, classes: usize, outputs: OutputMode) -> Option<String> {
+        let note = match (classes, outputs, self.plan.outputs) {
+            (1, OutputMode::Logits, None) => {
+                "the network has one output, so a proof shows that number (--outputs logits)"
+            }
+            (1, OutputMode::Class | OutputMode::Best(_), _) => {
+                "the network has one output: its class is 0 whatever the input, so proofs of it say nothing; \
+                 `--outputs logits` shows the number"
+            }
+            _ => return None,
+        };
+        Some(note.to_owned())
+    }
+}
+
 fn text(report: &Report) -> String {
     let [channels, height, width] = report.input_shape;
+    let outputs = if report.classes == 1 { "output" } else { "classes" };
     let mut rows = vec![
         ("bundle", format!("{} (secret)", report.output.display())),
         (
             "network",
             format!(
-                "{}: {channels} x {height} x {width} to {} classes, {} parameters, {} multiplications",
+                "{}: {channels} x {height} x {width} to {} {outputs}, {} parameters, {} multiplications",
                 report.model, report.classes, report.parameters, report.multiply_accumulates
             ),
         ),
@@ -294,6 +340,7 @@ fn text(report: &Report) -> String {
         ),
         ("estimate", super::inspect::estimate_text(&report.estimate)),
     ];
+    rows.extend(report.outputs.bound_text().map(|text| ("error bound", text)));
     rows.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
     rows.extend(report.notes.iter().map(|note| ("note", note.clone())));
     rows.extend(report.warning.clone().map(|text| ("WARNING", text)));
@@ -327,7 +374,12 @@ fn accuracy_text(report: &AccuracyReport, classes: usize) -> String {
 }
 
 /// What loses too much of the float network, and what to do about it.
-fn loss_warning(report: &AccuracyReport, classes: usize, numbers: bool) -> Option<String> {
+fn loss_warning(
+    report: &AccuracyReport,
+    classes: usize,
+    numbers: bool,
+    number_bytes: usize,
+) -> Option<String> {
     // A network of one output has no classes.
     let loss = report.loss(numbers || classes == 1)?;
     let (agree, inputs) = (report.agree, report.inputs);
@@ -340,10 +392,18 @@ fn loss_warning(report: &AccuracyReport, classes: usize, numbers: bool) -> Optio
         format!("an output is off by up to {:.1} % of its range", report.worst_output_error)
     };
     let cause = match loss {
-        Loss::Encoding => {
-            "mostly because inputs are rounded: leave --encoding to the program, or try --encoding features \
-             --value-bits 16"
-        }
+        Loss::Encoding => match number_bytes {
+            0 | 1 => {
+                "mostly because inputs are rounded: leave --encoding to the program, or try --encoding features \
+                 --value-bits 16"
+            }
+            2 => "mostly because inputs are rounded: try --value-bits 24",
+            _ => {
+                "mostly because inputs are rounded, with all the digits that there are: narrow their range \
+                 (--value-margin, --value-percentile, --value-range); where the network jumps, as at a remainder or a \
+                 comparison of sums, inputs beside the jump stay on either side of it"
+            }
+        },
         Loss::Quantization if (numbers || classes == 1) && report.is_beside_larger() => {
             "because it is small beside others, and all outputs share one step: train on targets of about one \
              size, or import the network once for each output"

@@ -12,7 +12,8 @@ use assay_prover::{
     circuit::{
         AnswerMode, Estimate, InputMode, Layout, LayoutOptions, OutputMode, RowUse, StatementKind,
     },
-    graph::{FunctionTable, Layer, Op, QuantizedGraph, ValueEncoding, Window},
+    graph::{FunctionTable, InputOrder, Layer, Op, QuantizedGraph, ValueEncoding, Window},
+    import::quantize::InputEncoding,
     openings::{Marks, Share},
 };
 use clap::Args;
@@ -20,12 +21,13 @@ use serde::Serialize;
 
 use super::{
     blocks::{Block, blocks},
+    encoding::EncodingReport,
     outputs::Outputs,
 };
 use crate::{
     output::{Output, hex, table, visible},
     predicted::Predicted,
-    published::read_architecture,
+    published::read_architecture_and_bounds,
 };
 
 #[derive(Args)]
@@ -47,6 +49,9 @@ struct Report {
     input_shape: [usize; 3],
     /// Scales of the features, where each has its own.
     input_values: Option<ValueEncoding>,
+    /// How the numbers of the network's file lie in the input, where they do not lie in their order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_order: Option<InputOrder>,
     input_scale: f64,
     input_offset: f64,
     layers: Vec<LayerReport>,
@@ -179,6 +184,19 @@ struct LayerReport {
     parameters: usize,
 }
 
+impl Report {
+    /// How the numbers of an input become bytes.
+    fn encoding_text(&self) -> String {
+        match &self.input_values {
+            Some(values) => EncodingReport::Features(values.clone()).text(),
+            None => {
+                let (scale, offset) = (self.input_scale, self.input_offset);
+                EncodingReport::Bytes(InputEncoding { scale, offset }).text()
+            }
+        }
+    }
+}
+
 pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
     let spinner = output.spinner("reading the model");
     let (architecture, openings, outputs) = if Bundle::is_bundle(&args.model) {
@@ -186,8 +204,8 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         let openings = OpeningsReport::of(&bundle, &args.model)?;
         (bundle.architecture(), Some(openings), Outputs::of(&bundle))
     } else {
-        let architecture = read_architecture(&args.model)?;
-        let outputs = Outputs::published(&architecture);
+        let (architecture, bounds) = read_architecture_and_bounds(&args.model)?;
+        let outputs = Outputs::published(&architecture).with_bounds(bounds);
         (architecture, None, outputs)
     };
     let (layout, graph) = (architecture.layout()?, &architecture.graph);
@@ -196,6 +214,7 @@ pub(super) fn run(args: &InspectArgs, output: &Output) -> Result<()> {
         name: graph.name.clone(),
         input_shape: graph.value_shape(),
         input_values: graph.input.values.clone(),
+        input_order: graph.input.order.clone(),
         input_scale: graph.input.byte_scale,
         input_offset: graph.input.byte_offset,
         parameters: layers.iter().map(|layer| layer.parameters).sum(),
@@ -385,6 +404,8 @@ fn text(report: &Report, layout: &Layout, all_layers: bool) -> String {
             ),
         ),
     ];
+    pairs.insert(1, ("input", report.encoding_text()));
+    pairs.extend(report.outputs.bound_text().map(|text| ("error bound", text)));
     pairs.extend(report.outputs.dropped_text().map(|text| ("left out", text)));
     pairs.extend(report.tables.iter().map(|table| ("table", table.text())));
     if let Some(openings) = &report.openings {

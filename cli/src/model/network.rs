@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use assay_prover::import::model::{ImportOptions, Model};
+use anyhow::{Result, bail};
+use assay_prover::{
+    bundle::Bundle,
+    import::model::{ImportOptions, Model},
+};
 use clap::Args;
 
 /// Options of every command that reads an ONNX file.
@@ -53,6 +56,33 @@ impl NetworkArgs {
             keep_final: !self.drop_final && (self.keep_final || numbers),
         };
         Ok(Model::import_with(path, &options)?)
+    }
+
+    /// Imports the file of which a bundle was made, as it was imported then.
+    pub(super) fn import_like(&self, path: &Path, bundle: &Bundle) -> Result<Model> {
+        let model = self.import(path, bundle.dropped.is_empty())?;
+        let (graph, quantized) = (&model.graph, &bundle.graph);
+        let (published, input) = (graph.published_input(), &quantized.input);
+        let path = path.display();
+        if graph.value_shape() != quantized.value_shape() || published.parts != input.parts {
+            bail!(
+                "{path} takes inputs of another shape than the bundle: if it is the bundle's network, give the \
+                 options of its import again (--fixed-input, --input-shape, --output-name)"
+            );
+        }
+        // Bundles of before do not say all of it.
+        let same_order = published.order == input.order || input.order.is_none();
+        if !same_order || (published.sizes != input.sizes && !input.sizes.is_empty()) {
+            bail!("{path} takes the numbers of its inputs in another order than the bundle");
+        }
+        if graph.classes() != quantized.tensors[quantized.output].shape[0] {
+            bail!(
+                "{path} has {} outputs, the bundle {}: another --output-name?",
+                graph.classes(),
+                quantized.tensors[quantized.output].shape[0]
+            );
+        }
+        Ok(model)
     }
 }
 

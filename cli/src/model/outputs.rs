@@ -3,6 +3,8 @@
 use assay_prover::bundle::{Architecture, Bundle};
 use serde::Serialize;
 
+use crate::public_inputs::bound_text;
+
 /// The outputs of a model, as `import` and `inspect` report them.
 #[derive(Serialize)]
 pub(super) struct Outputs {
@@ -10,19 +12,34 @@ pub(super) struct Outputs {
     dropped: Vec<String>,
     /// Real value of one step of a logit.
     output_step: Option<f64>,
+    /// How far each output may be off the imported network's, in real units, where that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    error_bounds: Vec<f64>,
 }
 
 impl Outputs {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let dropped = bundle.dropped.iter().map(ToString::to_string).collect();
-        Self { dropped, output_step: bundle.output_step() }
+        let error_bounds = bundle.bounds.clone();
+        Self { dropped, output_step: bundle.output_step(), error_bounds }
     }
 
     /// Those of a published architecture, which does not say what was left out.
     pub(super) fn published(architecture: &Architecture) -> Self {
         let graph = &architecture.graph;
         let scale = graph.tensors.get(graph.output).map(|tensor| tensor.scale);
-        Self { dropped: Vec::new(), output_step: scale.map(|scale| 1.0 / scale) }
+        let output_step = scale.map(|scale| 1.0 / scale);
+        Self { dropped: Vec::new(), output_step, error_bounds: Vec::new() }
+    }
+
+    /// With the bounds that a card states.
+    pub(super) fn with_bounds(self, error_bounds: Vec<f64>) -> Self {
+        Self { error_bounds, ..self }
+    }
+
+    /// The largest of the error bounds.
+    pub(super) fn bound_text(&self) -> Option<String> {
+        self.error_bounds.iter().copied().reduce(f64::max).map(bound_text)
     }
 
     /// The scale.
@@ -54,7 +71,7 @@ mod tests {
     fn what_is_left_out_is_said() {
         let text = |dropped: &[&str]| {
             let dropped = dropped.iter().map(|name| (*name).to_owned()).collect();
-            Outputs { dropped, output_step: Some(0.25) }.dropped_text()
+            Outputs { dropped, output_step: Some(0.25), error_bounds: Vec::new() }.dropped_text()
         };
         assert_eq!(text(&[]), None);
         let end = "left out: outputs are logits; classes and their order are the same";

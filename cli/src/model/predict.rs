@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use assay_prover::{
     bundle::Bundle,
     circuit::{AnswerMode, OutputMode, StatementKind},
     graph::{Execution, Executor, QuantizedGraph},
+    import::model::FloatExecutor,
 };
 use clap::Args;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use super::network::NetworkArgs;
 use crate::{
     input::InputArgs,
     output::{Output, table},
+    public_inputs::{bound_text, real_text},
 };
 
 #[derive(Args)]
@@ -37,12 +39,18 @@ const SHOWN: usize = 10;
 
 #[derive(Serialize)]
 struct Report {
-    class: usize,
+    /// Index of the largest output; none where there is only one.
+    class: Option<usize>,
     /// What a proof with the bundle would show of the outputs.
     shows: String,
     /// How far a number of the input is from what its bytes stand for, at most.
     input_error: Option<f64>,
+    /// Numbers of the input outside its encoding, which became the nearest end.
+    clamped: usize,
     logits: Vec<f64>,
+    /// How far each output may be off the imported file's, by the samples of its import.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    error_bounds: Vec<f64>,
     float_class: Option<usize>,
     float_logits: Option<Vec<f32>>,
 }
@@ -58,46 +66,107 @@ pub(super) fn run(args: &PredictArgs, output: &Output) -> Result<()> {
     let float_logits = match &args.float {
         Some(path) => {
             let _spinner = output.spinner("running the original network");
-            let model = args.network.import(path, bundle.dropped.is_empty())?;
-            if model.graph.value_shape() != graph.value_shape() {
-                bail!("{} takes inputs of another shape than the bundle", path.display());
-            }
+            let model = args.network.import_like(path, &bundle)?;
             // On the numbers as they were given: what the encoding loses is a part of what is compared.
             let numbers = numbers.as_ref().unwrap_or(&rounded);
             let values: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
-            Some(model.reference()?.run(&values)?)
+            let run = FloatExecutor::new(&model.graph).run(&values);
+            let run = run.context("the original network takes another number of numbers")?;
+            Some(run.logits().to_vec())
         }
         None => None,
     };
-    let input_error = numbers.map(|numbers| {
-        let errors = numbers.iter().zip(&rounded).map(|(number, rounded)| (number - rounded).abs());
-        errors.fold(0.0, f64::max)
-    });
+    let encoded = numbers.as_deref().map(|numbers| Encoded::of(graph, numbers, &rounded));
+    let has_classes = execution.logits().len() > 1;
     let report = Report {
-        class: execution.class(),
+        class: has_classes.then(|| execution.class()),
         shows: shown(bundle.options.statement, &execution),
-        input_error,
+        input_error: encoded.as_ref().map(|encoded| encoded.rounding),
+        clamped: encoded.as_ref().map_or(0, |encoded| encoded.clamped),
         logits,
-        float_class: float_logits.as_deref().map(largest),
+        error_bounds: bundle.bounds.clone(),
+        float_class: float_logits.as_deref().filter(|_| has_classes).map(largest),
         float_logits,
     };
-    output.finish(&report, || {
-        let mut rows = vec![
-            ("class", format!("{} (quantized network)", report.class)),
-            ("a proof shows", report.shows.clone()),
-        ];
-        if let Some(class) = report.float_class {
+    output.finish(&report, || report.text())
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut rows = Vec::new();
+        rows.extend(self.class.map(|class| ("class", format!("{class} (quantized network)"))));
+        rows.push(("a proof shows", self.shows.clone()));
+        if let Some(class) = self.float_class {
             rows.push(("float class", format!("{class} (original network)")));
         }
-        let logits: Vec<String> =
-            report.logits.iter().take(SHOWN).map(|logit| format!("{logit:.3}")).collect();
-        let more = if report.logits.len() > SHOWN { " ..." } else { "" };
-        rows.push(("logits", format!("{}{more}", logits.join(" "))));
-        if let Some(error) = report.input_error {
-            rows.push(("input", format!("numbers rounded by at most {error:.3e}")));
+        let joined = |numbers: Vec<String>| {
+            let more = if self.logits.len() > SHOWN { " ..." } else { "" };
+            format!("{}{more}", numbers.join(" "))
+        };
+        let logits = self.logits.iter().take(SHOWN).enumerate();
+        let logits = logits.map(|(index, logit)| {
+            let bound = self.error_bounds.get(index).copied();
+            if self.logits.len() == 1 { real_text(*logit, bound) } else { format!("{logit:.3}") }
+        });
+        let name = if self.logits.len() == 1 { "output" } else { "logits" };
+        rows.push((name, joined(logits.collect())));
+        if let Some(logits) = &self.float_logits {
+            let logits = logits.iter().take(SHOWN).map(|logit| {
+                if self.logits.len() == 1 { format!("{logit:.6}") } else { format!("{logit:.3}") }
+            });
+            let name = if self.logits.len() == 1 { "float output" } else { "float logits" };
+            rows.push((name, format!("{} (original network)", joined(logits.collect()))));
+        }
+        if self.logits.len() > 1 && !self.error_bounds.is_empty() {
+            let most = self.error_bounds.iter().copied().fold(0.0, f64::max);
+            rows.push(("error bound", bound_text(most)));
+        }
+        if let Some(error) = self.input_error {
+            let clamped = match self.clamped {
+                0 => String::new(),
+                1 => "; 1 outside its encoding became the nearest end".to_owned(),
+                count => format!("; {count} outside their encodings became the nearest end"),
+            };
+            rows.push(("input", format!("numbers rounded by at most {error:.3e}{clamped}")));
         }
         table(&rows)
-    })
+    }
+}
+
+/// What encoding an input did to its numbers.
+struct Encoded {
+    /// The largest difference that rounding made, of the numbers inside the encoding.
+    rounding: f64,
+    /// Numbers outside it.
+    clamped: usize,
+}
+
+impl Encoded {
+    fn of(graph: &QuantizedGraph, numbers: &[f64], rounded: &[f64]) -> Self {
+        let places = match &graph.input.values {
+            Some(values) => (numbers.len() / values.channels.len().max(1)).max(1),
+            None => numbers.len().max(1),
+        };
+        let is_outside = |index: usize, number: f64| match &graph.input.values {
+            Some(values) => {
+                let channel = values.channels.get(index / places);
+                channel.is_some_and(|channel| channel.encode(number, false).is_none())
+            }
+            None => {
+                let steps = (number - graph.input.byte_offset) / graph.input.byte_scale;
+                !(0.0..=255.0).contains(&steps.round())
+            }
+        };
+        let mut encoded = Self { rounding: 0.0, clamped: 0 };
+        for (index, (number, rounded)) in numbers.iter().zip(rounded).enumerate() {
+            if is_outside(index, *number) {
+                encoded.clamped += 1;
+            } else {
+                encoded.rounding = encoded.rounding.max((number - rounded).abs());
+            }
+        }
+        encoded
+    }
 }
 
 /// What a proof of the statement shows of an input's outputs.
@@ -111,6 +180,14 @@ fn shown(statement: StatementKind, execution: &Execution) -> String {
         format!("the integers {}{more}", shown.join(" "))
     };
     match statement {
+        StatementKind::Prediction { output: OutputMode::Class, .. }
+        | StatementKind::Classification { answers: AnswerMode::Classes, .. }
+            if logits.len() == 1 =>
+        {
+            "the number of the largest of one output, which says nothing: `--outputs logits` shows the output \
+             itself"
+                .to_owned()
+        }
         StatementKind::Prediction { output: OutputMode::Class, .. }
         | StatementKind::Classification { answers: AnswerMode::Classes, .. } => {
             format!("class {}", execution.class())
@@ -170,6 +247,21 @@ mod tests {
     fn the_first_of_equals_is_taken() {
         assert_eq!(largest(&[0.5, 2.0, 2.0, -1.0]), 1);
         assert_eq!(largest(&[]), 0);
+    }
+
+    #[test]
+    fn numbers_that_were_clamped_are_counted() {
+        use assay_prover::graph::{ChannelEncoding, ValueEncoding};
+
+        let mut graph = crate::lenet::quantized();
+        let channel = ChannelEncoding { scale: 0.5, offset: 0.0, most: 10, whole: false };
+        let values = ValueEncoding { bytes: 1, channels: vec![channel; 2], clamp: false };
+        let numbers = [1.2, 7.0, 5.1, -3.0];
+        let rounded = values.decode(&values.encode(&numbers, true).expect("clamped"));
+        graph.input.values = Some(values);
+        let found = super::Encoded::of(&graph, &numbers, &rounded);
+        assert_eq!(found.clamped, 2);
+        assert!((found.rounding - 0.2).abs() < 1e-9, "{}", found.rounding);
     }
 
     #[test]

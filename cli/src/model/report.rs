@@ -10,7 +10,7 @@ mod verdicts;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use assay_prover::{
     bundle::Bundle,
     circuit::{Layout, OutputMode, StatementKind},
@@ -171,11 +171,7 @@ impl ReportArgs {
     /// The network that the bundle was made from, with the bundle's inputs.
     fn float_network(&self, bundle: &Bundle) -> Result<Model> {
         let quantized = &bundle.graph;
-        // As it was imported, where that is to be seen.
-        let model = self.network.import(&self.float, bundle.dropped.is_empty())?;
-        if model.graph.value_shape() != quantized.value_shape() {
-            bail!("{} takes inputs of another shape than the bundle", self.float.display());
-        }
+        let model = self.network.import_like(&self.float, bundle)?;
         Ok(match &quantized.input.values {
             Some(values) => model.with_values(values.clone())?,
             None => model,

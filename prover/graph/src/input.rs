@@ -25,6 +25,9 @@ pub struct Input {
     /// How the file's numbers lie in the input, where that is not `[channels, height, width]` row by
     /// row, and inputs are given in the file's order.
     pub order: Option<InputOrder>,
+    /// Sizes of the file's axes that are not 1, without the batch, for each of its inputs; empty where the
+    /// input's shape and order tell them.
+    pub sizes: Vec<Vec<usize>>,
 }
 
 impl Input {
@@ -164,8 +167,11 @@ impl ChannelEncoding {
     }
 
     /// Nearest integer of a number, unless the number is more than half a step outside the range; with
-    /// `clamp` it then is the nearest end. `None` for what is no number, too.
+    /// `clamp` it then is the nearest end. `None` for what is no number, too. Numbers that are not whole are
+    /// taken as float32, as networks take them: so that one with many decimals is equal to the thresholds
+    /// that it is equal to there.
     pub fn encode(&self, value: f64, clamp: bool) -> Option<u32> {
+        let value = if self.whole { value } else { f64::from(value as f32) };
         let exact = (value - self.offset) / self.scale;
         let steps = exact.round();
         // What counts or names things has no half: it would be another one.
@@ -276,9 +282,11 @@ struct Published<'a> {
     parts: Vec<InputPart>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<InputOrder>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sizes: Vec<Vec<usize>>,
 }
 
-/// The form of binary files, in which no field can be left out: the last three are kept beside it.
+/// The form of binary files, in which no field can be left out: the last four are kept beside it.
 #[derive(Serialize, Deserialize)]
 struct Packed<'a> {
     tensor: TensorId,
@@ -292,9 +300,9 @@ impl Serialize for Input {
         let Self { tensor, byte_scale, byte_offset, .. } = *self;
         let map = self.map.as_slice().into();
         if serializer.is_human_readable() {
-            let (values, parts, order) =
-                (self.values.clone(), self.parts.clone(), self.order.clone());
-            Published { tensor, map, byte_scale, byte_offset, values, parts, order }
+            let (values, parts) = (self.values.clone(), self.parts.clone());
+            let (order, sizes) = (self.order.clone(), self.sizes.clone());
+            Published { tensor, map, byte_scale, byte_offset, values, parts, order, sizes }
                 .serialize(serializer)
         } else {
             Packed { tensor, map, byte_scale, byte_offset }.serialize(serializer)
@@ -305,14 +313,14 @@ impl Serialize for Input {
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let Published { tensor, map, byte_scale, byte_offset, values, parts, order } =
+            let Published { tensor, map, byte_scale, byte_offset, values, parts, order, sizes } =
                 Published::deserialize(deserializer)?;
             let map = map.into_owned();
-            return Ok(Self { tensor, map, byte_scale, byte_offset, values, parts, order });
+            return Ok(Self { tensor, map, byte_scale, byte_offset, values, parts, order, sizes });
         }
         let Packed { tensor, map, byte_scale, byte_offset } = Packed::deserialize(deserializer)?;
-        let (map, parts) = (map.into_owned(), Vec::new());
-        Ok(Self { tensor, map, byte_scale, byte_offset, values: None, parts, order: None })
+        let (map, parts, sizes) = (map.into_owned(), Vec::new(), Vec::new());
+        Ok(Self { tensor, map, byte_scale, byte_offset, values: None, parts, order: None, sizes })
     }
 }
 
@@ -359,14 +367,25 @@ mod tests {
             values: None,
             parts: Vec::new(),
             order: None,
+            sizes: Vec::new(),
         };
         let text = serde_json::to_string(&plain).expect("text");
         assert_eq!(text, r#"{"tensor":0,"map":[1,2],"byte_scale":1.0,"byte_offset":0.5}"#);
         let parts = vec![InputPart { name: "user".into(), elements: 3 }];
-        let order = Some(InputOrder::ChannelsLast);
-        let values = Input { values: Some(encoding(2)), parts, order, ..plain };
+        let (order, sizes) = (Some(InputOrder::ChannelsLast), vec![vec![3]]);
+        let values = Input { values: Some(encoding(2)), parts, order, sizes, ..plain };
         let text = serde_json::to_string(&values).expect("text");
         assert_eq!(serde_json::from_str::<Input>(&text).expect("read"), values);
+    }
+
+    #[test]
+    fn numbers_are_those_of_float32() {
+        let wide = ChannelEncoding { scale: 1e-7, offset: 4.0, most: 1 << 23, whole: false };
+        let in_float32 = f64::from(4.1271f32);
+        assert_ne!(in_float32, 4.1271);
+        assert_eq!(wide.encode(4.1271, false), wide.encode(in_float32, false));
+        let ids = ChannelEncoding { scale: 1.0, offset: 0.0, most: (1 << 24) - 1, whole: true };
+        assert_eq!(ids.encode(16_777_213.0, false), Some(16_777_213));
     }
 
     #[test]

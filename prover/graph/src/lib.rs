@@ -24,6 +24,7 @@
 //!         values: None,
 //!         parts: Vec::new(),
 //!         order: None,
+//!         sizes: Vec::new(),
 //!     },
 //!     tensors: vec![tensor("bytes", 0, 255), tensor("logits", -300, 299)],
 //!     functions: vec![FunctionTable {

@@ -145,6 +145,18 @@ impl QuantizedGraph {
         let fit = input.parts.is_empty() || parts == Some(count);
         let problem = problem.or_else(|| (!fit).then(|| "its parts are not all of it".to_owned()));
         let problem = problem.or_else(|| (!ordered).then(|| "its order is no order".to_owned()));
+        let problem = problem.or_else(|| {
+            let counts = match input.parts.as_slice() {
+                [] => vec![count],
+                parts => parts.iter().map(|part| part.elements).collect(),
+            };
+            let product = |sizes: &Vec<usize>| {
+                sizes.iter().try_fold(1usize, |count, size| count.checked_mul(*size))
+            };
+            let told = input.sizes.iter().map(product);
+            let same = input.sizes.is_empty() || told.eq(counts.into_iter().map(Some));
+            (!same).then(|| "the sizes of its axes are not those of its numbers".to_owned())
+        });
         problem.map_or(Ok(()), |problem| Err(GraphError::Input(problem)))
     }
 

@@ -50,6 +50,7 @@ fn one_conv(
             values: None,
             parts: Vec::new(),
             order: None,
+            sizes: Vec::new(),
         },
         tensors: vec![
             tensor("x", input, 128),
@@ -193,6 +194,7 @@ fn one_layer(shape: Shape, output: Shape, map: Vec<i32>, op: Op) -> QuantizedGra
             values: None,
             parts: Vec::new(),
             order: None,
+            sizes: Vec::new(),
         },
         tensors: vec![tensor("x", shape), tensor("y", output), tensor("z", [1, 1, 1])],
         functions: vec![FunctionTable {

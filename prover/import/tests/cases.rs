@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use assay_graph::{Executor, QuantizedGraph};
 use assay_import::{
     data::{self, DataError, Samples, Source, Values},
-    model::{ImportOptions, Model},
+    model::{FloatExecutor, ImportOptions, Model},
     quantize::{
         EncodingOptions, InputChoice, InputEncoding, QuantizeOptions, calibrate_and_quantize,
-        choose_encoding, compare,
+        choose_encoding, compare, compare_each,
     },
 };
 use serde_json::Value;
@@ -38,15 +38,13 @@ impl Case {
         let path = folder.join("calib.npz");
         let shape = model.graph.value_shape();
         let failed = |error: &dyn std::fmt::Display| -> ! { panic!("{name}: {error}") };
-        let parts = model.graph.input.published_parts();
-        let order = model.graph.published_order();
-        let order = order.as_ref();
-        let source = |values| Source { parts: &parts, order, ..Source::of(&path, shape, values) };
+        let published = model.graph.published_input();
+        let source = |values| Source::of(&path, shape, values).in_file(&published);
         let numbers = data::samples(&source(Values::Unencoded))
             .unwrap_or_else(|error| failed(&error))
             .numbers;
         let channels = model.graph.input_channels();
-        let compares = model.graph.compares_input();
+        let compares = model.graph.input.compares;
         let encoding = EncodingOptions { channels, compares, ..EncodingOptions::default() };
         let choice = choose_encoding(&numbers, shape, &encoding);
         let (model, bytes) = match choice.unwrap_or_else(|error| failed(&error)) {
@@ -154,6 +152,59 @@ agree! {
     features_of_different_ranges_behind_a_clip: "59-features-clip";
     years_behind_a_clip: "60-far-clip";
     attention_with_a_mask_of_integers: "55-masked-attention";
+    channel_shuffle_of_the_input: "61-channel-shuffle";
+    view_of_the_input: "62-view-first";
+    group_normalization_of_the_input: "63-group-norm-first";
+    image_with_channels_last_given_flat: "64-channels-last-flat";
+    ids_beside_reals: "66-ids-beside-reals";
+    volumes_of_several_channels: "67-conv3d-channels";
+    embedding_beside_raw_features: "68-embedding-raw-ranges";
+    recurrent_layer_with_steps_first: "69-time-first";
+    probabilities_behind_which_the_file_goes_on: "70-scaled-probabilities";
+}
+
+/// No decision is another one than onnxruntime's, of numbers that are equal to thresholds as often as not.
+#[test]
+fn numbers_equal_to_thresholds() {
+    let case = Case::new("65-ties", &ImportOptions::default());
+    assert!(case.model.graph.input.compares || case.graph.input.values.is_some());
+    for (found, wanted) in case.outputs().iter().zip(&case.expected) {
+        for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+            assert!((found - wanted).abs() < 0.05, "output {at}: {found} for {wanted}");
+        }
+    }
+    // And all of the samples, in the float network over their bytes.
+    let samples = &case.calibration;
+    let (encoded, plain) = (&case.model.graph, case.model.original());
+    for (bytes, numbers) in samples.data.inputs.iter().zip(&samples.numbers) {
+        let bytes = bytes.iter().map(|byte| f32::from(*byte)).collect::<Vec<_>>();
+        let numbers = numbers.iter().map(|number| *number as f32).collect::<Vec<_>>();
+        let run = |graph, input: &[f32]| {
+            FloatExecutor::new(graph).run(input).expect("the right length").logits().to_vec()
+        };
+        assert_eq!(run(encoded, &bytes), run(plain, &numbers), "{numbers:?}");
+    }
+}
+
+/// What the samples of an import show bounds the outputs of other inputs, and not by much.
+#[test]
+fn outputs_are_within_their_bounds() {
+    for name in ["31-regression", "34-tabular-scales", "68-embedding-raw-ranges"] {
+        let case = Case::new(name, &ImportOptions::default());
+        let comparison =
+            compare_each(case.model.original(), &case.graph, &case.calibration, &|| {});
+        let comparison = comparison.expect("compared");
+        let bounds = comparison.bounds(&case.graph);
+        assert_eq!(bounds.len(), case.expected[0].len(), "{name}");
+        for (found, wanted) in case.outputs().iter().zip(&case.expected) {
+            for ((found, wanted), bound) in found.iter().zip(wanted).zip(&bounds) {
+                assert!((found - wanted).abs() <= *bound, "{name}: {found} for {wanted} ± {bound}");
+            }
+        }
+        for (bound, output) in bounds.iter().zip(&comparison.outputs) {
+            assert!(*bound < 0.05 * (output.high - output.low), "{name}: {bound} for {output:?}");
+        }
+    }
 }
 
 /// As [`outputs_agree`], for networks of random weights, whose best two classes may be closer than any

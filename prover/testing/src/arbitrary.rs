@@ -439,6 +439,7 @@ impl Builder {
                 values: None,
                 parts: Vec::new(),
                 order: None,
+                sizes: Vec::new(),
             },
             tensors: tensors.collect(),
             functions: self.functions,

@@ -126,6 +126,7 @@ impl Builder {
                 values: None,
                 parts: Vec::new(),
                 order: None,
+                sizes: Vec::new(),
             },
             tensors: vec![tensor(shape, -10, 21)],
             functions: vec![relu, identity],

@@ -47,6 +47,7 @@ fn predictions_verify_natively_and_on_chain() {
         budget: 1,
         id: BundleId::random(),
         dropped: Vec::new(),
+        bounds: Vec::new(),
     };
     assert_ne!(model.model_hash(&reseeded), hash, "another seed, another commitment");
     let mut other = Bundle {
@@ -56,6 +57,7 @@ fn predictions_verify_natively_and_on_chain() {
         budget: 1,
         id: BundleId::random(),
         dropped: Vec::new(),
+        bounds: Vec::new(),
     };
     if let Op::Conv { weights, .. } = &mut other.graph.layers[0].op {
         weights[0] += 1;

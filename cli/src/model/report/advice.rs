@@ -103,18 +103,20 @@ impl Findings<'_> {
         if accuracy.loss(self.shows_numbers) != Some(Loss::Encoding) {
             return None;
         }
+        let bytes = self.graph.input.values.as_ref().map_or(0, |values| values.bytes);
+        let (what, options) = match bytes {
+            0 | 1 => ("give numbers more bits", "--encoding features --value-bits 16"),
+            2 => ("give numbers more bits", "--encoding features --value-bits 24"),
+            _ => ("they have all bits that there are, so narrow their range", "--value-margin 0.1"),
+        };
         let text = format!(
             "Rounding the inputs alone changes {} of {} classes and moves an output by up to {:.4}, before the network \
-             computes anything: give numbers more bits.",
+             computes anything: {what}.",
             accuracy.inputs - accuracy.encoding_agree,
             accuracy.inputs,
             accuracy.max_encoding_error
         );
-        let bits = match &self.graph.input.values {
-            Some(values) if values.bytes >= 2 => 24,
-            _ => 16,
-        };
-        let command = self.command(&format!("--encoding features --value-bits {bits}"));
+        let command = self.command(options);
         Some(Advice { cause: Cause::InputEncoding, text, command })
     }
 

@@ -180,7 +180,13 @@ fn reason(outcome: &Outcome, classes: usize) -> Option<Reason> {
 fn is_picture(graph: &QuantizedGraph, [channels, height, width]: Shape) -> bool {
     let ids =
         graph.input.values.as_ref().is_some_and(|values| values.channels.iter().any(|c| c.whole));
-    matches!(channels, 1 | 3) && height >= 4 && width >= 4 && graph.input.parts.len() < 2 && !ids
+    let regrouped = !graph.input.sizes.is_empty();
+    matches!(channels, 1 | 3)
+        && height >= 4
+        && width >= 4
+        && graph.input.parts.len() < 2
+        && !ids
+        && !regrouped
 }
 
 /// Of each channel, its own range as 0 to 255.

@@ -22,7 +22,7 @@ const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "pgm", "ppm", "pnm"];
 const LABELS: &str = "labels.csv";
 
 pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
-    let Source { path, shape, limit, resize, .. } = *source;
+    let Source { path, limit, resize, .. } = *source;
     let failed = |source| DataError::Read { path: path.to_owned(), source };
     let mut files: Vec<PathBuf> = Vec::new();
     if std::fs::metadata(path).map_err(failed)?.is_dir() {
@@ -52,8 +52,12 @@ pub(super) fn read(source: &Source<'_>) -> Result<Samples, DataError> {
         }
     };
     files.truncate(limit);
-    let inputs = files.iter().map(|file| read_one(file, shape, resize));
-    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    let expected = || source.sizes.first().cloned().unwrap_or_default();
+    let (shape, places) = source
+        .picture()
+        .ok_or_else(|| DataError::NoPicture { path: path.to_owned(), expected: expected() })?;
+    let inputs = files.iter().map(|file| Ok(places.stored(&read_one(file, shape, resize)?)));
+    let inputs = inputs.collect::<Result<Vec<_>, DataError>>()?;
     let data = Dataset { inputs, labels: labels.into_iter().take(limit).collect() };
     if source.values.keeps_bytes() {
         return Ok(Samples { data, numbers: Vec::new() });
@@ -115,7 +119,7 @@ pub(super) fn read_one(path: &Path, shape: Shape, resize: Resize) -> Result<Vec<
         return Err(DataError::Shape {
             path: path.to_owned(),
             actual: vec![3, u64::from(image.height()), u64::from(image.width())],
-            expected: shape,
+            expected: shape.map(|size| size as u64).to_vec(),
         });
     }
     let [width, height] = wanted;

@@ -6,6 +6,7 @@
 mod images;
 mod npy;
 mod npz;
+mod places;
 mod table;
 
 #[cfg(test)]
@@ -15,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::quantize::InputEncoding;
+use crate::{model::PublishedInput, quantize::InputEncoding};
 pub use assay_graph::Dataset;
 use assay_graph::{Input, InputOrder, InputPart, QuantizedGraph, Shape, ValueEncoding};
+pub use places::Places;
 
 /// Why inputs could not be read.
 #[derive(Debug, Error)]
@@ -74,15 +76,23 @@ pub enum DataError {
     },
     /// Inputs cannot be brought to the network's input shape.
     #[error(
-        "`{path}`: inputs of shape {actual:?}, the network takes {expected:?} (channels, height, width)"
+        "`{path}`: inputs of shape {actual:?}, each input of the network has the shape {expected:?}, or is flat"
     )]
     Shape {
         /// The archive or image.
         path: PathBuf,
         /// Shape found: an array's with its axis of inputs first, or an image's.
         actual: Vec<u64>,
-        /// The network's input shape, `[channels, height, width]`.
-        expected: Shape,
+        /// Sizes of the axes that the network's file declares for one input, or `[channels, height, width]`.
+        expected: Vec<u64>,
+    },
+    /// Pictures cannot be inputs of the network.
+    #[error("`{path}` is a picture, the network takes no pictures: {expected:?}")]
+    NoPicture {
+        /// The image, or the folder of images.
+        path: PathBuf,
+        /// Sizes of the axes that the network's file declares for one input, where they are known.
+        expected: Vec<usize>,
     },
     /// There are no inputs.
     #[error(
@@ -165,6 +175,9 @@ pub struct Source<'a> {
     pub resize: Resize,
     /// How the numbers of a file lie in the input, where they come in the order of the network's file.
     pub order: Option<&'a InputOrder>,
+    /// Sizes of the axes of each of the network's inputs in its file, where shape and order do not tell
+    /// them; see [`Input::sizes`].
+    pub sizes: &'a [Vec<usize>],
     /// The network's inputs where it has several: an archive may have an array of each one's name,
     /// instead of one array with the numbers of all.
     pub parts: &'a [InputPart],
@@ -245,7 +258,13 @@ impl Values<'_> {
     /// Which of them has none, and why.
     pub fn encode(&self, numbers: &[f64], clamp: bool) -> Result<Vec<u8>, (usize, String)> {
         if let Some(index) = numbers.iter().position(|number| !number.is_finite()) {
-            return Err((index, format!("{} is not a finite number", numbers[index])));
+            let number = numbers[index];
+            let missing = if number.is_nan() {
+                "; mark what is missing by a number, such as -1, and let the file's imputer look for that"
+            } else {
+                ""
+            };
+            return Err((index, format!("{number} is not a finite number{missing}")));
         }
         let each = |byte: &dyn Fn(f64) -> Result<u8, String>| {
             let byte = |(index, number): (usize, &f64)| byte(*number).map_err(|why| (index, why));
@@ -361,7 +380,15 @@ impl<'a> Source<'a> {
     pub fn for_network(path: &'a Path, graph: &'a QuantizedGraph) -> Self {
         let source = Self::of(path, graph.value_shape(), Values::of(&graph.input));
         let input = graph.tensors.get(graph.input.tensor).map(|tensor| tensor.name.as_str());
-        Self { parts: &graph.input.parts, order: graph.input.order.as_ref(), input, ..source }
+        let Input { parts, order, sizes, .. } = &graph.input;
+        Self { parts, order: order.as_ref(), sizes, input, ..source }
+    }
+
+    /// In the order of the file of a network whose input is published so.
+    #[must_use]
+    pub fn in_file(self, published: &'a PublishedInput) -> Self {
+        let PublishedInput { name, parts, order, sizes } = published;
+        Self { parts, order: order.as_ref(), sizes, input: Some(name.as_str()), ..self }
     }
 
     /// All inputs of a file, labels found by the usual names, nothing clamped.
@@ -369,7 +396,7 @@ impl<'a> Source<'a> {
         let labels = Labels::Find;
         let limit = usize::MAX;
         let (clamp, order, parts, input, inputs, skip) = (false, None, &[][..], None, None, 0);
-        let resize = Resize::Refuse;
+        let (resize, sizes) = (Resize::Refuse, &[][..]);
         Self {
             path,
             shape,
@@ -377,6 +404,7 @@ impl<'a> Source<'a> {
             clamp,
             resize,
             order,
+            sizes,
             parts,
             input,
             inputs,

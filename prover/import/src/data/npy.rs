@@ -16,6 +16,8 @@ pub(super) enum Numbers {
 
 pub(super) struct Array {
     pub shape: Vec<u64>,
+    /// Rows in the file, of which there may be more than were read.
+    pub rows: u64,
     /// The last axis runs fastest.
     pub numbers: Numbers,
 }
@@ -40,8 +42,9 @@ impl Numbers {
 pub(super) fn read(mut reader: impl Read, limit: usize) -> Result<Array, String> {
     let header = Header::read(&mut reader)?;
     let mut shape = header.shape.clone();
-    let Some(rows) = shape.first_mut() else { return Err("it is a single number".into()) };
-    *rows = (*rows).min(limit as u64);
+    let Some(first) = shape.first_mut() else { return Err("it is a single number".into()) };
+    let rows = *first;
+    *first = rows.min(limit as u64);
     // Where the first axis runs fastest, the numbers of a row lie all over the file.
     let first_fastest = header.fortran && shape.len() > 1;
     let stored = if first_fastest { &header.shape } else { &shape };
@@ -59,7 +62,7 @@ pub(super) fn read(mut reader: impl Read, limit: usize) -> Result<Array, String>
         Numbers::Bytes(bytes) => Numbers::Bytes(last_fastest(&bytes, stored, &shape)),
         Numbers::Reals(reals) => Numbers::Reals(last_fastest(&reals, stored, &shape)),
     };
-    Ok(Array { shape, numbers })
+    Ok(Array { shape, rows, numbers })
 }
 
 /// Up to `count` numbers of the type `kind`, as they are stored.

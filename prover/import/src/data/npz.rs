@@ -5,10 +5,9 @@ use std::{fs::File, io::BufReader, path::Path};
 use zip::ZipArchive;
 
 use super::{
-    DataError, Dataset, Labels, Samples, Source, channels_first, has_extension, label_from,
+    DataError, Dataset, Labels, Places, Samples, Source, has_extension, label_from,
     npy::{self, Array, Numbers},
 };
-use assay_graph::{InputOrder, Shape};
 
 const INPUT_NAMES: [&str; 4] = ["images", "X", "x", "inputs"];
 const LABEL_NAMES: [&str; 4] = ["labels", "y", "Y", "label"];
@@ -37,20 +36,19 @@ fn read_inputs(source: &Source<'_>) -> Result<Samples, DataError> {
     let Source { path, shape, limit, .. } = *source;
     let (name, array) = read_array(path, Wanted::Inputs(source), limit)?
         .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
-    let wrong =
-        || DataError::Shape { path: path.to_owned(), actual: array.shape.clone(), expected: shape };
-    let order = match source.order {
-        Some(order) => listed_order(&array.shape, shape, order),
-        None => order(&array.shape, shape),
+    let wrong = |expected| DataError::Shape {
+        path: path.to_owned(),
+        actual: array.shape.clone(),
+        expected,
     };
-    let order = order.ok_or_else(wrong)?;
+    let places = source.places(array.shape.get(1..).unwrap_or(&[0])).map_err(wrong)?;
     let elements = shape.iter().product::<usize>().max(1);
     let samples = match array.numbers {
         Numbers::Bytes(bytes) if source.values.keeps_bytes() => {
-            let inputs = inputs(&bytes, &order, shape, elements);
+            let inputs = inputs(&bytes, &places, elements);
             Samples { data: Dataset { inputs, labels: Vec::new() }, numbers: Vec::new() }
         }
-        numbers => encoded(source, &name, inputs(&numbers.reals(), &order, shape, elements))?,
+        numbers => encoded(source, &name, inputs(&numbers.reals(), &places, elements))?,
     };
     Ok(samples)
 }
@@ -72,6 +70,7 @@ fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
         return Err(failed(path, problem));
     }
     let mut numbers: Vec<Vec<f64>> = Vec::new();
+    let mut whole = None;
     for (index, part) in parts.iter().enumerate() {
         let (name, array) = read_array(path, Wanted::Part(&part.name), limit)?
             .ok_or_else(|| DataError::Empty { path: path.to_owned() })?;
@@ -80,14 +79,28 @@ fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
         if index == 0 {
             numbers.resize(rows, Vec::new());
         }
-        if rows != numbers.len() || values.len() != rows.saturating_mul(part.elements) {
+        let all = *whole.get_or_insert(array.rows);
+        if array.rows != all {
             return Err(failed(
                 path,
                 format!(
-                    "array `{name}` has shape {:?}; {} inputs of {} numbers are wanted",
+                    "array `{name}` has {} rows, `{}` has {all}: each input has a row in every array",
+                    array.rows, parts[0].name
+                ),
+            ));
+        }
+        let is_part = source.is_part(index, array.shape.get(1..).unwrap_or(&[0]));
+        if rows != numbers.len() || values.len() != rows.saturating_mul(part.elements) || !is_part {
+            let sizes = source.sizes.get(index).filter(|sizes| sizes.len() > 1);
+            let shape = sizes.map(|sizes| format!(" of shape {sizes:?}, or flat,"));
+            return Err(failed(
+                path,
+                format!(
+                    "array `{name}` has shape {:?}; {} inputs of {} numbers{} are wanted",
                     array.shape,
                     numbers.len(),
-                    part.elements
+                    part.elements,
+                    shape.unwrap_or_default()
                 ),
             ));
         }
@@ -100,26 +113,8 @@ fn read_parts(source: &Source<'_>) -> Result<Option<Samples>, DataError> {
 }
 
 /// The inputs of an array, each `[channels, height, width]`.
-fn inputs<T: Copy + Default>(
-    array: &[T],
-    order: &Layout,
-    shape: Shape,
-    elements: usize,
-) -> Vec<Vec<T>> {
-    let inputs = array.chunks_exact(elements);
-    match order {
-        Layout::Listed(places) => inputs
-            .map(|input| {
-                let mut stored = vec![T::default(); input.len()];
-                for (place, element) in places.iter().zip(input) {
-                    stored[*place as usize] = *element;
-                }
-                stored
-            })
-            .collect(),
-        Layout::ChannelsFirst => inputs.map(<[T]>::to_vec).collect(),
-        Layout::ChannelsLast => inputs.map(|input| channels_first(input, shape)).collect(),
-    }
+fn inputs<T: Copy + Default>(array: &[T], places: &Places, elements: usize) -> Vec<Vec<T>> {
+    array.chunks_exact(elements).map(|input| places.stored(input)).collect()
 }
 
 /// The numbers of array `name`, and their bytes.
@@ -149,44 +144,6 @@ fn labels(array: &Array) -> Result<Vec<usize>, String> {
                 label_from(*number).map_err(|problem| format!("row {row}: {problem}"))
             })
             .collect(),
-    }
-}
-
-enum Layout {
-    ChannelsFirst,
-    ChannelsLast,
-    /// Number `i` of the array's inputs is number `places[i]`.
-    Listed(Vec<u32>),
-}
-
-/// How an array holds inputs of a network whose file has another order: in that order, unless its shape
-/// says that it is `[channels, height, width]`.
-fn listed_order(array: &[u64], shape: Shape, order: &InputOrder) -> Option<Layout> {
-    let [channels, height, width] = shape.map(|size| size as u64);
-    let given = array.get(1..)?;
-    let squeeze =
-        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
-    let last = squeeze(&[height, width, channels]);
-    if given == [channels, height, width] && squeeze(given) != last {
-        return Some(Layout::ChannelsFirst);
-    }
-    (given.iter().try_fold(1u64, |count, size| count.checked_mul(*size))
-        == Some(channels * height * width))
-    .then(|| Layout::Listed(order.places(shape)))
-}
-
-/// How an array `[inputs, ...]` holds inputs of `shape`; axes of size 1 do not matter.
-fn order(array: &[u64], [channels, height, width]: Shape) -> Option<Layout> {
-    let squeeze =
-        |sizes: &[u64]| -> Vec<u64> { sizes.iter().copied().filter(|size| *size != 1).collect() };
-    let given = squeeze(array.get(1..)?);
-    let [channels, height, width] = [channels as u64, height as u64, width as u64];
-    if given == squeeze(&[channels, height, width]) || given == [channels * height * width] {
-        Some(Layout::ChannelsFirst)
-    } else if given == squeeze(&[height, width, channels]) {
-        Some(Layout::ChannelsLast)
-    } else {
-        None
     }
 }
 

@@ -253,6 +253,7 @@ fn source(path: &Path, shape: Shape) -> Source<'_> {
         clamp: false,
         resize: Resize::Refuse,
         order: None,
+        sizes: &[],
         parts: &[],
         input: None,
         values: Values::Bytes,

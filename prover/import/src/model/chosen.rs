@@ -136,7 +136,7 @@ mod tests {
         let numbers = (0..rows).map(|row| (row * 37 % 1009) as f32 / 100.0 - 5.0).collect();
         FloatGraph {
             name: "ids".into(),
-            input: FloatInput { tensor: 0, parts: Vec::new(), values },
+            input: FloatInput { tensor: 0, parts: Vec::new(), values, compares: false },
             tensors: vec![
                 tensor("ids", [2, 1, 1]),
                 tensor("chosen", [rows, 1, 1]),

@@ -57,15 +57,42 @@ pub(super) fn declared_shape(
     Ok((shape, kind.elem_type))
 }
 
-/// The first node that reads `input`.
-fn first_reader<'a>(importer: &Importer<'a>, input: &str) -> Option<Node<'a>> {
-    let readers = importer.source.proto.graph.iter().flat_map(|graph| &graph.node);
-    readers.map(Node::new).find(|node| node.input(0) == Some(input))
-}
+/// Changes of type and the like that an input goes through at most.
+const MAX_STEPS: usize = 8;
 
 /// The input is `[steps, batch, features]`: a recurrent layer reads it as such.
 pub(super) fn is_sequence(importer: &Importer<'_>, input: &str) -> bool {
-    first_reader(importer, input).is_some_and(|node| {
-        matches!(node.operator(), "LSTM" | "GRU" | "RNN") && node.int("layout", 0) == 0
-    })
+    is_read(importer, input, &[0])
+}
+
+/// The input is `[directions, batch, features]`: a recurrent layer starts with it.
+pub(super) fn is_state(importer: &Importer<'_>, input: &str) -> bool {
+    is_read(importer, input, &[5, 6])
+}
+
+/// A recurrent layer with the batch as second axis reads the value as one of these inputs of its own, as it is
+/// or, of states, a part of it.
+fn is_read(importer: &Importer<'_>, name: &str, inputs: &[usize]) -> bool {
+    let mut names = vec![name];
+    for _ in 0..MAX_STEPS {
+        let mut next = Vec::new();
+        for node in importer.source.proto.graph.iter().flat_map(|graph| &graph.node) {
+            let node = Node::new(node);
+            let reads = |index: usize| node.input(index).is_some_and(|read| names.contains(&read));
+            let recurrent = matches!(node.operator(), "LSTM" | "GRU" | "RNN");
+            if recurrent && node.int("layout", 0) == 0 && inputs.iter().any(|at| reads(*at)) {
+                return true;
+            }
+            let passes = matches!(node.operator(), "Identity" | "Cast" | "Dropout")
+                || (node.operator() == "Slice" && inputs != [0]);
+            if passes && reads(0) {
+                next.extend(node.outputs().first().map(String::as_str));
+            }
+        }
+        names = next;
+        if names.is_empty() {
+            break;
+        }
+    }
+    false
 }

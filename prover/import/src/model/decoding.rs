@@ -20,10 +20,22 @@ struct Decoded {
     source: FloatTensorId,
     channels: Vec<Channel>,
     name: String,
+    /// The bytes of a number lie side by side in one channel instead.
+    along: bool,
 }
 
-/// One channel of numbers: the sum of its bytes times their factors, and the offset.
+/// A join of numbers made of bytes, whose sizes differ much, with others: what reads it reads its parts.
 #[derive(Clone)]
+struct Joined {
+    parts: Vec<FloatTensorId>,
+    layer: RawLayer,
+}
+
+/// Sizes of joined numbers that differ by less are left as they are.
+const LEAST_RATIO: f64 = 8.0;
+
+/// One channel of numbers: the sum of its bytes times their factors, and the offset.
+#[derive(Clone, PartialEq)]
 struct Channel {
     factors: Vec<f64>,
     offset: f64,
@@ -50,7 +62,26 @@ impl Decoded {
             }
             _ => return None,
         };
-        Some(Self { source, channels, name: layer.name.clone() })
+        Some(Self { source, channels, name: layer.name.clone(), along: false })
+    }
+
+    /// All channels alike: their numbers may stand for each other's.
+    fn uniform(&self) -> Option<Channel> {
+        let first = self.channels.first()?;
+        self.channels.iter().all(|channel| channel == first).then(|| first.clone())
+    }
+
+    /// The largest size of a number over the least, counting 1 as that of what they are joined with.
+    fn ratio(&self) -> f64 {
+        let sizes = self.channels.iter().map(|channel| {
+            let reach = |sign: f64| {
+                channel.factors.iter().map(|factor| 255.0 * (sign * factor).max(0.0)).sum::<f64>()
+            };
+            (channel.offset - reach(-1.0)).abs().max((channel.offset + reach(1.0)).abs())
+        });
+        let sizes = sizes.filter(|size| *size > 0.0);
+        let (least, most) = sizes.fold((1f64, 1f64), |(l, m), size| (l.min(size), m.max(size)));
+        most / least
     }
 
     fn bytes(&self) -> usize {
@@ -74,9 +105,15 @@ impl Decoded {
             let scale = factors.copied().collect();
             return Step::Affine { input: self.source, scale, bias: offsets.collect() };
         }
+        let bytes = self.bytes();
+        let window = if self.along {
+            Window { stride: [1, bytes], ..Window::dense([1, bytes]) }
+        } else {
+            Window::dense([1, 1])
+        };
         Step::Layer(FloatOp::Conv {
             input: self.source,
-            window: Window::dense([1, 1]),
+            window,
             groups: self.channels.len(),
             weights: factors.map(|factor| *factor as f32).collect(),
             bias: offsets.map(|offset| offset as f32).collect(),
@@ -91,13 +128,15 @@ pub(super) fn spread(
     layers: Vec<RawLayer>,
     output: FloatTensorId,
 ) -> Vec<RawLayer> {
-    let mut spreading = Spreading { tensors, layers: Vec::new(), decoded: HashMap::new() };
+    let (decoded, joined) = (HashMap::new(), HashMap::new());
+    let mut spreading = Spreading { tensors, layers: Vec::new(), decoded, joined };
     for layer in layers {
         spreading.add(layer);
     }
     if spreading.decoded.contains_key(&output) {
         spreading.make(output, output);
     }
+    spreading.join(output);
     spreading.layers
 }
 
@@ -106,10 +145,12 @@ struct Spreading<'a> {
     layers: Vec<RawLayer>,
     /// Tensors of numbers that no layer writes yet.
     decoded: HashMap<FloatTensorId, Decoded>,
+    /// Joins that no layer makes yet.
+    joined: HashMap<FloatTensorId, Joined>,
 }
 
 impl Spreading<'_> {
-    fn add(&mut self, mut layer: RawLayer) {
+    fn add(&mut self, layer: RawLayer) {
         if let Some(decoded) = Decoded::of(&layer) {
             self.decoded.insert(layer.output, decoded);
             return;
@@ -120,22 +161,22 @@ impl Spreading<'_> {
             }
             Step::Layer(FloatOp::Slice { input, start }) => self.slice(&layer, *input, *start),
             Step::Layer(FloatOp::Concat { inputs }) => self.concat(&layer, inputs),
+            Step::Layer(FloatOp::Transpose { input, groups: 1, function: Function::Identity }) => {
+                self.transpose(&layer, *input)
+            }
             _ => None,
         };
         if let Some(decoded) = moved {
             self.decoded.insert(layer.output, decoded);
             return;
         }
-        // Others read numbers, each its own copy.
-        for input in layer.step.inputs_mut() {
-            if self.decoded.contains_key(input) {
-                let copy = self.tensors.len();
-                self.tensors.push(self.tensors[*input].clone());
-                self.make(*input, copy);
-                *input = copy;
-            }
+        if self.is_joined(&layer) || self.is_scaled(&layer) || self.is_read_apart(&layer) {
+            return;
         }
-        self.layers.push(layer);
+        for input in layer.step.inputs() {
+            self.join(input);
+        }
+        self.read(layer);
     }
 
     /// Appends the layer that makes the numbers of `decoded`.
@@ -147,20 +188,20 @@ impl Spreading<'_> {
     }
 
     fn slice(&mut self, layer: &RawLayer, input: FloatTensorId, start: usize) -> Option<Decoded> {
-        let decoded = self.decoded.get(&input)?;
+        let decoded = self.decoded.get(&input).filter(|decoded| !decoded.along)?;
         let [channels, height, width] = self.tensors[layer.output].shape;
         let (bytes, source, name) = (decoded.bytes(), decoded.source, decoded.name.clone());
         let channels = decoded.channels.get(start..)?.get(..channels)?.to_vec();
         let op = FloatOp::Slice { input: source, start: start * bytes };
         let source = self.push(layer, [channels.len() * bytes, height, width], op);
-        Some(Decoded { source, channels, name })
+        Some(Decoded { source, channels, name, along: false })
     }
 
     fn concat(&mut self, layer: &RawLayer, inputs: &[FloatTensorId]) -> Option<Decoded> {
         let parts = inputs.iter().map(|input| self.decoded.get(input).cloned());
         let parts = parts.collect::<Option<Vec<_>>>()?;
         let first = parts.first()?;
-        if parts.iter().any(|part| part.bytes() != first.bytes()) {
+        if parts.iter().any(|part| part.bytes() != first.bytes() || part.along) {
             return None;
         }
         let (bytes, name) = (first.bytes(), first.name.clone());
@@ -172,7 +213,119 @@ impl Spreading<'_> {
             source,
             channels: parts.into_iter().flat_map(|p| p.channels).collect(),
             name,
+            along: false,
         })
+    }
+
+    /// Numbers that are channels of one place each, brought into one channel, as ids of a table are.
+    fn transpose(&mut self, layer: &RawLayer, input: FloatTensorId) -> Option<Decoded> {
+        let decoded = self.decoded.get(&input).filter(|decoded| !decoded.along)?;
+        let [channels, height, width] = self.tensors[input].shape;
+        if height * width != 1 || self.tensors[layer.output].shape != [1, 1, channels] {
+            return None;
+        }
+        let (channel, bytes) = (decoded.uniform()?, decoded.bytes());
+        let (source, name) = (decoded.source, decoded.name.clone());
+        let op = FloatOp::Transpose { input: source, groups: 1, function: Function::Identity };
+        let source = self.push(layer, [1, 1, channels * bytes], op);
+        Some(Decoded { source, channels: vec![channel], name, along: bytes > 1 })
+    }
+
+    /// Keeps a join of numbers of different sizes with others apart.
+    fn is_joined(&mut self, layer: &RawLayer) -> bool {
+        let Step::Layer(FloatOp::Concat { inputs }) = &layer.step else { return false };
+        let decoded = inputs.iter().filter_map(|input| self.decoded.get(input));
+        let differ = decoded.into_iter().any(|decoded| decoded.ratio() >= LEAST_RATIO);
+        if differ {
+            let parts = inputs.clone();
+            self.joined.insert(layer.output, Joined { parts, layer: layer.clone() });
+        }
+        differ
+    }
+
+    /// An affine step behind such a join: one for each part.
+    fn is_scaled(&mut self, layer: &RawLayer) -> bool {
+        let Step::Affine { input, scale, bias } = &layer.step else { return false };
+        let Some(joined) = self.joined.get(input).cloned() else { return false };
+        let (mut parts, mut first) = (Vec::with_capacity(joined.parts.len()), 0);
+        for part in joined.parts {
+            let shape = self.tensors[part].shape;
+            let own = first..first + shape[0];
+            first = own.end;
+            let (Some(scale), Some(bias)) = (scale.get(own.clone()), bias.get(own)) else {
+                return false;
+            };
+            let output = self.tensors.len();
+            self.tensors.push(FloatTensor { name: self.tensors[layer.output].name.clone(), shape });
+            let (scale, bias) = (scale.to_vec(), bias.to_vec());
+            self.add(RawLayer {
+                output,
+                step: Step::Affine { input: part, scale, bias },
+                ..layer.clone()
+            });
+            parts.push(output);
+        }
+        let concat = Step::Layer(FloatOp::Concat { inputs: parts.clone() });
+        let layer = RawLayer { step: concat, ..layer.clone() };
+        self.joined.insert(layer.output, Joined { parts, layer });
+        true
+    }
+
+    /// A convolution of one place that reads such a join: the sum of one for each part.
+    fn is_read_apart(&mut self, layer: &RawLayer) -> bool {
+        let Step::Layer(FloatOp::Conv { input, window, groups: 1, weights, bias, function }) =
+            &layer.step
+        else {
+            return false;
+        };
+        let Some(joined) = self.joined.get(input).cloned() else { return false };
+        if window.kernel != [1, 1] || window.pads != [0; 4] {
+            return false;
+        }
+        let (shape, depth) = (self.tensors[layer.output].shape, weights.len() / bias.len());
+        let (mut sums, mut first) = (Vec::with_capacity(joined.parts.len()), 0);
+        for part in joined.parts {
+            let channels = self.tensors[part].shape[0];
+            let own = weights.chunks(depth).flat_map(|row| &row[first..first + channels]);
+            let op = FloatOp::Conv {
+                input: part,
+                window: *window,
+                groups: 1,
+                weights: own.copied().collect(),
+                bias: if first == 0 { bias.clone() } else { vec![0.0; bias.len()] },
+                function: Function::Identity,
+            };
+            first += channels;
+            let output = self.tensors.len();
+            self.tensors.push(FloatTensor { name: self.tensors[layer.output].name.clone(), shape });
+            self.add(RawLayer { output, step: Step::Layer(op), ..layer.clone() });
+            sums.push((output, 1.0));
+        }
+        let op = FloatOp::Sum { inputs: sums, constant: 0.0, function: function.clone() };
+        self.layers.push(RawLayer { step: Step::Layer(op), ..layer.clone() });
+        true
+    }
+
+    /// Makes a join that has been kept apart.
+    fn join(&mut self, tensor: FloatTensorId) {
+        let Some(Joined { layer, parts }) = self.joined.remove(&tensor) else { return };
+        for part in parts {
+            self.join(part);
+        }
+        self.read(layer);
+    }
+
+    /// Appends a layer that reads numbers, each its own copy.
+    fn read(&mut self, mut layer: RawLayer) {
+        for input in layer.step.inputs_mut() {
+            if self.decoded.contains_key(input) {
+                let copy = self.tensors.len();
+                self.tensors.push(self.tensors[*input].clone());
+                self.make(*input, copy);
+                *input = copy;
+            }
+        }
+        self.layers.push(layer);
     }
 
     fn push(&mut self, layer: &RawLayer, shape: Shape, op: FloatOp) -> FloatTensorId {

@@ -3,11 +3,12 @@
 use super::{
     FinalOperator, FloatGraph, FloatInput, FloatOp, FloatTensorId, Function, ImportError,
     ImportOptions, Shape, Unary,
-    fusion::fuse,
+    fusion::{fuse, live_layers},
     importer::{Importer, Value},
     operators::{after_the_end, arrange},
     protobuf::Node,
     raw_layer::{RawLayer, Step},
+    thresholds,
 };
 
 /// Where a node goes on after a sigmoid that was left out of its inputs, the sigmoid is put back.
@@ -44,14 +45,18 @@ pub(super) fn finish(
     {
         part.order = value.order.as_ref().map(|order| order.to_vec());
     }
-    let (tensors, layers, renumbered) =
-        fuse(importer.tensors, importer.layers, input.tensor, output)?;
+    let (mut tensors, layers) = (importer.tensors, importer.layers);
+    let mut layers = live_layers(layers, tensors.len(), output);
+    match &input.values {
+        Some(values) => layers = thresholds::decide(&mut tensors, layers, input.tensor, values),
+        None => input.compares = thresholds::compare(&tensors, &layers, input.tensor),
+    }
+    let (tensors, layers, renumbered) = fuse(tensors, layers, input.tensor, output)?;
     input.tensor = renumbered(input.tensor);
     let output = renumbered(output);
     let notes = importer.notes;
     let name = name.into();
     let mut graph = FloatGraph { name, input, tensors, layers, output, dropped, notes };
-    graph.compare_exactly();
     graph.choose_by_bytes();
     graph.balance_features();
     graph.separate_input();
@@ -186,7 +191,8 @@ fn output_name<'a>(
         return Ok(name);
     }
     Err(ImportError::Graph(format!(
-        "{} outputs ({}); choose one of them, or export the network with the logits as its only output",
+        "{} outputs ({}); choose one of them (--output-name NAME), or export the network with the logits as its only \
+         output",
         outputs.len(),
         names()
     )))

@@ -78,7 +78,11 @@ pub(super) fn fuse(
     renumber(tensors, fused, input)
 }
 
-fn live_layers(layers: Vec<RawLayer>, tensors: usize, output: FloatTensorId) -> Vec<RawLayer> {
+pub(super) fn live_layers(
+    layers: Vec<RawLayer>,
+    tensors: usize,
+    output: FloatTensorId,
+) -> Vec<RawLayer> {
     let mut live = vec![false; tensors];
     live[output] = true;
     let mut kept: Vec<RawLayer> = Vec::new();
@@ -248,9 +252,13 @@ fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
         return None;
     };
     let padded = window.pads != [0; 4] && offset.iter().any(|x| *x != 0.0);
-    if *place != Window::dense([1, 1]) || *channels != offset.len() || padded {
+    let dense = Window::dense([1, 1]);
+    // Bytes side by side, as many as the window is wide.
+    let along = place.stride == place.kernel && place.pads == [0; 4] && *window == dense;
+    if !(*place == dense || along) || *channels != offset.len() || padded {
         return None;
     }
+    let joint = if *place == dense { *window } else { *place };
     let (in_group, out_group) = (channels / *groups, bias.len() / *groups);
     let taps = window.kernel[0] * window.kernel[1];
     let scales = scale.chunks(scale.len() / channels).collect::<Vec<_>>();
@@ -267,7 +275,7 @@ fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
         }
         bias[j] = constant as f32;
     }
-    (*weights, *input) = (folded, *source);
+    (*weights, *input, *window) = (folded, *source, joint);
     Some(*source)
 }
 

@@ -24,6 +24,8 @@ pub struct FloatInput {
     /// its own. The graph then takes bytes, more significant ones first, and decodes them in its first
     /// layers.
     pub values: Option<ValueEncoding>,
+    /// Layers compare single numbers with thresholds. Known of a graph that takes the file's own numbers.
+    pub compares: bool,
 }
 
 /// An input of the file.
@@ -42,6 +44,19 @@ pub struct FloatInputPart {
     pub first: usize,
 }
 
+/// The inputs of a file as a quantized network publishes them, see [`assay_graph::Input`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishedInput {
+    /// Name of the first one.
+    pub name: String,
+    /// Each of several; none where there is one.
+    pub parts: Vec<InputPart>,
+    /// How the file's numbers lie in the input, where that is not `[channels, height, width]`, row by row.
+    pub order: Option<InputOrder>,
+    /// Sizes of each input's axes that are not 1, without the batch, where shape and order do not tell them.
+    pub sizes: Vec<Vec<usize>>,
+}
+
 /// What a file says of a channel of its input's numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputChannel {
@@ -54,6 +69,7 @@ pub struct InputChannel {
 }
 
 /// How numbers become the bytes of a graph's input.
+#[derive(Clone)]
 pub(super) struct Encoded {
     pub values: ValueEncoding,
     /// Shape of the numbers, and the order of a single part's: a first import has found them.
@@ -87,33 +103,39 @@ impl FloatInputPart {
     }
 }
 
-impl FloatInput {
-    /// The parts as a quantized network publishes them: none for a single one.
-    pub fn published_parts(&self) -> Vec<InputPart> {
-        let part = |part: &FloatInputPart| InputPart {
-            name: part.name.clone(),
-            elements: part.elements(),
-        };
-        if self.parts.len() > 1 { self.parts.iter().map(part).collect() } else { Vec::new() }
-    }
-}
-
 impl FloatGraph {
-    /// How the file's numbers lie in the input, where inputs are given in the file's order: for
-    /// sequences, and wherever a file's shape does not tell.
-    pub fn published_order(&self) -> Option<InputOrder> {
-        let [FloatInputPart { order: Some(order), onnx_shape, .. }] = self.input.parts.as_slice()
-        else {
-            return None;
+    /// The file's inputs as a quantized network publishes them.
+    pub fn published_input(&self) -> PublishedInput {
+        let parts = self.input.parts.as_slice();
+        let squeezed = |sizes: &[usize]| -> Vec<usize> {
+            sizes.iter().copied().filter(|size| *size != 1).collect()
         };
-        let shape = self.value_shape();
-        let last = InputOrder::ChannelsLast;
-        let is_last = last.places(shape) == *order;
-        let is_image = onnx_shape.len() == 4 && (shape[0] != shape[1] || shape[1] != shape[2]);
-        match (is_last, is_image) {
-            (true, true) => None,
-            (true, false) => Some(last),
-            (false, _) => Some(InputOrder::Listed(order.clone())),
+        let sizes = || parts.iter().map(|part| squeezed(&part.onnx_shape)).collect::<Vec<_>>();
+        let name = parts.first().map(|part| part.name.clone()).unwrap_or_default();
+        let [part] = parts else {
+            let published = |part: &FloatInputPart| InputPart {
+                name: part.name.clone(),
+                elements: part.elements(),
+            };
+            let flat = parts.iter().all(|part| squeezed(&part.onnx_shape).len() < 2);
+            let sizes = if flat { Vec::new() } else { sizes() };
+            let parts = parts.iter().map(published).collect();
+            return PublishedInput { name, parts, order: None, sizes };
+        };
+        let shape @ [channels, height, width] = self.value_shape();
+        let own = squeezed(&part.onnx_shape);
+        let (order, told) = match &part.order {
+            None => (None, own == squeezed(&shape)),
+            Some(order) if InputOrder::ChannelsLast.places(shape) == *order => {
+                (Some(InputOrder::ChannelsLast), own == squeezed(&[height, width, channels]))
+            }
+            Some(order) => (Some(InputOrder::Listed(order.clone())), false),
+        };
+        PublishedInput {
+            name,
+            parts: Vec::new(),
+            order,
+            sizes: if told { Vec::new() } else { sizes() },
         }
     }
 
@@ -146,6 +168,18 @@ pub(super) fn add(
     encoded: Option<Encoded>,
 ) -> Result<FloatInput, ImportError> {
     let graph = importer.source.graph()?;
+    for (name, _) in &options.input_shapes {
+        if !graph.input.iter().any(|input| input.name == *name) {
+            let names = graph.input.iter().map(|input| format!("`{}`", input.name));
+            return Err(ImportError::Tensor {
+                tensor: name.clone(),
+                problem: format!(
+                    "a shape is given for an input of this name, but the inputs are {}",
+                    names.collect::<Vec<_>>().join(", ")
+                ),
+            });
+        }
+    }
     fix(importer, options)?;
     let is_input = |input: &&ValueInfoProto| !importer.constants.contains_key(&input.name);
     let inputs = graph.input.iter().filter(is_input).collect::<Vec<_>>();
@@ -173,10 +207,13 @@ pub(super) fn add(
         add_tensor(importer, &names, [first, 1, 1], values.as_ref()).map_err(problem)?;
     for part in &mut parts {
         let elements = part.elements();
-        set_batch(importer, &mut part.onnx_shape, 0);
+        let second =
+            declared::is_sequence(importer, &part.name) || declared::is_state(importer, &part.name);
+        let axis = usize::from(second && part.onnx_shape.len() == 3);
+        set_batch(importer, &mut part.onnx_shape, axis);
         if part.elements() != elements {
             return Err(problem(format!(
-                "several inputs and a batch of {}; export with batch 1",
+                "several inputs and a batch of {} along the axis {axis}; export with batch 1",
                 importer.batch
             )));
         }
@@ -185,7 +222,7 @@ pub(super) fn add(
             importer.push_step(&part.name, "Part", [elements, 1, 1], step).map_err(problem)?;
         add_value(importer, part, slice);
     }
-    Ok(FloatInput { tensor, parts, values })
+    Ok(FloatInput { tensor, parts, values, compares: false })
 }
 
 /// Makes constants of the inputs that are one number everywhere.
@@ -259,7 +296,7 @@ fn add_one(
     let (tensor, decoded) =
         add_tensor(importer, &name, internal, values.as_ref()).map_err(problem)?;
     add_value(importer, &part, decoded);
-    Ok(FloatInput { tensor, parts: vec![part], values })
+    Ok(FloatInput { tensor, parts: vec![part], values, compares: false })
 }
 
 fn add_value(importer: &mut Importer<'_>, part: &FloatInputPart, tensor: FloatTensorId) {

@@ -6,7 +6,6 @@
 
 mod balance;
 pub(crate) mod chosen;
-mod comparisons;
 mod constant;
 mod declared;
 mod decoding;
@@ -25,6 +24,7 @@ mod rows;
 mod run;
 mod shapes;
 mod supported;
+mod thresholds;
 mod windows;
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use function::{Binary, Function, Unary};
-pub use inputs::{FloatInput, FloatInputPart, InputChannel};
+pub use inputs::{FloatInput, FloatInputPart, InputChannel, PublishedInput};
 pub(crate) use protobuf::half_to_f64;
 pub use reference::Reference;
 pub use run::{FloatExecution, FloatExecutor};
@@ -94,6 +94,18 @@ pub enum ImportError {
         operator: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A node reads what was left out at the end, so it is not the end.
+    #[error(
+        "ONNX node `{node}` ({operator}): it follows the operator `{left_out}`, which is left out only at the very end"
+    )]
+    AfterEnd {
+        /// Name of the node, or of its first output when it has none.
+        node: String,
+        /// Operator of the node.
+        operator: String,
+        /// Node of the operator that was left out.
+        left_out: String,
     },
     /// Tract cannot prepare or run the original network, or the input has a wrong length.
     #[error("the reference run of the original network failed: {0}")]

@@ -30,9 +30,25 @@ pub(super) fn import_with(
             nodes.len()
         )));
     }
+    match import_once(source, name, options, encoded.clone()) {
+        // Something goes on behind a final operator: then it is kept.
+        Err(ImportError::AfterEnd { .. }) if !options.keep_final => {
+            let options = ImportOptions { keep_final: true, ..options.clone() };
+            import_once(source, name, &options, encoded)
+        }
+        result => result,
+    }
+}
+
+fn import_once(
+    source: &Source,
+    name: &str,
+    options: &ImportOptions,
+    encoded: Option<Encoded>,
+) -> Result<FloatGraph, ImportError> {
     let mut importer = Importer::new(source, options, supported::add)?;
     let input = inputs::add(&mut importer, options, encoded)?;
-    for node in nodes {
+    for node in &source.graph()?.node {
         supported::add(&mut importer, &Node::new(node))?;
     }
     ends::finish(importer, input, name, options)

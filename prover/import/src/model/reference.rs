@@ -82,17 +82,34 @@ impl Reference {
                 self.elements
             )));
         }
+        let mut declared = Vec::with_capacity(input.len());
+        for (part, _) in self.parts.iter().filter(|(_, fixed)| fixed.is_none()) {
+            let numbers = &input[part.first..][..part.elements()];
+            match &part.order {
+                Some(order) => declared.extend(order.iter().map(|at| numbers[*at as usize])),
+                None => declared.extend_from_slice(numbers),
+            }
+        }
+        self.run_declared(&declared)
+    }
+
+    /// Runs on the numbers of all inputs, each as the file declares it, row-major: no matter how this crate
+    /// reads and stores them.
+    ///
+    /// # Errors
+    /// As [`Reference::run`].
+    pub fn run_declared(&self, input: &[f32]) -> Result<Vec<f32>, ImportError> {
         guarded(|| {
-            let mut tensors = tvec!();
+            let (mut tensors, mut rest) = (tvec!(), input);
             for (part, fixed) in &self.parts {
-                let ordered: Vec<f32> = match (fixed, &part.order) {
-                    (Some(value), _) => vec![*value; part.elements()],
-                    (None, order) => {
-                        let numbers = &input[part.first..][..part.elements()];
-                        let moved = |order: &Vec<u32>| {
-                            order.iter().map(|index| numbers[*index as usize]).collect()
-                        };
-                        order.as_ref().map_or_else(|| numbers.to_vec(), moved)
+                let ordered = match fixed {
+                    Some(value) => vec![*value; part.elements()],
+                    None => {
+                        let (own, others) = rest
+                            .split_at_checked(part.elements())
+                            .ok_or_else(|| TractError::msg("too few numbers"))?;
+                        rest = others;
+                        own.to_vec()
                     }
                 };
                 let tensor = Tensor::from_shape(&part.onnx_shape, &ordered)?;

@@ -76,7 +76,11 @@ fn table(layer: &FloatLayer) -> Option<(FloatTensorId, [f64; 2])> {
 }
 
 /// Elements of a tensor of `shape` with channels and places of each group in each other's place.
-fn transposed(elements: &[u32], [channels, height, width]: Shape, groups: usize) -> Vec<u32> {
+pub(super) fn transposed(
+    elements: &[u32],
+    [channels, height, width]: Shape,
+    groups: usize,
+) -> Vec<u32> {
     let (plane, in_group) = (height * width, channels / groups);
     let places = (0..groups).flat_map(|group| {
         (0..plane).flat_map(move |place| {

@@ -92,8 +92,8 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "Not", add: elementwise::add, note: "of truth values" },
     Operator { name: "Or", add: logic::connect, note: "of truth values" },
     Operator { name: "PRelu", add: arithmetic::prelu, note: "a constant slope for all or for each channel" },
-    Operator { name: "Pad", add: pad::pad, note: "constant amounts; zeros, or a value that a layer can carry" },
-    Operator { name: "Pow", add: arithmetic::binary, note: "one operand is constant" },
+    Operator { name: "Pad", add: pad::pad, note: "constant amounts of zeros around height and width of images, or around a sequence" },
+    Operator { name: "Pow", add: arithmetic::binary, note: "one operand is one constant number" },
     Operator { name: "QLinearConv", add: integers::conv, note: "constant scales and zero points; the file's rounding is kept" },
     Operator { name: "QLinearMatMul", add: integers::matmul, note: "as QLinearConv" },
     Operator { name: "QuantizeLinear", add: quantized::activation, note: "with DequantizeLinear, scales of the file are kept" },
@@ -224,6 +224,32 @@ fn instead(operator: &str) -> &'static str {
         "NonMaxSuppression" | "NonZero" | "Unique" | "Compress" => {
             "leave it out and do it on the network's outputs: what it gives has no fixed order or size"
         }
+        "CumSum" => {
+            "write it as a MatMul with a constant triangle of ones: the sums over a fixed axis are that"
+        }
+        "Trilu" => {
+            "multiply by a constant mask of ones and zeros instead, or add one before a Softmax"
+        }
+        "OneHot" => {
+            "compare with constants, `Equal(x, [0, 1, ...])`, or gather rows of a constant identity matrix"
+        }
+        "Hardmax" => {
+            "leave it out at the end, where the class is the largest anyhow, or use ArgMax"
+        }
+        "Sin" | "Cos" | "Tan" => {
+            "compute it before the network and give it as an input; of positions it is a constant of the file"
+        }
+        "Asin" | "Acos" | "Atan" | "Sinh" | "Cosh" | "Asinh" | "Acosh" | "Atanh" => {
+            "compute it before the network and give it as an input, or train with another activation, such as Tanh"
+        }
+        "LRN" => {
+            "train with BatchNormalization instead, or write it as Mul, AveragePool over channels, Pow and Div"
+        }
+        "LpPool" => "write it as Abs, Pow, AveragePool, Mul by the window's size and Pow",
+        "GlobalLpPool" => "write it as ReduceL1 or ReduceL2 over height and width",
+        "ScatterND" | "ScatterElements" | "Scatter" => {
+            "write it as a Where with a constant mask, or as Slices and a Concat, where the places are constant"
+        }
         "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike"
         | "Bernoulli" | "Multinomial" => "export the network for inference, without random numbers",
         "StringNormalizer" | "TfIdfVectorizer" | "CategoryMapper" | "DictVectorizer" => {
@@ -248,7 +274,10 @@ fn same(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError>
 fn ended(importer: &mut Importer<'_>, node: &Node<'_>) -> Result<(), ImportError> {
     let value = activation(importer, node, 0)?;
     if value.dropped.is_none() && node.operator() == "LabelEncoder" {
-        return Err(node.error("of values that are no label; only at the end of a file"));
+        return Err(node.error(
+            "of values that are no label; at the end of a file names of classes are supported. Map categories to \
+             numbers before the network (OrdinalEncoder), or let the file take them as OneHotEncoder does",
+        ));
     }
     importer.bind(node, value)
 }
@@ -283,13 +312,20 @@ fn page() -> String {
     page.push_str(&rows(QUANTIZED));
     page.push_str(
         "\n## What is exact\n\n\
-         A layer with two values and one jump, such as a comparison with a bound, is decided by the accumulator \
-         before anything is shifted out. If its inputs have one scale `s` and its weights are whole numbers, as for \
-         a comparison of features and for the nodes of trees, the integers decide as the file does for every \
-         input on the grid of `1 / s`: also where an input is equal to the bound. With other weights each is \
-         rounded by half of `1 / 2^shift` of a step of the result, as in any layer. Whole numbers are equal in the \
-         integers where they are in the file; other numbers are equal within half a step of the table. A function \
-         with several jumps, or with slopes beside one, is a table like any other: off by half of its step.\n",
+         A comparison of one number of the input, or of a straight line of one, with constants, and every other \
+         function of it that is constant but for up to 32 jumps, such as Floor or Sign, is decided on the number's \
+         integer, byte by byte, where features have scales of their own ([inputs.md](inputs.md)): as the file decides \
+         it for every number that its encoding keeps, also where it is equal to a threshold, whatever is compared \
+         with it (one threshold, several, or one for each feature). In an encoding of 65,535 integers or more a \
+         threshold stands for the numbers that become the same integer.\n\n\
+         Elsewhere a layer with two values and one jump is decided by the accumulator before anything is shifted \
+         out. If its inputs have one scale `s` and its weights are whole numbers, the integers decide as the file \
+         does for every input on the grid of `1 / s`: also where an input is equal to the bound. With other weights \
+         each is rounded by half of `1 / 2^shift` of a step of the result, as in any layer: a comparison of two \
+         features, or of a sum of some, with equal sides can go either way. Whole numbers are equal in the integers \
+         where they are in the file; other numbers are equal within half a step of the table. A function with \
+         several jumps of something else than one number of the input, or with slopes beside a jump, is a table \
+         like any other: off by half of its step.\n",
     );
     page
 }

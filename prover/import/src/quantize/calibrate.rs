@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{InputEncoding, QuantizeError};
-use crate::model::{FloatExecutor, FloatGraph};
+use crate::model::{FloatExecutor, FloatGraph, Function};
 
 /// Least and largest value seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,7 +179,10 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
                     return Err(QuantizeError::Layer {
                         layer: layer.name.clone(),
                         operator: layer.operator.clone(),
-                        problem: format!("its values are not finite on calibration input {index}"),
+                        problem: format!(
+                            "its values are not finite on calibration input {index}{}",
+                            undefined(layer.op.function(), graph.input.values.is_some())
+                        ),
                     });
                 }
             }
@@ -207,6 +210,22 @@ pub fn calibrate<T: AsRef<[u8]> + Sync>(
         })
         .try_reduce_with(|a, b| Ok(a.join(b)));
     ranges.unwrap_or(Err(QuantizeError::NoInputs))
+}
+
+/// What to do where a function has no value.
+fn undefined(function: Option<&Function>, encoded: bool) -> &'static str {
+    match function {
+        Some(function) if function.has_pole() && encoded => {
+            ": the file's own numbers may have a logarithm, a root or a quotient there, but inputs are rounded to even \
+             steps over their whole range, and small ones among large ones become 0 or less. Compute it before the \
+             network, so that its inputs are the logarithms, or leave out what is rare (--value-range, \
+             --value-percentile)"
+        }
+        Some(function) if function.has_pole() => {
+            ": a logarithm, a root or a quotient has no value there; bound its argument from 0 with a Clip or a Max"
+        }
+        _ => "",
+    }
 }
 
 /// Least and largest of the values, 0 included.

@@ -95,8 +95,13 @@ pub fn choose_encoding(
     for (index, sample) in samples.iter().enumerate() {
         if let Some(at) = sample.iter().position(|value| !value.is_finite()) {
             let (name, value) = (name(at / plane.max(1)), sample[at]);
+            let missing = if value.is_nan() {
+                ": mark what is missing by a number, such as -1, and let the file's imputer look for that"
+            } else {
+                ""
+            };
             return Err(QuantizeError::Encoding(format!(
-                "sample {index} holds {value} for {name}"
+                "sample {index} holds {value} for {name}{missing}"
             )));
         }
     }

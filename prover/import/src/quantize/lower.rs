@@ -6,7 +6,9 @@ use super::{
     scales::{Scales, choose, exact_sums, integer_range, largest_scale},
     steps::Threshold,
 };
-use crate::model::{FloatGraph, FloatLayer, FloatOp, Function, chosen::differences};
+use crate::model::{
+    FloatGraph, FloatLayer, FloatOp, Function, PublishedInput, chosen::differences,
+};
 use assay_graph::{
     ACTIVATION_OFFSET, FunctionTable, Input, Layer, MAX_SHIFT, Op, QuantizedGraph, Rescale, Tensor,
     TensorId, WEIGHT_OFFSET,
@@ -84,6 +86,7 @@ pub(crate) fn quantize_with_scales(
         .zip(std::mem::take(&mut lowering.layers))
         .map(|(layer, op)| Layer { name: layer.name.clone(), output: layer.output, op })
         .collect();
+    let PublishedInput { parts, order, sizes, .. } = graph.published_input();
     let quantized = QuantizedGraph {
         name: graph.name.clone(),
         input: Input {
@@ -92,8 +95,9 @@ pub(crate) fn quantize_with_scales(
             byte_scale: encoding.scale,
             byte_offset: encoding.offset,
             values: graph.input.values.clone(),
-            parts: graph.input.published_parts(),
-            order: graph.published_order(),
+            parts,
+            order,
+            sizes,
         },
         tensors,
         functions,
@@ -413,10 +417,13 @@ impl Lowering<'_> {
             let layer = &self.graph.layers[draft.layer];
             let problem = format!(
                 "`{}` has no value that fits 16 bits everywhere between {} and {}, where its \
-                 arguments lie in calibration",
+                 arguments lie in calibration: a table has even steps of {} there, too wide where the function is \
+                 steep. Bound its argument further from that (Clip, or a larger number added to it), or compute it \
+                 before the network, so that its inputs are the logarithms or quotients",
                 draft.function,
                 low as f64 / draft.scales.0,
-                high as f64 / draft.scales.0
+                high as f64 / draft.scales.0,
+                1.0 / draft.scales.0
             );
             layer_error(layer, problem)
         })?;

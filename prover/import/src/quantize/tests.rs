@@ -197,6 +197,7 @@ fn two_layers() -> FloatGraph {
                 first: 0,
             }],
             values: None,
+            compares: false,
         },
         tensors: vec![tensor("x", [2, 6, 6]), tensor("hidden", [4, 4, 4]), tensor("y", [3, 1, 1])],
         layers: vec![

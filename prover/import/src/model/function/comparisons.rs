@@ -53,6 +53,26 @@ impl Function {
         }
     }
 
+    /// Some part of it has no value everywhere: a logarithm, a root, a quotient or a power.
+    pub fn has_pole(&self) -> bool {
+        match self {
+            Self::Identity | Self::Constant(_) => false,
+            Self::Unary(operator, argument) => {
+                matches!(operator, Unary::Log | Unary::Sqrt) || argument.has_pole()
+            }
+            Self::Binary(operator, left, right) => {
+                let constant = |part: &Self| matches!(part, Self::Constant(_));
+                let pole = match operator {
+                    Binary::Div => !constant(right),
+                    Binary::Pow => true,
+                    _ => false,
+                };
+                pole || left.has_pole() || right.has_pole()
+            }
+            Self::Select(parts) => parts.iter().any(Self::has_pole),
+        }
+    }
+
     /// The only place where the function's value changes, if it is constant on both sides of one.
     pub fn threshold(&self) -> Option<f64> {
         self.jumps().flatten()
@@ -88,7 +108,7 @@ impl Function {
     }
 
     /// Slope and offset of a straight line.
-    fn line(&self) -> Option<(f64, f64)> {
+    pub(in crate::model) fn line(&self) -> Option<(f64, f64)> {
         match self {
             Self::Identity => Some((1.0, 0.0)),
             Self::Constant(value) => Some((0.0, *value)),

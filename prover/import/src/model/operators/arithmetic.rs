@@ -163,7 +163,10 @@ fn affine_of(
         }
         // This node is none of the others.
         (Binary::Pow | Binary::Mod | Binary::Less | Binary::LessOrEqual | Binary::Equal, _) => {
-            return Err(node.error("a power with another exponent for each channel"));
+            return Err(node.error(
+                "a power with another exponent for each channel; one exponent is supported: split the channels, a \
+                 Pow for each, and join them, or compute the powers before the network",
+            ));
         }
     };
     if scale.iter().any(|x| !x.is_finite()) {

@@ -62,10 +62,11 @@ pub(super) fn activation(
     if let Some(dropped) = &value.dropped
         && !after_the_end(node.operator())
     {
-        return Err(node.error(format!(
-            "it follows the operator `{}`, which is supported only at the very end",
-            dropped.node
-        )));
+        return Err(ImportError::AfterEnd {
+            node: node.name().into(),
+            operator: node.operator().into(),
+            left_out: dropped.node.clone(),
+        });
     }
     Ok(value.clone())
 }

@@ -24,10 +24,18 @@ pub(in crate::model) fn pad(
         None => required_constant(importer, node, 1)?.integers(),
     };
     if mode != "constant" || fill.unwrap_or(0.0) != 0.0 {
-        return Err(node.error(format!(
-            "mode `{mode}` with value {}; only constant padding with 0 is supported",
-            fill.unwrap_or(0.0)
-        )));
+        let fill = fill.unwrap_or(0.0);
+        return Err(node.error(if mode == "constant" {
+            format!(
+                "padding with {fill}; with 0 it is supported: take {fill} from the numbers before and add it behind, \
+                 or pad the inputs before the network"
+            )
+        } else {
+            format!(
+                "padding of mode `{mode}`; zeros are supported: export with padding of zeros, which changes the \
+                 borders, or write the border as Slices and a Concat"
+            )
+        }));
     }
     let pads = match optional_constant(importer, node, 3)? {
         Some(axes) => spread_pads(node, &pads, &axes.integers(), rank)?,
@@ -60,7 +68,7 @@ pub(in crate::model) fn pad(
         }
         _ => {
             return Err(node.error(format!(
-                "pads {pads:?} of {:?}; only height and width of images can be padded",
+                "pads {pads:?} of {:?}; height and width of images can be padded: join zeros with a Concat instead",
                 value.shape
             )));
         }

@@ -192,6 +192,7 @@ pub(in crate::model) fn global_max(
 
 fn global(importer: &mut Importer<'_>, node: &Node<'_>, max: bool) -> Result<(), ImportError> {
     let value = unpadded(importer, node, 0)?;
+    let value = image(importer, node, value)?;
     let [channels, height, width] = importer.spatial(node, &value)?;
     let window = Window::dense([height, width]);
     let input = value.tensor;

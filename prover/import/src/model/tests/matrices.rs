@@ -49,7 +49,7 @@ impl Hand {
     fn finish(self) -> FloatGraph {
         FloatGraph {
             name: "hand".into(),
-            input: FloatInput { tensor: 0, parts: Vec::new(), values: None },
+            input: FloatInput { tensor: 0, parts: Vec::new(), values: None, compares: false },
             output: self.tensors.len() - 1,
             tensors: self.tensors,
             layers: self.layers,

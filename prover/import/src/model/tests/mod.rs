@@ -19,6 +19,8 @@ mod random;
 mod ranks;
 mod recurrent;
 mod refused;
+mod regrouped;
+mod ties;
 mod transformers;
 mod volumes;
 
