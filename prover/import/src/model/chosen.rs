@@ -33,9 +33,15 @@ impl FloatGraph {
         };
         let bytes = |weights: &[f32]| *weights == [256.0, 1.0];
         let in_order = bias.iter().zip(0u32..).all(|(bias, row)| *bias == -(row as f32));
+        let dense = Window::dense([1, 1]);
+        let placed = match self.tensors[*input].shape[0] {
+            2 => *window == dense,
+            // The bytes of an id side by side.
+            1 => *window == along(),
+            _ => false,
+        };
         let fits = function.is_indicator()
-            && *window == Window::dense([1, 1])
-            && self.tensors[*input].shape[0] == 2
+            && placed
             && bias.len() > MOST_ROWS
             && weights.chunks(2).all(bytes)
             && in_order;
@@ -49,7 +55,11 @@ impl FloatGraph {
         input: FloatTensorId,
         rows: usize,
     ) {
-        let [_, height, width] = self.tensors[input].shape;
+        let window = match self.tensors[input].shape[0] {
+            1 => along(),
+            _ => Window::dense([1, 1]),
+        };
+        let [_, height, width] = self.tensors[layer.output].shape;
         let indicator = || Function::unary(Unary::IsZero, Function::Identity);
         let mut push =
             |graph: &mut Self, shape: Shape, op: FloatOp, output: Option<FloatTensorId>| {
@@ -62,18 +72,25 @@ impl FloatGraph {
                 layers.push(FloatLayer { name, operator, output, op });
                 output
             };
+        let reading = |window, input, groups, weights, bias, function| FloatOp::Conv {
+            input,
+            window,
+            groups,
+            weights,
+            bias,
+            function,
+        };
         let dense = |input, groups, weights, bias, function| {
-            let window = Window::dense([1, 1]);
-            FloatOp::Conv { input, window, groups, weights, bias, function }
+            reading(Window::dense([1, 1]), input, groups, weights, bias, function)
         };
         let blocks = rows.div_ceil(BLOCK);
         let weights = [1.0, 0.0].repeat(blocks);
         let bias = (0..blocks).map(|block| -(block as f32)).collect();
-        let op = dense(input, 1, weights, bias, indicator());
+        let op = reading(window, input, 1, weights, bias, indicator());
         let chosen = push(self, [blocks, height, width], op, None);
         // Whole, so that it has the scale of what chooses, beside which it stands.
         let rounded = Function::unary(Unary::Round, Function::Identity);
-        let op = dense(input, 1, vec![0.0, 1.0], vec![0.0], rounded);
+        let op = reading(window, input, 1, vec![0.0, 1.0], vec![0.0], rounded);
         let low = push(self, [1, height, width], op, None);
         let mut parts = Vec::new();
         let whole = rows / BLOCK;
@@ -95,6 +112,11 @@ impl FloatGraph {
         let op = FloatOp::Concat { inputs: parts };
         push(self, [rows, height, width], op, Some(layer.output));
     }
+}
+
+/// The window over the two bytes of an id that lie side by side.
+fn along() -> Window {
+    Window { stride: [1, 2], ..Window::dense([1, 2]) }
 }
 
 /// Least and largest difference that a layer which compares numbers with rows may see: those of a table's

@@ -11,12 +11,12 @@ mod jumps;
 mod lines;
 
 use super::{
-    Binary, FloatOp, FloatTensor, FloatTensorId, Function, Unary,
+    FloatOp, FloatTensor, FloatTensorId, Function,
     decoding::INPUT,
     raw_layer::{RawLayer, Step},
 };
 use assay_graph::{Shape, ValueEncoding, Window};
-use jumps::{StepFunction, pieces};
+use jumps::{StepFunction, of_integers, pieces};
 use lines::{Element, Lines};
 
 /// Part of an integer's step within which a threshold is taken to lie on the integer.
@@ -371,11 +371,6 @@ fn dense(
     function: Function,
 ) -> FloatOp {
     FloatOp::Conv { input, window: Window::dense([1, 1]), groups, weights, bias, function }
-}
-
-/// The function, of what is known to be whole.
-fn of_integers(function: &Function) -> Function {
-    function.after(Function::unary(Unary::Whole, Function::Identity))
 }
 
 #[cfg(test)]

@@ -248,14 +248,14 @@ pub fn compare_each(
 
 impl Comparison {
     /// How far each output may be off the float network's, in real units: by twice what the samples showed, and
-    /// by a step of its integers besides. Measured, not proven: an input unlike all samples may be further off.
+    /// by half a step of its integers besides. Measured, not proven: an input unlike all samples may be further off.
     /// Empty where the quantized network refuses a sample, or there are none.
     pub fn bounds(&self, quantized: &QuantizedGraph) -> Vec<f64> {
         if self.accuracy.refused > 0 || self.accuracy.inputs == 0 {
             return Vec::new();
         }
-        let step = 1.0 / quantized.tensors[quantized.output].scale;
-        self.outputs.iter().map(|output| 2.0 * output.off + step).collect()
+        let half = 0.5 / quantized.tensors[quantized.output].scale;
+        self.outputs.iter().map(|output| 2.0 * output.off + half).collect()
     }
 
     fn join(mut self, other: Self) -> Self {

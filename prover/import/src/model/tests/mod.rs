@@ -1,6 +1,7 @@
 //! Networks built node by node, compared with tract's own run of them, and files that must be
 //! refused.
 
+mod beside;
 mod bound;
 mod cases;
 mod decoders;

@@ -19,7 +19,7 @@ fn random_regrouping(seed: u64) -> (Network, Vec<i64>) {
     let [a, b, c] = [2, 1, 2].map(|least| random.between(least, 4));
     let d = [1, a, 3][random.size(0, 2)];
     let sizes = match random.size(0, 3) {
-        0 => vec![1, a * b, c],
+        0 => vec![1, a * b, c * d],
         1 => vec![1, a, b, c, d],
         _ => vec![1, a * b, c, d],
     };

@@ -1,6 +1,6 @@
 //! Functions that are constant but for jumps.
 
-use super::{Binary, Function, Unary, of_integers};
+use super::super::{Binary, Function, Unary};
 
 /// More jumps are left to a table.
 const MOST_JUMPS: usize = 32;
@@ -61,6 +61,11 @@ fn threshold(function: &Function) -> Option<f64> {
         Function::Binary(_, left, right) => threshold(left).or_else(|| threshold(right)),
         Function::Select(parts) => parts.iter().find_map(threshold),
     }
+}
+
+/// The function, of what is known to be whole.
+pub(super) fn of_integers(function: &Function) -> Function {
+    function.after(Function::unary(Unary::Whole, Function::Identity))
 }
 
 /// The places between `low` and `high` where a function that is constant elsewhere may change, ascending;

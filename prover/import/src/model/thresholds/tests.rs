@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{FloatExecutor, FloatGraph, FloatInput, fusion::fuse};
+use crate::model::{Binary, FloatExecutor, FloatGraph, FloatInput, Unary, fusion::fuse};
 use assay_graph::ChannelEncoding;
 
 fn less(bound: f64) -> Function {
