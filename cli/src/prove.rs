@@ -11,7 +11,7 @@ use assay_prover::{
     circuit::{InputMode, OutputMode, StatementKind},
     graph::QuantizedGraph,
     model_proof::{ModelProver, model_hash},
-    openings::Marks,
+    openings::{Marks, Openings},
     prediction::{self, Prediction, Statement},
     proof::{ProofFile, ProverKey, library::LibraryProver},
 };
@@ -186,6 +186,7 @@ pub(crate) fn run(args: &ProveArgs, output: &Output) -> Result<()> {
     let prover = ModelProver {
         bundle: &bundle,
         openings: &openings,
+        count: &Openings::count_proof,
         layout: &layout,
         srs: &srs,
         key: &key,

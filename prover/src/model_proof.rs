@@ -126,6 +126,9 @@ pub enum ModelProofError {
     },
 }
 
+/// Counts an opening just before a proof is begun, and returns how many are used then.
+pub type CountOpening<'a> = &'a (dyn Fn(&Openings) -> Result<usize, OpeningsError> + Sync);
+
 /// What a proof is made with.
 #[derive(Clone, Copy)]
 pub struct ModelProver<'a> {
@@ -133,6 +136,9 @@ pub struct ModelProver<'a> {
     pub bundle: &'a Bundle,
     /// Where the bundle's openings are counted.
     pub openings: &'a Openings,
+    /// How this proof's is counted there; it need not be where an earlier try of the same proof was counted and nobody saw
+    /// anything of it.
+    pub count: CountOpening<'a>,
     /// Layout of the bundle's circuit.
     pub layout: &'a Layout,
     /// Parameters with which `key` was made.
@@ -242,8 +248,8 @@ impl<'a> ModelProver<'a> {
         srs: &'a Srs,
         key: &'a ProverKey,
     ) -> Self {
-        let (watch, library) = (&Unwatched, None);
-        Self { bundle, openings, layout, srs, key, watch, despite_memory: false, library }
+        let (watch, library, count) = (&Unwatched, None, &Openings::count_proof);
+        Self { bundle, openings, count, layout, srs, key, watch, despite_memory: false, library }
     }
 
     /// Proves what `assignment` holds, bound to `context`.
@@ -268,7 +274,7 @@ impl<'a> ModelProver<'a> {
 
         let prover = Prover { srs: self.srs, key: self.key, watch: self.watch };
         prover.check(&public_inputs)?;
-        let used = self.openings.count_proof()?;
+        let used = (self.count)(self.openings)?;
         let start = Instant::now();
         let advice = ModelAdvice::new(assignment, first, &public_inputs);
         let known = kept.read();

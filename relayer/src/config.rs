@@ -63,7 +63,7 @@ pub struct RelayerConfig {
     pub max_log_range: u64,
     /// How often the chain is looked at.
     pub poll_interval: Duration,
-    /// Proofs made at the same time.
+    /// Proofs made at the same time in this process; 0 leaves all to workers.
     pub parallel_proofs: usize,
     /// Jobs with less time than this before their deadline are not begun; `None` for one and a
     /// half times what a proof is expected to take, and half a minute at least.

@@ -81,6 +81,12 @@ pub enum StoreError {
     #[error("job {job} is not given up: {source}")]
     NotRetriable { job: U256, source: IllegalEvent },
 
+    /// A worker that was too slow, and whose task has gone to another. Nothing was stored.
+    #[error(
+        "the lease of task {task} is lost: another has it by now, or nobody wants it any more; what was made is dropped"
+    )]
+    LeaseLost { task: String },
+
     /// Nothing was stored.
     #[error("job {job} is left as it is: {source}; this is a fault of the relayer, report it")]
     IllegalEvent { job: U256, source: IllegalEvent },
@@ -162,7 +168,11 @@ impl RelayerError {
             self,
             Self::Chain(_)
                 | Self::EventMissing { .. }
-                | Self::Store(StoreError::IllegalEvent { .. } | StoreError::NoSuchJob(_))
+                | Self::Store(
+                    StoreError::IllegalEvent { .. }
+                        | StoreError::NoSuchJob(_)
+                        | StoreError::LeaseLost { .. }
+                )
         )
     }
 
@@ -178,6 +188,7 @@ impl RelayerError {
             Self::Store(StoreError::Disk { .. }) => "store-disk",
             Self::Store(StoreError::Unreachable { .. }) => "store-unreachable",
             Self::Store(StoreError::IllegalEvent { .. }) => "illegal-event",
+            Self::Store(StoreError::LeaseLost { .. }) => "lease-lost",
             Self::Store(_) => "store",
             Self::Escrow(PredictionEscrowError::BadEvent { .. }) => "bad-event",
             Self::Escrow(_) => "not-an-escrow",

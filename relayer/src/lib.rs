@@ -6,7 +6,8 @@
 //! * [`follower`]: reads the escrow's events, and notices when the chain takes blocks back.
 //! * [`job`]: a job, and the one table of the states it goes through.
 //! * [`store`]: jobs, proofs and withdrawals on disk.
-//! * [`proving`]: the interface to whatever makes proofs, and proofs made in this process.
+//! * [`proving`]: the interface to whatever makes proofs, and proofs made in this process; [`queue`]: who makes which, under
+//!   a lease; [`worker`]: makes them in another process.
 //! * [`submitter`]: from a proof to a payment; [`heads`]: which blocks may end a job.
 //! * [`duty`]: what else the contracts leave to do: contests of a service, settlements, refunds, withdrawals; the
 //!   [`keeper`] does what needs no proof by itself.
@@ -33,6 +34,7 @@ mod pauses;
 mod policy;
 mod proof_pool;
 pub mod proving;
+pub mod queue;
 pub mod refusal;
 pub mod relay;
 mod resend;
@@ -41,8 +43,10 @@ pub mod status;
 pub mod store;
 pub mod submitter;
 mod surveys;
+mod task_opening;
 mod watch;
 mod withdrawals;
+pub mod worker;
 
 pub use assay_client::chain::BlockRef;
 pub use config::{DutyConfig, Profit, RelayerConfig};
@@ -63,3 +67,4 @@ pub use sales::{
 pub use status::{Status, StatusBoard};
 pub use store::{JobStore, StorePlace};
 pub use tokio_util::sync::CancellationToken;
+pub use worker::{Worker, WorkerConfig};

@@ -13,6 +13,10 @@ use crate::{
     duty::{Duty, ProofKey},
     job::PredictionTerms,
     proving::{ProofRequest, ProveError, Prover},
+    queue::{LEASE, Lease},
+    store::JobStore,
+    task_opening::StoredOpening,
+    worker::proven_under,
 };
 
 /// Runs a limited number of proofs at a time.
@@ -56,6 +60,7 @@ impl Work {
 
 struct Running {
     work: Work,
+    lease: Lease,
     abort: AbortHandle,
     since: Instant,
 }
@@ -63,6 +68,8 @@ struct Running {
 /// A proof that came to an end.
 pub(crate) struct Finished {
     pub(crate) work: Work,
+    /// Under which it was made.
+    pub(crate) lease: Lease,
     pub(crate) took: Duration,
     pub(crate) result: Result<ProofArtifact, ProveError>,
 }
@@ -95,9 +102,22 @@ impl ProofPool {
         self.running.values().map(|running| &running.work)
     }
 
-    pub(crate) fn start(&mut self, work: Work, request: ProofRequest, prover: Arc<dyn Prover>) {
-        let abort = self.tasks.spawn(async move { prover.prove(&request).await });
-        self.running.insert(abort.id(), Running { work, abort, since: Instant::now() });
+    /// Makes a proof, and renews its lease meanwhile.
+    pub(crate) fn start(
+        &mut self,
+        work: Work,
+        (lease, request): (Lease, ProofRequest),
+        prover: Arc<dyn Prover>,
+        store: JobStore,
+    ) {
+        let held = lease.clone();
+        let abort = self.tasks.spawn(async move {
+            let opening = Arc::new(StoredOpening::here(store.clone(), held.clone()));
+            let proof = prover.prove_task(&request, opening);
+            let lost = || Err(ProveError::Interrupted("another has the proof by now".into()));
+            proven_under(&store, &held, LEASE, proof).await.unwrap_or_else(lost)
+        });
+        self.running.insert(abort.id(), Running { work, lease, abort, since: Instant::now() });
     }
 
     /// Stops the proofs that are not needed any more.
@@ -150,6 +170,11 @@ impl ProofPool {
             Err(error) => (error.id(), None),
         };
         let running = self.running.remove(&id)?;
-        Some(Finished { work: running.work, took: running.since.elapsed(), result: result? })
+        Some(Finished {
+            work: running.work,
+            lease: running.lease,
+            took: running.since.elapsed(),
+            result: result?,
+        })
     }
 }

@@ -4,11 +4,13 @@
 //! [`ProofArtifact`]. [`LocalProver`] makes the proofs in this process; it finds the inputs in an
 //! [`InputStore`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, Bytes, U256};
 use assay_client::{ModelIdentity, ProofArtifact};
+use assay_prover::openings::{Openings, OpeningsError};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 mod input_store;
 mod local;
@@ -18,7 +20,7 @@ pub use input_store::{InputError, InputOpening, InputStore, KeptInput};
 pub use local::{LocalProver, LocalProverError, ProofReport};
 
 /// Everything that a proof of a prediction, or of the predictions of a run, depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofRequest {
     /// Id in the escrow.
     pub job_id: U256,
@@ -40,7 +42,7 @@ pub struct ProofRequest {
 }
 
 /// A run of a committed collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPlace {
     /// Its place, from 0 on.
     pub run: u64,
@@ -84,6 +86,24 @@ pub enum ProveError {
     /// The same request will fail again.
     #[error("proving failed: {0}")]
     Failed(String),
+}
+
+/// The opening of the weights that a task of a queue uses: counted once, however often the task is begun.
+#[async_trait]
+pub trait TaskOpening: Send + Sync + 'static {
+    /// Makes sure that one opening is counted for the task: by `openings` where none is yet and they are counted in this
+    /// process. To be called from a thread that may wait, just before the proof is begun. How many are used then, where
+    /// that is known here.
+    ///
+    /// # Errors
+    /// [`OpeningsError`]; the proof is not to be begun then.
+    fn take(&self, openings: &Openings) -> Result<usize, OpeningsError>;
+
+    /// The same for provers without a count: has the relayer count one. In the relayer's own process nothing is done.
+    ///
+    /// # Errors
+    /// [`OpeningsError`]; the proof is not to be begun then.
+    async fn obtain(&self) -> Result<(), OpeningsError>;
 }
 
 /// Makes proofs of predictions.
@@ -148,4 +168,29 @@ pub trait Prover: Send + Sync + 'static {
     /// [`ProveError`], sorted by what becomes of the job: it waits for its input or for this
     /// machine until its deadline, is tried again after pauses that grow, or is given up.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError>;
+
+    /// The same for a task of a queue, whose opening may be counted already.
+    ///
+    /// # Errors
+    /// As of [`Self::prove`].
+    async fn prove_task(
+        &self,
+        request: &ProofRequest,
+        _opening: Arc<dyn TaskOpening>,
+    ) -> Result<ProofArtifact, ProveError> {
+        self.prove(request).await
+    }
+
+    /// The models that it holds, for a worker that says so.
+    fn models(&self) -> Vec<ModelIdentity> {
+        Vec::new()
+    }
+
+    /// Counts an opening for a proof that is made elsewhere.
+    ///
+    /// # Errors
+    /// [`ProveError::NotReady`] where none is left, or the count cannot be kept.
+    fn count_opening(&self) -> Result<(), ProveError> {
+        Ok(())
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
     proving::Prover,
     sales::Sales,
     status::StatusBoard,
-    store::JobStore,
+    store::{HERE, JobStore},
     submitter::Submitter,
     watch::RunWatch,
     withdrawals::Withdrawals,
@@ -30,10 +30,13 @@ use crate::{
 
 mod openings;
 mod proofs;
+mod remote;
+mod remote_tasks;
 mod turn;
 mod watches;
 
 use openings::OpeningsWatch;
+use remote_tasks::Remote;
 use watches::{source_of, watches};
 
 /// A relayer for one escrow and one recipient.
@@ -45,6 +48,12 @@ pub struct Relayer {
     follower: Follower,
     submitter: Submitter,
     proofs: ProofPool,
+    /// All provers, each of its model.
+    provers: Vec<Arc<dyn Prover>>,
+    /// Proofs that are made by other processes.
+    remote: Remote,
+    /// This process, among the workers.
+    worker: String,
     /// Proofs that the disk had no room for.
     unsaved: Vec<Finished>,
     nonces: Nonces,
@@ -62,6 +71,8 @@ pub struct Relayer {
     status: StatusBoard,
 }
 
+/// How often the tasks of others are looked at, where there are any.
+const LOOK_AT_TASKS: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 impl Relayer {
@@ -95,10 +106,8 @@ impl Relayer {
                 "{recipient} cannot be the recipient; name an account of yours"
             )));
         }
-        if config.parallel_proofs == 0 || config.submit.confirmations == 0 {
-            return Err(RelayerError::Config(
-                "parallel_proofs and confirmations must be at least 1".into(),
-            ));
+        if config.submit.confirmations == 0 {
+            return Err(RelayerError::Config("confirmations must be at least 1".into()));
         }
         let registry = escrow.registry().await?;
         let models = registry.clone();
@@ -125,6 +134,10 @@ impl Relayer {
         let withdraw = config.withdraw && recipient == account;
         let withdrawals =
             Withdrawals::new(escrow.clone(), store.clone(), config.submit, withdraw).await?;
+        store.forget_tasks_here().await?;
+        let mut provers = vec![Arc::clone(&prover)];
+        provers.extend(sales.provers());
+        let worker = format!("{HERE}{}", std::process::id());
         let deadline_margin = config.margin(prover.expected_time());
         let mut watches = watches(&escrow, &models, &store, &config, &prover, sales).await?;
         if prover.proves_runs() {
@@ -143,6 +156,9 @@ impl Relayer {
             follower,
             submitter,
             proofs,
+            provers,
+            remote: Remote::default(),
+            worker,
             unsaved: Vec::new(),
             nonces,
             withdrawals,
@@ -274,12 +290,31 @@ impl Relayer {
                 Some(limit) => pause.min(limit.saturating_sub(start.elapsed())),
                 None => pause,
             };
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
-                Some(finished) = self.proofs.next() => self.finish_or_retry(finished).await?,
-            }
+            self.rest(pause, shutdown).await?;
         }
         Ok(None)
+    }
+
+    /// Waits so long, or until a proof ends, and notes that.
+    async fn rest(
+        &mut self,
+        pause: Duration,
+        shutdown: &CancellationToken,
+    ) -> Result<(), RelayerError> {
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep_until(end) => return Ok(()),
+                Some(finished) = self.proofs.next() => return self.finish_or_retry(finished).await,
+                () = tokio::time::sleep(LOOK_AT_TASKS), if !self.remote.is_empty() => {
+                    match self.look_at_tasks().await {
+                        Ok(true) => return Ok(()),
+                        Err(error) if !error.is_survivable() => return Err(error),
+                        _ => {}
+                    }
+                }
+            }
+        }
     }
 }

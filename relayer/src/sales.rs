@@ -70,6 +70,15 @@ pub struct AuditSales {
     pub policy: AuditPolicy,
 }
 
+impl Sales {
+    /// Who makes the proofs of what is sold.
+    pub(crate) fn provers(&self) -> Vec<Arc<dyn Prover>> {
+        let audits = self.audits.iter().flat_map(|audits| &audits.models);
+        let sold = self.retrievals.models.iter().chain(audits);
+        sold.map(|sale| Arc::clone(&sale.prover)).collect()
+    }
+}
+
 /// Everything that is sold beside predictions.
 #[derive(Clone, Default)]
 pub struct Sales {

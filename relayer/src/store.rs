@@ -16,6 +16,7 @@ mod index;
 mod outbox;
 mod place;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod withdrawals;
@@ -31,12 +32,14 @@ use crate::{
     error::StoreError,
     job::{Ending, JobEvent, Payment, PredictionJob},
     pauses::Pauses,
+    queue::Lease,
 };
 
-use database::{Database, Transaction, cannot_open};
+use database::{Database, Transaction, cannot_open, lock_file};
 use entries::{decode, encode, key};
 pub use place::StorePlace;
 use table::{get_job, put_job};
+pub(crate) use tasks::HERE;
 
 /// How many read blocks are remembered to find the fork after a reorganization.
 pub const KEPT_BLOCKS: usize = 512;
@@ -45,6 +48,8 @@ pub const KEPT_BLOCKS: usize = 512;
 #[derive(Clone)]
 pub struct JobStore {
     database: Arc<Database>,
+    /// Held by those who may send, until the last of them is gone.
+    _lock: Option<Arc<fs::File>>,
     pauses: Pauses,
 }
 
@@ -76,10 +81,35 @@ impl JobStore {
         if let Some(path) = place.file() {
             look_at(path, &place)?;
         }
-        let database = Arc::new(Database::open(&place).await?);
-        let store = Self { database, pauses: Pauses::default() };
+        let lock = match place.file() {
+            Some(path) => Some(Arc::new(lock_file(path, &place).await?)),
+            None => None,
+        };
+        let database = Arc::new(Database::open(&place, true).await?);
+        let store = Self { database, _lock: lock, pauses: Pauses::default() };
         store.own(chain_id, escrow).await?;
         Ok(store)
+    }
+
+    /// Opens the store of a relayer for a worker, beside the relayer that has it. It has to be there.
+    ///
+    /// # Errors
+    /// As of [`Self::open`], without those of its owner.
+    pub async fn open_beside(place: impl Into<StorePlace>) -> Result<Self, StoreError> {
+        let place = place.into();
+        if !place.may_exist() {
+            return Err(cannot_open(&place, &"there is none; start the relayer first"));
+        }
+        if let Some(path) = place.file() {
+            look_at(path, &place)?;
+        }
+        let database = Arc::new(Database::open(&place, false).await?);
+        Ok(Self { database, _lock: None, pauses: Pauses::default() })
+    }
+
+    /// The same store for those who make proofs: who has it keeps no other relayer away.
+    pub(crate) fn for_proofs(&self) -> Self {
+        Self { _lock: None, ..self.clone() }
     }
 
     /// Notes whose store it is, or compares that.
@@ -254,7 +284,24 @@ impl JobStore {
         proof: &ProofArtifact,
         now: u64,
     ) -> Result<PredictionJob, StoreError> {
+        self.put_proof_of(id, proof, now, None).await
+    }
+
+    /// The same for a proof of a task, which ends with that, in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and as of [`Self::report`]; nothing is stored then.
+    pub(crate) async fn put_proof_of(
+        &self,
+        id: U256,
+        proof: &ProofArtifact,
+        now: u64,
+        lease: Option<&Lease>,
+    ) -> Result<PredictionJob, StoreError> {
         let mut txn = self.database.write("store a proof").await?;
+        if let Some(lease) = lease {
+            tasks::used(&mut txn, lease).await?;
+        }
         let sql = "INSERT INTO proofs (job, body) VALUES ($1, $2)
             ON CONFLICT (job) DO UPDATE SET body = excluded.body";
         txn.execute(query(sql).bind(key(id)).bind(encode(proof)?)).await?;

@@ -81,6 +81,9 @@ pub(crate) struct RunArgs {
         hide_env_values = true
     )]
     store: StorePlace,
+    /// Proofs that this process makes at the same time; with 0 all of them are left to `assay relayer worker`
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    workers: usize,
     /// Blocks that must hold a claim before it counts as paid, its own included
     #[arg(long, default_value_t = 1, value_name = "BLOCKS")]
     confirmations: u64,
@@ -183,7 +186,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
     let inputs = |statement| -> Result<InputStore> {
         Ok(args.selling.inputs(statement)?.unwrap_or_else(|| InputStore::new(&args.inputs)))
     };
-    let served = args.bundles.open(inputs, config.parallel_proofs, output)?;
+    let served = args.bundles.open(inputs, config.parallel_proofs.max(1), output)?;
     let prover = served.first().context("there is no bundle")?.prover.clone();
     if args.sender.node.chain_id.is_none() {
         tracing::warn!(
@@ -208,6 +211,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
 impl RunArgs {
     fn config(&self) -> RelayerConfig {
         let mut config = RelayerConfig::new(&self.store);
+        config.parallel_proofs = self.workers;
         config.submit.confirmations = self.confirmations;
         config.minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);
         config.minimum_prices.extend(self.token.iter().copied());

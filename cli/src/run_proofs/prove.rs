@@ -16,7 +16,7 @@ use assay_prover::{
     collection::Collection,
     files::FileError,
     model_proof::{ModelProver, model_hash, require_memory},
-    openings::Marks,
+    openings::{Marks, Openings},
     proof::ProofFile,
     run_proof,
 };
@@ -221,6 +221,7 @@ pub(crate) fn prove(args: &ProveRunsArgs, wanted: &str, output: &Output) -> Resu
         prover: ModelProver {
             bundle: &bundle,
             openings: &openings,
+            count: &Openings::count_proof,
             layout: &layout,
             srs: &srs,
             key: &key,

@@ -33,6 +33,12 @@ pub enum OpeningsError {
         /// Bundle that it should count for.
         expected: BundleId,
     },
+    /// The count is kept elsewhere, and that says no.
+    #[error("no opening of the weights is had for this proof: {reason}")]
+    Elsewhere {
+        /// In its words.
+        reason: String,
+    },
     /// No count, or a damaged one.
     #[error("this is no count of openings: {source}{}", way_out!())]
     Content {

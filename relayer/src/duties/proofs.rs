@@ -10,6 +10,7 @@ use crate::{
     duty::{Duty, DutyRecord, Pays, ProofKey},
     error::RelayerError,
     proving::{ProofRequest, ProveError, Prover},
+    queue::Lease,
 };
 
 /// A proof that a duty needs.
@@ -77,10 +78,11 @@ impl Duties {
         duty: Duty,
         key: &ProofKey,
         result: &Result<ProofArtifact, ProveError>,
+        lease: &Lease,
     ) -> Result<(), RelayerError> {
         match result {
             Ok(proof) => {
-                self.store.put_duty_proof(&duty, key, proof).await?;
+                self.store.put_duty_proof_of(&duty, key, proof, Some(lease)).await?;
                 self.pauses.remove(&duty);
                 tracing::info!(%duty, bytes = proof.proof.len(), "proven");
             }

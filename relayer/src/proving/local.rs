@@ -16,15 +16,15 @@ use assay_prover::{
     circuit::{Layout, StatementKind},
     collection::Collection,
     files::FileError,
-    model_proof::{ModelProofError, ModelProver, generate_key, model_hash, read_key},
-    openings::{Marks, Openings},
+    model_proof::{CountOpening, ModelProofError, ModelProver, generate_key, model_hash, read_key},
+    openings::{Marks, Openings, OpeningsError},
     prediction::{self, OutputWord, Statement, shows_answer},
     proof::{KeyError, ProofFile, ProverKey, Srs, SrsError},
 };
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{InputStore, OpeningsLeft, ProofRequest, ProveError, Prover};
+use super::{InputStore, OpeningsLeft, ProofRequest, ProveError, Prover, TaskOpening};
 
 /// Name of the proving key in a folder of keys.
 const PROVING_KEY: &str = "proving.key";
@@ -99,6 +99,8 @@ pub struct LocalProver {
 pub(super) struct LoadedModel {
     pub(super) bundle: Bundle,
     openings: Openings,
+    /// Whether they are counted here.
+    counts: bool,
     pub(super) layout: Layout,
     srs: Srs,
     key: ProverKey,
@@ -123,6 +125,30 @@ impl LocalProver {
         keys: &Path,
         inputs: InputStore,
     ) -> Result<Self, LocalProverError> {
+        Self::open_as(bundle, setup, keys, inputs, true)
+    }
+
+    /// The same with a copy of a bundle whose openings are counted elsewhere. It proves tasks of a queue, for which that is
+    /// done; the counter beside the bundle is neither read nor changed.
+    ///
+    /// # Errors
+    /// [`LocalProverError`].
+    pub fn open_uncounted(
+        bundle: &Path,
+        setup: &Path,
+        keys: &Path,
+        inputs: InputStore,
+    ) -> Result<Self, LocalProverError> {
+        Self::open_as(bundle, setup, keys, inputs, false)
+    }
+
+    fn open_as(
+        bundle: &Path,
+        setup: &Path,
+        keys: &Path,
+        inputs: InputStore,
+        counts: bool,
+    ) -> Result<Self, LocalProverError> {
         let path = bundle;
         let bundle = Bundle::read(path)?;
         let layout = bundle.layout()?;
@@ -132,7 +158,9 @@ impl LocalProver {
         }
         let openings = bundle.openings(path, &Marks::of_user().map_err(BundleError::from)?);
         // A count that cannot be trusted is found before the keys are read.
-        openings.usage().map_err(BundleError::from)?;
+        if counts {
+            openings.usage().map_err(BundleError::from)?;
+        }
         let srs = Srs::read(setup, Some(layout.k))?;
         let path = keys.join(PROVING_KEY);
         let key = if path.exists() {
@@ -160,6 +188,7 @@ impl LocalProver {
             model: Arc::new(LoadedModel {
                 bundle,
                 openings,
+                counts,
                 layout,
                 srs,
                 key,
@@ -227,6 +256,9 @@ impl Prover for LocalProver {
     }
 
     fn openings(&self) -> Option<OpeningsLeft> {
+        if !self.model.counts {
+            return None;
+        }
         let usage = self.model.openings.usage();
         let usage = usage.inspect_err(|error| tracing::warn!(%error, "the openings are not known"));
         usage.ok().map(|usage| OpeningsLeft { left: usage.left, budget: usage.budget })
@@ -235,16 +267,50 @@ impl Prover for LocalProver {
     /// A proof that was begun runs to its end even if the future is dropped: its opening is counted
     /// already. The next one waits for that end.
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
+        self.prove_with(request, None).await
+    }
+
+    async fn prove_task(
+        &self,
+        request: &ProofRequest,
+        opening: Arc<dyn TaskOpening>,
+    ) -> Result<ProofArtifact, ProveError> {
+        self.prove_with(request, Some(opening)).await
+    }
+
+    fn models(&self) -> Vec<ModelIdentity> {
+        vec![self.model.identity]
+    }
+
+    fn count_opening(&self) -> Result<(), ProveError> {
+        let counted = self.model.openings.count_proof().map(drop);
+        counted.map_err(|error| ProveError::NotReady(error.to_string()))
+    }
+}
+
+impl LocalProver {
+    async fn prove_with(
+        &self,
+        request: &ProofRequest,
+        opening: Option<Arc<dyn TaskOpening>>,
+    ) -> Result<ProofArtifact, ProveError> {
         if !self.serves(&request.model) {
             return Err(ProveError::UnknownModel(request.model));
         }
         let (model, inputs) = (Arc::clone(&self.model), self.inputs.clone());
         let (request, reports) = (request.clone(), Arc::clone(&self.reports));
         in_slot(&self.slots, move || {
+            let count = |openings: &Openings| match &opening {
+                Some(opening) => opening.take(openings),
+                None if model.counts => openings.count_proof(),
+                None => {
+                    Err(OpeningsError::Elsewhere { reason: "they are counted elsewhere".into() })
+                }
+            };
             if let Some(place) = request.run {
-                return model.prove_run(&inputs, &request, place);
+                return model.prove_run(&inputs, &request, place, &count);
             }
-            let (artifact, report) = model.prove(&inputs, &request)?;
+            let (artifact, report) = model.prove(&inputs, &request, &count)?;
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
             Ok(artifact)
         })
@@ -306,8 +372,10 @@ pub(super) fn words_of(words: &[Fr]) -> Vec<U256> {
 }
 
 impl LoadedModel {
-    pub(super) fn prover(&self) -> ModelProver<'_> {
-        ModelProver::new(&self.bundle, &self.openings, &self.layout, &self.srs, &self.key)
+    pub(super) fn prover<'a>(&'a self, count: CountOpening<'a>) -> ModelProver<'a> {
+        let prover =
+            ModelProver::new(&self.bundle, &self.openings, &self.layout, &self.srs, &self.key);
+        ModelProver { count, ..prover }
     }
 
     /// A proof that does not hold would cost gas and an opening of the weights.
@@ -327,6 +395,7 @@ impl LoadedModel {
         &self,
         inputs: &InputStore,
         request: &ProofRequest,
+        count: CountOpening<'_>,
     ) -> Result<(ProofArtifact, ProofReport), ProveError> {
         let failed = |reason: String| ProveError::Failed(reason);
         let unavailable = |reason: String| ProveError::InputUnavailable {
@@ -346,8 +415,8 @@ impl LoadedModel {
         }
         let statement = Statement { context, input: &opening.input, salt };
         // What was begun runs to its end: see `prove` above.
-        let prediction =
-            prediction::prove(self.prover(), &statement).map_err(|error| prove_error(&error))?;
+        let prediction = prediction::prove(self.prover(count), &statement)
+            .map_err(|error| prove_error(&error))?;
         self.check(&prediction.proof)?;
         let outputs = words_of(&prediction.outputs);
         let answer = match outputs[..] {
@@ -373,8 +442,6 @@ impl LoadedModel {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-
-    use assay_prover::openings::OpeningsError;
 
     use super::*;
 

@@ -8,6 +8,7 @@ use assay_prover::{
     arithmetic::field::{field_from_bytes, field_to_bytes},
     circuit::StatementKind,
     collection::{Collection, OpeningFile, RunOpening},
+    model_proof::CountOpening,
     run_proof::{self, RunResult},
 };
 
@@ -23,6 +24,7 @@ impl LoadedModel {
         inputs: &InputStore,
         request: &ProofRequest,
         place: RunPlace,
+        count: CountOpening<'_>,
     ) -> Result<ProofArtifact, ProveError> {
         let failed = |reason: &str| ProveError::Failed(reason.to_owned());
         let run = self.layout.options.statement.run();
@@ -36,7 +38,7 @@ impl LoadedModel {
             let words = words.ok_or_else(|| failed("the circuit has no answers for items"))?;
             refuse_other(expected, &words_of(&words))?;
         }
-        let made = run_proof::prove(self.prover(), &opening, context);
+        let made = run_proof::prove(self.prover(count), &opening, context);
         let made = made.map_err(|error| prove_error(&error))?;
         self.check(&made.proof)?;
         let outputs = words_of(made.proof.public_inputs.get(4..).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! From a job to its proof in the store.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use assay_client::{ContractClient, ModelIdentity, proof_context};
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::{
     policy::{is_too_late, objection},
     proof_pool::{Finished, Work},
     proving::{ProofRequest, ProveError, Prover},
+    queue::{LEASE, Task, TaskName},
     submitter::POOL_HAS_A_CLAIM,
 };
 
@@ -44,8 +45,8 @@ impl Relayer {
         }
         // The newest block alone ends nothing.
         if is_too_late(deadline, margin, heads.newest)
-            || !self.proofs.has_room()
             || !self.unsaved.is_empty()
+            || !self.has_room(&job.terms.model).await?
         {
             return Ok(());
         }
@@ -59,25 +60,49 @@ impl Relayer {
         if self.escrow.is_ending(id).await? {
             return self.wait(&job, POOL_HAS_A_CLAIM.into()).await;
         }
-        let request = ProofRequest {
-            job_id: id,
-            context: proof_context(
-                self.escrow.chain().chain_id(),
-                self.escrow.address(),
-                id,
-                self.recipient,
-            ),
-            model: job.terms.model,
-            input_commitment: job.terms.input_commitment,
-            recipient: self.recipient,
-            hint: job.terms.hint.clone(),
-            run: None,
-            expected: None,
-        };
+        let request = self.request_of(&job.terms);
+        let latest_begin = deadline.saturating_sub(margin);
+        let task = Task { name: TaskName::of_job(id, &request)?, latest_begin, request };
         self.store.report(id, &JobEvent::ProofBegun, unix_now()).await?;
         tracing::info!(job = %id, "proving");
         let prover = self.proofs.shared_prover();
-        self.proofs.start(Work::Job(Box::new(job.terms)), request, prover);
+        self.begin(Work::Job(Box::new(job.terms)), task, prover).await
+    }
+
+    /// What a job's proof has to show.
+    pub(super) fn request_of(&self, terms: &PredictionTerms) -> ProofRequest {
+        let (chain_id, escrow) = (self.escrow.chain().chain_id(), self.escrow.address());
+        ProofRequest {
+            job_id: terms.job_id,
+            context: proof_context(chain_id, escrow, terms.job_id, self.recipient),
+            model: terms.model,
+            input_commitment: terms.input_commitment,
+            recipient: self.recipient,
+            hint: terms.hint.clone(),
+            run: None,
+            expected: None,
+        }
+    }
+
+    /// Whether a proof of a model can be begun, here or by a worker.
+    async fn has_room(&self, model: &ModelIdentity) -> Result<bool, RelayerError> {
+        Ok(self.proofs.has_room() || self.workers_have_room(model).await?)
+    }
+
+    /// Makes a proof here, where there is room, or has a worker make it.
+    async fn begin(
+        &mut self,
+        work: Work,
+        task: Task,
+        prover: Arc<dyn Prover>,
+    ) -> Result<(), RelayerError> {
+        if !self.proofs.has_room() {
+            self.store.want(&task).await?;
+            self.remote.note(task.name, work);
+            return Ok(());
+        }
+        let lease = self.store.want_here(&task, &self.worker, LEASE).await?;
+        self.proofs.start(work, (lease, task.request), prover, self.store.for_proofs());
         Ok(())
     }
 
@@ -89,7 +114,12 @@ impl Relayer {
     ) -> Result<(), RelayerError> {
         let in_hand = self.proofs.works().any(|work| work.is_duty(&wanted.duty))
             || self.unsaved.iter().any(|done| done.work.is_duty(&wanted.duty));
-        if in_hand || !self.proofs.has_room() || !self.unsaved.is_empty() {
+        if in_hand || !self.unsaved.is_empty() {
+            return Ok(());
+        }
+        let name = TaskName::of_duty(&wanted.key, &wanted.request)?;
+        let work = || Work::Duty { duty: wanted.duty, key: wanted.key.clone() };
+        if self.remote.has(&name, work) || !self.has_room(&wanted.request.model).await? {
             return Ok(());
         }
         // A bond is worth more than its proofs; a run has to pay for itself.
@@ -107,8 +137,11 @@ impl Relayer {
             return self.duties.wait(wanted.duty, &obstacle).await;
         }
         if self.duties.may_begin_proof(&wanted, heads.newest.timestamp).await? {
+            let margin = self.config.margin(prover.expected_time()).as_secs();
+            let latest_begin = wanted.deadline.unwrap_or(u64::MAX).saturating_sub(margin);
             let work = Work::Duty { duty: wanted.duty, key: wanted.key };
-            self.proofs.start(work, wanted.request, prover);
+            let task = Task { name, latest_begin, request: wanted.request };
+            self.begin(work, task, prover).await?;
         }
         Ok(())
     }
@@ -187,17 +220,8 @@ impl Relayer {
 
     /// Notes how a proof ended. One that cannot be stored stays in memory, and is stored when there is room.
     pub(super) async fn finish_proof(&mut self, finished: Finished) -> Result<(), RelayerError> {
-        self.openings.used();
-        self.other_openings.values_mut().for_each(OpeningsWatch::used);
-        let noted = match &finished.work {
-            Work::Job(terms) => self.note_proof(terms, &finished).await,
-            Work::Duty { duty, key } => {
-                self.duties.finish_proof(*duty, key, &finished.result).await
-            }
-        };
+        let noted = self.note_finished(&finished).await;
         match noted {
-            // The store has logged it.
-            Err(error) if error.concerns_one_job() => Ok(()),
             Err(
                 error @ RelayerError::Store(
                     StoreError::Disk { .. } | StoreError::Unreachable { .. },
@@ -214,6 +238,25 @@ impl Relayer {
             }
             other => other,
         }
+    }
+
+    /// Notes how a proof ended, and ends its task.
+    pub(super) async fn note_finished(&mut self, finished: &Finished) -> Result<(), RelayerError> {
+        self.openings.used();
+        self.other_openings.values_mut().for_each(OpeningsWatch::used);
+        let Finished { work, lease, result, .. } = finished;
+        let noted = match work {
+            Work::Job(terms) => self.note_proof(terms, finished).await,
+            Work::Duty { duty, key } => self.duties.finish_proof(*duty, key, result, lease).await,
+        };
+        match noted {
+            Err(error) if error.concerns_one_job() => {
+                tracing::warn!(what = %work, %error, code = error.code(), "the proof is not used");
+            }
+            other => other?,
+        }
+        // Stored with its proof, or without one.
+        Ok(self.store.end_task(lease).await?)
     }
 
     /// The same between two turns, where the next turn tries again what the disk refuses.
@@ -239,7 +282,7 @@ impl Relayer {
         let mut max_pause = self.config.submit.max_pause;
         match result {
             Ok(proof) => {
-                self.store.put_proof(id, proof, unix_now()).await?;
+                self.store.put_proof_of(id, proof, unix_now(), Some(&finished.lease)).await?;
                 self.status.count("proofs_made");
                 tracing::info!(job = %id, seconds, bytes = proof.proof.len(), outputs = ?proof.outputs, "proven");
             }

@@ -13,6 +13,7 @@ use crate::{
     heads::Heads,
     job::{JobEvent, JobState, PredictionJob},
     proof_pool::Work,
+    queue::TaskName,
 };
 
 /// What a turn goes on with.
@@ -34,18 +35,21 @@ impl Relayer {
         while let Some(finished) = self.proofs.try_next() {
             self.finish_proof(finished).await?;
         }
+        self.look_at_tasks().await?;
         let heads = self.look().await?;
         let looked = self.duties.look(heads).await;
         let jobs = self.store.active().await?;
         let dues = self.duties.dues().to_vec();
         let over = self.duties.over().await?;
         // Those of jobs settled by others, or that are other jobs after a reorganization.
-        self.proofs.stop_unless(|work| match work {
+        let needed = |work: &Work| match work {
             Work::Job(terms) => jobs
                 .iter()
                 .any(|job| job.terms == **terms && job.paid_in.is_none() && job.ended_in.is_none()),
             Work::Duty { duty, .. } => !over.contains(duty),
-        });
+        };
+        self.proofs.stop_unless(needed);
+        self.drop_tasks_unless(needed).await?;
         for task in self.in_order(&dues, &jobs) {
             let id = match task {
                 Task::Duty(due) => {
@@ -181,7 +185,7 @@ impl Relayer {
                 self.submitter.reconcile(&job, heads).await?
             }
             JobState::Seen => return self.begin_proof(job, heads).await,
-            JobState::Proving if self.is_in_hand(id) => return Ok(()),
+            JobState::Proving if self.is_in_hand(&job)? => return Ok(()),
             JobState::Proving => {
                 let event = JobEvent::ProofInterrupted;
                 let job = self
@@ -231,9 +235,15 @@ impl Relayer {
     }
 
     /// Whether a proof of the job is being made, or waits for room on the disk.
-    pub(super) fn is_in_hand(&self, id: U256) -> bool {
-        self.proofs.works().any(|work| work.is_job(id))
-            || self.unsaved.iter().any(|done| done.work.is_job(id))
+    pub(super) fn is_in_hand(&mut self, job: &PredictionJob) -> Result<bool, RelayerError> {
+        let id = job.id();
+        let here = self.proofs.works().any(|work| work.is_job(id))
+            || self.unsaved.iter().any(|done| done.work.is_job(id));
+        if here {
+            return Ok(true);
+        }
+        let name = TaskName::of_job(id, &self.request_of(&job.terms))?;
+        Ok(self.remote.has(&name, || Work::Job(Box::new(job.terms.clone()))))
     }
 
     /// Not so long that the deadline passes over it.

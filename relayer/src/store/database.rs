@@ -49,22 +49,19 @@ pub(super) struct Database {
     options: AnyConnectOptions,
     readers: AnyPool,
     writer: Arc<Mutex<Option<AnyConnection>>>,
-    /// Held for as long as the store is open.
-    _lock: Option<File>,
+    /// Whether it writes as the one relayer, with its lock.
+    is_relayers: bool,
 }
 
 impl Database {
-    pub(super) async fn open(place: &StorePlace) -> Result<Self, StoreError> {
+    /// Opens it for the relayer, which makes the tables, or for a worker beside it.
+    pub(super) async fn open(place: &StorePlace, is_relayers: bool) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let lock = match place {
-            StorePlace::File(path) => Some(lock_file(path, place).await?),
-            StorePlace::Database(_) => None,
-        };
         let options = AnyConnectOptions::from_url(&url_of(place)?);
         let options = options.map_err(|error| cannot_open(place, &error))?;
         let options = options.disable_statement_logging();
-        let is_file = lock.is_some();
+        let is_file = place.file().is_some();
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(LONGEST_WAIT)
@@ -73,7 +70,7 @@ impl Database {
             })
             .connect_lazy_with(options.clone());
         let writer = Arc::default();
-        let database = Self { place: place.clone(), options, readers, writer, _lock: lock };
+        let database = Self { place: place.clone(), options, readers, writer, is_relayers };
         let mut connection = database.connect("be opened").await.map_err(|error| match error {
             StoreError::Unreachable { reason, .. }
             | StoreError::Disk { reason, .. }
@@ -81,7 +78,9 @@ impl Database {
             | StoreError::Failed { reason, .. } => cannot_open(place, &reason),
             other => other,
         })?;
-        migrate(&mut connection, place).await?;
+        if is_relayers {
+            migrate(&mut connection, place).await?;
+        }
         *database.writer.lock().await = Some(connection);
         Ok(database)
     }
@@ -143,7 +142,7 @@ impl Database {
         let mut connection = connected.map_err(|_| timeout())?.map_err(failed)?;
         let is_file = self.place.file().is_some();
         prepare(&mut connection, is_file).await.map_err(failed)?;
-        if !is_file {
+        if !is_file && self.is_relayers {
             let until = Instant::now() + LOCK_WAIT;
             while !has_lock(&mut connection).await.map_err(failed)? {
                 if Instant::now() >= until {
@@ -160,7 +159,9 @@ impl Database {
 async fn migrate(connection: &mut AnyConnection, place: &StorePlace) -> Result<(), StoreError> {
     let store = include_str!("../../migrations/0001_store.sql").into_sql_str();
     let store = Migration::new(1, "store".into(), MigrationType::Simple, store, false);
-    let migrator = Migrator::with_migrations(vec![store]);
+    let tasks = include_str!("../../migrations/0002_tasks.sql").into_sql_str();
+    let tasks = Migration::new(2, "tasks".into(), MigrationType::Simple, tasks, false);
+    let migrator = Migrator::with_migrations(vec![store, tasks]);
     migrator.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) => {
             StoreError::Format { place: place.to_string() }
@@ -201,7 +202,10 @@ pub(super) fn cannot_open(place: &StorePlace, reason: &dyn std::fmt::Display) ->
 }
 
 /// The lock of a store in a file. It lies beside it, since SQLite's own locks end with each transaction.
-async fn lock_file(path: &std::path::Path, place: &StorePlace) -> Result<File, StoreError> {
+pub(super) async fn lock_file(
+    path: &std::path::Path,
+    place: &StorePlace,
+) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let open =
@@ -270,6 +274,18 @@ impl Transaction {
     {
         use sqlx::Row;
         row.try_get(index).map_err(|error| self.fault(&error))
+    }
+
+    /// The time of the database, in milliseconds of Unix time.
+    pub(super) async fn now(&mut self) -> Result<i64, StoreError> {
+        let sql = match self.place {
+            StorePlace::File(_) => "SELECT CAST(unixepoch('subsec') * 1000 AS BIGINT)",
+            StorePlace::Database(_) => {
+                "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+            }
+        };
+        let rows = self.rows(sqlx::query(sql)).await?;
+        rows.first().map_or(Ok(0), |row| self.column(row, 0))
     }
 
     /// Ends it well.

@@ -11,10 +11,12 @@ use super::{
     entries::{decode, encode},
     holes::{note, put_note},
     outbox::{self, Sender},
+    tasks::used,
 };
 use crate::{
     duty::{Duty, DutyRecord, ProofKey},
     error::StoreError,
+    queue::Lease,
     refusal::LeftAlone,
 };
 
@@ -148,7 +150,24 @@ impl JobStore {
         key: &ProofKey,
         proof: &ProofArtifact,
     ) -> Result<(), StoreError> {
+        self.put_duty_proof_of(duty, key, proof, None).await
+    }
+
+    /// The same for a proof of a task, which ends with that, in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], and those of the store; nothing is stored then.
+    pub(crate) async fn put_duty_proof_of(
+        &self,
+        duty: &Duty,
+        key: &ProofKey,
+        proof: &ProofArtifact,
+        lease: Option<&Lease>,
+    ) -> Result<(), StoreError> {
         let mut txn = self.database.write("store a proof").await?;
+        if let Some(lease) = lease {
+            used(&mut txn, lease).await?;
+        }
         let sql = "INSERT INTO duty_proofs (name, body) VALUES ($1, $2)
             ON CONFLICT (name) DO UPDATE SET body = excluded.body";
         txn.execute(query(sql).bind(key.as_str()).bind(encode(proof)?)).await?;

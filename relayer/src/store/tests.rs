@@ -1,10 +1,12 @@
 mod formats;
+mod queue;
 
 use std::slice;
 
 use alloy::primitives::{B256, Bytes};
 use assay_client::{ModelIdentity, chain::SignedTransaction};
 use assay_client_testing::PostgresServer;
+use queue::*;
 
 use super::*;
 use crate::duty::{Duty, ProofKey};
@@ -106,6 +108,12 @@ on_both!(
     what_is_broken_off_changes_nothing,
     damaged_entries_are_named,
     a_store_of_a_later_version_is_refused,
+    the_most_urgent_task_goes_first,
+    many_workers_share_the_tasks,
+    a_lease_that_is_not_renewed_goes_to_another,
+    a_dropped_task_takes_no_proof,
+    a_further_try_has_the_same_opening,
+    a_worker_asks_for_its_opening,
 );
 
 fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {

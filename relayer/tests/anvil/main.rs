@@ -21,4 +21,5 @@ mod services;
 mod skipping;
 mod stepping;
 mod stuck;
+mod workers;
 mod world;

@@ -21,7 +21,7 @@ use assay_client_testing::{
 };
 use assay_relayer::{
     CancellationToken, JobState, OpeningsLeft, PredictionJob, ProofRequest, ProveError, Prover,
-    Relayer, RelayerConfig, SkipReason,
+    Relayer, RelayerConfig, SkipReason, proving::TaskOpening,
 };
 use async_trait::async_trait;
 
@@ -122,9 +122,7 @@ impl World {
         expected: Duration,
         behaviour: Behaviour,
     ) -> Arc<TestProver> {
-        let calls = AtomicU32::new(0);
-        let openings = Mutex::new(None);
-        Arc::new(TestProver { model: self.model, behaviour, expected, calls, openings })
+        Arc::new(TestProver::new(self.model, behaviour, expected))
     }
 
     /// Checks that a job was paid to account 0, once.
@@ -212,10 +210,21 @@ pub(crate) struct TestProver {
     expected: Duration,
     pub(crate) calls: AtomicU32,
     pub(crate) openings: Mutex<Option<OpeningsLeft>>,
+    counted: AtomicU32,
 }
 
 impl TestProver {
     pub(crate) const OUTPUT: U256 = U256::from_limbs([7, 0, 0, 0]);
+
+    pub(crate) fn new(model: ModelIdentity, behaviour: Behaviour, expected: Duration) -> Self {
+        let (calls, counted) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { model, behaviour, expected, calls, openings: Mutex::new(None), counted }
+    }
+
+    /// Openings that it counted for workers.
+    pub(crate) fn counted(&self) -> u32 {
+        self.counted.load(Ordering::SeqCst)
+    }
 
     pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
@@ -234,6 +243,24 @@ impl Prover for TestProver {
 
     fn openings(&self) -> Option<OpeningsLeft> {
         *self.openings.lock().unwrap()
+    }
+
+    fn models(&self) -> Vec<ModelIdentity> {
+        vec![self.model]
+    }
+
+    fn count_opening(&self) -> Result<(), ProveError> {
+        self.counted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn prove_task(
+        &self,
+        request: &ProofRequest,
+        opening: Arc<dyn TaskOpening>,
+    ) -> Result<ProofArtifact, ProveError> {
+        opening.obtain().await.map_err(|error| ProveError::NotReady(error.to_string()))?;
+        self.prove(request).await
     }
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
