@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use anyhow::{Context, Result, anyhow, bail};
 use assay_prover::{
     collection::{Collection, SaltSeed},
-    graph::Shape,
+    graph::{Input, QuantizedGraph, Shape},
     import::data::{self, Labels, Source, Values},
     import::model::PublishedInput,
     import::quantize::InputEncoding,
@@ -177,13 +177,8 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
             let graph = args.network().architecture()?.graph;
             classes = graph.tensors.get(graph.output).map(|output| output.shape[0]);
             let (shape, bytes) = (graph.value_shape(), graph.tensors[graph.input.tensor].shape);
+            published = published_input(&graph);
             input = graph.input;
-            published = PublishedInput {
-                name: graph.tensors[input.tensor].name.clone(),
-                parts: input.parts.clone(),
-                order: input.order.clone(),
-                sizes: input.sizes.clone(),
-            };
             (shape, bytes, Some(Values::of(&input)))
         }
     };
@@ -246,6 +241,13 @@ pub(super) fn run(args: &CommitArgs, output: &Output) -> Result<()> {
         }
         table(&rows)
     })
+}
+
+/// How the items of a set lie in the network's inputs.
+fn published_input(graph: &QuantizedGraph) -> PublishedInput {
+    let Input { tensor, parts, order, sizes, .. } = &graph.input;
+    let name = graph.tensors[*tensor].name.clone();
+    PublishedInput { name, parts: parts.clone(), order: order.clone(), sizes: sizes.clone() }
 }
 
 /// Refuses labels that are no classes of the network: its audit could not be proven.
