@@ -113,7 +113,11 @@ async fn postgresql_is_restarted_in_the_middle() {
     config.store = server.database().as_str().into();
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     let first = world.open(5).await;
+    // Else the claim may be in a confirmed block before anybody looks.
+    world.automine(false).await;
     turn_until(&mut relayer, first, |job| *job.state() == JobState::Submitted).await;
+    world.automine(true).await;
+    world.mine(1).await;
     let second = world.open(6).await;
     let restarted = async {
         let stopped = Arc::clone(&server);
