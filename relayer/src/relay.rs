@@ -225,6 +225,15 @@ impl Relayer {
         result?.ok_or(RelayerError::Stopped)
     }
 
+    /// A job, and whether anything is being withdrawn.
+    async fn job_and_withdrawals(
+        &self,
+        id: U256,
+    ) -> Result<(Option<PredictionJob>, bool), RelayerError> {
+        let job = self.store.job(id).await?;
+        Ok((job, self.withdrawals.on_their_way().await?))
+    }
+
     async fn turns(
         &mut self,
         shutdown: &CancellationToken,
@@ -258,15 +267,13 @@ impl Relayer {
             };
             if let Some(id) = until {
                 let late = timeout.is_some_and(|limit| start.elapsed() >= limit);
-                let job = self.store.job(id).await?;
-                match job {
-                    Some(job)
-                        if job.state().is_settled()
-                            && (late || !self.withdrawals.on_their_way().await?) =>
-                    {
+                match self.job_and_withdrawals(id).await {
+                    Ok((Some(job), moving)) if job.state().is_settled() && (late || !moving) => {
                         return Ok(Some(job));
                     }
-                    job if late => {
+                    Err(error) if late || !error.is_survivable() => return Err(error),
+                    Err(error) => tracing::warn!(%error, code = error.code(), "looking again"),
+                    Ok((job, _)) if late => {
                         let state =
                             job.as_ref().map_or("not seen", |job| job.state().name()).to_owned();
                         let last_error = trouble.or_else(|| job.and_then(|job| job.last_error));
@@ -277,7 +284,7 @@ impl Relayer {
                             last_error,
                         });
                     }
-                    _ => {}
+                    Ok(_) => {}
                 }
             }
             // Not to hammer a node in trouble.
