@@ -8,11 +8,11 @@ use assay_client::{
     Chain, ChainError, Contract, ContractClient, PredictionEscrow, chain::BlockRef,
 };
 use assay_prover::{bundle::Bundle, openings::Marks};
-use assay_relayer::{JobStore, StorePlace, free_bytes};
+use assay_relayer::{JobStore, free_bytes};
 use clap::Args;
 use serde::Serialize;
 
-use super::config_file::ConfigArgs;
+use super::{config_file::ConfigArgs, store::StorePlaceArgs};
 use crate::{
     amount::amount_text,
     chain::{SenderArgs, block_on},
@@ -48,15 +48,8 @@ pub(crate) struct DoctorArgs {
     /// Folder of openings, `<commitment>.json`
     #[arg(long, value_name = "DIR")]
     inputs: PathBuf,
-    /// The relayer's memory: a file, or postgres://user:password@host/database
-    #[arg(
-        long,
-        value_name = "FILE|URL",
-        default_value = "relayer.db",
-        env = "ASSAY_STORE",
-        hide_env_values = true
-    )]
-    store: StorePlace,
+    #[command(flatten)]
+    store: StorePlaceArgs,
     #[command(flatten)]
     sender: SenderArgs,
 }
@@ -179,7 +172,7 @@ impl DoctorArgs {
                 ),
             ),
         }
-        let Some(file) = self.store.file() else {
+        let Some(file) = self.store.place.file() else {
             return;
         };
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -279,12 +272,12 @@ impl DoctorArgs {
         let escrow: PredictionEscrow = contract.into_client().await?;
         let jobs = escrow.count().await?;
         checks.good("escrow", format!("{}, {jobs} jobs so far", place.address));
-        if !self.store.may_exist() {
+        if !self.store.place.may_exist() {
             let says = format!("none yet; jobs are read from block {} on", place.from_block);
             checks.good("store", says);
             return Ok(());
         }
-        match JobStore::open(&self.store, chain.chain_id(), place.address).await {
+        match JobStore::open(&self.store.place, chain.chain_id(), place.address).await {
             Ok(store) => {
                 let (active, cursor) = (store.active().await?.len(), store.cursor().await?);
                 let at = cursor.map_or(0, |cursor| cursor.number);

@@ -10,7 +10,7 @@ use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail};
 use assay_client::{Chain, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{
-    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig, StorePlace,
+    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
@@ -22,7 +22,7 @@ use super::{
     log::start_log,
     selling::SellingArgs,
     settled::{SettledReport, save_proof, settled_text},
-    store::StatusReport,
+    store::{StatusReport, StorePlaceArgs},
     waiting::{interrupted, is_node_trouble},
     watching::WatchingArgs,
 };
@@ -72,15 +72,8 @@ pub(crate) struct RunArgs {
     /// Also make the calls that pay the signing account in all escrows of the deployment, as `assay relayer keep` does
     #[arg(long, requires = "deployment")]
     keep: bool,
-    /// The relayer's memory, a file or postgres://user:password@host/database; a restart goes on from it
-    #[arg(
-        long,
-        value_name = "FILE|URL",
-        default_value = "relayer.db",
-        env = "ASSAY_STORE",
-        hide_env_values = true
-    )]
-    store: StorePlace,
+    #[command(flatten)]
+    store: StorePlaceArgs,
     /// Proofs that this process makes at the same time; with 0 all of them are left to `assay relayer worker`
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     workers: usize,
@@ -210,7 +203,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
 
 impl RunArgs {
     fn config(&self) -> RelayerConfig {
-        let mut config = RelayerConfig::new(&self.store);
+        let mut config = RelayerConfig::new(&self.store.place);
         config.parallel_proofs = self.workers;
         config.submit.confirmations = self.confirmations;
         config.minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);

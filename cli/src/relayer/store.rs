@@ -15,17 +15,25 @@ use crate::{
     trust::TrustReport,
 };
 
+/// Where the relayer's memory is, for every command that uses it.
 #[derive(Args)]
-pub(crate) struct StoreArgs {
-    /// The relayer's memory: a file, or postgres://user:password@host/database
+pub(super) struct StorePlaceArgs {
+    /// The relayer's memory, from which a restart goes on: a file, or postgres://user:password@host/database
     #[arg(
-        long,
+        id = "store",
+        long = "store",
         value_name = "FILE|URL",
         default_value = "relayer.db",
         env = "ASSAY_STORE",
         hide_env_values = true
     )]
-    store: StorePlace,
+    pub(super) place: StorePlace,
+}
+
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    #[command(flatten)]
+    store: StorePlaceArgs,
     #[command(flatten)]
     contract: ContractArgs,
     #[command(flatten)]
@@ -128,13 +136,13 @@ struct RetryReport {
 impl StoreArgs {
     /// Works with the store, which may be a relayer's that does not run.
     fn with<T>(&self, output: &Output, work: impl AsyncFnOnce(JobStore) -> Result<T>) -> Result<T> {
-        if !self.store.may_exist() {
-            bail!("there is no store {}", self.store);
+        if !self.store.place.may_exist() {
+            bail!("there is no store {}", self.store.place);
         }
         self.node.run(output, "asking the node", async |session| {
             let place = self.contract.find(PredictionEscrow::NAME, &session.chain)?;
             let chain_id = session.chain.chain_id();
-            work(JobStore::open(&self.store, chain_id, place.address).await?).await
+            work(JobStore::open(&self.store.place, chain_id, place.address).await?).await
         })
     }
 }

@@ -4,13 +4,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use assay_relayer::{
-    CancellationToken, JobStore, Prover, StorePlace, Worker, WorkerConfig,
+    CancellationToken, JobStore, Prover, Worker, WorkerConfig,
     proving::{InputStore, LocalProver},
 };
 use clap::Args;
 use serde::Serialize;
 
-use super::{log::start_log, waiting::interrupted};
+use super::{log::start_log, store::StorePlaceArgs, waiting::interrupted};
 use crate::{chain::block_on, output::Output, trust::check_setup};
 
 #[derive(Args)]
@@ -22,15 +22,8 @@ Makes the proofs that a relayer wants, and has no key that signs. It takes the m
 worker gets when this one dies. Bundle and keys are copies of the relayer's; the openings of the weights are counted where the relayer is,
 so the counter beside the bundle is neither needed nor changed here. A store in a file serves workers of the same machine only.")]
 pub(crate) struct WorkerArgs {
-    /// The relayer's memory: a file, or postgres://user:password@host/database
-    #[arg(
-        long,
-        value_name = "FILE|URL",
-        default_value = "relayer.db",
-        env = "ASSAY_STORE",
-        hide_env_values = true
-    )]
-    store: StorePlace,
+    #[command(flatten)]
+    store: StorePlaceArgs,
     /// Model bundle; may be repeated, each with a --keys of its own
     #[arg(long, value_name = "FILE", required = true)]
     bundle: Vec<PathBuf>,
@@ -86,7 +79,7 @@ pub(super) fn work(args: &WorkerArgs, output: &Output) -> Result<()> {
                 stop.cancel();
             }
         });
-        let store = JobStore::open_beside(&args.store).await?;
+        let store = JobStore::open_beside(&args.store.place).await?;
         Worker::new(store, provers, config).run(shutdown).await?;
         output.finish(&report, || "stopped".to_owned())
     })
