@@ -263,11 +263,16 @@ impl Layout {
         let quotient = 3.2 + 0.272 * columns;
         let rows = f64::from(self.k).exp2();
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
-        // Coefficients of all columns, cells of a part (the more rows, the smaller the parts), and what does not
-        // depend on the columns.
-        let cells = if self.k < 19 { 9.5 } else { 4.0 };
-        let per_row = (32.0 + cells) * columns + 700.0;
-        let peak_rss_mb = 60.0 + per_row * rows / f64::from(1 << 20);
+        // Coefficients of all columns but the weights, which stay small numbers; cells of a part, which are fewer the more
+        // rows there are; and what does not depend on the columns.
+        let cells = match self.k {
+            ..=16 => 15.0,
+            17 => 8.5,
+            _ => 2.0,
+        };
+        let weights = profile.weight_columns as f64;
+        let per_row = (32.0 + cells) * (columns - weights) + 8.0 * weights + 600.0;
+        let peak_rss_mb = 32.0 + per_row * rows / f64::from(1 << 20);
         let proof_points = (small + full + permuted + extra) as f64;
         // Whole transaction, fitted to verifications of 52 to 120 points; within 2 % of each.
         let verify_gas = 127_000.0 + 8_915.0 * (proof_points + (fixed + permuted) as f64);
