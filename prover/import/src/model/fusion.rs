@@ -50,8 +50,8 @@ pub(super) fn fuse(
                 producers.insert(layer.output, index);
                 continue;
             }
-            let before = &fused[index].step;
-            if let Some(again) = dots::absorb(&mut layer.step, before, &tensors) {
+            let before = &fused[index];
+            if let Some(again) = dots::absorb(&mut layer.step, &before.step, &tensors) {
                 // The products have no reader left. Squares are read as two factors.
                 let products = fused[index].output;
                 again.into_iter().for_each(|tensor| readers[tensor] += 1);
@@ -61,7 +61,7 @@ pub(super) fn fuse(
                 fused.push(layer);
                 continue;
             }
-            let absorbed = absorb_affine(&mut layer.step, before)
+            let absorbed = absorb_affine(&mut layer.step, &before.step)
                 .or_else(|| absorb_decoding(&mut layer.step, before));
             if let Some(source) = absorbed {
                 // The affine layer has no reader left; it is dropped below.
@@ -236,7 +236,7 @@ fn absorb_affine(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
 
 /// Folds the layer that makes numbers of bytes, several to each, into the convolution that reads it;
 /// returns what the convolution reads now. With padding as [`absorb_affine`].
-fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
+fn absorb_decoding(step: &mut Step, before: &RawLayer) -> Option<FloatTensorId> {
     let Step::Layer(FloatOp::Conv { input, window, groups, weights, bias, .. }) = step else {
         return None;
     };
@@ -247,10 +247,14 @@ fn absorb_decoding(step: &mut Step, before: &Step) -> Option<FloatTensorId> {
         weights: scale,
         bias: offset,
         function: Function::Identity,
-    }) = before
+    }) = &before.step
     else {
         return None;
     };
+    // A file's own choice of places or channels is not folded: the weights would be multiplied by it.
+    if before.operator != decoding::INPUT && scale.len() > *channels {
+        return None;
+    }
     let padded = window.pads != [0; 4] && offset.iter().any(|x| *x != 0.0);
     let dense = Window::dense([1, 1]);
     // Bytes side by side, as many as the window is wide.

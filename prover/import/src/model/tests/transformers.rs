@@ -120,6 +120,23 @@ fn a_class_token_and_positions() {
     check(network.head(width));
 }
 
+/// What takes one position's numbers is no part of the layer behind it, which would have all positions'.
+#[test]
+fn the_last_position_is_taken_before_the_head() {
+    let (tokens, width, words) = (12, 6, 40);
+    let network = dense(Network::new(&[1, tokens, width]), "x", "input", width, width);
+    let mut network = network.then("Gelu", "gelu", &[]).opset(20);
+    network.integers("last", &[tokens - 1]);
+    let network = network.node("Gather", "chosen", &["gelu", "last"], &[int("axis", 1)]);
+    let graph = check(dense(network, "words", "chosen", width, words).head(words));
+    let weights = graph.layers.iter().map(|layer| match &layer.op {
+        FloatOp::Conv { weights, .. } => weights.len() as i64,
+        _ => 0,
+    });
+    let parts = width * width + tokens * width + width * words + words * 3;
+    assert!(weights.sum::<i64>() <= parts, "{graph:?}");
+}
+
 #[test]
 fn tokens_are_mixed() {
     let (tokens, width) = (4, 6);
