@@ -160,7 +160,7 @@ impl Watch for ProofWatch {
 /// files, says nothing of the pace.
 fn left(first: &Told, now: &Told) -> Option<Duration> {
     let (time, done) = (now.after.saturating_sub(first.after), now.fraction - first.fraction);
-    (done > 0.05).then(|| time.mul_f64((1.0 - now.fraction).max(0.0) / done))
+    (done > 0.12).then(|| time.mul_f64((1.0 - now.fraction).max(0.0) / done))
 }
 
 fn human(time: Duration) -> String {

@@ -59,11 +59,11 @@ struct Times {
 const VECTORS: Times = Times {
     dense: 960.0,
     small: 80.0,
-    values: 925.0,
+    values: 240.0,
     transform: 3.2,
     part_transform: 2.5,
     read: 9.0,
-    split: 7.7,
+    split: 10.4,
     multiply: 3.5,
 };
 
@@ -102,8 +102,10 @@ impl Costs {
         let rows = f64::from(*k).exp2();
         let polynomial = rows * times.transform * f64::from(*k);
         let part_rows = parts.rows() as f64;
-        // A polynomial of 2^18 rows, 8 MiB, is read from a cache.
+        // A polynomial of 2^18 rows, 8 MiB, is read from a cache; from 2^20 on the key's come from its file.
         let read = if *k <= 18 { 0.5 * times.read } else { times.read };
+        let (key, product, first_part, part_again) =
+            if *k < 20 { (1.0, 1.1, 1.95, 1.12) } else { (2.1, 1.3, 2.45, 0.93) };
         let cell = part_rows * (times.part_transform * part_rows.log2() + read);
         let polynomials = (profile.advice_columns() + profile.fixed_columns + 12) as f64;
         let program = part_rows * times.multiply * *multiplications as f64;
@@ -113,15 +115,15 @@ impl Costs {
             (Work::Values, rows * times.values),
             (Work::SmallColumn, rows * times.small),
             (Work::WeightColumn, dense),
-            (Work::FullColumn, dense),
+            (Work::FullColumn, 0.88 * dense),
             (Work::Polynomial, polynomial),
-            (Work::KeyColumn, polynomial),
-            (Work::Product, 1.1 * dense),
+            (Work::KeyColumn, key * polynomial),
+            (Work::Product, product * dense),
             (Work::Commitment, dense),
-            (Work::FirstPart, 1.45 * part),
-            (Work::Part, part),
+            (Work::FirstPart, first_part * part),
+            (Work::Part, part_again * part),
             (Work::Split, polynomials * rows * times.split),
-            (Work::Evaluations, 1.2 * *cells as f64 * rows * read),
+            (Work::Evaluations, *cells as f64 * rows * times.read),
             (Work::Opening, dense + 0.5 * polynomials * rows * read),
         ];
         let first = profile.schedule.columns_through(0);
