@@ -251,7 +251,10 @@ fn shown_outputs(
     let mut outputs = named(statement, &bundle.graph, &bundle.bounds, public_inputs);
     let first = statement.first_output(&bundle.graph);
     match statement {
-        StatementKind::Prediction { output: OutputMode::Best(_), .. } => {
+        StatementKind::Prediction {
+            output: OutputMode::Best(_) | OutputMode::Scored(_),
+            ..
+        } => {
             outputs.split_off(first.min(outputs.len()))
         }
         _ => {

@@ -70,7 +70,9 @@ pub(crate) fn named(
     words: &[B256],
 ) -> Vec<PublicInput> {
     let names = names(statement, graph);
-    let mut bounds = bounds.iter().copied();
+    let ranked = ranked(statement, graph, words);
+    let of_outputs = ranked.unwrap_or_else(|| (0..bounds.len()).collect());
+    let mut bounds = of_outputs.into_iter().map(|output| bounds.get(output).copied());
     words
         .iter()
         .zip(names)
@@ -78,10 +80,25 @@ pub(crate) fn named(
             let value = value(word, form);
             let step = matches!(form, Form::Logit).then(|| output_step(graph)).flatten();
             let real = step.and_then(|step| Some(value.parse::<f64>().ok()? * step));
-            let error_bound = matches!(form, Form::Logit).then(|| bounds.next()).flatten();
+            let error_bound = matches!(form, Form::Logit).then(|| bounds.next()).flatten().flatten();
             PublicInput { name, value, real, error_bound }
         })
         .collect()
+}
+
+/// The classes whose scores a proof shows in another order than theirs.
+fn ranked(
+    statement: StatementKind,
+    graph: &QuantizedGraph,
+    words: &[B256],
+) -> Option<Vec<usize>> {
+    let StatementKind::Prediction { output: OutputMode::Scored(count), .. } = statement else {
+        return None;
+    };
+    let classes = words.iter().skip(statement.first_output(graph)).take(count);
+    // A word that is no class has no bound.
+    let class = |word: &B256| usize::try_from(U256::from_be_bytes(word.0)).unwrap_or(usize::MAX);
+    Some(classes.map(class).collect())
 }
 
 /// What one step of the output's integers stands for.
@@ -138,6 +155,12 @@ fn names(statement: StatementKind, graph: &QuantizedGraph) -> Vec<(String, Form)
                     let ranks = 1..=count;
                     names.extend(ranks.map(|rank| (format!("best class {rank}"), Form::Number)));
                 }
+                OutputMode::Scored(count) => {
+                    let ranks = 1..=count;
+                    let classes = ranks.clone().map(|rank| format!("best class {rank}"));
+                    names.extend(classes.map(|name| (name, Form::Number)));
+                    names.extend(ranks.map(|rank| (format!("score of rank {rank}"), Form::Logit)));
+                }
                 OutputMode::Logits => {
                     let classes = 0..statement.outputs(graph);
                     names.extend(classes.map(|class| (format!("logit {class}"), Form::Logit)));
@@ -183,8 +206,8 @@ mod tests {
             statements.push(StatementKind::Classification { run, answers });
         }
         for input in [InputMode::Committed, InputMode::Public] {
-            use OutputMode::{Best, Class, Commitment, Logits};
-            for output in [Class, Best(3), Logits, Commitment] {
+            use OutputMode::{Best, Class, Commitment, Logits, Scored};
+            for output in [Class, Best(3), Scored(3), Logits, Commitment] {
                 statements.push(StatementKind::Prediction { input, output });
             }
         }
@@ -205,6 +228,18 @@ mod tests {
         let best = show(prediction(OutputMode::Best(2)), &[word(0), word(9), word(7), word(2)]);
         assert_eq!(best[2..], ["best class 1=7", "best class 2=2"]);
         assert!(best[1].starts_with("input commitment=0x"));
+        let scored = [word(0), word(9), word(7), word(2), word((1 << 15) + 40), word(1 << 15)];
+        let bounds = (0..10).map(f64::from).collect::<Vec<_>>();
+        let scored =
+            super::named(prediction(OutputMode::Scored(2)), &graph, &bounds, &scored);
+        let of = |index: usize| {
+            let one = &scored[index];
+            (one.name.as_str(), one.value.as_str(), one.error_bound)
+        };
+        assert_eq!(of(3), ("best class 2", "2", None));
+        // Each score has the bound of its class.
+        assert_eq!(of(4), ("score of rank 1", "40", Some(7.0)));
+        assert_eq!(of(5), ("score of rank 2", "0", Some(2.0)));
         let mut words = vec![word(0), word(9)];
         words.extend((0..10).map(|class| word((1 << 15) - 5 + class)));
         let logits = show(prediction(OutputMode::Logits), &words);

@@ -229,7 +229,8 @@ impl ModelCard {
         let layout = architecture.layout()?;
         let shows_numbers = match architecture.options.statement {
             StatementKind::Prediction { output, .. } => {
-                matches!(output, OutputMode::Logits | OutputMode::Commitment)
+                use OutputMode::{Commitment, Logits, Scored};
+                matches!(output, Logits | Commitment | Scored(_))
             }
             StatementKind::Classification { answers, .. } => answers == AnswerMode::Numbers,
             _ => false,
@@ -377,6 +378,9 @@ fn output_of(architecture: &Architecture) -> CardOutput {
         StatementKind::Prediction { output: OutputMode::Class, .. } => "class".to_owned(),
         StatementKind::Prediction { output: OutputMode::Best(count), .. } => {
             format!("best:{count}")
+        }
+        StatementKind::Prediction { output: OutputMode::Scored(count), .. } => {
+            format!("scores:{count}")
         }
         StatementKind::Prediction { output: OutputMode::Logits, .. } => "logits".to_owned(),
         StatementKind::Prediction { output: OutputMode::Commitment, .. } => "commitment".to_owned(),

@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn nothing_else_is_paid_for() {
         use InputMode::{Committed, Public};
-        use OutputMode::{Best, Class, Commitment, Logits};
-        for output in [Class, Best(1), Best(2), Logits, Commitment] {
+        use OutputMode::{Best, Class, Commitment, Logits, Scored};
+        for output in [Class, Best(1), Best(2), Scored(1), Scored(2), Logits, Commitment] {
             let of = |input| StatementKind::Prediction { input, output };
             assert!(is_paid_for(of(Committed)) && !is_paid_for(of(Public)), "{output:?}");
             assert_eq!(shows_answer(of(Committed)), output != Commitment, "{output:?}");

@@ -55,6 +55,7 @@ fn cases() -> Vec<Case> {
         (prediction(Committed, OutputMode::Class), 14, 256),
         (prediction(Committed, OutputMode::Best(3)), 3, 256),
         (prediction(Committed, OutputMode::Best(2)), 8, 64),
+        (prediction(Committed, OutputMode::Scored(3)), 4, 64),
         (prediction(Committed, OutputMode::Logits), 5, 256),
         (prediction(Public, OutputMode::Commitment), 2, 256),
         (prediction(Public, OutputMode::Class), 2, 256),

@@ -38,7 +38,7 @@ pub(crate) struct DeriveArgs {
     /// Class that a retrieval looks for
     #[arg(long)]
     class: Option<usize>,
-    /// What a prediction shows: `class`, `best:K`, `logits`, or a `commitment` to all outputs
+    /// What a prediction shows: `class`, `best:K`, `scores:K`, `logits`, or a `commitment` to all outputs
     #[arg(long, default_value = "class", value_name = "WHAT", value_parser = parse_output)]
     outputs: OutputMode,
     /// Make a prediction's input public instead of its commitment

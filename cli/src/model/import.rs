@@ -141,8 +141,8 @@ struct PlanArgs {
     /// Make the input public instead of its commitment
     #[arg(long, help_heading = "Circuit")]
     public_input: bool,
-    /// What a prediction shows: `class`, `best:K` (the K best classes, the best first), `logits`, or a
-    /// `commitment` to all outputs, for answers that only the buyer shall read [default: class, or logits where
+    /// What a prediction shows: `class`, `best:K` (the K best classes, the best first), `scores:K` (the same and
+    /// their scores), `logits`, or a `commitment` to all outputs, for answers that only the buyer shall read [default: class, or logits where
     /// the network has one output, which is a number]
     #[arg(long, help_heading = "Circuit", value_name = "WHAT", value_parser = parse_output)]
     outputs: Option<OutputMode>,
@@ -150,7 +150,7 @@ struct PlanArgs {
 
 /// Whether proofs show outputs as numbers, or hide them to be read as such.
 fn are_numbers(outputs: OutputMode) -> bool {
-    matches!(outputs, OutputMode::Logits | OutputMode::Commitment)
+    matches!(outputs, OutputMode::Logits | OutputMode::Commitment | OutputMode::Scored(_))
 }
 
 fn parse_tensor_bits(text: &str) -> Result<(String, u32), String> {
@@ -187,12 +187,14 @@ impl QuantizeArgs {
 }
 
 pub(super) fn parse_output(text: &str) -> Result<OutputMode, String> {
-    match (text, text.strip_prefix("best:").map(str::parse)) {
-        ("class", _) => Ok(OutputMode::Class),
-        ("logits", _) => Ok(OutputMode::Logits),
-        ("commitment", _) => Ok(OutputMode::Commitment),
-        (_, Some(Ok(count))) => Ok(OutputMode::Best(count)),
-        _ => Err("expected `class`, `best:K`, `logits` or `commitment`".into()),
+    let count = |of: &str| text.strip_prefix(of)?.parse().ok();
+    match (text, count("best:"), count("scores:")) {
+        ("class", ..) => Ok(OutputMode::Class),
+        ("logits", ..) => Ok(OutputMode::Logits),
+        ("commitment", ..) => Ok(OutputMode::Commitment),
+        (_, Some(count), _) => Ok(OutputMode::Best(count)),
+        (_, _, Some(count)) => Ok(OutputMode::Scored(count)),
+        _ => Err("expected `class`, `best:K`, `scores:K`, `logits` or `commitment`".into()),
     }
 }
 
@@ -306,7 +308,7 @@ impl ImportArgs {
             (1, OutputMode::Logits, None) => {
                 "the network has one output, so a proof shows that number (--outputs logits)"
             }
-            (1, OutputMode::Class | OutputMode::Best(_), _) => {
+            (1, OutputMode::Class | OutputMode::Best(_) | OutputMode::Scored(_), _) => {
                 "the network has one output: its class is 0 whatever the input, so proofs of it say nothing; \
                  `--outputs logits` shows the number"
             }

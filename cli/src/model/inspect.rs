@@ -435,6 +435,9 @@ pub(crate) fn describe(statement: StatementKind) -> String {
             let output = match output {
                 OutputMode::Class => "its class".to_owned(),
                 OutputMode::Best(count) => format!("its {count} best classes"),
+                OutputMode::Scored(count) => {
+                    format!("its {count} best classes and their scores")
+                }
                 OutputMode::Logits => "all logits".to_owned(),
                 OutputMode::Commitment => "hidden outputs, committed to (Poseidon)".to_owned(),
             };

@@ -196,6 +196,11 @@ fn shown(statement: StatementKind, execution: &Execution) -> String {
             let best = ranking.iter().take(count).map(usize::to_string).collect::<Vec<_>>();
             format!("the best classes {}", best.join(" "))
         }
+        StatementKind::Prediction { output: OutputMode::Scored(count), .. } => {
+            let best = ranking.iter().take(count);
+            let best = best.map(|class| format!("{class} ({})", logits[*class])).collect::<Vec<_>>();
+            format!("the best classes {}, with their integers", best.join(" "))
+        }
         StatementKind::Prediction { output: OutputMode::Logits, .. } => integers(SHOWN),
         StatementKind::Prediction { output: OutputMode::Commitment, .. } => {
             format!("a commitment to {} outputs, which its opening shows", logits.len())
@@ -273,6 +278,10 @@ mod tests {
         for (statement, expected) in [
             (prediction(OutputMode::Class), "class 2"),
             (prediction(OutputMode::Best(3)), "the best classes 2 3 0"),
+            (
+                prediction(OutputMode::Scored(3)),
+                "the best classes 2 (9) 3 (9) 0 (4), with their integers",
+            ),
             (prediction(OutputMode::Logits), "the integers 4 -7 9 9"),
             (
                 prediction(OutputMode::Commitment),

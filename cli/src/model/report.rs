@@ -125,7 +125,10 @@ fn measure(args: &ReportArgs, output: &Output) -> Result<Report> {
         shows_numbers: classes == 1
             || matches!(
                 layout.options.statement,
-                StatementKind::Prediction { output: OutputMode::Logits, .. }
+                StatementKind::Prediction {
+                    output: OutputMode::Logits | OutputMode::Scored(_),
+                    ..
+                }
             ),
     };
     let (misjudged, misjudged_inputs) =

@@ -14,6 +14,7 @@ pragma solidity ^0.8.24;
 /// |---|---|
 /// | class (isClass) | the class, from 0 |
 /// | best classes | so many classes, the best first |
+/// | best classes and their scores | so many classes, the best first, then the output of each in that order, as below |
 /// | number (isNumber): a network with one output, imported with its logits as outputs | the integer of the output + 2^15, below 2^16 |
 /// | logits | the same of each output |
 /// | commitment | Poseidon commitment to all outputs and a salt: the answer is hidden |

@@ -44,7 +44,18 @@ library Outputs {
         }
     }
 
-    /// @notice Whether `class` is among the first `k` words of a prediction that shows its best classes, best first.
+    /// @notice The score of `class` in the words of a prediction that shows its best classes and their scores: `found`
+    /// says whether it is among them. Words of an odd number are none of such a prediction, and nothing is found.
+    function scoreOf(uint256[] memory words, uint256 class) internal pure returns (bool found, int256 score) {
+        uint256 count = words.length / 2;
+        if (words.length % 2 != 0) return (false, 0);
+        for (uint256 i = 0; i < count; ++i) {
+            if (words[i] == class) return (true, number(words[count + i]));
+        }
+    }
+
+    /// @notice Whether `class` is among the first `k` words of a prediction that shows its best classes, best
+    /// first. Where their scores follow, `k` is at most half the words: {scoreOf}.
     function isAmongBest(uint256[] memory words, uint256 k, uint256 class) internal pure returns (bool) {
         if (k > words.length) k = words.length;
         for (uint256 i = 0; i < k; ++i) {

@@ -38,6 +38,8 @@ library Statements {
     uint256 internal constant NUMBERS = 7;
     /// @notice A prediction shows a commitment to its outputs and a salt, and nothing else of them.
     uint256 internal constant COMMITMENT = 8;
+    /// @notice A prediction shows the best classes, and after them the score of each.
+    uint256 internal constant SCORED = 9;
 
     /// @notice Largest logarithm of the items of a run whose words are shown.
     uint256 internal constant MAX_LOG_CLASSIFIED = 8;
@@ -137,7 +139,8 @@ library Statements {
         uint256 shows_ = shows(statement);
         uint256 outputs_ = outputs(statement);
         if (shows_ == CLASS || shows_ == COMMITMENT) return outputs_ == 1;
-        return (shows_ == BEST || shows_ == LOGITS) && outputs_ != 0;
+        if (shows_ == SCORED && outputs_ % 2 != 0) return false;
+        return (shows_ == BEST || shows_ == SCORED || shows_ == LOGITS) && outputs_ != 0;
     }
 
     function _isClassification(Statement statement) private pure returns (bool) {

@@ -103,7 +103,7 @@ contract StatementTest is Test {
         uint256 found;
         for (uint8 kind = 0; kind < 6; ++kind) {
             for (uint8 input = 0; input < 3; ++input) {
-                for (uint8 shows = 0; shows < 10; ++shows) {
+                for (uint8 shows = 0; shows < 12; ++shows) {
                     for (uint32 outputs = 0; outputs < 3; ++outputs) {
                         if (_at(kind, input, shows, outputs, 0, 0, 0).isWellFormed()) ++found;
                         // Fields of runs: log 3 in depth 4, parameter 1.
@@ -112,9 +112,9 @@ contract StatementTest is Test {
                 }
             }
         }
-        // Of two inputs: a class, one or two best, one or two logits, a commitment; a retrieval of class 0, classes and
+        // Of two inputs: a class, one or two best, one or two logits, a commitment, one best with its score; a retrieval of class 0, classes and
         // numbers in a tree of one leaf. Of runs: an audit, a retrieval.
-        assertEq(found, 2 * (1 + 2 + 2 + 1) + 3 + 2_000);
+        assertEq(found, 2 * (1 + 2 + 2 + 1 + 1) + 3 + 2_000);
         assertTrue(_at(3, 0, 5, 1, 0, 0, 0).isWellFormed());
         assertFalse(_at(2, 0, 4, 1, 0, 0, 0).isWellFormed(), "the best none of the classes");
     }

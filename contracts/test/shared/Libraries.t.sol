@@ -153,6 +153,26 @@ contract OutputsTest is Test {
         assertFalse(Outputs.isAmongBest(words, 0, 7));
     }
 
+    function test_ScoresOfTheBest() public pure {
+        uint256[] memory words = new uint256[](4);
+        // Class 2's score is class 7's number: words of scores are no classes.
+        (words[0], words[1], words[2], words[3]) = (7, 2, 40_000, 7);
+        (bool found, int256 score) = Outputs.scoreOf(words, 7);
+        assertTrue(found);
+        assertEq(score, 40_000 - 32_768);
+        (found, score) = Outputs.scoreOf(words, 2);
+        assertTrue(found);
+        assertEq(score, 7 - 32_768);
+        (found, score) = Outputs.scoreOf(words, 40_000);
+        assertFalse(found);
+        assertEq(score, 0);
+        (found,) = Outputs.scoreOf(new uint256[](0), 0);
+        assertFalse(found);
+        // Three classes without scores.
+        (found,) = Outputs.scoreOf(new uint256[](3), 0);
+        assertFalse(found);
+    }
+
     function classOfItem(uint256[] memory words, uint256 item) external pure returns (uint256) {
         return Outputs.classOfItem(words, item);
     }

@@ -67,6 +67,8 @@ pub enum OutputMode {
     Class,
     /// So many classes, the best first.
     Best(usize),
+    /// The same, and after them the logit of each, in their order, as integer + 2^15.
+    Scored(usize),
     /// All logits, each as integer + 2^15.
     Logits,
     /// The salted Poseidon commitment to all outputs, which are hidden.
@@ -181,6 +183,7 @@ impl StatementKind {
             Self::Prediction { output, .. } => match output {
                 OutputMode::Class | OutputMode::Commitment => 1,
                 OutputMode::Best(count) => *count,
+                OutputMode::Scored(count) => count.saturating_mul(2),
                 OutputMode::Logits => graph.tensors[graph.output].shape[0],
             },
             Self::Audit { .. } | Self::Retrieval { .. } => 1,
@@ -212,9 +215,10 @@ impl StatementKind {
             ));
         }
         match self {
-            Self::Prediction { output: OutputMode::Best(count), .. }
-                if *count == 0 || *count > classes =>
-            {
+            Self::Prediction {
+                output: OutputMode::Best(count) | OutputMode::Scored(count),
+                ..
+            } if *count == 0 || *count > classes => {
                 Some(format!("the {count} best of {classes} classes"))
             }
             Self::Audit { top, .. } if *top == 0 || *top > classes => {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | 2 | 1 prediction, 2 audit, 3 retrieval, 4 classification |
 //! | 3 | input of a prediction: 0 committed, 1 public; else 0 |
-//! | 4 | what is shown: 1 class, 2 best classes, 3 logits, 4 number correct, 5 bitmap, 6 classes of the items, 7 their numbers, 8 commitment to all outputs |
+//! | 4 | what is shown: 1 class, 2 best classes, 3 logits, 4 number correct, 5 bitmap, 6 classes of the items, 7 their numbers, 8 commitment to all outputs, 9 best classes and their scores |
 //! | 5 to 8 | number of output words |
 //! | 9 | logarithm, to base 2, of the items of a run; 0 for a prediction |
 //! | 10 | depth of the collection's tree; 0 for a prediction |
@@ -49,6 +49,7 @@ impl StatementCode {
                 let shown = match output {
                     OutputMode::Class => 1,
                     OutputMode::Best(_) => 2,
+                    OutputMode::Scored(_) => 9,
                     OutputMode::Logits => 3,
                     OutputMode::Commitment => 8,
                 };
@@ -91,6 +92,7 @@ impl StatementCode {
                     2 => OutputMode::Best(outputs as usize),
                     3 => OutputMode::Logits,
                     8 if outputs == 1 => OutputMode::Commitment,
+                    9 if outputs % 2 == 0 => OutputMode::Scored(outputs as usize / 2),
                     _ => return None,
                 },
             },
@@ -129,6 +131,8 @@ mod tests {
             prediction(InputMode::Committed, OutputMode::Class, 1),
             prediction(InputMode::Public, OutputMode::Class, 1),
             prediction(InputMode::Committed, OutputMode::Best(5), 5),
+            prediction(InputMode::Committed, OutputMode::Scored(3), 6),
+            prediction(InputMode::Public, OutputMode::Scored(1), 2),
             prediction(InputMode::Committed, OutputMode::Logits, 1000),
             prediction(InputMode::Committed, OutputMode::Commitment, 1),
             prediction(InputMode::Public, OutputMode::Commitment, 1),

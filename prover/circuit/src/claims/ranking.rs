@@ -1,5 +1,5 @@
-//! What a statement says of the logits: the largest, the best few, all, or how many classes beat a
-//! given one; of a network with one output, the number itself.
+//! What a statement says of the logits: the largest, the best few, with their logits or without, all, or how
+//! many classes beat a given one; of a network with one output, the number itself.
 //!
 //! With `key_j = 2^s * logit_j + (n - 1 - j)`, `2^s >= n`, all keys differ, and a larger one means a
 //! larger logit or, among equals, a lower class.
@@ -22,13 +22,16 @@ impl Claims<'_, '_> {
                     self.builder.equal("public class", class, instance);
                 }
             }
-            OutputMode::Best(_) => {
+            OutputMode::Best(count) | OutputMode::Scored(count) => {
                 let classes = self.ranked_classes();
                 for (rank, not_below) in self.comparisons().into_iter().enumerate() {
                     let place = self.builder.integer(1 + rank as i64);
                     self.builder.equal("place of a best class", not_below, place);
                     let instance = self.builder.instance(first + rank);
                     self.builder.equal("public best class", classes[rank], instance);
+                }
+                if mode == OutputMode::Scored(count) {
+                    self.ranked_logits(first + count);
                 }
             }
             OutputMode::Commitment => self.output_commitment(first),
@@ -101,6 +104,18 @@ impl Claims<'_, '_> {
     pub(super) fn ranked_classes(&mut self) -> Vec<Cell> {
         let tile = self.tile_of(TileSource::RankedClass);
         (0..self.parts.tiles[tile].shape[0]).map(|rank| self.class_of(tile, rank)).collect()
+    }
+
+    /// The logits of the ranked keys, which are the keys without their low bits, are public from `first` on.
+    fn ranked_logits(&mut self, first: usize) {
+        let tile = self.tile_of(TileSource::RankedClass);
+        let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET));
+        for rank in 0..self.parts.tiles[tile].shape[0] {
+            let logit = self.consumed(tile, rank);
+            let stored = self.builder.sum(&[logit, offset]);
+            let instance = self.builder.instance(first + rank);
+            self.builder.equal("public score of a best class", stored, instance);
+        }
     }
 
     /// For each ranked class, how many classes are not below it, itself included. The ranked key

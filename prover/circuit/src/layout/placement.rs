@@ -476,7 +476,10 @@ fn place_ranking(
             });
             return;
         }
-        StatementKind::Prediction { output: OutputMode::Best(count), .. } => count,
+        StatementKind::Prediction {
+            output: OutputMode::Best(count) | OutputMode::Scored(count),
+            ..
+        } => count,
         StatementKind::Audit { run, .. } | StatementKind::Retrieval { run, .. } => run.items(),
     };
     tiles.push(Tile {

@@ -184,7 +184,7 @@ fn keys_of_no_class_are_refused() {
 fn rankings_of_no_class_are_refused() {
     let (graph, input) = mixed_network();
     let classes = graph.tensors[graph.output].shape[0];
-    for output in [OutputMode::Class, OutputMode::Best(2)] {
+    for output in [OutputMode::Class, OutputMode::Best(2), OutputMode::Scored(2)] {
         let statement = StatementKind::Prediction { input: InputMode::Committed, output };
         let options = options(3, 1, statement);
         let raise = |layout: &Layout, first: &mut FirstPhase| {

@@ -9,7 +9,8 @@ use assay_arithmetic::{packed_outputs::pack_outputs, poseidon};
 #[test]
 fn best_classes_and_logits_are_public() {
     let (graph, input) = mixed_network();
-    for output in [OutputMode::Best(1), OutputMode::Best(3), OutputMode::Logits] {
+    use OutputMode::{Best, Logits, Scored};
+    for output in [Best(1), Best(3), Scored(1), Scored(5), Logits] {
         let statement = StatementKind::Prediction { input: InputMode::Committed, output };
         let options = options(3, 2, statement);
         let honest = failures(&graph, &input, options, Attack::None);
@@ -18,6 +19,26 @@ fn best_classes_and_logits_are_public() {
             let refused = failures(&graph, &input, options, Attack::PublicInput(index));
             assert!(!refused.is_empty(), "{output:?}: public input {index} is not bound");
         }
+    }
+}
+
+#[test]
+fn scores_are_those_of_the_best_classes() {
+    let (graph, input) = mixed_network();
+    let execution = Executor::new(&graph).expect("valid").run(&input).expect("in range");
+    let logits = execution.logits();
+    let mut ranking = (0..logits.len()).collect::<Vec<_>>();
+    ranking.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
+    for count in [1, 3, 5] {
+        let output = OutputMode::Scored(count);
+        let statement = StatementKind::Prediction { input: InputMode::Committed, output };
+        let layout = Layout::new(&graph, options(3, 2, statement)).expect("layout");
+        let inputs = vec![proven(&input, &execution)];
+        let assignment = Assignment { graph: &graph, layout: &layout, inputs, place: None };
+        let scores = ranking[..count].iter().map(|class| (logits[*class] + (1 << 15)) as u64);
+        let classes = ranking[..count].iter().map(|class| *class as u64);
+        let expected = classes.chain(scores).map(Fr::from).collect::<Vec<_>>();
+        assert_eq!(assignment.public_values()[1..], expected, "{count}");
     }
 }
 
@@ -53,6 +74,8 @@ fn statements_that_no_circuit_proves_are_refused() {
     for statement in [
         predict(OutputMode::Best(0)),
         predict(OutputMode::Best(6)),
+        predict(OutputMode::Scored(0)),
+        predict(OutputMode::Scored(6)),
         audit(3, 2, 1),
         audit(13, 20, 1),
         audit(3, 33, 1),

@@ -127,6 +127,12 @@ impl Assignment<'_> {
             OutputMode::Best(count) => {
                 (0..count).map(|rank| Fr::from(self.best(rank) as u64)).collect()
             }
+            OutputMode::Scored(count) => {
+                let best = (0..count).map(|rank| self.best(rank)).collect::<Vec<_>>();
+                let stored = self.stored_outputs();
+                let scores = best.iter().map(|class| u64::from(stored[*class]));
+                best.iter().map(|class| *class as u64).chain(scores).map(Fr::from).collect()
+            }
             OutputMode::Logits => self
                 .stored_outputs()
                 .into_iter()

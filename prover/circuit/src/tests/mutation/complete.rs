@@ -47,6 +47,7 @@ fn layouts() -> Vec<Layout> {
         (2, prediction(InputMode::Committed)),
         (3, prediction(InputMode::Public)),
         (4, predict(OutputMode::Best(2))),
+        (4, predict(OutputMode::Scored(2))),
         (5, predict(OutputMode::Logits)),
         (3, audit(2, 4, 2)),
         (8, audit(4, 5, 1)),

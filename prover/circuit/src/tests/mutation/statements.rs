@@ -103,6 +103,7 @@ fn ranking(entries: &mut Vec<Entry>) {
     for (rule, output) in [
         ("public class", OutputMode::Class),
         ("public best class", OutputMode::Best(2)),
+        ("public score of a best class", OutputMode::Scored(2)),
         ("public logit", OutputMode::Logits),
     ] {
         shown(entries, rule, move || {
