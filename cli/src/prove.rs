@@ -252,11 +252,8 @@ fn shown_outputs(
     let first = statement.first_output(&bundle.graph);
     match statement {
         StatementKind::Prediction {
-            output: OutputMode::Best(_) | OutputMode::Scored(_),
-            ..
-        } => {
-            outputs.split_off(first.min(outputs.len()))
-        }
+            output: OutputMode::Best(_) | OutputMode::Scored(_), ..
+        } => outputs.split_off(first.min(outputs.len())),
         _ => {
             outputs.retain(|input| input.real.is_some());
             outputs

@@ -80,18 +80,15 @@ pub(crate) fn named(
             let value = value(word, form);
             let step = matches!(form, Form::Logit).then(|| output_step(graph)).flatten();
             let real = step.and_then(|step| Some(value.parse::<f64>().ok()? * step));
-            let error_bound = matches!(form, Form::Logit).then(|| bounds.next()).flatten().flatten();
+            let error_bound =
+                matches!(form, Form::Logit).then(|| bounds.next()).flatten().flatten();
             PublicInput { name, value, real, error_bound }
         })
         .collect()
 }
 
 /// The classes whose scores a proof shows in another order than theirs.
-fn ranked(
-    statement: StatementKind,
-    graph: &QuantizedGraph,
-    words: &[B256],
-) -> Option<Vec<usize>> {
+fn ranked(statement: StatementKind, graph: &QuantizedGraph, words: &[B256]) -> Option<Vec<usize>> {
     let StatementKind::Prediction { output: OutputMode::Scored(count), .. } = statement else {
         return None;
     };
@@ -230,8 +227,7 @@ mod tests {
         assert!(best[1].starts_with("input commitment=0x"));
         let scored = [word(0), word(9), word(7), word(2), word((1 << 15) + 40), word(1 << 15)];
         let bounds = (0..10).map(f64::from).collect::<Vec<_>>();
-        let scored =
-            super::named(prediction(OutputMode::Scored(2)), &graph, &bounds, &scored);
+        let scored = super::named(prediction(OutputMode::Scored(2)), &graph, &bounds, &scored);
         let of = |index: usize| {
             let one = &scored[index];
             (one.name.as_str(), one.value.as_str(), one.error_bound)

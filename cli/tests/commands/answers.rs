@@ -147,3 +147,33 @@ fn hidden_outputs_are_handed_to_the_buyer() {
     fs::remove_file(&proof).expect("removed");
     assert!(refusal(&views(&line)).contains("outputs of another proof"));
 }
+
+#[test]
+fn the_best_classes_have_their_scores() {
+    let circuit = Circuit::new("scores", &["--statement", "prediction", "--outputs", "scores:3"]);
+    let (proof, image) = (circuit.file("a.proof"), digits("images/00_7.png"));
+    let options = ["--input", text(&image), "-o", text(&proof)];
+    let proven = json(&views(&circuit.line(&["prove"], circuit.file("bundle"), &options, true)));
+    let predicted = json(&[&"model", &"predict", &circuit.file("bundle"), &"--input", &image]);
+    let logits = predicted["logits"].as_array().expect("logits");
+    let logits = logits.iter().map(|logit| logit.as_f64().expect("number")).collect::<Vec<_>>();
+    let verified = json(&views(&circuit.line(&["verify"], proof, &[], false)));
+    let named = verified["named_inputs"].as_array().expect("public inputs");
+    for shown in [proven["outputs"].as_array().expect("outputs"), &named[2..]] {
+        assert_eq!(shown.len(), 6, "{shown:?}");
+        let (classes, scores) = shown.split_at(3);
+        let classes = classes.iter().map(|output| {
+            output["value"].as_str().and_then(|class| class.parse::<usize>().ok()).expect("a class")
+        });
+        let classes = classes.collect::<Vec<_>>();
+        assert_eq!(classes[0], 7);
+        for (class, score) in classes.iter().zip(scores) {
+            assert_eq!(score["real"].as_f64(), Some(logits[*class]), "{score}");
+            let better = logits.iter().filter(|logit| **logit > logits[*class]).count();
+            assert!(better < 3, "{class} is among the best three");
+        }
+        assert!(
+            logits[classes[0]] >= logits[classes[1]] && logits[classes[1]] >= logits[classes[2]]
+        );
+    }
+}

@@ -314,6 +314,44 @@ fn hidden_outputs_verify_natively_and_on_chain() {
     }
 }
 
+/// The best classes and their scores: each word is bound.
+#[test]
+fn scores_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let output = OutputMode::Scored(2);
+    let statement = StatementKind::Prediction { input: InputMode::Committed, output };
+    let (bundle, openings) = model.derive(PlanRequest { statement, ..PlanRequest::default() });
+    let layout = bundle.layout().unwrap();
+    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
+    let key = model_proof::generate_key(&srs, &layout).unwrap();
+    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
+    let statement = Statement { context: Fr::from(6), input: &model.input, salt: Fr::from(3) };
+    let proof = prediction::prove(prover, &statement).unwrap().proof;
+    let execution = Executor::new(&bundle.graph).unwrap().run(&model.input).unwrap();
+    let logits = execution.logits();
+    let mut ranking = (0..logits.len()).collect::<Vec<_>>();
+    ranking.sort_by_key(|class| (std::cmp::Reverse(logits[*class]), *class));
+    let score = |class: usize| Fr::from((logits[class] + (1 << 15)) as u64);
+    let [first, second] = [ranking[0], ranking[1]];
+    let expected = [Fr::from(first as u64), Fr::from(second as u64), score(first), score(second)];
+    assert_eq!(proof.public_inputs[2..], expected);
+    let hash = key.verifier().verify(&proof.public_inputs, &proof.proof).unwrap();
+    let mut deployed = deploy(key.info());
+    if let Some(deployed) = &mut deployed {
+        let outcome = deployed.verify(&proof.proof, &words(&proof.public_inputs));
+        assert_eq!(outcome.result, Ok(hash.to_vec()));
+        println!("{} gas, {} bytes of code", outcome.gas, deployed.runtime_bytes);
+    }
+    for index in 0..6 {
+        let mut lie = proof.public_inputs.clone();
+        lie[index] += Fr::one();
+        assert!(key.verifier().verify(&lie, &proof.proof).is_err(), "public input {index}");
+        if let Some(deployed) = &mut deployed {
+            assert!(deployed.verify(&proof.proof, &words(&lie)).result.is_err(), "input {index}");
+        }
+    }
+}
+
 /// What two proofs have in common: their length and the points that stand for the model, nothing else,
 /// also where all public inputs are the same.
 #[test]
