@@ -109,7 +109,9 @@ impl Claims<'_, '_> {
     /// The logits of the ranked keys, which are the keys without their low bits, are public from `first` on.
     fn ranked_logits(&mut self, first: usize) {
         let tile = self.tile_of(TileSource::RankedClass);
-        let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET));
+        // A tile holds logits less the least one.
+        let least = self.parts.graph.tensors[self.parts.graph.output].min;
+        let offset = self.builder.integer(i64::from(ACTIVATION_OFFSET) + i64::from(least));
         for rank in 0..self.parts.tiles[tile].shape[0] {
             let logit = self.consumed(tile, rank);
             let stored = self.builder.sum(&[logit, offset]);
