@@ -93,7 +93,7 @@ pub(crate) struct RunArgs {
     /// [default: no limit]
     #[arg(long, value_parser = parse_fee, value_name = "AMOUNT")]
     max_fee: Option<u128>,
-    /// Leave jobs alone with less time than this before their deadline [default: one and a half
+    /// Leave jobs alone with less time than this before their deadline [default: three
     /// times the expected time of a proof, and 30 at least]
     #[arg(long, value_name = "SECONDS")]
     deadline_margin: Option<u64>,

@@ -83,7 +83,7 @@ const WEIGHT_COLUMNS: [usize; 15] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 6
 /// circuit, and few machines hold it.
 const PREFERRED_K: u32 = 22;
 /// CPU seconds that 100,000 gas are worth where nothing is preferred.
-const BALANCE: f64 = 0.2;
+const BALANCE: f64 = 0.11;
 
 /// Weight of what a [`Preference`] does not name, so that it decides between equals.
 const LITTLE: f64 = 1e-6;
@@ -258,9 +258,9 @@ impl Layout {
         let (permuted, extra) = (3, 5);
         // The columns whose cells the constraints read.
         let columns = (small + full + fixed + 2 * permuted + extra) as f64;
-        let commitments = 0.128 * small as f64 + 1.36 * (full + permuted + extra) as f64;
-        let transforms = 0.136 * (small + full + permuted + fixed) as f64;
-        let quotient = 3.2 + 0.272 * columns;
+        let commitments = 0.0704 * small as f64 + 0.748 * (full + permuted + extra) as f64;
+        let transforms = 0.0748 * (small + full + permuted + fixed) as f64;
+        let quotient = 1.76 + 0.1496 * columns;
         let rows = f64::from(self.k).exp2();
         let prove_cpu_s = rows / f64::from(1 << 20) * (commitments + transforms + quotient);
         // Coefficients of all columns but the weights, which stay small numbers; cells of a part, which are fewer the more
