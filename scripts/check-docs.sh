@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the project's Markdown: no dead relative link or anchor, every page of docs/ in its table of
-# contents (docs/SUMMARY.md), every test and source file that the text names is there, and docs/evidence.md is what
-# the measurements give.
+# contents (docs/SUMMARY.md), every test and source file that the text names is there, and docs/evidence.md and
+# docs/benchmarks.md are what the measurements give.
 #
 #   scripts/check-docs.sh [FOLDER]
 #

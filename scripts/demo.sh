@@ -2,13 +2,14 @@
 # Sells one proven prediction on a local chain: the buyer escrows 1 ETH for the class of a committed
 # handwritten digit, the seller's relayer proves it, the contract checks the proof and pays.
 #
-#   scripts/demo.sh [--image FILE] [--fresh] [--test]
+#   scripts/demo.sh [--image FILE] [--fresh] [--test] [--gas FILE]
 #   scripts/demo.sh audit [--fresh]
 #
 # audit    another story: two bounties for a proven accuracy on a hidden test set, one earned, one lost
 # --image  another picture (default: one of examples/digits/images, another each time)
 # --fresh  forget what earlier runs made
 # --test   always the same picture, plain output, and the refund of an expired job too
+# --gas    write the gas of each transaction into a file, as a JSON object
 #
 # Needs a Rust toolchain, Node.js 20 and a C compiler; installs the rest from npm and crates.io.
 # What it makes is kept in .cache/demo, so a second run starts in seconds.
@@ -21,7 +22,7 @@ fail() {
   exit 1
 }
 
-image='' fresh='' test_mode='' story=prediction
+image='' fresh='' test_mode='' gas_file='' story=prediction
 while [ $# -gt 0 ]; do
   case $1 in
     --image)
@@ -29,16 +30,21 @@ while [ $# -gt 0 ]; do
       image=$(cd "$caller" && realpath -ms -- "$2")
       shift
       ;;
+    --gas)
+      [ $# -gt 1 ] || fail "--gas needs a file"
+      gas_file=$(cd "$caller" && realpath -ms -- "$2")
+      shift
+      ;;
     --fresh) fresh=1 ;;
     --test) test_mode=1 ;;
     audit) story=audit ;;
-    -h | --help) sed -n '2,14s/^# \{0,1\}//p' scripts/demo.sh; exit 0 ;;
+    -h | --help) sed -n '2,15s/^# \{0,1\}//p' scripts/demo.sh; exit 0 ;;
     *) fail "unknown option $1; see --help" ;;
   esac
   shift
 done
-if [ "$story" = audit ] && [ -n "$image$test_mode" ]; then
-  fail "--image and --test are options of the prediction, not of the audit; see --help"
+if [ "$story" = audit ] && [ -n "$image$test_mode$gas_file" ]; then
+  fail "--image, --test and --gas are options of the prediction, not of the audit; see --help"
 fi
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ -z "$test_mode" ]; then
@@ -246,6 +252,19 @@ line "register model" "$(value "$run/report/register.json" gas_used)"
 line "open job" "$(value "$run/report/open.json" gas_used)"
 line "verify proof" "$(value "$run/report/verify.json" gas_used)"
 line "claim (verification in it)" "$(proof gas_used)"
+if [ -n "$gas_file" ]; then
+  node -e '
+    const fs = require("fs");
+    const [file, folder] = process.argv.slice(1);
+    const read = (name) => JSON.parse(fs.readFileSync(`${folder}/${name}.json`, "utf8"));
+    const { contracts } = read("deploy"), verifier = read("verifier");
+    fs.writeFileSync(file, JSON.stringify({
+      model: "lenet",
+      deploy_registry: contracts.ModelRegistry.gas_used, deploy_escrow: contracts.PredictionEscrow.gas_used,
+      deploy_verifier: verifier.verifier_gas, deploy_key: verifier.vk_gas, register: read("register").gas_used,
+      open: read("open").gas_used, verify: read("verify").gas_used, claim: read("relayer").gas_used,
+    }) + "\n");' "$gas_file" "$run/report"
+fi
 say "Balances"
 line "buyer" "$(ether "$buyer_before") -> $(ether "$buyer_after")"
 line "seller" "$(ether "$seller_before") -> $(ether "$seller_after")"

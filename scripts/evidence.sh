@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes docs/evidence.md, its plots and the README's table of peers from docs/measurements.json and the texts *.md.in in
-# scripts/evidence.
+# Makes docs/evidence.md, docs/benchmarks.md, the plots and the README's table of peers from docs/measurements.json and the
+# texts *.md.in in scripts/evidence.
 #
 #   scripts/evidence.sh                  writes them
 #   scripts/evidence.sh --check          says whether they are what would be written; takes a second
@@ -10,8 +10,8 @@
 #                                        is replaced. COMMIT is that of the program, [HEAD]; what is none is refused.
 #                                        Nothing is written if the page could not be made of them.
 #
-# ABOUT is prediction, network, audit, batch, cost, keys, inference, inside, plan, tabular, library or attack: see
-# the page's last section. A `network` is one with a command of its own, such as a transformer; its row in the page's
+# ABOUT is prediction, network, audit, batch, cost, keys, inference, inside, plan, tabular, library, portable, lending,
+# endurance, transactions or attack: see the page's last section. A `network` is one with a command of its own, such as a transformer; its row in the page's
 # table of transformers comes from figures named as those of a prediction.
 # A measurement has a topic (ABOUT) and a name, the object's `model` or `attack` unless --name says another. Needs
 # Node.js 20.

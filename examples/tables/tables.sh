@@ -32,9 +32,11 @@ for file in "$folder"/*.onnx; do
     const read = (file) => JSON.parse(require("fs").readFileSync(file, "utf8"));
     const [theirs, ours, { accuracy }] = [read(float), read(imported), read(reported)];
     if (json) {
-      if (theirs.float_accuracy === undefined) process.exit(0);
-      const proven = accuracy.quantized_top1 / accuracy.inputs;
-      console.log(JSON.stringify({ model: name, rows: accuracy.inputs, float: theirs.float_accuracy, proven, k: ours.k }));
+      const part = (count) => count / accuracy.inputs;
+      const figures = theirs.float_accuracy === undefined
+        ? { off: accuracy.max_logit_error, range: accuracy.logit_range }
+        : { float: theirs.float_accuracy, imported: part(accuracy.float_top1), proven: part(accuracy.quantized_top1) };
+      console.log(JSON.stringify({ model: name, rows: accuracy.inputs, ...figures, k: ours.k }));
       process.exit(0);
     }
     const percent = (part) => `${(100 * part).toFixed(2)} %`;

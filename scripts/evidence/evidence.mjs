@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { Measurements } from "./measurements.mjs";
-import { page, readme } from "./page.mjs";
+import { benchmarksPage, page, readme } from "./page.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FILE = path.join(ROOT, "docs/measurements.json");
 const PAGE = "docs/evidence.md";
+const BENCHMARKS = "docs/benchmarks.md";
 const README = "README.md";
 const PLOTS = "docs/plots";
 /** What the measured times and gas depend on. */
@@ -31,7 +32,12 @@ function main(words) {
   }
   const measurements = Measurements.read(FILE);
   const made = page(measurements, template("page"));
-  const files = { [PAGE]: made.text, ...made.plots, [README]: withPeers(measurements) };
+  const files = {
+    [PAGE]: made.text,
+    [BENCHMARKS]: benchmarksPage(measurements, template("benchmarks")),
+    ...made.plots,
+    [README]: withPeers(measurements),
+  };
   const plots = fs.readdirSync(path.join(ROOT, PLOTS)).map((name) => `${PLOTS}/${name}`);
   const unused = plots.filter((name) => !made.plots[name]);
   const differ = Object.entries(files).filter(([name, text]) => {
@@ -43,7 +49,7 @@ function main(words) {
       throw new Error(`${differ.map(([name]) => name).join(", ")}: not what the measurements give; run scripts/evidence.sh`);
     }
     if (unused.length > 0) throw new Error(`${unused.join(", ")}: not on the page; run scripts/evidence.sh`);
-    console.log(`${PAGE}, the table of ${README} and ${Object.keys(made.plots).length} plots are those of the measurements`);
+    console.log(`${PAGE}, ${BENCHMARKS}, the table of ${README} and ${Object.keys(made.plots).length} plots are those of the measurements`);
     sayAge(measurements);
     return;
   }
@@ -135,6 +141,7 @@ function add(words) {
   // What is written, is read and shown first.
   const written = Measurements.parse(measurements.text());
   page(written, template("page"));
+  benchmarksPage(written, template("benchmarks"));
   withPeers(written);
   fs.writeFileSync(FILE, measurements.text());
   added.forEach((line) => console.log(line));

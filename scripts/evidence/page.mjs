@@ -4,10 +4,12 @@
 //   {{ABOUT NAME FIGURE FORMAT}}   written as count, fixed1, percent1, mib, gas and so on, see format.mjs
 //   {{wall ABOUT NAME FORMAT}}     seconds on the clock from input to proof
 //   {{table NAME}}                 a table of tables.mjs, with the commands behind its rows
+//   {{benchmark NAME}}             the same of benchmarks.mjs
 //   {{derived NAME}}               a sentence's number that derived.mjs works out
 //   {{plot NAME}}                  a plot of plots.mjs
 //   {{machines}}                   the machines that rows name, as a table
 
+import { benchmarks } from "./benchmarks.mjs";
 import { derived } from "./derived.mjs";
 import { format } from "./format.mjs";
 import { figure, wall } from "./measurements.mjs";
@@ -28,6 +30,11 @@ export function page(measurements, template) {
   return { text: text.split("\n\n").map(wrapped).join("\n\n"), plots: files };
 }
 
+/** The page of benchmarks, without plots. */
+export function benchmarksPage(measurements, template) {
+  return filled(measurements, template, {}).split("\n\n").map(wrapped).join("\n\n");
+}
+
 /** The README with its part made anew. */
 export function readme(measurements, template, text) {
   const [begin, end] = [BEGIN, END].map((mark) => text.indexOf(mark));
@@ -40,6 +47,7 @@ function filled(measurements, template, files) {
   return template.replace(/\{\{([^}]*)\}\}/g, (_, words) => {
     const [kind, ...rest] = words.trim().split(/\s+/);
     if (kind === "table") return known(tables, rest[0], "table")(measurements);
+    if (kind === "benchmark") return known(benchmarks, rest[0], "table of benchmarks")(measurements);
     if (kind === "derived") return known(derived, rest[0], "derived figure")(measurements);
     if (kind === "machines") return machines(measurements);
     if (kind === "wall") return format(wall(measurements.row(rest[0], rest[1])), rest[2]);

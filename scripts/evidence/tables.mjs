@@ -116,7 +116,7 @@ export const tables = {
   },
 
   tabular(measurements) {
-    const rows = measurements.about("tabular");
+    const rows = all(measurements, "tabular", (row) => perhaps(row, "float") !== undefined);
     return sourced(rows, ["model", "compared on", "onnxruntime", "proven", "rows"], rows.map((row) =>
       [row.name, format(positive(row, "rows")), format(positive(row, "float"), "percent2"), format(positive(row, "proven"), "percent2"),
         `2^${positive(row, "k")}`]));
