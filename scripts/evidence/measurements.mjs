@@ -13,7 +13,7 @@ const TOPICS = {
   audit: ["lenet", "mobilenet_v2_0.5_96", "resnet8_cifar10", "vww_96"],
   batch: ["lenet-1", "lenet-4", "lenet-16", "lenet-64"],
   keys: [...IMAGES, "resnet8_cifar10_jpeg", "breast_cancer", "credit_default", "digits_mlp"],
-  plan: ["resnet50", "ad01_autoencoder", "kws_dscnn"],
+  plan: ["resnet50", "vit_b_16", "ad01_autoencoder", "kws_dscnn"],
   inside: ["11-self-attention", "18-softmax-inside", "vit-dynamo", "gpt-dynamo"],
   library: ["lenet", "mobilenet_v2_0.5_96"],
   portable: ["lenet", "mobilenet_v2_0.5_96"],
