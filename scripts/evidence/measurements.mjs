@@ -17,7 +17,7 @@ const TOPICS = {
   inside: ["11-self-attention", "18-softmax-inside", "vit-dynamo", "gpt-dynamo"],
   library: ["lenet", "mobilenet_v2_0.5_96"],
   portable: ["lenet", "mobilenet_v2_0.5_96"],
-  lending: ["time", "gas"],
+  lending: ["default", "least-gas"],
   endurance: ["lenet"],
   transactions: ["lenet"],
   tabular: ["breast-cancer", "credit-boosted", "digits", "wine"],
