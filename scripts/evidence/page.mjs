@@ -7,11 +7,13 @@
 //   {{benchmark NAME}}             the same of benchmarks.mjs
 //   {{derived NAME}}               a sentence's number that derived.mjs works out
 //   {{plot NAME}}                  a plot of plots.mjs
+//   {{sources ABOUT NAME}}         how a measurement was made, for figures in a sentence
 //   {{machines}}                   the machines that rows name, as a table
 
 import { benchmarks } from "./benchmarks.mjs";
 import { derived } from "./derived.mjs";
 import { format } from "./format.mjs";
+import { sources } from "./markdown.mjs";
 import { figure, wall } from "./measurements.mjs";
 import { plots } from "./plots.mjs";
 import { tables } from "./tables.mjs";
@@ -49,6 +51,7 @@ function filled(measurements, template, files) {
     if (kind === "table") return known(tables, rest[0], "table")(measurements);
     if (kind === "benchmark") return known(benchmarks, rest[0], "table of benchmarks")(measurements);
     if (kind === "derived") return known(derived, rest[0], "derived figure")(measurements);
+    if (kind === "sources") return sources([measurements.row(rest[0], rest[1])]);
     if (kind === "machines") return machines(measurements);
     if (kind === "wall") return format(wall(measurements.row(rest[0], rest[1])), rest[2]);
     if (kind === "plot") {
