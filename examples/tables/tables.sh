@@ -3,7 +3,7 @@
 #
 #   examples/tables/tables.sh FOLDER [--json]
 #
-# --json  one JSON object a line in place of the table, of those with classes, for `scripts/evidence.sh add tabular FILE`
+# --json  one JSON object a line in place of the table, for `scripts/evidence.sh add tabular FILE`
 #
 # Needs the release build (or ASSAY_BIN, another program) and Node.js.
 set -euo pipefail
