@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import path from "node:path";
 
-import { assay } from "../lib/assay.mjs";
+import { SOLC, assay } from "../lib/assay.mjs";
 import { NETWORKS, importNetwork, workFolder } from "./networks.mjs";
 
 const SETUPS = ".cache/bench";
@@ -24,7 +24,7 @@ const { k } = assay(["model", "inspect", bundle]);
 const setup = `${SETUPS}/dev-${k}.srs`;
 fs.mkdirSync(SETUPS, { recursive: true });
 if (!fs.existsSync(setup)) assay(["setup", "--dev", "-k", String(k), "-o", setup]);
-assay(["model", "card", bundle, "--setup", setup, "-o", card]);
+assay(["model", "card", bundle, "--setup", setup, "--solc", SOLC, "-o", card]);
 assay(["keygen", bundle, "--setup", setup, "-o", keys]);
 const [card_bytes, verifying_key_bytes, proving_key_bytes, bundle_bytes] =
   [card, path.join(keys, "verifying.key"), path.join(keys, "proving.key"), bundle].map((file) => fs.statSync(file).size);

@@ -15,7 +15,8 @@
 #
 # Needs a Rust toolchain, Node.js 20 and a C compiler, installs the rest from npm and crates.io; the networks of
 # ../shared/data, or of the folder that ASSAY_SHARED names; and as PYTHON [python3] a Python with the requirements.txt of
-# examples/digits, exports, lending, sentences, tables and transformers. With ASSAY_BUILT=1 nothing is built first.
+# examples/digits, exports, lending, sentences, tables and transformers. With ASSAY_BUILT=1 nothing is built first: the
+# program has to be there as `cargo build --release --workspace` makes it, not with the tests' checks.
 set -euo pipefail
 caller=$PWD
 cd "$(dirname "$0")/../.."
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
       if [ "$1" = --machine ]; then machine=$2; else models=$(cd "$caller" && realpath -ms -- "$2"); fi
       shift
       ;;
-    -h | --help) sed -n '2,19s/^# \{0,1\}//p' scripts/evidence/remeasure.sh; exit 0 ;;
+    -h | --help) sed -n '2,20s/^# \{0,1\}//p' scripts/evidence/remeasure.sh; exit 0 ;;
     -*) fail "unknown option $1; see --help" ;;
     *) wanted+=("$1") ;;
   esac
@@ -71,8 +72,6 @@ rows_of_predictions() {
   row lending default "30 s" "$lend -o FOLDER/l.bundle; $prove" lending "$train"
   row lending least-gas "30 s" "$lend --prefer gas --max-memory 1 -o FOLDER/l.bundle; $prove" lending "$train"
   row transactions lenet "1 min" "scripts/demo.sh --test --gas FILE"
-  row endurance lenet "20 min, with the tests' build" \
-    "cargo --config scripts/checked.toml test --release --workspace --test endurance -- --ignored --nocapture"
 }
 
 rows_of_audits() {
@@ -135,7 +134,13 @@ rows_of_accuracy() {
   row plan resnet50 "1 min" "node scripts/evidence/measure.mjs FOLDER/resnet50-script14.onnx \
 --calibrate FOLDER/resnet50-script14-calibration.npz --plan" resnet50 "python examples/exports/export.py FOLDER resnet50"
   row tabular '' "2 min" "examples/tables/tables.sh FOLDER --json" tables "python examples/tables/train.py FOLDER"
+}
+
+# These build the program anew with the tests' checks, in which everything takes longer: no row may come after them.
+rows_of_tests() {
   row attack '' "4 min, with the tests' build" "examples/attacks/attacks.sh --json FILE"
+  row endurance lenet "20 min, with the tests' build" \
+    "cargo --config scripts/checked.toml test --release --workspace --test endurance -- --ignored --nocapture"
 }
 
 # What the page shows of a row.
@@ -209,6 +214,9 @@ is_measured() {
   [ -n "$day" ] && [[ $code$was != *+* ]] && [ "$how" = "$(shown "$1")" ] && git diff --quiet "$was" HEAD -- "${PROGRAM[@]}"
 }
 
+# Why a row failed: the last line of its log that speaks of an error, or the last of all.
+reason() { { grep -iE '(error|fail)' "$1" || cat "$1"; } | tail -n 1 | cut -c 1-200; }
+
 # Adds row $1 as it was measured.
 add() {
   local at=$1 day was how options
@@ -222,6 +230,7 @@ rows_of_predictions
 rows_of_audits
 rows_of_transformers
 rows_of_accuracy
+rows_of_tests
 
 [ ${#wanted[@]} -gt 0 ] || wanted=('*')
 declare -A named=()
@@ -264,7 +273,7 @@ for at in "${chosen[@]}"; do
     echo "$id: measured already"
   else
     echo "$id: ${times[$at]}"
-    measure "$at" || { failed+=("$id: $(tail -n 1 "$ROWS/$id.log" | cut -c 1-200), see .cache/evidence/rows/$id.log"); continue; }
+    measure "$at" || { failed+=("$id: $(reason "$ROWS/$id.log"), see .cache/evidence/rows/$id.log"); continue; }
   fi
   [ -z "$machine" ] || add "$at" || failed+=("$id: measured, but not added")
 done
