@@ -12,6 +12,7 @@ mod duty_contracts;
 mod json_log;
 mod keep;
 mod log;
+mod reload;
 mod run;
 mod selling;
 mod settled;

@@ -90,6 +90,11 @@ impl Duties {
         self.proof_gas.get(&contract).copied()
     }
 
+    /// Has the next look find out anew what is due, without a new block too.
+    pub(crate) fn look_again(&mut self) {
+        self.looked_at = None;
+    }
+
     /// What is due, the nearest deadline first.
     pub(crate) fn dues(&self) -> &[Due] {
         &self.dues

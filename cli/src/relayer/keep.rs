@@ -124,7 +124,7 @@ impl KeepArgs {
     async fn begin(&self, output: &Output) -> Result<Keeper> {
         let spinner = output.spinner("looking at the contracts");
         let chain = self.sender.connect_with(|config| config.quorum = self.quorum).await?;
-        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.config().gas };
+        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.gas_policy() };
         let session = Session { chain: chain.with_gas_policy(gas), spinner };
         let (escrow, from) = self.contract.open::<PredictionEscrow>(&session).await?;
         let mut config = KeeperConfig::new(&self.store);

@@ -15,7 +15,7 @@ pub mod transaction;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -56,7 +56,7 @@ pub struct ChainConfig {
     pub expected_chain_id: Option<u64>,
     /// Retries of requests that fail for passing reasons.
     pub retry: RetryConfig,
-    /// Gas and fee limits of what is sent.
+    /// Gas and fee limits of what is sent, until [others are set](Chain::set_gas_policy).
     pub gas: GasPolicy,
     /// How often a wait for a receipt or a block asks the node.
     pub poll_interval: Duration,
@@ -99,6 +99,8 @@ pub struct Chain {
     chain_id: u64,
     label: Arc<str>,
     config: Arc<ChainConfig>,
+    /// Shared by clones, but for those with limits of their own.
+    gas: Arc<RwLock<GasPolicy>>,
     account: Option<Arc<Account>>,
 }
 
@@ -146,8 +148,9 @@ impl Chain {
                 nonce_lock: Mutex::new(()),
             })
         });
+        let gas = Arc::new(RwLock::new(config.gas));
         let config = Arc::new(config);
-        Ok(Self { provider, nodes: single, chain_id, label, config, account })
+        Ok(Self { provider, nodes: single, chain_id, label, config, gas, account })
     }
 
     /// The same connection signing with another account.
@@ -162,8 +165,17 @@ impl Chain {
 
     /// The same connection with other limits on what it sends.
     pub fn with_gas_policy(&self, gas: GasPolicy) -> Self {
-        let config = ChainConfig { gas, ..(*self.config).clone() };
-        Self { config: Arc::new(config), ..self.clone() }
+        Self { gas: Arc::new(RwLock::new(gas)), ..self.clone() }
+    }
+
+    /// The limits on what it sends.
+    pub fn gas_policy(&self) -> GasPolicy {
+        *self.gas.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets other limits on what it sends, and on what all clones of it send.
+    pub fn set_gas_policy(&self, gas: GasPolicy) {
+        *self.gas.write().unwrap_or_else(PoisonError::into_inner) = gas;
     }
 
     /// The underlying provider, for calls that this type does not wrap.
@@ -181,7 +193,7 @@ impl Chain {
         &self.label
     }
 
-    /// The settings of this connection.
+    /// The settings that this connection was made with.
     pub fn config(&self) -> &ChainConfig {
         &self.config
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{Chain, ChainError};
 
 /// Limits on what a transaction may cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GasPolicy {
     /// Added to the node's gas estimate, in percent.
     pub margin_percent: u64,
@@ -370,7 +370,7 @@ impl Chain {
         replaced: Option<&SignedTransaction>,
     ) -> Result<SignedTransaction, ChainError> {
         let account = self.signing_account()?;
-        let policy = &self.config().gas;
+        let policy = self.gas_policy();
         let value = request.value.unwrap_or_default();
         let request =
             request.with_from(account.address).with_chain_id(self.chain_id()).with_nonce(nonce);
@@ -433,7 +433,7 @@ impl Chain {
         request: TransactionRequest,
         value: U256,
     ) -> Result<u64, ChainError> {
-        let policy = &self.config().gas;
+        let policy = self.gas_policy();
         let estimate = match self.provider().estimate_gas(request).await {
             Ok(gas) => gas,
             Err(error) => {

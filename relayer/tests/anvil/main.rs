@@ -14,6 +14,7 @@ mod keeping;
 mod logs;
 mod nodes;
 mod payment;
+mod policy;
 mod recovery;
 mod reorg;
 mod retrievals;

@@ -250,7 +250,7 @@ async fn what_is_not_worth_it_or_not_possible_is_left_alone_and_said() {
     drop(relayer);
     library.prover.has(U256::from(5), &WORDS);
     let mut config = library.config();
-    config.minimum_prices.insert(Address::ZERO, U256::from(PRICE / 4 + 1));
+    config.policy.minimum_prices.insert(Address::ZERO, U256::from(PRICE / 4 + 1));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let price = library.refused(&mut relayer).await;
     assert!(matches!(price, Refusal::PriceTooLow { .. }), "{price}");
@@ -263,13 +263,13 @@ async fn what_is_not_worth_it_or_not_possible_is_left_alone_and_said() {
     *library.prover.openings.lock().unwrap() = None;
     let mut config = library.config();
     // Four of them do not fit into the hour.
-    config.deadline_margin = Some(Duration::from_secs(901));
+    config.policy.deadline_margin = Some(Duration::from_secs(901));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let time = library.refused(&mut relayer).await;
     assert!(matches!(time, Refusal::TooLate { needed: 3604, .. }), "{time}");
     drop(relayer);
     let mut config = library.config();
-    config.profit = Some(Profit { minimum: U256::from(PRICE), proving_cost: U256::ZERO });
+    config.policy.profit = Some(Profit { minimum: U256::from(PRICE), proving_cost: U256::ZERO });
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let waits = async {
         loop {
@@ -343,7 +343,7 @@ async fn what_is_begun_is_finished_at_any_price_but_not_in_vain() {
     drop(relayer);
     // What is left is paid for by the whole price; the least price was for beginning.
     let mut config = library.config();
-    config.minimum_prices.insert(Address::ZERO, U256::from(PRICE));
+    config.policy.minimum_prices.insert(Address::ZERO, U256::from(PRICE));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     library.turn_until_paid(&mut relayer, &order).await;
     let mut proven = library.runs_proven();
