@@ -15,6 +15,7 @@ mod log;
 mod reload;
 mod run;
 mod selling;
+mod sending;
 mod settled;
 mod store;
 mod waiting;

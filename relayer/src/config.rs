@@ -108,7 +108,8 @@ pub struct RelayerConfig {
     pub parallel_proofs: usize,
     /// Which work is taken. It holds until another is [offered](crate::LivePolicy::offer).
     pub policy: Policy,
-    /// Settled jobs are forgotten this long after their deadline, by the chain's time.
+    /// Settled jobs are forgotten this long after their deadline, by the chain's time; tasks of the queue this long after
+    /// their job or duty has ended. Openings that were counted are never forgotten.
     pub keep_settled: Duration,
     /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
     /// key and verifier. `None` serves every entry of the prover's model.

@@ -90,6 +90,11 @@ impl Duties {
         self.proof_gas.get(&contract).copied()
     }
 
+    /// Whether all contracts have said what is due.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.known.len() == self.watches.len()
+    }
+
     /// Has the next look find out anew what is due, without a new block too.
     pub(crate) fn look_again(&mut self) {
         self.looked_at = None;

@@ -8,7 +8,7 @@ use std::{
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{Chain, PredictionEscrow, chain::GasPolicy};
+use assay_client::{Chain, ChainConfig, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{
     CancellationToken, DutyConfig, JobState, Policy, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
@@ -22,6 +22,7 @@ use super::{
     log::start_log,
     reload,
     selling::SellingArgs,
+    sending::SendingArgs,
     settled::{SettledReport, save_proof, settled_text},
     store::{StatusReport, StorePlaceArgs},
     waiting::{interrupted, is_node_trouble},
@@ -125,6 +126,9 @@ pub(crate) struct RunArgs {
     /// Leave what was earned in the escrow
     #[arg(long)]
     no_withdraw: bool,
+    /// Forget settled jobs so many days after their deadline, and proofs that nobody needs so long after their job has ended
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    forget_after: u32,
     /// Stop when this job is settled, and show it
     #[arg(long, value_name = "ID")]
     until_settled: Option<U256>,
@@ -140,6 +144,8 @@ pub(crate) struct RunArgs {
     /// Of several nodes, how many must have a block before it ends a job [default: more than half]
     #[arg(long, value_name = "NODES", help_heading = "Chain")]
     quorum: Option<usize>,
+    #[command(flatten)]
+    sending: SendingArgs,
     #[command(flatten)]
     watching: WatchingArgs,
     /// Write the log as one JSON object a line; `code` says what kind of trouble a line is about
@@ -244,6 +250,7 @@ impl RunArgs {
         config.parallel_proofs = self.workers;
         config.submit.confirmations = self.confirmations;
         config.policy = self.policy()?;
+        config.keep_settled = Duration::from_secs(u64::from(self.forget_after) * 24 * 3600);
         config.max_log_range = self.max_log_range;
         config.recipient = self.recipient;
         config.withdraw = !self.no_withdraw;
@@ -287,7 +294,11 @@ impl RunArgs {
     }
 
     async fn connect(&self) -> Result<Chain> {
-        self.sender.connect_with(|config| config.quorum = self.quorum).await
+        let settings = |config: &mut ChainConfig| {
+            config.quorum = self.quorum;
+            self.sending.apply(config);
+        };
+        self.sender.connect_with(settings).await
     }
 
     /// Begins again and again while no node answers, which is said each time.

@@ -51,6 +51,8 @@ impl Relayer {
         };
         self.proofs.stop_unless(needed);
         self.drop_tasks_unless(needed).await?;
+        let all_dues = (looked.is_ok() && self.duties.knows_all()).then_some(dues.as_slice());
+        self.put_aside(&jobs, all_dues).await?;
         for task in self.in_order(&dues, &jobs) {
             let id = match task {
                 Task::Duty(due) => {
@@ -258,11 +260,15 @@ impl Relayer {
         Ok(self.escrow.chain().head().await?.hash == heads.newest.hash)
     }
 
-    /// Forgets a few of the jobs that are long over.
+    /// Forgets a few of the jobs, and of the tasks put aside, that are long over.
     async fn prune(&mut self, heads: Heads) -> Result<(), RelayerError> {
         let before = heads.confirmed.timestamp.saturating_sub(self.config.keep_settled.as_secs());
         let next = self.store.prune(self.prune_from, PRUNED_AT_ONCE, before).await?;
         self.prune_from = next.unwrap_or_default();
+        let forgotten = self.store.forget_aside(self.config.keep_settled, PRUNED_AT_ONCE).await?;
+        if forgotten > 0 {
+            tracing::info!(tasks = forgotten, "forgot tasks whose jobs ended long ago");
+        }
         Ok(())
     }
 

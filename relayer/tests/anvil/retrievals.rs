@@ -37,25 +37,25 @@ use crate::{
 };
 
 /// Four runs, the last of one item: bitmaps of what is selected.
-const WORDS: [u64; 4] = [0b01, 0b00, 0b10, 0b1];
+pub(crate) const WORDS: [u64; 4] = [0b01, 0b00, 0b10, 0b1];
 const ITEMS: u32 = 7;
-const PRICE: u64 = 4000;
+pub(crate) const PRICE: u64 = 4000;
 /// What a key of a retrieval in runs of two states.
 const STATEMENT: [u8; 14] = [2, 3, 0, 5, 0, 0, 0, 1, 1, 3, 0, 0, 0, 4];
 
 /// A world in which account 0 holds a collection and account 1 asks what a model selects of it.
-struct Library {
-    world: World,
-    escrow: RetrievalEscrow,
+pub(crate) struct Library {
+    pub(crate) world: World,
+    pub(crate) escrow: RetrievalEscrow,
     requester: RetrievalEscrow,
     model: RegisteredModel,
-    prover: Arc<RunProver>,
+    pub(crate) prover: Arc<RunProver>,
     published: tempfile::TempDir,
     key: SealingKey,
 }
 
 impl Library {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = World::new().await;
         let arguments = (world.registry.address(), true).abi_encode_params();
         let artifact = Artifact::load(&artifacts(), "RetrievalEscrow").unwrap();
@@ -73,7 +73,7 @@ impl Library {
         Publishing { folder: self.published.path().to_owned(), place, unsealed: false }
     }
 
-    fn config(&self) -> RelayerConfig {
+    pub(crate) fn config(&self) -> RelayerConfig {
         let mut config = self.world.hasty_config();
         config.duties.retrievals = Some(self.escrow.address());
         config
@@ -89,7 +89,11 @@ impl Library {
         Sales { retrievals: RetrievalSales { models: vec![sale], publishing }, ..Sales::default() }
     }
 
-    async fn relayer_with(&self, escrow: PredictionEscrow, config: RelayerConfig) -> Relayer {
+    pub(crate) async fn relayer_with(
+        &self,
+        escrow: PredictionEscrow,
+        config: RelayerConfig,
+    ) -> Relayer {
         let prover = self.world.prover();
         Relayer::with_sales(escrow, prover, config, self.sales()).await.unwrap()
     }
@@ -119,15 +123,15 @@ impl Library {
         self.requester.order(id, 0).await.unwrap()
     }
 
-    async fn ask(&self, root: u64) -> RetrievalOrder {
+    pub(crate) async fn ask(&self, root: u64) -> RetrievalOrder {
         self.ask_with(root, None, 3600).await
     }
 
-    async fn state(&self, order: &RetrievalOrder) -> State {
+    pub(crate) async fn state(&self, order: &RetrievalOrder) -> State {
         self.escrow.job(order.job_id).await.unwrap().unwrap().state
     }
 
-    async fn credit(&self) -> U256 {
+    pub(crate) async fn credit(&self) -> U256 {
         let account = self.world.chain.account().unwrap();
         self.escrow.contract().credit(Address::ZERO, account).await.unwrap()
     }
@@ -170,7 +174,7 @@ impl Library {
     }
 
     /// The one file that was published, which must be what is on chain.
-    async fn publication(&self, order: &RetrievalOrder) -> (PathBuf, String) {
+    pub(crate) async fn publication(&self, order: &RetrievalOrder) -> (PathBuf, String) {
         let event = self.escrow.publication(order).await.unwrap().unwrap().event;
         let place = String::from_utf8(event.place.to_vec()).unwrap();
         let name = place.strip_prefix("https://example.org/").unwrap();
@@ -183,7 +187,7 @@ impl Library {
         (path, text)
     }
 
-    fn runs_proven(&self) -> Vec<u64> {
+    pub(crate) fn runs_proven(&self) -> Vec<u64> {
         let mut runs = self.prover.proven.lock().unwrap().clone();
         runs.sort_unstable();
         runs
