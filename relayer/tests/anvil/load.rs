@@ -121,8 +121,8 @@ async fn open(world: &World, jobs: usize) -> Vec<U256> {
         let (buyer, order) = (world.buyer.clone(), order.clone());
         opening.spawn(async move { buyer.open(order).await.unwrap().job_id });
     }
-    ids.extend(opening.join_all().await.into_iter().map(Ok));
-    ids.into_iter().map(|id| id.unwrap()).collect()
+    ids.extend(opening.join_all().await);
+    ids
 }
 
 /// Has so many jobs served, by this process or by workers, and checks that none is lost.

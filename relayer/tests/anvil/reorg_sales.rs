@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use alloy::primitives::U256;
-use assay_client::{
-    ContractClient,
-    escrow::{
-        audit::{AuditOrder, EntryState, State as AuditState},
-        retrieval::State as RetrievalState,
-    },
+use assay_client::escrow::{
+    audit::{AuditOrder, EntryState, State as AuditState},
+    retrieval::State as RetrievalState,
 };
 use assay_client_testing::require_anvil;
 use assay_relayer::{Duty, DutyRecord, Relayer};
