@@ -104,25 +104,9 @@ impl Relayer {
         config: RelayerConfig,
         sales: Sales,
     ) -> Result<Self, RelayerError> {
-        let account = escrow.chain().account()?;
-        let recipient = config.recipient.unwrap_or(account);
-        if recipient == Address::ZERO || recipient == escrow.address() {
-            return Err(RelayerError::Config(format!(
-                "{recipient} cannot be the recipient; name an account of yours"
-            )));
-        }
-        if config.submit.confirmations == 0 {
-            return Err(RelayerError::Config("confirmations must be at least 1".into()));
-        }
+        let (account, recipient) = (escrow.chain().account()?, checked(&escrow, &config).await?);
         let registry = escrow.registry().await?;
         let models = registry.clone();
-        let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
-        let theirs = escrow.context(U256::ONE, recipient).await?;
-        if ours != theirs {
-            let reason = format!("it computes context {theirs} where this relayer computes {ours}");
-            let address = escrow.address();
-            return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
-        }
         let store =
             JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address()).await?;
         let follower = Follower::new(
@@ -347,4 +331,28 @@ impl Relayer {
             }
         }
     }
+}
+
+/// Who is paid, if settings and escrow are in order.
+async fn checked(
+    escrow: &PredictionEscrow,
+    config: &RelayerConfig,
+) -> Result<Address, RelayerError> {
+    let recipient = config.recipient.map_or_else(|| escrow.chain().account(), Ok)?;
+    if recipient == Address::ZERO || recipient == escrow.address() {
+        return Err(RelayerError::Config(format!(
+            "{recipient} cannot be the recipient; name an account of yours"
+        )));
+    }
+    if config.submit.confirmations == 0 {
+        return Err(RelayerError::Config("confirmations must be at least 1".into()));
+    }
+    let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
+    let theirs = escrow.context(U256::ONE, recipient).await?;
+    if ours != theirs {
+        let reason = format!("it computes context {theirs} where this relayer computes {ours}");
+        let address = escrow.address();
+        return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
+    }
+    Ok(recipient)
 }

@@ -13,14 +13,14 @@ use assay_relayer::{
     CancellationToken, DutyConfig, JobState, Policy, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
 };
-use clap::Args;
+use clap::{Args, FromArgMatches};
 
 use super::{
     bundles::{BundleArgs, Served},
     config_file::ConfigArgs,
     duty_contracts::duty_contracts,
     log::start_log,
-    reload,
+    reload::{self, PolicyOptions},
     selling::SellingArgs,
     sending::SendingArgs,
     settled::{SettledReport, save_proof, settled_text},
@@ -38,19 +38,22 @@ use crate::{
 };
 
 /// The options that may change while it runs, by the same file: all that makes its [`Policy`].
-pub(super) const POLICY: [&str; 11] = [
-    "minimum-price",
-    "minimum-profit",
-    "proving-cost",
-    "max-fee",
-    "deadline-margin",
-    "token",
-    "max-callback-gas",
-    "keep-openings",
-    "audit-stake",
-    "audit-stakes",
-    "audit-reward",
-];
+pub(super) const POLICY: PolicyOptions = PolicyOptions {
+    names: &[
+        "minimum-price",
+        "minimum-profit",
+        "proving-cost",
+        "max-fee",
+        "deadline-margin",
+        "token",
+        "max-callback-gas",
+        "keep-openings",
+        "audit-stake",
+        "audit-stakes",
+        "audit-reward",
+    ],
+    policy: |run| RunArgs::from_arg_matches(run)?.policy(),
+};
 
 #[derive(Args)]
 #[command(after_help = "Example:
@@ -343,7 +346,7 @@ impl RunArgs {
     ) -> Result<()> {
         self.watching.serve(&relayer, prover.model(), &shutdown).await?;
         if let Some(path) = self.config_file() {
-            reload::watch(&relayer, path, &shutdown)?;
+            reload::watch(&relayer, path, POLICY, &shutdown)?;
         }
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;

@@ -359,10 +359,10 @@ fn private_of(
         return Ok(None);
     };
     let url = parse_url(url)?;
-    let label = redacted(&url).into();
-    let node = Arc::new(Node::new(url, label));
-    let provider = provider(config, Arc::new([node.clone()]), chain.clone());
-    Ok(Some(Arc::new(Private::new(SingleNode { node, provider }, *public_after))))
+    let label: Arc<str> = redacted(&url).into();
+    let node = Arc::new(Node::new(url, label.clone()));
+    let provider = provider(config, Arc::new([node]), chain.clone());
+    Ok(Some(Arc::new(Private::new(provider, label, *public_after))))
 }
 
 /// A provider that asks some of the nodes.

@@ -3,12 +3,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use alloy::primitives::{Address, B256};
-
-use super::{SignedTransaction, SingleNode};
+use alloy::{
+    primitives::{Address, B256},
+    providers::DynProvider,
+};
 
 /// A nonce that nobody has asked about for so many blocks is given out again: whoever needs a transaction sends it again with
 /// each block.
@@ -38,7 +39,9 @@ struct Sent {
 
 /// The endpoint of a connection; clones of the connection share it.
 pub(super) struct Private {
-    pub(super) node: SingleNode,
+    pub(super) provider: DynProvider,
+    /// Fit for logs.
+    pub(super) label: Arc<str>,
     public_after: Option<u64>,
     sent: Mutex<HashMap<(Address, u64), Sent>>,
 }
@@ -52,30 +55,29 @@ pub(super) struct Route {
 }
 
 impl Private {
-    pub(super) fn new(node: SingleNode, public_after: Option<u64>) -> Self {
-        Self { node, public_after, sent: Mutex::default() }
+    pub(super) fn new(provider: DynProvider, label: Arc<str>, public_after: Option<u64>) -> Self {
+        Self { provider, label, public_after, sent: Mutex::default() }
     }
 
     fn sent(&self) -> MutexGuard<'_, HashMap<(Address, u64), Sent>> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a transaction goes when `head` is the number of the newest block.
-    pub(super) fn route(&self, transaction: &SignedTransaction, head: u64) -> Route {
+    /// Where a transaction, by its account and nonce, goes when `head` is the number of the newest block.
+    pub(super) fn route(&self, place: (Address, u64), hash: B256, head: u64) -> Route {
         let mut all = self.sent();
         all.retain(|_, sent| head.saturating_sub(sent.last) < FORGOTTEN_AFTER);
-        let place = (transaction.from, transaction.nonce);
         let sent = all.entry(place).or_insert(Sent { first: head, last: head, taken: None });
-        let privately = !(sent.taken == Some(transaction.hash) && sent.last == head);
+        let privately = !(sent.taken == Some(hash) && sent.last == head);
         sent.last = head;
         let waited = head.saturating_sub(sent.first);
         Route { privately, publicly: self.public_after.is_some_and(|blocks| waited >= blocks) }
     }
 
     /// Notes that the endpoint has taken a transaction.
-    pub(super) fn taken(&self, transaction: &SignedTransaction) {
-        if let Some(sent) = self.sent().get_mut(&(transaction.from, transaction.nonce)) {
-            sent.taken = Some(transaction.hash);
+    pub(super) fn taken(&self, place: (Address, u64), hash: B256) {
+        if let Some(sent) = self.sent().get_mut(&place) {
+            sent.taken = Some(hash);
         }
     }
 
@@ -91,41 +93,21 @@ impl Private {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, OnceLock};
+    use alloy::providers::{Provider, ProviderBuilder};
 
-    use alloy::primitives::Bytes;
-
-    use super::{
-        super::{ChainConfig, nodes_of, provider},
-        *,
-    };
-
-    fn transaction(nonce: u64, version: u8) -> SignedTransaction {
-        SignedTransaction {
-            hash: B256::with_last_byte(version),
-            from: Address::ZERO,
-            nonce,
-            gas_limit: 0,
-            max_fee_per_gas: 0,
-            max_priority_fee_per_gas: 0,
-            raw: Bytes::new(),
-        }
-    }
+    use super::*;
 
     fn private(public_after: Option<u64>) -> Private {
-        let config = ChainConfig::new("http://127.0.0.1:1");
-        let node = nodes_of(&config).unwrap().remove(0);
-        let nodes = Arc::new([node.clone()]);
-        let provider = provider(&config, nodes, Arc::new(OnceLock::new()));
-        Private::new(SingleNode { node, provider }, public_after)
+        let provider = ProviderBuilder::new().connect_http("http://127.0.0.1:1".parse().unwrap());
+        Private::new(provider.erased(), "endpoint".into(), public_after)
     }
 
     #[test]
     fn a_version_is_sent_once_a_block_and_goes_public_late() {
         let at = |private: &Private, version, head| {
-            let transaction = transaction(7, version);
-            let Route { privately, publicly } = private.route(&transaction, head);
-            private.taken(&transaction);
+            let (place, hash) = ((Address::ZERO, 7), B256::with_last_byte(version));
+            let Route { privately, publicly } = private.route(place, hash, head);
+            private.taken(place, hash);
             (privately, publicly)
         };
         let late = private(Some(25));
@@ -139,23 +121,24 @@ mod tests {
         // A chain that got shorter.
         assert_eq!(at(&late, 3, 90), (true, false));
         let never = private(None);
-        assert_eq!((at(&never, 1, 0), at(&never, 1, u64::MAX)), ((true, false), (true, false)));
+        assert_eq!((at(&never, 1, 0), at(&never, 1, 9_999)), ((true, false), (true, false)));
         assert_eq!(at(&private(Some(0)), 1, 5), (true, true));
     }
 
     #[test]
     fn nonces_that_wait_out_of_sight_are_not_given_out_again() {
-        let private = private(Some(25));
-        assert_eq!(private.next_nonce(Address::ZERO, 100), 0);
+        let (private, hash) = (private(Some(25)), B256::with_last_byte(1));
+        let account = Address::ZERO;
+        assert_eq!(private.next_nonce(account, 100), 0);
         for nonce in [4, 6] {
-            private.route(&transaction(nonce, 1), 100);
+            private.route((account, nonce), hash, 100);
         }
-        assert_eq!(private.next_nonce(Address::ZERO, 100), 0, "none was taken");
-        private.taken(&transaction(4, 1));
-        private.taken(&transaction(6, 1));
-        assert_eq!(private.next_nonce(Address::ZERO, 105), 7);
+        assert_eq!(private.next_nonce(account, 100), 0, "none was taken");
+        private.taken((account, 4), hash);
+        private.taken((account, 6), hash);
+        assert_eq!(private.next_nonce(account, 105), 7);
         assert_eq!(private.next_nonce(Address::with_last_byte(1), 105), 0);
         // Nobody sends it again: its place is free.
-        assert_eq!(private.next_nonce(Address::ZERO, 106), 0);
+        assert_eq!(private.next_nonce(account, 106), 0);
     }
 }

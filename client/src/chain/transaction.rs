@@ -210,12 +210,13 @@ impl Chain {
         let Some(private) = &self.private else {
             return self.broadcast_through(self.provider(), self.label(), transaction).await;
         };
-        let route = private.route(transaction, self.head().await?.number);
+        let (place, hash) = ((transaction.from, transaction.nonce), transaction.hash);
+        let route = private.route(place, hash, self.head().await?.number);
         let privately = if route.privately {
-            let (provider, label) = (&private.node.provider, &private.node.node.label);
+            let (provider, label) = (&private.provider, &private.label);
             let sent = self.broadcast_through(provider, label, transaction).await;
             if matches!(sent, Ok(Broadcast::Accepted)) {
-                private.taken(transaction);
+                private.taken(place, hash);
             }
             sent
         } else {
@@ -224,8 +225,7 @@ impl Chain {
         if !route.publicly {
             return privately;
         }
-        let (hash, nonce) = (transaction.hash, transaction.nonce);
-        tracing::warn!(%hash, nonce, code = "sent-publicly", "a transaction does not get into a block privately; it is sent to all nodes");
+        tracing::warn!(%hash, nonce = transaction.nonce, code = "sent-publicly", "a transaction does not get into a block privately; it is sent to all nodes");
         self.broadcast_through(self.provider(), self.label(), transaction).await
     }
 
