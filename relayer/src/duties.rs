@@ -456,7 +456,7 @@ impl Duties {
             request: may_raise.then_some(request),
         };
         match resend(&chain, waiting, stuck, keep).await? {
-            Broadcast::Accepted => self.sendings.sent(newest.hash),
+            Broadcast::Accepted => self.sendings.sent_again(&chain, newest.hash),
             Broadcast::Underpriced { message } => {
                 self.postpone(duty, &message, "underpriced").await?
             }

@@ -186,6 +186,11 @@ impl Chain {
         *self.gas.write().unwrap_or_else(PoisonError::into_inner) = gas;
     }
 
+    /// Whether transactions go to a [private endpoint](PrivateEndpoint), of which the nodes that are read know nothing.
+    pub fn sends_privately(&self) -> bool {
+        self.private.is_some()
+    }
+
     /// The underlying provider, for calls that this type does not wrap.
     pub fn provider(&self) -> &DynProvider {
         &self.provider
