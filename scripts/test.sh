@@ -95,6 +95,7 @@ elif [ "$changed_lines" -gt 0 ]; then
   check "mutants of changed contracts" node scripts/mutate-contracts.mjs --changed "$since" --seconds 20
 fi
 check "Rust build" finished build
+check "containers" node scripts/check-containers.mjs
 check "fixtures of the Solidity tests" bash scripts/contract-fixtures.sh --check
 check "fixtures of classifications and hidden outputs" bash scripts/statement-fixtures.sh --check
 check "collections in JavaScript" bash scripts/check-collections.sh

@@ -204,7 +204,7 @@ mod tests {
             for argument in command.get_arguments() {
                 let variable = argument.get_env().and_then(|name| name.to_str());
                 // Providers put keys into them.
-                if variable == Some("ASSAY_RPC") {
+                if matches!(variable, Some("ASSAY_RPC" | "ASSAY_PRIVATE_RPC")) {
                     assert!(argument.is_hide_env_values_set(), "{}", command.get_name());
                 }
             }

@@ -7,9 +7,11 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, U256};
+use assay_client::chain::GasPolicy;
 
 use crate::{
     job::{PredictionTerms, SkipReason},
+    sales::AuditPolicy,
     store::StorePlace,
     submitter::SubmitPolicy,
 };
@@ -23,6 +25,45 @@ pub struct Profit {
     pub minimum: U256,
     /// What one proof costs, in wei: the machine's time, and an opening of the weights.
     pub proving_cost: U256,
+}
+
+/// Which work is taken, and what may be spent on it: all that may change while a relayer runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Tokens accepted and the least price in each; the zero address is the native currency. A
+    /// claim costs gas whatever it pays, so there is no price that suits every chain.
+    pub minimum_prices: HashMap<Address, U256>,
+    /// Most gas that a buyer may have its contract called with: who claims pays for it, besides the claim's own.
+    pub max_callback_gas: u64,
+    /// What a job in the native currency has to leave; `None` looks at its price alone.
+    pub profit: Option<Profit>,
+    /// Jobs with less time than this before their deadline are not begun; `None` for one and a
+    /// half times what a proof is expected to take, and half a minute at least.
+    pub deadline_margin: Option<Duration>,
+    /// Openings of the weights that jobs leave for contests.
+    pub openings_for_bonds: usize,
+    /// Bytes that the store's disk must have free before a proof is begun.
+    pub least_disk: u64,
+    /// What is risked and asked for in audits. By default none is entered that has a stake.
+    pub audits: AuditPolicy,
+    /// Limits on what transactions cost; `None` leaves those of the connection.
+    pub gas: Option<GasPolicy>,
+}
+
+impl Default for Policy {
+    /// No payment is accepted before there is a minimum price.
+    fn default() -> Self {
+        Self {
+            minimum_prices: HashMap::new(),
+            max_callback_gas: 0,
+            profit: None,
+            deadline_margin: None,
+            openings_for_bonds: 0,
+            least_disk: 64 << 20,
+            audits: AuditPolicy::default(),
+            gas: None,
+        }
+    }
 }
 
 /// Which contracts are watched for duties beside the prediction escrow, and which duties are done.
@@ -65,25 +106,14 @@ pub struct RelayerConfig {
     pub poll_interval: Duration,
     /// Proofs made at the same time in this process; 0 leaves all to workers.
     pub parallel_proofs: usize,
-    /// Jobs with less time than this before their deadline are not begun; `None` for one and a
-    /// half times what a proof is expected to take, and half a minute at least.
-    pub deadline_margin: Option<Duration>,
-    /// Tokens accepted and the least price in each; the zero address is the native currency. A
-    /// claim costs gas whatever it pays, so there is no price that suits every chain.
-    pub minimum_prices: HashMap<Address, U256>,
-    /// Most gas that a buyer may have its contract called with: who claims pays for it, besides the claim's own.
-    pub max_callback_gas: u64,
-    /// What a job in the native currency has to leave; `None` looks at its price alone.
-    pub profit: Option<Profit>,
-    /// Bytes that the store's disk must have free before a proof is begun.
-    pub least_disk: u64,
-    /// Settled jobs are forgotten this long after their deadline, by the chain's time.
+    /// Which work is taken. It holds until another is [offered](crate::LivePolicy::offer).
+    pub policy: Policy,
+    /// Settled jobs are forgotten this long after their deadline, by the chain's time; tasks of the queue this long after
+    /// their job or duty has ended. Openings that were counted are never forgotten.
     pub keep_settled: Duration,
     /// Serve jobs of this binding only: the registry's entry that was checked, with its owner, verifying
     /// key and verifier. `None` serves every entry of the prover's model.
     pub binding: Option<B256>,
-    /// Openings of the weights that jobs leave for contests.
-    pub openings_for_bonds: usize,
     /// What is done beside claiming jobs.
     pub duties: DutyConfig,
     /// Limits on claims and other transactions.
@@ -106,21 +136,18 @@ impl RelayerConfig {
             max_log_range: 2_000,
             poll_interval: Duration::from_secs(2),
             parallel_proofs: 1,
-            deadline_margin: None,
-            minimum_prices: HashMap::new(),
-            max_callback_gas: 0,
-            profit: None,
-            least_disk: 64 << 20,
+            policy: Policy::default(),
             keep_settled: Duration::from_secs(30 * 24 * 3600),
             binding: None,
-            openings_for_bonds: 0,
             duties: DutyConfig::default(),
             submit: SubmitPolicy::default(),
             withdraw: true,
             shutdown_grace: Duration::from_secs(30),
         }
     }
+}
 
+impl Policy {
     /// The margin before a deadline, with a prover whose proofs are expected to take that long on the machine of
     /// docs/benchmarks.md. Others are slower, or do other things beside.
     pub fn margin(&self, expected: Duration) -> Duration {
@@ -159,8 +186,8 @@ mod tests {
     /// Threat: an order that pays, and has its claim or its proof cost more than that.
     #[test]
     fn terms_that_cost_more_than_they_pay_are_left_alone() {
-        let mut config = RelayerConfig::new("store");
-        config.minimum_prices.insert(Address::ZERO, U256::from(10));
+        let mut policy = Policy::default();
+        policy.minimum_prices.insert(Address::ZERO, U256::from(10));
         let fair = PredictionTerms {
             job_id: U256::ONE,
             model_id: U256::ONE,
@@ -175,10 +202,9 @@ mod tests {
             input_commitment: U256::from(5),
             hint: Bytes::new(),
         };
-        let objection =
-            |config: &RelayerConfig, terms| config.objection(&terms, Duration::from_secs(700));
-        assert_eq!(objection(&config, fair.clone()), None);
-        assert_eq!(objection(&config, PredictionTerms { notice: 700, ..fair.clone() }), None);
+        let objection = |policy: &Policy, terms| policy.objection(&terms, Duration::from_secs(700));
+        assert_eq!(objection(&policy, fair.clone()), None);
+        assert_eq!(objection(&policy, PredictionTerms { notice: 700, ..fair.clone() }), None);
         let (price, minimum) = (U256::from(9), U256::from(10));
         for (terms, reason) in [
             (
@@ -195,20 +221,20 @@ mod tests {
                 SkipReason::CallbackTooDear { gas: 1, maximum: 0 },
             ),
         ] {
-            assert_eq!(objection(&config, terms), Some(reason));
+            assert_eq!(objection(&policy, terms), Some(reason));
         }
-        config.max_callback_gas = 50_000;
-        assert_eq!(objection(&config, PredictionTerms { callback_gas: 50_000, ..fair }), None);
+        policy.max_callback_gas = 50_000;
+        assert_eq!(objection(&policy, PredictionTerms { callback_gas: 50_000, ..fair }), None);
     }
 
     #[test]
     fn the_margin_follows_the_proving_time_unless_it_is_set() {
-        let mut config = RelayerConfig::new("store");
+        let mut policy = Policy::default();
         let seconds = Duration::from_secs;
-        assert_eq!(config.margin(Duration::ZERO), seconds(30));
-        assert_eq!(config.margin(seconds(9)), seconds(30));
-        assert_eq!(config.margin(seconds(400)), seconds(1200));
-        config.deadline_margin = Some(seconds(5));
-        assert_eq!(config.margin(seconds(400)), seconds(5));
+        assert_eq!(policy.margin(Duration::ZERO), seconds(30));
+        assert_eq!(policy.margin(seconds(9)), seconds(30));
+        assert_eq!(policy.margin(seconds(400)), seconds(1200));
+        policy.deadline_margin = Some(seconds(5));
+        assert_eq!(policy.margin(seconds(400)), seconds(5));
     }
 }

@@ -90,6 +90,16 @@ impl Duties {
         self.proof_gas.get(&contract).copied()
     }
 
+    /// Whether all contracts have said what is due.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.known.len() == self.watches.len()
+    }
+
+    /// Has the next look find out anew what is due, without a new block too.
+    pub(crate) fn look_again(&mut self) {
+        self.looked_at = None;
+    }
+
     /// What is due, the nearest deadline first.
     pub(crate) fn dues(&self) -> &[Due] {
         &self.dues
@@ -446,7 +456,7 @@ impl Duties {
             request: may_raise.then_some(request),
         };
         match resend(&chain, waiting, stuck, keep).await? {
-            Broadcast::Accepted => self.sendings.sent(newest.hash),
+            Broadcast::Accepted => self.sendings.sent_again(&chain, newest.hash),
             Broadcast::Underpriced { message } => {
                 self.postpone(duty, &message, "underpriced").await?
             }

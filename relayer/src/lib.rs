@@ -11,6 +11,7 @@
 //! * [`submitter`]: from a proof to a payment; [`heads`]: which blocks may end a job.
 //! * [`duty`]: what else the contracts leave to do: contests of a service, settlements, refunds, withdrawals; the
 //!   [`keeper`] does what needs no proof by itself.
+//! * [`config::Policy`]: which work is taken; it may be replaced while a relayer runs.
 //! * [`status`]: what a person or a program that watches it wants to know; `assay-relayer-http` says it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -28,10 +29,12 @@ pub mod follower;
 pub mod heads;
 pub mod job;
 pub mod keeper;
+mod live_policy;
 mod metrics;
 mod nonces;
 mod pauses;
 mod policy;
+mod policy_file;
 mod proof_pool;
 pub mod proving;
 pub mod queue;
@@ -49,15 +52,17 @@ mod withdrawals;
 pub mod worker;
 
 pub use assay_client::chain::BlockRef;
-pub use config::{DutyConfig, Profit, RelayerConfig};
+pub use config::{DutyConfig, Policy, Profit, RelayerConfig};
 pub use disk::free_bytes;
 pub use duty::{Duty, DutyRecord};
 pub use error::{RelayerError, StoreError};
 pub use heads::Heads;
 pub use job::{IllegalEvent, JobEvent, JobState, PredictionJob, PredictionTerms, SkipReason, Step};
 pub use keeper::{Keeper, KeeperConfig};
+pub use live_policy::LivePolicy;
 pub use metrics::text as metrics_text;
 pub use policy::Quote;
+pub use policy_file::{PolicyFile, PolicyReading};
 pub use proving::{OpeningsLeft, ProofRequest, ProveError, Prover, RunPlace};
 pub use refusal::{LeftAlone, Refusal};
 pub use relay::Relayer;

@@ -72,6 +72,11 @@ fn write_all(page: &mut Page, status: &Status) -> fmt::Result {
     page.gauge("duties_due", help, status.duties_due as f64)?;
     let help = "Those of them with a deadline that nothing here can do";
     page.gauge("duties_blocked", help, status.blocked_duties.len() as f64)?;
+    let read_at = status.policy_read_at.map(|at| at as f64);
+    page.gauge("policy_read_seconds", "When the policy that holds was read, Unix time", read_at)?;
+    let refused = f64::from(u8::from(status.policy_trouble.is_some()));
+    let help = "1 while what was read of a policy since does not hold, or only in part";
+    page.gauge("policy_trouble", help, refused)?;
     let ready = f64::from(u8::from(status.obstacles().is_empty()));
     page.gauge("ready", "1 while nothing stands against work", ready)?;
 

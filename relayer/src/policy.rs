@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use assay_client::chain::BlockRef;
 
 use crate::{
-    config::{Profit, RelayerConfig},
+    config::{Policy, Profit},
     duty::Pays,
     job::{PredictionTerms, SkipReason},
     proving::Prover,
@@ -44,19 +44,19 @@ impl Default for Costs {
 }
 
 impl Costs {
-    /// What one more job would have to pay, after so many that wait.
+    /// What one more job would have to pay, after so many that wait, of which some are proven at once.
     pub(crate) fn quote(
         &self,
-        config: &RelayerConfig,
+        policy: &Policy,
         proof_time: Duration,
-        waiting: usize,
+        (waiting, at_once): (usize, usize),
     ) -> Option<Quote> {
         let gas_price = self.gas_price?;
-        let profit = config.profit?;
+        let profit = policy.profit?;
         let claim = U256::from(self.claim_gas).saturating_mul(U256::from(gas_price));
         let costs = claim.saturating_add(profit.proving_cost).saturating_add(profit.minimum);
-        let least = config.minimum_prices.get(&Address::ZERO).copied()?;
-        let rounds = (waiting + 1).div_ceil(config.parallel_proofs.max(1));
+        let least = policy.minimum_prices.get(&Address::ZERO).copied()?;
+        let rounds = (waiting + 1).div_ceil(at_once.max(1));
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         Some(Quote {
             least_price: costs.max(least),
@@ -100,20 +100,20 @@ impl Costs {
     }
 }
 
-/// Why a job is not for this relayer, whatever time is left; `margin` is the time that is reckoned with for a proof.
+/// Why a job is not for this relayer, whatever time is left; `served` is the entry of the registry that is served, if only one.
 pub(crate) fn objection(
-    config: &RelayerConfig,
+    policy: &Policy,
+    served: Option<B256>,
     prover: &dyn Prover,
     terms: &PredictionTerms,
-    margin: Duration,
 ) -> Option<SkipReason> {
     if !prover.serves(&terms.model) {
         return Some(SkipReason::UnknownModel { model: terms.model });
     }
-    if config.binding.is_some_and(|served| served != terms.binding_hash) {
+    if served.is_some_and(|served| served != terms.binding_hash) {
         return Some(SkipReason::OtherBinding { binding: terms.binding_hash });
     }
-    config.objection(terms, margin)
+    policy.objection(terms, policy.margin(prover.expected_time()))
 }
 
 /// Whether less than `margin` seconds were left before a deadline at the time of a block.
@@ -127,19 +127,18 @@ mod tests {
 
     #[test]
     fn a_quote_pays_for_everything_and_waits_for_all() {
-        let mut config = RelayerConfig::new("store");
-        config.minimum_prices = [(Address::ZERO, U256::from(5))].into();
-        config.profit = Some(Profit { minimum: U256::from(10), proving_cost: U256::from(100) });
-        config.parallel_proofs = 2;
+        let mut policy = Policy::default();
+        policy.minimum_prices = [(Address::ZERO, U256::from(5))].into();
+        policy.profit = Some(Profit { minimum: U256::from(10), proving_cost: U256::from(100) });
         let mut costs = Costs { claim_gas: 100_000, gas_price: None };
         let time = Duration::from_secs(3);
-        assert_eq!(costs.quote(&config, time, 0), None);
+        assert_eq!(costs.quote(&policy, time, (0, 2)), None);
         costs.gas_price = Some(10);
-        let quote = costs.quote(&config, time, 4).unwrap();
+        let quote = costs.quote(&policy, time, (4, 2)).unwrap();
         assert_eq!(quote.least_price, U256::from(1_000_110));
         assert_eq!(quote.expected_time, Duration::from_secs(9));
-        config.minimum_prices = [(Address::ZERO, U256::from(2_000_000))].into();
-        assert_eq!(costs.quote(&config, time, 0).unwrap().least_price, U256::from(2_000_000));
+        policy.minimum_prices = [(Address::ZERO, U256::from(2_000_000))].into();
+        assert_eq!(costs.quote(&policy, time, (0, 2)).unwrap().least_price, U256::from(2_000_000));
     }
 
     #[test]

@@ -42,6 +42,16 @@ impl TaskName {
         Ok(Self(format!("{what}/{}", hex::encode(&keccak256(text)[..8]))))
     }
 
+    /// Of what it is a proof.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let mut parts = self.0.splitn(3, '/');
+        match (parts.next(), parts.next()) {
+            (Some("job"), Some(id)) => id.parse().map_or(Subject::Unknown, Subject::Job),
+            (Some("duty"), Some(key)) => Subject::Duty(key),
+            _ => Subject::Unknown,
+        }
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,6 +67,17 @@ impl fmt::Display for TaskName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Of what a task is a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject<'a> {
+    /// Of a job.
+    Job(U256),
+    /// Of a duty, by what its proof is kept under.
+    Duty(&'a str),
+    /// Of something that this version does not know.
+    Unknown,
 }
 
 /// A proof that is wanted.
@@ -129,5 +150,31 @@ impl From<Outcome> for Result<ProofArtifact, ProveError> {
             Outcome::Interrupted(why) => ProveError::Interrupted(why),
             Outcome::Failed(why) => ProveError::Failed(why),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_of_what_it_is_a_proof() {
+        let request = ProofRequest {
+            job_id: U256::from(7),
+            context: U256::ONE,
+            model: ModelIdentity { vk_hash: Default::default(), model_hash: Default::default() },
+            input_commitment: U256::ONE,
+            recipient: Default::default(),
+            hint: Default::default(),
+            run: None,
+            expected: None,
+        };
+        let job = TaskName::of_job(U256::from(7), &request).unwrap();
+        assert_eq!(job.subject(), Subject::Job(U256::from(7)));
+        let key = ProofKey::new(Default::default(), U256::ONE, 3);
+        let duty = TaskName::of_duty(&key, &request).unwrap();
+        assert_eq!(duty.subject(), Subject::Duty(key.as_str()));
+        assert_eq!(TaskName::from("other/1/2".to_owned()).subject(), Subject::Unknown);
+        assert_eq!(TaskName::from("job/x/2".to_owned()).subject(), Subject::Unknown);
     }
 }

@@ -10,12 +10,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::unix_now,
     config::RelayerConfig,
     duties::Duties,
     error::RelayerError,
     follower::Follower,
     heads::HeadWatch,
     job::PredictionJob,
+    live_policy::LivePolicy,
     nonces::Nonces,
     policy::Costs,
     proof_pool::{Finished, ProofPool},
@@ -29,6 +31,7 @@ use crate::{
 };
 
 mod openings;
+mod policy;
 mod proofs;
 mod remote;
 mod remote_tasks;
@@ -58,8 +61,10 @@ pub struct Relayer {
     unsaved: Vec<Finished>,
     nonces: Nonces,
     withdrawals: Withdrawals,
-    /// Jobs with less time than this before their deadline are not begun.
-    deadline_margin: Duration,
+    /// Which work is taken.
+    policy: LivePolicy,
+    /// Whether jobs that were left alone are to be looked at by another policy.
+    wants_another_look: bool,
     heads: HeadWatch,
     duties: Duties,
     costs: Costs,
@@ -99,25 +104,9 @@ impl Relayer {
         config: RelayerConfig,
         sales: Sales,
     ) -> Result<Self, RelayerError> {
-        let account = escrow.chain().account()?;
-        let recipient = config.recipient.unwrap_or(account);
-        if recipient == Address::ZERO || recipient == escrow.address() {
-            return Err(RelayerError::Config(format!(
-                "{recipient} cannot be the recipient; name an account of yours"
-            )));
-        }
-        if config.submit.confirmations == 0 {
-            return Err(RelayerError::Config("confirmations must be at least 1".into()));
-        }
+        let (account, recipient) = (escrow.chain().account()?, checked(&escrow, &config).await?);
         let registry = escrow.registry().await?;
         let models = registry.clone();
-        let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
-        let theirs = escrow.context(U256::ONE, recipient).await?;
-        if ours != theirs {
-            let reason = format!("it computes context {theirs} where this relayer computes {ours}");
-            let address = escrow.address();
-            return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
-        }
         let store =
             JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address()).await?;
         let follower = Follower::new(
@@ -138,16 +127,23 @@ impl Relayer {
         let mut provers = vec![Arc::clone(&prover)];
         provers.extend(sales.provers());
         let worker = format!("{HERE}{}", std::process::id());
-        let deadline_margin = config.margin(prover.expected_time());
-        let mut watches = watches(&escrow, &models, &store, &config, &prover, sales).await?;
+        let policy = LivePolicy::new(config.policy.clone());
+        if let Some(gas) = config.policy.gas {
+            escrow.chain().set_gas_policy(gas);
+        }
+        let settings = (&config, &policy);
+        let mut watches = watches(&escrow, &models, &store, settings, &prover, sales).await?;
         if prover.proves_runs() {
             let source = source_of(&store, &config);
             let watch =
-                RunWatch::new(escrow.clone(), models, recipient, &config, &prover, &source).await?;
+                RunWatch::new(escrow.clone(), models, recipient, settings, &prover, &source)
+                    .await?;
             watches.push(Box::new(watch));
         }
         let duties = Duties::new(escrow.chain().clone(), store.clone(), config.submit, watches);
         let proofs = ProofPool::new(prover, config.parallel_proofs);
+        let status = StatusBoard::default();
+        status.policy_holds(unix_now());
         Ok(Self {
             config,
             escrow,
@@ -162,14 +158,15 @@ impl Relayer {
             unsaved: Vec::new(),
             nonces,
             withdrawals,
-            deadline_margin,
+            policy,
+            wants_another_look: false,
             heads: HeadWatch::default(),
             duties,
             costs: Costs::default(),
             openings: OpeningsWatch::default(),
             other_openings: HashMap::new(),
             prune_from: U256::ZERO,
-            status: StatusBoard::default(),
+            status,
         })
     }
 
@@ -181,6 +178,11 @@ impl Relayer {
     /// What is known of the relayer's health, for whoever watches it.
     pub fn status(&self) -> &StatusBoard {
         &self.status
+    }
+
+    /// Which work is taken, and whereby that is changed while it runs.
+    pub fn policy(&self) -> &LivePolicy {
+        &self.policy
     }
 
     /// The jobs and their states.
@@ -202,7 +204,7 @@ impl Relayer {
         tracing::info!(
             escrow = %self.escrow.address(), chain = self.escrow.chain().chain_id(),
             node = self.escrow.chain().label(), recipient = %self.recipient,
-            deadline_margin_s = self.deadline_margin.as_secs(), "relayer runs"
+            deadline_margin_s = self.margin().as_secs(), "relayer runs"
         );
         let result = self.turns(&shutdown, None, None).await;
         self.drain().await?;
@@ -223,6 +225,11 @@ impl Relayer {
         let result = self.turns(&shutdown, Some(id), Some(timeout)).await;
         self.drain().await?;
         result?.ok_or(RelayerError::Stopped)
+    }
+
+    /// The time before a deadline in which no job is begun.
+    fn margin(&self) -> Duration {
+        self.policy.read().margin(self.proofs.prover().expected_time())
     }
 
     /// A job, and whether anything is being withdrawn.
@@ -324,4 +331,28 @@ impl Relayer {
             }
         }
     }
+}
+
+/// Who is paid, if settings and escrow are in order.
+async fn checked(
+    escrow: &PredictionEscrow,
+    config: &RelayerConfig,
+) -> Result<Address, RelayerError> {
+    let recipient = config.recipient.map_or_else(|| escrow.chain().account(), Ok)?;
+    if recipient == Address::ZERO || recipient == escrow.address() {
+        return Err(RelayerError::Config(format!(
+            "{recipient} cannot be the recipient; name an account of yours"
+        )));
+    }
+    if config.submit.confirmations == 0 {
+        return Err(RelayerError::Config("confirmations must be at least 1".into()));
+    }
+    let ours = proof_context(escrow.chain().chain_id(), escrow.address(), U256::ONE, recipient);
+    let theirs = escrow.context(U256::ONE, recipient).await?;
+    if ours != theirs {
+        let reason = format!("it computes context {theirs} where this relayer computes {ours}");
+        let address = escrow.address();
+        return Err(PredictionEscrowError::NotAnEscrow { address, reason }.into());
+    }
+    Ok(recipient)
 }

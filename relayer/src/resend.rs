@@ -49,6 +49,16 @@ impl Sendings {
         all.insert(hash, Instant::now());
     }
 
+    /// Notes that a transaction was sent again. To a private endpoint that is done with each block, lost or not, so it
+    /// goes on waiting there.
+    pub(crate) fn sent_again(&self, chain: &Chain, hash: B256) {
+        if chain.sends_privately() {
+            self.waited(hash);
+        } else {
+            self.sent(hash);
+        }
+    }
+
     /// How long a transaction has waited since it was sent, or first asked for here.
     pub(crate) fn waited(&self, hash: B256) -> Duration {
         self.all().entry(hash).or_insert_with(Instant::now).elapsed()

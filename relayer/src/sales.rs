@@ -49,7 +49,7 @@ pub struct DeliveryFolder {
 }
 
 /// What is risked and asked for in audits, all in the native currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditPolicy {
     /// Largest stake of one audit, in wei.
     pub most_stake: U256,
@@ -66,8 +66,6 @@ pub struct AuditSales {
     pub models: Vec<RunSale>,
     /// Where their test sets come from: the folder in which the provers look.
     pub deliveries: DeliveryFolder,
-    /// Which ones are entered.
-    pub policy: AuditPolicy,
 }
 
 impl Sales {

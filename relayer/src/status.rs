@@ -52,6 +52,10 @@ pub struct Status {
     pub quote: Option<Quote>,
     /// How often things happened: errors by code, proofs, claims.
     pub counts: BTreeMap<&'static str, u64>,
+    /// When the policy that holds was read, Unix time in seconds.
+    pub policy_read_at: Option<u64>,
+    /// Why what was read since does not hold, or only in part.
+    pub policy_trouble: Option<String>,
     /// The newest trouble that concerned all jobs.
     pub last_error: Option<String>,
     pub(crate) went_well: Option<Instant>,
@@ -95,6 +99,20 @@ impl StatusBoard {
         let mut status = self.status();
         status.last_error = Some(error.to_string());
         *status.counts.entry(error.code()).or_default() += 1;
+    }
+
+    /// Notes that the policy that holds was read at a time, Unix time in seconds.
+    pub(crate) fn policy_holds(&self, at: u64) {
+        self.status().policy_read_at = Some(at);
+    }
+
+    /// Notes why what was read of a policy does not hold, by the code of that kind of trouble; `None` ends that.
+    pub fn policy_trouble(&self, trouble: Option<(&'static str, String)>) {
+        let mut status = self.status();
+        if let Some((code, _)) = &trouble {
+            *status.counts.entry(code).or_default() += 1;
+        }
+        status.policy_trouble = trouble.map(|(_, text)| text);
     }
 
     pub(crate) fn wants_balance(&self) -> bool {

@@ -6,6 +6,7 @@
 //! change below is one transaction: what a caller sees as one step is there as a whole or not at all, and on the disk
 //! when the call returns.
 
+mod aside;
 mod chain;
 mod database;
 mod duties;
@@ -147,6 +148,11 @@ impl JobStore {
     /// Where it is.
     pub fn place(&self) -> &StorePlace {
         self.database.place()
+    }
+
+    /// How many rows this process has read from it so far: what a look at the chain costs must not grow with history.
+    pub fn rows_read(&self) -> u64 {
+        self.database.rows_read()
     }
 
     /// A job.

@@ -269,7 +269,7 @@ impl Submitter {
         match resend(chain, waiting, stuck, keep).await {
             Ok(Broadcast::Accepted) => {
                 tracing::info!(job = %job.id(), nonce = last.nonce, "claim sent again");
-                self.sendings.sent(last.hash);
+                self.sendings.sent_again(chain, last.hash);
                 Ok(self.report(job, &JobEvent::ClaimAccepted).await?)
             }
             Ok(Broadcast::Underpriced { message }) => Ok(self.postpone(job, message).await?),

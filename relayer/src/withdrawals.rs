@@ -182,7 +182,7 @@ impl Withdrawals {
         };
         let waiting = Waiting { newest, dearest: newest, request };
         match resend(&chain, waiting, stuck, keep).await? {
-            Broadcast::Accepted => self.sendings.sent(newest.hash),
+            Broadcast::Accepted => self.sendings.sent_again(&chain, newest.hash),
             Broadcast::Underpriced { message } => {
                 tracing::warn!(%token, message, "the withdrawal waits");
                 self.pause();

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Args, Command};
-use toml::{Table, Value};
+use toml::{Table, Value, de::DeTable};
 
 #[derive(Args)]
 pub(super) struct ConfigArgs {
@@ -20,6 +20,13 @@ pub(super) struct ConfigArgs {
     /// first
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The file, if one is named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
 }
 
 /// Commands that read the same file: each takes from it what it knows.
@@ -38,22 +45,51 @@ pub(crate) fn with_config_file(arguments: Vec<OsString>, root: &Command) -> Resu
     }) else {
         return Ok(arguments);
     };
-    let (before, own) = arguments.split_at(at + 2);
+    let (command, own) = arguments.split_at(at + 2);
     let Some(path) = named_file(own) else { return Ok(arguments) };
     let path = Path::new(&path);
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    merged(command, own, root, (path, &text))
+}
+
+/// The arguments of a command, with those that the text of a file stands for before its own.
+///
+/// # Errors
+/// A text that is no TOML, or has a key that is no option; with file, line and key.
+pub(super) fn merged(
+    command: &[OsString],
+    own: &[OsString],
+    root: &Command,
+    (path, text): (&Path, &str),
+) -> Result<Vec<OsString>> {
     let table: Table =
         text.parse().with_context(|| format!("{} is no TOML file", path.display()))?;
-    let name = before.last().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = command.last().and_then(|name| name.to_str()).unwrap_or_default();
     let options = Options::of(root, name);
-    let mut merged = before.to_vec();
+    let mut merged = command.to_vec();
     for (key, value) in &table {
         let added = options.arguments(key, value, own);
-        merged.extend(added.with_context(|| format!("{}: `{key}`", path.display()))?);
+        merged.extend(added.with_context(|| place(path, text, key))?);
     }
     merged.extend_from_slice(own);
     Ok(merged)
+}
+
+/// Where a key stands: file, line and key.
+pub(super) fn place(path: &Path, text: &str, key: &str) -> String {
+    let table = DeTable::parse(text).ok();
+    let found = table.as_ref().and_then(|table| {
+        let mut keys = table.get_ref().keys();
+        keys.find(|found| found.get_ref() == key).map(|found| found.span().start)
+    });
+    match found.and_then(|start| text.get(..start)) {
+        Some(before) => {
+            let line = before.matches('\n').count() + 1;
+            format!("{}, line {line}, `{key}`", path.display())
+        }
+        None => format!("{}: `{key}`", path.display()),
+    }
 }
 
 /// What stands behind `--config`.
@@ -195,6 +231,9 @@ mod tests {
             let error = format!("{:#}", expanded(text, &RUN).expect_err(text));
             assert!(error.contains(reason) && error.contains("node.toml"), "{text}: {error}");
         }
+        let text = "# prise\nprice = 5\n\nprise = 5\n";
+        let error = format!("{:#}", expanded(text, &RUN).expect_err(text));
+        assert!(error.contains("node.toml, line 4, `prise`"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use anyhow::Result;
-use assay_client::{PredictionEscrow, chain::GasPolicy};
+use assay_client::{ChainConfig, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{CancellationToken, DutyConfig, Keeper, KeeperConfig, StorePlace};
 use clap::Args;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::{
     duty_contracts::duty_contracts,
     log::start_log,
     run::parse_fee,
+    sending::SendingArgs,
     store::DutyReport,
     waiting::{interrupted, is_node_trouble},
 };
@@ -69,6 +70,8 @@ pub(crate) struct KeepArgs {
     /// Of several nodes, how many must have a block before it ends anything [default: more than half]
     #[arg(long, value_name = "NODES", help_heading = "Chain")]
     quorum: Option<usize>,
+    #[command(flatten)]
+    sending: SendingArgs,
     /// Write the log as one JSON object a line
     #[arg(long)]
     json_log: bool,
@@ -123,8 +126,12 @@ pub(super) fn keep(args: &KeepArgs, output: &Output) -> Result<()> {
 impl KeepArgs {
     async fn begin(&self, output: &Output) -> Result<Keeper> {
         let spinner = output.spinner("looking at the contracts");
-        let chain = self.sender.connect_with(|config| config.quorum = self.quorum).await?;
-        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.config().gas };
+        let settings = |config: &mut ChainConfig| {
+            config.quorum = self.quorum;
+            self.sending.apply(config);
+        };
+        let chain = self.sender.connect_with(settings).await?;
+        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.gas_policy() };
         let session = Session { chain: chain.with_gas_policy(gas), spinner };
         let (escrow, from) = self.contract.open::<PredictionEscrow>(&session).await?;
         let mut config = KeeperConfig::new(&self.store);

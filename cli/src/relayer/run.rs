@@ -2,25 +2,27 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use alloy::primitives::{Address, U256};
 use anyhow::{Context, Result, bail};
-use assay_client::{Chain, PredictionEscrow, chain::GasPolicy};
+use assay_client::{Chain, ChainConfig, PredictionEscrow, chain::GasPolicy};
 use assay_relayer::{
-    CancellationToken, DutyConfig, JobState, Profit, Relayer, RelayerConfig,
+    CancellationToken, DutyConfig, JobState, Policy, Profit, Relayer, RelayerConfig,
     proving::{InputStore, LocalProver},
 };
-use clap::Args;
+use clap::{Args, FromArgMatches};
 
 use super::{
     bundles::{BundleArgs, Served},
     config_file::ConfigArgs,
     duty_contracts::duty_contracts,
     log::start_log,
+    reload::{self, PolicyOptions},
     selling::SellingArgs,
+    sending::SendingArgs,
     settled::{SettledReport, save_proof, settled_text},
     store::{StatusReport, StorePlaceArgs},
     waiting::{interrupted, is_node_trouble},
@@ -33,6 +35,24 @@ use crate::{
     output::Output,
     setup_trust::{SetupTrust, guard_setup},
     trust::{TrustReport, check_setup},
+};
+
+/// The options that may change while it runs, by the same file: all that makes its [`Policy`].
+pub(super) const POLICY: PolicyOptions = PolicyOptions {
+    names: &[
+        "minimum-price",
+        "minimum-profit",
+        "proving-cost",
+        "max-fee",
+        "deadline-margin",
+        "token",
+        "max-callback-gas",
+        "keep-openings",
+        "audit-stake",
+        "audit-stakes",
+        "audit-reward",
+    ],
+    policy: |run| RunArgs::from_arg_matches(run)?.policy(),
 };
 
 #[derive(Args)]
@@ -109,6 +129,9 @@ pub(crate) struct RunArgs {
     /// Leave what was earned in the escrow
     #[arg(long)]
     no_withdraw: bool,
+    /// Forget settled jobs so many days after their deadline, and proofs that nobody needs so long after their job has ended
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    forget_after: u32,
     /// Stop when this job is settled, and show it
     #[arg(long, value_name = "ID")]
     until_settled: Option<U256>,
@@ -124,6 +147,8 @@ pub(crate) struct RunArgs {
     /// Of several nodes, how many must have a block before it ends a job [default: more than half]
     #[arg(long, value_name = "NODES", help_heading = "Chain")]
     quorum: Option<usize>,
+    #[command(flatten)]
+    sending: SendingArgs,
     #[command(flatten)]
     watching: WatchingArgs,
     /// Write the log as one JSON object a line; `code` says what kind of trouble a line is about
@@ -175,7 +200,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
     start_log(output.is_json() || args.until_settled.is_some(), args.json_log);
     args.watching.check()?;
     check_setup(&args.bundles.setup, output)?;
-    let config = args.config();
+    let config = args.config()?;
     let inputs = |statement| -> Result<InputStore> {
         Ok(args.selling.inputs(statement)?.unwrap_or_else(|| InputStore::new(&args.inputs)))
     };
@@ -202,22 +227,38 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<()> {
 }
 
 impl RunArgs {
-    fn config(&self) -> RelayerConfig {
+    /// Which work is taken: what [`POLICY`] names.
+    pub(super) fn policy(&self) -> Result<Policy> {
+        let mut minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);
+        minimum_prices.extend(self.token.iter().copied());
+        Ok(Policy {
+            minimum_prices,
+            max_callback_gas: self.max_callback_gas,
+            profit: Some(Profit { minimum: self.minimum_profit, proving_cost: self.proving_cost }),
+            deadline_margin: self.deadline_margin.map(Duration::from_secs),
+            openings_for_bonds: self.keep_openings,
+            audits: self.selling.audit_policy()?,
+            gas: Some(GasPolicy { max_fee_per_gas: self.max_fee, ..GasPolicy::default() }),
+            ..Policy::default()
+        })
+    }
+
+    /// The file that it reads again, if one is named.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config.file()
+    }
+
+    fn config(&self) -> Result<RelayerConfig> {
         let mut config = RelayerConfig::new(&self.store.place);
         config.parallel_proofs = self.workers;
         config.submit.confirmations = self.confirmations;
-        config.minimum_prices = HashMap::from([(Address::ZERO, self.minimum_price)]);
-        config.minimum_prices.extend(self.token.iter().copied());
-        config.max_callback_gas = self.max_callback_gas;
-        config.openings_for_bonds = self.keep_openings;
-        config.profit =
-            Some(Profit { minimum: self.minimum_profit, proving_cost: self.proving_cost });
+        config.policy = self.policy()?;
+        config.keep_settled = Duration::from_secs(u64::from(self.forget_after) * 24 * 3600);
         config.max_log_range = self.max_log_range;
-        config.deadline_margin = self.deadline_margin.map(Duration::from_secs);
         config.recipient = self.recipient;
         config.withdraw = !self.no_withdraw;
         config.poll_interval = Duration::from_millis(self.poll.max(10));
-        config
+        Ok(config)
     }
 
     /// Connects, looks at the escrow and the registry, and opens the store. The first bundle is that of the jobs.
@@ -256,9 +297,11 @@ impl RunArgs {
     }
 
     async fn connect(&self) -> Result<Chain> {
-        let chain = self.sender.connect_with(|config| config.quorum = self.quorum).await?;
-        let gas = GasPolicy { max_fee_per_gas: self.max_fee, ..chain.config().gas };
-        Ok(chain.with_gas_policy(gas))
+        let settings = |config: &mut ChainConfig| {
+            config.quorum = self.quorum;
+            self.sending.apply(config);
+        };
+        self.sender.connect_with(settings).await
     }
 
     /// Begins again and again while no node answers, which is said each time.
@@ -302,6 +345,9 @@ impl RunArgs {
         output: &Output,
     ) -> Result<()> {
         self.watching.serve(&relayer, prover.model(), &shutdown).await?;
+        if let Some(path) = self.config_file() {
+            reload::watch(&relayer, path, POLICY, &shutdown)?;
+        }
         let Some(id) = self.until_settled else {
             relayer.run(shutdown).await?;
             let report = StatusReport::of(relayer.store(), Some(trust)).await?;

@@ -114,28 +114,33 @@ impl SellingArgs {
             }
         }
         let retrievals = RetrievalSales { models: retrievals, publishing };
-        Ok(Sales { retrievals, audits: self.audits(audits)? })
+        Ok(Sales { retrievals, audits: self.audits(audits) })
     }
 
-    fn audits(&self, models: Vec<RunSale>) -> Result<Option<AuditSales>> {
-        let (Some(folder), Some(key), Some(stake), Some(reward)) =
-            (&self.audits, &self.audit_key, self.audit_stake, self.audit_reward)
-        else {
-            return Ok(None);
-        };
-        if reward.is_zero() {
-            bail!("a least reward of 0 enters audits that pay nothing; 1wei enters all others");
-        }
-        let policy = AuditPolicy {
-            most_stake: stake,
-            most_staked: self.audit_stakes.unwrap_or(stake),
-            least_reward: reward,
+    fn audits(&self, models: Vec<RunSale>) -> Option<AuditSales> {
+        let (Some(folder), Some(key)) = (&self.audits, &self.audit_key) else {
+            return None;
         };
         let deliveries = DeliveryFolder {
             folder: folder.clone(),
             key: key.clone(),
             fetch: self.fetch_sets.then_some(self.largest_set),
         };
-        Ok(Some(AuditSales { models, deliveries, policy }))
+        Some(AuditSales { models, deliveries })
+    }
+
+    /// What is risked and asked for in audits.
+    ///
+    /// # Errors
+    /// A least reward of 0.
+    pub(super) fn audit_policy(&self) -> Result<AuditPolicy> {
+        let (Some(stake), Some(reward)) = (self.audit_stake, self.audit_reward) else {
+            return Ok(AuditPolicy::default());
+        };
+        if reward.is_zero() {
+            bail!("a least reward of 0 enters audits that pay nothing; 1wei enters all others");
+        }
+        let most_staked = self.audit_stakes.unwrap_or(stake);
+        Ok(AuditPolicy { most_stake: stake, most_staked, least_reward: reward })
     }
 }

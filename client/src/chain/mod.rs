@@ -7,6 +7,7 @@ pub mod deploy;
 pub mod error;
 pub mod logs;
 pub mod nodes;
+mod private;
 mod refusals;
 pub mod retry;
 pub mod revert;
@@ -15,7 +16,7 @@ pub mod transaction;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -37,12 +38,14 @@ pub use deploy::{Artifact, Deployed};
 pub use error::ChainError;
 pub use logs::{BlockBloom, LogScanner};
 pub use nodes::NodeHealth;
+pub use private::PrivateEndpoint;
 pub use retry::RetryConfig;
 pub use revert::Revert;
 pub use signer::SignerSource;
 pub use transaction::{GasPolicy, SignedTransaction, TransactionOutcome};
 
 use nodes::{Node, Routed};
+use private::Private;
 
 /// How to reach a chain.
 #[derive(Clone, Debug)]
@@ -50,13 +53,15 @@ pub struct ChainConfig {
     /// `http://`, `https://`, `ws://` or `wss://` addresses of nodes' JSON-RPC, one at least. Others than the
     /// first stand in for it, and are asked where one alone must not decide.
     pub rpc_urls: Vec<String>,
+    /// Where signed transactions go in place of these nodes, which are still read; `None` for to these nodes.
+    pub private: Option<PrivateEndpoint>,
     /// How many of several nodes must have a block before it is taken for the chain's; `None` for more than half.
     pub quorum: Option<usize>,
     /// The chain that the caller means (EIP-155). `None` accepts whatever the node serves.
     pub expected_chain_id: Option<u64>,
     /// Retries of requests that fail for passing reasons.
     pub retry: RetryConfig,
-    /// Gas and fee limits of what is sent.
+    /// Gas and fee limits of what is sent, until [others are set](Chain::set_gas_policy).
     pub gas: GasPolicy,
     /// How often a wait for a receipt or a block asks the node.
     pub poll_interval: Duration,
@@ -69,6 +74,7 @@ impl ChainConfig {
     pub fn new(rpc_url: impl Into<String>) -> Self {
         Self {
             rpc_urls: vec![rpc_url.into()],
+            private: None,
             quorum: None,
             expected_chain_id: None,
             retry: RetryConfig::default(),
@@ -99,6 +105,9 @@ pub struct Chain {
     chain_id: u64,
     label: Arc<str>,
     config: Arc<ChainConfig>,
+    /// Shared by clones, but for those with limits of their own.
+    gas: Arc<RwLock<GasPolicy>>,
+    private: Option<Arc<Private>>,
     account: Option<Arc<Account>>,
 }
 
@@ -137,6 +146,7 @@ impl Chain {
             .collect();
         let chain_id = identify(&single, config.expected_chain_id).await?;
         let _ = chain.set(chain_id);
+        let private = private_of(&config, &chain)?;
         let label = single.iter().map(|one| &*one.node.label).collect::<Vec<_>>().join(", ").into();
         let provider = provider(&config, nodes.into(), chain);
         let account = signer.map(|signer| {
@@ -146,8 +156,9 @@ impl Chain {
                 nonce_lock: Mutex::new(()),
             })
         });
+        let gas = Arc::new(RwLock::new(config.gas));
         let config = Arc::new(config);
-        Ok(Self { provider, nodes: single, chain_id, label, config, account })
+        Ok(Self { provider, nodes: single, chain_id, label, config, gas, private, account })
     }
 
     /// The same connection signing with another account.
@@ -162,8 +173,22 @@ impl Chain {
 
     /// The same connection with other limits on what it sends.
     pub fn with_gas_policy(&self, gas: GasPolicy) -> Self {
-        let config = ChainConfig { gas, ..(*self.config).clone() };
-        Self { config: Arc::new(config), ..self.clone() }
+        Self { gas: Arc::new(RwLock::new(gas)), ..self.clone() }
+    }
+
+    /// The limits on what it sends.
+    pub fn gas_policy(&self) -> GasPolicy {
+        *self.gas.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets other limits on what it sends, and on what all clones of it send.
+    pub fn set_gas_policy(&self, gas: GasPolicy) {
+        *self.gas.write().unwrap_or_else(PoisonError::into_inner) = gas;
+    }
+
+    /// Whether transactions go to a [private endpoint](PrivateEndpoint), of which the nodes that are read know nothing.
+    pub fn sends_privately(&self) -> bool {
+        self.private.is_some()
     }
 
     /// The underlying provider, for calls that this type does not wrap.
@@ -181,7 +206,7 @@ impl Chain {
         &self.label
     }
 
-    /// The settings of this connection.
+    /// The settings that this connection was made with.
     pub fn config(&self) -> &ChainConfig {
         &self.config
     }
@@ -328,6 +353,21 @@ fn nodes_of(config: &ChainConfig) -> Result<Vec<Arc<Node>>, ChainError> {
         Ok(Arc::new(Node::new(url, label)))
     };
     config.rpc_urls.iter().map(node).collect()
+}
+
+/// The endpoint for transactions of a configuration; it is asked what chain it serves before it gets the first one.
+fn private_of(
+    config: &ChainConfig,
+    chain: &Arc<OnceLock<u64>>,
+) -> Result<Option<Arc<Private>>, ChainError> {
+    let Some(PrivateEndpoint { url, public_after }) = &config.private else {
+        return Ok(None);
+    };
+    let url = parse_url(url)?;
+    let label: Arc<str> = redacted(&url).into();
+    let node = Arc::new(Node::new(url, label.clone()));
+    let provider = provider(config, Arc::new([node]), chain.clone());
+    Ok(Some(Arc::new(Private::new(provider, label, *public_after))))
 }
 
 /// A provider that asks some of the nodes.

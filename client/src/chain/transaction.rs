@@ -9,7 +9,7 @@ use alloy::{
     eips::Encodable2718,
     network::{NetworkTransactionBuilder, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256},
-    providers::Provider,
+    providers::{DynProvider, Provider},
     rpc::types::{Log, TransactionRequest},
 };
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{Chain, ChainError};
 
 /// Limits on what a transaction may cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GasPolicy {
     /// Added to the node's gas estimate, in percent.
     pub margin_percent: u64,
@@ -197,7 +197,8 @@ impl Chain {
         })
     }
 
-    /// Hands a signed transaction to the node; harmless if it has it already.
+    /// Hands a signed transaction to the node; harmless if it has it already. With a [private endpoint](super::PrivateEndpoint) it goes
+    /// there, once a block, and to the node only after as many blocks as that says.
     ///
     /// # Errors
     /// [`ChainError::Refused`] and [`ChainError::InsufficientFunds`], where the node does not take
@@ -206,34 +207,58 @@ impl Chain {
         &self,
         transaction: &SignedTransaction,
     ) -> Result<Broadcast, ChainError> {
-        match self.provider().send_raw_transaction(&transaction.raw).await {
-            Ok(_) => Ok(Broadcast::Accepted),
-            Err(error) => match self.fault(error, "eth_sendRawTransaction") {
-                ChainError::Refused { code, message, node, operation } => {
-                    let text = message.to_ascii_lowercase();
-                    if text.contains("already known")
-                        || text.contains("already imported")
-                        || text.contains("known transaction")
-                    {
-                        Ok(Broadcast::Accepted)
-                    } else if text.contains("nonce too low") || text.contains("nonce is too low") {
-                        Ok(Broadcast::NonceUsed { message })
-                    } else if text.contains("underpriced") {
-                        Ok(Broadcast::Underpriced { message })
-                    } else if text.contains("insufficient funds") {
-                        Err(self
-                            .insufficient_funds(
-                                transaction.from,
-                                U256::from(transaction.gas_limit)
-                                    * U256::from(transaction.max_fee_per_gas),
-                            )
-                            .await)
-                    } else {
-                        Err(ChainError::Refused { node, operation, code, message })
-                    }
+        let Some(private) = &self.private else {
+            return self.broadcast_through(self.provider(), self.label(), transaction).await;
+        };
+        let (place, hash) = ((transaction.from, transaction.nonce), transaction.hash);
+        let route = private.route(place, hash, self.head().await?.number);
+        let privately = if route.privately {
+            let (provider, label) = (&private.provider, &private.label);
+            let sent = self.broadcast_through(provider, label, transaction).await;
+            if matches!(sent, Ok(Broadcast::Accepted)) {
+                private.taken(place, hash);
+            }
+            sent
+        } else {
+            Ok(Broadcast::Accepted)
+        };
+        if !route.publicly {
+            return privately;
+        }
+        tracing::warn!(%hash, nonce = transaction.nonce, code = "sent-publicly", "a transaction does not get into a block privately; it is sent to all nodes");
+        self.broadcast_through(self.provider(), self.label(), transaction).await
+    }
+
+    async fn broadcast_through(
+        &self,
+        provider: &DynProvider,
+        label: &str,
+        transaction: &SignedTransaction,
+    ) -> Result<Broadcast, ChainError> {
+        let Err(error) = provider.send_raw_transaction(&transaction.raw).await else {
+            return Ok(Broadcast::Accepted);
+        };
+        match ChainError::from_transport(error, label, "eth_sendRawTransaction") {
+            ChainError::Refused { code, message, node, operation } => {
+                let text = message.to_ascii_lowercase();
+                if text.contains("already known")
+                    || text.contains("already imported")
+                    || text.contains("known transaction")
+                {
+                    Ok(Broadcast::Accepted)
+                } else if text.contains("nonce too low") || text.contains("nonce is too low") {
+                    Ok(Broadcast::NonceUsed { message })
+                } else if text.contains("underpriced") {
+                    Ok(Broadcast::Underpriced { message })
+                } else if text.contains("insufficient funds") {
+                    let gas = U256::from(transaction.gas_limit);
+                    let needed = gas * U256::from(transaction.max_fee_per_gas);
+                    Err(self.insufficient_funds(transaction.from, needed).await)
+                } else {
+                    Err(ChainError::Refused { node, operation, code, message })
                 }
-                other => Err(other),
-            },
+            }
+            other => Err(other),
         }
     }
 
@@ -360,7 +385,11 @@ impl Chain {
         // Some gateways answer from a node that has not seen the pool.
         let pending =
             self.provider().get_transaction_count(account).pending().await.map_err(fault)?;
-        Ok(mined.max(pending))
+        let next = mined.max(pending);
+        match &self.private {
+            Some(private) => Ok(next.max(private.next_nonce(account, self.head().await?.number))),
+            None => Ok(next),
+        }
     }
 
     async fn sign(
@@ -370,7 +399,7 @@ impl Chain {
         replaced: Option<&SignedTransaction>,
     ) -> Result<SignedTransaction, ChainError> {
         let account = self.signing_account()?;
-        let policy = &self.config().gas;
+        let policy = self.gas_policy();
         let value = request.value.unwrap_or_default();
         let request =
             request.with_from(account.address).with_chain_id(self.chain_id()).with_nonce(nonce);
@@ -433,7 +462,7 @@ impl Chain {
         request: TransactionRequest,
         value: U256,
     ) -> Result<u64, ChainError> {
-        let policy = &self.config().gas;
+        let policy = self.gas_policy();
         let estimate = match self.provider().estimate_gas(request).await {
             Ok(gas) => gas,
             Err(error) => {

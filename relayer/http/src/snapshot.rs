@@ -67,9 +67,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// What is worth an event: not each block, nor each request to a node.
     fn news(&self) -> impl PartialEq + '_ {
-        let StatusView { obstacles, left_alone, jobs, openings, proofs_running, balance, .. } =
-            &self.status;
-        let health = (obstacles, left_alone, openings, proofs_running, balance);
+        let StatusView {
+            obstacles,
+            left_alone,
+            jobs,
+            openings,
+            proofs_running,
+            balance,
+            policy,
+            ..
+        } = &self.status;
+        let health = (obstacles, left_alone, openings, proofs_running, balance, policy);
         (&self.jobs, &self.duties, &self.earned, &self.store_error, jobs, health)
     }
 }

@@ -105,6 +105,21 @@ async fn jobs_are_listed_newest_first_and_in_parts() {
 }
 
 #[tokio::test]
+async fn a_policy_that_does_not_hold_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(&folder, None).await;
+    source.status.policy_trouble(Some(("policy-refused", "line 3: <no price>".into())));
+    let router = served(source).await;
+    let status = json(&router, "/api/status").await;
+    assert_eq!(status["policy"]["trouble"], "line 3: <no price>");
+    assert_eq!(status["counts"]["policy-refused"], 1);
+    let (_, page) = get(&router, "/").await;
+    assert!(page.contains("line 3: &lt;no price&gt;"), "{page}");
+    let (_, metrics) = get(&router, "/metrics").await;
+    assert!(metrics.contains("assay_relayer_policy_trouble 1\n"), "{metrics}");
+}
+
+#[tokio::test]
 async fn a_job_tells_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let router = served(source(&folder, None).await).await;

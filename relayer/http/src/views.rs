@@ -219,6 +219,15 @@ pub struct QuoteView {
     pub expected_seconds: u64,
 }
 
+/// Which policy the relayer goes by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PolicyView {
+    /// When the one that holds was read, Unix time in seconds.
+    pub read_at: Option<u64>,
+    /// Why what was read since does not hold, or only in part.
+    pub trouble: Option<String>,
+}
+
 /// The relayer's state.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct StatusView {
@@ -252,6 +261,8 @@ pub struct StatusView {
     pub counts: BTreeMap<String, u64>,
     /// What a job would have to pay now; null before a node has said what gas costs.
     pub quote: Option<QuoteView>,
+    /// Which policy it goes by.
+    pub policy: PolicyView,
 }
 
 impl From<&Status> for StatusView {
@@ -305,6 +316,10 @@ impl From<&Status> for StatusView {
                 gas_price: quote.gas_price.to_string(),
                 expected_seconds: quote.expected_time.as_secs_f64().ceil() as u64,
             }),
+            policy: PolicyView {
+                read_at: status.policy_read_at,
+                trouble: status.policy_trouble.clone(),
+            },
         }
     }
 }

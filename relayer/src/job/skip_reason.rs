@@ -67,6 +67,25 @@ pub enum SkipReason {
     Reorged,
 }
 
+impl SkipReason {
+    /// Whether another policy of this relayer's could admit the job.
+    pub(crate) fn is_of_policy(&self) -> bool {
+        match self {
+            Self::Expired { .. }
+            | Self::PriceTooLow { .. }
+            | Self::TokenNotAccepted { .. }
+            | Self::CallbackTooDear { .. }
+            | Self::NoticeTooShort { .. } => true,
+            Self::UnknownModel { .. }
+            | Self::OtherBinding { .. }
+            | Self::ByRuns
+            | Self::ClaimedByOther { .. }
+            | Self::Refunded
+            | Self::Reorged => false,
+        }
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -32,10 +32,10 @@ impl Relayer {
     ) -> Result<(), RelayerError> {
         let id = job.id();
         let prover = self.proofs.prover();
-        let reason = objection(&self.config, prover, &job.terms, self.deadline_margin);
+        let reason = objection(&self.policy.read(), self.config.binding, prover, &job.terms);
         let by_runs = prover.proves_runs() && prover.serves(&job.terms.model);
         let reason = reason.or_else(|| by_runs.then_some(SkipReason::ByRuns));
-        let margin = self.deadline_margin.as_secs();
+        let margin = self.margin().as_secs();
         let deadline = job.terms.deadline;
         let too_late = || SkipReason::Expired { deadline, now: heads.confirmed.timestamp };
         let reason =
@@ -124,12 +124,13 @@ impl Relayer {
         }
         // A bond is worth more than its proofs; a run has to pay for itself.
         let gas = self.duties.proof_gas(wanted.duty.contract());
-        let objection = |pays| self.costs.objection(self.config.profit, pays, gas);
+        let policy = self.policy.read();
+        let objection = |pays| self.costs.objection(policy.profit, pays, gas);
         let costly = wanted.pays.and_then(objection);
         // What contests may ask for are openings of the model of the service.
         let contested = self.proofs.prover().serves(&wanted.request.model);
         let keeps = wanted.pays.is_some() && contested;
-        let kept = if keeps { self.config.openings_for_bonds } else { 0 };
+        let kept = if keeps { policy.openings_for_bonds } else { 0 };
         let (prover, model) = (wanted.prover.clone(), wanted.request.model);
         if let Some(obstacle) =
             costly.or_else(|| self.machine_obstacle(prover.as_ref(), model, kept))
@@ -137,7 +138,7 @@ impl Relayer {
             return self.duties.wait(wanted.duty, &obstacle).await;
         }
         if self.duties.may_begin_proof(&wanted, heads.newest.timestamp).await? {
-            let margin = self.config.margin(prover.expected_time()).as_secs();
+            let margin = policy.margin(prover.expected_time()).as_secs();
             let latest_begin = wanted.deadline.unwrap_or(u64::MAX).saturating_sub(margin);
             let work = Work::Duty { duty: wanted.duty, key: wanted.key };
             let task = Task { name, latest_begin, request: wanted.request };
@@ -149,11 +150,12 @@ impl Relayer {
     /// What on this machine, or on the market, stands against a proof now.
     fn obstacle(&mut self, job: &PredictionJob) -> Option<String> {
         let pays = Pays::once(job.terms.token, job.terms.price);
-        if let Some(text) = self.costs.objection(self.config.profit, pays, None) {
+        let policy = self.policy.read();
+        if let Some(text) = self.costs.objection(policy.profit, pays, None) {
             return Some(text);
         }
         let prover = self.proofs.shared_prover();
-        self.machine_obstacle(prover.as_ref(), job.terms.model, self.config.openings_for_bonds)
+        self.machine_obstacle(prover.as_ref(), job.terms.model, policy.openings_for_bonds)
     }
 
     /// What on this machine stands against a proof that must leave so many openings of its model.
@@ -186,10 +188,10 @@ impl Relayer {
         }
         // That of a database elsewhere is looked after there.
         let free = free_bytes(self.store.place().file()?)?;
-        (free < self.config.least_disk).then(|| {
+        let wanted = self.policy.read().least_disk;
+        (free < wanted).then(|| {
             format!(
-                "the disk of the store has {free} bytes free, {} are wanted before a proof is begun; make space",
-                self.config.least_disk
+                "the disk of the store has {free} bytes free, {wanted} are wanted before a proof is begun; make space"
             )
         })
     }

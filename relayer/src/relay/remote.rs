@@ -4,12 +4,26 @@ use assay_client::ModelIdentity;
 
 use super::{Relayer, remote_tasks::Remote};
 use crate::{
+    duty::{Call, Due},
     error::RelayerError,
+    job::PredictionJob,
     proof_pool::{Finished, Work},
     proving::ProveError,
-    queue::Lease,
+    queue::{Lease, Subject},
     store::HERE,
 };
+
+/// Whether nobody can want a proof any more, by the jobs that are not settled and by what is due.
+fn has_ended(subject: Subject<'_>, active: &[PredictionJob], dues: Option<&[Due]>) -> bool {
+    match (subject, dues) {
+        (Subject::Job(id), _) => active.iter().all(|job| job.id() != id),
+        (Subject::Duty(wanted), Some(dues)) => dues.iter().all(|due| match &due.call {
+            Call::WithProof { key, .. } => key.as_str() != wanted,
+            _ => true,
+        }),
+        (Subject::Duty(_), None) | (Subject::Unknown, _) => false,
+    }
+}
 
 impl Relayer {
     /// Whether workers of other processes have room for a proof of this model.
@@ -66,6 +80,25 @@ impl Relayer {
             self.store.drop_task(&name).await?;
             self.remote.names.remove(&name);
             self.remote.works.remove(&name);
+        }
+        Ok(())
+    }
+
+    /// Puts the tasks aside whose job has ended, as a confirmed block says, or whose duty is over: of those that nobody has
+    /// asked for since this process began. Without the dues of all contracts those of duties are left.
+    pub(super) async fn put_aside(
+        &mut self,
+        active: &[PredictionJob],
+        dues: Option<&[Due]>,
+    ) -> Result<(), RelayerError> {
+        let Remote { names, works } = &self.remote;
+        let unasked = names.iter().filter(|name| !works.contains_key(name));
+        let ended: Vec<_> =
+            unasked.filter(|name| has_ended(name.subject(), active, dues)).cloned().collect();
+        self.store.put_aside(&ended).await?;
+        for name in ended {
+            tracing::info!(task = %name, "its job has ended; the task is put aside");
+            self.remote.names.remove(&name);
         }
         Ok(())
     }

@@ -37,6 +37,7 @@ impl Relayer {
         }
         self.look_at_tasks().await?;
         let heads = self.look().await?;
+        self.take_up_policy(heads).await?;
         let looked = self.duties.look(heads).await;
         let jobs = self.store.active().await?;
         let dues = self.duties.dues().to_vec();
@@ -50,6 +51,8 @@ impl Relayer {
         };
         self.proofs.stop_unless(needed);
         self.drop_tasks_unless(needed).await?;
+        let all_dues = (looked.is_ok() && self.duties.knows_all()).then_some(dues.as_slice());
+        self.put_aside(&jobs, all_dues).await?;
         for task in self.in_order(&dues, &jobs) {
             let id = match task {
                 Task::Duty(due) => {
@@ -78,7 +81,7 @@ impl Relayer {
 
     /// Jobs and duties: the least slack first, and of two with the same a duty, behind which is a bond.
     fn in_order<'a>(&self, dues: &'a [Due], jobs: &[PredictionJob]) -> Vec<Task<'a>> {
-        let margin = self.deadline_margin.as_secs();
+        let (policy, margin) = (self.policy.read(), self.margin().as_secs());
         // So many proofs of one contest, or one collection, have to be made before its deadline.
         let together = |deadline| {
             let same = dues.iter().filter(|due| due.deadline == deadline);
@@ -87,7 +90,7 @@ impl Relayer {
         let duties = dues.iter().map(|due| {
             let time = match &due.call {
                 Call::WithProof { prover, .. } => {
-                    let each = self.config.margin(prover.expected_time()).as_secs();
+                    let each = policy.margin(prover.expected_time()).as_secs();
                     each.saturating_mul(together(due.deadline).max(due.proofs))
                 }
                 _ => 0,
@@ -129,7 +132,7 @@ impl Relayer {
             return Ok(None);
         }
         let gas = self.duties.proof_gas(due.duty.contract());
-        Ok(self.costs.objection(self.config.profit, pays, gas))
+        Ok(self.costs.objection(self.policy.read().profit, pays, gas))
     }
 
     /// One job's trouble must not hold up the others: the job waits, with pauses that grow.
@@ -169,7 +172,7 @@ impl Relayer {
         }
         let chain = self.escrow.chain();
         let heads = self.heads.look(chain, newest, self.config.submit.confirmations).await?;
-        if self.config.profit.is_some() {
+        if self.policy.read().profit.is_some() {
             match chain.gas_price().await {
                 Ok(price) => self.costs.gas_price = Some(price),
                 Err(error) => tracing::warn!(%error, "what gas costs is not known anew"),
@@ -257,11 +260,15 @@ impl Relayer {
         Ok(self.escrow.chain().head().await?.hash == heads.newest.hash)
     }
 
-    /// Forgets a few of the jobs that are long over.
+    /// Forgets a few of the jobs, and of the tasks put aside, that are long over.
     async fn prune(&mut self, heads: Heads) -> Result<(), RelayerError> {
         let before = heads.confirmed.timestamp.saturating_sub(self.config.keep_settled.as_secs());
         let next = self.store.prune(self.prune_from, PRUNED_AT_ONCE, before).await?;
         self.prune_from = next.unwrap_or_default();
+        let forgotten = self.store.forget_aside(self.config.keep_settled, PRUNED_AT_ONCE).await?;
+        if forgotten > 0 {
+            tracing::info!(tasks = forgotten, "forgot tasks whose jobs ended long ago");
+        }
         Ok(())
     }
 
@@ -279,7 +286,11 @@ impl Relayer {
             |job: &&PredictionJob| matches!(job.state(), JobState::Seen | JobState::Proving);
         let waiting = jobs.iter().filter(unproven).count();
         let proof_time = self.proofs.prover().expected_time();
-        let quote = self.costs.quote(&self.config, proof_time, waiting);
+        let quote = self.costs.quote(
+            &self.policy.read(),
+            proof_time,
+            (waiting, self.config.parallel_proofs),
+        );
         let (missing, unsaved) = (self.follower.missing_jobs(), self.unsaved.len());
         let (due, blocked) = (self.duties.dues().len(), self.duties.blocked());
         let left_alone = self.duties.left_alone().to_vec();

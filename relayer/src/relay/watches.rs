@@ -9,6 +9,7 @@ use assay_client::{
 use crate::{
     config::RelayerConfig,
     error::RelayerError,
+    live_policy::LivePolicy,
     proving::Prover,
     sales::Sales,
     store::JobStore,
@@ -26,7 +27,7 @@ pub(super) async fn watches(
     escrow: &PredictionEscrow,
     registry: &ModelRegistry,
     store: &JobStore,
-    config: &RelayerConfig,
+    (config, policy): (&RelayerConfig, &LivePolicy),
     prover: &Arc<dyn Prover>,
     sales: Sales,
 ) -> Result<Vec<Box<dyn Watch>>, RelayerError> {
@@ -54,9 +55,10 @@ pub(super) async fn watches(
     }
     let answers = duties.answers.clone();
     let services = answers.map(|answers| Proofs { prover: Arc::clone(prover), answers });
-    let selling = || Selling::new(retrievals, registry.clone(), config, store.clone());
-    let entering =
-        |sales| AuditSelling::new(sales, account, registry.clone(), config, store.clone());
+    let selling = || Selling::new(retrievals, registry.clone(), (config, policy), store.clone());
+    let entering = |sales| {
+        AuditSelling::new(sales, account, registry.clone(), (config, policy), store.clone())
+    };
     let audits = audits.map(entering).transpose()?;
     let proving = Proving { services, retrievals: retrieves.then(selling), audits };
     let mut withdrawn = duties.contracts();
@@ -88,9 +90,8 @@ pub(super) async fn watches(
     }
     withdrawn.retain(|contract| served.contains(contract));
     if !withdrawn.is_empty() {
-        let tokens = config.minimum_prices.keys().chain(&duties.tokens).copied();
-        let credits = CreditWatch::new(chain, account, &withdrawn, &tokens.collect());
-        watches.push(Box::new(credits));
+        let credits = CreditWatch::new(chain, account, &withdrawn, &duties.tokens);
+        watches.push(Box::new(credits.with_accepted(policy.clone())));
     }
     Ok(watches)
 }

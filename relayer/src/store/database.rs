@@ -10,7 +10,10 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::PathBuf,
-    sync::{Arc, Once},
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -51,6 +54,8 @@ pub(super) struct Database {
     writer: Arc<Mutex<Option<AnyConnection>>>,
     /// Whether it writes as the one relayer, with its lock.
     is_relayers: bool,
+    /// By all transactions.
+    rows_read: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -69,8 +74,8 @@ impl Database {
                 Box::pin(async move { prepare(connection, is_file).await })
             })
             .connect_lazy_with(options.clone());
-        let writer = Arc::default();
-        let database = Self { place: place.clone(), options, readers, writer, is_relayers };
+        let (writer, rows_read, place_of) = (Arc::default(), Arc::default(), place.clone());
+        let database = Self { place: place_of, options, readers, writer, is_relayers, rows_read };
         let mut connection = database.connect("be opened").await.map_err(|error| match error {
             StoreError::Unreachable { reason, .. }
             | StoreError::Disk { reason, .. }
@@ -87,6 +92,10 @@ impl Database {
 
     pub(super) fn place(&self) -> &StorePlace {
         &self.place
+    }
+
+    pub(super) fn rows_read(&self) -> u64 {
+        self.rows_read.load(Ordering::Relaxed)
     }
 
     /// Closes all connections.
@@ -128,7 +137,8 @@ impl Database {
         begin: &'static str,
     ) -> Result<Transaction, StoreError> {
         let place = self.place.clone();
-        let mut transaction = Transaction { held: Some(held), operation, place };
+        let rows_read = Arc::clone(&self.rows_read);
+        let mut transaction = Transaction { held: Some(held), operation, place, rows_read };
         transaction.say(begin).await?;
         Ok(transaction)
     }
@@ -161,7 +171,9 @@ async fn migrate(connection: &mut AnyConnection, place: &StorePlace) -> Result<(
     let store = Migration::new(1, "store".into(), MigrationType::Simple, store, false);
     let tasks = include_str!("../../migrations/0002_tasks.sql").into_sql_str();
     let tasks = Migration::new(2, "tasks".into(), MigrationType::Simple, tasks, false);
-    let migrator = Migrator::with_migrations(vec![store, tasks]);
+    let aside = include_str!("../../migrations/0003_aside.sql").into_sql_str();
+    let aside = Migration::new(3, "aside".into(), MigrationType::Simple, aside, false);
+    let migrator = Migrator::with_migrations(vec![store, tasks, aside]);
     migrator.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) => {
             StoreError::Format { place: place.to_string() }
@@ -237,6 +249,7 @@ pub(super) struct Transaction {
     held: Option<Held>,
     operation: &'static str,
     place: StorePlace,
+    rows_read: Arc<AtomicU64>,
 }
 
 impl Transaction {
@@ -255,7 +268,9 @@ impl Transaction {
             Some(connection) => query.fetch_all(connection).await,
             None => Err(sqlx::Error::WorkerCrashed),
         };
-        found.map_err(|error| self.fault(&error))
+        let found = found.map_err(|error| self.fault(&error))?;
+        self.rows_read.fetch_add(found.len() as u64, Ordering::Relaxed);
+        Ok(found)
     }
 
     /// The first text of the first row of a query, if there is one.

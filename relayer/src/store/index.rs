@@ -9,7 +9,10 @@ use super::{
     outbox::{self, Sender},
     table::{all_jobs, jobs_of},
 };
-use crate::{error::StoreError, job::PredictionJob};
+use crate::{
+    error::StoreError,
+    job::{JobState, PredictionJob},
+};
 
 impl JobStore {
     /// The jobs that are not settled: the nearest deadline first.
@@ -39,6 +42,25 @@ impl JobStore {
         let loose = jobs_of(&mut txn, jobs, query(signed)).await?;
         txn.commit().await?;
         Ok(loose)
+    }
+
+    /// The jobs that were left alone for a policy, and whose deadline is after `time`, Unix time of the chain.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn left_by_policy(&self, time: u64) -> Result<Vec<PredictionJob>, StoreError> {
+        let mut txn = self.database.read("read its jobs").await?;
+        let jobs = "SELECT id, body FROM jobs WHERE active = 0 AND deadline > $1 ORDER BY id";
+        let signed = "SELECT owner, empty, body FROM outbox WHERE kind = 'job' AND owner IN
+            (SELECT id FROM jobs WHERE active = 0 AND deadline > $1) ORDER BY owner, empty, place";
+        let (jobs, signed) = (query(jobs).bind(whole(time)), query(signed).bind(whole(time)));
+        let mut left = jobs_of(&mut txn, jobs, signed).await?;
+        txn.commit().await?;
+        left.retain(|job| match job.state() {
+            JobState::Skipped { reason } => reason.is_of_policy(),
+            _ => false,
+        });
+        Ok(left)
     }
 
     /// All jobs, by id.

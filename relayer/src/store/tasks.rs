@@ -46,13 +46,14 @@ impl JobStore {
         Ok(Lease { task: task.name.clone(), fence, worker: worker.to_owned() })
     }
 
-    /// All tasks, by name.
+    /// All tasks that are not put aside, by name.
     ///
     /// # Errors
     /// Those of the store.
     pub(crate) async fn tasks(&self) -> Result<Vec<TaskState>, StoreError> {
         let mut txn = self.database.read("read its tasks").await?;
-        let sql = "SELECT name, fence, worker, outcome FROM tasks ORDER BY name";
+        let sql = "SELECT name, fence, worker, outcome FROM tasks WHERE aside_since IS NULL
+            ORDER BY name";
         let rows = txn.rows(query(sql)).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -106,6 +107,7 @@ impl JobStore {
         let mut txn = self.database.write("take a task").await?;
         let (now, length) = (txn.now().await?, millis(period));
         let sql = "SELECT name, fence, model, request FROM tasks WHERE outcome IS NULL
+            AND aside_since IS NULL
             AND (worker IS NULL OR lease_until < $1 OR lease_until > $2)
             ORDER BY latest_begin, name LIMIT 100";
         let latest = now.saturating_add(LONGEST_LEASES * length);
@@ -222,7 +224,7 @@ impl JobStore {
     ) -> Result<Vec<(TaskName, ModelIdentity)>, StoreError> {
         let mut txn = self.database.read("look for wanted openings").await?;
         let sql = "SELECT o.task, t.model FROM openings o JOIN tasks t ON t.name = o.task
-            WHERE o.counted = 0 ORDER BY t.latest_begin";
+            WHERE o.counted = 0 AND t.aside_since IS NULL ORDER BY t.latest_begin";
         let rows = txn.rows(query(sql)).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -311,8 +313,9 @@ async fn put(
         None => 0,
     };
     if worker.is_none() {
-        let known = "SELECT name FROM tasks WHERE name = $1";
-        if txn.text(query(known).bind(task.name.as_str())).await?.is_some() {
+        // Put aside or not: how it ended is as good as new.
+        let known = "UPDATE tasks SET aside_since = NULL WHERE name = $1";
+        if txn.execute(query(known).bind(task.name.as_str())).await? > 0 {
             return Ok(0);
         }
     }
@@ -320,7 +323,8 @@ async fn put(
     let sql = "INSERT INTO tasks (name, model, latest_begin, request, fence, worker, lease_until)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (name) DO UPDATE SET fence = excluded.fence, worker = excluded.worker,
-        lease_until = excluded.lease_until, latest_begin = excluded.latest_begin, outcome = NULL";
+        lease_until = excluded.lease_until, latest_begin = excluded.latest_begin, outcome = NULL,
+        aside_since = NULL";
     let put = query(sql).bind(task.name.as_str()).bind(encode(&task.request.model)?);
     let put = put.bind(whole(task.latest_begin)).bind(encode(&task.request)?);
     txn.execute(put.bind(fence).bind(worker).bind(until)).await?;
@@ -365,6 +369,6 @@ async fn put_opening(
     txn.execute(query(sql).bind(task.as_str()).bind(counted)).await.map(drop)
 }
 
-fn millis(period: Duration) -> i64 {
+pub(super) fn millis(period: Duration) -> i64 {
     i64::try_from(period.as_millis()).unwrap_or(i64::MAX / 4)
 }

@@ -114,6 +114,8 @@ on_both!(
     a_dropped_task_takes_no_proof,
     a_further_try_has_the_same_opening,
     a_worker_asks_for_its_opening,
+    ended_tasks_are_put_aside_and_forgotten,
+    a_look_at_the_queue_does_not_grow_with_history,
 );
 
 fn opened(jobs: &[PredictionJob], cursor: u64) -> Progress {

@@ -10,14 +10,18 @@ use super::{Watch, discovery::of_each};
 use crate::{
     duty::{Due, Duty},
     error::RelayerError,
+    live_policy::LivePolicy,
 };
 
 /// Watches the credits of one account in some contracts.
 pub(crate) struct CreditWatch {
     chain: Chain,
     account: Address,
-    /// Contracts and tokens, with the zero address for the native currency.
-    pairs: BTreeSet<(Address, Address)>,
+    contracts: Vec<Address>,
+    /// With the zero address for the native currency.
+    tokens: BTreeSet<Address>,
+    /// Whose tokens are withdrawn too.
+    policy: Option<LivePolicy>,
 }
 
 impl CreditWatch {
@@ -28,9 +32,22 @@ impl CreditWatch {
         contracts: &[Address],
         tokens: &BTreeSet<Address>,
     ) -> Self {
-        let tokens = || tokens.iter().copied().chain([Address::ZERO]);
-        let pairs = contracts.iter().flat_map(|at| tokens().map(|token| (*at, token))).collect();
-        Self { chain, account, pairs }
+        let tokens = tokens.iter().copied().chain([Address::ZERO]).collect();
+        Self { chain, account, contracts: contracts.to_vec(), tokens, policy: None }
+    }
+
+    /// The same, and of the tokens in which jobs are accepted, which a policy may add to.
+    pub(crate) fn with_accepted(self, policy: LivePolicy) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    /// Contracts and tokens. A token that was ever accepted stays one.
+    fn pairs(&mut self) -> BTreeSet<(Address, Address)> {
+        if let Some(policy) = &self.policy {
+            self.tokens.extend(policy.read().minimum_prices.keys());
+        }
+        let of = |contract| self.tokens.iter().map(move |token| (contract, *token));
+        self.contracts.iter().copied().flat_map(of).collect()
     }
 }
 
@@ -46,7 +63,7 @@ impl Watch for CreditWatch {
 
     async fn due(&mut self, at: BlockRef) -> Result<Vec<Due>, RelayerError> {
         let (chain, account) = (self.chain.clone(), self.account);
-        let credits = of_each(self.pairs.clone(), |(contract, token)| {
+        let credits = of_each(self.pairs(), |(contract, token)| {
             let there = Contract::at(chain.clone(), contract).in_block(at);
             async move { Ok((contract, token, there.credit(token, account).await?)) }
         });

@@ -3,11 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use alloy::{
-    primitives::{Address, U256},
+    primitives::{Address, B256, U256},
     rpc::types::Log,
 };
 use assay_client::{
@@ -24,9 +23,10 @@ use super::{
 };
 use crate::{
     config::RelayerConfig,
-    duty::{Call, Due, Duty, Pays, ProofKey},
+    duty::{Call, Due, Duty, DutyRecord, Pays, ProofKey},
     error::RelayerError,
     job::PredictionTerms,
+    live_policy::LivePolicy,
     policy::objection,
     proving::{ProofRequest, Prover, RunPlace},
 };
@@ -39,9 +39,10 @@ pub(crate) struct RunWatch {
     escrow: PredictionEscrow,
     registry: ModelRegistry,
     recipient: Address,
-    config: RelayerConfig,
+    /// The registry's entry that is served; `None` for every one of the prover's model.
+    binding: Option<B256>,
+    policy: LivePolicy,
     prover: Arc<dyn Prover>,
-    margin: Duration,
     seen: Discovery<Found>,
     confirmed: Option<BlockRef>,
     models: HashMap<U256, ModelIdentity>,
@@ -60,7 +61,7 @@ impl RunWatch {
         escrow: PredictionEscrow,
         registry: ModelRegistry,
         recipient: Address,
-        config: &RelayerConfig,
+        (config, policy): (&RelayerConfig, &LivePolicy),
         prover: &Arc<dyn Prover>,
         source: &Source,
     ) -> Result<Self, RelayerError> {
@@ -71,9 +72,9 @@ impl RunWatch {
             escrow,
             registry,
             recipient,
-            config: config.clone(),
+            binding: config.binding,
+            policy: policy.clone(),
             prover: Arc::clone(prover),
-            margin: config.margin(prover.expected_time()),
             seen,
             confirmed: None,
             models: HashMap::new(),
@@ -132,15 +133,30 @@ impl RunWatch {
         Ok(open)
     }
 
-    /// What a run of a job leaves to do, if its terms are good.
+    /// Whether a run is proven: its terms are good, or were when its proof was begun.
+    async fn is_wanted(
+        &self,
+        terms: &PredictionTerms,
+        run: u64,
+        due: &Due,
+    ) -> Result<bool, RelayerError> {
+        let price = due.pays.map_or(U256::ZERO, |pays| pays.amount);
+        let of_run = PredictionTerms { price, ..terms.clone() };
+        let policy = self.policy.read();
+        if objection(&policy, self.binding, self.prover.as_ref(), &of_run).is_none() {
+            return Ok(true);
+        }
+        let store = self.seen.store();
+        let key = ProofKey::new(self.escrow.address(), terms.job_id, run);
+        let under_way = |record: DutyRecord| record.proving || !record.transactions.is_empty();
+        Ok(store.has_duty_proof(&key).await? || store.duty(&due.duty).await?.is_some_and(under_way))
+    }
+
+    /// What a run of a job leaves to do.
     fn run(&self, terms: &PredictionTerms, job: &OnChainJob, run: u64) -> Option<Due> {
         let (items, batch) = (u64::try_from(job.items).ok()?, u64::try_from(job.batch).ok()?);
         let length = items.checked_sub(run.checked_mul(batch)?)?.min(batch);
         let pays = job.price.saturating_mul(U256::from(length));
-        let of_run = PredictionTerms { price: pays, ..terms.clone() };
-        if objection(&self.config, self.prover.as_ref(), &of_run, self.margin).is_some() {
-            return None;
-        }
         let (escrow, id, recipient) = (self.escrow.clone(), job.job_id, self.recipient);
         let request = ProofRequest {
             job_id: id,
@@ -194,7 +210,7 @@ impl Watch for RunWatch {
 
     async fn discover(&mut self, confirmed: BlockRef) -> Result<(), RelayerError> {
         self.confirmed = Some(confirmed);
-        let (escrow, binding) = (self.escrow.clone(), self.config.binding);
+        let (escrow, binding) = (self.escrow.clone(), self.binding);
         let note = |found: &mut Found, log: &Log| {
             let Ok(EventKind::Opened(opened)) = escrow.decode_event(log).map(|event| event.kind)
             else {
@@ -235,7 +251,12 @@ impl Watch for RunWatch {
                 continue;
             }
             for run in self.unclaimed(job.job_id, runs, at).await? {
-                dues.extend(self.run(&terms, job, run));
+                let due = self.run(&terms, job, run);
+                if let Some(due) = due
+                    && self.is_wanted(&terms, run, &due).await?
+                {
+                    dues.push(due);
+                }
             }
         }
         if any_over && let Some(confirmed) = self.confirmed {

@@ -69,30 +69,30 @@ async fn what_is_not_worth_the_stake_is_not_entered() {
     let set = fair.set(1, &WORDS);
     fair.offer(&set).await;
     let with = |change: fn(&mut AuditPolicy)| {
-        let mut sales = fair.sales();
-        change(&mut sales.policy);
-        sales
+        let mut config = fair.config();
+        change(&mut config.policy.audits);
+        config
     };
     let stake = with(|policy| policy.most_stake -= U256::ONE);
-    let stake = fair.refused(stake, fair.config()).await;
+    let stake = fair.refused(stake).await;
     assert!(matches!(stake, Refusal::StakeTooHigh { .. }), "{stake}");
     let all = with(|policy| policy.most_staked -= U256::ONE);
-    let all = fair.refused(all, fair.config()).await;
+    let all = fair.refused(all).await;
     assert!(matches!(all, Refusal::StakesTooHigh { .. }), "{all}");
     let reward = with(|policy| policy.least_reward += U256::ONE);
-    let reward = fair.refused(reward, fair.config()).await;
+    let reward = fair.refused(reward).await;
     assert!(matches!(reward, Refusal::RewardTooLow { .. }), "{reward}");
     let mut config = fair.config();
-    config.deadline_margin = Some(Duration::from_secs(901));
-    let window = fair.refused(fair.sales(), config).await;
+    config.policy.deadline_margin = Some(Duration::from_secs(901));
+    let window = fair.refused(config).await;
     assert_eq!(window, Refusal::WindowTooShort { seconds: 3600, needed: 3604 });
     *fair.prover.openings.lock().unwrap() = Some(OpeningsLeft { left: 3, budget: 9 });
-    let openings = fair.refused(fair.sales(), fair.config()).await;
+    let openings = fair.refused(fair.config()).await;
     assert_eq!(openings, Refusal::TooFewOpenings { left: 3, needed: 4 });
     *fair.prover.openings.lock().unwrap() = None;
     // The reward has to cover all that follows.
     let mut config = fair.config();
-    config.profit = Some(Profit { minimum: U256::from(REWARD), proving_cost: U256::ONE });
+    config.policy.profit = Some(Profit { minimum: U256::from(REWARD), proving_cost: U256::ONE });
     let escrow = fair.world.escrow.clone();
     let mut relayer = fair.relayer_of(escrow, config, fair.sales()).await.unwrap();
     let store = relayer.store().clone();
@@ -135,7 +135,7 @@ async fn terms_that_are_not_for_it_are_left_alone() {
         fair.offer_with(&set, admitted, change).await;
         let mut config = fair.config();
         config.store = fair.world.store().with_file_name(format!("case-{number}.db")).into();
-        let reason = fair.refused(fair.sales(), config).await;
+        let reason = fair.refused(config).await;
         assert!(is(&reason), "{reason:?}");
         fair.world.rpc("evm_revert", json!([mark])).await;
     }

@@ -56,7 +56,7 @@ async fn with_a_full_disk() {
     let id = world.open(5).await;
     let mut config = world.hasty_config();
     config.store = folder.join("jobs.db").into();
-    config.least_disk = 1 << 16;
+    config.policy.least_disk = 1 << 16;
     let prover = world.prover();
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config.clone()).await;
     turn_until(&mut relayer, id, |job| *job.state() == JobState::Proving).await;

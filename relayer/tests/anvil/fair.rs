@@ -91,6 +91,11 @@ impl Fair {
     pub(crate) fn config(&self) -> RelayerConfig {
         let mut config = self.world.hasty_config();
         config.duties.audits = Some(self.escrow.address());
+        config.policy.audits = AuditPolicy {
+            most_stake: U256::from(STAKE),
+            most_staked: U256::from(STAKE),
+            least_reward: U256::from(REWARD),
+        };
         config
     }
 
@@ -105,12 +110,7 @@ impl Fair {
             key: self.files.path().join("key"),
             fetch: None,
         };
-        let policy = AuditPolicy {
-            most_stake: U256::from(STAKE),
-            most_staked: U256::from(STAKE),
-            least_reward: U256::from(REWARD),
-        };
-        AuditSales { models: vec![sale], deliveries, policy }
+        AuditSales { models: vec![sale], deliveries }
     }
 
     pub(crate) async fn relayer_of(
@@ -204,7 +204,10 @@ impl Fair {
             .collect();
         let sealed =
             self.files.path().join(format!("{}-{}.age", order.job_id, order.terms.testSetRoot));
-        seal(file, &recipients, &sealed).unwrap();
+        // The same again where the chain has lost it.
+        if !sealed.exists() {
+            seal(file, &recipients, &sealed).unwrap();
+        }
         let hash = keccak256(std::fs::read(&sealed).unwrap());
         self.world.mine(1).await;
         let ids: Vec<U256> = entered.iter().map(|entry| entry.entry).collect();
@@ -281,9 +284,9 @@ impl Fair {
     }
 
     /// Turns a relayer until it says why it leaves an audit alone.
-    pub(crate) async fn refused(&self, audits: AuditSales, config: RelayerConfig) -> Refusal {
+    pub(crate) async fn refused(&self, config: RelayerConfig) -> Refusal {
         let escrow = self.world.escrow.clone();
-        let mut relayer = self.relayer_of(escrow, config, audits).await.unwrap();
+        let mut relayer = self.relayer_of(escrow, config, self.sales()).await.unwrap();
         let board = relayer.status().clone();
         let says = async || !board.read().left_alone.is_empty();
         self.turn_until(&mut relayer, says).await;

@@ -304,7 +304,7 @@ async fn a_job_that_costs_more_than_it_pays_waits_for_cheaper_gas() {
     base_fee(100 * cheap).await;
     let prover = world.prover();
     let mut config = world.hasty_config();
-    config.profit = Some(Profit { minimum: U256::ZERO, proving_cost: U256::ZERO });
+    config.policy.profit = Some(Profit { minimum: U256::ZERO, proving_cost: U256::ZERO });
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     let job = turn_until(&mut relayer, id, |job| job.attempts > 1).await;
     assert_eq!((job.state(), prover.calls()), (&JobState::Seen, 0));

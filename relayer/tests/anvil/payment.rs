@@ -130,7 +130,7 @@ async fn a_payment_for_a_job_given_up_is_confirmed_and_withdrawn() {
     let left_alone = world.open(3).await;
     let mut config = world.config();
     config.withdraw = true;
-    config.minimum_prices.insert(Address::ZERO, U256::from(4));
+    config.policy.minimum_prices.insert(Address::ZERO, U256::from(4));
     let prover = world.prover_that(Behaviour::Fails);
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     assert!(matches!(settle(&mut relayer, given_up).await.state(), JobState::Failed { .. }));
@@ -172,7 +172,7 @@ async fn tokens_and_refunds() {
     order.token = token;
     let paid = world.buyer.open(order.clone()).await.unwrap().job_id;
     let mut config = world.config();
-    config.minimum_prices.insert(token, U256::from(100));
+    config.policy.minimum_prices.insert(token, U256::from(100));
     config.withdraw = true;
     let prover = world.prover();
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;

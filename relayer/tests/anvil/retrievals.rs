@@ -37,25 +37,25 @@ use crate::{
 };
 
 /// Four runs, the last of one item: bitmaps of what is selected.
-const WORDS: [u64; 4] = [0b01, 0b00, 0b10, 0b1];
+pub(crate) const WORDS: [u64; 4] = [0b01, 0b00, 0b10, 0b1];
 const ITEMS: u32 = 7;
-const PRICE: u64 = 4000;
+pub(crate) const PRICE: u64 = 4000;
 /// What a key of a retrieval in runs of two states.
 const STATEMENT: [u8; 14] = [2, 3, 0, 5, 0, 0, 0, 1, 1, 3, 0, 0, 0, 4];
 
 /// A world in which account 0 holds a collection and account 1 asks what a model selects of it.
-struct Library {
-    world: World,
-    escrow: RetrievalEscrow,
+pub(crate) struct Library {
+    pub(crate) world: World,
+    pub(crate) escrow: RetrievalEscrow,
     requester: RetrievalEscrow,
     model: RegisteredModel,
-    prover: Arc<RunProver>,
+    pub(crate) prover: Arc<RunProver>,
     published: tempfile::TempDir,
     key: SealingKey,
 }
 
 impl Library {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = World::new().await;
         let arguments = (world.registry.address(), true).abi_encode_params();
         let artifact = Artifact::load(&artifacts(), "RetrievalEscrow").unwrap();
@@ -73,7 +73,7 @@ impl Library {
         Publishing { folder: self.published.path().to_owned(), place, unsealed: false }
     }
 
-    fn config(&self) -> RelayerConfig {
+    pub(crate) fn config(&self) -> RelayerConfig {
         let mut config = self.world.hasty_config();
         config.duties.retrievals = Some(self.escrow.address());
         config
@@ -89,7 +89,11 @@ impl Library {
         Sales { retrievals: RetrievalSales { models: vec![sale], publishing }, ..Sales::default() }
     }
 
-    async fn relayer_with(&self, escrow: PredictionEscrow, config: RelayerConfig) -> Relayer {
+    pub(crate) async fn relayer_with(
+        &self,
+        escrow: PredictionEscrow,
+        config: RelayerConfig,
+    ) -> Relayer {
         let prover = self.world.prover();
         Relayer::with_sales(escrow, prover, config, self.sales()).await.unwrap()
     }
@@ -119,15 +123,15 @@ impl Library {
         self.requester.order(id, 0).await.unwrap()
     }
 
-    async fn ask(&self, root: u64) -> RetrievalOrder {
+    pub(crate) async fn ask(&self, root: u64) -> RetrievalOrder {
         self.ask_with(root, None, 3600).await
     }
 
-    async fn state(&self, order: &RetrievalOrder) -> State {
+    pub(crate) async fn state(&self, order: &RetrievalOrder) -> State {
         self.escrow.job(order.job_id).await.unwrap().unwrap().state
     }
 
-    async fn credit(&self) -> U256 {
+    pub(crate) async fn credit(&self) -> U256 {
         let account = self.world.chain.account().unwrap();
         self.escrow.contract().credit(Address::ZERO, account).await.unwrap()
     }
@@ -170,7 +174,7 @@ impl Library {
     }
 
     /// The one file that was published, which must be what is on chain.
-    async fn publication(&self, order: &RetrievalOrder) -> (PathBuf, String) {
+    pub(crate) async fn publication(&self, order: &RetrievalOrder) -> (PathBuf, String) {
         let event = self.escrow.publication(order).await.unwrap().unwrap().event;
         let place = String::from_utf8(event.place.to_vec()).unwrap();
         let name = place.strip_prefix("https://example.org/").unwrap();
@@ -183,7 +187,7 @@ impl Library {
         (path, text)
     }
 
-    fn runs_proven(&self) -> Vec<u64> {
+    pub(crate) fn runs_proven(&self) -> Vec<u64> {
         let mut runs = self.prover.proven.lock().unwrap().clone();
         runs.sort_unstable();
         runs
@@ -250,7 +254,7 @@ async fn what_is_not_worth_it_or_not_possible_is_left_alone_and_said() {
     drop(relayer);
     library.prover.has(U256::from(5), &WORDS);
     let mut config = library.config();
-    config.minimum_prices.insert(Address::ZERO, U256::from(PRICE / 4 + 1));
+    config.policy.minimum_prices.insert(Address::ZERO, U256::from(PRICE / 4 + 1));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let price = library.refused(&mut relayer).await;
     assert!(matches!(price, Refusal::PriceTooLow { .. }), "{price}");
@@ -263,13 +267,13 @@ async fn what_is_not_worth_it_or_not_possible_is_left_alone_and_said() {
     *library.prover.openings.lock().unwrap() = None;
     let mut config = library.config();
     // Four of them do not fit into the hour.
-    config.deadline_margin = Some(Duration::from_secs(901));
+    config.policy.deadline_margin = Some(Duration::from_secs(901));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let time = library.refused(&mut relayer).await;
     assert!(matches!(time, Refusal::TooLate { needed: 3604, .. }), "{time}");
     drop(relayer);
     let mut config = library.config();
-    config.profit = Some(Profit { minimum: U256::from(PRICE), proving_cost: U256::ZERO });
+    config.policy.profit = Some(Profit { minimum: U256::from(PRICE), proving_cost: U256::ZERO });
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     let waits = async {
         loop {
@@ -343,7 +347,7 @@ async fn what_is_begun_is_finished_at_any_price_but_not_in_vain() {
     drop(relayer);
     // What is left is paid for by the whole price; the least price was for beginning.
     let mut config = library.config();
-    config.minimum_prices.insert(Address::ZERO, U256::from(PRICE));
+    config.policy.minimum_prices.insert(Address::ZERO, U256::from(PRICE));
     let mut relayer = library.relayer_with(library.world.escrow.clone(), config).await;
     library.turn_until_paid(&mut relayer, &order).await;
     let mut proven = library.runs_proven();

@@ -264,7 +264,7 @@ async fn openings_are_kept_back_for_contests() {
     let openings = assay_relayer::OpeningsLeft { left: 2, budget: 9 };
     *prover.openings.lock().unwrap() = Some(openings);
     let mut config = shop.config();
-    config.openings_for_bonds = 2;
+    config.policy.openings_for_bonds = 2;
     let id = shop.world.open(5).await;
     let escrow = shop.world.escrow.clone();
     let mut relayer = shop.world.relayer_with(escrow, &prover, config).await;

@@ -52,7 +52,7 @@ async fn a_job_whose_deadline_is_nearer_than_its_proof() {
 
     let id = world.open(5).await;
     let mut config = world.config();
-    config.deadline_margin = Some(Duration::from_secs(3000));
+    config.policy.deadline_margin = Some(Duration::from_secs(3000));
     let mut relayer = world.relayer_with(world.escrow.clone(), &prover, config).await;
     let job = settle(&mut relayer, id).await;
     world.assert_paid_once(&job).await;
@@ -161,7 +161,7 @@ async fn a_token_that_is_not_accepted() {
     let world = World::new().await;
     let id = world.open(5).await;
     let mut config = world.config();
-    config.minimum_prices.clear();
+    config.policy.minimum_prices.clear();
     let mut relayer = world.relayer_with(world.escrow.clone(), &world.prover(), config).await;
     let job = settle(&mut relayer, id).await;
     assert_eq!(

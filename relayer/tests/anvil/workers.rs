@@ -19,10 +19,10 @@ const MODEL: &str = "ASSAY_TEST_WORKER_MODEL";
 const HANGS: &str = "ASSAY_TEST_WORKER_HANGS";
 
 /// A worker in a process of its own, which has no key; it ends with this.
-struct WorkerProcess(Child);
+pub(crate) struct WorkerProcess(Child);
 
 impl WorkerProcess {
-    fn start(store: &str, model: ModelIdentity, hangs: bool) -> Self {
+    pub(crate) fn start(store: &str, model: ModelIdentity, hangs: bool) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "workers::worker_process", "--nocapture"]);
         command.env(STORE, store).env(MODEL, serde_json::to_string(&model).unwrap());
@@ -58,7 +58,7 @@ async fn worker_process() {
 }
 
 /// A configuration that leaves all proofs to workers.
-fn config_at(world: &World, store: &str) -> RelayerConfig {
+pub(crate) fn config_at(world: &World, store: &str) -> RelayerConfig {
     let mut config = world.hasty_config();
     config.store = store.into();
     config.parallel_proofs = 0;

@@ -54,7 +54,7 @@ impl World {
         let mut config = RelayerConfig::new(self.store());
         config.poll_interval = Duration::from_millis(50);
         config.withdraw = false;
-        config.minimum_prices.insert(Address::ZERO, U256::ONE);
+        config.policy.minimum_prices.insert(Address::ZERO, U256::ONE);
         config.shutdown_grace = Duration::ZERO;
         config
     }

@@ -23,6 +23,7 @@ pub(super) fn overview(snapshot: &Snapshot) -> Markup {
                 }
             }
         }
+        @if let Some(trouble) = &status.policy.trouble { p.trouble { "Policy: " (trouble) } }
         (figures(snapshot))
         (jobs(&snapshot.jobs))
         (duties(&snapshot.duties))
@@ -72,6 +73,7 @@ fn figures(snapshot: &Snapshot) -> Markup {
                 div { dt { "openings of the model left" } dd { (openings) } }
                 div { dt { "for gas" } dd { (status.balance.as_ref().map_or_else(none, |wei| amount(wei, None))) } }
                 div { dt { "a job pays at least" } dd { (quote) } }
+                @if let Some(at) = status.policy.read_at { div { dt { "policy read" } dd { (moment(at)) } } }
                 @for earned in &snapshot.earned {
                     div {
                         dt { "earned by " (earned.jobs) " jobs" }

@@ -180,3 +180,64 @@ pub(super) async fn a_worker_asks_for_its_opening(bench: Bench) {
     worker.forget_worker("w").await.unwrap();
     assert_eq!(relayer.places(&model(1)).await.unwrap(), 0);
 }
+
+pub(super) async fn ended_tasks_are_put_aside_and_forgotten(bench: Bench) {
+    let store = bench.store().await;
+    // The first has ended, the second has not, and nobody has made the third, which has.
+    for id in 1..=3 {
+        store.want(&task(id, id)).await.unwrap();
+    }
+    let outcome = Outcome::Proof(proof());
+    for _ in 0..2 {
+        let made = lease(&store, "w", LEASE).await.unwrap();
+        store.note_opening(&made).await.unwrap();
+        assert!(store.finish(&made, &outcome).await.unwrap());
+    }
+    store.put_aside(&[task(1, 1).name, task(3, 3).name]).await.unwrap();
+    let names = async || -> Vec<(TaskName, bool)> {
+        let tasks = store.tasks().await.unwrap().into_iter();
+        tasks.map(|task| (task.name, task.outcome.is_some())).collect()
+    };
+    assert_eq!(names().await, [(task(2, 2).name, true)]);
+    assert!(lease(&store, "w", LEASE).await.is_none(), "nobody spends an opening on the third");
+    assert_eq!(store.forget_aside(Duration::from_secs(3600), 64).await.unwrap(), 0);
+    // Wanted again, it is there as it ended.
+    store.want(&task(1, 1)).await.unwrap();
+    assert_eq!(names().await, [(task(1, 1).name, true), (task(2, 2).name, true)]);
+    store.put_aside(&[task(1, 1).name]).await.unwrap();
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(store.forget_aside(Duration::ZERO, 64).await.unwrap(), 1);
+    assert_eq!(store.forget_aside(Duration::ZERO, 64).await.unwrap(), 0);
+    assert_eq!(names().await, [(task(2, 2).name, true)], "that of a job that has not ended stays");
+    // Whoever makes it anew has the opening that was counted for it.
+    store.want(&task(1, 1)).await.unwrap();
+    let again = lease(&store, "w", LEASE).await.unwrap();
+    assert_eq!(again.task, task(1, 1).name);
+    assert!(store.opening_is_counted(&again).await.unwrap());
+}
+
+pub(super) async fn a_look_at_the_queue_does_not_grow_with_history(bench: Bench) {
+    let store = bench.store().await;
+    let end_one = async |id: u64| {
+        store.want(&task(id, id)).await.unwrap();
+        let made = lease(&store, "w", LEASE).await.unwrap();
+        store.note_opening(&made).await.unwrap();
+        assert!(store.finish(&made, &Outcome::Proof(proof())).await.unwrap());
+        store.put_aside(&[made.task]).await.unwrap();
+    };
+    let rows_of_a_look = async || {
+        let before = store.rows_read();
+        store.tasks().await.unwrap();
+        store.wanted_openings().await.unwrap();
+        assert!(lease(&store, "w", LEASE).await.is_none());
+        store.places(&model(1)).await.unwrap();
+        store.forget_aside(Duration::from_secs(3600), 64).await.unwrap();
+        store.rows_read() - before
+    };
+    end_one(1).await;
+    let rows = rows_of_a_look().await;
+    for id in 2..=200 {
+        end_one(id).await;
+    }
+    assert_eq!(rows_of_a_look().await, rows);
+}

@@ -20,6 +20,7 @@ use crate::{
     config::RelayerConfig,
     duty::{Call, Due, Duty, Pays, ProofKey},
     error::RelayerError,
+    live_policy::LivePolicy,
     proving::{ProofRequest, ProveError, RunPlace},
     refusal::Refusal,
     sales::{RetrievalSales, RunSale},
@@ -35,7 +36,8 @@ const AT_ONCE: usize = 32;
 pub(crate) struct Selling {
     sales: RetrievalSales,
     registry: ModelRegistry,
-    config: RelayerConfig,
+    policy: LivePolicy,
+    parallel_proofs: usize,
     store: JobStore,
     bindings: HashMap<U256, ModelBinding>,
     surveys: Surveys,
@@ -70,13 +72,14 @@ impl Selling {
     pub(crate) fn new(
         sales: RetrievalSales,
         registry: ModelRegistry,
-        config: &RelayerConfig,
+        (config, policy): (&RelayerConfig, &LivePolicy),
         store: JobStore,
     ) -> Self {
         Self {
             sales,
             registry,
-            config: config.clone(),
+            policy: policy.clone(),
+            parallel_proofs: config.parallel_proofs,
             store,
             bindings: HashMap::new(),
             surveys: Surveys::default(),
@@ -186,13 +189,13 @@ impl Selling {
         progress: &Progress,
         at: BlockRef,
     ) -> Option<Refusal> {
-        let expected = sale.prover.expected_time();
-        let each = if progress.begun { expected } else { self.config.margin(expected) };
+        let (expected, policy) = (sale.prover.expected_time(), self.policy.read());
+        let each = if progress.begun { expected } else { policy.margin(expected) };
         let unbegun = progress.unmade.saturating_sub(progress.proving);
-        let rounds = unbegun.div_ceil(self.config.parallel_proofs.max(1) as u64);
+        let rounds = unbegun.div_ceil(self.parallel_proofs.max(1) as u64);
         let needed = each.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)).as_secs();
         // A requester may leave a second between both deadlines.
-        let publishing = self.config.margin(Duration::ZERO).as_secs();
+        let publishing = policy.margin(Duration::ZERO).as_secs();
         let last = look.terms.proveBy.min(look.terms.openBy.saturating_sub(publishing));
         let seconds = last.saturating_sub(at.timestamp);
         (needed > seconds).then_some(Refusal::TooLate { seconds, needed })
@@ -200,8 +203,8 @@ impl Selling {
 
     /// What speaks against a job of which nothing is proven yet.
     fn terms(&self, look: &Look, sale: &RunSale, progress: &Progress) -> Result<(), Refusal> {
-        let terms = &look.terms;
-        let Some(minimum) = self.config.minimum_prices.get(&terms.token) else {
+        let (terms, policy) = (&look.terms, self.policy.read());
+        let Some(minimum) = policy.minimum_prices.get(&terms.token) else {
             return Err(Refusal::TokenNotAccepted { token: terms.token });
         };
         let each = U256::from(terms.price) / U256::from(progress.runs.max(1));

@@ -100,7 +100,8 @@ impl Selling {
 
     /// What speaks against a job by its terms alone.
     fn terms(&self, look: &Look, promised: Promised, at: BlockRef) -> Result<(), Refusal> {
-        let (terms, policy) = (&look.terms, &self.sales.policy);
+        let (terms, whole) = (&look.terms, self.policy.read());
+        let policy = whole.audits;
         let (stake, reward) = (U256::from(terms.stake), U256::from(terms.reward));
         if terms.token != Address::ZERO {
             return Err(Refusal::TokenNotAccepted { token: terms.token });
@@ -125,7 +126,7 @@ impl Selling {
             return Err(Refusal::StakesTooHigh { staked, stake, maximum });
         }
         // The transaction has to be in a block by then.
-        let needed = self.config.margin(std::time::Duration::ZERO).as_secs();
+        let needed = self.policy.read().margin(std::time::Duration::ZERO).as_secs();
         let seconds = terms.enterBy.saturating_sub(at.timestamp);
         if seconds < needed {
             return Err(Refusal::TooLate { seconds, needed });
@@ -159,8 +160,8 @@ impl Selling {
         runs: u64,
         proofs: u64,
     ) -> Result<(), Refusal> {
-        let each = self.config.margin(sale.prover.expected_time());
-        let rounds = runs.div_ceil(self.config.parallel_proofs.max(1) as u64);
+        let each = self.policy.read().margin(sale.prover.expected_time());
+        let rounds = runs.div_ceil(self.parallel_proofs.max(1) as u64);
         let needed = each.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX)).as_secs();
         let seconds = look.terms.proveWindow;
         if needed > seconds {
