@@ -161,6 +161,8 @@ agree! {
     embedding_beside_raw_features: "68-embedding-raw-ranges";
     recurrent_layer_with_steps_first: "69-time-first";
     probabilities_behind_which_the_file_goes_on: "70-scaled-probabilities";
+    integers_divided_by_integers: "71-integer-division";
+    means_over_what_is_no_padding: "72-padding-mask";
 }
 
 /// No decision is another one than onnxruntime's, of numbers that are equal to thresholds as often as not.

@@ -279,7 +279,12 @@ impl Function {
                 (whole(yes) && whole(no)).then_some(1.0)
             }
             Self::Binary(operator, left, right) => {
-                let (step, c) = (left.step()?, constant(right)?);
+                let step = left.step()?;
+                let sum = matches!(operator, Binary::Add | Binary::Sub | Binary::Min | Binary::Max);
+                if sum && step == 1.0 && right.step() == Some(1.0) {
+                    return Some(1.0);
+                }
+                let c = constant(right)?;
                 match operator {
                     Binary::Mul => Some(step * c.abs()),
                     Binary::Div => Some(step / c.abs()),

@@ -1,7 +1,7 @@
 //! Arithmetic between tensors, and between tensors and constants.
 
 use super::{
-    Binary, Constant, FloatOp, Function, ImportError, Importer, Node, Step, Value,
+    Binary, Constant, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value,
     broadcast::{self, Spread},
     constant::broadcast_shape,
     elementwise::function_of,
@@ -56,7 +56,48 @@ pub(in crate::model) fn binary(
         _ if node.operator() == "Sum" && names.len() > 1 => sum(importer, node, names.len())?,
         _ => return Err(node.error(format!("{} operands; two are supported", names.len()))),
     };
+    let result = match names {
+        [left, right] if kinds::is_of_integers(importer, left) => {
+            of_integers(importer, node, result, [constant(left), constant(right)])?
+        }
+        _ => result,
+    };
     importer.bind(node, result)
+}
+
+/// What the operators that leave the whole numbers make of integers: ONNX cuts a quotient off, towards 0.
+fn of_integers(
+    importer: &mut Importer<'_>,
+    node: &Node<'_>,
+    quotient: Value,
+    operands: [Option<Constant>; 2],
+) -> Result<Value, ImportError> {
+    match (node.operator(), operands) {
+        ("Div", [None, Some(divisor)]) => {
+            let most = divisor.values.iter().fold(0f64, |most, value| most.max(value.abs()));
+            // Quotients lie a whole part of the divisor apart: within a quarter of that they are the next one's.
+            let near = Function::Constant(0.25 / most.max(1.0));
+            let moved = |operator| Function::binary(operator, Function::Identity, near.clone());
+            let zero = Function::Constant(0.0);
+            let cut = Function::select(
+                Function::binary(Binary::Less, Function::Identity, zero),
+                Function::unary(Unary::Ceil, moved(Binary::Sub)),
+                Function::unary(Unary::Floor, moved(Binary::Add)),
+            );
+            function_of(importer, node, &quotient, cut)
+        }
+        ("Div", [Some(_), None]) => function_of(importer, node, &quotient, Function::truncation()),
+        ("Div", _) => Err(node.error(
+            "integers are divided by integers that are not constant, which cuts the quotient off; cast both to float \
+             before, or divide before the network",
+        )),
+        ("Pow", [_, Some(power)])
+            if power.values.iter().any(|power| *power < 0.0 || *power != power.round()) =>
+        {
+            Err(node.error("a power of integers that is none itself is cut off; cast to float before"))
+        }
+        _ => Ok(quotient),
+    }
 }
 
 /// `operator` of a value and a constant; `reversed` when the constant is the left operand.

@@ -16,6 +16,11 @@ fn kind(importer: &Importer<'_>, name: &str) -> i32 {
     known.copied().unwrap_or(FLOAT)
 }
 
+/// Whether a value's type in the file is one of integers.
+pub(super) fn is_of_integers(importer: &Importer<'_>, name: &str) -> bool {
+    is_integer(kind(importer, name))
+}
+
 /// Keeps the data type of what the node has made.
 pub(in crate::model) fn note(importer: &mut Importer<'_>, node: &Node<'_>) {
     let of = |index: usize| node.input(index).map_or(FLOAT, |name| kind(importer, name));

@@ -2,7 +2,7 @@
 
 use super::{
     Binary, FloatOp, Function, ImportError, Importer, Node, Step, Unary, Value, arithmetic,
-    arrange, cut, elementwise::function_of, integers, softmax, unpadded, windows,
+    arrange, cut, elementwise::function_of, integers, kinds, softmax, unpadded, windows,
 };
 use crate::model::{FloatTensorId, importer::ordered};
 use assay_graph::{Shape, Window};
@@ -28,6 +28,11 @@ pub(in crate::model) fn reduce(
     let Some(reduced) = reduced_axes(importer, node, value.shape.len())? else {
         return importer.bind(node, value);
     };
+    let leaves_integers =
+        matches!(node.operator(), "ReduceMean" | "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp");
+    if leaves_integers && node.input(0).is_some_and(|name| kinds::is_of_integers(importer, name)) {
+        return Err(node.error("of integers its result is cut off; cast to float before"));
+    }
     let unary = |operator| Function::unary(operator, Function::Identity);
     let result = match node.operator() {
         "ReduceMean" => fold(importer, node, Fold::Mean, &value, &reduced)?,
