@@ -190,6 +190,28 @@ contract AuditContestTest is AuditFixture {
         assertPaidOut(BOND, REWARD + STAKE, STAKE);
     }
 
+    /// @dev Each of the earlier entries is waited for, not only the first and the last.
+    function test_RevertWhen_AnyEarlierEntryMayClaimAllItems() public {
+        terms = contest(5);
+        jobId = openAudit(terms);
+        for (uint256 entry = 1; entry <= 5; ++entry) {
+            enterAs(entry == 5 ? seller : rival, jobId, terms);
+        }
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 5, ITEMS);
+        proveAll(jobId, terms, 5, [uint256(4), 4, 2]);
+        uint256 start = vm.snapshotState();
+        for (uint256 silent = 1; silent < 5; ++silent) {
+            for (uint256 entry = 1; entry < 5; ++entry) {
+                if (entry != silent) abortAs(rival, jobId, terms, entry);
+            }
+            _expectUndecided(seller);
+            abortAs(rival, jobId, terms, silent);
+            audit.settle(jobId, terms);
+            vm.revertToState(start);
+        }
+    }
+
     function test_OneAbortsAndTheOtherWins() public {
         deliverTo(jobId, terms);
         abortAs(seller, jobId, terms, 1);
