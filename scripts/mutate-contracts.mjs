@@ -49,7 +49,7 @@ const TESTS = {
   InferenceVerifier: "contracts/test/{registry/InferenceVerifier,prediction/WordPredictions}.t.sol",
   MarketViews: "contracts/test/periphery/MarketViews.t.sol",
   ModelRegistry: "contracts/test/registry/ModelRegistry*.t.sol",
-  ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,audit/AuditEscrowEnter,retrieval/RetrievalEscrowOpen,service/ServiceBondPost}.t.sol",
+  ModelVerification: "contracts/test/{prediction/PredictionEscrowOpen,prediction/PredictionEscrowClaim,prediction/PredictionBatches,registry/Adapters,audit/AuditEscrowEnter,audit/AuditEscrowProve,retrieval/RetrievalEscrowOpen,service/ServiceBondPost}.t.sol",
   Outputs: "contracts/test/shared/Libraries.t.sol",
   PredictionEscrow: "contracts/test/prediction/*.t.sol",
   ProofEvaluator: "contracts/test/{registry/Adapters,prediction/WordPredictions}.t.sol",

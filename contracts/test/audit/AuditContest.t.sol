@@ -59,6 +59,16 @@ contract AuditContestTest is AuditFixture {
         assertPaidOut(BOND, REWARD + STAKE, STAKE);
     }
 
+    /// @dev They add to what goes on record only, so the claim's own window is nothing to them.
+    function test_RunsBeyondAProvenClaimMayComeAfterItsWindow() public {
+        _deliverAndClaim(7, 6);
+        proveRun(jobId, terms, 1, 0, 4);
+        proveRun(jobId, terms, 1, 1, 3);
+        vm.warp(proveBy(terms, 0) + 1);
+        proveRun(jobId, terms, 1, 2, 2);
+        assertEq(audit.getEntry(jobId, 1).correct, 9);
+    }
+
     /// @dev A claim that is not proven forfeits the stake, and the next one follows, in a window of its own.
     function test_NextClaimFollowsOneThatIsNotProven() public {
         _deliverAndClaim(8, 6);
@@ -154,6 +164,18 @@ contract AuditContestTest is AuditFixture {
         assertPaidOut(BOND, REWARD + STAKE, STAKE);
     }
 
+    /// @dev The last second to answer is one of those in which silence spoils nothing.
+    function test_SilenceSpoilsNothingInALastSecondSettlement() public {
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1, ITEMS);
+        proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
+        vm.warp(terms.acceptBy);
+        audit.settle(jobId, terms);
+        audit.release(jobId, terms, 2);
+        assertEntry(jobId, 2, IAuditEscrow.EntryState.Returned);
+        assertPaidOut(BOND, REWARD + STAKE, STAKE);
+    }
+
     /// @dev An earlier entry may still claim as much, and comes before it then.
     function test_RevertWhen_EarlierEntryMayClaimAllItems() public {
         deliverTo(jobId, terms);
@@ -166,6 +188,28 @@ contract AuditContestTest is AuditFixture {
         proveAll(jobId, terms, 1, [uint256(4), 4, 2]);
         _endAll();
         assertPaidOut(BOND, REWARD + STAKE, STAKE);
+    }
+
+    /// @dev Each of the earlier entries is waited for, not only the first and the last.
+    function test_RevertWhen_AnyEarlierEntryMayClaimAllItems() public {
+        terms = contest(5);
+        jobId = openAudit(terms);
+        for (uint256 entry = 1; entry <= 5; ++entry) {
+            enterAs(entry == 5 ? seller : rival, jobId, terms);
+        }
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 5, ITEMS);
+        proveAll(jobId, terms, 5, [uint256(4), 4, 2]);
+        uint256 start = vm.snapshotState();
+        for (uint256 silent = 1; silent < 5; ++silent) {
+            for (uint256 entry = 1; entry < 5; ++entry) {
+                if (entry != silent) abortAs(rival, jobId, terms, entry);
+            }
+            _expectUndecided(seller);
+            abortAs(rival, jobId, terms, silent);
+            audit.settle(jobId, terms);
+            vm.revertToState(start);
+        }
     }
 
     function test_OneAbortsAndTheOtherWins() public {

@@ -225,6 +225,12 @@ contract AuditEscrowOpenTest is AuditFixture {
         audit.open{value: REWARD + BOND}(terms, admitted, "");
     }
 
+    /// @dev Programs compute it, too: the key's code hash comes first.
+    function test_AdmissionHashIsOfKeyThenVerifier() public view {
+        bytes32 expected = keccak256(abi.encode(bytes32("key"), bytes32("verifier")));
+        assertEq(audit.admissionHashOf("key", "verifier"), expected);
+    }
+
     function test_KeyListLengthBound() public {
         IAuditEscrow.Terms memory terms = bounty(ETHER);
         bytes32[] memory list = new bytes32[](65);

@@ -5,10 +5,11 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {AuditEscrow} from "../../src/AuditEscrow.sol";
 import {IAuditEscrow} from "../../src/interfaces/IAuditEscrow.sol";
+import {IHalo2Verifier} from "../../src/interfaces/IHalo2Verifier.sol";
 import {Errors} from "../../src/libraries/Errors.sol";
 import {Events} from "../../src/libraries/Events.sol";
 import {CallingVerifier} from "../doubles/CallingVerifier.sol";
-import {CostlyVerifier, MockVerifier} from "../doubles/VerifierDoubles.sol";
+import {CostlyVerifier, EchoingVerifier, MockVerifier} from "../doubles/VerifierDoubles.sol";
 import {Keys} from "../shared/Keys.sol";
 import {AuditFixture} from "./AuditFixture.sol";
 import {Shipped} from "../shared/Shipped.sol";
@@ -181,6 +182,27 @@ contract AuditEscrowProveTest is AuditFixture {
         deliverTo(jobId, terms);
         vm.expectRevert(refusal);
         audit.prove(jobId, terms, 1, 0, 4, proof);
+    }
+
+    /// @dev The escrow puts the call together by hand, in memory where the terms were hashed: what fills up the
+    /// proof's last word is zero all the same.
+    function test_VerifierIsCalledByItsInterface() public {
+        IAuditEscrow.Terms memory terms = unlisted();
+        uint256 jobId = openAudit(terms);
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindTo(address(new EchoingVerifier()));
+        enterWith(seller, jobId, terms, offer);
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+        uint256[] memory publicInputs = new uint256[](5);
+        (publicInputs[0], publicInputs[1]) = (audit.contextOf(jobId, seller), ROOT);
+        (publicInputs[3], publicInputs[4]) = (4, 2);
+        for (uint256 length = 0; length <= 256; ++length) {
+            bytes memory proof = new bytes(length);
+            bytes32 expected = keccak256(abi.encodeCall(IHalo2Verifier.verify, (vk, proof, publicInputs)));
+            vm.expectRevert(abi.encodeWithSelector(Errors.ModelHashMismatch.selector, WEIGHTS, expected));
+            audit.prove(jobId, terms, 1, 0, 2, proof);
+        }
     }
 
     function test_RevertWhen_VerifierReenters() public {

@@ -171,24 +171,40 @@ contract PredictionEscrowClaimTest is Fixture {
         escrow.claim(jobId, 0, seller, one(OUTPUT), "proof");
     }
 
-    /// @dev A registry other than this project's may do that. Its errors are passed on.
-    function test_RevertWhen_RegistryAnswersTooLittleOrReverts() public {
-        uint256 jobId = openEther();
+    /// @dev A registry other than this project's may do that. What is missing of the answer is a byte that memory
+    /// holds anyway.
+    function test_RevertWhen_RegistryAnswersTooLittle() public {
+        address checker = address(uint160(uint256(keccak256("verifier")) << 8));
+        vm.etch(checker, address(verifier).code);
+        uint256 jobId = _openWithVerifier(checker);
         bytes memory proof = proofFor(jobId, seller, OUTPUT);
-        bytes memory question = abi.encodeCall(registry.proofCheckOf, (modelId));
-        bytes32 checkHash = keccak256(abi.encode(WEIGHTS, vk.codehash, address(verifier).codehash));
-        bytes memory answer = abi.encode(checkHash, vk, address(verifier));
+        bytes memory question = abi.encodeCall(registry.proofCheckOf, (escrow.getJob(jobId).modelId));
+        bytes32 checkHash = keccak256(abi.encode(WEIGHTS, vk.codehash, checker.codehash));
+        bytes memory answer = abi.encode(checkHash, vk, checker);
         assembly ("memory-safe") {
             mstore(answer, sub(mload(answer), 1))
         }
         vm.mockCall(address(registry), question, answer);
         vm.expectRevert(bytes(""));
         escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
-
-        bytes memory refusal = abi.encodeWithSelector(Errors.NotBound.selector, modelId);
-        vm.mockCallRevert(address(registry), question, refusal);
-        vm.expectRevert(refusal);
+        vm.clearMockedCalls();
         escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
+    }
+
+    /// @dev Errors of the registry are passed on whole, also those that are longer than an answer.
+    function test_RevertWhen_RegistryReverts() public {
+        uint256 jobId = openEther();
+        bytes memory proof = proofFor(jobId, seller, OUTPUT);
+        bytes memory question = abi.encodeCall(registry.proofCheckOf, (modelId));
+        bytes[2] memory refusals = [
+            abi.encodeWithSelector(Errors.NotBound.selector, modelId),
+            abi.encodeWithSelector(Errors.CodeHashMismatch.selector, vk, WEIGHTS, CIRCUIT)
+        ];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.mockCallRevert(address(registry), question, refusals[i]);
+            vm.expectRevert(refusals[i]);
+            escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
+        }
         vm.clearMockedCalls();
         escrow.claim(jobId, 0, seller, one(OUTPUT), proof);
     }
