@@ -35,30 +35,29 @@ pub(in crate::model) fn binary(
     node: &Node<'_>,
 ) -> Result<(), ImportError> {
     let names = node.inputs();
-    let constant = |name: &String| importer.constants.get(name).cloned();
-    let result = match names {
-        [left, right] => match (constant(left), constant(right)) {
-            (None, None) => {
-                let left = unpadded(importer, node, 0)?;
-                let right = unpadded(importer, node, 1)?;
-                combine(importer, node, operator(node), &left, &right)?
-            }
-            (Some(constant), _) => {
-                let value = unpadded(importer, node, 1)?;
-                combine_constant(importer, node, operator(node), &value, &constant, true)?
-            }
-            (_, Some(constant)) => {
-                let value = unpadded(importer, node, 0)?;
-                combine_constant(importer, node, operator(node), &value, &constant, false)?
-            }
-        },
+    let constants: Vec<_> =
+        names.iter().map(|name| importer.constants.get(name).cloned()).collect();
+    let result = match &constants[..] {
+        [None, None] => {
+            let left = unpadded(importer, node, 0)?;
+            let right = unpadded(importer, node, 1)?;
+            combine(importer, node, operator(node), &left, &right)?
+        }
+        [Some(constant), _] => {
+            let value = unpadded(importer, node, 1)?;
+            combine_constant(importer, node, operator(node), &value, constant, true)?
+        }
+        [_, Some(constant)] => {
+            let value = unpadded(importer, node, 0)?;
+            combine_constant(importer, node, operator(node), &value, constant, false)?
+        }
         [_] if node.operator() == "Sum" => unpadded(importer, node, 0)?,
         _ if node.operator() == "Sum" && names.len() > 1 => sum(importer, node, names.len())?,
         _ => return Err(node.error(format!("{} operands; two are supported", names.len()))),
     };
-    let result = match names {
-        [left, right] if kinds::is_of_integers(importer, left) => {
-            of_integers(importer, node, result, [constant(left), constant(right)])?
+    let result = match (names, &constants[..]) {
+        ([name, _], [left, right]) if kinds::is_of_integers(importer, name) => {
+            of_integers(importer, node, result, [left.as_deref(), right.as_deref()])?
         }
         _ => result,
     };
@@ -70,7 +69,7 @@ fn of_integers(
     importer: &mut Importer<'_>,
     node: &Node<'_>,
     quotient: Value,
-    operands: [Option<Constant>; 2],
+    operands: [Option<&Constant>; 2],
 ) -> Result<Value, ImportError> {
     match (node.operator(), operands) {
         ("Div", [None, Some(divisor)]) => {
