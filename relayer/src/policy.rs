@@ -127,9 +127,12 @@ mod tests {
 
     #[test]
     fn a_quote_pays_for_everything_and_waits_for_all() {
-        let mut policy = Policy::default();
-        policy.minimum_prices = [(Address::ZERO, U256::from(5))].into();
-        policy.profit = Some(Profit { minimum: U256::from(10), proving_cost: U256::from(100) });
+        let profit = Profit { minimum: U256::from(10), proving_cost: U256::from(100) };
+        let mut policy = Policy {
+            minimum_prices: [(Address::ZERO, U256::from(5))].into(),
+            profit: Some(profit),
+            ..Policy::default()
+        };
         let mut costs = Costs { claim_gas: 100_000, gas_price: None };
         let time = Duration::from_secs(3);
         assert_eq!(costs.quote(&policy, time, (0, 2)), None);

@@ -104,8 +104,10 @@ impl Relayer {
         config: RelayerConfig,
         sales: Sales,
     ) -> Result<Self, RelayerError> {
-        let (account, recipient) = (escrow.chain().account()?, checked(&escrow, &config).await?);
+        let account = escrow.chain().account()?;
+        // Says of what is no escrow that it is none.
         let registry = escrow.registry().await?;
+        let recipient = checked(&escrow, &config).await?;
         let models = registry.clone();
         let store =
             JobStore::open(&config.store, escrow.chain().chain_id(), escrow.address()).await?;
