@@ -184,16 +184,21 @@ contract AuditEscrowProveTest is AuditFixture {
         audit.prove(jobId, terms, 1, 0, 4, proof);
     }
 
+    /// @dev The seller's accepted entry, whose proofs this verifier checks.
+    function acceptedWith(uint256 jobId, IAuditEscrow.Terms memory terms, address verifier) internal {
+        IAuditEscrow.Offer memory offer = offerOf(seller);
+        (offer.modelId, offer.bindingHash) = bindTo(verifier);
+        enterWith(seller, jobId, terms, offer);
+        deliverTo(jobId, terms);
+        acceptAs(seller, jobId, terms, 1);
+    }
+
     /// @dev The escrow puts the call together by hand, in memory where the terms were hashed: what fills up the
     /// proof's last word is zero all the same.
     function test_VerifierIsCalledByItsInterface() public {
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) = bindTo(address(new EchoingVerifier()));
-        enterWith(seller, jobId, terms, offer);
-        deliverTo(jobId, terms);
-        acceptAs(seller, jobId, terms, 1);
+        acceptedWith(jobId, terms, address(new EchoingVerifier()));
         uint256[] memory publicInputs = new uint256[](5);
         (publicInputs[0], publicInputs[1]) = (audit.contextOf(jobId, seller), ROOT);
         (publicInputs[3], publicInputs[4]) = (4, 2);
@@ -208,12 +213,7 @@ contract AuditEscrowProveTest is AuditFixture {
     function test_RevertWhen_VerifierReenters() public {
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) =
-            bindTo(address(new CallingVerifier(abi.encodeCall(audit.settle, (jobId, terms)))));
-        enterWith(seller, jobId, terms, offer);
-        deliverTo(jobId, terms);
-        acceptAs(seller, jobId, terms, 1);
+        acceptedWith(jobId, terms, address(new CallingVerifier(abi.encodeCall(audit.settle, (jobId, terms)))));
         bytes memory proof = runProof(jobId, terms, 1, 0, 4);
         vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
         audit.prove(jobId, terms, 1, 0, 4, proof);
@@ -223,11 +223,7 @@ contract AuditEscrowProveTest is AuditFixture {
     function test_StarvedProofDecidesNothing() public {
         IAuditEscrow.Terms memory terms = unlisted();
         uint256 jobId = openAudit(terms);
-        IAuditEscrow.Offer memory offer = offerOf(seller);
-        (offer.modelId, offer.bindingHash) = bindTo(address(new CostlyVerifier()));
-        enterWith(seller, jobId, terms, offer);
-        deliverTo(jobId, terms);
-        acceptAs(seller, jobId, terms, 1);
+        acceptedWith(jobId, terms, address(new CostlyVerifier()));
         bytes memory call =
             abi.encodeCall(audit.prove, (jobId, terms, 1, 0, 4, runProof(jobId, terms, 1, 0, 4)));
         uint256 start = vm.snapshotState();
