@@ -12,12 +12,12 @@ use assay_circuit::{
 };
 use assay_collection::{Collection, SaltSeed};
 use assay_graph::{Dataset, Executor, Op};
-use assay_proof::{Srs, VerifyError};
+use assay_proof::{ProverKey, Srs, VerifyError};
 use assay_prover::bundle::Bundle;
 use assay_prover::model_proof::{self, ModelProver};
 use assay_prover::openings::BundleId;
 use assay_prover::output_opening::OutputOpening;
-use assay_prover::prediction::{self, Statement};
+use assay_prover::prediction::{self, Prediction, Statement};
 use assay_prover::run_proof::{self, RunResult};
 use assay_testing::{
     corpus::Corpus,
@@ -272,20 +272,27 @@ fn classifications_verify_natively_and_on_chain() {
     }
 }
 
-/// A prediction that shows a commitment to all outputs, and what opens it.
-#[test]
-fn hidden_outputs_verify_natively_and_on_chain() {
-    let model = Model::new();
-    let output = OutputMode::Commitment;
+/// The model in a circuit that shows something else of a committed input, its key, and two proofs of its input.
+fn shown(model: &Model, output: OutputMode) -> (Bundle, ProverKey, [Prediction; 2]) {
     let statement = StatementKind::Prediction { input: InputMode::Committed, output };
     let (bundle, openings) = model.derive(PlanRequest { statement, ..PlanRequest::default() });
     let layout = bundle.layout().unwrap();
     let srs = Srs::dev(layout.k, [5; 32]).unwrap();
     let key = model_proof::generate_key(&srs, &layout).unwrap();
-    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
     let statement = Statement { context: Fr::from(6), input: &model.input, salt: Fr::from(3) };
-    let one = prediction::prove(prover, &statement).unwrap();
-    let two = prediction::prove(prover, &statement).unwrap();
+    let prove = || {
+        let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
+        prediction::prove(prover, &statement).unwrap()
+    };
+    let proofs = [prove(), prove()];
+    (bundle, key, proofs)
+}
+
+/// A prediction that shows a commitment to all outputs, and what opens it.
+#[test]
+fn hidden_outputs_verify_natively_and_on_chain() {
+    let model = Model::new();
+    let (bundle, key, [one, two]) = shown(&model, OutputMode::Commitment);
     let opening = one.output_opening.unwrap();
     let execution = Executor::new(&bundle.graph).unwrap().run(&model.input).unwrap();
     assert_eq!(opening.outputs(), execution.logits());
@@ -318,15 +325,8 @@ fn hidden_outputs_verify_natively_and_on_chain() {
 #[test]
 fn scores_verify_natively_and_on_chain() {
     let model = Model::new();
-    let output = OutputMode::Scored(2);
-    let statement = StatementKind::Prediction { input: InputMode::Committed, output };
-    let (bundle, openings) = model.derive(PlanRequest { statement, ..PlanRequest::default() });
-    let layout = bundle.layout().unwrap();
-    let srs = Srs::dev(layout.k, [5; 32]).unwrap();
-    let key = model_proof::generate_key(&srs, &layout).unwrap();
-    let prover = ModelProver::new(&bundle, &openings, &layout, &srs, &key);
-    let statement = Statement { context: Fr::from(6), input: &model.input, salt: Fr::from(3) };
-    let proof = prediction::prove(prover, &statement).unwrap().proof;
+    let (bundle, key, [proof, _]) = shown(&model, OutputMode::Scored(2));
+    let proof = proof.proof;
     let execution = Executor::new(&bundle.graph).unwrap().run(&model.input).unwrap();
     let logits = execution.logits();
     let mut ranking = (0..logits.len()).collect::<Vec<_>>();

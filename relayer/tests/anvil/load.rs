@@ -17,7 +17,7 @@ use assay_relayer::{
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use crate::world::{TestProver, World};
+use crate::world::{TestProver, World, proven_with};
 
 const STORE: &str = "ASSAY_TEST_LOAD_STORE";
 const MODEL: &str = "ASSAY_TEST_LOAD_MODEL";
@@ -55,8 +55,7 @@ impl Prover for StubProver {
         request: &ProofRequest,
         opening: Arc<dyn TaskOpening>,
     ) -> Result<ProofArtifact, ProveError> {
-        opening.obtain().await.map_err(|error| ProveError::NotReady(error.to_string()))?;
-        self.prove(request).await
+        proven_with(self, request, opening).await
     }
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {

@@ -231,6 +231,16 @@ impl TestProver {
     }
 }
 
+/// The proof of a prover that counts an opening before.
+pub(crate) async fn proven_with(
+    prover: &dyn Prover,
+    request: &ProofRequest,
+    opening: Arc<dyn TaskOpening>,
+) -> Result<ProofArtifact, ProveError> {
+    opening.obtain().await.map_err(|error| ProveError::NotReady(error.to_string()))?;
+    prover.prove(request).await
+}
+
 #[async_trait]
 impl Prover for TestProver {
     fn serves(&self, model: &ModelIdentity) -> bool {
@@ -259,8 +269,7 @@ impl Prover for TestProver {
         request: &ProofRequest,
         opening: Arc<dyn TaskOpening>,
     ) -> Result<ProofArtifact, ProveError> {
-        opening.obtain().await.map_err(|error| ProveError::NotReady(error.to_string()))?;
-        self.prove(request).await
+        proven_with(self, request, opening).await
     }
 
     async fn prove(&self, request: &ProofRequest) -> Result<ProofArtifact, ProveError> {
