@@ -163,6 +163,7 @@ agree! {
     probabilities_behind_which_the_file_goes_on: "70-scaled-probabilities";
     integers_divided_by_integers: "71-integer-division";
     means_over_what_is_no_padding: "72-padding-mask";
+    gates_that_are_clipped_and_see_the_memory: "73-clipped-peepholes";
 }
 
 /// No decision is another one than onnxruntime's, of numbers that are equal to thresholds as often as not.

@@ -41,7 +41,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "ConvTranspose", add: transposed::conv_transpose, note: "one or two spatial axes; constant weights" },
     Operator { name: "DepthToSpace", add: transposed::depth_to_space, note: "" },
     Operator { name: "DequantizeLinear", add: quantized::activation, note: "of activations and of constant weights" },
-    Operator { name: "Div", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant" },
+    Operator { name: "Div", add: arithmetic::binary, note: "two operands that fit each other, of which one may be constant; integers by a constant are cut off" },
     Operator { name: "Dropout", add: same, note: "does nothing at inference" },
     Operator { name: "DynamicQuantizeLinear", add: integers::dynamic, note: "left out: the number itself, with scale 1 and zero point 0; off by half a 255th of the tensor's range from the file's own rounding" },
     Operator { name: "Einsum", add: contract::einsum, note: "two operands with letters, without diagonals" },

@@ -22,6 +22,12 @@ pub(in crate::model) fn arg(
         importer.loops > 0
     };
     let largest = node.operator() == "ArgMax";
+    if !inside && node.int("select_last_index", 0) != 0 {
+        return Err(node.error(
+            "at the end of the network it takes the last of equal numbers, where a proof shows the first; export it \
+             with select_last_index 0",
+        ));
+    }
     if !inside && largest {
         return softmax::dropped(importer, node);
     }

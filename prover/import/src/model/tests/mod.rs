@@ -5,6 +5,7 @@ mod beside;
 mod bound;
 mod cases;
 mod decoders;
+mod embeddings;
 mod fuzz;
 mod given;
 mod integers;

@@ -102,6 +102,17 @@ fn the_best_few() {
     }
 }
 
+/// Of equal numbers a proof shows the first class.
+#[test]
+fn the_last_of_equals_at_the_end_is_refused() {
+    for operator in ["ArgMax", "ArgMin"] {
+        let last = [int("axis", 1), int("select_last_index", 1)];
+        let source = Network::new(&[1, 3]).then(operator, "y", &last).source();
+        let error = nodes::import(&source, "test").expect_err("refused").to_string();
+        assert!(error.contains("`y`") && error.contains("select_last_index"), "{error}");
+    }
+}
+
 /// At the very end the least number is the class, as the largest is of an ArgMax.
 #[test]
 fn the_least_of_all_at_the_end() {

@@ -161,10 +161,13 @@ impl Cell {
         let inner = candidate.apply(parts, &inner)?;
         let [i, o, f] = if let Some(peepholes) = &self.peepholes {
             let mut look = |gate: usize| -> Result<String, ImportError> {
-                let sum = self.gates(parts, input, &before.hidden, gate..gate + 1)?;
+                let sum = self.sums(parts, input, &before.hidden, gate..gate + 1)?;
                 // The output gate looks at the new memory.
-                if gate == 1 || before.memory.is_empty() {
+                if gate == 1 {
                     return Ok(sum);
+                }
+                if before.memory.is_empty() {
+                    return self.clipped(parts, sum);
                 }
                 self.seen(parts, &sum, &before.memory, &peepholes[gate * self.hidden..])
             };
@@ -199,7 +202,7 @@ impl Cell {
         Ok(States { hidden, memory })
     }
 
-    /// A gate's sum and what it sees of the memory.
+    /// A gate's sum and what it sees of the memory, clipped together.
     fn seen(
         &self,
         parts: &mut Parts<'_, '_, '_>,
@@ -209,7 +212,8 @@ impl Cell {
     ) -> Result<String, ImportError> {
         let weights = parts.constant(&[1, self.hidden], weights[..self.hidden].to_vec())?;
         let seen = parts.op("Mul", &[memory, &weights], &[])?;
-        parts.op("Add", &[sum, &seen], &[])
+        let sum = parts.op("Add", &[sum, &seen], &[])?;
+        self.clipped(parts, sum)
     }
 
     fn gru(
@@ -267,7 +271,7 @@ impl Cell {
     }
 
     /// The sum of what the input and the state give to some gates.
-    fn gates(
+    fn sums(
         &self,
         parts: &mut Parts<'_, '_, '_>,
         input: &str,
@@ -283,6 +287,18 @@ impl Cell {
             let state = self.state(parts, hidden, &own, &zeros)?;
             sum = parts.op("Add", &[&sum, &state], &[])?;
         }
+        Ok(sum)
+    }
+
+    /// The same, clipped: what an activation function is given.
+    fn gates(
+        &self,
+        parts: &mut Parts<'_, '_, '_>,
+        input: &str,
+        hidden: &str,
+        gates: std::ops::Range<usize>,
+    ) -> Result<String, ImportError> {
+        let sum = self.sums(parts, input, hidden, gates)?;
         self.clipped(parts, sum)
     }
 
