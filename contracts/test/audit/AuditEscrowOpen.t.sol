@@ -227,8 +227,8 @@ contract AuditEscrowOpenTest is AuditFixture {
 
     /// @dev Programs compute it, too: the key's code hash comes first.
     function test_AdmissionHashIsOfKeyThenVerifier() public view {
-        bytes32 expected = keccak256(abi.encode(bytes32("key"), bytes32("verifier")));
-        assertEq(audit.admissionHashOf("key", "verifier"), expected);
+        (bytes32 key, bytes32 verifier) = (keccak256("key"), keccak256("verifier"));
+        assertEq(audit.admissionHashOf(key, verifier), keccak256(abi.encode(key, verifier)));
     }
 
     function test_KeyListLengthBound() public {
